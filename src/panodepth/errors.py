@@ -1,0 +1,23 @@
+"""Errors that users can act on: one line each, saying what was wrong, where, and what to do."""
+
+from __future__ import annotations
+
+
+class PanodepthError(Exception):
+    """Base class of every error this package raises on purpose; its text is one clear line."""
+
+
+class InputError(PanodepthError):
+    """One image, mask or other input cannot be used; other inputs may still be fine."""
+
+
+class ModelError(PanodepthError):
+    """The model cannot be found, read or loaded; nothing can start."""
+
+
+class OutputError(PanodepthError):
+    """The output folder or file cannot be written, or the format is unknown."""
+
+
+class ConfigError(PanodepthError):
+    """A configuration or option has an unknown key or a value out of range."""
