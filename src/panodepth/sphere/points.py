@@ -1,0 +1,110 @@
+"""z-depth <-> distance, distance -> points -> normals; closed over the seam and the poles."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from panodepth.sphere.grid import erp_rays
+from panodepth.sphere.sampling import pad_erp
+
+_PIXELS_AT_ONCE = 1 << 20  # normals of large maps are computed in bands of rows: memory stays small
+
+
+def _ray_length(intrinsics: Tensor, height: int, width: int) -> Tensor:
+    """(..., h, w): distance of the point at z-depth 1 seen by each pixel centre of a pinhole view."""
+    index_x = torch.arange(width, dtype=intrinsics.dtype, device=intrinsics.device) + 0.5
+    index_y = torch.arange(height, dtype=intrinsics.dtype, device=intrinsics.device) + 0.5
+    k = intrinsics[..., None, None]
+    x = (index_x - k[..., 0, 2, :, :]) / k[..., 0, 0, :, :]
+    y = (index_y[:, None] - k[..., 1, 2, :, :]) / k[..., 1, 1, :, :]
+    return (x * x + y * y + 1).sqrt()
+
+
+def z_depth_to_distance(z_depth: Tensor, intrinsics: Tensor) -> Tensor:
+    """Length along the viewing axis to length along the ray: (..., h, w), same unit.
+
+    z_depth: (..., h, w) of a pinhole view. intrinsics: (..., 3, 3) in pixels, pixel centres at + 0.5.
+    """
+    return z_depth * _ray_length(intrinsics, *z_depth.shape[-2:]).to(z_depth.dtype)
+
+
+def distance_to_z_depth(distance: Tensor, intrinsics: Tensor) -> Tensor:
+    """Length along the ray to length along the viewing axis: the inverse of `z_depth_to_distance`."""
+    return distance / _ray_length(intrinsics, *distance.shape[-2:]).to(distance.dtype)
+
+
+def distance_to_points(distance: Tensor) -> Tensor:
+    """(..., H, W) ERP distance to (..., H, W, 3) points in the camera frame, same unit."""
+    rays = erp_rays(*distance.shape[-2:], dtype=distance.dtype, device=distance.device)
+    return distance[..., None] * rays
+
+
+def distance_to_normals(distance: Tensor) -> Tensor:
+    """(..., H, W) ERP distance > 0 to (..., H, W, 3) unit normals that face the camera."""
+    return points_to_normals(distance_to_points(distance))
+
+
+def points_to_normals(points: Tensor) -> Tensor:
+    """(..., H, W, 3) ERP points, one per pixel along its ray, to unit normals that face the camera.
+
+    The normal is the cross product of a vertical and a horizontal tangent. Each tangent blends the
+    two one-sided differences and all but ignores the one that jumps over a depth edge. Towards the
+    poles the horizontal step grows (1, 2, 4, ... columns) so that it stays about as long as the
+    vertical one: single columns would divide noise by almost nothing there.
+    A point at the origin gets the normal 0; gradients are finite everywhere.
+    Returns (..., H, W, 3), float32 or float64.
+    """
+    height, width = points.shape[-3:-1]
+    wide = points.to(torch.promote_types(points.dtype, torch.float32)).movedim(-1, 0)
+    padded = pad_erp(wide, (1, 0))
+    pixels_per_row = max(1, wide[0].numel() // height)
+    rows_at_once = max(1, _PIXELS_AT_ONCE // pixels_per_row)
+    bands = [
+        _band_normals(padded[..., start : stop + 2, :], step)
+        for start, stop, step in _row_bands(height, width, rows_at_once)
+    ]
+    return torch.cat(bands, dim=-3)
+
+
+def _row_bands(height: int, width: int, rows_at_once: int) -> list[tuple[int, int, int]]:
+    """(first row, end row, column step): the power of two nearest to 1 / cos lat, at most W / 4."""
+    bands: list[tuple[int, int, int]] = []
+    for row in range(height):
+        ratio = 1 / math.sin(math.pi * (row + 0.5) / height)
+        step = max(1, min(2 ** round(math.log2(ratio)), width // 4))
+        if bands and bands[-1][2] == step and row - bands[-1][0] < rows_at_once:
+            bands[-1] = (bands[-1][0], row + 1, step)
+        else:
+            bands.append((row, row + 1, step))
+    return bands
+
+
+def _band_normals(padded: Tensor, step: int) -> Tensor:
+    """(3, ..., rows + 2, W) points with one row above and below to (..., rows, W, 3) normals."""
+    centre = padded[..., 1:-1, :]
+    across = _tangent(centre.roll(-step, -1) - centre, centre - centre.roll(step, -1))
+    down = _tangent(padded[..., 2:, :] - centre, centre - padded[..., :-2, :])
+    normal = torch.stack(
+        (
+            down[1] * across[2] - down[2] * across[1],
+            down[2] * across[0] - down[0] * across[2],
+            down[0] * across[1] - down[1] * across[0],
+        ),
+        dim=-1,
+    )
+    # In units of the distance the product has the size of a pixel's area, whatever the scene's unit.
+    square = (centre * centre).sum(0)
+    at_origin = square == 0
+    scale = torch.where(at_origin, 0.0, 1 / torch.where(at_origin, 1.0, square)).detach()
+    normal = normal * scale[..., None]
+    return normal * ((normal * normal).sum(-1, keepdim=True) + 1e-24).rsqrt()
+
+
+def _tangent(ahead: Tensor, behind: Tensor) -> Tensor:
+    """Direction (3, ...) from two one-sided differences (3, ...), weighted by length^-4 each."""
+    ahead_square, behind_square = (ahead * ahead).sum(0), (behind * behind).sum(0)
+    share = ahead_square / (ahead_square + behind_square + 1e-30)
+    return (1 - share) ** 2 * ahead + share**2 * behind
