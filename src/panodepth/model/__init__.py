@@ -1,1 +1,17 @@
-"""."""
+"""SphereViT, its configuration, and its checkpoints."""
+
+from panodepth.model.checkpoint import load_model, save_model
+from panodepth.model.config import PATCH, PRESETS, ModelConfig, find_preset
+from panodepth.model.spherevit import ModelOutput, SphereViT, scale_invariant_distance
+
+__all__ = [
+    "PATCH",
+    "PRESETS",
+    "ModelConfig",
+    "ModelOutput",
+    "SphereViT",
+    "find_preset",
+    "load_model",
+    "save_model",
+    "scale_invariant_distance",
+]

@@ -1,0 +1,162 @@
+"""The image side: tokens out of pixels, transformer blocks, four feature maps.
+
+The transformer is the pre-norm ViT of DINOv2: LayerNorm, self-attention and MLP with LayerScale.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from panodepth.model.config import PATCH, ModelConfig
+from panodepth.model.embedding import GreatCircleBias
+from panodepth.model.layers import ChannelNorm, SphereConv2d, resize_bilinear
+
+CONV_CELL = 16  # pixels per token and axis that the conv stem works at, so that it can halve
+
+
+class PatchStem(nn.Module):
+    """One 14×14 convolution with stride 14."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.patch = nn.Conv2d(3, config.dim, PATCH, stride=PATCH)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """image: (B, 3, H, W); returns tokens (B, N, dim), row by row, and no side features."""
+        return self.patch(image).flatten(2).transpose(1, 2), []
+
+
+class ConvBlock(nn.Module):
+    """x + gamma · W₁ GELU(W₃ LN(x)): a residual 3×3 and 1×1 convolution."""
+
+    def __init__(self, width: int, border: str, gamma: float) -> None:
+        super().__init__()
+        self.norm = ChannelNorm(width)
+        self.conv = SphereConv2d(width, width, 3, border=border)
+        self.mix = nn.Conv2d(width, width, 1)
+        self.gamma = nn.Parameter(torch.full((width, 1, 1), gamma))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (B, width, h, w); same shape out."""
+        out: Tensor = x + self.gamma.to(x.dtype) * self.mix(F.gelu(self.conv(self.norm(x))))
+        return out
+
+
+class ConvStem(nn.Module):
+    """A pyramid of convolutions at 8×, 4×, 2× and 1× the token grid.
+
+    The image is first resized to 16 pixels per token, so that every level halves exactly and
+    rolling the image by one patch rolls every level by whole pixels.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.wrap = config.wrap_padding
+        border = "wrap" if self.wrap else "zeros"
+        widths = config.stem_widths
+        self.entry = SphereConv2d(3, widths[0], 4, stride=2, border=border)
+        self.levels = nn.ModuleList(
+            nn.Sequential(*(ConvBlock(width, border, config.layer_scale) for _ in range(count)))
+            for width, count in zip(widths, config.stem_blocks, strict=True)
+        )
+        self.downs = nn.ModuleList(
+            nn.Sequential(ChannelNorm(a), nn.Conv2d(a, b, 2, stride=2))
+            for a, b in zip(widths, (*widths[1:], config.dim), strict=True)
+        )
+
+    def forward(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """image: (B, 3, H, W); returns tokens (B, N, dim) and features at 8×, 4×, 2× the grid."""
+        rows, cols = image.shape[-2] // PATCH, image.shape[-1] // PATCH
+        x = image.contiguous(memory_format=torch.channels_last)
+        x = resize_bilinear(x, (rows * CONV_CELL, cols * CONV_CELL), wrap=self.wrap)
+        x = self.entry(x)
+        sides = []
+        for level, down in zip(self.levels, self.downs, strict=True):
+            x = level(x)
+            sides.append(x)
+            x = down(x)
+        return x.flatten(2).transpose(1, 2), sides
+
+
+class Block(nn.Module):
+    """One pre-norm transformer block with LayerScale."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        dim = config.dim
+        self.heads = config.heads
+        self.norm_attention = nn.LayerNorm(dim)
+        self.qkv = nn.Linear(dim, 3 * dim)
+        self.out = nn.Linear(dim, dim)
+        self.scale_attention = nn.Parameter(torch.full((dim,), config.layer_scale))
+        self.norm_mlp = nn.LayerNorm(dim)
+        self.mlp_in = nn.Linear(dim, 4 * dim)
+        self.mlp_out = nn.Linear(4 * dim, dim)
+        self.scale_mlp = nn.Parameter(torch.full((dim,), config.layer_scale))
+        self.bias = GreatCircleBias(config.heads) if config.great_circle_bias else None
+
+    def forward(self, x: Tensor, bias: Tensor | None) -> Tensor:
+        """x: (B, N, dim); bias: (1, heads, N, N) added to the attention's logits, or None."""
+        qkv = self.qkv(self.norm_attention(x)).unflatten(-1, (3, self.heads, -1))
+        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
+        mask = None if bias is None else bias.to(q.dtype)
+        attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        x = x + self.scale_attention * self.out(attended.transpose(1, 2).flatten(2))
+        out: Tensor = x + self.scale_mlp * self.mlp_out(F.gelu(self.mlp_in(self.norm_mlp(x))))
+        return out
+
+
+class Backbone(nn.Module):
+    """Stem, positions, blocks, and the same final LayerNorm on each of four feature maps."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        dim, grid = config.dim, config.position_grid
+        self.stem = ConvStem(config) if config.stem == "conv" else PatchStem(config)
+        self.class_token = nn.Parameter(torch.zeros(1, 1, dim)) if config.class_token else None
+        places = grid if config.latitude_positions else grid * grid
+        self.positions = nn.Parameter(torch.zeros(1, self.leading + places, dim))
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
+        self.norm = nn.LayerNorm(dim)
+
+    @property
+    def leading(self) -> int:
+        """How many tokens stand before those of the image."""
+        return int(self.config.class_token)
+
+    def grid_positions(self, rows: int, cols: int) -> Tensor:
+        """(1, rows·cols, dim) learned positions of the image's tokens."""
+        grid, dim = self.config.position_grid, self.config.dim
+        learned = self.positions[:, self.leading :].float()
+        if self.config.latitude_positions:
+            by_row = F.interpolate(learned.transpose(1, 2), size=rows, mode="linear")
+            placed = by_row.transpose(1, 2)[:, :, None].expand(1, rows, cols, dim)
+        else:
+            square = learned.reshape(1, grid, grid, dim).permute(0, 3, 1, 2)
+            placed = F.interpolate(square, size=(rows, cols), mode="bicubic").permute(0, 2, 3, 1)
+        return placed.reshape(1, rows * cols, dim).to(self.positions.dtype)
+
+    def forward(
+        self, image: Tensor, biases: list[Tensor | None]
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Four feature maps and the stem's side features.
+
+        image: (B, 3, H, W), normalised, H and W multiples of 14. biases: one per block, see Block.
+        Returns four (B, rows, cols, dim) and a list of (B, C, h, w) (empty for the patch stem).
+        """
+        rows, cols = image.shape[-2] // PATCH, image.shape[-1] // PATCH
+        tokens, sides = self.stem(image)
+        x = tokens + self.grid_positions(rows, cols)
+        if self.class_token is not None:
+            first = self.class_token + self.positions[:, :1]
+            x = torch.cat([first.expand(len(x), -1, -1).to(x.dtype), x], dim=1)
+        maps = []
+        for number, (block, bias) in enumerate(zip(self.blocks, biases, strict=True), start=1):
+            x = block(x, bias)
+            if number in self.config.features:
+                kept = self.norm(x[:, self.leading :])
+                maps.append(kept.unflatten(1, (rows, cols)))
+        return maps, sides

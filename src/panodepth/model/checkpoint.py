@@ -1,0 +1,269 @@
+"""Checkpoints: strict, safetensors only, in our own format or the released one.
+
+Our own format has our parameter names and the ModelConfig as JSON under metadata "config". The
+released format has other names; `keys/released.json` translates them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from panodepth.errors import ConfigError, ModelError, OutputError
+from panodepth.model.config import PRESETS, ModelConfig, find_preset
+from panodepth.model.layers import Float32Module
+from panodepth.model.spherevit import SphereViT
+
+PICKLE_ENDINGS = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle")
+PICKLE_STARTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+NAMED = 3  # how many keys an error names
+_GROUPS = {"i": r"(?P<i>\d+)", "j": r"(?P<j>\d+)", "p": r"(?P<p>weight|bias|gamma)"}
+
+
+@dataclass(frozen=True)
+class KeyMap:
+    """Names of a foreign format and ours, as patterns with {i}, {j} (numbers) and {p} (leaf)."""
+
+    prefixes: tuple[str, ...]
+    names: tuple[tuple[str, str], ...]
+    ignored: tuple[str, ...]
+
+    def applies_to(self, names: Mapping[str, Any]) -> bool:
+        """Whether tensors of these names are of this format."""
+        return any(name.startswith(self.prefixes) for name in names)
+
+    def to_ours(self, name: str) -> str | None:
+        """Our name of a tensor of the file, or None if it has none."""
+        return next((b for b in (_rename(name, *rule) for rule in self.names) if b), None)
+
+    def to_theirs(self, name: str) -> str:
+        """The file's name of our parameter; our own where it has none."""
+        pairs = ((ours, theirs) for theirs, ours in self.names)
+        return next((b for b in (_rename(name, *rule) for rule in pairs) if b), name)
+
+    def is_ignored(self, name: str) -> bool:
+        """Whether the tensor is known, and known not to be needed."""
+        return any(_pattern(rule).fullmatch(name) for rule in self.ignored)
+
+
+@cache
+def _pattern(text: str) -> re.Pattern[str]:
+    parts = re.split(r"\{([ijp])\}", text)
+    return re.compile(
+        "".join(_GROUPS[part] if n % 2 else re.escape(part) for n, part in enumerate(parts))
+    )
+
+
+def _rename(name: str, source: str, target: str) -> str | None:
+    found = _pattern(source).fullmatch(name)
+    return target.format(**found.groupdict()) if found else None
+
+
+@cache
+def released_keys() -> KeyMap:
+    """The key map of the released DA² checkpoint."""
+    text = resources.files("panodepth.model").joinpath("keys/released.json").read_text("utf-8")
+    values = json.loads(text)
+    return KeyMap(
+        tuple(values["prefixes"]), tuple(values["names"].items()), tuple(values["ignored"])
+    )
+
+
+def find_weights(path: str | os.PathLike[str]) -> Path:
+    """The .safetensors file that `path`, a file or a folder, means.
+
+    Raises ModelError when there is none, when a folder holds several, or when it is a pickle.
+    """
+    place = Path(path)
+    if place.is_dir():
+        found = sorted(place.glob("*.safetensors"))
+        if len(found) > 1:
+            found = [f for f in found if f.name == "model.safetensors"]
+        if not found:
+            pickles = sorted(f for f in place.iterdir() if f.suffix in PICKLE_ENDINGS)
+            if pickles:
+                raise _pickle_error(pickles[0])
+            raise ModelError(f"{place}: no model.safetensors in this folder, nor just one other")
+        place = found[0]
+    if not place.is_file():
+        raise ModelError(f"{place}: no such weights file or folder")
+    try:
+        with place.open("rb") as file:
+            start = file.read(4)
+    except OSError as error:
+        raise ModelError(f"{place}: cannot be read ({error.strerror})") from error
+    if place.suffix.lower() in PICKLE_ENDINGS or start.startswith(PICKLE_STARTS):
+        raise _pickle_error(place)
+    return place
+
+
+def _pickle_error(path: Path) -> ModelError:
+    return ModelError(
+        f"{path}: pickled weights can run code and are never opened; convert them to .safetensors"
+        " where you trust them (safetensors.torch.save_file) and give that file"
+    )
+
+
+def load_model(
+    path: str | os.PathLike[str],
+    *,
+    config: ModelConfig | Mapping[str, Any] | str | None = None,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> SphereViT:
+    """Load a SphereViT in eval mode from a .safetensors file or a folder with one.
+
+    config: a ModelConfig, its fields, or the name of a preset; by default what the file's metadata
+        "config" says, or else the preset that the shapes of a released-format file fit.
+    dtype: of the weights; those of the head stay float32.
+    Raises ModelError (file, names, shapes) or ConfigError (config), one line each.
+    """
+    weights = find_weights(path)
+    try:
+        with safe_open(str(weights), framework="pt") as file:
+            names = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+            keys = released_keys() if released_keys().applies_to(names) else None
+            chosen = _choose_config(weights, file.metadata() or {}, names, keys, config)
+            with torch.device("meta"):
+                model = SphereViT(chosen)
+            sources = _match(weights, names, model, keys)
+            exact = _float32_names(model)
+            state: dict[str, Tensor] = {}
+            for ours, theirs in sources.items():
+                tensor = file.get_tensor(theirs)
+                if not tensor.is_floating_point() or not bool(tensor.isfinite().all()):
+                    raise ModelError(f"{weights}: {theirs} has values that are not finite numbers")
+                state[ours] = tensor.to(device, torch.float32 if ours in exact else dtype)
+    except (SafetensorError, OSError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ModelError(f"{weights}: not a whole .safetensors file ({reason})") from error
+    model.load_state_dict(state, strict=True, assign=True)
+    return model.eval()
+
+
+def ignored_tensors(path: str | os.PathLike[str]) -> list[str]:
+    """Names in the file that the network does not use: known leftovers of the released format."""
+    with safe_open(str(find_weights(path)), framework="pt") as file:
+        return [name for name in file.keys() if released_keys().is_ignored(name)]  # noqa: SIM118
+
+
+def _choose_config(
+    path: Path,
+    metadata: Mapping[str, str],
+    names: Mapping[str, tuple[int, ...]],
+    keys: KeyMap | None,
+    config: ModelConfig | Mapping[str, Any] | str | None,
+) -> ModelConfig:
+    if isinstance(config, ModelConfig):
+        return config
+    if isinstance(config, str):
+        return find_preset(config)
+    if config is not None:
+        return ModelConfig.from_dict(config)
+    if "config" in metadata:
+        try:
+            return ModelConfig.from_json(metadata["config"])
+        except ConfigError as error:
+            raise ModelError(f"{path}: {error}") from error
+    if keys is None:
+        raise ModelError(
+            f"{path}: not a SphereViT checkpoint (no metadata 'config' and foreign tensor names);"
+            " if it is one, give config="
+        )
+    for preset in PRESETS.values():
+        if not preset.wrap_padding and _fits(preset, names, keys):
+            return preset
+    raise ModelError(f"{path}: the shapes fit no released preset; give config=")
+
+
+def _fits(preset: ModelConfig, names: Mapping[str, tuple[int, ...]], keys: KeyMap) -> bool:
+    """Whether what tells presets apart is as in `preset`; a missing tensor tells nothing."""
+    last = preset.depth - 1
+    telling = {
+        "backbone.positions": (1, 1 + preset.position_grid**2, preset.dim),
+        "decoder.latents.weight": (preset.decoder[0], preset.hidden),
+        "decoder.norm.weight": (preset.decoder[3],),
+        f"backbone.blocks.{last}.norm_mlp.weight": (preset.dim,),
+    }
+    too_deep = keys.to_theirs(f"backbone.blocks.{last + 1}.norm_mlp.weight") in names
+    found = {keys.to_theirs(name): shape for name, shape in telling.items()}
+    seen = [names[name] == shape for name, shape in found.items() if name in names]
+    return bool(seen) and all(seen) and not too_deep
+
+
+def _match(
+    path: Path, names: Mapping[str, tuple[int, ...]], model: SphereViT, keys: KeyMap | None
+) -> dict[str, str]:
+    """Our name -> the file's name of every parameter. Raises ModelError unless they fit exactly."""
+    wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    sources: dict[str, str] = {}
+    unexpected: list[str] = []
+    for name in names:
+        ours = name if keys is None else keys.to_ours(name)
+        if ours in wanted:
+            sources[str(ours)] = name
+        elif keys is None or not keys.is_ignored(name):
+            unexpected.append(name)
+    missing = [n if keys is None else keys.to_theirs(n) for n in wanted if n not in sources]
+    wrong = [
+        f"{name} is {names[name]}, not {wanted[ours]}"
+        for ours, name in sources.items()
+        if names[name] != wanted[ours]
+    ]
+    for what, found in (("missing", missing), ("unexpected", unexpected), ("misshapen", wrong)):
+        if found:
+            more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
+            raise ModelError(
+                f"{path}: {len(found)} {what} tensor{'s' * (len(found) > 1)} for the"
+                f" {model.config.name!r} network: {', '.join(found[:NAMED])}{more}"
+            )
+    return sources
+
+
+def _float32_names(model: SphereViT) -> set[str]:
+    exact = {n for n, module in model.named_modules() if isinstance(module, Float32Module)}
+    return {f"{n}.{leaf}" for n in exact for leaf in dict(model.get_submodule(n).named_parameters())}
+
+
+def save_model(
+    model: SphereViT,
+    path: str | os.PathLike[str],
+    metadata: Mapping[str, str] | None = None,
+    *,
+    dtype: torch.dtype | None = None,
+) -> Path:
+    """Write the model as .safetensors in our own format, whole or not at all, and return the path.
+
+    metadata: more text to keep beside the "config". dtype: to store the weights in (the head's stay
+    float32); by default as they are. Raises OutputError when the place cannot be written.
+    """
+    target = Path(path)
+    exact = _float32_names(model)
+    state = {
+        name: tensor.detach()
+        .to("cpu", tensor.dtype if dtype is None or name in exact else dtype)
+        .contiguous()
+        for name, tensor in model.state_dict().items()
+    }
+    texts = {**(metadata or {}), "config": model.config.to_json()}
+    partial = target.with_name(f"{target.name}.{os.getpid()}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        save_file(state, str(partial), metadata=texts)
+        partial.replace(target)
+    except (OSError, SafetensorError) as error:
+        partial.unlink(missing_ok=True)
+        raise OutputError(f"{target}: weights cannot be written there ({error})") from error
+    return target

@@ -1,0 +1,233 @@
+"""What a SphereViT is made of: one frozen dataclass, and the sizes that have a name.
+
+Fields whose comment says "released" keep the behaviour of the published checkpoint; the presets
+meant for own training close the seam and sample the sphere where the patches are.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from panodepth.errors import ConfigError
+
+PATCH = 14  # pixels per token and axis (DINOv2)
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Sizes and behaviour of one SphereViT; saved as JSON inside the checkpoint.
+
+    Raises ConfigError when fields contradict each other.
+    """
+
+    name: str = "custom"
+    size: tuple[int, int] = (546, 1092)  # working height, width in pixels; multiples of 14
+
+    # Backbone
+    stem: str = "patch"  # "patch": one 14×14 convolution; "conv": a small pyramid, from scratch
+    stem_widths: tuple[int, ...] = ()  # conv stem: channels at 8×, 4× and 2× the token grid
+    stem_blocks: tuple[int, ...] = ()  # conv stem: residual blocks at each of these
+    dim: int = 1024
+    depth: int = 24
+    heads: int = 16
+    features: tuple[int, ...] = (6, 12, 18, 24)  # feature maps are taken after these blocks
+    class_token: bool = True
+    position_grid: int = 37  # learned positions per axis (rows alone with latitude_positions)
+    layer_scale: float = 1e-5  # its value at the start of training
+
+    # Spherical cross-attention and decoder
+    hidden: int = 512
+    cross_heads: int = 8
+    embedding_dim: int = 512  # multiple of 4; the released network has embedding_dim == hidden
+    decoder: tuple[int, ...] = (512, 512, 256, 128)  # channels at 1×, 2×, 4×, 8× the token grid
+    decoder_units: int = 2  # residual units per level
+    head: tuple[int, ...] = (64, 32)  # channels before and after the last 3×3 convolution
+
+    # Behaviour; the defaults are the released network's
+    sphere_extent: tuple[float, float] = (6.2832, 3.1416)  # its 2π and π (released embedding only)
+    wrap_padding: bool = False  # convolutions and resizes see across the left-right seam
+    periodic_embedding: bool = False  # whole multiples of the angles, at patch centres
+    azimuth_free_embedding: bool = False  # ... of the latitude alone: rolling commutes exactly
+    latitude_positions: bool = False  # learned positions by token row only
+    great_circle_bias: bool = False  # attention bias by great-circle distance, per head
+    sky_head: bool = False  # a second output: sky logit
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, list):  # JSON has no tuples
+                object.__setattr__(self, field.name, tuple(value))
+        self._check_types()
+        self._check_values()
+
+    def _check_types(self) -> None:
+        for field in dataclasses.fields(self):
+            value, kind = getattr(self, field.name), str(field.type)
+            if kind.startswith("tuple"):
+                number = (int, float) if "float" in kind else int
+                good = isinstance(value, tuple) and all(
+                    isinstance(v, number) and not isinstance(v, bool) for v in value
+                )
+            elif kind == "float":
+                good = isinstance(value, int | float) and not isinstance(value, bool)
+            elif kind == "int":
+                good = isinstance(value, int) and not isinstance(value, bool)
+            else:
+                good = type(value).__name__ == kind
+            if not good:
+                raise ConfigError(f"model config: {field.name} must be {kind}, got {value!r}")
+
+    def _check_values(self) -> None:
+        conv = self.stem == "conv"
+        sizes = (self.dim, self.depth, self.heads, self.position_grid, self.hidden)
+        sizes += (self.cross_heads, self.embedding_dim, *self.stem_widths)
+        checks = {
+            "stem must be 'patch' or 'conv'": self.stem in ("patch", "conv"),
+            "size must be two positive multiples of 14": len(self.size) == 2
+            and all(s > 0 and s % PATCH == 0 for s in self.size),
+            "sizes and numbers of heads must be positive": all(s > 0 for s in sizes),
+            "dim must be a multiple of heads": self.heads < 1 or self.dim % self.heads == 0,
+            "hidden must be a multiple of cross_heads": self.cross_heads < 1
+            or self.hidden % self.cross_heads == 0,
+            "features must be four rising block numbers, at most depth": len(self.features) == 4
+            and list(self.features) == sorted(set(self.features))
+            and 1 <= self.features[0]
+            and self.features[-1] <= self.depth,
+            "embedding_dim must be a multiple of 4": self.embedding_dim % 4 == 0,
+            "decoder must be four channel counts": len(self.decoder) == 4 and min(self.decoder) > 0,
+            "head must be two channel counts": len(self.head) == 2 and min(self.head) > 0,
+            "stem_widths and stem_blocks must be three numbers each with stem 'conv', else empty": (
+                len(self.stem_widths) == len(self.stem_blocks) == (3 if conv else 0)
+            ),
+            "sphere_extent must be two numbers": len(self.sphere_extent) == 2,
+            "azimuth_free_embedding needs periodic_embedding": self.periodic_embedding
+            or not self.azimuth_free_embedding,
+        }
+        for rule, holds in checks.items():
+            if not holds:
+                raise ConfigError(f"model config {self.name!r}: {rule}")
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> ModelConfig:
+        """Read plain JSON or TOML values. Raises ConfigError for an unknown key or a wrong type."""
+        known = [field.name for field in dataclasses.fields(cls)]
+        for key in values:
+            if key not in known:
+                near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.0)[0]
+                raise ConfigError(f"model config: unknown key {key!r}; did you mean {near!r}?")
+        return cls(**values)
+
+    @classmethod
+    def from_json(cls, text: str) -> ModelConfig:
+        """Inverse of `to_json`. Raises ConfigError when `text` is not such a JSON object."""
+        try:
+            values = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ConfigError(f"model config is not JSON: {error}") from error
+        if not isinstance(values, dict):
+            raise ConfigError("model config must be a JSON object")
+        return cls.from_dict(values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values: numbers, strings, booleans and lists."""
+        values = dataclasses.asdict(self)
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+
+    def to_json(self) -> str:
+        """One line of JSON."""
+        return json.dumps(self.to_dict())
+
+
+_SEAMLESS = {
+    "wrap_padding": True,
+    "periodic_embedding": True,
+    "latitude_positions": True,
+    "sky_head": True,
+    "embedding_dim": 64,
+}
+
+PRESETS: dict[str, ModelConfig] = {
+    # The released network: DINOv2 ViT-L/14, 345 M values.
+    "large": ModelConfig(name="large"),
+    # ViT-B/14 and ViT-S/14, for own training.
+    "base": ModelConfig(
+        name="base",
+        size=(378, 756),
+        dim=768,
+        depth=12,
+        heads=12,
+        features=(3, 6, 9, 12),
+        hidden=384,
+        decoder=(384, 384, 192, 96),
+        head=(48, 32),
+        **_SEAMLESS,  # type: ignore[arg-type]
+    ),
+    "small": ModelConfig(
+        name="small",
+        size=(378, 756),
+        dim=384,
+        depth=12,
+        heads=6,
+        features=(3, 6, 9, 12),
+        hidden=256,
+        decoder=(256, 256, 128, 64),
+        head=(32, 32),
+        **_SEAMLESS,  # type: ignore[arg-type]
+    ),
+    # The released network in miniature, for tests of parity.
+    "tiny": ModelConfig(
+        name="tiny",
+        size=(112, 224),
+        dim=96,
+        depth=8,
+        heads=3,
+        features=(2, 4, 6, 8),
+        hidden=64,
+        cross_heads=4,
+        embedding_dim=64,
+        decoder=(64, 64, 32, 16),
+        head=(8, 32),
+    ),
+    # The bundled model: a convolutional stem in front of six transformer blocks, from scratch.
+    "compact": ModelConfig(
+        name="compact",
+        size=(252, 504),
+        stem="conv",
+        stem_widths=(32, 64, 128),
+        stem_blocks=(1, 2, 2),
+        dim=256,
+        depth=6,
+        heads=8,
+        features=(3, 4, 5, 6),
+        class_token=False,
+        position_grid=18,
+        layer_scale=0.1,
+        hidden=128,
+        cross_heads=4,
+        embedding_dim=32,
+        decoder=(128, 96, 64, 32),
+        decoder_units=1,
+        head=(16, 16),
+        wrap_padding=True,
+        periodic_embedding=True,
+        azimuth_free_embedding=True,
+        latitude_positions=True,
+        great_circle_bias=True,
+        sky_head=True,
+    ),
+}
+
+
+def find_preset(name: str) -> ModelConfig:
+    """The preset of this name. Raises ConfigError naming the nearest one."""
+    if name in PRESETS:
+        return PRESETS[name]
+    near = difflib.get_close_matches(name, PRESETS, n=1, cutoff=0.0)[0]
+    raise ConfigError(
+        f"unknown model preset {name!r}; did you mean {near!r}? (there are {', '.join(PRESETS)})"
+    )

@@ -1,0 +1,98 @@
+"""Building blocks that know that a panorama has no left or right edge.
+
+Images inside the network are (B, C, h, w), in channels_last memory where it matters for speed.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def wrap_columns(x: Tensor, columns: int) -> Tensor:
+    """(..., w) to (..., w + 2·columns): each side continues with the columns of the other side.
+
+    Written with `cat`, whose gradient every backend and memory layout supports. `columns` may
+    exceed w: the panorama then repeats.
+    """
+    width = x.shape[-1]
+    turns, rest = divmod(columns, width)
+    parts = [x[..., width - rest :]] if rest else []
+    parts += [x] * (2 * turns + 1)
+    parts += [x[..., :rest]] if rest else []
+    return torch.cat(parts, dim=-1) if len(parts) > 1 else x
+
+
+def resize_bilinear(x: Tensor, size: tuple[int, int], *, wrap: bool) -> Tensor:
+    """Bilinear resize of (B, C, h, w) to `size` with pixel centres at (i + 0.5), no antialias.
+
+    wrap: the last column is a neighbour of the first, so that rolling x by a whole number of
+    columns that is also whole in the result rolls the result; rows beyond a pole repeat the last.
+    """
+    height, width = size
+    if (x.shape[-2], x.shape[-1]) == size:
+        return x
+    if not wrap:
+        return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
+    period = math.gcd(x.shape[-1], width)
+    pad, crop = x.shape[-1] // period, width // period  # as many input as output columns' breadth
+    padded = wrap_columns(x, pad)
+    out = F.interpolate(
+        padded, size=(height, width + 2 * crop), mode="bilinear", align_corners=False
+    )
+    return out[..., crop : crop + width]
+
+
+class SphereConv2d(nn.Conv2d):
+    """A convolution that keeps (or divides by its stride) the size of (B, C, h, w).
+
+    border: what it sees outside the image: "zeros"; "reflect" on all sides; or "wrap": the other
+    side in longitude and zeros above and below, so that it can tell the poles.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel: int, *, border: str, stride: int = 1
+    ) -> None:
+        super().__init__(in_channels, out_channels, kernel, stride=stride)
+        self.border = border
+        self.pad = (kernel - stride + 1) // 2
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (B, in, h, w); returns (B, out, h / stride, w / stride)."""
+        rows = cols = self.pad
+        if self.pad and self.border == "reflect":
+            x = F.pad(x, (cols, cols, rows, rows), mode="reflect")
+            rows = cols = 0
+        elif self.pad and self.border == "wrap":
+            x = wrap_columns(x, cols)
+            cols = 0
+        return F.conv2d(x, self.weight, self.bias, self.stride, (rows, cols))
+
+
+class ChannelNorm(nn.LayerNorm):
+    """LayerNorm over the channels of each pixel of (B, C, h, w)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (B, C, h, w); same shape out, in channels_last memory."""
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class Float32Module(nn.Module):
+    """A module whose parameters never leave float32 (float64 is kept), whatever is asked of `to`.
+
+    `model.to(torch.bfloat16)`, `.half()` and the like move such a module to the device asked for
+    but leave its precision alone; its forward has to switch autocast off.
+    """
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        def keep_precision(tensor: Tensor) -> Tensor:
+            moved: Tensor = fn(tensor)
+            if moved.is_floating_point() and moved.element_size() < tensor.element_size():
+                return tensor.to(moved.device)
+            return moved
+
+        return super()._apply(keep_precision, recurse)  # type: ignore[no-untyped-call]

@@ -1,0 +1,269 @@
+"""SphereViT: image features attend to an embedding of the sphere (DA², arXiv 2509.26618)."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from panodepth.errors import InputError
+from panodepth.model.backbone import Backbone
+from panodepth.model.config import PATCH, ModelConfig
+from panodepth.model.decoder import Decoder, Head
+from panodepth.model.embedding import GreatCircleBias, bias_basis, sphere_embedding
+
+IMAGE_MEAN = (0.485, 0.456, 0.406)  # ImageNet, sRGB-coded
+IMAGE_STD = (0.229, 0.224, 0.225)
+LOG_LIMIT = 8.0  # |o| of the network is clipped to this
+LOG_OFFSET = 2.0  # log-distance = clip(o) + 2, DA² release
+SCALE_QUANTILE = 0.98  # the distance that becomes 1, DA² release
+CACHED_SIZES = 4
+
+
+class ModelOutput(NamedTuple):
+    """What the network says about each pixel, always float32.
+
+    log_distance: (B, H, W), natural log of the distance along the ray up to one offset per image,
+        in [-6, 10].
+    sky_logit: (B, H, W), > 0 where sky is likelier than not; None without a sky head.
+    """
+
+    log_distance: Tensor
+    sky_logit: Tensor | None
+
+
+class SphereMemory(NamedTuple):
+    """What depends on the size and the weights, not on the image.
+
+    basis: of the great-circle bias (rows, rows, cols, KNOTS + 1), or None.
+    keys_values: per cross-attention block, keys and values (1, heads, N, head_dim) each.
+    """
+
+    basis: Tensor | None
+    keys_values: list[tuple[Tensor, Tensor]]
+
+
+class MemoryCache:
+    """A small, thread-safe store of SphereMemory by size, device and precision."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[Any, SphereMemory] = OrderedDict()
+
+    def get(self, key: Any, make: Callable[[], SphereMemory]) -> SphereMemory:
+        """The memory kept under `key`, or a new one from `make`."""
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        made = make()
+        with self._lock:
+            self._kept[key] = made
+            while len(self._kept) > CACHED_SIZES:
+                self._kept.popitem(last=False)
+        return made
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._kept.clear()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def __reduce__(self) -> tuple[type[MemoryCache], tuple[()]]:
+        return MemoryCache, ()  # copies and pickles of a model start empty
+
+
+class CrossBlock(nn.Module):
+    """Image features ask, the sphere answers: cross-attention and MLP, pre-norm, no LayerScale."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        hidden, embedding = config.hidden, config.embedding_dim
+        self.heads = config.cross_heads
+        self.norm_image = nn.LayerNorm(hidden)
+        self.norm_sphere = nn.LayerNorm(embedding)
+        self.q = nn.Linear(hidden, hidden, bias=False)
+        self.kv = nn.Linear(embedding, 2 * hidden, bias=False)
+        self.out = nn.Linear(hidden, hidden, bias=False)
+        self.norm_mlp = nn.LayerNorm(hidden)
+        self.mlp_in = nn.Linear(hidden, 4 * hidden)
+        self.mlp_out = nn.Linear(4 * hidden, hidden)
+        relative = config.great_circle_bias and config.azimuth_free_embedding
+        self.bias = GreatCircleBias(self.heads) if relative else None
+
+    def keys_values(self, embedding: Tensor) -> tuple[Tensor, Tensor]:
+        """embedding: (N, embedding_dim); returns keys and values, (1, heads, N, head_dim) each."""
+        both = self.kv(self.norm_sphere(embedding)).unflatten(-1, (2, self.heads, -1))
+        keys, values = both.permute(1, 2, 0, 3)[:, None].unbind(0)
+        return keys, values
+
+    def forward(self, x: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None) -> Tensor:
+        """x: (B, N, hidden); keys, values: of `keys_values`; bias: (1, heads, N, N) or None."""
+        q = self.q(self.norm_image(x)).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        k = keys.to(q.dtype).expand(len(x), -1, -1, -1)
+        v = values.to(q.dtype).expand(len(x), -1, -1, -1)
+        mask = None if bias is None else bias.to(q.dtype)
+        attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        x = x + self.out(attended.transpose(1, 2).flatten(2))
+        out: Tensor = x + self.mlp_out(F.gelu(self.mlp_in(self.norm_mlp(x))))
+        return out
+
+
+class SphereViT(nn.Module):
+    """Panorama in, log-distance out. See ModelConfig for what can be chosen.
+
+    The only state besides the parameters is a cache of what depends on the image size alone. It is
+    used in eval mode without gradients, and notices when weights are loaded, moved, cast or changed
+    in place; after writing through `parameter.data`, call `clear_cache`.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.backbone = Backbone(config)
+        self.projections = nn.ModuleList(
+            nn.Linear(config.dim, config.hidden) for _ in config.features
+        )
+        self.cross = nn.ModuleList(CrossBlock(config) for _ in config.features)
+        self.decoder = Decoder(config)
+        self.head = Head(config)
+        self._cache = MemoryCache()
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Initialise for training from scratch; a no-op on the meta device."""
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.trunc_normal_(module.weight, std=0.02)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+            elif isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+                fan_in = module.weight[0].numel() if isinstance(module, nn.Conv2d) else 0
+                fan_in = fan_in or module.in_channels
+                nn.init.trunc_normal_(module.weight, std=fan_in**-0.5)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        nn.init.trunc_normal_(self.backbone.positions, std=0.02)
+        if self.backbone.class_token is not None:
+            nn.init.trunc_normal_(self.backbone.class_token, std=0.02)
+        for last in (self.head.out, self.head.sky):
+            if last is not None:
+                nn.init.trunc_normal_(last.weight, std=0.02)
+
+    def clear_cache(self) -> None:
+        """Forget the keys and values kept per image size."""
+        self._cache.clear()
+
+    def train(self, mode: bool = True) -> SphereViT:
+        """As nn.Module.train; leaves nothing stale behind."""
+        self.clear_cache()
+        super().train(mode)
+        return self
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        self.clear_cache()
+        return super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+
+    def _make_memory(self, rows: int, cols: int, like: Tensor) -> SphereMemory:
+        embedding = sphere_embedding(rows, cols, self.config).to(like)
+        biased = self.config.great_circle_bias
+        basis = bias_basis(rows, cols).to(like.device) if biased else None
+        return SphereMemory(basis, [block.keys_values(embedding) for block in self.cross])
+
+    def _memory(self, rows: int, cols: int, like: Tensor) -> SphereMemory:
+        live = self.training or torch.is_grad_enabled() or torch.compiler.is_compiling()
+        if live:
+            return self._make_memory(rows, cols, like)
+        device = like.device.type
+        autocast = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
+        versions = tuple(
+            (p.data_ptr(), None if p.is_inference() else p._version)
+            for block in self.cross
+            for p in (block.kv.weight, block.norm_sphere.weight, block.norm_sphere.bias)
+        )
+        key = (rows, cols, like.device, like.dtype, autocast, versions)
+        return self._cache.get(key, lambda: self._make_memory(rows, cols, like))
+
+    def forward(self, image: Tensor) -> ModelOutput:
+        """image: (B, 3, H, W) sRGB-coded in [0, 1]; H and W multiples of 14.
+
+        Raises InputError for any other shape.
+        """
+        raw, sky = self.forward_raw(image)
+        return ModelOutput(raw.float().clamp(-LOG_LIMIT, LOG_LIMIT) + LOG_OFFSET, sky)
+
+    def forward_raw(self, image: Tensor) -> tuple[Tensor, Tensor | None]:
+        """As forward, but with the network's unclipped o in place of the log-distance."""
+        if image.ndim != 4 or image.shape[1] != 3 or any(s % PATCH for s in image.shape[-2:]):
+            shape = tuple(image.shape)
+            raise InputError(f"the network takes (B, 3, H, W), H and W multiples of 14, not {shape}")
+        conditioned, sides = self.conditioned_features(image)
+        low = self.decoder([x for x in conditioned], sides)
+        raw, sky = self.head(low, (image.shape[-2], image.shape[-1]))
+        return raw, sky
+
+    def normalise(self, image: Tensor) -> Tensor:
+        """ImageNet statistics, in the weights' precision. image: (B, 3, H, W)."""
+        channels = [
+            (image[:, c] - mean) / std
+            for c, (mean, std) in enumerate(zip(IMAGE_MEAN, IMAGE_STD, strict=True))
+        ]
+        return torch.stack(channels, dim=1).to(self.backbone.norm.weight.dtype)
+
+    def backbone_features(self, image: Tensor) -> tuple[list[Tensor], list[Tensor], SphereMemory]:
+        """Four (B, rows, cols, dim) maps, the stem's side features, and the sphere's memory."""
+        x = self.normalise(image)
+        rows, cols = image.shape[-2] // PATCH, image.shape[-1] // PATCH
+        memory = self._memory(rows, cols, x)
+        biases = [
+            None if memory.basis is None else block.bias(memory.basis, leading=self.backbone.leading)
+            for block in self.backbone.blocks
+        ]
+        maps, sides = self.backbone(x, biases)
+        return maps, sides, memory
+
+    def conditioned_features(self, image: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Four (B, rows, cols, hidden) maps after the cross-attention, and the stem's sides."""
+        maps, sides, memory = self.backbone_features(image)
+        out = []
+        for features, project, block, (keys, values) in zip(
+            maps, self.projections, self.cross, memory.keys_values, strict=True
+        ):
+            rows, cols = features.shape[1:3]
+            bias = None if block.bias is None else block.bias(memory.basis)
+            x = block(project(features).flatten(1, 2), keys, values, bias)
+            out.append(x.unflatten(1, (rows, cols)))
+        return out, sides
+
+
+def scale_invariant_distance(log_distance: Tensor, valid: Tensor | None = None) -> Tensor:
+    """exp(log_distance) divided, per image, by its own 0.98 quantile over the valid pixels.
+
+    log_distance: (B, H, W); valid: (B, H, W) bool or None for all. Returns (B, H, W) float32 > 0.
+    Raises InputError when an image has no valid pixel.
+    """
+    logs = log_distance.float()
+    distances = []
+    for number, log in enumerate(logs):
+        chosen = log.flatten() if valid is None else log[valid[number]]
+        if chosen.numel() == 0:
+            raise InputError(f"image {number} of the batch has no valid pixel to normalise by")
+        distance = log.exp()
+        distances.append(distance / _quantile(chosen.exp(), SCALE_QUANTILE))
+    return torch.stack(distances)
+
+
+def _quantile(values: Tensor, q: float) -> Tensor:
+    """Linear-interpolated quantile of (n,), for any n (torch.quantile stops at 2^24)."""
+    place = q * (values.numel() - 1)
+    low = int(place)
+    a = values.kthvalue(low + 1).values
+    b = values.kthvalue(min(low + 2, values.numel())).values
+    return a + (b - a) * (place - low)
