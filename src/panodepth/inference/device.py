@@ -1,0 +1,72 @@
+"""Which device and which precision to run on, from what the machine has."""
+
+from __future__ import annotations
+
+import torch
+
+from panodepth.errors import ConfigError
+
+DTYPES = {
+    "float32": torch.float32,
+    "fp32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "bf16": torch.bfloat16,
+}
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """Return the torch device for `name`: "auto" (CUDA, else MPS, else CPU), "cpu", "cuda:1", ...
+
+    Raises ConfigError when the name is unknown or the machine has no such device.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ConfigError(f"unknown device {name!r}: use auto, cpu, cuda, cuda:N or mps") from None
+    if device.type == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if (device.index or 0) >= count:
+            raise ConfigError(f"device {name!r} is not here: this machine has {count} CUDA devices")
+    elif device.type == "mps" and not torch.backends.mps.is_available():
+        raise ConfigError("device 'mps' is not here: use auto or cpu")
+    elif device.type not in ("cpu", "mps"):
+        raise ConfigError(f"unknown device {name!r}: use auto, cpu, cuda, cuda:N or mps")
+    return device
+
+
+def choose_dtype(name: str, device: torch.device) -> torch.dtype:
+    """Return the precision of the network for `name` on `device`.
+
+    "auto" is bfloat16 on CUDA and on CPUs with bfloat16 instructions, else float32. Whatever is
+    chosen, what `predict` returns is float32. Raises ConfigError for an unknown name.
+    """
+    if name == "auto":
+        return torch.bfloat16 if has_fast_bfloat16(device) else torch.float32
+    if name not in DTYPES:
+        raise ConfigError(f"unknown dtype {name!r}: use auto, float32 or bfloat16")
+    return DTYPES[name]
+
+
+def has_fast_bfloat16(device: torch.device) -> bool:
+    """True where bfloat16 matrix products run in hardware (CUDA from Ampere on, AVX-512, AMX)."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    return device.type == "cpu" and cpu_has_bfloat16()
+
+
+def cpu_has_bfloat16() -> bool:
+    """True when the CPU has AVX-512 BF16, AMX or Arm BF16 instructions; False where unknown."""
+    for probe in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        supported = getattr(torch.cpu, probe, None)  # private: absent in some versions
+        if supported is not None and supported():
+            return True
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as handle:
+            flags = next((line for line in handle if line.startswith(("flags", "Features"))), "")
+    except OSError:
+        return False
+    return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(flags.split())

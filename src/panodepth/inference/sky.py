@@ -1,0 +1,141 @@
+"""A classical sky mask, for models that do not predict sky themselves.
+
+It asks two witnesses and needs both. The picture: bright or blue, smooth regions above the horizon.
+The predicted distance: such a region is sky only when it lies as far as the far part of the scene
+and is not a plane overhead. A white ceiling has the first and lacks the second, so doubt keeps the
+surface. Nothing here is learned; a night sky is not found.
+"""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+
+from panodepth.types import BoolArray, FloatArray
+
+WORK_HEIGHT = 512  # rows at which the mask is made
+LOWEST_RAD = math.radians(3.0)  # latitude (positive down) below which nothing is sky
+REACH_RAD = math.radians(-25.0)  # a region must rise above this latitude: windows do not
+MIN_SHARE = 0.01  # of the whole sphere, for one region
+MAX_STEP = 0.045  # luminance change per pixel that still counts as smooth
+NEAR_QUANTILE = 0.25  # of the region: all of it but its edges must be far
+FAR_QUANTILE = 0.75  # of everything else: how far the scene goes
+FAR_RATIO = 1.2  # of that: how far sky must lie
+SURELY_FAR_RATIO = 2.0  # of what is asked: so far that the shape overhead is not asked
+GROUND_RAD = math.radians(45.0)  # below this latitude one looks at the ground
+GROUND_RATIO = 3.0  # of the ground's distance: how far sky must lie; white walls are nearer
+FLATTER = 0.7  # spread of log height over spread of log distance that betrays a ceiling
+SAME_DEPTH = 0.5  # of the region's distance: what is nearer than this is in front of the sky
+LEAK_RAD = math.radians(12.0)  # a white wall goes on below the horizon, to here and further
+MAX_LEAK = 0.25  # share of the region's columns at the horizon that may do so
+CLOSING_PX = 5  # birds and wires vanish
+
+
+def classical_sky(image: FloatArray, distance: FloatArray) -> BoolArray:
+    """Return the sky of one panorama, (H, W) bool, True = sky.
+
+    image: (H, W, 3) float32 in [0, 1], sRGB-coded; distance: (h, w) float32 > 0, any unit and size.
+    """
+    height, width = image.shape[:2]
+    rows = min(height, WORK_HEIGHT)
+    size = (max(1, rows * width // height), rows)
+    image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    distance = cv2.resize(distance, size, interpolation=cv2.INTER_LINEAR)
+    row_latitude = ((np.arange(rows, dtype=np.float32) + 0.5) / rows - 0.5) * math.pi
+    latitude = np.broadcast_to(row_latitude[:, None], distance.shape)
+    weights = np.cos(latitude)
+    above = latitude < LOWEST_RAD
+
+    looks = _looks_like_sky(image)
+    regions = _regions(looks & above, weights, latitude)
+    rest = ~np.logical_or.reduce([np.zeros_like(above), *regions])
+    ground = latitude > GROUND_RAD
+    far = max(
+        FAR_RATIO * _quantile(distance[rest], weights[rest], FAR_QUANTILE),
+        GROUND_RATIO * _quantile(distance[ground], weights[ground], 0.5),
+    )
+    sky = np.zeros_like(above)
+    for region in regions:
+        depth = _quantile(distance[region], weights[region], NEAR_QUANTILE)
+        if depth < far:
+            continue
+        surely = depth > SURELY_FAR_RATIO * far
+        if surely or not (
+            _is_plane(region, distance, weights, latitude)
+            or _goes_on_below(region, looks, latitude)
+        ):
+            sky |= region & (distance > SAME_DEPTH * depth)
+    sky = _close(sky) & above
+    full = cv2.resize(sky.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(full > 0.5)
+
+
+def _looks_like_sky(image: FloatArray) -> BoolArray:
+    """Blue, bright grey or blown-out pixels without texture; image (H, W, 3), returns (H, W)."""
+    red, green, blue = image[..., 0], image[..., 1], image[..., 2]
+    bright, dark = image.max(-1), image.min(-1)
+    clear = (blue - red > 0.06) & (blue > green - 0.02) & (green > red - 0.03) & (bright > 0.25)
+    clouds = (bright > 0.5) & (bright - dark < 0.14) & (blue > red - 0.05)
+    sun = (bright > 0.95) & (dark > 0.6)
+    luminance = image @ np.array([0.299, 0.587, 0.114], np.float32)
+    across = np.abs(np.roll(luminance, 1, 1) - np.roll(luminance, -1, 1)) / 2
+    down = np.abs(np.gradient(luminance, axis=0))
+    return np.asarray((clear | clouds | sun) & (np.maximum(across, down) < MAX_STEP))
+
+
+def _regions(candidates: BoolArray, weights: FloatArray, latitude: FloatArray) -> list[BoolArray]:
+    """Connected regions of (H, W) bool that are large enough and rise well above the horizon.
+
+    Left and right edges touch, and the top row is one point.
+    """
+    count, labels = cv2.connectedComponents(candidates.astype(np.uint8), connectivity=4)
+    names = np.arange(count)
+    same = [(labels[0].max(), label) for label in np.unique(labels[0])]
+    for one, other in same + list(zip(labels[:, 0], labels[:, -1], strict=True)):
+        if one and other:
+            names[names == names[other]] = names[one]
+    merged = names[labels]
+    shares = np.bincount(merged.ravel(), weights.ravel(), minlength=count) / weights.sum()
+    large = [merged == name for name in np.flatnonzero(shares > MIN_SHARE) if name > 0]
+    return [region for region in large if float(latitude[region].min()) < REACH_RAD]
+
+
+def _is_plane(
+    region: BoolArray, distance: FloatArray, weights: FloatArray, latitude: FloatArray
+) -> bool:
+    """True where the height above the camera varies less than the distance does: a flat ceiling."""
+    high = region & (latitude < REACH_RAD / 2)
+    log_distance = np.log(distance[high])
+    log_height = log_distance + np.log(np.sin(-latitude[high]))
+    return _spread(log_height, weights[high]) < FLATTER * _spread(log_distance, weights[high])
+
+
+def _goes_on_below(region: BoolArray, looks: BoolArray, latitude: FloatArray) -> bool:
+    """True where the region does not end at the horizon but runs on below it, as a wall does."""
+    bottom = int((latitude[:, 0] < LOWEST_RAD).sum()) - 1
+    deep = int((latitude[:, 0] < LEAK_RAD).sum())
+    reaching = region[bottom]
+    runs_on = reaching & looks[bottom:deep].all(axis=0)
+    return bool(runs_on.sum() > MAX_LEAK * max(1, reaching.sum()))
+
+
+def _spread(values: FloatArray, weights: FloatArray) -> float:
+    """Weighted distance between the quartiles of (N,) values."""
+    return _quantile(values, weights, 0.75) - _quantile(values, weights, 0.25)
+
+
+def _quantile(values: FloatArray, weights: FloatArray, q: float) -> float:
+    """Weighted quantile of (N,) values, N > 0."""
+    order = np.argsort(values)
+    mass = np.cumsum(weights[order], dtype=np.float64)
+    return float(values[order[np.searchsorted(mass, q * mass[-1])]])
+
+
+def _close(sky: BoolArray) -> BoolArray:
+    """Fill gaps a few pixels wide in (H, W) bool, across the seam too."""
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (CLOSING_PX, CLOSING_PX))
+    wide = np.pad(sky.astype(np.uint8), ((0, 0), (CLOSING_PX, CLOSING_PX)), mode="wrap")
+    closed = cv2.morphologyEx(wide, cv2.MORPH_CLOSE, kernel)
+    return np.asarray(closed[:, CLOSING_PX:-CLOSING_PX] > 0)
