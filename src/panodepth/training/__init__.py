@@ -1,1 +1,1 @@
-"""."""
+"""Training of a SphereViT on rendered panoramas: `train(load_config("recipes/compact.toml"))`."""

@@ -1,0 +1,42 @@
+"""`python -m panodepth.training --recipe recipes/compact.toml --set run.out=runs/a`"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from panodepth.errors import PanodepthError
+from panodepth.training.config import load_config
+from panodepth.training.trainer import train
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train from a recipe; returns the exit code (a run stopped by a signal has ended well: 0)."""
+    parser = argparse.ArgumentParser(
+        prog="python -m panodepth.training",
+        description="Train from a recipe; resumes when run.out holds a checkpoint.",
+    )
+    parser.add_argument("--recipe", type=Path, required=True)
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="TABLE.KEY=VALUE", dest="settings"
+    )
+    parser.add_argument("--cache", type=Path, help="the same as --set data.cache=DIR")
+    parser.add_argument("--init", type=Path, help="model file to start from")
+    chosen = parser.parse_args(arguments)
+    settings = list(chosen.settings)
+    if chosen.cache is not None:
+        settings.append(f"data.cache={chosen.cache}")
+    try:
+        result = train(load_config(chosen.recipe, settings), init=chosen.init)
+    except PanodepthError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    state = "finished" if result.finished else "stopped, run the same command to go on"
+    print(f"{state} at step {result.step}: {result.weights}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

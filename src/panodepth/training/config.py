@@ -1,0 +1,238 @@
+"""The training configuration: frozen dataclasses read strictly from TOML.
+
+A recipe has one table per dataclass below. An unknown key, a wrong type or a value out of range is
+a ConfigError that names the place and, for a misspelt key, the likely right one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import tomllib
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from panodepth.errors import ConfigError
+from panodepth.losses import ALIGNMENTS, DISTANCE_KINDS, LossConfig
+
+# Ranges of scene seeds, so that no training scene is ever measured on.
+TRAINING_SEED = 0
+VALIDATION_SEED = 1_000_000
+TEST_SEED = 2_000_000
+
+SCHEDULES = ("cosine", "trapezoid")
+PRECISIONS = ("auto", "bf16", "fp32")
+SCENE_KINDS = ("mixed", "indoor", "outdoor")
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Which network: a preset of `panodepth.model`, and single fields of it changed."""
+
+    preset: str = "compact"
+    overrides: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Rendered panoramas. Everything seen is a function of (seed, position), never of workers."""
+
+    height: int = 126
+    width: int = 252
+    batch: int = 16
+    kind: str = "mixed"
+    seed: int = TRAINING_SEED
+    first_index: int = 0  # of the scenes; a later run can start where an earlier one ended
+    chunk: int = 256  # panoramas rendered as one unit
+    reuse: int = 3  # times each panorama is seen, under different augmentations
+    workers: int = 1  # rendering processes; 0 renders inside the training process
+    worker_threads: int = 1
+    render_batch: int = 16  # panoramas per call of the renderer; part of what fixes the pixels
+    render_device: str = "cpu"  # "cuda" renders on the GPU, inside the training process
+    cache: str = ""  # folder where rendered chunks are kept and shared between runs
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Strengths of the augmentations; each respects the sphere. Zero or false switches one off."""
+
+    roll: bool = True  # any whole number of columns
+    flip: float = 0.5  # probability
+    tilt: float = 0.1  # probability of a true rotation of the sphere
+    tilt_deg: float = 8.0  # its largest angle
+    brightness: float = 0.35  # standard deviation, in stops
+    gamma: float = 0.15  # standard deviation of its logarithm
+    contrast: float = 0.15
+    saturation: float = 0.3
+    white_balance: float = 0.08
+    channel_mix: float = 0.05
+    noise: float = 0.02  # largest standard deviation, of a [0, 1] image
+    blur: float = 0.2  # probability of a 3x3 or 5x5 binomial blur
+    nadir: float = 0.1  # probability of a patch that hides the tripod
+
+
+@dataclass(frozen=True)
+class OptimConfig:
+    """AdamW, its schedule and the moving average of the weights."""
+
+    lr: float = 1e-3
+    beta1: float = 0.9
+    beta2: float = 0.98
+    weight_decay: float = 0.05
+    grad_clip: float = 1.0
+    schedule: str = "trapezoid"
+    warmup: int = 300  # steps
+    cooldown: float = 0.2  # trapezoid: share of the steps spent falling to final_lr
+    final_lr: float = 0.02  # share of lr at the end
+    ema: float = 0.999  # 0 switches the average off
+    accumulate: int = 1  # batches per step
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Where and how long a run goes, and how often it reports."""
+
+    out: str = "runs/compact"
+    steps: int = 30_000
+    seed: int = 0
+    device: str = "auto"
+    precision: str = "auto"
+    channels_last: bool = False
+    compile: bool = False
+    threads: int = 0  # torch threads of the training process; 0 leaves torch's own choice
+    log_every: int = 20
+    save_every: int = 500
+    keep: int = 2  # checkpoints kept
+    preview_every: int = 1000  # 0 = never
+    validate_every: int = 1000  # 0 = only at the end
+    validate_count: int = 32  # rendered panoramas from the validation seeds; 0 = none
+    max_minutes: float = 0.0  # stop cleanly after this long; 0 = no limit
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One training run, complete."""
+
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    run: RunConfig = field(default_factory=RunConfig)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values, the inverse of `config_from_dict`."""
+        return dataclasses.asdict(self)
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    origin = typing.get_origin(hint)
+    if origin in (typing.Union, types.UnionType):
+        return any(_fits(value, h) for h in typing.get_args(hint))
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, origin or hint)
+
+
+def _build(cls: type[Any], values: Any, where: str) -> Any:
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{where} must be a table, not {values!r}")
+    hints = typing.get_type_hints(cls)
+    for key in values:
+        if key not in hints:
+            close = difflib.get_close_matches(str(key), hints, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(hints)}"
+            raise ConfigError(f"unknown key {key!r} in {where}: {hint}")
+    made: dict[str, Any] = {}
+    for key, value in values.items():
+        if dataclasses.is_dataclass(hints[key]):
+            made[key] = _build(typing.cast("type[Any]", hints[key]), value, f"[{key}]")
+        elif _fits(value, hints[key]):
+            made[key] = float(value) if hints[key] is float else value
+        else:
+            name = getattr(hints[key], "__name__", str(hints[key]))
+            raise ConfigError(f"{key} in {where} must be {name}, not {value!r}")
+    return cls(**made)
+
+
+def _require(ok: bool, message: str) -> None:
+    if not ok:
+        raise ConfigError(message)
+
+
+def _one_of(name: str, value: str, choices: Sequence[str]) -> None:
+    _require(value in choices, f"{name} is {value!r}; choose one of {', '.join(choices)}")
+
+
+def check_config(config: TrainConfig) -> TrainConfig:
+    """Return the config, or raise ConfigError for a value that cannot work."""
+    data, optim, run = config.data, config.optim, config.run
+    _one_of("data.kind", data.kind, SCENE_KINDS)
+    _one_of("optim.schedule", optim.schedule, SCHEDULES)
+    _one_of("run.precision", run.precision, PRECISIONS)
+    _one_of("loss.alignment", config.loss.alignment, ALIGNMENTS)
+    _one_of("loss.distance_kind", config.loss.distance_kind, DISTANCE_KINDS)
+    for name in ("height", "width", "batch", "chunk", "reuse", "render_batch", "worker_threads"):
+        _require(getattr(data, name) >= 1, f"data.{name} must be at least 1")
+    _require(data.width == 2 * data.height, "data.width must be twice data.height")
+    _require(data.workers >= 0, "data.workers must not be negative")
+    _require(
+        (data.chunk * data.reuse) % data.batch == 0,
+        f"data.chunk * data.reuse = {data.chunk * data.reuse} must be a multiple of "
+        f"data.batch = {data.batch}",
+    )
+    _require(
+        0 <= data.seed < VALIDATION_SEED,
+        f"data.seed must be from 0 to {VALIDATION_SEED - 1}; higher ones are for measuring",
+    )
+    for name in ("steps", "log_every", "save_every", "keep"):
+        _require(getattr(run, name) >= 1, f"run.{name} must be at least 1")
+    for name in ("threads", "preview_every", "validate_every", "validate_count"):
+        _require(getattr(run, name) >= 0, f"run.{name} must not be negative")
+    _require(optim.accumulate >= 1, "optim.accumulate must be at least 1")
+    _require(0 <= optim.ema < 1, "optim.ema must be in [0, 1)")
+    _require(0 <= optim.cooldown <= 1, "optim.cooldown must be in [0, 1]")
+    return config
+
+
+def config_from_dict(values: Mapping[str, Any]) -> TrainConfig:
+    """Build and check a config from nested plain values; raises ConfigError."""
+    return check_config(typing.cast(TrainConfig, _build(TrainConfig, values, "the recipe")))
+
+
+def _parse_setting(text: str) -> Any:
+    try:
+        return tomllib.loads(f"v = {text}")["v"]
+    except tomllib.TOMLDecodeError:
+        return text  # a bare word is a string
+
+
+def load_config(path: str | Path, settings: Sequence[str] = ()) -> TrainConfig:
+    """Read a recipe, then apply `settings` such as "optim.lr=5e-4" on top.
+
+    Raises ConfigError for a missing or malformed file, an unknown key or a bad value.
+    """
+    try:
+        values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read recipe {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"recipe {path} is not valid TOML: {error}") from None
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        parts = key.strip().split(".")
+        if not equals or not all(parts):
+            raise ConfigError(f"setting {setting!r} is not of the form table.key=value")
+        table: Any = values
+        for part in parts[:-1]:
+            table = table.setdefault(part, {})
+            if not isinstance(table, dict):
+                raise ConfigError(f"setting {setting!r}: {part!r} is not a table")
+        table[parts[-1]] = _parse_setting(text.strip())
+    return config_from_dict(values)

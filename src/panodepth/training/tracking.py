@@ -1,0 +1,156 @@
+"""What a run tells: a JSONL log, a progress bar on a terminal, preview pictures."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TextIO
+
+import torch
+from torch import Tensor
+
+
+class RunLog:
+    """Appends one JSON object a line to `log.jsonl`; shows the same on a terminal.
+
+    Values are rounded to nine significant digits. On a terminal there is a
+    progress bar; elsewhere one short line for every record.
+    """
+
+    def __init__(self, folder: Path, steps: int, first_step: int = 0) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._file: TextIO = (folder / "log.jsonl").open("a", encoding="utf-8")
+        self._started = time.time()
+        self._bar: Any = None
+        if sys.stderr.isatty():
+            from tqdm import tqdm
+
+            self._bar = tqdm(total=steps, initial=first_step, unit="step", dynamic_ncols=True)
+
+    def __enter__(self) -> RunLog:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+        if self._bar is not None:
+            self._bar.close()
+
+    def advance(self) -> None:
+        """One step is done."""
+        if self._bar is not None:
+            self._bar.update(1)
+
+    def write(self, event: str, **values: Any) -> None:
+        """One record; floats of any nesting are rounded."""
+        record = {"event": event, "time": time.time(), **values}
+        self._file.write(json.dumps(_rounded(record)) + "\n")
+        self._file.flush()
+        shown = {k: v for k, v in values.items() if isinstance(v, int | float | str)}
+        text = " ".join(f"{k}={_short(v)}" for k, v in shown.items())
+        if self._bar is not None:
+            if event == "train":
+                self._bar.set_postfix_str(f"loss={_short(values.get('loss', ''))}")
+            else:
+                self._bar.write(f"{event}: {text}")
+        else:
+            print(f"{event}: {text}", file=sys.stderr, flush=True)
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _rounded(v) for k, v in value.items()}
+    if isinstance(value, float):
+        # times keep their milliseconds, everything else six digits
+        return round(value, 3) if abs(value) > 1e6 else float(f"{value:.9g}")
+    return value
+
+
+class StopWatch:
+    """Seconds spent in named parts since the last `take`.
+
+    On a GPU these are the times of the launching thread: true sums, but work that is waited for
+    in one part may have been started in another.
+    """
+
+    def __init__(self) -> None:
+        self._seconds: dict[str, float] = {}
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """Time a block."""
+        begin = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = time.perf_counter() - begin
+            self._seconds[name] = self._seconds.get(name, 0.0) + spent
+
+    def take(self) -> dict[str, float]:
+        """Return and reset."""
+        taken, self._seconds = self._seconds, {}
+        return taken
+
+
+class Averages:
+    """Means of named scalars, kept on their device so that logging alone waits for it."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, Tensor] = {}
+        self._counts: dict[str, int] = {}
+
+    def add(self, values: dict[str, Tensor]) -> None:
+        """Add one observation of each given name."""
+        for name, value in values.items():
+            kept = value.detach().float()
+            self._sums[name] = self._sums[name] + kept if name in self._sums else kept
+            self._counts[name] = self._counts.get(name, 0) + 1
+
+    def take(self) -> dict[str, float]:
+        """Means since the last call; empty when nothing was added."""
+        if not self._sums:
+            return {}
+        names = list(self._sums)
+        sums = torch.stack([self._sums[n] for n in names]).tolist()
+        means = {n: s / self._counts[n] for n, s in zip(names, sums, strict=True)}
+        self._sums, self._counts = {}, {}
+        return means
+
+
+def save_preview(path: Path, image: Tensor, log_distance: Tensor, truth: Tensor) -> None:
+    """Write rows of (image, prediction, truth) side by side.
+
+    image: (B, 3, H, W) in [0, 1]; log_distance: (B, H, W); truth: (B, H, W) distance, not finite or
+    0 where there is none.
+    """
+    import numpy as np
+    from PIL import Image
+
+    from panodepth.colour import colourise
+
+    rows = []
+    predicted = log_distance.float().exp().cpu().numpy()
+    true = truth.float().cpu().numpy()
+    for i in range(image.shape[0]):
+        seen = (image[i].permute(1, 2, 0) * 255).round().to(torch.uint8).cpu().numpy()
+        known = np.isfinite(true[i]) & (true[i] > 0)
+        shown = colourise(predicted[i], np.ones_like(known))
+        reference = colourise(np.where(known, true[i], 1.0).astype(np.float32), known)
+        rows.append(np.concatenate([seen, shown, reference], axis=1))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}")
+    Image.fromarray(np.concatenate(rows)).save(temporary, format="PNG")
+    temporary.replace(path)
