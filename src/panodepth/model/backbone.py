@@ -62,7 +62,7 @@ class ConvStem(nn.Module):
             for width, count in zip(widths, config.stem_blocks, strict=True)
         )
         self.downs = nn.ModuleList(
-            nn.Sequential(ChannelNorm(a), nn.Conv2d(a, b, 2, stride=2))
+            nn.Conv2d(a, b, 2, stride=2)
             for a, b in zip(widths, (*widths[1:], config.dim), strict=True)
         )
 

@@ -193,7 +193,7 @@ PRESETS: dict[str, ModelConfig] = {
         decoder=(64, 64, 32, 16),
         head=(8, 32),
     ),
-    # The bundled model: a convolutional stem in front of six transformer blocks, from scratch.
+    # The bundled model: a convolutional stem in front of four transformer blocks, from scratch.
     "compact": ModelConfig(
         name="compact",
         size=(252, 504),
@@ -201,9 +201,9 @@ PRESETS: dict[str, ModelConfig] = {
         stem_widths=(32, 64, 128),
         stem_blocks=(1, 2, 2),
         dim=256,
-        depth=6,
-        heads=8,
-        features=(3, 4, 5, 6),
+        depth=4,
+        heads=4,
+        features=(1, 2, 3, 4),
         class_token=False,
         position_grid=18,
         layer_scale=0.1,
@@ -212,7 +212,7 @@ PRESETS: dict[str, ModelConfig] = {
         embedding_dim=32,
         decoder=(128, 96, 64, 32),
         decoder_units=1,
-        head=(16, 16),
+        head=(8, 16),
         wrap_padding=True,
         periodic_embedding=True,
         azimuth_free_embedding=True,

@@ -111,8 +111,7 @@ class Head(Float32Module):
         self.wrap = config.wrap_padding
         border = "wrap" if self.wrap else "reflect"
         self.conv = SphereConv2d(config.head[0], config.head[1], 3, border=border)
-        self.out = nn.Conv2d(config.head[1], 1, 1)
-        self.sky = nn.Conv2d(config.head[1], 1, 1) if config.sky_head else None
+        self.out = nn.Conv2d(config.head[1], 2 if config.sky_head else 1, 1)
 
     def forward(self, x: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor | None]:
         """x: (B, head[0], h, w) of any precision; size: H, W of the image.
@@ -126,5 +125,5 @@ class Head(Float32Module):
             else:
                 x = F.interpolate(x, size=size, mode="bilinear", align_corners=True)
             x = F.leaky_relu(self.conv(x), SLOPE)
-            sky = None if self.sky is None else self.sky(x).squeeze(1)
-            return self.out(x).squeeze(1), sky
+            distance, *sky = self.out(x).unbind(1)
+            return distance, sky[0] if sky else None

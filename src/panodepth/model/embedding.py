@@ -50,25 +50,26 @@ def periodic_embedding(rows: int, cols: int, config: ModelConfig) -> Tensor:
     """(rows·cols, embedding_dim) float32: cosines and sines of whole multiples of the angles.
 
     Sampled at the centres of the patches. Azimuth enters with multiples 1, 2, ..., so that the
-    seam is nowhere; with `azimuth_free_embedding` the latitude takes its place too.
+    seam is nowhere. With `azimuth_free_embedding` the latitude takes its place too; all tokens of
+    a row are then alike and the result is (rows, embedding_dim).
     """
     lon = ((torch.arange(cols) + 0.5) / cols - 0.5) * (2 * math.pi)
     lat = ((torch.arange(rows) + 0.5) / rows - 0.5) * math.pi
     if config.azimuth_free_embedding:
         multiples = torch.arange(1, config.embedding_dim // 2 + 1)
-        parts = [(lat[:, None] * multiples)[:, None].expand(rows, cols, -1)]
-    else:
-        multiples = torch.arange(1, config.embedding_dim // 4 + 1)
-        parts = [
-            (lat[:, None] * multiples)[:, None].expand(rows, cols, -1),
-            (lon[:, None] * multiples)[None].expand(rows, cols, -1),
-        ]
+        place = lat[:, None] * multiples
+        return torch.cat([place.cos(), place.sin()], dim=-1)
+    multiples = torch.arange(1, config.embedding_dim // 4 + 1)
+    parts = [
+        (lat[:, None] * multiples)[:, None].expand(rows, cols, -1),
+        (lon[:, None] * multiples)[None].expand(rows, cols, -1),
+    ]
     waves = [wave for part in parts for wave in (part.cos(), part.sin())]
     return torch.cat(waves, dim=-1).reshape(rows * cols, -1)
 
 
 def sphere_embedding(rows: int, cols: int, config: ModelConfig) -> Tensor:
-    """(rows·cols, embedding_dim) float32, the fixed E_sphere of a token grid."""
+    """(rows·cols or rows, embedding_dim) float32, the fixed E_sphere of a token grid."""
     kind = periodic_embedding if config.periodic_embedding else released_embedding
     return kind(rows, cols, config)
 
@@ -113,6 +114,20 @@ class GreatCircleBias(nn.Module):
         values = -steepness * torch.linspace(0.0, math.pi, KNOTS)
         self.weight = nn.Parameter(torch.cat([values, torch.zeros(heads, 1)], dim=1))
 
+    def table(self, basis: Tensor) -> Tensor:
+        """(heads, rows, rows, cols): query row, key row, columns from query to key."""
+        return (basis @ self.weight.t().to(basis.dtype)).permute(3, 0, 1, 2)
+
+    def by_row(self, basis: Tensor) -> Tensor:
+        """The bias (1, heads, N, rows) of queries to whole rows of keys that are alike.
+
+        Attention to one key per row with log Σ exp(bias) over the row's columns is exactly
+        attention to all the keys of the row.
+        """
+        rows, _, cols, _ = basis.shape
+        by_row = self.table(basis).logsumexp(-1)[None, :, :, None]
+        return by_row.expand(-1, -1, -1, cols, -1).reshape(1, -1, rows * cols, rows)
+
     def forward(self, basis: Tensor, *, leading: int = 0) -> Tensor:
         """The bias (1, heads, N, N) of all query-key pairs, N = leading + rows·cols.
 
@@ -120,7 +135,7 @@ class GreatCircleBias(nn.Module):
         class token) that are at no place: their bias is 0.
         """
         rows, _, cols, _ = basis.shape
-        table = (basis @ self.weight.t().to(basis.dtype)).permute(3, 0, 1, 2)
+        table = self.table(basis)
         column = torch.arange(cols, device=basis.device)
         turn = (column[None] - column[:, None]) % cols  # (query column, key column)
         pairs = table.index_select(-1, turn.flatten()).unflatten(-1, (cols, cols))

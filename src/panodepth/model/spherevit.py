@@ -41,7 +41,8 @@ class SphereMemory(NamedTuple):
     """What depends on the size and the weights, not on the image.
 
     basis: of the great-circle bias (rows, rows, cols, KNOTS + 1), or None.
-    keys_values: per cross-attention block, keys and values (1, heads, N, head_dim) each.
+    keys_values: per cross-attention block, keys and values (1, heads, M, head_dim) each; M is the
+        number of tokens, or of their rows where all tokens of a row are alike.
     """
 
     basis: Tensor | None
@@ -99,13 +100,13 @@ class CrossBlock(nn.Module):
         self.bias = GreatCircleBias(self.heads) if relative else None
 
     def keys_values(self, embedding: Tensor) -> tuple[Tensor, Tensor]:
-        """embedding: (N, embedding_dim); returns keys and values, (1, heads, N, head_dim) each."""
+        """embedding: (M, embedding_dim); returns keys and values, (1, heads, M, head_dim) each."""
         both = self.kv(self.norm_sphere(embedding)).unflatten(-1, (2, self.heads, -1))
         keys, values = both.permute(1, 2, 0, 3)[:, None].unbind(0)
         return keys, values
 
     def forward(self, x: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None) -> Tensor:
-        """x: (B, N, hidden); keys, values: of `keys_values`; bias: (1, heads, N, N) or None."""
+        """x: (B, N, hidden); keys, values: of `keys_values`; bias: (1, heads, N, M) or None."""
         q = self.q(self.norm_image(x)).unflatten(-1, (self.heads, -1)).transpose(1, 2)
         k = keys.to(q.dtype).expand(len(x), -1, -1, -1)
         v = values.to(q.dtype).expand(len(x), -1, -1, -1)
@@ -153,9 +154,7 @@ class SphereViT(nn.Module):
         nn.init.trunc_normal_(self.backbone.positions, std=0.02)
         if self.backbone.class_token is not None:
             nn.init.trunc_normal_(self.backbone.class_token, std=0.02)
-        for last in (self.head.out, self.head.sky):
-            if last is not None:
-                nn.init.trunc_normal_(last.weight, std=0.02)
+        nn.init.trunc_normal_(self.head.out.weight, std=0.02)
 
     def clear_cache(self) -> None:
         """Forget the keys and values kept per image size."""
@@ -237,7 +236,7 @@ class SphereViT(nn.Module):
             maps, self.projections, self.cross, memory.keys_values, strict=True
         ):
             rows, cols = features.shape[1:3]
-            bias = None if block.bias is None else block.bias(memory.basis)
+            bias = None if block.bias is None else block.bias.by_row(memory.basis)
             x = block(project(features).flatten(1, 2), keys, values, bias)
             out.append(x.unflatten(1, (rows, cols)))
         return out, sides
