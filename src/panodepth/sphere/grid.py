@@ -3,7 +3,8 @@
 Frame: x right, y down, z forward. Continuous pixel coordinates (u, v) put the centre of the pixel
 in row y, column x at (x + 0.5, y + 0.5), so u runs over [0, W] and v over [0, H]:
 
-    lon = (u / W - 0.5) 2π    lat = (v / H - 0.5) π    ray = (cos lat sin lon, sin lat, cos lat cos lon)
+    lon = (u / W - 0.5) 2π    lat = (v / H - 0.5) π
+    ray = (cos lat sin lon, sin lat, cos lat cos lon)
 
 Latitude is positive downwards; the image centre looks along +z (docs/conventions.md).
 """
@@ -23,12 +24,19 @@ def exact_dtype(device: torch.device | str | None) -> torch.dtype:
     return torch.float32 if torch.device(device).type == "mps" else torch.float64
 
 
-def _axis_angles(count: int, span: float, device: torch.device | str | None) -> Tensor:
+def broadcast(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """The tensors expanded to their common shape."""
+    return tuple(torch.broadcast_tensors(*tensors))  # type: ignore[no-untyped-call]
+
+
+def _axis_angles(
+    count: int, span: float, device: torch.device | str | None, offset: float = 0.0
+) -> Tensor:
     """(count,) angles of pixel centres along one axis that spans `span` radians, centred on 0."""
     if count < 1:
         raise ValueError(f"an ERP grid needs at least one row and one column, not {count}")
     index = torch.arange(count, dtype=exact_dtype(device), device=device)
-    return (index + (0.5 - count / 2)) * (span / count)
+    return (index + (0.5 + offset - count / 2)) * (span / count)
 
 
 def erp_lonlat(
@@ -49,12 +57,16 @@ def erp_rays(
     height: int,
     width: int,
     *,
+    offset: tuple[float, float] = (0.0, 0.0),
     dtype: torch.dtype = torch.float32,
     device: torch.device | str | None = None,
 ) -> Tensor:
-    """Unit ray of every pixel centre: (H, W, 3). Trigonometry is per row and column: cheap."""
-    lon = _axis_angles(width, 2 * math.pi, device)
-    lat = _axis_angles(height, math.pi, device)
+    """Unit ray of every pixel centre: (H, W, 3). Trigonometry is per row and column: cheap.
+
+    offset: (right, down) from the pixel centre, in pixels.
+    """
+    lon = _axis_angles(width, 2 * math.pi, device, offset[0])
+    lat = _axis_angles(height, math.pi, device, offset[1])
     cos_lat = lat.cos().to(dtype)[:, None]
     x = cos_lat * lon.sin().to(dtype)
     y = lat.sin().to(dtype)[:, None].expand_as(x)
@@ -70,10 +82,11 @@ def lonlat_to_rays(lonlat: Tensor) -> Tensor:
 
 
 def rays_to_lonlat(rays: Tensor) -> Tensor:
-    """(..., 3) rays of any length to (..., 2) longitude in [-π, π] and latitude in [-π/2, π/2] [rad].
+    """(..., 3) rays of any length to (..., 2) longitude and latitude [rad].
 
-    On the vertical axis longitude is 0 by definition; a zero ray gives (0, 0). Gradients are finite
-    there too (they are 0 for the angle that is not defined).
+    Longitude lies in [-π, π], latitude in [-π/2, π/2]. On the vertical axis longitude is 0 by
+    definition; a zero ray gives (0, 0). Gradients are finite there too (0 for the angle that is not
+    defined).
     """
     x, y, z = rays.unbind(-1)
     square = x * x + z * z
@@ -107,7 +120,7 @@ def pixels_to_rays(uv: Tensor, height: int, width: int) -> Tensor:
 
 
 def rays_to_pixels(rays: Tensor, height: int, width: int) -> Tensor:
-    """(..., 3) rays of any length to (..., 2) continuous ERP coordinates: u in [0, W], v in [0, H]."""
+    """(..., 3) rays of any length to (..., 2) continuous coordinates, u in [0, W], v in [0, H]."""
     return lonlat_to_pixels(rays_to_lonlat(rays), height, width)
 
 

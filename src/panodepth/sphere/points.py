@@ -14,7 +14,7 @@ _PIXELS_AT_ONCE = 1 << 20  # normals of large maps are computed in bands of rows
 
 
 def _ray_length(intrinsics: Tensor, height: int, width: int) -> Tensor:
-    """(..., h, w): distance of the point at z-depth 1 seen by each pixel centre of a pinhole view."""
+    """(..., h, w): distance of the point at z-depth 1 behind each pixel of a pinhole view."""
     index_x = torch.arange(width, dtype=intrinsics.dtype, device=intrinsics.device) + 0.5
     index_y = torch.arange(height, dtype=intrinsics.dtype, device=intrinsics.device) + 0.5
     k = intrinsics[..., None, None]
@@ -26,13 +26,13 @@ def _ray_length(intrinsics: Tensor, height: int, width: int) -> Tensor:
 def z_depth_to_distance(z_depth: Tensor, intrinsics: Tensor) -> Tensor:
     """Length along the viewing axis to length along the ray: (..., h, w), same unit.
 
-    z_depth: (..., h, w) of a pinhole view. intrinsics: (..., 3, 3) in pixels, pixel centres at + 0.5.
+    z_depth: (..., h, w) of a pinhole view. intrinsics: (..., 3, 3) [pixels], centres at + 0.5.
     """
     return z_depth * _ray_length(intrinsics, *z_depth.shape[-2:]).to(z_depth.dtype)
 
 
 def distance_to_z_depth(distance: Tensor, intrinsics: Tensor) -> Tensor:
-    """Length along the ray to length along the viewing axis: the inverse of `z_depth_to_distance`."""
+    """Length along the ray to length along the viewing axis: inverse of `z_depth_to_distance`."""
     return distance / _ray_length(intrinsics, *distance.shape[-2:]).to(distance.dtype)
 
 
@@ -95,7 +95,7 @@ def _band_normals(padded: Tensor, step: int) -> Tensor:
         ),
         dim=-1,
     )
-    # In units of the distance the product has the size of a pixel's area, whatever the scene's unit.
+    # In units of the distance the product is as large as a pixel, whatever the scene's unit.
     square = (centre * centre).sum(0)
     at_origin = square == 0
     scale = torch.where(at_origin, 0.0, 1 / torch.where(at_origin, 1.0, square)).detach()

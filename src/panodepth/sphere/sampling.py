@@ -11,14 +11,14 @@ import math
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 from panodepth.sphere.grid import exact_dtype, rays_to_pixels
 
 SampleMode = Literal["bilinear", "nearest", "bicubic"]
 
-_TAPS_BEYOND_EDGE = {"bilinear": 1, "bicubic": 2}
+TAPS_BEYOND_EDGE = {"nearest": 0, "bilinear": 1, "bicubic": 2}
 _MAX_PADDING = 0.25  # of the side: beyond it, resizing by explicit taps is cheaper than padding
 
 
@@ -74,8 +74,8 @@ def sample_erp(image: Tensor, rays: Tensor, mode: SampleMode = "bilinear") -> Te
     if mode == "nearest":
         u, v = uv.unbind(-1)
         return sample_image(image, torch.stack((u.remainder(width), v), dim=-1), mode)
-    _check_interpolation(image, mode)
-    pad = _TAPS_BEYOND_EDGE[mode]
+    check_interpolation(image, mode)
+    pad = TAPS_BEYOND_EDGE[mode]
     return sample_image(pad_erp(image, pad), uv + pad, mode)
 
 
@@ -86,40 +86,77 @@ def sample_image(image: Tensor, uv: Tensor, mode: SampleMode = "bilinear") -> Te
     interpolated in float32). uv: (..., h, w, 2), pixel centres at + 0.5; leading axes broadcast.
     Returns (..., C, h, w) in the image's dtype.
     """
-    height, width = image.shape[-2:]
-    lead = torch.broadcast_shapes(image.shape[:-3], uv.shape[:-3])
-    channels, out_size = image.shape[-3], uv.shape[-3:-1]
-    u, v = uv.unbind(-1)
+    check_interpolation(image, mode)
     if mode == "nearest":
-        column = u.floor().long().clamp(0, width - 1)
-        row = v.floor().long().clamp(0, height - 1)
-        index = (row * width + column).flatten(-2).unsqueeze(-2)
-        flat = image.flatten(-2).expand(*lead, channels, height * width)
-        picked = flat.gather(-1, index.expand(*lead, channels, index.shape[-1]))
-        return picked.unflatten(-1, out_size)
-    _check_interpolation(image, mode)
-    work = torch.promote_types(image.dtype, torch.float32)
-    grid = torch.stack((u * (2 / width) - 1, v * (2 / height) - 1), dim=-1).to(work)
-    if math.prod(image.shape[:-3]) == 1:
-        # One image, many views: the views become rows of one view, so the image is not repeated.
-        source = image.reshape(1, channels, height, width).to(work)
-        grid = grid.expand(*lead, *grid.shape[-3:]).reshape(1, -1, out_size[1], 2)
-        sampled = F.grid_sample(source, grid, mode, padding_mode="border", align_corners=False)
-        sampled = sampled.reshape(channels, *lead, *out_size).movedim(0, -3)
+        return _sample_nearest(image, uv)
+    wide = image.to(torch.promote_types(image.dtype, torch.float32))
+    sample = _sample_bilinear if mode == "bilinear" else _sample_bicubic
+    return sample(wide, uv).to(image.dtype)
+
+
+def _broadcast_lead(image: Tensor, uv: Tensor) -> tuple[int, ...]:
+    shapes = (image.shape[:-3], uv.shape[:-3])
+    return tuple(torch.broadcast_shapes(*shapes))  # type: ignore[no-untyped-call]
+
+
+def _sample_nearest(image: Tensor, uv: Tensor) -> Tensor:
+    channels, height, width = image.shape[-3:]
+    lead, out_size = _broadcast_lead(image, uv), uv.shape[-3:-1]
+    u, v = uv.floor().long().unbind(-1)
+    index = v.clamp(0, height - 1) * width + u.clamp(0, width - 1)
+    index = index.flatten(-2).unsqueeze(-2).expand(*lead, channels, -1)
+    flat = image.flatten(-2).expand(*lead, channels, height * width)
+    return flat.gather(-1, index).reshape(*lead, channels, *out_size)
+
+
+def _sample_bilinear(image: Tensor, uv: Tensor) -> Tensor:
+    channels, height, width = image.shape[-3:]
+    lead, out_size = _broadcast_lead(image, uv), uv.shape[-3:-1]
+    u, v = uv.unbind(-1)
+    grid = torch.stack((u * (2 / width) - 1, v * (2 / height) - 1), dim=-1).to(image.dtype)
+    grid = grid.expand(*lead, *out_size, 2)
+    one_image = math.prod(image.shape[:-3]) == 1
+    if one_image:  # all its views become rows of one view, so that the image is not repeated
+        source, grid = image, grid.reshape(1, -1, out_size[1], 2)
     else:
-        source = image.expand(*lead, *image.shape[-3:]).reshape(-1, channels, height, width)
-        grid = grid.expand(*lead, *grid.shape[-3:]).reshape(-1, *out_size, 2)
-        sampled = F.grid_sample(
-            source.to(work), grid, mode, padding_mode="border", align_corners=False
-        )
-        sampled = sampled.reshape(*lead, channels, *out_size)
-    return sampled.to(image.dtype)
+        source, grid = image.expand(*lead, -1, -1, -1), grid.reshape(-1, *out_size, 2)
+    source = source.reshape(-1, channels, height, width)
+    sampled = functional.grid_sample(
+        source, grid, "bilinear", padding_mode="border", align_corners=False
+    )
+    if one_image:
+        return sampled.reshape(channels, *lead, *out_size).movedim(0, -3)
+    return sampled.reshape(*lead, channels, *out_size)
 
 
-def _check_interpolation(image: Tensor, mode: str) -> None:
-    if mode not in _TAPS_BEYOND_EDGE:
+def _sample_bicubic(image: Tensor, uv: Tensor) -> Tensor:
+    """Catmull-Rom, the cubic that is exact on linear and quadratic images.
+
+    (torch's own kernel has the parameter -0.75 instead of -0.5 and moves a ramp by up to 0.1 px.)
+    """
+    first = (uv - 0.5).floor()
+    u, v = first.unbind(-1)
+    t = (uv - 0.5 - first).to(image.dtype)
+    tables = (
+        ((-0.5 * t + 1) * t - 0.5) * t,
+        (1.5 * t - 2.5) * t * t + 1,
+        ((-1.5 * t + 2) * t + 0.5) * t,
+        (0.5 * t - 0.5) * t * t,
+    )
+    total = image.new_zeros(())
+    for row, vertical in enumerate(tables):
+        for column, horizontal in enumerate(tables):
+            tap = torch.stack((u + (column - 0.5), v + (row - 0.5)), dim=-1)
+            weight = horizontal[..., 0] * vertical[..., 1]
+            total = total + weight.unsqueeze(-3) * _sample_nearest(image, tap)
+    return total
+
+
+def check_interpolation(image: Tensor, mode: str) -> None:
+    """Raise ValueError unless `mode` is known and can interpolate this dtype."""
+    if mode not in TAPS_BEYOND_EDGE:
         raise ValueError(f"unknown sampling mode {mode!r}: use bilinear, nearest or bicubic")
-    if not image.is_floating_point():
+    if mode != "nearest" and not image.is_floating_point():
         raise ValueError(f"{mode} sampling needs a floating image, not {image.dtype}: use nearest")
 
 
@@ -162,7 +199,7 @@ def _nearest_index(count: int, out_count: int, device: torch.device) -> Tensor:
 
 
 def _exact_pads(count: int, out_count: int, antialias: bool) -> tuple[int, int]:
-    """Padding in source and in output pixels, of the same length on the sphere, that covers the filter."""
+    """Equal padding counted in source and in output pixels, wide enough for the filter."""
     if count == out_count:
         return 0, 0
     reach = max(1.0, count / out_count) if antialias else 1.0
@@ -178,7 +215,7 @@ def _resize_padded(
     (top, out_top), (left, out_left) = pads
     padded = pad_erp(x, (top, left))
     shrinks = size[0] < x.shape[-2] or size[1] < x.shape[-1]
-    resized = F.interpolate(
+    resized = functional.interpolate(
         padded.reshape(1, -1, *padded.shape[-2:]),
         (size[0] + 2 * out_top, size[1] + 2 * out_left),
         mode="bilinear",
@@ -199,7 +236,8 @@ def resize_erp_by_taps(x: Tensor, size: tuple[int, int], *, antialias: bool = Tr
     if size[0] != height:
         pad = math.ceil(height / size[0]) + 1
         first, weights = _tap_table(height, size[0], antialias, x)
-        x = _sum_taps(_pad_rows(x, pad), -2, [first + (pad + k) for k in range(len(weights))], weights)
+        index = [first + (pad + k) for k in range(len(weights))]
+        x = _sum_taps(_pad_rows(x, pad), -2, index, weights)
     if size[1] != width:
         first, weights = _tap_table(width, size[1], antialias, x)
         index = [(first + k).remainder(width) for k in range(len(weights))]
@@ -208,7 +246,7 @@ def resize_erp_by_taps(x: Tensor, size: tuple[int, int], *, antialias: bool = Tr
 
 
 def _tap_table(count: int, out_count: int, antialias: bool, like: Tensor) -> tuple[Tensor, Tensor]:
-    """First source index (out,) and the normalised triangle weights (taps, out) of each output pixel."""
+    """Per output pixel the first source index (out,) and the triangle's weights (taps, out)."""
     scale = count / out_count
     support = max(scale, 1.0) if antialias else 1.0
     work = exact_dtype(like.device)
@@ -221,8 +259,8 @@ def _tap_table(count: int, out_count: int, antialias: bool, like: Tensor) -> tup
 
 
 def _sum_taps(x: Tensor, dim: int, index: list[Tensor], weights: Tensor) -> Tensor:
-    total = None
-    for taps, weight in zip(index, weights, strict=True):
+    total: Tensor | None = None
+    for taps, weight in zip(index, weights.unbind(0), strict=True):
         term = x.index_select(dim, taps) * (weight[:, None] if dim == -2 else weight)
         total = term if total is None else total + term
     assert total is not None
