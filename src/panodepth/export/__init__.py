@@ -1,1 +1,21 @@
-"""."""
+"""Predictions out: one writer per kind of file, chosen by its format name.
+
+| format | file | what |
+|---|---|---|
+| npz | NAME_distance.npz | distance float32, mask, metadata; uncompressed |
+| exr | NAME_distance.exr | distance float32, channel Y, ZIP |
+| png | NAME_distance.png | distance 16-bit, scale in a text chunk and in NAME_distance.png.json |
+| tiff | NAME_distance.tiff | distance float32 |
+| normals, normals-png | NAME_normals.exr, .png | unit normals, float32 or 16-bit |
+| preview | NAME_preview.png | coloured distance to look at |
+| ply, points-glb | NAME_points.ply, .glb | coloured point cloud |
+| glb | NAME.glb | textured mesh |
+
+Every file says its frame, unit and scale. GLB is Y-up, all others the house frame. Files appear
+complete or not at all.
+"""
+
+from panodepth.export.registry import DEFAULT_FORMATS, WRITERS, Writer, output_paths, parse_formats
+from panodepth.export.saving import save
+
+__all__ = ["DEFAULT_FORMATS", "WRITERS", "Writer", "output_paths", "parse_formats", "save"]

@@ -1,0 +1,39 @@
+"""Files that are either complete or not there: written under a temporary name, then renamed."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from panodepth.errors import OutputError
+
+
+@contextmanager
+def atomic(*paths: Path) -> Iterator[tuple[Path, ...]]:
+    """Temporary, empty files beside `paths`, one each, which take their names when all went well.
+
+    Missing folders are made. When anything fails, nothing is left behind and existing files stay as
+    they were. Raises OutputError, one line, when a file cannot be written.
+    """
+    temporary = [p.with_name(f".{p.name[:100]}.{uuid.uuid4().hex[:8]}.tmp") for p in paths]
+    try:
+        for path, name in zip(paths, temporary, strict=True):
+            if path.is_dir():
+                raise IsADirectoryError("is a folder")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            name.open("xb").close()
+        yield tuple(temporary)
+        for path, name in zip(paths, temporary, strict=True):
+            os.replace(name, path)
+    except OSError as error:
+        reason = error.strerror or str(error) or type(error).__name__
+        raise OutputError(f"{paths[0]}: cannot be written ({reason})") from error
+    finally:
+        for name in temporary:
+            try:
+                name.unlink(missing_ok=True)
+            except OSError:  # its folder is gone or no folder: then the file is not there either
+                continue

@@ -1,0 +1,196 @@
+"""A textured mesh of the whole sphere: closed over the seam and the poles, cut at depth edges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from panodepth.errors import OutputError
+from panodepth.export.glb import ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER, TRIANGLES, Glb
+from panodepth.export.metadata import GLTF_FRAME, metadata
+from panodepth.export.points import grid_points, strided
+from panodepth.types import Prediction
+
+MAX_MESH_COLUMNS = 1100  # vertices round the equator; the network's own 1092 columns are kept
+MAX_TEXTURE_WIDTH = 4096  # [px]
+JPEG_QUALITY = 92
+# A triangle is cut when its far corner is this much farther than its near one ...
+EDGE_RATIO = 1.06
+# ... and it is seen at a more grazing angle [deg from its normal] than floors and walls are.
+GRAZING_ANGLE_DEG = 84.0
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """Triangles in the house frame; seen from the camera their corners run counterclockwise.
+
+    positions: (N, 3) float32, unit as the distance. uv: (N, 2) float32, (0, 0) = the texture's top
+    left corner; u runs past 1 where a triangle crosses the seam. faces: (M, 3) uint32.
+    stride: pixels between neighbouring vertices.
+    """
+
+    positions: npt.NDArray[np.float32]
+    uv: npt.NDArray[np.float32]
+    faces: npt.NDArray[np.uint32]
+    stride: int
+
+
+def write_mesh(
+    prediction: Prediction,
+    path: Path,
+    *,
+    max_columns: int = MAX_MESH_COLUMNS,
+    max_texture_width: int = MAX_TEXTURE_WIDTH,
+) -> list[Path]:
+    """Binary glTF: one triangle mesh with the panorama as an embedded JPEG texture."""
+    mesh = build_mesh(prediction, max_columns=max_columns)
+    if not len(mesh.faces):
+        raise OutputError(f"{path}: no three neighbouring pixels are valid, so there is no mesh")
+    meta = metadata(prediction, "surface", frame=GLTF_FRAME, stride=mesh.stride)
+    glb = Glb("panorama", meta)
+    attributes = {
+        "POSITION": glb.positions(mesh.positions),
+        "TEXCOORD_0": glb.accessor(mesh.uv, view={"target": ARRAY_BUFFER}),
+    }
+    corners = mesh.faces.reshape(-1, 1)
+    primitive = {
+        "attributes": attributes,
+        "indices": glb.accessor(corners, view={"target": ELEMENT_ARRAY_BUFFER}),
+        "material": glb.photograph(_jpeg(prediction.image, max_texture_width)),
+        "mode": TRIANGLES,
+    }
+    glb.write(path, primitive)
+    return [path]
+
+
+def build_mesh(
+    prediction: Prediction,
+    *,
+    max_columns: int = MAX_MESH_COLUMNS,
+    edge_ratio: float = EDGE_RATIO,
+    grazing_angle_deg: float = GRAZING_ANGLE_DEG,
+) -> Mesh:
+    """The mesh of the valid pixels, one vertex for every stride-th pixel in both axes.
+
+    The first column of vertices is there twice, with u and with u + 1, so that the texture runs on
+    over the seam. Each pole is one point at the mean distance of its row, repeated for each sector
+    with a u of its own. A triangle is left out when a corner is masked, or when the ratio of its
+    largest to its smallest distance exceeds `edge_ratio` and the ray meets it at more than
+    `grazing_angle_deg` from its normal: then it spans a depth edge, and is no floor seen far off.
+    """
+    height, width = prediction.distance.shape
+    stride = max(1, -(-width // max_columns))
+    rows, columns = strided(height, stride), strided(width, stride)
+    thin = np.ix_(rows, columns)
+    wrapped = np.append(np.arange(len(columns)), 0)  # the first column again, behind the last
+    points = grid_points(prediction, rows, columns)[:, wrapped]
+    distance, mask = prediction.distance[thin][:, wrapped], prediction.mask[thin][:, wrapped]
+    u = (columns[wrapped] + 0.5) / width
+    u[-1] += 1
+    uv = np.stack(np.broadcast_arrays(u, ((rows + 0.5) / height)[:, None]), axis=-1)
+
+    poles = [_pole(distance[row], mask[row], u, float(row != 0)) for row in (0, -1)]
+    faces = np.concatenate([_quads(distance), *_fans(len(rows), len(u))])
+    positions = np.concatenate([points.reshape(-1, 3), *(p.positions for p in poles)])
+    texture = np.concatenate([uv.reshape(-1, 2), *(p.uv for p in poles)])
+    lengths = np.concatenate([distance.ravel(), *(p.lengths for p in poles)])
+    valid = np.concatenate([mask.ravel(), *(p.valid for p in poles)])
+
+    faces = faces[valid[faces].all(axis=1)]
+    faces = faces[~_torn(positions, lengths, faces, edge_ratio, grazing_angle_deg)]
+    used = np.zeros(len(positions), np.bool_)
+    used[faces] = True
+    renumbered = (np.cumsum(used) - 1).astype(np.uint32)
+    return Mesh(positions[used], texture[used].astype(np.float32), renumbered[faces], stride)
+
+
+@dataclass(frozen=True)
+class _Pole:
+    """One pole as one vertex for each sector: the same point, each with its own u."""
+
+    positions: npt.NDArray[np.float32]
+    uv: npt.NDArray[Any]
+    lengths: npt.NDArray[np.float32]
+    valid: npt.NDArray[np.bool_]
+
+
+def _pole(
+    distance: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_], u: npt.NDArray[Any], v: float
+) -> _Pole:
+    """The pole beyond one (w + 1,) row of the grid; v: 0 at the top, 1 at the bottom."""
+    sectors = len(u) - 1
+    inside = mask[:-1]
+    length = np.float32(distance[:-1][inside].mean() if inside.any() else 1)
+    position = np.array([0, (2 * v - 1) * length, 0], np.float32)
+    return _Pole(
+        np.tile(position, (sectors, 1)),
+        np.stack([(u[:-1] + u[1:]) / 2, np.full(sectors, v)], axis=-1),
+        np.full(sectors, length),
+        np.full(sectors, inside.any()),
+    )
+
+
+def _quads(distance: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
+    """(2 (h-1) w, 3) corners: each cell of an (h, w + 1) grid split along its flatter diagonal."""
+    height, width = distance.shape
+    index = np.arange(height * width).reshape(height, width)
+    a, b = index[:-1, :-1], index[:-1, 1:]  # top left, top right
+    c, d = index[1:, :-1], index[1:, 1:]  # bottom left, bottom right
+    with np.errstate(divide="ignore", invalid="ignore"):  # masked corners may hold anything
+        log = np.log(distance)
+    falling = np.abs(log[:-1, :-1] - log[1:, 1:]) <= np.abs(log[:-1, 1:] - log[1:, :-1])
+    first = np.stack([a, c, np.where(falling, d, b)], axis=-1)
+    second = np.stack([np.where(falling, a, c), d, b], axis=-1)
+    return np.concatenate([first.reshape(-1, 3), second.reshape(-1, 3)])
+
+
+def _fans(height: int, width: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The (w, 3) triangles to the top pole and to the bottom pole of an (h, w + 1) grid.
+
+    The poles' vertices are numbered on behind the grid, w at the top, then w at the bottom.
+    """
+    sector = np.arange(width - 1)
+    top, last = height * width + sector, (height - 1) * width + sector
+    bottom = top + width - 1
+    return np.stack([top, sector, sector + 1], 1), np.stack([bottom, last + 1, last], 1)
+
+
+def _torn(
+    positions: npt.NDArray[np.float32],
+    lengths: npt.NDArray[np.float32],
+    faces: npt.NDArray[np.int64],
+    edge_ratio: float,
+    grazing_angle_deg: float,
+) -> npt.NDArray[np.bool_]:
+    """(M,) True for the triangles that span a depth edge."""
+    corner = lengths[faces]
+    torn: npt.NDArray[np.bool_] = corner.max(axis=1) > edge_ratio * corner.min(axis=1)
+    suspects = np.flatnonzero(torn)
+    p, q, r = (positions[faces[suspects, i]].astype(np.float64) for i in range(3))
+    normal = np.cross(q - p, r - p)
+    ray = p + q + r
+    size = np.linalg.norm(normal, axis=1) * np.linalg.norm(ray, axis=1)
+    cosine = np.abs((normal * ray).sum(axis=1))
+    torn[suspects] = cosine < np.cos(np.deg2rad(grazing_angle_deg)) * size
+    return torn
+
+
+def _jpeg(image: npt.NDArray[np.uint8], max_width: int) -> bytes:
+    """The panorama as a JPEG file, at its own size or reduced to `max_width` [px]."""
+    import cv2
+
+    height, width = image.shape[:2]
+    swap = cv2.COLOR_RGB2BGR
+    if width > max_width:
+        size = (max_width, max(1, round(height * max_width / width)))
+        bgr = cv2.cvtColor(cv2.resize(image, size, interpolation=cv2.INTER_AREA), swap)
+    else:
+        bgr = cv2.cvtColor(image, swap)
+    done, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    if not done:
+        raise OSError("JPEG encoding failed")
+    return bytes(encoded)

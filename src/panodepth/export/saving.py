@@ -1,0 +1,62 @@
+"""`save`: from a path and format names to files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from panodepth.errors import OutputError
+from panodepth.export.registry import BY_SUFFIX, WRITERS, output_paths, parse_formats
+from panodepth.types import Prediction
+
+DEFAULT_NAME = "panorama"
+
+
+def save(
+    prediction: Prediction, path: str | Path, formats: Sequence[str] | None = None
+) -> list[Path]:
+    """Write a prediction and return the files written.
+
+    path: a file, whose ending chooses what is written (.glb textured mesh, .ply cloud, .npz, .exr,
+        .png, .tiff distance); or a folder, made when missing, in which the files of `formats` are
+        called after meta["name"] ("panorama" without one). A path is a folder when it is one, when
+        it ends with a slash, or when it has no known ending.
+    formats: names out of WRITERS; for a folder None means DEFAULT_FORMATS. With a file at most one,
+        of that ending: save(p, "normals.exr", ["normals"]).
+    Raises OutputError, one line, for an unknown format or ending or a place that cannot be written;
+    no half-written file is left.
+    """
+    where = Path(path)
+    suffix = where.suffix.lower()
+    as_folder = where.is_dir() or str(path).endswith(("/", os.sep))
+    if not as_folder and suffix in BY_SUFFIX:
+        return WRITERS[_file_format(where, suffix, formats)].write(prediction, where)
+    if not as_folder and suffix and formats is None:
+        raise OutputError(
+            f"{path}: unknown ending {suffix!r}; a file can end with {', '.join(BY_SUFFIX)} "
+            "(for a folder of this name, end it with a slash)"
+        )
+    written: list[Path] = []
+    for key, (main, *_) in output_paths(where, _name(prediction), formats).items():
+        written += WRITERS[key].write(prediction, main)
+    return written
+
+
+def _file_format(path: Path, suffix: str, formats: Sequence[str] | None) -> str:
+    """The format of a single file: the one named, if the ending suits it, else the ending's own."""
+    if formats is None:
+        return BY_SUFFIX[suffix]
+    names = parse_formats(formats)
+    fitting = {".tif": ".tiff"}.get(suffix, suffix)
+    if len(names) == 1 and WRITERS[names[0]].ending.endswith(fitting):
+        return names[0]
+    raise OutputError(
+        f"{path}: a {suffix} file cannot hold {', '.join(names)}; give a folder to write them into"
+    )
+
+
+def _name(prediction: Prediction) -> str:
+    """The picture's name, fit for a file name."""
+    name = str(prediction.meta.get("name") or DEFAULT_NAME)
+    return name.replace("/", "_").replace("\\", "_").replace("\0", "_")

@@ -1,0 +1,25 @@
+"""Pictures in: any image file, PIL image or array becomes sRGB-coded pixels and a mask.
+
+Invalid (mask False) is alpha 0, NaN and Inf, and what lies outside an EXR's data window. Partly
+transparent pixels count as they are stored. Colour profiles (ICC) are not applied. Everything a
+user can get wrong raises InputError, in one line.
+"""
+
+from panodepth.images.arrays import ImageData, check_aspect, to_image_data
+from panodepth.images.files import IMAGE_SUFFIXES, image_size, read_image, read_mask
+from panodepth.images.limits import MAX_PIXELS
+from panodepth.images.transfer import MID_GREY, linear_to_srgb, srgb_to_linear
+
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "MAX_PIXELS",
+    "MID_GREY",
+    "ImageData",
+    "check_aspect",
+    "image_size",
+    "linear_to_srgb",
+    "read_image",
+    "read_mask",
+    "srgb_to_linear",
+    "to_image_data",
+]

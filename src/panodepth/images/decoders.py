@@ -1,0 +1,174 @@
+"""Decoders of every kind of picture but EXR: each reads a header first and the pixels on demand.
+
+| file | read by | what it holds |
+|---|---|---|
+| jpg, webp, 8-bit png and tiff | Pillow | any mode: grey, palette, CMYK, alpha |
+| 16-bit png and tiff | OpenCV (Pillow keeps 8 bits of 16-bit RGB) | grey, RGB, RGBA |
+| float tiff | OpenCV | linear light, as the tools that write it mean it |
+| hdr (Radiance) | OpenCV | linear light |
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+from PIL import JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
+from PIL.ImageFile import ImageFile
+
+from panodepth.errors import InputError
+from panodepth.images.arrays import from_pillow, oriented
+from panodepth.images.limits import check_bytes
+
+ORIENTATION = 0x0112  # EXIF and TIFF tag
+_OPENCV_LOG = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What a decoder returns, upright: pixels (H, W) or (H, W, 3 or 4), R first; valid (H, W).
+
+    linear: the values are light of any scale, not sRGB-coded ones.
+    """
+
+    pixels: npt.NDArray[Any]
+    valid: npt.NDArray[np.bool_] | None = None
+    linear: bool = False
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A file whose header is read. size: upright (width, height) [px]; decode reads the rest."""
+
+    size: tuple[int, int]
+    decode: Callable[[], Decoded]
+
+
+def open_pillow(path: Path, file: BinaryIO) -> Opened:
+    """A JPEG or WebP file, or with `open_png` and `open_tiff` an 8-bit PNG or TIFF file."""
+    # The plugins themselves, not Image.open: its limit on pixels is a global of the process.
+    start = file.read(4)
+    file.seek(0)
+    plugin: Callable[[BinaryIO], ImageFile] = {
+        b"\xff\xd8": JpegImagePlugin.JpegImageFile,
+        b"\x89P": PngImagePlugin.PngImageFile,
+        b"RI": WebPImagePlugin.WebPImageFile,
+    }.get(start[:2], TiffImagePlugin.TiffImageFile)
+    image = plugin(file)
+    # Pillow turns TIFF upright itself; a PNG's EXIF behind its pixels is not worth decoding twice.
+    by_exif = isinstance(image, JpegImagePlugin.JpegImageFile) or "exif" in image.info
+    orientation = image.getexif().get(ORIENTATION, 1) if by_exif else 1
+
+    def decode() -> Decoded:
+        pixels, valid = from_pillow(image)
+        return Decoded(oriented(pixels, orientation), oriented(valid, orientation))
+
+    return Opened(_upright(image.size, orientation), decode)
+
+
+def open_png(path: Path, file: BinaryIO) -> Opened:
+    """A PNG file: 16-bit ones through OpenCV."""
+    header = file.read(26)
+    file.seek(0)
+    opened = open_pillow(path, file)
+    if header[24:25] != b"\x10":
+        return opened
+
+    def decode() -> Decoded:
+        file.seek(0)
+        image = PngImagePlugin.PngImageFile(file)
+        orientation = image.getexif().get(ORIENTATION, 1) if "exif" in image.info else 1
+        image.verify()  # the checksums of the whole file: OpenCV would take a damaged one
+        return Decoded(oriented(_opencv(path), orientation))
+
+    return Opened(opened.size, decode)
+
+
+def open_tiff(path: Path, file: BinaryIO) -> Opened:
+    """A TIFF or BigTIFF file: 8 bits through Pillow, 16 bits and float through OpenCV."""
+    header = file.read(8)
+    if 43 in (header[2], header[3]):
+        header += file.read(8)
+    tags = TiffImagePlugin.ImageFileDirectory_v2(header)
+    file.seek(tags.next)
+    tags.load(file)
+    size = int(tags[TiffImagePlugin.IMAGEWIDTH]), int(tags[TiffImagePlugin.IMAGELENGTH])
+    bits = max(tags.get(TiffImagePlugin.BITSPERSAMPLE, (1,)))
+    if bits <= 8:
+        # The size from the tags, so that a huge file is refused before Pillow sees it.
+        def decode_8bit() -> Decoded:
+            file.seek(0)
+            return open_pillow(path, file).decode()
+
+        return Opened(_upright(size, tags.get(ORIENTATION, 1)), decode_8bit)
+
+    photometric = tags.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION, 1)
+    sample_format = max(tags.get(TiffImagePlugin.SAMPLEFORMAT, (1,)))
+    samples = tags.get(TiffImagePlugin.SAMPLESPERPIXEL, 1)
+    planar = samples > 1 and tags.get(TiffImagePlugin.PLANAR_CONFIGURATION, 1) == 2
+    known = (bits, sample_format) in ((16, 1), (32, 3), (64, 3))
+    if not known or photometric not in (0, 1, 2) or samples not in (1, 3, 4) or planar:
+        raise InputError(
+            f"{path}: this kind of TIFF is not read ({samples} samples of {bits} bits, sample "
+            f"format {sample_format}, photometric {photometric}{', planar' if planar else ''}); "
+            "save it as 8-bit, 16-bit or 32-bit float grey or RGB"
+        )
+
+    def decode() -> Decoded:
+        check_bytes(size[0] * size[1] * samples * bits // 8, str(path))
+        pixels = _opencv(path)  # turned upright by OpenCV
+        if samples == 4 and 1 not in (alpha := tags.get(TiffImagePlugin.EXTRASAMPLES, (0,))):
+            pixels = pixels if 2 in alpha else pixels[..., :3]
+        if photometric == 0 and pixels.dtype == np.uint16:  # "white is zero"
+            pixels = 65535 - pixels
+        return Decoded(pixels, linear=sample_format == 3)
+
+    return Opened(_upright(size, tags.get(ORIENTATION, 1)), decode)
+
+
+def open_hdr(path: Path, file: BinaryIO) -> Opened:
+    """A Radiance .hdr file in the usual order of rows and columns."""
+    header = file.read(1 << 16)
+    found = re.search(rb"\n\n-Y +(\d+) +\+X +(\d+)\n", header.replace(b"\r\n", b"\n"))
+    if found is None:
+        raise InputError(f"{path}: not a Radiance file with rows from the top (-Y height +X width)")
+    size = int(found[2]), int(found[1])
+
+    def decode() -> Decoded:
+        check_bytes(size[0] * size[1] * 12, str(path))
+        return Decoded(_opencv(path), linear=True)
+
+    return Opened(size, decode)
+
+
+def _upright(size: tuple[int, int], orientation: int) -> tuple[int, int]:
+    """(width, height) after the EXIF orientation is applied."""
+    return (size[1], size[0]) if orientation in (5, 6, 7, 8) else size
+
+
+def _opencv(path: Path) -> npt.NDArray[Any]:
+    """The pixels of a file as OpenCV stores them, but R first; raises ValueError when it cannot."""
+    import cv2
+
+    with _OPENCV_LOG:  # the error is ours to tell, in one line
+        level = cv2.utils.logging.getLogLevel()
+        cv2.utils.logging.setLogLevel(0)
+        try:
+            pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+        finally:
+            cv2.utils.logging.setLogLevel(level)
+    if pixels is None:
+        raise ValueError("the file is cut short or its data are damaged")
+    if pixels.ndim == 3:
+        swap = cv2.COLOR_BGR2RGB if pixels.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
+        if pixels.dtype == np.float64:
+            return pixels[..., [2, 1, 0, 3][: pixels.shape[2]]]
+        cv2.cvtColor(pixels, swap, dst=pixels)
+    result: npt.NDArray[Any] = pixels
+    return result

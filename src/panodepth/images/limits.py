@@ -1,0 +1,48 @@
+"""What sizes and shapes of picture are accepted, decided before anything is decoded."""
+
+from __future__ import annotations
+
+from panodepth.errors import InputError
+
+MAX_PIXELS = 16384 * 8192  # the "16K" panorama: decoding and predicting stay below 4 GB of memory
+MAX_DECODED_BYTES = 1 << 30  # deep and linear files: they are in memory twice while decoded
+MIN_WIDTH, MIN_HEIGHT = 16, 8  # below this there is no picture to speak of
+ASPECT_TOLERANCE = 0.02  # |W/H - 2| of a full panorama
+
+
+def check_size(width: int, height: int, name: str, max_pixels: int = MAX_PIXELS) -> None:
+    """Raise InputError unless an image of this size [px] can be processed safely."""
+    if width < MIN_WIDTH or height < MIN_HEIGHT:
+        raise InputError(
+            f"{name}: {width}x{height} is too small for a panorama "
+            f"(at least {MIN_WIDTH}x{MIN_HEIGHT} pixels)"
+        )
+    if width * height > max_pixels:
+        raise InputError(
+            f"{name}: {width}x{height} is {width * height / 1e6:.0f} megapixels; at most "
+            f"{max_pixels / 1e6:.0f} are read (16384x8192); resize it first, say to 8192x4096"
+        )
+
+
+def check_bytes(count: int, name: str) -> None:
+    """Raise InputError when a deep or linear file takes more than MAX_DECODED_BYTES decoded."""
+    if count > MAX_DECODED_BYTES:
+        raise InputError(
+            f"{name}: takes {count / 2**30:.1f} GiB decoded, at most {MAX_DECODED_BYTES >> 30} "
+            "is read; resize it, drop channels other than R, G, B, or save it with fewer bits"
+        )
+
+
+def check_aspect(width: int, height: int, allow_any: bool = False, *, name: str = "image") -> None:
+    """Raise InputError unless |width/height - 2| <= 0.02 or `allow_any`.
+
+    With `allow_any` an image of another shape is taken for a full sphere (360° by 180°), stretched.
+    """
+    # In whole numbers, so that a ratio of exactly 2.02 passes.
+    if allow_any or abs(width - 2 * height) * 100 <= ASPECT_TOLERANCE * 100 * height:
+        return
+    raise InputError(
+        f"{name}: {width}x{height} is not a full panorama, whose width is 2 x its height "
+        f"(here {width / height:.2f}:1, allowed 1.98:1 to 2.02:1); crop or pad it to 2:1, "
+        "or use --allow-any-aspect (allow_any_aspect=True) to treat it as a full sphere"
+    )

@@ -1,0 +1,80 @@
+"""Light and its coding: the sRGB curve, and linear pictures exposed by their median."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from panodepth.errors import InputError
+
+FloatArray = npt.NDArray[np.float32]
+
+MID_GREY = (
+    0.18  # linear value given to the median luminance: photography's grey card; 0.461 in sRGB
+)
+LUMINANCE_WEIGHTS = (0.2126, 0.7152, 0.0722)  # ITU-R BT.709, linear R, G, B
+EXPOSURE_SAMPLES = (
+    4_000_000  # larger pictures are metered on a regular grid of about this many pixels
+)
+NOTHING_VALID = "no valid pixel (alpha is 0 or values are NaN everywhere)"
+_BLOCK_PIXELS = 1 << 19  # pixels coded at a time: bounds the working memory
+
+
+def linear_to_srgb(linear: npt.ArrayLike) -> FloatArray:
+    """Linear light in [0, 1] to sRGB-coded values in [0, 1] (IEC 61966-2-1); any shape."""
+    x = np.asarray(linear, np.float32)
+    coded = np.float32(1.055) * np.power(np.maximum(x, 0), np.float32(1 / 2.4)) - np.float32(0.055)
+    return np.where(x <= 0.0031308, x * np.float32(12.92), coded)
+
+
+def srgb_to_linear(coded: npt.ArrayLike) -> FloatArray:
+    """sRGB-coded values in [0, 1] to linear light in [0, 1] (IEC 61966-2-1); any shape."""
+    x = np.asarray(coded, np.float32)
+    linear = np.power((np.maximum(x, 0) + np.float32(0.055)) / np.float32(1.055), np.float32(2.4))
+    return np.where(x <= 0.04045, x / np.float32(12.92), linear)
+
+
+def finite_pixels(planes: Sequence[npt.NDArray[Any]]) -> npt.NDArray[np.bool_] | None:
+    """(H, W) True where all the (H, W) planes are finite; None when they are everywhere."""
+    finite = np.isfinite(planes[0])
+    for plane in planes[1:]:
+        finite &= np.isfinite(plane)
+    return None if finite.all() else finite
+
+
+def expose(
+    planes: Sequence[npt.NDArray[Any]], valid: npt.NDArray[np.bool_] | None, name: str
+) -> npt.NDArray[np.uint16]:
+    """Code a linear picture for display: (H, W, 3) uint16, sRGB-coded, 65535 = white.
+
+    The median luminance over the valid pixels (over the positive ones where that is 0) becomes
+    MID_GREY; what is brighter than white is clipped. Invalid pixels get the median colour.
+    planes: R, G, B as three (H, W) float arrays of any positive scale. valid: (H, W) bool or None.
+    Raises InputError when no pixel is valid.
+    """
+    height, width = planes[0].shape
+    step = max(1, int(np.ceil(np.sqrt(height * width / EXPOSURE_SAMPLES))))
+    sample = np.stack([p[::step, ::step] for p in planes], axis=-1).astype(np.float32)
+    sample = np.maximum(sample if valid is None else sample[valid[::step, ::step]], 0)
+    sample = sample.reshape(-1, 3)
+    if not sample.size:
+        raise InputError(f"{name}: {NOTHING_VALID}")
+    luminance = sample @ np.array(LUMINANCE_WEIGHTS, np.float32)
+    median = float(np.median(luminance))
+    if median <= 0 and (luminance > 0).any():
+        median = float(np.median(luminance[luminance > 0]))
+    gain = np.float32(MID_GREY / median) if median > 0 else np.float32(1)
+    fill = np.median(sample, axis=0)
+
+    coded = np.empty((height, width, 3), np.uint16)
+    rows = max(1, _BLOCK_PIXELS // width)
+    for top in range(0, height, rows):
+        block = np.stack([p[top : top + rows] for p in planes], axis=-1).astype(np.float32)
+        if valid is not None:
+            block[~valid[top : top + rows]] = fill
+        block = linear_to_srgb(np.clip(block * gain, 0, 1))
+        coded[top : top + rows] = np.rint(block * 65535)
+    return coded
