@@ -139,12 +139,11 @@ class Backbone(nn.Module):
             placed = F.interpolate(square, size=(rows, cols), mode="bicubic").permute(0, 2, 3, 1)
         return placed.reshape(1, rows * cols, dim).to(self.positions.dtype)
 
-    def forward(
-        self, image: Tensor, biases: list[Tensor | None]
-    ) -> tuple[list[Tensor], list[Tensor]]:
+    def forward(self, image: Tensor, basis: Tensor | None) -> tuple[list[Tensor], list[Tensor]]:
         """Four feature maps and the stem's side features.
 
-        image: (B, 3, H, W), normalised, H and W multiples of 14. biases: one per block, see Block.
+        image: (B, 3, H, W), normalised, H and W multiples of 14. basis: of the great-circle bias
+        (`bias_basis`), None without it.
         Returns four (B, rows, cols, dim) and a list of (B, C, h, w) (empty for the patch stem).
         """
         rows, cols = image.shape[-2] // PATCH, image.shape[-1] // PATCH
@@ -154,8 +153,8 @@ class Backbone(nn.Module):
             first = self.class_token + self.positions[:, :1]
             x = torch.cat([first.expand(len(x), -1, -1).to(x.dtype), x], dim=1)
         maps = []
-        for number, (block, bias) in enumerate(zip(self.blocks, biases, strict=True), start=1):
-            x = block(x, bias)
+        for number, block in enumerate(self.blocks, start=1):
+            x = block(x, None if basis is None else block.bias(basis, leading=self.leading))
             if number in self.config.features:
                 kept = self.norm(x[:, self.leading :])
                 maps.append(kept.unflatten(1, (rows, cols)))

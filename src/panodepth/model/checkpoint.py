@@ -234,7 +234,9 @@ def _match(
 
 def _float32_names(model: SphereViT) -> set[str]:
     exact = {n for n, module in model.named_modules() if isinstance(module, Float32Module)}
-    return {f"{n}.{leaf}" for n in exact for leaf in dict(model.get_submodule(n).named_parameters())}
+    return {
+        f"{n}.{leaf}" for n in exact for leaf in dict(model.get_submodule(n).named_parameters())
+    }
 
 
 def save_model(

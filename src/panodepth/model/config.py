@@ -84,8 +84,8 @@ class ModelConfig:
 
     def _check_values(self) -> None:
         conv = self.stem == "conv"
-        sizes = (self.dim, self.depth, self.heads, self.position_grid, self.hidden)
-        sizes += (self.cross_heads, self.embedding_dim, *self.stem_widths)
+        sizes = [self.dim, self.depth, self.heads, self.position_grid, self.hidden]
+        sizes += [self.cross_heads, self.embedding_dim, *self.stem_widths]
         checks = {
             "stem must be 'patch' or 'conv'": self.stem in ("patch", "conv"),
             "size must be two positive multiples of 14": len(self.size) == 2
@@ -96,7 +96,7 @@ class ModelConfig:
             or self.hidden % self.cross_heads == 0,
             "features must be four rising block numbers, at most depth": len(self.features) == 4
             and list(self.features) == sorted(set(self.features))
-            and 1 <= self.features[0]
+            and self.features[0] >= 1
             and self.features[-1] <= self.depth,
             "embedding_dim must be a multiple of 4": self.embedding_dim % 4 == 0,
             "decoder must be four channel counts": len(self.decoder) == 4 and min(self.decoder) > 0,
@@ -209,7 +209,7 @@ PRESETS: dict[str, ModelConfig] = {
         layer_scale=0.1,
         hidden=128,
         cross_heads=4,
-        embedding_dim=32,
+        embedding_dim=16,
         decoder=(128, 96, 48, 32),
         decoder_units=1,
         head=(8, 8),

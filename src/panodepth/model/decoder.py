@@ -65,15 +65,13 @@ class Level(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Fuses the feature maps coarse to fine, and the conv stem's side features where there are any."""
+    """Fuses the feature maps, coarse to fine, with the conv stem's side features if there are."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         widths, hidden = config.decoder, config.hidden
         self.latents = nn.Linear(hidden, widths[0])
-        self.lifts = nn.ModuleList(
-            Lift(hidden, widths[i], max(1, 2 * i)) for i in range(DOUBLINGS)
-        )
+        self.lifts = nn.ModuleList(Lift(hidden, widths[i], max(1, 2 * i)) for i in range(DOUBLINGS))
         self.levels = nn.ModuleList(
             Level(widths[i], widths[i + 1], config) for i in range(DOUBLINGS)
         )

@@ -101,9 +101,9 @@ def bias_basis(rows: int, cols: int) -> Tensor:
 
 
 class GreatCircleBias(nn.Module):
-    """Additive attention bias by great-circle distance: per head, values at KNOTS angles and a slope.
+    """Additive attention bias by great-circle distance: per head, its values at KNOTS angles.
 
-    The slope weighs the key's latitude minus the query's, so that a head can look up or down.
+    And a slope that weighs the key's latitude minus the query's, so that a head can look up or down.
     It knows that the left and right edges touch and that the poles are points.
     """
 

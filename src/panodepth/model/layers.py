@@ -27,7 +27,7 @@ def wrap_columns(x: Tensor, columns: int) -> Tensor:
 
 
 class _WrapColumns(torch.autograd.Function):
-    """`wrap_columns` with a gradient that touches the borders alone instead of three full copies."""
+    """`wrap_columns` with a gradient that adds at the borders alone, not three full copies."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, columns: int) -> Tensor:

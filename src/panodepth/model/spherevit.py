@@ -140,9 +140,11 @@ class SphereViT(nn.Module):
 
     def reset_parameters(self) -> None:
         """Initialise for training from scratch; a no-op on the meta device."""
+        plain = {*self.projections, self.decoder.latents, self.decoder.linear}  # not residual
         for module in self.modules():
             if isinstance(module, nn.Linear):
-                nn.init.trunc_normal_(module.weight, std=0.02)
+                std = module.in_features**-0.5 if module in plain else 0.02
+                nn.init.trunc_normal_(module.weight, std=std)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
             elif isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
@@ -154,7 +156,7 @@ class SphereViT(nn.Module):
         nn.init.trunc_normal_(self.backbone.positions, std=0.02)
         if self.backbone.class_token is not None:
             nn.init.trunc_normal_(self.backbone.class_token, std=0.02)
-        nn.init.trunc_normal_(self.head.out.weight, std=0.02)
+        nn.init.trunc_normal_(self.head.out.weight, std=0.1 * self.config.head[1] ** -0.5)
 
     def clear_cache(self) -> None:
         """Forget the keys and values kept per image size."""
@@ -202,9 +204,9 @@ class SphereViT(nn.Module):
         """As forward, but with the network's unclipped o in place of the log-distance."""
         if image.ndim != 4 or image.shape[1] != 3 or any(s % PATCH for s in image.shape[-2:]):
             shape = tuple(image.shape)
-            raise InputError(f"the network takes (B, 3, H, W), H and W multiples of 14, not {shape}")
+            raise InputError(f"the network takes (B, 3, H, W), sides multiples of 14, not {shape}")
         conditioned, sides = self.conditioned_features(image)
-        low = self.decoder([x for x in conditioned], sides)
+        low = self.decoder(conditioned, sides)
         raw, sky = self.head(low, (image.shape[-2], image.shape[-1]))
         return raw, sky
 
@@ -221,11 +223,7 @@ class SphereViT(nn.Module):
         x = self.normalise(image)
         rows, cols = image.shape[-2] // PATCH, image.shape[-1] // PATCH
         memory = self._memory(rows, cols, x)
-        biases = [
-            None if memory.basis is None else block.bias(memory.basis, leading=self.backbone.leading)
-            for block in self.backbone.blocks
-        ]
-        maps, sides = self.backbone(x, biases)
+        maps, sides = self.backbone(x, memory.basis)
         return maps, sides, memory
 
     def conditioned_features(self, image: Tensor) -> tuple[list[Tensor], list[Tensor]]:
