@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+
 import torch
 
 from panodepth.errors import ConfigError
@@ -64,9 +66,24 @@ def cpu_has_bfloat16() -> bool:
         supported = getattr(torch.cpu, probe, None)  # private: absent in some versions
         if supported is not None and supported():
             return True
+    return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(_cpuinfo("flags", "Features").split())
+
+
+def device_name(device: torch.device) -> str:
+    """What people call the device, e.g. the processor's model name."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return _cpuinfo("model name") or platform.processor() or platform.machine()
+
+
+def _cpuinfo(*keys: str) -> str:
+    """The first value in /proc/cpuinfo whose key is one of `keys`; "" where there is none."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as handle:
-            flags = next((line for line in handle if line.startswith(("flags", "Features"))), "")
+            for line in handle:
+                key, _, value = line.partition(":")
+                if key.strip() in keys:
+                    return value.strip()
     except OSError:
-        return False
-    return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(flags.split())
+        return ""
+    return ""

@@ -8,6 +8,7 @@ and so never enters the normalisation; it only clears `Prediction.mask`.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -18,30 +19,30 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from panodepth.errors import ConfigError, InputError, ModelError
-from panodepth.images import to_image_data
+from panodepth.images import ImageData, check_aspect, read_mask, to_image_data
 from panodepth.inference.scale import metres_per_unit
 from panodepth.inference.sky import classical_sky
-from panodepth.model import SphereViT
+from panodepth.model import PATCH, SphereViT, scale_invariant_distance
 from panodepth.sphere import resize_erp
-from panodepth.types import BoolArray, FloatArray, Prediction
+from panodepth.types import BoolArray, Prediction
 
-SCALE_QUANTILE = 0.98  # DA² release
-ASPECT_TOLERANCE = 0.02  # |W / H - 2| of what still counts as a full panorama
-MIN_HEIGHT = 16  # pixels; less than about one token per octant is no picture
-PATCH = 14  # both sides of the working size are multiples of it
+ROUGH = 2  # a picture is box-averaged down to no less than this many times the network's size
 
+FRAME = "x right, y down, z forward"
 SkyMode = Literal["auto", "none"]
 
 
 @dataclass(frozen=True)
 class _Request:
-    """One checked input. image (H, W, 3) and mask (H, W) at full size, the rest at network size."""
+    """One checked input: `data` and mask (H, W) at full size, the tensors at the network's size.
 
-    image: FloatArray
-    mask: BoolArray
-    pixels: Tensor  # (3, h, w) float32 in [0, 1]
-    valid: Tensor  # (h, w) bool
-    source: str | None
+    mask: None = all valid. pixels: (3, h, w) float32 in [0, 1]. valid: (h, w) bool, any True.
+    """
+
+    data: ImageData
+    mask: BoolArray | None
+    pixels: Tensor
+    valid: Tensor
 
 
 class Predictor:
@@ -67,6 +68,18 @@ class Predictor:
         self.dtype = dtype
         self.device = next(model.parameters()).device
 
+    def describe(self) -> dict[str, Any]:
+        """Plain values for people and logs: what runs, how large, where and how precisely."""
+        return {
+            "model": self.name,
+            "network": self.model.config.name,
+            "parameters": sum(p.numel() for p in self.model.parameters()),
+            "network_size": list(self.size),
+            "device": str(self.device),
+            "dtype": str(self.dtype).removeprefix("torch."),
+            "sky": "model" if self.model.config.sky_head else "classical",
+        }
+
     def predict(
         self,
         image: Any,
@@ -80,7 +93,7 @@ class Predictor:
         """Predict one panorama.
 
         image: path, PIL image, or (H, W, 3) uint8, uint16 or float in [0, 1], sRGB-coded; W = 2H.
-        mask: (H, W) bool, True = valid; None = everything.
+        mask: (H, W) bool, True = valid, or the path of a mask file (white = valid); None = all.
         size: (h, w) to run the network at, multiples of 14; None = `self.size`.
         allow_any_aspect: take an image that is not 2:1 for a full sphere all the same.
         camera_height: metres from the floor to the camera; distances are then metres.
@@ -128,28 +141,29 @@ class Predictor:
         predictions = []
         for index, request in enumerate(requests):
             logit = sky_logit[index] if use_model_sky and sky_logit is not None else None
-            predictions.append(self._finish(request, log_distance[index], logit, sky, camera_height))
+            predictions.append(
+                self._finish(request, log_distance[index], logit, sky, camera_height)
+            )
         return predictions
 
     def _prepare(
         self, image: Any, mask: Any, size: tuple[int, int], allow_any_aspect: bool
     ) -> _Request:
         data = to_image_data(image)
-        source = getattr(data, "source", None)
-        shape = (data.image.shape[0], data.image.shape[1])
-        _check_shape(shape, allow_any_aspect)
-        valid = np.ones(shape, np.bool_) if data.valid is None else data.valid
+        height, width = data.size
+        check_aspect(width, height, allow_any_aspect, name=data.source or "image")
+        valid = data.valid
         if mask is not None:
-            valid = valid & _checked_mask(mask, shape)
-        if not valid.any():
-            raise InputError("no valid pixel: mask, transparency and NaN leave nothing")
-        pixels = torch.from_numpy(np.ascontiguousarray(data.image)).permute(2, 0, 1)
-        share = torch.from_numpy(valid.astype(np.float32))
-        share = F.interpolate(share[None, None], size, mode="area")[0, 0]
-        small_valid = share >= 0.5
-        if not small_valid.any():
-            small_valid = share > 0
-        return _Request(data.image, valid, self._resize(pixels, size).clamp(0, 1), small_valid, source)
+            given = _checked_mask(mask, data.size)
+            valid = given if valid is None else given & valid
+        small_valid = torch.ones(size, dtype=torch.bool)
+        if valid is not None:
+            if not valid.any():
+                raise InputError(f"{data.source or 'image'}: the mask leaves no valid pixel")
+            small_valid = _shrink_mask(valid, size)
+        rough = data.shrunk(ROUGH * size[0], ROUGH * size[1]).image
+        pixels = self._resize(torch.from_numpy(rough.copy()).permute(2, 0, 1), size)
+        return _Request(data, valid, pixels.contiguous().clamp(0, 1), small_valid)
 
     def _run(self, batch: Tensor) -> tuple[Tensor, Tensor | None]:
         """(B, 3, h, w) to log distance and sky logit, both (B, h, w) float32 on the CPU."""
@@ -169,37 +183,34 @@ class Predictor:
         sky: SkyMode,
         camera_height: float | None,
     ) -> Prediction:
-        """Normalise one image's log distance (h, w), bring it back to the input's size, mask sky."""
+        """Normalise one log distance (h, w), bring it to the input's size, clear the sky."""
         valid = request.valid if sky_logit is None else request.valid & (sky_logit <= 0)
         if not bool(valid.any()):
             raise InputError("no valid pixel: all that the mask leaves is sky")
-        distance = log_distance.exp()
-        distance = distance / pixel_quantile(distance[valid], SCALE_QUANTILE)
+        distance = scale_invariant_distance(log_distance[None], valid[None])[0]
         scale = 1.0
         if camera_height is not None:
             scale = metres_per_unit(distance, valid, camera_height)
-        shape = (request.image.shape[0], request.image.shape[1])
-        full = (self._resize(distance[None], shape)[0] * scale).numpy()
-        mask, sky_source = request.mask, "none"
+        data = request.data
+        full = (self._resize(distance[None], data.size)[0] * scale).contiguous().numpy()
+        mask = np.ones(data.size, np.bool_) if request.mask is None else request.mask.copy()
         if sky_logit is not None:
-            mask = mask & (self._resize(sky_logit[None], shape)[0] <= 0).numpy()
-            sky_source = "model"
+            mask &= (self._resize(sky_logit[None], data.size)[0] <= 0).numpy()
         elif sky == "auto":
-            mask = mask & ~classical_sky(request.image, distance.numpy())
-            sky_source = "classical"
+            mask &= ~classical_sky(data.pixels, distance.numpy())
         meta: dict[str, Any] = {
             "model": self.name,
             "unit": "relative" if camera_height is None else "m",
             "scale": scale,
-            "frame": "x right, y down, z forward",
+            "frame": FRAME,
             "network_size": list(distance.shape),
-            "sky": sky_source,
+            "sky": "model" if sky_logit is not None else ("classical" if sky == "auto" else "none"),
+            "name": data.name,
+            "source": data.source,
         }
-        if request.source is not None:
-            meta["source"] = request.source
         if camera_height is not None:
             meta["camera_height_m"] = camera_height
-        return Prediction(full, mask, _to_bytes(request.image), meta)
+        return Prediction(full, mask, data.to_uint8(), meta)
 
     def _resize(self, maps: Tensor, size: tuple[int, int]) -> Tensor:
         """(C, H, W) to (C, h, w), antialiased when shrinking; own models see across the seam.
@@ -215,41 +226,30 @@ class Predictor:
         )[0]
 
 
-def pixel_quantile(values: Tensor, q: float) -> Tensor:
-    """Quantile of (N,) values with linear interpolation, as torch.quantile but for any N > 0."""
-    ordered = values.flatten().sort().values
-    rank = q * (ordered.numel() - 1)
-    below = int(rank)
-    above = min(below + 1, ordered.numel() - 1)
-    return torch.lerp(ordered[below], ordered[above], rank - below)
-
-
 def _checked_size(size: tuple[int, int]) -> tuple[int, int]:
     if len(size) != 2 or any(s < PATCH or s % PATCH for s in size):
         shown = "×".join(str(s) for s in size)
-        raise ConfigError(f"size {shown} (height×width) must be multiples of {PATCH}, e.g. 546×1092")
+        raise ConfigError(
+            f"size {shown} (height×width) must be multiples of {PATCH}, e.g. 546×1092"
+        )
     return (int(size[0]), int(size[1]))
 
 
-def _check_shape(shape: tuple[int, int], allow_any_aspect: bool) -> None:
-    height, width = shape
-    if not allow_any_aspect and abs(width / height - 2) > ASPECT_TOLERANCE:
-        raise InputError(
-            f"{width}×{height} is not a 2:1 panorama (width = 2 × height); "
-            "--allow-any-aspect (allow_any_aspect=True) takes it for a full sphere"
-        )
-    if height < MIN_HEIGHT or width < MIN_HEIGHT:
-        raise InputError(f"{width}×{height} pixels are too few: at least {MIN_HEIGHT} a side")
-
-
 def _checked_mask(mask: Any, shape: tuple[int, int]) -> BoolArray:
+    name = ""
+    if isinstance(mask, str | os.PathLike):
+        name = f": {os.fspath(mask)}"
+        mask = read_mask(mask)
     array = np.asarray(mask)
     if array.dtype != np.bool_:
-        raise InputError(f"mask must be bool (True = valid), not {array.dtype}")
+        raise InputError(f"mask must be bool (True = valid), not {array.dtype}{name}")
     if array.shape != shape:
-        raise InputError(f"mask {array.shape} does not match image {shape}")
+        raise InputError(f"mask {array.shape} does not match image {shape}{name}")
     return array
 
 
-def _to_bytes(image: FloatArray) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    return (image * np.float32(255) + np.float32(0.5)).clip(0, 255).astype(np.uint8)
+def _shrink_mask(valid: BoolArray, size: tuple[int, int]) -> Tensor:
+    """(H, W) bool to (h, w) bool: valid where half of the area is, or any of it where none is."""
+    share = F.interpolate(torch.from_numpy(valid).float()[None, None], size, mode="area")[0, 0]
+    half = share >= 0.5
+    return half if bool(half.any()) else share > 0

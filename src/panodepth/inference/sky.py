@@ -9,9 +9,11 @@ surface. Nothing here is learned; a night sky is not found.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from panodepth.types import BoolArray, FloatArray
 
@@ -33,16 +35,19 @@ MAX_LEAK = 0.25  # share of the region's columns at the horizon that may do so
 CLOSING_PX = 5  # birds and wires vanish
 
 
-def classical_sky(image: FloatArray, distance: FloatArray) -> BoolArray:
+def classical_sky(pixels: npt.NDArray[Any], distance: FloatArray) -> BoolArray:
     """Return the sky of one panorama, (H, W) bool, True = sky.
 
-    image: (H, W, 3) float32 in [0, 1], sRGB-coded; distance: (h, w) float32 > 0, any unit and size.
+    pixels: (H, W, 3) uint8, uint16 or float32 in [0, 1], sRGB-coded.
+    distance: (h, w) float32 > 0, any unit and size.
     """
-    height, width = image.shape[:2]
+    height, width = pixels.shape[:2]
     rows = min(height, WORK_HEIGHT)
     size = (max(1, rows * width // height), rows)
-    image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    distance = cv2.resize(distance, size, interpolation=cv2.INTER_LINEAR)
+    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    white = np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else 1
+    image = np.asarray(small / white, np.float32)
+    distance = np.asarray(cv2.resize(distance, size, interpolation=cv2.INTER_LINEAR), np.float32)
     row_latitude = ((np.arange(rows, dtype=np.float32) + 0.5) / rows - 0.5) * math.pi
     latitude = np.broadcast_to(row_latitude[:, None], distance.shape)
     weights = np.cos(latitude)
@@ -68,8 +73,9 @@ def classical_sky(image: FloatArray, distance: FloatArray) -> BoolArray:
         ):
             sky |= region & (distance > SAME_DEPTH * depth)
     sky = _close(sky) & above
-    full = cv2.resize(sky.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(full > 0.5)
+    coverage = sky.astype(np.uint8) * np.uint8(255)
+    full = cv2.resize(coverage, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(full > 127)
 
 
 def _looks_like_sky(image: FloatArray) -> BoolArray:

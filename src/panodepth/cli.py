@@ -1,0 +1,279 @@
+"""The command `panodepth`: a thin shell; every sub-command imports what it needs inside.
+
+Exit codes: 0 all done; 1 some files failed (they are listed at the end); 2 nothing could start
+(a wrong option, no input, no model, no place to write); 130 interrupted. What went wrong is one
+line on standard error that starts with "error:"; PANODEPTH_DEBUG=1 shows tracebacks instead.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from panodepth import __version__
+from panodepth.errors import ConfigError, InputError, PanodepthError
+
+if TYPE_CHECKING:
+    from panodepth.inference.run import FileResult
+
+DONE, SOME_FAILED, NOTHING_STARTED, INTERRUPTED = 0, 1, 2, 130
+DEFAULT_FORMATS = "npz,preview,ply"
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Panoramic depth: a 360° photograph in, a dense distance map and 3D out.",
+)
+
+Model = Annotated[
+    str, typer.Option(help="default, released, a hub id org/name, a folder or a .safetensors file.")
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
+Dtype = Annotated[str, typer.Option(help="auto, float32 or bfloat16; results are float32 always.")]
+Size = Annotated[str | None, typer.Option(metavar="HxW", help="Network size, multiples of 14.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, nothing else.")]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; every error becomes one line."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = app(args=arguments, standalone_mode=False)
+        return code if isinstance(code, int) else DONE
+    except KeyboardInterrupt:
+        return _fail("interrupted; every file that was written is whole", INTERRUPTED, arguments)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return SOME_FAILED
+    except Exception as error:
+        if os.environ.get("PANODEPTH_DEBUG") == "1":
+            raise
+        if type(error).__name__ == "Abort":  # what typer makes of Ctrl-C
+            return _fail(
+                "interrupted; every file that was written is whole", INTERRUPTED, arguments
+            )
+        if isinstance(error, PanodepthError):
+            return _fail(str(error), NOTHING_STARTED, arguments)
+        if hasattr(error, "format_message"):  # a usage error; typer carries its own copy of click
+            hint = "see panodepth --help"
+            return _fail(f"{error.format_message()} ({hint})", NOTHING_STARTED, arguments)
+        if isinstance(error, MemoryError):
+            return _fail("not enough memory", SOME_FAILED, arguments)
+        if isinstance(error, OSError):
+            return _fail(str(error), SOME_FAILED, arguments)
+        text = f"unexpected {type(error).__name__}: {error} (PANODEPTH_DEBUG=1 tells more)"
+        return _fail(text, SOME_FAILED, arguments)
+
+
+def _fail(text: str, code: int, arguments: Sequence[str]) -> int:
+    line = " ".join(text.split())
+    print(f"error: {line}", file=sys.stderr)
+    if "--json" in arguments:
+        print(json.dumps({"error": line, "exit_code": code}))
+    return code
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"panodepth {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _top(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print it.")
+    ] = False,
+) -> None:
+    """Panoramic depth: a 360° photograph in, a dense distance map and 3D out."""
+
+
+@app.command()
+def predict(
+    inputs: Annotated[
+        list[str], typer.Argument(metavar="INPUT...", help="Pictures, folders, quoted globs.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the results.")],
+    formats: Annotated[
+        list[str], typer.Option("--format", help="What to write; repeat, or separate by commas.")
+    ] = [DEFAULT_FORMATS],  # noqa: B006 - typer reads it, nobody writes it
+    model: Model = "default",
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    mask: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE|DIR", help="White = valid; a folder holds one per picture."),
+    ] = None,
+    size: Size = None,
+    skip_existing: Annotated[
+        bool, typer.Option("--skip-existing", help="Leave pictures whose results are all there.")
+    ] = False,
+    allow_any_aspect: Annotated[
+        bool, typer.Option("--allow-any-aspect", help="Take a picture that is not 2:1 for 360°.")
+    ] = False,
+    camera_height: Annotated[
+        float | None,
+        typer.Option(min=0.01, metavar="METRES", help="Scale to metres by the floor below."),
+    ] = None,
+    sky: Annotated[str, typer.Option(help="auto masks the sky out, none does not.")] = "auto",
+    batch_size: Annotated[int, typer.Option(min=1, help="Pictures per pass.")] = 1,
+    as_json: AsJson = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
+) -> None:
+    """Predict the distance of every pixel of 360° pictures and write it in the formats named."""
+    started = time.perf_counter()
+    if sky not in ("auto", "none"):
+        raise ConfigError(f"unknown --sky {sky!r}: use auto or none")
+    network_size = _parse_size(size)
+
+    from panodepth.export import parse_formats
+    from panodepth.inference.inputs import find_inputs
+    from panodepth.inference.run import (
+        FileResult,
+        RunOptions,
+        check_output_folder,
+        is_complete,
+        predict_files,
+    )
+
+    names = parse_formats(formats)
+    if mask is not None and not mask.exists():
+        raise InputError(f"no mask {mask}")
+    check_output_folder(out)
+    found = find_inputs(inputs, out)
+    if not found.files:
+        raise InputError(f"no picture found: {', '.join(found.missing or inputs)}")
+    options = RunOptions(
+        out=out,
+        formats=names,
+        mask=mask,
+        size=network_size,
+        allow_any_aspect=allow_any_aspect,
+        camera_height=camera_height,
+        sky="none" if sky == "none" else "auto",
+        batch_size=batch_size,
+    )
+    results = [
+        FileResult(text, "failed", error=f"{text}: no such file or folder, and no glob matches")
+        for text in found.missing
+    ]
+    done = [item for item in found.files if skip_existing and is_complete(item, options)]
+    results += [FileResult(str(item.path), "skipped") for item in done]
+    pending = [item for item in found.files if item not in done]
+    summary: dict[str, Any] = {"version": __version__}
+    if pending:
+        from panodepth.inference import load
+
+        predictor = load(model, device=device, dtype=dtype, size=network_size)
+        summary |= predictor.describe()
+        summary["seconds"] = {"load": time.perf_counter() - started}
+        with _progress(len(pending), quiet or as_json) as on_result:
+            results += predict_files(predictor, pending, options, on_result)
+    summary.setdefault("seconds", {})["total"] = time.perf_counter() - started
+    raise typer.Exit(_report(results, summary, as_json=as_json, quiet=quiet))
+
+
+@app.command()
+def info(
+    model: Model = "default",
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Print the model, device, precision and versions that predict would use."""
+    import platform
+
+    import numpy
+    import torch
+
+    from panodepth.inference import load
+    from panodepth.inference.device import choose_device, choose_dtype, device_name
+
+    chosen = choose_device(device)
+    facts: dict[str, Any] = {
+        "panodepth": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": numpy.__version__,
+        "platform": platform.platform(),
+        "threads": torch.get_num_threads(),
+        "device": str(chosen),
+        "device_name": device_name(chosen),
+        "dtype": str(choose_dtype(dtype, chosen)).removeprefix("torch."),
+    }
+    error = None
+    try:
+        facts |= load(model, device=device, dtype=dtype).describe()
+    except PanodepthError as problem:  # the versions help to find out why
+        error = facts["error"] = str(problem)
+    if as_json:
+        print(json.dumps(facts, indent=2))
+    else:
+        for key, value in facts.items():
+            if key != "error":
+                print(f"{key.replace('_', ' '):<14} {value}")
+    if error is not None:
+        print(f"error: {error}", file=sys.stderr)
+        raise typer.Exit(NOTHING_STARTED)
+
+
+def _parse_size(text: str | None) -> tuple[int, int] | None:
+    """ "546x1092" as (height, width). Raises ConfigError."""
+    if text is None:
+        return None
+    height, _, width = text.lower().replace("×", "x").partition("x")
+    if not (height.strip().isdecimal() and width.strip().isdecimal()):
+        raise ConfigError(f"--size {text!r} is not HxW, e.g. 546x1092")
+    return int(height), int(width)
+
+
+@contextmanager
+def _progress(total: int, silent: bool) -> Iterator[Callable[[FileResult], None]]:
+    """What to call with each result: it moves the bar, if any, and prints what was written."""
+    from tqdm import tqdm
+
+    with tqdm(total=total, unit="image", disable=silent or not sys.stderr.isatty()) as bar:
+
+        def on_result(result: FileResult) -> None:
+            bar.update(1)
+            if result.files and not silent:
+                tqdm.write(f"{result.input} -> {', '.join(result.files)}", file=sys.stdout)
+
+        yield on_result
+
+
+def _report(
+    results: list[FileResult], summary: dict[str, Any], *, as_json: bool, quiet: bool
+) -> int:
+    """Print what happened, each failure as one line on standard error; return the exit code."""
+    counts = {s: sum(r.status == s for r in results) for s in ("written", "skipped", "failed")}
+    seconds = summary["seconds"]
+    for step in ("read", "network", "write"):
+        seconds[step] = sum(result.seconds.get(step, 0.0) for result in results)
+    code = SOME_FAILED if counts["failed"] else DONE
+    for result in results:
+        if result.error is not None:
+            print(f"error: {result.error}", file=sys.stderr)
+    if as_json:
+        details = [asdict(result) for result in results]
+        print(json.dumps({**summary, **counts, "exit_code": code, "results": details}, indent=2))
+    elif not quiet:
+        steps = ", ".join(
+            f"{step} {seconds[step]:.2f} s"
+            for step in ("load", "read", "network", "write")
+            if step in seconds
+        )
+        told = ", ".join(f"{number} {status}" for status, number in counts.items() if number)
+        print(f"{told} in {seconds['total']:.2f} s ({steps})")
+    return code

@@ -1,0 +1,179 @@
+"""What `panodepth predict INPUT... --out DIR` reads, and the name each result gets under DIR.
+
+A folder is walked and its shape is mirrored under DIR; a single file keeps its name. Two inputs
+never share a name: files from different folders get the folders that tell them apart, room.jpg
+beside room.png become room_jpg and room_png.
+"""
+
+from __future__ import annotations
+
+import glob
+import itertools
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
+
+from panodepth.errors import InputError
+from panodepth.images import IMAGE_SUFFIXES
+
+OUTPUT_ENDINGS = (
+    "_distance",
+    "_normals",
+    "_preview",
+    "_points",
+)  # never inputs beside their source
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """One picture to predict.
+
+    path: as found. relative: its path under the input folder it came from (a bare name for a file
+    given by itself). target: where its results go under the output folder, without an ending.
+    """
+
+    path: Path
+    relative: PurePath
+    target: PurePath
+
+
+@dataclass(frozen=True)
+class FoundInputs:
+    """files: in the order given, folders sorted, none twice. missing: inputs that match nothing."""
+
+    files: list[InputFile]
+    missing: list[str]
+
+
+def find_inputs(inputs: Sequence[str], out: Path | None = None) -> FoundInputs:
+    """Resolve files, folders (recursive) and globs ("**" too).
+
+    out: the output folder; what lies in it is not an input of a folder around it.
+    Raises InputError when two inputs cannot be given different names.
+    """
+    found: dict[Path, InputFile] = {}
+    missing = []
+    for text in inputs:
+        matches = list(_matches(text, out))
+        if not matches:
+            missing.append(text)
+        for path, root in matches:
+            relative = path.relative_to(root)
+            item = InputFile(path, relative, relative.with_suffix(""))
+            found.setdefault(path.resolve(), item)
+    return FoundInputs(_with_unique_targets(list(found.values())), missing)
+
+
+def find_mask(mask: Path | None, item: InputFile) -> Path | None:
+    """Return the mask file for `item`: `mask` itself, or its namesake in the folder `mask`.
+
+    Raises InputError when the folder has none.
+    """
+    if mask is None or not mask.is_dir():
+        return mask
+    for stem in (mask / item.relative.with_suffix(""), mask / item.relative.stem):
+        for suffix in IMAGE_SUFFIXES:
+            candidate = stem.with_name(stem.name + suffix)
+            if candidate.is_file():
+                return candidate
+    raise InputError(f"{item.path}: no mask {item.relative.with_suffix('.png')} in {mask}")
+
+
+def _matches(text: str, out: Path | None) -> Iterator[tuple[Path, Path]]:
+    """Yield (file, the folder that its relative path starts from)."""
+    path = Path(text).expanduser()
+    if path.is_dir():
+        yield from ((file, path) for file in _walk(path, out))
+    elif path.exists():
+        yield path, path.parent
+    elif glob.has_magic(text):
+        root = _static_root(path)
+        for match in map(Path, sorted(glob.glob(str(path), recursive=True))):
+            if match.is_dir():
+                yield from ((file, root) for file in _walk(match, out))
+            elif _is_picture(match):
+                yield match, root
+
+
+def _static_root(pattern: Path) -> Path:
+    """The folders of a glob before its first wildcard."""
+    parts = itertools.takewhile(lambda part: not glob.has_magic(part), pattern.parts[:-1])
+    return Path(*parts)
+
+
+def _walk(folder: Path, out: Path | None) -> Iterator[Path]:
+    """Pictures under `folder`, sorted; neither hidden ones nor what an earlier run wrote."""
+    skipped = None if out is None or out.resolve() == folder.resolve() else out.resolve()
+    for place, folders, names in os.walk(folder):
+        here = Path(place)
+        folders[:] = sorted(
+            name for name in folders if name[0] != "." and (here / name).resolve() != skipped
+        )
+        yield from (here / name for name in sorted(names) if _is_picture(here / name))
+
+
+def _is_picture(path: Path) -> bool:
+    """By its name: an image ending, not hidden, not the result of a picture beside it."""
+    if path.name.startswith(".") or path.suffix.lower() not in IMAGE_SUFFIXES:
+        return False
+    for ending in OUTPUT_ENDINGS:
+        if path.stem.endswith(ending):
+            source = path.stem.removesuffix(ending)
+            named = (path.with_name(source + suffix) for suffix in IMAGE_SUFFIXES)
+            told_apart = (
+                path.with_name(source.removesuffix("_" + suffix[1:]) + suffix)
+                for suffix in IMAGE_SUFFIXES
+                if source.endswith("_" + suffix[1:])
+            )
+            return not any(file.exists() for file in itertools.chain(named, told_apart))
+    return True
+
+
+def _with_unique_targets(items: list[InputFile]) -> list[InputFile]:
+    for rename in (_tell_apart_by_folder, _tell_apart_by_ending):
+        items = _rename_collisions(items, rename)
+    clashes = [group for group in _by_target(items) if len(group) > 1]
+    if clashes:
+        first, second = clashes[0][:2]
+        raise InputError(
+            f"{first.path} and {second.path} would both be written as {first.target}: "
+            "predict them in two runs"
+        )
+    return items
+
+
+def _by_target(items: Iterable[InputFile]) -> list[list[InputFile]]:
+    groups = defaultdict(list)
+    for item in items:
+        groups[str(item.target).casefold()].append(item)  # some file systems ignore case
+    return list(groups.values())
+
+
+def _rename_collisions(
+    items: list[InputFile], rename: Callable[[list[InputFile]], list[InputFile]]
+) -> list[InputFile]:
+    renamed: dict[Path, InputFile] = {}
+    for group in _by_target(items):
+        for item in rename(group) if len(group) > 1 else group:
+            renamed[item.path] = item
+    return [renamed[item.path] for item in items]
+
+
+def _tell_apart_by_folder(group: list[InputFile]) -> list[InputFile]:
+    common = Path(os.path.commonpath([item.path.resolve().parent for item in group]))
+    if all(item.path.resolve().parent == common for item in group):
+        return group
+    return [
+        replace(item, target=item.path.resolve().relative_to(common).with_suffix(""))
+        for item in group
+    ]
+
+
+def _tell_apart_by_ending(group: list[InputFile]) -> list[InputFile]:
+    return [
+        replace(item, target=item.target.with_name(f"{item.path.stem}_{ending}"))
+        for item in group
+        for ending in [item.path.suffix[1:].lower()]
+    ]
