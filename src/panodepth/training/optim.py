@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterable
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from panodepth.training.config import OptimConfig
+
+Model = TypeVar("Model", bound=nn.Module)
 
 # Scales, tables and positions are not pulled towards zero, whatever their shape.
 NO_DECAY_WORDS = ("norm", "gamma", "bias", "position", "token", "scale")
@@ -48,25 +50,26 @@ def learning_rate(step: int, steps: int, config: OptimConfig) -> float:
     return config.lr * warm * (config.final_lr + (1 - config.final_lr) * shape)
 
 
-class MovingAverage:
+class MovingAverage(Generic[Model]):
     """Exponential moving average of the parameters, with a warm-up of its decay.
 
     module: a copy of the model that always holds the average, in evaluation mode; buffers are
     copied as they are. Decay at update t is min(decay, (1 + t) / (10 + t)); decay 0 just copies.
     """
 
-    def __init__(self, model: nn.Module, decay: float) -> None:
+    def __init__(self, model: Model, decay: float) -> None:
         self.decay = decay
         self.updates = 0
-        self.module = copy.deepcopy(model).eval().requires_grad_(False)
-        self._averaged = list(self.module.parameters())
+        self.module: Model = copy.deepcopy(model).eval().requires_grad_(False)
+        self._averaged: list[Tensor] = list(self.module.parameters())
 
     @torch.no_grad()
     def update(self, model: nn.Module) -> None:
         """Move towards the model's present weights."""
         self.updates += 1
         weight = 1.0 - min(self.decay, (1 + self.updates) / (10 + self.updates))
-        torch._foreach_lerp_(self._averaged, list(model.parameters()), weight)
+        current: list[Tensor] = list(model.parameters())
+        torch._foreach_lerp_(self._averaged, current, weight)
         for mine, its in zip(self.module.buffers(), model.buffers(), strict=True):
             mine.copy_(its)
 
@@ -92,14 +95,3 @@ def load_flat_state(
         parameter = parameters[name]
         device = parameter.device if value.ndim or fused else torch.device("cpu")
         optimizer.state[parameter][key] = value.to(device)
-
-
-def set_learning_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
-    """The same rate for every group."""
-    for group in optimizer.param_groups:
-        group["lr"] = lr
-
-
-def trainable(model: nn.Module) -> Iterable[nn.Parameter]:
-    """Parameters that receive gradients."""
-    return (p for p in model.parameters() if p.requires_grad)

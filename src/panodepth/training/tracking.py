@@ -14,6 +14,8 @@ from typing import Any, TextIO
 import torch
 from torch import Tensor
 
+UNSHOWN = ("config", "seconds_per_step")  # too long for a line on a terminal; in the file alone
+
 
 class RunLog:
     """Appends one JSON object a line to `log.jsonl`; shows the same on a terminal.
@@ -55,8 +57,7 @@ class RunLog:
         record = {"event": event, "time": time.time(), **values}
         self._file.write(json.dumps(_rounded(record)) + "\n")
         self._file.flush()
-        shown = {k: v for k, v in values.items() if isinstance(v, int | float | str)}
-        text = " ".join(f"{k}={_short(v)}" for k, v in shown.items())
+        text = " ".join(f"{k}={_short(v)}" for k, v in _flat(values) if k not in UNSHOWN)
         if self._bar is not None:
             if event == "train":
                 self._bar.set_postfix_str(f"loss={_short(values.get('loss', ''))}")
@@ -64,6 +65,14 @@ class RunLog:
                 self._bar.write(f"{event}: {text}")
         else:
             print(f"{event}: {text}", file=sys.stderr, flush=True)
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, dict) and key not in UNSHOWN:
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
 def _short(value: Any) -> str:

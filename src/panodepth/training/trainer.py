@@ -178,7 +178,7 @@ class Trainer:
             with self.watch.part("forward"):
                 loss, terms = self._loss(batch)
             with self.watch.part("backward"):
-                (loss / accumulate).backward()
+                torch.autograd.backward(loss / accumulate)
             finite &= torch.isfinite(loss.detach())
             self.averages.add({"loss": loss.detach(), **terms})
         with self.watch.part("optimizer"):
@@ -376,8 +376,6 @@ class Trainer:
 
     def export(self) -> Path:
         """Write the averaged weights as float16 to `model.safetensors` for `panodepth.load`."""
-        model = build_network(self.config.network)
-        model.load_state_dict(self.average.module.state_dict())
         samples = self.step * self.config.data.batch * self.config.optim.accumulate
         metadata = {
             "steps": str(self.step),
@@ -386,8 +384,7 @@ class Trainer:
             "training": json.dumps(self.config.to_dict()),
         }
         path = self.out / "model.safetensors"
-        save_model(model.half(), path, metadata)
-        return path
+        return save_model(self.average.module, path, metadata, dtype=torch.float16)
 
 
 def check_same_data(before: dict[str, Any], config: TrainConfig, path: Path) -> None:
