@@ -163,8 +163,23 @@ def pack(scenes: Sequence[Scene], device: torch.device | str = "cpu") -> Primiti
         texture[b, :n] = [m.texture for m in looks]
         uv[b, :n] = [(*m.scale, *m.offset) for m in looks]
         surface[b, :n] = [(m.emission, m.gloss) for m in looks]
-    floats = (to_local, centre, corners, half)
-    f = [torch.tensor(a, dtype=torch.float32, device=device) for a in floats]
-    g = [torch.tensor(a, dtype=torch.float32, device=device) for a in (taper, tint, uv, surface)]
-    i = [torch.tensor(a, dtype=torch.int64, device=device) for a in (kind, label, texture)]
-    return Primitives(*f, i[0], g[0], i[1], g[1], i[2], g[2], g[3])
+
+    def real(array: Array) -> Tensor:
+        return torch.tensor(array, dtype=torch.float32, device=device)
+
+    def whole(array: npt.NDArray[np.int64]) -> Tensor:
+        return torch.tensor(array, dtype=torch.int64, device=device)
+
+    return Primitives(
+        to_local=real(to_local),
+        centre=real(centre),
+        corners=real(corners),
+        half=real(half),
+        kind=whole(kind),
+        taper=real(taper),
+        label=whole(label),
+        tint=real(tint),
+        texture=whole(texture),
+        uv=real(uv),
+        surface=real(surface),
+    )

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from panodepth.errors import ConfigError
 from panodepth.scenes.outdoor import outdoor_scene
 from panodepth.scenes.primitives import Scene, pack
 from panodepth.scenes.raycast import cast, from_tiles, panorama_rays, tile_size
@@ -45,7 +46,7 @@ class SceneBatch:
 def make_scene(seed: int, index: int, kind: str = "mixed") -> Scene:
     """The world number `index` of `seed`; the same on every machine and worker."""
     if kind not in _KINDS:
-        raise ValueError(f"kind is {kind!r}, expected one of {', '.join(_KINDS)}")
+        raise ConfigError(f"scene kind is {kind!r}, expected one of {', '.join(_KINDS)}")
     rng = np.random.default_rng([seed, index])
     indoor = kind == "indoor" if kind != "mixed" else rng.random() < INDOOR_SHARE
     return indoor_scene(rng) if indoor else outdoor_scene(rng)
@@ -63,6 +64,7 @@ def render_batch(
     """Render the worlds `indices` of `seed` as (height, width) panoramas with width = 2 height.
 
     kind: "mixed", "indoor" or "outdoor". Each panorama depends on (seed, index, kind) alone.
+    Raises ConfigError for another kind.
     """
     scenes = [make_scene(seed, i, kind) for i in indices]
     looks = torch.stack([_look(seed, i) for i in indices]).to(device)

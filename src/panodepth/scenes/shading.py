@@ -149,9 +149,9 @@ def _in_camera(scene: Scene, light: Light | None) -> Array:
 def _lamplight(primitives: Primitives, surface: Surface, position: Tensor, shadow: bool) -> Tensor:
     """(B, R) light of one point lamp per scene at `position` (B, 3), with a soft shadow."""
     toward = position[:, None] - surface.point
-    far = toward.norm(dim=-1).clamp_min(1e-3)
+    far = torch.linalg.vector_norm(toward, dim=-1).clamp_min(1e-3)
     cosine = ((surface.normal * toward).sum(-1) / far).clamp_min(0)
-    light = cosine / (0.4 + far * far) + surface.gloss * _highlight(
+    light: Tensor = cosine / (0.4 + far * far) + surface.gloss * _highlight(
         surface, toward / far[..., None]
     )
     if not shadow:
