@@ -35,6 +35,7 @@ from panodepth.sphere.points import (
     points_to_normals,
     z_depth_to_distance,
 )
+from panodepth.sphere.resizing import resize_erp
 from panodepth.sphere.rotation import (
     random_rotation,
     rotate_erp,
@@ -47,7 +48,6 @@ from panodepth.sphere.rotation import (
 from panodepth.sphere.sampling import (
     SampleMode,
     pad_erp,
-    resize_erp,
     sample_erp,
     sample_image,
 )
