@@ -5,6 +5,8 @@ The transformer is the pre-norm ViT of DINOv2: LayerNorm, self-attention and MLP
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -153,8 +155,11 @@ class Backbone(nn.Module):
             first = self.class_token + self.positions[:, :1]
             x = torch.cat([first.expand(len(x), -1, -1).to(x.dtype), x], dim=1)
         maps = []
-        for number, block in enumerate(self.blocks, start=1):
-            x = block(x, None if basis is None else block.bias(basis, leading=self.leading))
+        for number, block in enumerate(cast(list[Block], list(self.blocks)), start=1):
+            bias = None
+            if block.bias is not None and basis is not None:
+                bias = block.bias(basis, leading=self.leading)
+            x = block(x, bias)
             if number in self.config.features:
                 kept = self.norm(x[:, self.leading :])
                 maps.append(kept.unflatten(1, (rows, cols)))

@@ -43,7 +43,8 @@ class ResidualUnit(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """x: (B, width, h, w); same shape out."""
         inner = self.conv2(F.leaky_relu(self.conv1(F.leaky_relu(x, SLOPE)), SLOPE))
-        return x + self.gamma.to(inner.dtype) * inner
+        out: Tensor = x + self.gamma.to(inner.dtype) * inner
+        return out
 
 
 class Level(nn.Module):

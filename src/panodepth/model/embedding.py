@@ -103,8 +103,8 @@ def bias_basis(rows: int, cols: int) -> Tensor:
 class GreatCircleBias(nn.Module):
     """Additive attention bias by great-circle distance: per head, its values at KNOTS angles.
 
-    And a slope that weighs the key's latitude minus the query's, so that a head can look up or down.
-    It knows that the left and right edges touch and that the poles are points.
+    And a slope that weighs the key's latitude minus the query's, so that a head can look up
+    or down. It knows that the left and right edges touch and that the poles are points.
     """
 
     def __init__(self, heads: int) -> None:
@@ -138,6 +138,6 @@ class GreatCircleBias(nn.Module):
         table = self.table(basis)
         column = torch.arange(cols, device=basis.device)
         turn = (column[None] - column[:, None]) % cols  # (query column, key column)
-        pairs = table.index_select(-1, turn.flatten()).unflatten(-1, (cols, cols))
+        pairs = table.index_select(-1, turn.flatten()).reshape(-1, rows, rows, cols, cols)
         bias = pairs.permute(0, 1, 3, 2, 4).reshape(1, -1, rows * cols, rows * cols)
         return nn.functional.pad(bias, (leading, 0, leading, 0)) if leading else bias

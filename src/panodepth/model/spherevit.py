@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -16,13 +13,13 @@ from panodepth.model.backbone import Backbone
 from panodepth.model.config import PATCH, ModelConfig
 from panodepth.model.decoder import Decoder, Head
 from panodepth.model.embedding import GreatCircleBias, bias_basis, sphere_embedding
+from panodepth.model.memory import MemoryCache
 
 IMAGE_MEAN = (0.485, 0.456, 0.406)  # ImageNet, sRGB-coded
 IMAGE_STD = (0.229, 0.224, 0.225)
 LOG_LIMIT = 8.0  # |o| of the network is clipped to this
 LOG_OFFSET = 2.0  # log-distance = clip(o) + 2, DA² release
 SCALE_QUANTILE = 0.98  # the distance that becomes 1, DA² release
-CACHED_SIZES = 4
 
 
 class ModelOutput(NamedTuple):
@@ -47,38 +44,6 @@ class SphereMemory(NamedTuple):
 
     basis: Tensor | None
     keys_values: list[tuple[Tensor, Tensor]]
-
-
-class MemoryCache:
-    """A small, thread-safe store of SphereMemory by size, device and precision."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._kept: OrderedDict[Any, SphereMemory] = OrderedDict()
-
-    def get(self, key: Any, make: Callable[[], SphereMemory]) -> SphereMemory:
-        """The memory kept under `key`, or a new one from `make`."""
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]
-        made = make()
-        with self._lock:
-            self._kept[key] = made
-            while len(self._kept) > CACHED_SIZES:
-                self._kept.popitem(last=False)
-        return made
-
-    def clear(self) -> None:
-        """Forget everything."""
-        with self._lock:
-            self._kept.clear()
-
-    def __len__(self) -> int:
-        return len(self._kept)
-
-    def __reduce__(self) -> tuple[type[MemoryCache], tuple[()]]:
-        return MemoryCache, ()  # copies and pickles of a model start empty
 
 
 class CrossBlock(nn.Module):
@@ -172,25 +137,40 @@ class SphereViT(nn.Module):
         self.clear_cache()
         return super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
 
-    def _make_memory(self, rows: int, cols: int, like: Tensor) -> SphereMemory:
-        embedding = sphere_embedding(rows, cols, self.config).to(like)
-        biased = self.config.great_circle_bias
-        basis = bias_basis(rows, cols).to(like.device) if biased else None
-        return SphereMemory(basis, [block.keys_values(embedding) for block in self.cross])
+    def _cross_blocks(self) -> list[CrossBlock]:
+        return cast(list[CrossBlock], list(self.cross))
+
+    def _geometry(self, rows: int, cols: int, device: torch.device) -> tuple[Tensor, Tensor | None]:
+        """E_sphere and the basis of the great-circle bias, float32; no weights in them."""
+
+        def make() -> tuple[Tensor, Tensor | None]:
+            with torch.inference_mode(False), torch.autocast(device.type, enabled=False):
+                basis = bias_basis(rows, cols) if self.config.great_circle_bias else None
+                embedding = sphere_embedding(rows, cols, self.config).to(device)
+                return embedding, None if basis is None else basis.to(device)
+
+        if torch.compiler.is_compiling():
+            return make()
+        return self._cache.get(("geometry", rows, cols, device), (), make)
 
     def _memory(self, rows: int, cols: int, like: Tensor) -> SphereMemory:
-        live = self.training or torch.is_grad_enabled() or torch.compiler.is_compiling()
-        if live:
-            return self._make_memory(rows, cols, like)
+        embedding, basis = self._geometry(rows, cols, like.device)
+
+        def make() -> SphereMemory:
+            sphere = embedding.to(like.dtype)
+            return SphereMemory(basis, [x.keys_values(sphere) for x in self._cross_blocks()])
+
+        if self.training or torch.is_grad_enabled() or torch.compiler.is_compiling():
+            return make()
         device = like.device.type
         autocast = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
-        versions = tuple(
-            (p.data_ptr(), None if p.is_inference() else p._version)
-            for block in self.cross
-            for p in (block.kv.weight, block.norm_sphere.weight, block.norm_sphere.bias)
+        sources = tuple(
+            weight
+            for block in self._cross_blocks()
+            for weight in (block.kv.weight, block.norm_sphere.weight, block.norm_sphere.bias)
         )
-        key = (rows, cols, like.device, like.dtype, autocast, versions)
-        return self._cache.get(key, lambda: self._make_memory(rows, cols, like))
+        key = ("memory", rows, cols, like.device, like.dtype, autocast)
+        return self._cache.get(key, sources, make)
 
     def forward(self, image: Tensor) -> ModelOutput:
         """image: (B, 3, H, W) sRGB-coded in [0, 1]; H and W multiples of 14.
@@ -231,10 +211,12 @@ class SphereViT(nn.Module):
         maps, sides, memory = self.backbone_features(image)
         out = []
         for features, project, block, (keys, values) in zip(
-            maps, self.projections, self.cross, memory.keys_values, strict=True
+            maps, self.projections, self._cross_blocks(), memory.keys_values, strict=True
         ):
             rows, cols = features.shape[1:3]
-            bias = None if block.bias is None else block.bias.by_row(memory.basis)
+            bias = None
+            if block.bias is not None and memory.basis is not None:
+                bias = block.bias.by_row(memory.basis)
             x = block(project(features).flatten(1, 2), keys, values, bias)
             out.append(x.unflatten(1, (rows, cols)))
         return out, sides
