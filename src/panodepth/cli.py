@@ -30,7 +30,6 @@ DEFAULT_FORMATS = "npz,preview,ply"
 
 app = typer.Typer(
     add_completion=False,
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="Panoramic depth: a 360° photograph in, a dense distance map and 3D out.",
@@ -47,7 +46,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, n
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; every error becomes one line."""
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     try:
         code = app(args=arguments, standalone_mode=False)
         return code if isinstance(code, int) else DONE

@@ -2,7 +2,7 @@
 
 A floor is what most of the downward view agrees on: the level that holds the most solid angle among
 pixels that look down by more than 45° and whose surface faces up. The tripod, the photographer's
-feet or a rug's edge are outvoted.
+feet or a rug's edge are outvoted; a bed that fills the view below is taken for the floor.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from panodepth.sphere import distance_to_normals, erp_rays, solid_angles
 
 MIN_LATITUDE_RAD = math.radians(45.0)  # below this a bowl-shaped error of the network shows least
 MAX_TILT_RAD = math.radians(30.0)  # a predicted floor's normals wobble; a wall's are 90° off
-LEVEL_WIDTH = 1.12  # heights within this ratio are one level
-MIN_SUPPORT = 0.25  # share of the valid downward solid angle that must agree on one level
+LEVEL_WIDTH = 1.08  # heights within this ratio are one level
+MIN_SUPPORT = 0.3  # share of the valid downward solid angle that must agree on one level
 
 
 def metres_per_unit(distance: torch.Tensor, valid: torch.Tensor, camera_height_m: float) -> float:

@@ -1,0 +1,61 @@
+"""Small models on disk, for every test that needs one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random network of our own kind (56 × 112, wraps, predicts sky: nowhere), as .safetensors."""
+    import torch
+
+    from panodepth.model import ModelConfig, SphereViT, save_model
+
+    torch.manual_seed(0)
+    config = ModelConfig(
+        name="micro",
+        size=(56, 112),
+        dim=16,
+        depth=4,
+        heads=2,
+        features=(1, 2, 3, 4),
+        position_grid=4,
+        layer_scale=0.5,
+        hidden=16,
+        cross_heads=2,
+        embedding_dim=16,
+        decoder=(16, 16, 8, 8),
+        head=(8, 8),
+        wrap_padding=True,
+        periodic_embedding=True,
+        latitude_positions=True,
+        sky_head=True,
+    )
+    model = SphereViT(config)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.startswith("head.sky"):
+                parameter.zero_()
+                if name.endswith("bias"):
+                    parameter.fill_(-5.0)
+    return save_model(model, tmp_path_factory.mktemp("model") / "micro.safetensors")
+
+
+@pytest.fixture(scope="session")
+def released_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random checkpoint with the released names and the oracle's "tiny" shapes (112 × 224)."""
+    import torch
+    from safetensors.torch import save_file
+
+    from panodepth.model import PRESETS, SphereViT
+    from panodepth.model.checkpoint import released_keys
+
+    torch.manual_seed(0)
+    keys = released_keys()
+    state = SphereViT(PRESETS["tiny"]).state_dict()
+    path = tmp_path_factory.mktemp("released") / "model.safetensors"
+    save_file({keys.to_theirs(name): value.contiguous() for name, value in state.items()}, path)
+    return path
