@@ -1,0 +1,84 @@
+"""Recipes: strict reading, clear errors, single settings, and the shipped file."""
+
+import dataclasses
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from panodepth.errors import ConfigError
+from panodepth.model import find_preset
+from panodepth.training.config import TrainConfig, config_from_dict, load_config
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+
+
+def test_shipped_recipe_is_complete():
+    """Every key of every table is written out, so a reader sees all there is to choose."""
+    values = tomllib.loads((RECIPES / "compact.toml").read_text(encoding="utf-8"))
+    config = load_config(RECIPES / "compact.toml")
+    for name, table in config.to_dict().items():
+        assert set(values[name]) == set(table), name
+    assert find_preset(config.network.preset).name == "compact"
+    assert config.data.height % 14 == 0
+
+
+def test_dict_round_trip():
+    config = load_config(RECIPES / "compact.toml", ["optim.lr=5e-4", "run.out=runs/x"])
+    assert config_from_dict(config.to_dict()) == config
+
+
+def test_settings_override_in_order_and_by_type():
+    config = load_config(
+        RECIPES / "compact.toml",
+        ["optim.lr=1", "optim.lr=0.5", "data.kind=indoor", "network.overrides.depth=4"],
+    )
+    assert config.optim.lr == 0.5
+    assert config.data.kind == "indoor"
+    assert config.network.overrides == {"depth": 4}
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"optm": {}}, "did you mean 'optim'"),
+        ({"optim": {"learning": 1}}, "unknown key 'learning' in \\[optim\\]"),
+        ({"optim": {"warm_up": 1}}, "did you mean 'warmup'"),
+        ({"optim": {"lr": "fast"}}, "lr in \\[optim\\] must be float"),
+        ({"data": {"batch": 1.5}}, "batch in \\[data\\] must be int"),
+        ({"data": {"batch": True}}, "batch in \\[data\\] must be int"),
+        ({"data": 3}, "\\[data\\] must be a table"),
+        ({"data": {"kind": "garden"}}, "choose one of mixed, indoor, outdoor"),
+        ({"data": {"width": 300}}, "twice"),
+        ({"data": {"chunk": 10, "reuse": 1, "batch": 4}}, "multiple of data.batch = 4"),
+        ({"data": {"seed": 1_000_000}}, "higher ones are for measuring"),
+        ({"run": {"steps": 0}}, "run.steps must be at least 1"),
+        ({"optim": {"schedule": "step"}}, "choose one of cosine, trapezoid"),
+        ({"loss": {"alignment": "mean"}}, "loss.alignment"),
+    ],
+)
+def test_bad_values_are_named(values, message):
+    with pytest.raises(ConfigError, match=message):
+        config_from_dict(values)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [(["optim.lr"], "table.key=value"), (["optim.lr.x=1"], "not a table"), (["lr=1"], "unknown key")],
+)
+def test_bad_settings_are_named(settings, message):
+    with pytest.raises(ConfigError, match=message):
+        load_config(RECIPES / "compact.toml", settings)
+
+
+def test_missing_and_malformed_files(tmp_path):
+    with pytest.raises(ConfigError, match="cannot read recipe"):
+        load_config(tmp_path / "none.toml")
+    (tmp_path / "bad.toml").write_text("[run\n")
+    with pytest.raises(ConfigError, match="not valid TOML"):
+        load_config(tmp_path / "bad.toml")
+
+
+def test_config_is_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        TrainConfig().optim.lr = 1.0
