@@ -98,6 +98,8 @@ def open_tiff(path: Path, file: BinaryIO) -> Opened:
     tags = TiffImagePlugin.ImageFileDirectory_v2(header)
     file.seek(tags.next)
     tags.load(file)
+    if TiffImagePlugin.IMAGEWIDTH not in tags or TiffImagePlugin.IMAGELENGTH not in tags:
+        raise ValueError("it has no size")
     size = int(tags[TiffImagePlugin.IMAGEWIDTH]), int(tags[TiffImagePlugin.IMAGELENGTH])
     bits = max(tags.get(TiffImagePlugin.BITSPERSAMPLE, (1,)))
     if bits <= 8:

@@ -21,15 +21,14 @@ def open_exr(path: Path, file: BinaryIO) -> Opened:
     with OpenEXR.File(str(path), header_only=True) as opened:
         if not opened.parts:
             raise ValueError("no image in it")
-        headers = [part.header for part in opened.parts]
+        headers = [dict(part.header) for part in opened.parts]  # they go when the file is closed
         listing = [[channel.name for channel in header["channels"]] for header in headers]
     part, names = _choose(listing, path)
-    windows = [np.asarray(headers[part][key]) for key in ("displayWindow", "dataWindow")]
-    display, data = [(*w[0].tolist(), *(w[1] + 1).tolist()) for w in windows]
-    values = sum(
-        len(channels) * int(np.prod(np.asarray(h["dataWindow"][1]) - h["dataWindow"][0] + 1.0))
-        for h, channels in zip(headers, listing, strict=True)
-    )
+    display, data = (_window(headers[part][key]) for key in ("displayWindow", "dataWindow"))
+    values = 0
+    for header, channels in zip(headers, listing, strict=True):
+        left, top, right, bottom = _window(header["dataWindow"])
+        values += len(channels) * (right - left) * (bottom - top)
 
     def decode() -> Decoded:
         check_bytes(values * 4, str(path))  # all channels are decoded, at up to 4 bytes a value
@@ -44,6 +43,12 @@ def open_exr(path: Path, file: BinaryIO) -> Opened:
         return _in_display_window(pixels, display, data)
 
     return Opened((display[2] - display[0], display[3] - display[1]), decode)
+
+
+def _window(box: Any) -> tuple[int, int, int, int]:
+    """A window of the header, whose corners are both inside, as left, top, right, bottom."""
+    (left, top), (right, bottom) = np.asarray(box).tolist()
+    return left, top, right + 1, bottom + 1
 
 
 def _choose(listing: list[list[str]], path: Path) -> tuple[int, list[str]]:
