@@ -12,6 +12,7 @@ medians the global offset of the output feels a constant gradient and drifts; se
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from panodepth.sphere import distance_to_normals, pad_erp, solid_angles
+from panodepth.sphere import pad_erp, solid_angles
 
 ALIGNMENTS = ("log_residual", "median_ratio")
 DISTANCE_KINDS = ("log_l1", "l1")
@@ -122,16 +123,38 @@ def smooth_pixels(distance: Tensor, valid: Tensor, edge: float = 0.1) -> Tensor:
     return (all_known & (bend <= edge * inverse))[:, 0] & valid
 
 
-def normal_l1(aligned_log: Tensor, distance: Tensor, valid: Tensor) -> Tensor:
-    """|N̂ - N*| summed over the three components per pixel, (B, H, W).
+def local_normals(log_distance: Tensor) -> Tensor:
+    """Unit surface normals in each pixel's own axes (to the camera, down, right): (B, 3, H, W).
 
-    Both normals come from distance -> points -> differences. L1 because the gradient of a cosine
-    vanishes as the normals agree (the paper's reason). distance: (B, H, W) truth.
+    log_distance: (B, H, W). With ray r, down φ and right λ the surface d(φ, λ) r has the normal
+    -r + (∂ log d / ∂φ) φ + (∂ log d / ∂λ) / cos φ λ, up to its length. Slopes are
+    differences to the pixel below and to the right (central ones would not see every second pixel
+    differ); towards the poles the step to the right grows, to stay about one pixel long. The bottom
+    row repeats the slope above it. Closed over the seam, free of scale, without an exponential.
     """
-    pred = distance_to_normals(aligned_log.clamp(-MAX_ALIGNED_LOG, MAX_ALIGNED_LOG).exp())
+    height, width = log_distance.shape[-2:]
+    device, dtype = log_distance.device, log_distance.dtype
+    row = torch.arange(height, device=device)
+    cos_lat = torch.sin((row + 0.5) * (math.pi / height)).to(dtype)
+    step = torch.exp2(torch.round(-torch.log2(cos_lat))).long().clamp(1, max(1, width // 4))
+    column = (torch.arange(width, device=device) + step[:, None]) % width
+    ahead = log_distance.gather(-1, column.expand(log_distance.shape))
+    right = (ahead - log_distance) / (step * cos_lat * (2 * math.pi / width))[:, None]
+    below = (log_distance[..., 1:, :] - log_distance[..., :-1, :]) * (height / math.pi)
+    down = torch.cat([below, below[..., -1:, :]], dim=-2)
+    facing = torch.rsqrt(1.0 + down * down + right * right)
+    return torch.stack([facing, down * facing, right * facing], dim=1)
+
+
+def normal_l1(log_pred: Tensor, log_true: Tensor) -> Tensor:
+    """|N̂ - N*| summed over the three components per pixel: (B, H, W) log distances to (B, H, W).
+
+    L1 because the gradient of a cosine vanishes as the normals agree (the paper's reason); in each
+    pixel's own axes (see `local_normals`), so that turning the panorama changes nothing.
+    """
     with torch.no_grad():
-        true = distance_to_normals(torch.where(valid, distance, 1.0))
-    return (pred - true).abs().sum(dim=-1)
+        true = local_normals(log_true)
+    return (local_normals(log_pred) - true).abs().sum(dim=1)
 
 
 def anchor(log_pred: Tensor, valid: Tensor, weights: Tensor, target: float) -> Tensor:
@@ -190,7 +213,7 @@ def training_loss(
         terms["distance"] = (config.distance, masked_mean(error, valid, weights))
     if config.normal:
         smooth = smooth_pixels(truth.distance, valid, config.normal_edge)
-        error = normal_l1(aligned, truth.distance, valid)
+        error = normal_l1(log_distance, log_true)
         terms["normal"] = (config.normal, masked_mean(error, smooth, weights))
     if config.anchor:
         value = anchor(log_distance, valid, weights, config.anchor_target)

@@ -26,7 +26,7 @@ NETWORK = {
 
 
 def render_boxes(seed, indices, height, width, *, kind="mixed", device="cpu"):
-    """Rooms with faces of different grey, without a ceiling when outdoor; a function of (seed, i)."""
+    """Coloured boxes, without a ceiling when outdoor; a function of (seed, index)."""
     rays = erp_rays(height, width)
     images, distances, skies = [], [], []
     for index in indices:

@@ -64,7 +64,11 @@ def test_bad_values_are_named(values, message):
 
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [(["optim.lr"], "table.key=value"), (["optim.lr.x=1"], "not a table"), (["lr=1"], "unknown key")],
+    [
+        (["optim.lr"], "table.key=value"),
+        (["optim.lr.x=1"], "not a table"),
+        (["lr=1"], "unknown key"),
+    ],
 )
 def test_bad_settings_are_named(settings, message):
     with pytest.raises(ConfigError, match=message):

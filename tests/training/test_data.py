@@ -3,12 +3,12 @@
 import dataclasses
 import json
 from collections import Counter
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from concurrent.futures.process import BrokenProcessPool
 
 from panodepth.errors import ConfigError, PanodepthError
 from panodepth.training.config import DataConfig
@@ -21,9 +21,7 @@ from panodepth.training.data import (
     mix_seed,
 )
 
-DATA = DataConfig(
-    height=14, width=28, batch=4, chunk=8, reuse=2, workers=0, render_batch=4, seed=5
-)
+DATA = DataConfig(height=14, width=28, batch=4, chunk=8, reuse=2, workers=0, render_batch=4, seed=5)
 
 
 def stream(renderer, data=DATA):

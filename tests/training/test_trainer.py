@@ -52,7 +52,9 @@ def test_resumed_run_equals_the_uninterrupted_one(make_config, renderer, tmp_pat
     assert set(two) == {4, 5, 6}
     for step in two:
         assert two[step] == pytest.approx(one[step], abs=1e-6)
-    ends = [load_snapshot(list_snapshots(Path(c.run.out) / "checkpoints")[-1]) for c in (whole, parts)]
+    ends = [
+        load_snapshot(list_snapshots(Path(c.run.out) / "checkpoints")[-1]) for c in (whole, parts)
+    ]
     for stem in ("weights", "ema", "optimizer"):
         for name, value in ends[0].tensors[stem].items():
             assert torch.allclose(value, ends[1].tensors[stem][name], atol=1e-6), (stem, name)
@@ -183,9 +185,9 @@ def test_init_takes_the_weights_and_starts_afresh(make_config, renderer, tmp_pat
     source = load_file(weights)
     for name, value in run.model.state_dict().items():
         assert torch.allclose(value, source[name].float()), name
+    values = second.to_dict()
+    values["network"]["overrides"]["dim"] = 32
     with pytest.raises(ModelError, match="do not fit"):
-        values = second.to_dict()
-        values["network"]["overrides"]["dim"] = 32
         Trainer(config_from_dict(values), renderer=renderer, init=weights)
 
 
@@ -264,8 +266,9 @@ def test_command_line(make_config, renderer, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(
         command,
         "train",
-        lambda config, **options: seen.append((config, options)) or module.TrainResult(
-            3, False, tmp_path / "m.safetensors", {}
+        lambda config, **options: (
+            seen.append((config, options))
+            or module.TrainResult(3, False, tmp_path / "m.safetensors", {})
         ),
     )
     recipe = Path(__file__).parents[2] / "recipes" / "compact.toml"

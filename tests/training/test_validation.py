@@ -68,10 +68,10 @@ def test_groups_are_patterns(folder):
 
 
 def test_empty_folder_and_broken_files_are_named(tmp_path, folder):
-    with pytest.raises(InputError, match="no NAME.png"):
+    with pytest.raises(InputError, match=r"no NAME\.png"):
         find_pairs(tmp_path)
     (folder / "a1.png").write_bytes(b"not a picture")
-    with pytest.raises(InputError, match="a1.png"):
+    with pytest.raises(InputError, match=r"a1\.png"):
         validate(constant, folder)
 
 

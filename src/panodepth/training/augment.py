@@ -63,12 +63,16 @@ def augment(batch: Batch, config: AugmentConfig, seed: int) -> Batch:
 def roll_and_flip(batch: Batch, config: AugmentConfig, dice: _Dice) -> Batch:
     """Turn each panorama by whole columns, and mirror some."""
     width = batch.image.shape[-1]
-    shifts = dice.integers(width) if config.roll else [0] * dice.count
-    mirrored = set(dice.chance(config.flip))
+    columns = torch.arange(width).expand(dice.count, width)
+    if config.roll:
+        columns = (columns + torch.tensor(dice.integers(width))[:, None]) % width
+    mirrored = torch.zeros(dice.count, 1, dtype=torch.bool)
+    mirrored[dice.chance(config.flip)] = True
+    columns = torch.where(mirrored, width - 1 - columns, columns).to(dice.device)
 
     def move(maps: Tensor) -> Tensor:
-        moved = [x.roll(s, dims=-1) for x, s in zip(maps, shifts, strict=True)]
-        return torch.stack([x.flip(-1) if i in mirrored else x for i, x in enumerate(moved)])
+        index = columns.reshape(-1, *[1] * (maps.ndim - 2), width)
+        return maps.gather(-1, index.expand(maps.shape))
 
     return Batch(move(batch.image), Truth(*(move(x) for x in batch.truth)))
 
