@@ -25,7 +25,7 @@ class Glb:
     """A scene of one node and one primitive, gathered, then written at once."""
 
     def __init__(self, name: str, extras: dict[str, Any]) -> None:
-        """name: of the node. extras: JSON values for asset.extras."""
+        """name: of the node and its mesh. extras: JSON values for asset.extras."""
         self._pieces: list[bytes | memoryview] = []
         self._length = 0
         self._tree: dict[str, Any] = {
@@ -97,7 +97,8 @@ class Glb:
 
     def write(self, path: Path, primitive: dict[str, Any]) -> None:
         """Write the file. primitive: glTF's mesh.primitive, with indices of what was added."""
-        self._tree["meshes"] = [{"primitives": [primitive]}]
+        name = self._tree["nodes"][0]["name"]
+        self._tree["meshes"] = [{"name": name, "primitives": [primitive]}]
         self._tree["buffers"] = [{"byteLength": self._length}]
         text = json.dumps(self._tree, separators=(",", ":"), default=str).encode()
         text += b" " * (-len(text) % 4)

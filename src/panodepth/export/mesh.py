@@ -20,8 +20,10 @@ MAX_TEXTURE_WIDTH = 4096  # [px]
 JPEG_QUALITY = 92
 # A triangle is cut when its far corner is this much farther than its near one ...
 EDGE_RATIO = 1.06
-# ... and it is seen at a more grazing angle [deg from its normal] than floors and walls are.
+# ... and it is seen at a more grazing angle [deg from its normal] than floors and walls are,
 GRAZING_ANGLE_DEG = 84.0
+# or, at any angle, when the ratio is this large: on coarse grids an edge looks no steeper.
+SURE_EDGE_RATIO = 1.5
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,8 @@ def build_mesh(
     over the seam. Each pole is one point at the mean distance of its row, repeated for each sector
     with a u of its own. A triangle is left out when a corner is masked, or when the ratio of its
     largest to its smallest distance exceeds `edge_ratio` and the ray meets it at more than
-    `grazing_angle_deg` from its normal: then it spans a depth edge, and is no floor seen far off.
+    `grazing_angle_deg` from its normal (or the ratio SURE_EDGE_RATIO): then it spans a depth edge,
+    and is no floor seen far off.
     """
     height, width = prediction.distance.shape
     stride = max(1, -(-width // max_columns))
@@ -168,8 +171,9 @@ def _torn(
 ) -> npt.NDArray[np.bool_]:
     """(M,) True for the triangles that span a depth edge."""
     corner = lengths[faces]
-    torn: npt.NDArray[np.bool_] = corner.max(axis=1) > edge_ratio * corner.min(axis=1)
-    suspects = np.flatnonzero(torn)
+    near, far = corner.min(axis=1), corner.max(axis=1)
+    torn: npt.NDArray[np.bool_] = far > SURE_EDGE_RATIO * near
+    suspects = np.flatnonzero((far > edge_ratio * near) & ~torn)
     p, q, r = (positions[faces[suspects, i]].astype(np.float64) for i in range(3))
     normal = np.cross(q - p, r - p)
     ray = p + q + r

@@ -16,6 +16,7 @@ MID_GREY = (
     0.18  # linear value given to the median luminance: photography's grey card; 0.461 in sRGB
 )
 LUMINANCE_WEIGHTS = (0.2126, 0.7152, 0.0722)  # ITU-R BT.709, linear R, G, B
+MAX_GAIN = 1e30  # keeps black black (0 × inf is not a number)
 EXPOSURE_SAMPLES = (
     4_000_000  # larger pictures are metered on a regular grid of about this many pixels
 )
@@ -56,17 +57,14 @@ def expose(
     Raises InputError when no pixel is valid.
     """
     height, width = planes[0].shape
-    step = max(1, int(np.ceil(np.sqrt(height * width / EXPOSURE_SAMPLES))))
-    sample = np.stack([p[::step, ::step] for p in planes], axis=-1).astype(np.float32)
-    sample = np.maximum(sample if valid is None else sample[valid[::step, ::step]], 0)
-    sample = sample.reshape(-1, 3)
-    if not sample.size:
+    if valid is not None and not valid.any():
         raise InputError(f"{name}: {NOTHING_VALID}")
+    sample = _metered(planes, valid)
     luminance = sample @ np.array(LUMINANCE_WEIGHTS, np.float32)
     median = float(np.median(luminance))
     if median <= 0 and (luminance > 0).any():
         median = float(np.median(luminance[luminance > 0]))
-    gain = np.float32(MID_GREY / median) if median > 0 else np.float32(1)
+    gain = np.float32(min(MID_GREY / median, MAX_GAIN)) if median > 0 else np.float32(1)
     fill = np.median(sample, axis=0)
 
     coded = np.empty((height, width, 3), np.uint16)
@@ -78,3 +76,15 @@ def expose(
         block = linear_to_srgb(np.clip(block * gain, 0, 1))
         coded[top : top + rows] = np.rint(block * 65535)
     return coded
+
+
+def _metered(planes: Sequence[npt.NDArray[Any]], valid: npt.NDArray[np.bool_] | None) -> FloatArray:
+    """(N, 3) float32 >= 0: the valid pixels, or those of them on a coarse grid."""
+    height, width = planes[0].shape
+    coarse = max(1, int(np.ceil(np.sqrt(height * width / EXPOSURE_SAMPLES))))
+    for step in (coarse, 1):  # every pixel where the few valid ones fall between the samples
+        sample = np.stack([p[::step, ::step] for p in planes], axis=-1).astype(np.float32)
+        sample = sample.reshape(-1, 3) if valid is None else sample[valid[::step, ::step]]
+        if sample.size:
+            break
+    return np.maximum(sample, 0)

@@ -1,0 +1,158 @@
+"""Where files go, what they are called, and that none is ever half written."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from panodepth.errors import OutputError
+from panodepth.export import DEFAULT_FORMATS, WRITERS, output_paths, parse_formats, save
+from panodepth.export.atomic import atomic
+from panodepth.types import Prediction
+
+NAMES = {
+    "npz": ["room_distance.npz"],
+    "exr": ["room_distance.exr"],
+    "png": ["room_distance.png", "room_distance.png.json"],
+    "tiff": ["room_distance.tiff"],
+    "normals": ["room_normals.exr"],
+    "normals-png": ["room_normals.png"],
+    "preview": ["room_preview.png"],
+    "ply": ["room_points.ply"],
+    "points-glb": ["room_points.glb"],
+    "glb": ["room.glb"],
+}
+
+
+def test_every_format_writes_the_files_it_promises(room: Prediction, tmp_path: Path) -> None:
+    assert set(WRITERS) == set(NAMES)
+    written = save(room, tmp_path / "out", list(WRITERS))
+    assert [p.name for p in written] == [name for names in NAMES.values() for name in names]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == sorted(p.name for p in written)
+    promised = output_paths(tmp_path / "out", "room", list(WRITERS))
+    assert [p for paths in promised.values() for p in paths] == written
+
+
+def test_default_formats_and_default_name(room: Prediction, tmp_path: Path) -> None:
+    nameless = Prediction(room.distance, room.mask, room.image)
+    names = [p.name for p in save(nameless, f"{tmp_path}/new/folder/")]
+    assert names == ["panorama_distance.npz", "panorama_preview.png", "panorama_points.ply"]
+    assert DEFAULT_FORMATS == ("npz", "preview", "ply")
+
+
+def test_names_with_slashes_stay_in_the_folder(room: Prediction, tmp_path: Path) -> None:
+    evil = Prediction(room.distance, room.mask, room.image, {"name": "../a/b"})
+    assert save(evil, tmp_path, ["preview"]) == [tmp_path / ".._a_b_preview.png"]
+
+
+@pytest.mark.parametrize(
+    ("name", "starts"),
+    [
+        ("a.npz", b"PK"),
+        ("a.exr", b"\x76\x2f\x31\x01"),
+        ("a.png", b"\x89PNG"),
+        ("a.tiff", b"II*\0"),
+        ("a.tif", b"II*\0"),
+        ("a.PLY", b"ply\n"),
+        ("a.glb", b"glTF"),
+    ],
+)
+def test_the_ending_of_a_file_chooses_the_format(
+    room: Prediction, tmp_path: Path, name: str, starts: bytes
+) -> None:
+    files = save(room, tmp_path / "made" / name)
+    assert files[0] == tmp_path / "made" / name
+    assert files[0].read_bytes().startswith(starts)
+
+
+def test_a_file_with_a_format_of_its_ending(room: Prediction, tmp_path: Path) -> None:
+    save(room, tmp_path / "n.exr", ["normals"])
+    save(room, tmp_path / "c.glb", ["points-glb"])
+    assert (tmp_path / "c.glb").stat().st_size != (save(room, tmp_path / "m.glb")[0]).stat().st_size
+    for formats in (["ply"], ["exr", "normals"]):
+        with pytest.raises(OutputError, match=r"n\.exr: a \.exr file cannot hold"):
+            save(room, tmp_path / "n.exr", formats)
+
+
+def test_a_folder_is_a_folder_whatever_its_name(room: Prediction, tmp_path: Path) -> None:
+    (tmp_path / "results.png").mkdir()
+    assert save(room, tmp_path / "results.png", ["npz"])[0].parent.name == "results.png"
+    assert save(room, tmp_path / "v1.2", ["npz"])[0].parent.name == "v1.2"
+    with pytest.raises(OutputError, match=r"room\.obj: unknown ending '\.obj'; .*\.glb"):
+        save(room, tmp_path / "room.obj")
+
+
+def test_unknown_formats_are_answered_with_the_list(room: Prediction, tmp_path: Path) -> None:
+    with pytest.raises(
+        OutputError, match="unknown format 'obj'; there are: npz, exr, png"
+    ) as caught:
+        save(room, tmp_path / "o", ["npz", "obj"])
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "o").exists()
+    with pytest.raises(OutputError, match="no format named"):
+        parse_formats([])
+    assert parse_formats(["NPZ, ply", "npz"]) == ("npz", "ply")
+    assert parse_formats("glb") == ("glb",)
+
+
+@pytest.mark.parametrize("format_name", list(WRITERS))
+def test_unwritable_places_are_one_clear_line(
+    room: Prediction, tmp_path: Path, format_name: str
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OutputError, match="cannot be written") as caught:
+        save(room, tmp_path / "file" / "sub", [format_name])
+    assert "\n" not in str(caught.value)
+    assert str(tmp_path / "file") in str(caught.value)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write everywhere")
+def test_a_read_only_folder_is_one_clear_line(room: Prediction, tmp_path: Path) -> None:
+    tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    with pytest.raises(OutputError, match="cannot be written"):
+        save(room, tmp_path, ["npz"])
+
+
+@pytest.mark.parametrize("format_name", list(WRITERS))
+def test_a_full_disk_leaves_nothing_and_spoils_nothing(
+    room: Prediction, tmp_path: Path, format_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {path: path.read_bytes() for path in save(room, tmp_path, [format_name])}
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    changed = Prediction(room.distance * 2, room.mask, room.image, room.meta)
+    with pytest.raises(OutputError, match="No space left on device"):
+        save(changed, tmp_path, [format_name])
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_any_failure_removes_the_temporary_files(tmp_path: Path) -> None:
+    def fail() -> None:
+        with atomic(tmp_path / "a", tmp_path / "b") as (first, _):
+            first.write_text("half")
+            assert len(list(tmp_path.iterdir())) == 2
+            raise ValueError("a bug")
+
+    with pytest.raises(ValueError, match="a bug"):
+        fail()
+    assert not list(tmp_path.iterdir())
+
+
+def test_files_have_ordinary_permissions(room: Prediction, tmp_path: Path) -> None:
+    reference = tmp_path / "reference"
+    reference.touch()
+    for path in save(room, tmp_path / "out", list(WRITERS)):
+        assert path.stat().st_mode == reference.stat().st_mode, path.name
+
+
+def test_metadata_takes_numpy_values_and_paths(room: Prediction, tmp_path: Path) -> None:
+    meta = {"scale": np.float32(2), "size": np.array([1, 2]), "source": Path("a/b"), "é": "ü"}
+    odd = Prediction(room.distance, room.mask, room.image, meta)
+    assert len(save(odd, tmp_path, list(WRITERS))) == 11
