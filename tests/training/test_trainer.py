@@ -12,7 +12,6 @@ from safetensors.torch import load_file
 
 from panodepth.errors import ConfigError, ModelError, PanodepthError
 from panodepth.model import load_model
-from panodepth.training import trainer as module
 from panodepth.training.checkpoint import list_snapshots, load_snapshot
 from panodepth.training.config import config_from_dict
 from panodepth.training.trainer import Guard, Trainer, train
@@ -257,29 +256,6 @@ def test_bfloat16_and_channels_last_agree_with_plain(make_config, renderer, tmp_
 def test_unknown_device_is_refused(make_config):
     with pytest.raises(ConfigError, match=r"run\.device"):
         Trainer(make_config(run={"device": "abacus"}))
-
-
-def test_command_line(make_config, renderer, tmp_path, monkeypatch, capsys):
-    from panodepth.training import __main__ as command
-
-    seen = []
-    monkeypatch.setattr(
-        command,
-        "train",
-        lambda config, **options: (
-            seen.append((config, options))
-            or module.TrainResult(3, False, tmp_path / "m.safetensors", {})
-        ),
-    )
-    recipe = Path(__file__).parents[2] / "recipes" / "compact.toml"
-    line = ["--recipe", str(recipe), "--set", "run.steps=7", "--cache", str(tmp_path)]
-    assert command.main(line) == 0
-    config, options = seen[0]
-    assert (config.run.steps, config.data.cache) == (7, str(tmp_path))
-    assert options == {"init": None}
-    assert "run the same command" in capsys.readouterr().out
-    assert command.main(["--recipe", str(tmp_path / "none.toml")]) == 1
-    assert "error: cannot read recipe" in capsys.readouterr().err
 
 
 def test_config_to_dict_is_json(make_config):

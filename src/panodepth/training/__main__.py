@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from panodepth.errors import PanodepthError
-from panodepth.training.config import load_config
-from panodepth.training.trainer import train
+from panodepth.training.commands import train_recipe
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,11 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--cache", type=Path, help="the same as --set data.cache=DIR")
     parser.add_argument("--init", type=Path, help="model file to start from")
     chosen = parser.parse_args(arguments)
-    settings = list(chosen.settings)
-    if chosen.cache is not None:
-        settings.append(f"data.cache={chosen.cache}")
     try:
-        result = train(load_config(chosen.recipe, settings), init=chosen.init)
+        result = train_recipe(chosen.recipe, chosen.settings, cache=chosen.cache, init=chosen.init)
     except PanodepthError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -1,0 +1,113 @@
+"""What `panodepth train` and `panodepth render` do, apart from reading the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from panodepth.errors import ConfigError, OutputError
+from panodepth.training.config import SCENE_KINDS, load_config
+from panodepth.training.trainer import TrainResult, train
+
+
+def train_recipe(
+    recipe: str | Path,
+    settings: Sequence[str] = (),
+    *,
+    cache: str | Path | None = None,
+    init: str | Path | None = None,
+) -> TrainResult:
+    """Train from a recipe; resumes when its `run.out` holds a checkpoint.
+
+    settings: such as "optim.lr=5e-4". cache: the same as the setting data.cache. init: a model file
+    to start from. Raises PanodepthError subclasses.
+    """
+    chosen = list(settings)
+    if cache is not None:
+        chosen.append(f"data.cache={json.dumps(str(cache))}")
+    return train(load_config(recipe, chosen), init=init)
+
+
+@dataclass(frozen=True)
+class RenderJob:
+    """Which scenes to write: indices first .. first + count - 1 of `seed`.
+
+    size is (H, W), W = 2H. Raises ConfigError for values that cannot work.
+    """
+
+    count: int
+    seed: int = 0
+    size: tuple[int, int] = (512, 1024)
+    kind: str = "mixed"
+    first: int = 0
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        if self.kind not in SCENE_KINDS:
+            raise ConfigError(f"kind is {self.kind!r}; choose one of {', '.join(SCENE_KINDS)}")
+        if self.count < 1 or self.first < 0 or self.seed < 0:
+            raise ConfigError("count must be at least 1, seed and first index at least 0")
+        if self.size[0] < 2 or self.size[1] != 2 * self.size[0]:
+            raise ConfigError(
+                f"size is {self.size[0]}x{self.size[1]}; the width is twice the height"
+            )
+
+
+PIXELS_AT_ONCE = 1 << 19  # per call of the renderer, to bound its memory
+
+
+def render_dataset(
+    job: RenderJob, out: str | Path, *, on_done: Callable[[Path], None] | None = None
+) -> list[Path]:
+    """Write rendered panoramas as a folder of pairs, and return the pictures' paths.
+
+    Each scene gives `indoor_000012.png` (or outdoor_) and `indoor_000012_distance.npz` with
+    `distance` (H, W) float32 in metres, NaN in the sky, and `sky` (H, W) bool: the layout that
+    `training.validation` reads. Files are written under a temporary name and renamed; existing ones
+    are replaced. Raises OutputError when the folder cannot be written.
+    """
+    from PIL import Image
+
+    folder = Path(out)
+    written = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, image, distance, sky in _scenes(job):
+            reference = folder / f"{name}_distance.npz"
+            temporary = reference.with_name(f".{reference.name}.{os.getpid()}")
+            with temporary.open("wb") as file:
+                np.savez(file, distance=distance, sky=sky)
+            temporary.replace(reference)
+            picture = folder / f"{name}.png"
+            temporary = picture.with_name(f".{picture.name}.{os.getpid()}")
+            Image.fromarray(image).save(temporary, format="PNG")
+            temporary.replace(picture)
+            written.append(picture)
+            if on_done is not None:
+                on_done(picture)
+    except OSError as error:
+        raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from None
+    return written
+
+
+def _scenes(job: RenderJob) -> Iterator[tuple[str, Any, Any, Any]]:
+    """(name, uint8 image, distance with NaN in the sky, sky) of every scene of the job."""
+    from panodepth.scenes import render_batch
+
+    height, width = job.size
+    at_once = max(1, PIXELS_AT_ONCE // (height * width))
+    for start in range(job.first, job.first + job.count, at_once):
+        indices = range(start, min(start + at_once, job.first + job.count))
+        batch = render_batch(job.seed, indices, height, width, kind=job.kind, device=job.device)
+        images = (batch.image.permute(0, 2, 3, 1) * 255).round().clamp(0, 255).byte().cpu().numpy()
+        skies = batch.sky.cpu().numpy()
+        distances = np.where(skies, np.nan, batch.distance.cpu().numpy()).astype(np.float32)
+        for i, index in enumerate(indices):
+            place = "indoor" if bool(batch.indoor[i]) else "outdoor"
+            yield f"{place}_{index:06d}", images[i], distances[i], skies[i]
