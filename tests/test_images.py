@@ -251,8 +251,8 @@ def test_exr_channels_layers_alpha_and_windows(tmp_path: Path) -> None:
     assert np.array_equal(valid, alpha > 0)
 
     window = {
-        "dataWindow": (np.array([4, -2], np.int32), np.array([4 + W - 1, H - 3], np.int32)),
-        "displayWindow": (np.array([0, 0], np.int32), np.array([W - 1, H - 1], np.int32)),
+        "dataWindow": (np.array([9, 5], np.int32), np.array([8 + W, 4 + H], np.int32)),
+        "displayWindow": (np.array([5, 7], np.int32), np.array([4 + W, 6 + H], np.int32)),
     }
     OpenEXR.File(window, planes).write(str(path))
     data = read_image(path)

@@ -75,7 +75,16 @@ def test_truncated_files_are_refused(
     cut.write_bytes(content[: max(20, int(len(content) * part))])
     _refused(cut)
     if kind != "exr":  # decoders keep quiet: the one line is ours
-        assert "ERROR" not in capfd.readouterr().err
+        assert not capfd.readouterr().err
+
+
+def test_a_deep_png_with_a_wrong_checksum_is_refused(tmp_path: Path) -> None:
+    path = _write(tmp_path, "deep.png")
+    content = bytearray(path.read_bytes())
+    at = content.index(b"IDAT")
+    content[at + 4 + int.from_bytes(content[at - 4 : at], "big")] ^= 1
+    path.write_bytes(bytes(content))
+    assert "damaged" in _refused(path)
 
 
 @pytest.mark.parametrize("kind", KINDS)

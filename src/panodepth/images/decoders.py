@@ -84,7 +84,7 @@ def open_png(path: Path, file: BinaryIO) -> Opened:
         file.seek(0)
         image = PngImagePlugin.PngImageFile(file)
         orientation = image.getexif().get(ORIENTATION, 1) if "exif" in image.info else 1
-        image.verify()  # the checksums of the whole file: OpenCV would take a damaged one
+        image.verify()  # all checksums: libpng would report a damaged file on stderr
         return Decoded(oriented(_opencv(path), orientation))
 
     return Opened(opened.size, decode)
