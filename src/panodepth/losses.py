@@ -7,7 +7,7 @@ pixel contributes exactly zero and no gradient, so every term is always finite.
 
 Formulas: DA² (arXiv 2509.26618) for median alignment, L1 distance and L1 normals; the alignment by
 the median of the log residual and the anchor on the mean log output are ours. With two separate
-medians the global offset of the output feels a constant gradient and drifts; see docs/training.md.
+medians the global offset of the output feels a constant gradient and drifts.
 """
 
 from __future__ import annotations

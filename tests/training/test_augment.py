@@ -9,7 +9,7 @@ from panodepth.losses import Truth
 from panodepth.sphere import distance_to_normals, erp_rays
 from panodepth.training.augment import _Dice, augment, roll_and_flip, tilt
 from panodepth.training.config import AugmentConfig
-from panodepth.training.data import Batch, Stored
+from panodepth.training.samples import Batch, Stored
 
 OFF = AugmentConfig(
     roll=False,

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from collections import Counter
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
@@ -12,14 +13,9 @@ import torch
 
 from panodepth.errors import ConfigError, PanodepthError
 from panodepth.training.config import DataConfig
-from panodepth.training.data import (
-    RESTARTS,
-    Cancelled,
-    ChunkFactory,
-    SceneStream,
-    Stored,
-    mix_seed,
-)
+from panodepth.training.data import SceneStream
+from panodepth.training.rendering import RESTARTS, Cancelled, ChunkFactory
+from panodepth.training.samples import Stored, mix_seed, render_stored
 
 DATA = DataConfig(height=14, width=28, batch=4, chunk=8, reuse=2, workers=0, render_batch=4, seed=5)
 
@@ -128,34 +124,63 @@ def test_cache_in_an_impossible_place(tmp_path):
         ChunkFactory(dataclasses.replace(DATA, cache=str(tmp_path / "file")))
 
 
-def test_dead_workers_are_replaced_then_given_up(renderer, monkeypatch):
+class FakePool:
+    """Stands in for the worker processes: renders at once, and breaks the first `deaths` times."""
+
+    def __init__(self, factory, deaths, monkeypatch):
+        self.factory = factory
+        self.deaths = deaths
+        self.calls = 0
+        monkeypatch.setattr(factory, "_submit", self.submit)
+
+    def submit(self, parts):
+        self.calls += 1
+        return [self.future(part) for part in parts]
+
+    def future(self, part):
+        future = Future()
+        if self.calls <= self.deaths:
+            future.set_exception(BrokenProcessPool())
+        else:
+            made = render_stored(self.factory.renderer, self.factory.data, part)
+            future.set_result((made.image.numpy(), made.distance.numpy()))
+        return future
+
+
+@pytest.mark.parametrize("deaths", [0, 1, RESTARTS])
+def test_dead_workers_are_replaced(renderer, monkeypatch, deaths):
     data = dataclasses.replace(DATA, workers=1)
     factory = ChunkFactory(data, renderer)
-    calls = []
+    pool = FakePool(factory, deaths, monkeypatch)
+    assert_same(factory.get(0), ChunkFactory(DATA, renderer).get(0))
+    assert pool.calls == deaths + 1
 
-    class Future:
-        def __init__(self, part):
-            self.part = part
 
-        def done(self):
-            return True
-
-        def result(self):
-            if len(calls) <= self.deaths:
-                raise BrokenProcessPool
-            made = renderer(data.seed, self.part, data.height, data.width)
-            return made.image.mul(255).byte().numpy(), made.distance.numpy()
-
-    def submit(parts):
-        calls.append(len(parts))
-        return [Future(p) for p in parts]
-
-    monkeypatch.setattr(factory, "_submit", submit)
-    Future.deaths = RESTARTS
-    assert len(factory.get(0).image) == data.chunk
-    Future.deaths = RESTARTS + 9
+def test_workers_that_keep_dying_end_the_run(renderer, monkeypatch):
+    factory = ChunkFactory(dataclasses.replace(DATA, workers=1), renderer)
+    FakePool(factory, 99, monkeypatch)
     with pytest.raises(PanodepthError, match="workers died"):
         factory.get(1)
+
+
+def test_damaged_cache_is_rendered_again_by_workers(renderer, monkeypatch, tmp_path):
+    data = dataclasses.replace(DATA, workers=1, cache=str(tmp_path))
+    original = ChunkFactory(dataclasses.replace(data, workers=0), renderer).get(0)
+    (file,) = tmp_path.glob("*/chunk_000000.npz")
+    file.write_bytes(b"")
+    factory = ChunkFactory(data, renderer)
+    pool = FakePool(factory, 0, monkeypatch)
+    factory.begin(0)
+    assert_same(factory.get(0), original)
+    assert pool.calls == 1
+
+
+def test_cache_of_an_earlier_scene_code_is_used_but_said_so(renderer, monkeypatch, tmp_path):
+    data = dataclasses.replace(DATA, cache=str(tmp_path))
+    ChunkFactory(data, renderer).get(0)
+    assert not ChunkFactory(data, renderer).stale_cache
+    monkeypatch.setattr("panodepth.training.cache.scene_code", lambda: "other")
+    assert ChunkFactory(data, renderer).stale_cache
 
 
 def test_waiting_for_data_can_be_cancelled(renderer):

@@ -12,7 +12,7 @@ from panodepth.training.optim import (
     learning_rate,
     load_flat_state,
 )
-from panodepth.training.trainer import build_network
+from panodepth.training.setup import build_network
 
 
 def test_trapezoid_rises_stays_and_falls():

@@ -4,6 +4,8 @@ import dataclasses
 import json
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,8 @@ from panodepth.errors import ConfigError, ModelError, PanodepthError
 from panodepth.model import load_model
 from panodepth.training.checkpoint import list_snapshots, load_snapshot
 from panodepth.training.config import config_from_dict
-from panodepth.training.trainer import Guard, Trainer, train
+from panodepth.training.guard import Guard
+from panodepth.training.trainer import Trainer, train
 
 
 def records(config, event="train"):
@@ -263,3 +266,17 @@ def test_config_to_dict_is_json(make_config):
     again = config_from_dict(json.loads(json.dumps(config.to_dict())))
     assert again == config
     assert dataclasses.is_dataclass(again)
+
+
+def test_runs_where_only_torch_numpy_and_safetensors_are(tmp_path):
+    """A rendering machine has no command-line, mesh or EXR library: nothing may ask for one."""
+    code = (
+        "import sys\n"
+        "import panodepth.training.__main__, panodepth.scenes, panodepth.colour\n"
+        "print(sorted({'typer', 'trimesh', 'OpenEXR', 'cv2', 'huggingface_hub'}"
+        " & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout.strip() == "[]"

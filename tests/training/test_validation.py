@@ -10,7 +10,7 @@ from PIL import Image
 from panodepth.errors import InputError
 from panodepth.model import save_model
 from panodepth.training.config import TEST_SEED, TRAINING_SEED, VALIDATION_SEED
-from panodepth.training.trainer import build_network
+from panodepth.training.setup import build_network
 from panodepth.training.validation import (
     RenderedSet,
     constant,

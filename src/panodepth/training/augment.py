@@ -17,7 +17,7 @@ from torch import Tensor
 from panodepth.losses import Truth
 from panodepth.sphere import pad_erp, rotate_erp, rotation_from_yaw_pitch_roll
 from panodepth.training.config import AugmentConfig
-from panodepth.training.data import Batch
+from panodepth.training.samples import Batch
 
 SRGB_POWER = 2.2
 LUMA = (0.299, 0.587, 0.114)
@@ -38,6 +38,10 @@ class _Dice:
 
     def normal(self, *shape: int) -> Tensor:
         return torch.randn(self.count, *shape, generator=self.generator).to(self.device)
+
+    def fractions(self) -> list[float]:
+        drawn = torch.rand(self.count, generator=self.generator).tolist()
+        return [float(x) for x in drawn]
 
     def chance(self, probability: float) -> list[int]:
         """Which images of the batch are picked."""
@@ -133,7 +137,7 @@ def hide_nadir(image: Tensor, config: AugmentConfig, dice: _Dice) -> Tensor:
     """Cover the disc below the camera of some images with one colour; the truth stays the floor."""
     chosen = dice.chance(config.nadir)
     low, high = NADIR_HALF_ANGLE_DEG
-    half_angle = (low + (high - low) * dice.uniform()).tolist()
+    half_angle = [low + (high - low) * x for x in dice.fractions()]
     paint = dice.uniform(3, 1, 1)
     own = dice.chance(0.5)
     if not chosen:

@@ -8,12 +8,10 @@ step * accumulate onwards of the stream (see data.py).
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import signal
 import threading
 import time
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,23 +19,16 @@ from types import FrameType
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from panodepth.errors import ConfigError, ModelError, PanodepthError
+from panodepth.errors import ModelError
 from panodepth.losses import training_loss
-from panodepth.model import ModelConfig, SphereViT, find_preset, load_model, save_model
+from panodepth.model import save_model
 from panodepth.training.augment import augment
 from panodepth.training.checkpoint import Snapshot, list_snapshots, load_snapshot, save_snapshot
-from panodepth.training.config import NetworkConfig, RunConfig, TrainConfig
-from panodepth.training.data import (
-    Batch,
-    Cancelled,
-    ChunkFactory,
-    Renderer,
-    SceneStream,
-    mix_seed,
-)
+from panodepth.training.config import TrainConfig
+from panodepth.training.data import SceneStream
+from panodepth.training.guard import GPU_LAG, Guard, keep_evidence, not_finite
 from panodepth.training.optim import (
     MovingAverage,
     build_optimizer,
@@ -45,13 +36,19 @@ from panodepth.training.optim import (
     learning_rate,
     load_flat_state,
 )
+from panodepth.training.rendering import Cancelled, ChunkFactory
+from panodepth.training.samples import Batch, Renderer, mix_seed
+from panodepth.training.setup import (
+    build_network,
+    check_same_data,
+    choose_device,
+    initialise,
+    use_bf16,
+)
 from panodepth.training.tracking import Averages, RunLog, StopWatch, save_preview
 from panodepth.training.validation import RenderedSet
 
-# Data settings that say where the work is done, not what is seen: a resumed run may change them.
-FREE_DATA_FIELDS = ("workers", "worker_threads", "render_device", "cache")
 PREVIEW_IMAGES = 4
-GUARD_LAG = 2  # steps that a GPU may run ahead of the check for not-a-number
 MAX_EXPORT_MB = 20.0
 
 
@@ -63,55 +60,6 @@ class TrainResult:
     finished: bool
     weights: Path
     scores: dict[str, dict[str, float]]
-
-
-def build_network(config: NetworkConfig) -> SphereViT:
-    """The preset with single fields changed, randomly initialised."""
-    values = {**find_preset(config.preset).to_dict(), **config.overrides}
-    return SphereViT(ModelConfig.from_dict(values))
-
-
-def choose_device(run: RunConfig) -> torch.device:
-    """The device of `run.device`; "auto" is CUDA where there is one, else the CPU."""
-    name = run.device
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise ConfigError(f"run.device {name!r} is no device; use auto, cpu or cuda") from None
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("run.device is cuda, but this machine has none; use auto or cpu")
-    return device
-
-
-def use_bf16(run: RunConfig, device: torch.device) -> bool:
-    """Whether to compute in bfloat16; "auto": on CUDA, and on CPUs with instructions for it."""
-    if run.precision != "auto":
-        return run.precision == "bf16"
-    probe = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
-    return device.type == "cuda" or bool(probe and probe())
-
-
-class Guard:
-    """Notices a loss or gradient that is not a number; on a GPU some steps late, not to wait."""
-
-    def __init__(self, lag: int) -> None:
-        self._lag = lag
-        self._open: deque[tuple[int, Tensor]] = deque()
-
-    def add(self, step: int, finite: Tensor) -> int | None:
-        """Note one step; returns the number of a bad one, if any is known by now."""
-        self._open.append((step, finite))
-        return self.check(self._lag)
-
-    def check(self, lag: int = 0) -> int | None:
-        """Look at all but the latest `lag` steps."""
-        while len(self._open) > lag:
-            step, finite = self._open.popleft()
-            if not finite.item():
-                return step
-        return None
 
 
 class Trainer:
@@ -130,7 +78,7 @@ class Trainer:
         torch.manual_seed(mix_seed(config.run.seed, 0))
         self.model = build_network(config.network)
         self._stop = threading.Event()
-        self._guard = Guard(0 if self.device.type == "cpu" else GUARD_LAG)
+        self._guard = Guard(0 if self.device.type == "cpu" else GPU_LAG)
         self.factory = ChunkFactory(config.data, renderer, cancelled=self._stop.is_set)
         self.stream = SceneStream(config.data, self.factory)
         self.watch = StopWatch()
@@ -138,8 +86,13 @@ class Trainer:
         self.rendered_set = RenderedSet(config.data, config.run.validate_count, renderer)
         self.scores: dict[str, dict[str, float]] = {}
         earlier = list_snapshots(self.out / "checkpoints")
-        if init is not None and not earlier:
+        self._notes: list[str] = []
+        if init is not None and earlier:
+            self._notes.append(f"resuming from {earlier[-1]}: {init} is not used")
+        elif init is not None:
             initialise(self.model, init)
+        if self.factory.stale_cache:
+            self._notes.append(f"{config.data.cache} was filled by another state of the scene code")
         layout = torch.channels_last if config.run.channels_last else torch.contiguous_format
         self.model.to(self.device, memory_format=layout)  # type: ignore[call-overload]
         self.model.train()
@@ -213,24 +166,15 @@ class Trainer:
     def _fail(self, step: int) -> None:
         """Save the batches of a bad step and stop."""
         folder = self.out / f"not_finite_step_{step:08d}"
-        folder.mkdir(parents=True, exist_ok=True)
-        numbers = range(
-            step * self.config.optim.accumulate, (step + 1) * self.config.optim.accumulate
+        accumulate = self.config.optim.accumulate
+        numbers = range(step * accumulate, (step + 1) * accumulate)
+        keep_evidence(
+            folder,
+            {n: self.batch(n) for n in numbers},
+            {n: self.stream.scene_indices(n) for n in numbers},
+            self.config.data.seed,
         )
-        for number in numbers:
-            batch = self.batch(number)
-            tensors = {"image": batch.image, **batch.truth._asdict()}
-            save_file(
-                {k: v.detach().cpu().contiguous() for k, v in tensors.items()},
-                folder / f"batch_{number}.safetensors",
-            )
-        scenes = {n: self.stream.scene_indices(n) for n in numbers}
-        report = {"step": step, "scene_seed": self.config.data.seed, "scene_indices": scenes}
-        (folder / "report.json").write_text(json.dumps(report, indent=1) + "\n")
-        raise PanodepthError(
-            f"loss or gradient is not a number at step {step}; the batch is kept in {folder}, the "
-            "last checkpoint is untouched: resume with a lower optim.lr"
-        )
+        raise not_finite(step, folder)
 
     # ------------------------------------------------------------ the run
 
@@ -245,6 +189,8 @@ class Trainer:
             self._signals(),
         ):
             log.write("start", **self._facts())
+            for note in self._notes:
+                log.write("note", text=note)
             last_log = (time.monotonic(), self.step)
             while self.step < run.steps and not self._stop.is_set():
                 try:
@@ -387,29 +333,6 @@ class Trainer:
         return save_model(self.average.module, path, metadata, dtype=torch.float16)
 
 
-def check_same_data(before: dict[str, Any], config: TrainConfig, path: Path) -> None:
-    """Raise ConfigError when a resumed run would see other data, or be another network."""
-    now = config.to_dict()
-    for table, free in (("network", ()), ("data", FREE_DATA_FIELDS)):
-        for key, value in now[table].items():
-            if key not in free and before[table].get(key, value) != value:
-                raise ConfigError(
-                    f"{table}.{key} is {value!r}, but checkpoint {path} was trained with "
-                    f"{before[table][key]!r}; use another run.out (and --init to keep the weights)"
-                )
-    if before["optim"]["accumulate"] != config.optim.accumulate:
-        raise ConfigError(f"optim.accumulate differs from that of checkpoint {path}")
-
-
-def initialise(model: SphereViT, path: Path) -> None:
-    """Start from the weights of a model file. Raises ModelError when they do not fit."""
-    source = load_model(path, device="cpu", dtype=torch.float32)
-    try:
-        model.load_state_dict(source.state_dict())
-    except RuntimeError as error:
-        raise ModelError(f"weights {path} do not fit the network: {error}") from None
-
-
 def train(
     config: TrainConfig, *, renderer: Renderer | None = None, init: str | Path | None = None
 ) -> TrainResult:
@@ -419,5 +342,4 @@ def train(
     are used. init: a model file to start from, with a fresh optimiser; ignored on resuming.
     Raises PanodepthError subclasses.
     """
-    config = dataclasses.replace(config)
     return Trainer(config, renderer=renderer, init=Path(init) if init else None).run()

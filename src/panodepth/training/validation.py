@@ -11,6 +11,7 @@ pixels (each pixel counts alike), then the mean over images.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import fnmatch
 import json
 import sys
@@ -27,7 +28,7 @@ from panodepth.evaluation.align import median_scale
 from panodepth.evaluation.metrics import abs_rel, delta
 from panodepth.sphere import resize_erp
 from panodepth.training.config import VALIDATION_SEED, DataConfig
-from panodepth.training.data import Renderer, render_stored
+from panodepth.training.samples import Renderer, render_stored, scene_renderer
 from panodepth.types import BoolArray, FloatArray
 
 GROUPS = {"indoor": "a*", "outdoor": "b*"}
@@ -156,10 +157,6 @@ class RenderedSet:
         self._distance: list[tuple[str, FloatArray]] = []
 
     def _render(self) -> Tensor:
-        import dataclasses
-
-        from panodepth.training.data import scene_renderer
-
         renderer = self.renderer or scene_renderer()
         half = max(1, self.count // 2)
         images = []

@@ -1,0 +1,66 @@
+"""What a run is set up from: network, device, precision, earlier weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from panodepth.errors import ConfigError, ModelError
+from panodepth.model import ModelConfig, SphereViT, find_preset, load_model
+from panodepth.training.config import NetworkConfig, RunConfig, TrainConfig
+
+# Data settings that say where the work is done, not what is seen: a resumed run may change them.
+FREE_DATA_FIELDS = ("workers", "worker_threads", "render_device", "cache")
+
+
+def build_network(config: NetworkConfig) -> SphereViT:
+    """The preset with single fields changed, randomly initialised."""
+    values = {**find_preset(config.preset).to_dict(), **config.overrides}
+    return SphereViT(ModelConfig.from_dict(values))
+
+
+def choose_device(run: RunConfig) -> torch.device:
+    """The device of `run.device`; "auto" is CUDA where there is one, else the CPU."""
+    name = run.device
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ConfigError(f"run.device {name!r} is no device; use auto, cpu or cuda") from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("run.device is cuda, but this machine has none; use auto or cpu")
+    return device
+
+
+def use_bf16(run: RunConfig, device: torch.device) -> bool:
+    """Whether to compute in bfloat16; "auto": on CUDA, and on CPUs with instructions for it."""
+    if run.precision != "auto":
+        return run.precision == "bf16"
+    probe = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return device.type == "cuda" or bool(probe and probe())
+
+
+def check_same_data(before: dict[str, Any], config: TrainConfig, path: Path) -> None:
+    """Raise ConfigError when a resumed run would see other data, or be another network."""
+    now = config.to_dict()
+    for table, free in (("network", ()), ("data", FREE_DATA_FIELDS)):
+        for key, value in now[table].items():
+            if key not in free and before[table].get(key, value) != value:
+                raise ConfigError(
+                    f"{table}.{key} is {value!r}, but checkpoint {path} was trained with "
+                    f"{before[table][key]!r}; use another run.out (and --init to keep the weights)"
+                )
+    if before["optim"]["accumulate"] != config.optim.accumulate:
+        raise ConfigError(f"optim.accumulate differs from that of checkpoint {path}")
+
+
+def initialise(model: SphereViT, path: Path) -> None:
+    """Start from the weights of a model file. Raises ModelError when they do not fit."""
+    source = load_model(path, device="cpu", dtype=torch.float32)
+    try:
+        model.load_state_dict(source.state_dict())
+    except RuntimeError as error:
+        raise ModelError(f"weights {path} do not fit the network: {error}") from None
