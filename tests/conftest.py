@@ -9,7 +9,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A random network of our own kind (56 × 112, wraps, predicts sky: nowhere), as .safetensors."""
+    """A random network of our own kind (56 × 112, wraps, says sky nowhere), as .safetensors."""
     import torch
 
     from panodepth.model import ModelConfig, SphereViT, save_model

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from panodepth.inference.run import FileResult
 
 DONE, SOME_FAILED, NOTHING_STARTED, INTERRUPTED = 0, 1, 2, 130
+INTERRUPTED_TEXT = "interrupted; every file that was written is whole"
 DEFAULT_FORMATS = "npz,preview,ply"
 
 app = typer.Typer(
@@ -49,30 +50,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     try:
         code = app(args=arguments, standalone_mode=False)
-        return code if isinstance(code, int) else DONE
-    except KeyboardInterrupt:
-        return _fail("interrupted; every file that was written is whole", INTERRUPTED, arguments)
+        if code != INTERRUPTED:  # typer turns Ctrl-C into this code, or into Abort
+            return code if isinstance(code, int) else DONE
+        return _fail(INTERRUPTED_TEXT, INTERRUPTED, arguments)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return SOME_FAILED
-    except Exception as error:
+    except (Exception, KeyboardInterrupt) as error:
         if os.environ.get("PANODEPTH_DEBUG") == "1":
             raise
-        if type(error).__name__ == "Abort":  # what typer makes of Ctrl-C
-            return _fail(
-                "interrupted; every file that was written is whole", INTERRUPTED, arguments
-            )
-        if isinstance(error, PanodepthError):
-            return _fail(str(error), NOTHING_STARTED, arguments)
-        if hasattr(error, "format_message"):  # a usage error; typer carries its own copy of click
-            hint = "see panodepth --help"
-            return _fail(f"{error.format_message()} ({hint})", NOTHING_STARTED, arguments)
-        if isinstance(error, MemoryError):
-            return _fail("not enough memory", SOME_FAILED, arguments)
-        if isinstance(error, OSError):
-            return _fail(str(error), SOME_FAILED, arguments)
-        text = f"unexpected {type(error).__name__}: {error} (PANODEPTH_DEBUG=1 tells more)"
-        return _fail(text, SOME_FAILED, arguments)
+        return _fail(*_explain(error), arguments)
+
+
+def _explain(error: BaseException) -> tuple[str, int]:
+    """One line for people, and the exit code."""
+    if isinstance(error, PanodepthError):
+        return str(error), NOTHING_STARTED
+    if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "Abort":
+        return INTERRUPTED_TEXT, INTERRUPTED
+    if hasattr(error, "format_message"):  # a usage error; typer carries its own copy of click
+        return f"{error.format_message()} (see panodepth --help)", NOTHING_STARTED
+    if isinstance(error, MemoryError):
+        return "not enough memory", SOME_FAILED
+    if isinstance(error, OSError):
+        return str(error), SOME_FAILED
+    text = f"unexpected {type(error).__name__}: {error} (PANODEPTH_DEBUG=1 tells more)"
+    return text, SOME_FAILED
 
 
 def _fail(text: str, code: int, arguments: Sequence[str]) -> int:

@@ -16,10 +16,19 @@ from panodepth.sphere import erp_rays
 H, W = 96, 192
 
 
-def box_room(floor: float, ceiling: float, sides: tuple[float, float, float, float]) -> torch.Tensor:
+def box_room(
+    floor: float, ceiling: float, sides: tuple[float, float, float, float]
+) -> torch.Tensor:
     """Distance (H, W) in a box: camera `floor` above the floor, walls at +x, -x, +z, -z."""
     x, y, z = erp_rays(H, W, dtype=torch.float64).unbind(-1)
-    planes = [(y, floor), (-y, ceiling), (x, sides[0]), (-x, sides[1]), (z, sides[2]), (-z, sides[3])]
+    planes = [
+        (y, floor),
+        (-y, ceiling),
+        (x, sides[0]),
+        (-x, sides[1]),
+        (z, sides[2]),
+        (-z, sides[3]),
+    ]
     hits = [torch.where(c > 1e-9, d / c.clamp_min(1e-9), torch.inf) for c, d in planes]
     return torch.stack(hits).amin(0)
 

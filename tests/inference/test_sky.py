@@ -20,7 +20,7 @@ def along(component: np.ndarray, offset: float) -> np.ndarray:
 
 
 def street(wall: float, top: float, far: float) -> tuple[np.ndarray, np.ndarray]:
-    """Distance and true sky of a street along z: walls at x = ±wall that end `top` above the eye."""
+    """Distance and true sky of a street along z: walls at x = ±wall end `top` above the eye."""
     facade = wall / np.maximum(np.abs(X), 1e-6)
     facade = np.where(-Y * facade < top, facade, np.inf)
     surface = np.minimum(facade, along(Y, 1.6))

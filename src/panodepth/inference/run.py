@@ -17,6 +17,8 @@ from panodepth.inference.inputs import InputFile, find_mask
 from panodepth.inference.predictor import Predictor, SkyMode
 from panodepth.types import Prediction
 
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+
 
 @dataclass(frozen=True)
 class RunOptions:
@@ -201,9 +203,6 @@ def _failed(item: InputFile, error: Exception) -> FileResult:
     return FileResult(str(item.path), "failed", error=text)
 
 
-def _is_disk_full(error: BaseException | None) -> bool:
-    while error is not None:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
+def _is_disk_full(error: BaseException) -> bool:
+    causes = (error, error.__cause__, error.__context__)
+    return any(isinstance(e, OSError) and e.errno in DISK_FULL for e in causes)
