@@ -1,0 +1,63 @@
+"""Make docs/images/overview.jpg with the bundled model: `python docs/pictures.py`.
+
+Per example: the panorama, its distance map, and its point cloud seen from straight above with the
+ceiling taken off. Walls must be straight in it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+import panodepth
+from panodepth.colour import colourise
+from panodepth.types import Prediction
+
+ROOT = Path(__file__).parents[1]
+WIDTH = 640  # pixels of a panorama in the picture; the top view is a square of half of it
+
+
+def top_view(prediction: Prediction, size: int) -> np.ndarray:
+    """(size, size, 3) uint8: the cloud from above, forward is up, without what faces down."""
+    ceiling = prediction.normals[..., 1] > 0.5
+    keep = prediction.mask & ~ceiling
+    points, colours = prediction.points[keep], prediction.image[keep]
+    reach = float(np.quantile(np.abs(points[:, [0, 2]]).max(1), 0.97)) * 1.08
+    order = np.argsort(-points[:, 1])  # low things first: y points down
+    x, z = points[order, 0], points[order, 2]
+    column = ((x / reach + 1) / 2 * size).astype(int)
+    row = ((1 - z / reach) / 2 * size).astype(int)
+    inside = (column >= 0) & (column < size) & (row >= 0) & (row < size)
+    picture = np.full((size, size, 3), 255, np.uint8)
+    picture[row[inside], column[inside]] = colours[order][inside]
+    centre = size // 2
+    cv2.circle(picture, (centre, centre), max(2, size // 80), (230, 30, 30), -1, cv2.LINE_AA)
+    return picture
+
+
+def row(prediction: Prediction) -> np.ndarray:
+    """Panorama, distance and top view side by side, (WIDTH / 2, 2.5 WIDTH, 3) uint8."""
+    wide = (WIDTH, WIDTH // 2)
+    image = cv2.resize(prediction.image, wide, interpolation=cv2.INTER_AREA)
+    distance = cv2.resize(
+        colourise(prediction.distance, prediction.mask), wide, interpolation=cv2.INTER_AREA
+    )
+    above = cv2.resize(
+        top_view(prediction, WIDTH), (WIDTH // 2, WIDTH // 2), interpolation=cv2.INTER_AREA
+    )
+    return np.hstack([image, distance, above])
+
+
+def main() -> None:
+    predictor = panodepth.load()
+    files = sorted((ROOT / "examples").glob("*.jpg"), reverse=True)
+    sheet = np.vstack([row(predictor.predict(file)) for file in files])
+    out = ROOT / "docs" / "images" / "overview.jpg"
+    cv2.imwrite(str(out), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 88])
+    print(f"{out.relative_to(ROOT)}: {sheet.shape[1]}x{sheet.shape[0]}")
+
+
+if __name__ == "__main__":
+    main()

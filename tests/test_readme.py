@@ -1,0 +1,72 @@
+"""The README's Python and command lines run as they stand, beside a copy of the examples."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+LINKS = re.findall(r"\]\(([^)#]+)\)", README)
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def commands() -> list[str]:
+    lines = "\n".join(blocks("bash")).splitlines()
+    return [line.split("  #")[0].strip() for line in lines if line.startswith("panodepth ")]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    return tmp_path
+
+
+def run(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"HF_HUB_OFFLINE": "1"}
+    return subprocess.run(
+        arguments, cwd=folder, env=environment, capture_output=True, text=True, timeout=300
+    )
+
+
+def test_there_is_something_to_run():
+    assert len(commands()) >= 3
+    assert len(blocks("python")) >= 1
+
+
+def test_python_blocks_run(folder):
+    code = "\n".join(blocks("python"))
+    code += "\nassert prediction.normals.shape == (512, 1024, 3)"
+    done = run([sys.executable, "-c", code], folder)
+    assert done.returncode == 0, done.stderr
+    assert (folder / "room.glb").stat().st_size > 100_000
+    assert (folder / "out" / "interior_distance.exr").exists()
+
+
+def test_commands_run(folder):
+    for line in commands():
+        done = run([sys.executable, "-m", *shlex.split(line)], folder)
+        assert done.returncode == 0, f"{line}: {done.stderr}"
+    written = {p.name for p in (folder / "out").rglob("*") if p.is_file()}
+    wanted = {"interior_distance.npz", "interior_preview.png", "interior_points.ply"}
+    assert wanted | {"interior.glb", "courtyard_distance.exr"} <= written
+
+
+@pytest.mark.parametrize("link", [x for x in LINKS if not x.startswith("http")])
+def test_links_lead_somewhere(link):
+    assert (ROOT / link).exists()
+
+
+def test_make_targets_exist():
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"^make ([a-z-]+)", README, re.MULTILINE)) <= targets
