@@ -93,10 +93,10 @@ def download(repo: str) -> Path:
     except RepositoryNotFoundError:
         raise ModelError(f"the hub has no model {repo!r}, or it is private") from None
     except Exception as error:  # whatever the hub's HTTP library raises when the network is down
+        fetch = f"hf download {repo} --local-dir {repo.partition('/')[2]}"
         raise ModelError(
             f"{repo} is not in the local cache and cannot be fetched ({_first_line(error)}): where "
-            f"there is internet run `hf download {repo} --local-dir DA-2`, copy that folder here "
-            "and give it as the model"
+            f"there is internet run `{fetch}`, copy that folder here and give it as the model"
         ) from error
     if not any(folder.glob("*.safetensors")):
         raise ModelError(f"{repo} on the hub has no .safetensors file; pickled weights are refused")
