@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+
+# One thread a process, commands under test included: test workers share the cores, and threads
+# that wait for each other on a full machine cost more than they give.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 
