@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +18,8 @@ from panodepth.types import Prediction
 # network sees 0.6 M pixels.
 MAX_CLOUD_POINTS = 4096 * 2048
 POINT = "surface point"
+COLOURS = ("red", "green", "blue")
+PLY_VERTEX = np.dtype([*((axis, "<f4") for axis in "xyz"), *((colour, "u1") for colour in COLOURS)])
 
 
 def write_ply(
@@ -39,12 +40,12 @@ def write_ply(
         f"comment panodepth {to_json(meta)}",
         f"element vertex {len(points)}",
         *(f"property float {axis}" for axis in "xyz"),
-        *(f"property uchar {colour}" for colour in ("red", "green", "blue")),
+        *(f"property uchar {colour}" for colour in COLOURS),
         "end_header\n",
     ]
-    vertices = np.empty((len(points), 15), np.uint8)
-    vertices[:, :12] = points.astype("<f4", copy=False).view(np.uint8)
-    vertices[:, 12:] = colours
+    vertices = np.empty(len(points), PLY_VERTEX)
+    for i, (axis, colour) in enumerate(zip("xyz", COLOURS, strict=True)):
+        vertices[axis], vertices[colour] = points[:, i], colours[:, i]
     with atomic(path) as (temporary,), temporary.open("wb") as file:
         file.write("\n".join(header).encode("ascii"))
         file.write(vertices.data)
@@ -83,24 +84,23 @@ def cloud(
     stride = 1
     while -(-height // stride) * -(-width // stride) > max_points:
         stride += 1
-    rows, columns = strided(height, stride), strided(width, stride)
-    thin = np.ix_(rows, columns)
+    thin = every(height, stride), every(width, stride)
     mask = prediction.mask[thin]
     if not mask.any():
         raise OutputError(f"{path}: no pixel of the prediction is valid, so there is no point")
-    points = grid_points(prediction, rows, columns)
-    return points[mask], prediction.image[thin][mask], stride
+    points, colours = grid_points(prediction, *thin), prediction.image[thin]
+    if mask.all():
+        return points.reshape(-1, 3), colours.reshape(-1, 3), stride
+    return points[mask], colours[mask], stride
 
 
-def strided(count: int, stride: int) -> npt.NDArray[np.int64]:
-    """Indices of every `stride`-th row or column, starting at the middle of the first group."""
-    return np.arange(min(stride // 2, count - 1), count, stride)
+def every(count: int, stride: int) -> slice:
+    """Every `stride`-th of `count` rows or columns, starting in the middle of the first group."""
+    return slice(min(stride // 2, count - 1), None, stride)
 
 
-def grid_points(
-    prediction: Prediction, rows: npt.NDArray[Any], columns: npt.NDArray[Any]
-) -> npt.NDArray[np.float32]:
-    """(h, w, 3) float32 points of the pixels rows × columns: `prediction.points[rows][:, columns]`.
+def grid_points(prediction: Prediction, rows: slice, columns: slice) -> npt.NDArray[np.float32]:
+    """(h, w, 3) float32 points of some rows and columns: `prediction.points[rows, columns]`.
 
     Made for these pixels alone, with sines per row and column: the whole (H, W, 3) array of a 16K
     panorama would take 1.6 GB.
@@ -110,12 +110,10 @@ def grid_points(
     from panodepth.sphere import pixels_to_lonlat
 
     height, width = prediction.distance.shape
-    centres = np.zeros((max(len(rows), len(columns)), 2))
-    centres[: len(columns), 0] = columns + 0.5
-    centres[: len(rows), 1] = rows + 0.5
-    lonlat = pixels_to_lonlat(torch.from_numpy(centres), height, width).numpy()
-    lon, lat = lonlat[: len(columns), 0], lonlat[: len(rows), 1]
-    distance = prediction.distance[np.ix_(rows, columns)]
+    diagonal = np.repeat(np.arange(max(height, width))[:, None] + 0.5, 2, axis=1)
+    lonlat = pixels_to_lonlat(torch.from_numpy(diagonal), height, width).numpy()
+    lon, lat = lonlat[:width, 0][columns], lonlat[:height, 1][rows]
+    distance = prediction.distance[rows, columns]
     level = distance * np.cos(lat).astype(np.float32)[:, None]
     points = np.empty((*distance.shape, 3), np.float32)
     np.multiply(level, np.sin(lon).astype(np.float32), out=points[..., 0])
