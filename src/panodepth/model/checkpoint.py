@@ -6,6 +6,7 @@ released format has other names; `keys/released.json` translates them.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -266,6 +267,7 @@ def save_model(
         save_file(state, str(partial), metadata=texts)
         partial.replace(target)
     except (OSError, SafetensorError) as error:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink()
         raise OutputError(f"{target}: weights cannot be written there ({error})") from error
     return target

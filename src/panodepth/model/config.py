@@ -52,7 +52,7 @@ class ModelConfig:
     sphere_extent: tuple[float, float] = (6.2832, 3.1416)  # its 2π and π (released embedding only)
     wrap_padding: bool = False  # convolutions and resizes see across the left-right seam
     periodic_embedding: bool = False  # whole multiples of the angles, at patch centres
-    azimuth_free_embedding: bool = False  # ... of the latitude alone: rolling commutes exactly
+    azimuth_free_embedding: bool = False  # ... of the latitude alone; place then comes by the bias
     latitude_positions: bool = False  # learned positions by token row only
     great_circle_bias: bool = False  # attention bias by great-circle distance, per head
     sky_head: bool = False  # a second output: sky logit
@@ -118,7 +118,7 @@ class ModelConfig:
         known = [field.name for field in dataclasses.fields(cls)]
         for key in values:
             if key not in known:
-                near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.0)[0]
+                near = difflib.get_close_matches(str(key).lower(), known, n=1, cutoff=0.0)[0]
                 raise ConfigError(f"model config: unknown key {key!r}; did you mean {near!r}?")
         return cls(**values)
 
@@ -227,7 +227,7 @@ def find_preset(name: str) -> ModelConfig:
     """The preset of this name. Raises ConfigError naming the nearest one."""
     if name in PRESETS:
         return PRESETS[name]
-    near = difflib.get_close_matches(name, PRESETS, n=1, cutoff=0.0)[0]
+    near = difflib.get_close_matches(name.lower(), PRESETS, n=1, cutoff=0.0)[0]
     raise ConfigError(
         f"unknown model preset {name!r}; did you mean {near!r}? (there are {', '.join(PRESETS)})"
     )

@@ -47,7 +47,13 @@ class SphereMemory(NamedTuple):
 
 
 class CrossBlock(nn.Module):
-    """Image features ask, the sphere answers: cross-attention and MLP, pre-norm, no LayerScale."""
+    """Image features ask, the sphere answers: cross-attention and MLP, pre-norm, no LayerScale.
+
+    Keys and values are the same for every image, so a token learns its place here only as far as
+    its features know it (by learned positions), or by the great-circle bias of an azimuth-free
+    embedding. With positions by latitude nothing depends on absolute azimuth: rolling the image by
+    whole patches rolls the result.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()

@@ -1,0 +1,307 @@
+"""SphereViT's promises: shapes, precision, the seam, the cache, gradients."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import pickle
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from panodepth.errors import InputError
+from panodepth.model import PRESETS, ModelConfig, SphereViT, scale_invariant_distance
+
+Build = Callable[..., SphereViT]
+BFLOAT16_MEAN = 0.02  # of a random network's log-distance
+
+
+def run(model: SphereViT, image: Tensor) -> Tensor:
+    with torch.no_grad():
+        return model(image).log_distance
+
+
+def test_output(build: Build, fields: dict[str, Any], panorama: Tensor) -> None:
+    with torch.no_grad():
+        log_distance, sky = build(**fields)(panorama)
+    assert log_distance.shape == (2, 56, 112)
+    assert log_distance.dtype == torch.float32
+    assert log_distance.isfinite().all()
+    assert (sky is None) == (not fields.get("sky_head", False))
+    assert sky is None or (sky.shape, sky.dtype) == ((2, 56, 112), torch.float32)
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 56, 100), (1, 4, 56, 112), (3, 56, 112)])
+def test_wrong_shape_is_one_clear_line(build: Build, shape: tuple[int, ...]) -> None:
+    with pytest.raises(InputError, match="multiples of 14") as caught:
+        build()(torch.zeros(shape))
+    assert "\n" not in str(caught.value)
+
+
+def test_log_distance_is_the_clipped_output_plus_two(build: Build, panorama: Tensor) -> None:
+    model = build()
+    with torch.no_grad():
+        model.head.out.weight *= 1000
+        raw, _ = model.forward_raw(panorama)
+    assert raw.abs().max() > 8
+    assert torch.equal(run(model, panorama), raw.clamp(-8, 8) + 2)
+
+
+def test_batch_equals_one_by_one(build: Build, fields: dict[str, Any], panorama: Tensor) -> None:
+    model = build(**fields)
+    single = torch.cat([run(model, image[None]) for image in panorama])
+    assert torch.allclose(run(model, panorama), single, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(28, 56), (70, 140), (42, 126)])
+def test_other_sizes(build: Build, fields: dict[str, Any], size: tuple[int, int]) -> None:
+    model = build(**fields)
+    image = torch.rand(1, 3, *size)
+    assert run(model, image).shape == (1, *size)
+
+
+@pytest.mark.parametrize("azimuth_free", [True, False])
+@pytest.mark.parametrize("stem", ["patch", "conv"])
+def test_rolling_commutes(build: Build, stem: str, azimuth_free: bool, panorama: Tensor) -> None:
+    from_conv = {"stem_widths": (4, 6, 8), "stem_blocks": (1, 1, 1)} if stem == "conv" else {}
+    model = build(
+        stem=stem,
+        wrap_padding=True,
+        periodic_embedding=True,
+        azimuth_free_embedding=azimuth_free,
+        latitude_positions=True,
+        great_circle_bias=True,
+        sky_head=True,
+        **from_conv,
+    )
+    with torch.no_grad():
+        plain, rolled = model(panorama), model(panorama.roll(3 * 14, -1))
+    assert plain.log_distance.std() > 1e-3
+    for a, b in zip(plain, rolled, strict=True):
+        assert torch.allclose(a.roll(3 * 14, -1), b, atol=1e-4)
+
+
+@pytest.mark.parametrize("broken", ["wrap_padding", "latitude_positions"])
+def test_rolling_test_can_fail(build: Build, broken: str, panorama: Tensor) -> None:
+    names = ("wrap_padding", "periodic_embedding", "latitude_positions")
+    model = build(**{name: name != broken for name in names})
+    difference = run(model, panorama).roll(42, -1) - run(model, panorama.roll(42, -1))
+    assert difference.abs().max() > 1e-3
+
+
+def test_great_circle_bias_matters_and_starts_as_locality(build: Build, panorama: Tensor) -> None:
+    fields = {"great_circle_bias": True, "periodic_embedding": True}
+    model = build(**fields)
+    before = run(model, panorama)
+    with torch.no_grad():
+        for block in model.backbone.blocks:
+            block.bias.weight.zero_()
+    assert (run(model, panorama) - before).abs().max() > 1e-4
+    fresh = SphereViT(model.config).backbone.blocks[0].bias.weight[:, :-1]
+    assert (fresh[1:].diff(dim=1) < 0).all()
+
+
+def test_gradients_reach_every_parameter(
+    build: Build, fields: dict[str, Any], panorama: Tensor
+) -> None:
+    model = build(**fields).train()
+    log_distance, sky = model(panorama)
+    loss = log_distance.square().mean() + (0 if sky is None else sky.square().mean())
+    loss.backward()
+    silent = [
+        name
+        for name, parameter in model.named_parameters()
+        if parameter.grad is None or not parameter.grad.isfinite().all() or not parameter.grad.any()
+    ]
+    assert silent == []
+
+
+def test_a_fresh_compact_network_is_calm_and_learns() -> None:
+    torch.manual_seed(0)
+    model = SphereViT(PRESETS["compact"])
+    image = torch.rand(2, 3, 42, 84)
+    target = image.mean(1)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    losses = []
+    for _ in range(12):
+        loss = (model(image).log_distance - 2 - target).abs().mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert losses[0] < 1.0
+    assert losses[-1] < 0.6 * losses[0]
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_build(name: str) -> None:
+    with torch.device("meta"):
+        count = sum(p.numel() for p in SphereViT(PRESETS[name]).parameters())
+    assert count <= {"compact": 9.5e6, "small": 40e6, "base": 150e6}.get(name, 345e6)
+
+
+class TestPrecision:
+    @pytest.mark.parametrize("how", ["autocast", "weights"])
+    def test_head_stays_float32(
+        self, how: str, build: Build, fields: dict[str, Any], panorama: Tensor
+    ) -> None:
+        model = build(**fields)
+        exact = run(model, panorama)
+        seen: list[torch.dtype] = []
+        model.head.conv.register_forward_hook(lambda _m, _i, out: seen.append(out.dtype))
+        model.head.out.register_forward_hook(lambda _m, _i, out: seen.append(out.dtype))
+        if how == "weights":
+            model.to(torch.bfloat16)
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=how == "autocast"):
+            output = model(panorama)
+        assert seen == [torch.float32] * 2
+        assert output.log_distance.dtype == torch.float32
+        error = (output.log_distance - exact).abs().mean()
+        assert 0 < error < BFLOAT16_MEAN
+        # More distinct values than bf16 has between two powers of two: not rounded on the way out.
+        assert output.log_distance.unique().numel() > 1000
+
+    def test_casting_back_and_forth_leaves_the_head_alone(self, build: Build) -> None:
+        model = build()
+        before = copy.deepcopy(model.head.state_dict())
+        model.half().float()
+        assert all(torch.equal(before[k], v) for k, v in model.head.state_dict().items())
+
+
+class TestCache:
+    def test_cached_equals_uncached(
+        self, build: Build, fields: dict[str, Any], panorama: Tensor
+    ) -> None:
+        model = build(**fields)
+        first = run(model, panorama)
+        assert len(model._cache) > 0
+        again = run(model, panorama)
+        uncached = model(panorama).log_distance.detach()  # gradients on: not from the cache
+        assert torch.equal(first, again)
+        assert torch.allclose(first, uncached, atol=1e-6)
+
+    def test_is_used(self, build: Build, panorama: Tensor) -> None:
+        model = build()
+        calls: list[int] = []
+        model.cross[0].kv.register_forward_hook(lambda *_: calls.append(1))
+        for _ in range(3):
+            run(model, panorama)
+        assert len(calls) == 1
+        run(model, panorama[..., :28, :56])  # another size
+        assert len(calls) == 2
+        model(panorama)
+        model.train()
+        run(model, panorama)
+        assert len(calls) == 4
+
+    @pytest.mark.parametrize(
+        "change", ["in place", "load", "assign", "replace", "data", "cast", "optimiser"]
+    )
+    def test_notices_new_weights(
+        self, change: str, build: Build, fields: dict[str, Any], panorama: Tensor
+    ) -> None:
+        model, other = build(**fields), build(**fields)
+        with torch.no_grad():
+            for block in other.cross:
+                block.kv.weight.mul_(-2)
+        run(model, panorama)
+        if change == "in place":
+            with torch.no_grad():
+                for block in model.cross:
+                    block.kv.weight.mul_(-2)
+        elif change == "load":
+            model.load_state_dict(other.state_dict())
+        elif change == "assign":
+            model.load_state_dict(copy.deepcopy(other.state_dict()), assign=True)
+        elif change == "replace":
+            for block in model.cross:
+                block.kv.weight = torch.nn.Parameter(-2 * block.kv.weight.detach())
+        elif change == "data":
+            for block in model.cross:
+                block.kv.weight.data = -2 * block.kv.weight.data
+        elif change == "cast":
+            model, other = model.double(), build(**fields).double()
+        else:
+            step = torch.optim.SGD([block.kv.weight for block in model.cross], lr=1.0)
+            for block in model.cross:
+                block.kv.weight.grad = 3 * block.kv.weight.detach().clone()
+            step.step()
+        other.clear_cache()
+        expected = run(other, panorama.to(next(other.parameters()).dtype))
+        found = run(model, panorama.to(next(model.parameters()).dtype))
+        assert torch.allclose(found, expected, atol=1e-5)
+
+    def test_never_leaks_into_training(self, build: Build, panorama: Tensor) -> None:
+        model = build(periodic_embedding=True, great_circle_bias=True)
+        with torch.inference_mode():
+            model(panorama)
+        model.train()
+        model(panorama).log_distance.sum().backward()
+        assert all(block.kv.weight.grad is not None for block in model.cross)
+
+    def test_autocast_has_its_own(self, build: Build, panorama: Tensor) -> None:
+        model = build()
+        exact = run(model, panorama)
+        with torch.autocast("cpu", torch.bfloat16):
+            run(model, panorama)
+        assert torch.equal(run(model, panorama), exact)
+
+    def test_stays_small(self, build: Build) -> None:
+        model = build()
+        for cols in range(1, 12):
+            run(model, torch.rand(1, 3, 28, 14 * cols))
+        assert len(model._cache) <= 8
+
+    def test_copies_and_pickles_start_empty(self, build: Build, panorama: Tensor) -> None:
+        model = build()
+        expected = run(model, panorama)
+        for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+            assert len(twin._cache) == 0
+            assert torch.equal(run(twin, panorama), expected)
+
+    def test_threads(self, build: Build, fields: dict[str, Any]) -> None:
+        model = build(**fields)
+        images = [torch.rand(1, 3, 28, 14 * (2 + n % 3)) for n in range(12)]
+        expected = [run(model, image) for image in images]
+        model.clear_cache()
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(lambda image: run(model, image), images))
+        for a, b in zip(found, expected, strict=True):
+            assert torch.allclose(a, b, atol=1e-6)
+
+
+class TestScaleInvariantDistance:
+    def test_against_torch_quantile(self) -> None:
+        logs = torch.randn(3, 40, 80)
+        distance = scale_invariant_distance(logs)
+        for got, log in zip(distance, logs, strict=True):
+            assert got.flatten().quantile(0.98).item() == pytest.approx(1.0, abs=1e-6)
+            assert torch.allclose(
+                got.log() - log, (got.log() - log)[0, 0].expand(40, 80), atol=1e-5
+            )
+
+    def test_only_valid_pixels_count(self) -> None:
+        logs = torch.randn(1, 20, 40)
+        valid = torch.rand(1, 20, 40) > 0.3
+        spoiled = torch.where(valid, logs, 9.0)
+        a = scale_invariant_distance(logs, valid)[valid]
+        assert torch.equal(a, scale_invariant_distance(spoiled, valid)[valid])
+
+    def test_nothing_valid(self) -> None:
+        valid = torch.ones(2, 4, 8, dtype=torch.bool)
+        valid[1] = False
+        with pytest.raises(InputError, match="image 1 of the batch has no valid pixel"):
+            scale_invariant_distance(torch.zeros(2, 4, 8), valid)
+
+    def test_one_pixel(self) -> None:
+        assert scale_invariant_distance(torch.full((1, 1, 1), 3.0)).item() == 1.0
+
+
+def test_config_is_kept() -> None:
+    config = dataclasses.replace(PRESETS["tiny"], name="mine")
+    assert isinstance(config, ModelConfig)
+    assert SphereViT(config).config is config
