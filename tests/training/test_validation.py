@@ -10,15 +10,10 @@ from PIL import Image
 from panodepth.errors import InputError
 from panodepth.model import save_model
 from panodepth.training.config import TEST_SEED, TRAINING_SEED, VALIDATION_SEED
+from panodepth.training.rendered import RenderedSet
+from panodepth.training.scores import summarise
 from panodepth.training.setup import build_network
-from panodepth.training.validation import (
-    RenderedSet,
-    constant,
-    find_pairs,
-    main,
-    summarise,
-    validate,
-)
+from panodepth.training.validation import constant, find_pairs, main, validate
 
 
 @pytest.fixture
@@ -117,5 +112,10 @@ def test_command_prints_table_and_json(folder, tmp_path, make_config, capsys):
     record = json.loads(out.strip().splitlines()[-1])
     assert record["constant"]["all"]["abs_rel"] == pytest.approx(0.1875)
     assert record["model"]["all"]["images"] == 2
+    rendered = ["--weights", str(weights), "--rendered", "4", "--seed", "7", "--size", "28x56"]
+    assert main(rendered) == 0
+    record = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
+    assert record["model"]["indoor"]["images"] == record["constant"]["outdoor"]["images"] == 2
+    assert "iou" in record["model"]["sky"]
     assert main(["--weights", str(tmp_path / "none.safetensors"), "--data", str(folder)]) == 1
     assert "error:" in capsys.readouterr().err

@@ -36,6 +36,7 @@ from panodepth.training.optim import (
     learning_rate,
     load_flat_state,
 )
+from panodepth.training.rendered import RenderedSet
 from panodepth.training.rendering import Cancelled, ChunkFactory
 from panodepth.training.samples import Batch, Renderer, mix_seed
 from panodepth.training.setup import (
@@ -46,7 +47,6 @@ from panodepth.training.setup import (
     use_bf16,
 )
 from panodepth.training.tracking import Averages, RunLog, StopWatch, save_preview
-from panodepth.training.validation import RenderedSet
 
 PREVIEW_IMAGES = 4
 MAX_EXPORT_MB = 20.0

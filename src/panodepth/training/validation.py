@@ -6,17 +6,17 @@ median(prediction) over the given pixels, no cap on distance, AbsRel and δ1 per
 pixels (each pixel counts alike), then the mean over images.
 
     python -m panodepth.training.validation --weights model.safetensors --data FOLDER
+    python -m panodepth.training.validation --weights model.safetensors --rendered 200
 """
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import fnmatch
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -24,52 +24,17 @@ import torch
 from torch import Tensor
 
 from panodepth.errors import InputError, PanodepthError
-from panodepth.evaluation.align import median_scale
-from panodepth.evaluation.metrics import abs_rel, delta
 from panodepth.sphere import resize_erp
-from panodepth.training.config import VALIDATION_SEED, DataConfig
-from panodepth.training.samples import Renderer, render_stored, scene_renderer
-from panodepth.types import BoolArray, FloatArray
+from panodepth.training.config import TEST_SEED, VALIDATION_SEED, DataConfig
+from panodepth.training.rendered import RenderedSet
+from panodepth.training.scores import Score, Summary, score_map, summarise, table
+from panodepth.types import FloatArray
 
 GROUPS = {"indoor": "a*", "outdoor": "b*"}
 OTHER = "other"
 
 Predict = Callable[[FloatArray], FloatArray]
 """(H, W, 3) float32 sRGB in [0, 1] to distance (h, w) float32 > 0, any size and scale."""
-
-PredictBatch = Callable[[Tensor], tuple[Tensor, Tensor | None]]
-"""(B, 3, H, W) to log distance (B, H, W) and sky logit (B, H, W) or None."""
-
-
-@dataclass(frozen=True)
-class Score:
-    """One image: abs_rel is a fraction, delta1 the share of pixels within a factor of 1.25."""
-
-    name: str
-    group: str
-    abs_rel: float
-    delta1: float
-
-
-def score_map(
-    prediction: FloatArray, truth: FloatArray, valid: BoolArray, name: str = "", group: str = ""
-) -> Score:
-    """Measure one (H, W) prediction after median alignment."""
-    aligned = prediction * np.float32(median_scale(prediction, truth, valid))
-    return Score(name, group, abs_rel(aligned, truth, valid), delta(aligned, truth, valid))
-
-
-def summarise(scores: Sequence[Score]) -> dict[str, dict[str, float]]:
-    """Group -> means over its images and their number."""
-    groups: dict[str, dict[str, float]] = {}
-    for group in sorted({s.group for s in scores}):
-        mine = [s for s in scores if s.group == group]
-        groups[group] = {
-            "abs_rel": float(np.mean([s.abs_rel for s in mine])),
-            "delta1": float(np.mean([s.delta1 for s in mine])),
-            "images": len(mine),
-        }
-    return groups
 
 
 # ---------------------------------------------------------------- folders
@@ -140,72 +105,7 @@ def model_predictor(model: torch.nn.Module, size: tuple[int, int]) -> Predict:
     return predict
 
 
-# ---------------------------------------------------------------- rendered
-
-
-class RenderedSet:
-    """A fixed set of rendered panoramas from the validation seeds, rendered when first needed.
-
-    Half indoor, half outdoor, at the size of training.
-    """
-
-    def __init__(self, data: DataConfig, count: int, renderer: Renderer | None = None) -> None:
-        self.data = data
-        self.count = count
-        self.renderer = renderer
-        self._images: Tensor | None = None
-        self._distance: list[tuple[str, FloatArray]] = []
-
-    def _render(self) -> Tensor:
-        renderer = self.renderer or scene_renderer()
-        half = max(1, self.count // 2)
-        images = []
-        for kind in ("indoor", "outdoor"):
-            data = dataclasses.replace(self.data, kind=kind)
-            for start in range(0, half, data.render_batch):
-                indices = range(start, min(start + data.render_batch, half))
-                stored = render_stored(renderer, data, indices, seed=VALIDATION_SEED)
-                images.append(stored.image.cpu())
-                self._distance += [(kind, d.numpy()) for d in stored.distance.cpu()]
-        return torch.cat(images)
-
-    @torch.no_grad()
-    def score(self, predict: PredictBatch, batch: int) -> dict[str, dict[str, float]]:
-        """Mean AbsRel and δ1 by group, and the sky's intersection over union where predicted."""
-        if self._images is None:
-            self._images = self._render()
-        scores: list[Score] = []
-        both = either = 0
-        for start in range(0, len(self._images), batch):
-            images = self._images[start : start + batch].float() / 255.0
-            log_distance, logit = predict(images)
-            maps = log_distance.exp().cpu().numpy()
-            for i, prediction in enumerate(maps):
-                group, truth = self._distance[start + i]
-                valid = np.isfinite(truth) & (truth > 0)
-                if valid.any():
-                    scores.append(score_map(prediction, truth, valid, str(start + i), group))
-                if logit is not None:
-                    said, is_sky = (logit[i] > 0).cpu().numpy(), np.isinf(truth)
-                    both += int((said & is_sky).sum())
-                    either += int((said | is_sky).sum())
-        summary = summarise(scores)
-        if either:
-            summary["sky"] = {"iou": both / either}
-        return summary
-
-
 # ---------------------------------------------------------------- command line
-
-
-def table(rows: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:
-    """Plain text, one line per (predictor, group)."""
-    lines = [f"{'':12s}{'group':10s}{'AbsRel':>8s}{'δ1':>8s}{'images':>8s}"]
-    for who, groups in rows.items():
-        for group, s in groups.items():
-            numbers = f"{s['abs_rel']:8.4f}{s['delta1']:8.4f}{s['images']:8.0f}"
-            lines.append(f"{who:12s}{group:10s}{numbers}")
-    return "\n".join(lines)
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -227,7 +127,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="Score weights, and a constant, on folders of NAME.png + NAME_distance.npz.",
     )
     parser.add_argument("--weights", type=Path, required=True)
-    parser.add_argument("--data", type=Path, required=True, action="append")
+    parser.add_argument("--data", type=Path, action="append", default=[], help="a folder of pairs")
+    parser.add_argument("--rendered", type=int, default=0, help="number of rendered panoramas")
+    parser.add_argument(
+        "--seed", type=int, default=VALIDATION_SEED, help=f"theirs; {TEST_SEED} is the test seed"
+    )
     parser.add_argument("--size", type=_size, help="HxW the network runs at; default: its own")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=0)
@@ -237,26 +141,47 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     if chosen.threads:
         torch.set_num_threads(chosen.threads)
+    if not chosen.data and not chosen.rendered:
+        parser.error("give --data FOLDER or --rendered COUNT")
     try:
-        from panodepth.model import load_model
-
-        model = load_model(chosen.weights, device=chosen.device, dtype=torch.float32).eval()
-        size = chosen.size or tuple(model.config.size)
-        predict = model_predictor(model, (int(size[0]), int(size[1])))
-        groups = dict(chosen.group) if chosen.group else None
-        for folder in chosen.data:
-            scores = validate(predict, folder, groups)
-            rows = {
-                "model": summarise(scores),
-                "constant": summarise(validate(constant, folder, groups)),
-            }
-            print(f"{folder} at {size[0]}x{size[1]}")
-            print(table(rows))
-            print(json.dumps({"data": str(folder), **rows, "images": [asdict(s) for s in scores]}))
+        _report(chosen)
     except PanodepthError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _report(chosen: argparse.Namespace) -> None:
+    from panodepth.model import load_model
+
+    model = load_model(chosen.weights, device=chosen.device, dtype=torch.float32).eval()
+    height, width = chosen.size or model.config.size
+    predict = model_predictor(model, (height, width))
+    groups = dict(chosen.group) if chosen.group else None
+
+    def show(title: str, rows: dict[str, Summary], **more: object) -> None:
+        print(f"{title} at {height}x{width}")
+        print(table(rows))
+        print(json.dumps({"data": title, "size": [height, width], **rows, **more}))
+
+    for folder in chosen.data:
+        scores = validate(predict, folder, groups)
+        flat = validate(constant, folder, groups)
+        rows = {"model": summarise(scores), "constant": summarise(flat)}
+        show(str(folder), rows, images=[asdict(s) for s in scores])
+    if chosen.rendered:
+        data = DataConfig(height=height, width=width)
+        made = RenderedSet(data, chosen.rendered, seed=chosen.seed)
+
+        def predict_batch(image: Tensor) -> tuple[Tensor, Tensor | None]:
+            output = model(image.to(next(model.parameters()).device))
+            return output.log_distance, output.sky_logit
+
+        rows = {
+            "model": made.score(predict_batch, 4),
+            "constant": made.score(lambda x: (torch.zeros_like(x[:, 0]), None), 4),
+        }
+        show(f"rendered, seed {chosen.seed}", rows)
 
 
 if __name__ == "__main__":
