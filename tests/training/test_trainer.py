@@ -77,7 +77,13 @@ def test_log_says_where_the_time_goes(make_config, renderer):
     config = make_config(run={"steps": 2})
     train(config, renderer=renderer)
     for record in records(config):
-        assert set(record["seconds_per_step"]) == {"data", "forward", "backward", "optimizer"}
+        assert set(record["seconds_per_step"]) == {
+            "wait",
+            "augment",
+            "forward",
+            "backward",
+            "optimizer",
+        }
         assert record["samples_per_s"] > 0
         assert {"distance", "normal", "anchor", "sky", "lr", "grad_norm", "time"} <= set(record)
     (start,) = records(config, "start")

@@ -108,14 +108,15 @@ class Trainer:
 
     def batch(self, number: int) -> Batch:
         """Augmented batch `number` of the run, on the training device."""
-        stored = self.stream.stored(number)
-        stored = stored._replace(
-            image=stored.image.to(self.device, non_blocking=True),
-            distance=stored.distance.to(self.device, non_blocking=True),
-        )
-        return augment(
-            stored.decode(), self.config.augment, mix_seed(self.config.data.seed, 2, number)
-        )
+        with self.watch.part("wait"):
+            stored = self.stream.stored(number)
+        with self.watch.part("augment"):
+            stored = stored._replace(
+                image=stored.image.to(self.device, non_blocking=True),
+                distance=stored.distance.to(self.device, non_blocking=True),
+            )
+            seed = mix_seed(self.config.data.seed, 2, number)
+            return augment(stored.decode(), self.config.augment, seed)
 
     def train_step(self) -> None:
         """One optimiser step.
@@ -124,8 +125,7 @@ class Trainer:
         """
         accumulate = self.config.optim.accumulate
         torch.manual_seed(mix_seed(self.config.run.seed, 3, self.step))
-        with self.watch.part("data"):
-            batches = [self.batch(self.step * accumulate + i) for i in range(accumulate)]
+        batches = [self.batch(self.step * accumulate + i) for i in range(accumulate)]
         finite = torch.ones((), dtype=torch.bool, device=self.device)
         for batch in batches:
             with self.watch.part("forward"):
