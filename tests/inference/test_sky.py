@@ -88,3 +88,28 @@ def test_what_stands_before_the_sky_stays() -> None:
     found = classical_sky(image, np.where(tower, 10, distance).astype(np.float32))
     assert found[sky & ~tower].mean() > 0.95
     assert found[tower].mean() < 0.1
+
+
+def test_a_clear_blue_sky_may_be_predicted_near() -> None:
+    distance, sky = street(5.0, 4.0, 40.0)
+    near = np.where(sky, 3.0, distance).astype(np.float32)
+    for colour, share in (((0.3, 0.5, 0.85), 0.95), (GREY, 0.0)):
+        image = np.where(sky[..., None], colour, (0.35, 0.3, 0.25)).astype(np.float32)
+        found = classical_sky(image, near)
+        assert (found & sky).sum() >= share * sky.sum()
+        assert found.any() == (share > 0)
+
+
+def test_a_blue_ceiling_or_room_is_a_surface() -> None:
+    distance, surface = room(1.3, (2.5, 4.0))
+    blue = (0.3, 0.5, 0.85)
+    for walls in (blue, (0.7, 0.6, 0.4)):
+        image = np.array([blue, (0.5, 0.4, 0.3), walls, walls])[surface].astype(np.float32)
+        assert not classical_sky(image, distance).any()
+
+
+def test_an_open_blue_sky_may_be_predicted_as_a_low_ceiling() -> None:
+    distance, _ = room(1.5, (1e4, 1e4))
+    image = np.where((LAT < 0)[..., None], (0.3, 0.5, 0.85), (0.2, 0.3, 0.1)) + 0 * X[..., None]
+    found = classical_sky(image.astype(np.float32), distance.clip(0, 20))
+    np.testing.assert_array_equal(found[:-2], np.broadcast_to(LAT < 0, (H, W))[:-2])
