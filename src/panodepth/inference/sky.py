@@ -57,7 +57,8 @@ def classical_sky(pixels: npt.NDArray[Any], distance: FloatArray) -> BoolArray:
     weights = np.cos(latitude)
     above = latitude < LOWEST_RAD
 
-    looks = _looks_like_sky(image)
+    coloured = _sky_coloured(image)
+    looks = coloured & _smooth(image)
     regions = _regions(looks & above, weights, latitude)
     rest = ~np.logical_or.reduce([np.zeros_like(above), *regions])
     ground = latitude > GROUND_RAD
@@ -78,23 +79,30 @@ def classical_sky(pixels: npt.NDArray[Any], distance: FloatArray) -> BoolArray:
             overhead or _goes_on_below(region, looks, latitude)
         ):
             sky |= region & ((distance > SAME_DEPTH * depth) | (depth < far))
-    sky = _close(sky) & above
+    sky = _morph(sky, cv2.MORPH_CLOSE, CLOSING_PX)
+    sky |= _morph(sky, cv2.MORPH_DILATE, 3) & coloured & ~looks  # its rim, an edge in the picture
+    sky &= above
     coverage = sky.astype(np.uint8) * np.uint8(255)
     full = cv2.resize(coverage, (width, height), interpolation=cv2.INTER_LINEAR)
     return np.asarray(full > 127)
 
 
-def _looks_like_sky(image: FloatArray) -> BoolArray:
-    """Blue, bright grey or blown-out pixels without texture; image (H, W, 3), returns (H, W)."""
+def _sky_coloured(image: FloatArray) -> BoolArray:
+    """Blue, bright grey or blown-out pixels; image (H, W, 3), returns (H, W)."""
     red, green, blue = image[..., 0], image[..., 1], image[..., 2]
     bright, dark = image.max(-1), image.min(-1)
     clear = (blue - red > 0.06) & (blue > green - 0.02) & (green > red - 0.03) & (bright > 0.25)
     clouds = (bright > 0.5) & (bright - dark < 0.14) & (blue > red - 0.05)
     sun = (bright > 0.95) & (dark > 0.6)
+    return np.asarray(clear | clouds | sun)
+
+
+def _smooth(image: FloatArray) -> BoolArray:
+    """Pixels without an edge through them or beside them; image (H, W, 3), returns (H, W)."""
     luminance = image @ np.array([0.299, 0.587, 0.114], np.float32)
     across = np.abs(np.roll(luminance, 1, 1) - np.roll(luminance, -1, 1)) / 2
     down = np.abs(np.gradient(luminance, axis=0))
-    return np.asarray((clear | clouds | sun) & (np.maximum(across, down) < MAX_STEP))
+    return np.asarray(np.maximum(across, down) < MAX_STEP)
 
 
 def _regions(candidates: BoolArray, weights: FloatArray, latitude: FloatArray) -> list[BoolArray]:
@@ -156,9 +164,8 @@ def _quantile(values: FloatArray, weights: FloatArray, q: float) -> float:
     return float(values[order[np.searchsorted(mass, q * mass[-1])]])
 
 
-def _close(sky: BoolArray) -> BoolArray:
-    """Fill gaps a few pixels wide in (H, W) bool, across the seam too."""
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (CLOSING_PX, CLOSING_PX))
-    wide = np.pad(sky.astype(np.uint8), ((0, 0), (CLOSING_PX, CLOSING_PX)), mode="wrap")
-    closed = cv2.morphologyEx(wide, cv2.MORPH_CLOSE, kernel)
-    return np.asarray(closed[:, CLOSING_PX:-CLOSING_PX] > 0)
+def _morph(sky: BoolArray, operation: int, size: int) -> BoolArray:
+    """OpenCV's `operation` on (H, W) bool with a disc of `size` pixels, across the seam too."""
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+    wide = np.pad(sky.astype(np.uint8), ((0, 0), (size, size)), mode="wrap")
+    return np.asarray(cv2.morphologyEx(wide, operation, kernel)[:, size:-size] > 0)
