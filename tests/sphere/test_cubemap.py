@@ -18,7 +18,6 @@ from panodepth.sphere import (
     erp_to_cubemap,
     erp_to_perspective,
     intrinsics_from_fov,
-    lonlat_to_rays,
     rotation_from_yaw_pitch_roll,
     sample_cubemap,
 )
@@ -73,21 +72,21 @@ def test_rays_end_on_the_cube() -> None:
 
 
 @properties
-@given(st.integers(0, 2**32 - 1), st.floats(-3.1, 3.1), st.floats(-0.7, 0.7))
-def test_continuous_over_the_edges(seed: int, lon: float, lat: float) -> None:
-    """Values on both sides of an edge, an infinitesimal step apart, are alike."""
-    generator = torch.Generator().manual_seed(seed)
-    faces = torch.rand(6, 2, 32, 32, dtype=torch.float64, generator=generator)
-    ray = lonlat_to_rays(torch.tensor([lon, lat], dtype=torch.float64))
-    x, y, z = ray.tolist()
+@given(st.integers(0, 2**32 - 1), st.floats(-3.1, 3.1), st.sampled_from([-1.0, 1.0]))
+def test_continuous_over_the_edges(seed: int, lon: float, pole: float) -> None:
+    """A smooth cubemap has no step along the edges of its upper and lower faces, corners included.
+
+    (Clamping every face at its own border would make steps of up to 0.04 here.)
+    """
+    slope = torch.rand(3, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    rays = cube_rays(32, dtype=torch.float64)
+    faces = ((rays / rays.norm(dim=-1, keepdim=True)) @ slope).movedim(-1, -3)
+    x, z = math.sin(lon), math.cos(lon)
     side = max(abs(x), abs(z))
-    on_edge = torch.tensor([x / side, math.copysign(1.0, y or 1.0), z / side]).double()
-    over, under = on_edge.clone(), on_edge.clone()
-    over[1] *= 1 + 1e-9
-    under[1] *= 1 - 1e-9
-    values = sample_cubemap(faces, torch.stack((over, under))[:, None])
-    # Ring pixels are interpolated, so the two sides agree to the change across 1 / s of a pixel.
-    assert (values[..., 0, :] - values[..., 1, :]).abs().max() < 0.1
+    steps = [[x / side, pole * step, z / side] for step in (1 - 1e-9, 1 + 1e-9)]
+    across = torch.tensor(steps, dtype=torch.float64)
+    values = sample_cubemap(faces, across[:, None])
+    assert (values[:, 0] - values[:, 1]).abs().max() < 0.01
 
 
 @properties

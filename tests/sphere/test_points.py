@@ -159,7 +159,9 @@ def test_zero_distances_give_finite_normals_and_gradients(hole: str) -> None:
     normals = distance_to_normals(distance)
     normals.abs().sum().backward()
     assert normals.isfinite().all()
-    assert (normals[4:5, 5] == 0).all()
+    length = normals.norm(dim=-1)
+    assert torch.where(length == 0, 1.0, length).sub(1).abs().max() < 1e-5
+    assert hole != "all" or (length == 0).all()
     assert distance.grad is not None
     assert distance.grad.isfinite().all()
 

@@ -54,7 +54,7 @@ def points_to_normals(points: Tensor) -> Tensor:
     two one-sided differences and all but ignores the one that jumps over a depth edge. Towards the
     poles the horizontal step grows (1, 2, 4, ... columns) so that it stays about as long as the
     vertical one: single columns would divide noise by almost nothing there.
-    A point at the origin gets the normal 0; gradients are finite everywhere.
+    Where all neighbours coincide (distance 0) the normal is 0; gradients are finite everywhere.
     Returns (..., H, W, 3), float32 or float64.
     """
     height, width = points.shape[-3:-1]
@@ -66,7 +66,7 @@ def points_to_normals(points: Tensor) -> Tensor:
         _band_normals(padded[..., start : stop + 2, :], step)
         for start, stop, step in _row_bands(height, width, rows_at_once)
     ]
-    return torch.cat(bands, dim=-3)
+    return torch.cat(bands, dim=-2).movedim(0, -1).contiguous()
 
 
 def _row_bands(height: int, width: int, rows_at_once: int) -> list[tuple[int, int, int]]:
@@ -83,7 +83,7 @@ def _row_bands(height: int, width: int, rows_at_once: int) -> list[tuple[int, in
 
 
 def _band_normals(padded: Tensor, step: int) -> Tensor:
-    """(3, ..., rows + 2, W) points with one row above and below to (..., rows, W, 3) normals."""
+    """(3, ..., rows + 2, W) points with one row above and below to (3, ..., rows, W) normals."""
     centre = padded[..., 1:-1, :]
     ahead = centre.roll(-step, -1) - centre
     length = (ahead * ahead).sum(0)
@@ -96,15 +96,12 @@ def _band_normals(padded: Tensor, step: int) -> Tensor:
             down[1] * across[2] - down[2] * across[1],
             down[2] * across[0] - down[0] * across[2],
             down[0] * across[1] - down[1] * across[0],
-        ),
-        dim=-1,
+        )
     )
-    # In units of the distance the product is as large as a pixel, whatever the scene's unit.
-    square = (centre * centre).sum(0)
-    at_origin = square == 0
-    scale = torch.where(at_origin, 0.0, 1 / torch.where(at_origin, 1.0, square)).detach()
-    normal = normal * scale[..., None]
-    return normal * ((normal * normal).sum(-1, keepdim=True) + 1e-24).rsqrt()
+    # Divided by its largest component first: squares of tiny numbers would underflow.
+    largest = normal.detach().abs().amax(0)
+    normal = normal * torch.where(largest < 1e-30, 0.0, 1 / largest)
+    return normal * ((normal * normal).sum(0) + 1e-20).rsqrt()
 
 
 def _tangent(ahead: Tensor, behind: Tensor, ahead_square: Tensor, behind_square: Tensor) -> Tensor:

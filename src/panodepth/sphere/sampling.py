@@ -80,9 +80,6 @@ def sample_erp(image: Tensor, rays: Tensor, mode: SampleMode = "bilinear") -> Te
     """
     height, width = image.shape[-2:]
     uv = rays_to_pixels(rays, height, width)
-    if mode == "nearest":
-        u, v = uv.unbind(-1)
-        return sample_image(image, torch.stack((u.remainder(width), v), dim=-1), mode)
     check_interpolation(image, mode)
     pad = TAPS_BEYOND_EDGE[mode]
     return sample_image(pad_erp(image, pad), uv + pad, mode)
