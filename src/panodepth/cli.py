@@ -137,7 +137,7 @@ def predict(
     started = time.perf_counter()
     if sky not in ("auto", "none"):
         raise ConfigError(f"unknown --sky {sky!r}: use auto or none")
-    network_size = _parse_size(size)
+    network_size = None if size is None else _parse_size(size)
 
     from panodepth.export import parse_formats
     from panodepth.inference.inputs import find_inputs
@@ -230,10 +230,53 @@ def info(
         raise typer.Exit(NOTHING_STARTED)
 
 
-def _parse_size(text: str | None) -> tuple[int, int] | None:
+@app.command()
+def train(
+    recipe: Annotated[
+        Path, typer.Option(metavar="FILE", help="A recipe, e.g. recipes/compact.toml.")
+    ],
+    settings: Annotated[
+        list[str], typer.Option("--set", metavar="TABLE.KEY=VALUE", help="Change a key; repeat.")
+    ] = [],  # noqa: B006 - typer reads it, nobody writes it
+    init: Annotated[Path | None, typer.Option(help="Model file to start from.")] = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="Folder that keeps rendered panoramas.")
+    ] = None,
+) -> None:
+    """Train from a recipe; goes on where run.out left off."""
+    from panodepth.training.commands import train_recipe
+
+    result = train_recipe(recipe, settings, cache=cache, init=init)
+    state = "finished" if result.finished else "stopped, run the same command to go on"
+    print(f"{state} at step {result.step}: {result.weights}")
+
+
+@app.command()
+def render(
+    count: Annotated[int, typer.Option(min=1, help="How many panoramas.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the pairs.")],
+    seed: Annotated[int, typer.Option(min=0, help="Training uses seed 0.")] = 0,
+    size: Annotated[
+        str, typer.Option(metavar="HxW", help="Width is twice the height.")
+    ] = "512x1024",
+    kind: Annotated[str, typer.Option(help="mixed, indoor or outdoor.")] = "mixed",
+    first: Annotated[int, typer.Option(min=0, help="Number of the first world.")] = 0,
+) -> None:
+    """Render synthetic panoramas with exact distance: NAME.png with NAME_distance.npz."""
+    shape = _parse_size(size)
+
+    from panodepth.training.commands import RenderJob, render_dataset
+
+    job = RenderJob(count=count, seed=seed, size=shape, kind=kind, first=first)
+    from tqdm import tqdm
+
+    with tqdm(total=count, unit="image", disable=not sys.stderr.isatty()) as bar:
+        files = render_dataset(job, out, on_done=lambda _: bar.update(1))
+    print(f"{len(files)} panoramas in {out}")
+
+
+def _parse_size(text: str) -> tuple[int, int]:
     """ "546x1092" as (height, width). Raises ConfigError."""
-    if text is None:
-        return None
     height, _, width = text.lower().replace("×", "x").partition("x")
     if not (height.strip().isdecimal() and width.strip().isdecimal()):
         raise ConfigError(f"--size {text!r} is not HxW, e.g. 546x1092")

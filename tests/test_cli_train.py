@@ -1,0 +1,64 @@
+"""`panodepth render` and `panodepth train` from the command line."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from panodepth.cli import main
+
+SMALL = ["data.height=42", "data.width=84", "data.batch=2", "data.chunk=4", "data.workers=0"]
+SHORT = ["run.steps=2", "run.validate_count=2", "run.preview_every=0", "run.device=cpu"]
+RECIPE = """
+[network]
+preset = "tiny"
+[optim]
+warmup = 1
+"""
+
+
+def settings(*values: str) -> list[str]:
+    return [word for value in values for word in ("--set", value)]
+
+
+def test_render_writes_pairs(tmp_path, capsys):
+    out = tmp_path / "worlds"
+    assert main(["render", "--count", "2", "--out", str(out), "--size", "28x56"]) == 0
+    pictures = sorted(out.glob("*.png"))
+    assert len(pictures) == 2
+    archive = np.load(pictures[0].with_name(pictures[0].stem + "_distance.npz"))
+    assert archive["distance"].shape == (28, 56)
+    assert np.array_equal(np.isnan(archive["distance"]), archive["sky"])
+    assert "2 panoramas" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["render", "--count", "1", "--out", "x", "--size", "28x57"], "twice the height"),
+        (["render", "--count", "1", "--out", "x", "--kind", "moon"], "moon"),
+        (["train", "--recipe", "nothing.toml"], "nothing.toml"),
+    ],
+)
+def test_what_cannot_start_says_why(arguments, says, capsys):
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error:")
+    assert error.count("\n") == 1
+    assert says in error
+
+
+def test_train_writes_a_model_that_predicts(tmp_path, capsys):
+    recipe = tmp_path / "small.toml"
+    recipe.write_text(RECIPE)
+    run = settings(*SMALL, *SHORT, f"run.out={tmp_path / 'run'}")
+    assert main(["train", "--recipe", str(recipe), *run]) == 0
+    weights = tmp_path / "run" / "model.safetensors"
+    assert weights.exists()
+    assert "finished at step 2" in capsys.readouterr().out
+
+    import panodepth
+
+    image = np.full((42, 84, 3), 128, np.uint8)
+    prediction = panodepth.load(weights, size=(42, 84)).predict(image)
+    assert np.isfinite(prediction.distance).all()
