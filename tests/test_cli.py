@@ -72,10 +72,12 @@ def test_batches_change_nothing(run: Any, tmp_path: Path) -> None:
     for seed in range(3):
         picture(tmp_path / "in" / f"{seed}.png", seed, (56 + 4 * seed, 112 + 8 * seed))
     (tmp_path / "in" / "bad.png").write_text("no picture")
+    picture(tmp_path / "in" / "1photo.png", 9, (60, 90))  # read well, refused by predict
     common = ("--format", "npz", "--dtype", "float32")
     assert run(tmp_path / "in", *common, out=tmp_path / "one")[0] == 1
     assert run(tmp_path / "in", *common, "--batch-size", 3, out=tmp_path / "three")[0] == 1
-    assert written(tmp_path / "one") == written(tmp_path / "three")
+    assert written(tmp_path / "one") == {f"{seed}_distance.npz" for seed in range(3)}
+    assert written(tmp_path / "three") == written(tmp_path / "one")
     for name in written(tmp_path / "one"):
         one, three = (np.load(tmp_path / k / name)["distance"] for k in ("one", "three"))
         np.testing.assert_allclose(one, three, rtol=1e-5)

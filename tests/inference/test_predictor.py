@@ -182,6 +182,10 @@ def test_nan_in_the_input_is_masked() -> None:
     assert not got.mask[5, 7]
     assert got.mask.sum() == got.mask.size - 1
     assert np.isfinite(got.distance).all()
+    mask = np.ones(SIZE, np.bool_)
+    mask[:10, 20:] = False
+    both = predictor().predict(image, mask)
+    assert both.mask.sum() == mask.sum() - 1
 
 
 def test_a_broken_network_is_named() -> None:

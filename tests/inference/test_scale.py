@@ -75,6 +75,10 @@ def test_no_floor_is_refused() -> None:
     slope = box_room(1.6, 1.2, (3, 3, 3, 3)).roll(H // 4, 0)  # a wall where the floor should be
     with pytest.raises(InputError, match="floor"):
         floor_height(slope, ALL)
+    noise = torch.randn(H, W, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    rubble = box_room(1.6, 1.2, (3, 3, 3, 3)) * (1 + 0.04 * noise)  # one level, but nothing flat
+    with pytest.raises(InputError, match="no consistent floor"):
+        floor_height(rubble, ALL)
     below_masked = ALL.clone()
     below_masked[H // 2 :] = False
     with pytest.raises(InputError, match="no floor found"):

@@ -113,3 +113,11 @@ def test_an_open_blue_sky_may_be_predicted_as_a_low_ceiling() -> None:
     image = np.where((LAT < 0)[..., None], (0.3, 0.5, 0.85), (0.2, 0.3, 0.1)) + 0 * X[..., None]
     found = classical_sky(image.astype(np.float32), distance.clip(0, 20))
     np.testing.assert_array_equal(found, np.broadcast_to(LAT < 0, (H, W)))
+
+
+def test_white_walls_above_a_dark_panelling_are_surfaces() -> None:
+    """They end at the horizon as a sky does, and are farther than the floor: but not far enough."""
+    distance, surface = room(2.2, (3.5, 4.0))
+    dark = (LAT > 0) | (surface == 1)
+    image = np.where(dark[..., None], (0.4, 0.3, 0.2), WHITE).astype(np.float32)
+    assert not classical_sky(image, distance).any()
