@@ -64,9 +64,7 @@ def test_every_reference_tensor_is_compared(
         "distance",
     ],
 )
-def test_tensor(
-    name: str, computed: dict[str, Tensor], tiny_reference: dict[str, Tensor]
-) -> None:
+def test_tensor(name: str, computed: dict[str, Tensor], tiny_reference: dict[str, Tensor]) -> None:
     expected = tiny_reference[name]
     error = (computed[name].reshape(expected.shape) - expected).abs().max().item()
     assert error <= LIMIT
