@@ -27,11 +27,9 @@ NEAR_QUANTILE = 0.25  # of the region: all of it but its edges must be far
 FAR_QUANTILE = 0.75  # of everything else: how far the scene goes
 FAR_RATIO = 1.2  # of that: how far sky must lie
 SURELY_FAR_RATIO = 2.0  # of what is asked: so far that the shape overhead is not asked
-GROUND_RAD = math.radians(45.0)  # below this latitude one looks at the ground
-GROUND_RATIO = 3.0  # of the ground's distance: how far sky must lie; white walls are nearer
 FLATTER = 0.7  # spread of log height over spread of log distance that betrays a ceiling
 SAME_DEPTH = 0.5  # of the region's distance: what is nearer than this is in front of the sky
-LEAK_RAD = math.radians(12.0)  # a white wall goes on below the horizon, to here and further
+LEAK_RAD = math.radians(7.0)  # a white wall goes on below the horizon, at least to here
 MAX_LEAK = 0.25  # share of the region's columns at the horizon that may do so
 LOW_RAD = math.radians(-10.0)  # a ceiling seen here is six times as far away as it is high
 MIN_REACH = 0.1  # share of the columns that must come so low
@@ -61,11 +59,7 @@ def classical_sky(pixels: npt.NDArray[Any], distance: FloatArray) -> BoolArray:
     looks = coloured & _smooth(image)
     regions = _regions(looks & above, weights, latitude)
     rest = ~np.logical_or.reduce([np.zeros_like(above), *regions])
-    ground = latitude > GROUND_RAD
-    far = max(
-        FAR_RATIO * _quantile(distance[rest], weights[rest], FAR_QUANTILE),
-        GROUND_RATIO * _quantile(distance[ground], weights[ground], 0.5),
-    )
+    far = FAR_RATIO * _quantile(distance[rest], weights[rest], FAR_QUANTILE)
     sky = np.zeros_like(above)
     for region in regions:
         depth = _quantile(distance[region], weights[region], NEAR_QUANTILE)
