@@ -17,6 +17,7 @@ PLAIN = {"types", "images", "colour"}
 # Package or module -> what it may import of ours, besides itself and `errors`.
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
+    "device": {"errors"},
     "sphere": set(),
     "types": {"sphere", *PLAIN},
     "images": {"sphere", *PLAIN},
@@ -26,10 +27,10 @@ ALLOWED: dict[str, set[str]] = {
     "scenes": {"sphere", *PLAIN},
     "export": {"sphere", *PLAIN},
     "data": {"sphere", *PLAIN},
-    "inference": {"sphere", "model", "export", *PLAIN},
+    "inference": {"sphere", "model", "export", "device", *PLAIN},
     "evaluation": {"sphere", "data", *PLAIN},
     "curation": {"sphere", "data", "scenes", *PLAIN},
-    "training": {"sphere", "model", "losses", "data", "scenes", "evaluation", *PLAIN},
+    "training": {"device", "sphere", "model", "losses", "data", "scenes", "evaluation", *PLAIN},
     "app": {"inference", "export", *PLAIN},
     "server": {"inference", "export", *PLAIN},
 }

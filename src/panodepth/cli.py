@@ -199,8 +199,8 @@ def info(
     import numpy
     import torch
 
+    from panodepth.device import choose_device, choose_dtype, device_name
     from panodepth.inference import load
-    from panodepth.inference.device import choose_device, choose_dtype, device_name
 
     chosen = choose_device(device)
     facts: dict[str, Any] = {

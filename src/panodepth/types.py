@@ -75,7 +75,7 @@ class Prediction:
         """Write the prediction and return the files written.
 
         path: a file, whose ending chooses what is written (.glb textured mesh, .ply cloud, .npz,
-            .exr, .png, .tiff distance), or a folder together with `formats` (see `panodepth.export`).
+            .exr, .png, .tiff distance), or a folder together with `formats` of `panodepth.export`.
         Raises OutputError for an unknown format or a place that cannot be written.
         """
         from panodepth.export import save

@@ -268,3 +268,14 @@ class TestRefusals:
 
     def test_every_refusal_is_ours(self) -> None:
         assert issubclass(ModelError, PanodepthError)
+
+
+def test_a_saved_file_can_be_read_by_whom_the_umask_lets(tmp_path: Path) -> None:
+    import os
+
+    old = os.umask(0o022)
+    try:
+        path = save_model(SphereViT(PRESETS["tiny"]), tmp_path / "model.safetensors")
+    finally:
+        os.umask(old)
+    assert path.stat().st_mode & 0o777 == 0o644

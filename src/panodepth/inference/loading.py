@@ -9,8 +9,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from panodepth.device import choose_device, choose_dtype
 from panodepth.errors import ModelError
-from panodepth.inference.device import choose_device, choose_dtype
 from panodepth.inference.predictor import Predictor
 from panodepth.model import ModelConfig, load_model
 

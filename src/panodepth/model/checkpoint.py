@@ -264,7 +264,10 @@ def save_model(
     partial = target.with_name(f"{target.name}.{os.getpid()}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        partial.touch()
+        mode = partial.stat().st_mode  # as the umask wants it; save_file makes it private
         save_file(state, str(partial), metadata=texts)
+        partial.chmod(mode)
         partial.replace(target)
     except (OSError, SafetensorError) as error:
         with contextlib.suppress(OSError):

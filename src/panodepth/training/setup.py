@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from panodepth.device import has_fast_bfloat16
 from panodepth.errors import ConfigError, ModelError
 from panodepth.model import ModelConfig, SphereViT, find_preset, load_model
 from panodepth.training.config import NetworkConfig, RunConfig, TrainConfig
@@ -21,26 +22,11 @@ def build_network(config: NetworkConfig) -> SphereViT:
     return SphereViT(ModelConfig.from_dict(values))
 
 
-def choose_device(run: RunConfig) -> torch.device:
-    """The device of `run.device`; "auto" is CUDA where there is one, else the CPU."""
-    name = run.device
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise ConfigError(f"run.device {name!r} is no device; use auto, cpu or cuda") from None
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("run.device is cuda, but this machine has none; use auto or cpu")
-    return device
-
-
 def use_bf16(run: RunConfig, device: torch.device) -> bool:
-    """Whether to compute in bfloat16; "auto": on CUDA, and on CPUs with instructions for it."""
+    """Whether to compute in bfloat16; "auto": where the hardware has it."""
     if run.precision != "auto":
         return run.precision == "bf16"
-    probe = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
-    return device.type == "cuda" or bool(probe and probe())
+    return has_fast_bfloat16(device)
 
 
 def check_same_data(before: dict[str, Any], config: TrainConfig, path: Path) -> None:

@@ -21,6 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from panodepth.device import choose_device
 from panodepth.errors import ModelError
 from panodepth.losses import training_loss
 from panodepth.model import save_model
@@ -42,7 +43,6 @@ from panodepth.training.samples import Batch, Renderer, mix_seed
 from panodepth.training.setup import (
     build_network,
     check_same_data,
-    choose_device,
     initialise,
     use_bf16,
 )
@@ -71,7 +71,7 @@ class Trainer:
         self.config = config
         self.out = Path(config.run.out)
         self.step = 0
-        self.device = choose_device(config.run)
+        self.device = choose_device(config.run.device)
         self.bf16 = use_bf16(config.run, self.device)
         if config.run.threads:
             torch.set_num_threads(config.run.threads)

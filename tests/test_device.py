@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from panodepth import device
 from panodepth.errors import ConfigError
-from panodepth.inference import device
 
 
 def test_auto_prefers_cuda_then_mps_then_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
