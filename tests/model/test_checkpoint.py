@@ -271,7 +271,6 @@ class TestRefusals:
 
 
 def test_a_saved_file_can_be_read_by_whom_the_umask_lets(tmp_path: Path) -> None:
-    import os
 
     old = os.umask(0o022)
     try:
