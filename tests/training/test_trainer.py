@@ -263,7 +263,7 @@ def test_bfloat16_and_channels_last_agree_with_plain(make_config, renderer, tmp_
 
 
 def test_unknown_device_is_refused(make_config):
-    with pytest.raises(ConfigError, match="unknown device .abacus"):
+    with pytest.raises(ConfigError, match=r"unknown device .abacus"):
         Trainer(make_config(run={"device": "abacus"}))
 
 
