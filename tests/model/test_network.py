@@ -305,3 +305,13 @@ def test_config_is_kept() -> None:
     config = dataclasses.replace(PRESETS["tiny"], name="mine")
     assert isinstance(config, ModelConfig)
     assert SphereViT(config).config is config
+
+
+@pytest.mark.parametrize("name", ["base", "small", "compact"])
+def test_presets_for_own_training_run(name: str) -> None:
+    network = SphereViT(PRESETS[name]).eval()
+    with torch.inference_mode():
+        output = network(torch.rand(1, 3, 28, 56))
+    assert output.log_distance.shape == (1, 28, 56)
+    assert output.sky_logit is not None
+    assert bool(torch.isfinite(output.log_distance).all())
