@@ -16,7 +16,7 @@ $(VENV)/.core: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.core
-	$(PIP) --editable ".[dev,train]"
+	$(PIP) --editable ".[dev]"
 	touch $@
 
 demo: $(VENV)/.core
