@@ -24,7 +24,7 @@ def top_view(prediction: Prediction, size: int) -> np.ndarray:
     ceiling = prediction.normals[..., 1] > 0.5
     keep = prediction.mask & ~ceiling
     points, colours = prediction.points[keep], prediction.image[keep]
-    reach = float(np.quantile(np.abs(points[:, [0, 2]]).max(1), 0.97)) * 1.08
+    reach = float(np.quantile(np.abs(points[:, [0, 2]]).max(1), 0.99)) * 1.05
     order = np.argsort(-points[:, 1])  # low things first: y points down
     x, z = points[order, 0], points[order, 2]
     column = ((x / reach + 1) / 2 * size).astype(int)

@@ -286,3 +286,9 @@ def test_needs_no_command_line_mesh_or_exr_library():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_a_model_works_at_the_size_it_was_trained_at(make_config, renderer):
+    config = make_config(run={"steps": 1})
+    trained = load_model(train(config, renderer=renderer).weights)
+    assert trained.config.size == (config.data.height, config.data.width)

@@ -196,7 +196,7 @@ PRESETS: dict[str, ModelConfig] = {
     # The bundled model: a convolutional stem in front of four transformer blocks, from scratch.
     "compact": ModelConfig(
         name="compact",
-        size=(252, 504),
+        size=(126, 252),
         stem="conv",
         stem_widths=(32, 64, 128),
         stem_blocks=(1, 2, 2),

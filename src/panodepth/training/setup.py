@@ -16,9 +16,13 @@ from panodepth.training.config import NetworkConfig, RunConfig, TrainConfig
 FREE_DATA_FIELDS = ("workers", "worker_threads", "render_device", "cache")
 
 
-def build_network(config: NetworkConfig) -> SphereViT:
-    """The preset with single fields changed, randomly initialised."""
-    values = {**find_preset(config.preset).to_dict(), **config.overrides}
+def build_network(config: NetworkConfig, size: tuple[int, int] | None = None) -> SphereViT:
+    """The preset with single fields changed, randomly initialised.
+
+    size: (h, w) trained at, which becomes the model's working size unless `overrides` names one.
+    """
+    trained_at = {} if size is None else {"size": size}
+    values = {**find_preset(config.preset).to_dict(), **trained_at, **config.overrides}
     return SphereViT(ModelConfig.from_dict(values))
 
 

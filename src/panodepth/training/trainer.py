@@ -76,7 +76,7 @@ class Trainer:
         if config.run.threads:
             torch.set_num_threads(config.run.threads)
         torch.manual_seed(mix_seed(config.run.seed, 0))
-        self.model = build_network(config.network)
+        self.model = build_network(config.network, (config.data.height, config.data.width))
         self._stop = threading.Event()
         self._guard = Guard(0 if self.device.type == "cpu" else GPU_LAG)
         self.factory = ChunkFactory(config.data, renderer, cancelled=self._stop.is_set)
