@@ -1,7 +1,7 @@
 """Make docs/images/overview.jpg with the bundled model: `python docs/pictures.py`.
 
 Per example: the panorama, its distance map, and its point cloud seen from straight above with the
-ceiling taken off. Walls must be straight in it.
+ceiling taken off. How straight the walls are is seen best there.
 """
 
 from __future__ import annotations
