@@ -141,3 +141,16 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert result.stdout.strip() == "[]"
+
+
+def test_predicting_never_loads_the_compiler() -> None:
+    """torch's compiler and sympy cost a second of every start; building on "meta" can load them."""
+    code = (
+        "import numpy, panodepth, sys;"
+        "panodepth.load('default', device='cpu').predict(numpy.zeros((28, 56, 3), numpy.float32));"
+        "print([m for m in ['torch._dynamo', 'torch._inductor', 'sympy'] if m in sys.modules])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "[]"

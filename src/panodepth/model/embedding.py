@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -109,10 +110,12 @@ class GreatCircleBias(nn.Module):
 
     def __init__(self, heads: int) -> None:
         super().__init__()
-        # Heads start from "sees everywhere" to "mostly near by".
-        steepness = torch.linspace(0.0, 4.0, heads)[:, None]
-        values = -steepness * torch.linspace(0.0, math.pi, KNOTS)
-        self.weight = nn.Parameter(torch.cat([values, torch.zeros(heads, 1)], dim=1))
+        # Heads start from "sees everywhere" to "mostly near by". Not computed with tensors: on the
+        # meta device that would import torch's compiler, a second of every start.
+        steepness = np.linspace(0.0, 4.0, heads)[:, None]
+        values = -steepness * np.linspace(0.0, math.pi, KNOTS)
+        table = np.concatenate([values, np.zeros((heads, 1))], axis=1)
+        self.weight = nn.Parameter(torch.tensor(table.tolist(), dtype=torch.float32))
 
     def table(self, basis: Tensor) -> Tensor:
         """(heads, rows, rows, cols): query row, key row, columns from query to key."""
