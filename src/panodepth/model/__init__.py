@@ -2,15 +2,18 @@
 
 from panodepth.model.checkpoint import load_model, save_model
 from panodepth.model.config import PATCH, PRESETS, ModelConfig, find_preset
+from panodepth.model.initialisation import InitReport, initialise
 from panodepth.model.spherevit import ModelOutput, SphereViT, scale_invariant_distance
 
 __all__ = [
     "PATCH",
     "PRESETS",
+    "InitReport",
     "ModelConfig",
     "ModelOutput",
     "SphereViT",
     "find_preset",
+    "initialise",
     "load_model",
     "save_model",
     "scale_invariant_distance",

@@ -7,13 +7,8 @@ released format has other names; `keys/released.json` translates them.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cache
-from importlib import resources
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,62 +19,13 @@ from torch import Tensor
 
 from panodepth.errors import ConfigError, ModelError, OutputError
 from panodepth.model.config import PRESETS, ModelConfig, find_preset
+from panodepth.model.keymap import KeyMap, released_keys
 from panodepth.model.layers import Float32Module
 from panodepth.model.spherevit import SphereViT
 
 PICKLE_ENDINGS = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle")
 PICKLE_STARTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 NAMED = 3  # how many keys an error names
-_GROUPS = {"i": r"(?P<i>\d+)", "j": r"(?P<j>\d+)", "p": r"(?P<p>weight|bias|gamma)"}
-
-
-@dataclass(frozen=True)
-class KeyMap:
-    """Names of a foreign format and ours, as patterns with {i}, {j} (numbers) and {p} (leaf)."""
-
-    prefixes: tuple[str, ...]
-    names: tuple[tuple[str, str], ...]
-    ignored: tuple[str, ...]
-
-    def applies_to(self, names: Mapping[str, Any]) -> bool:
-        """Whether tensors of these names are of this format."""
-        return any(name.startswith(self.prefixes) for name in names)
-
-    def to_ours(self, name: str) -> str | None:
-        """Our name of a tensor of the file, or None if it has none."""
-        return next((b for b in (_rename(name, *rule) for rule in self.names) if b), None)
-
-    def to_theirs(self, name: str) -> str:
-        """The file's name of our parameter; our own where it has none."""
-        pairs = ((ours, theirs) for theirs, ours in self.names)
-        return next((b for b in (_rename(name, *rule) for rule in pairs) if b), name)
-
-    def is_ignored(self, name: str) -> bool:
-        """Whether the tensor is known, and known not to be needed."""
-        return any(_pattern(rule).fullmatch(name) for rule in self.ignored)
-
-
-@cache
-def _pattern(text: str) -> re.Pattern[str]:
-    parts = re.split(r"\{([ijp])\}", text)
-    return re.compile(
-        "".join(_GROUPS[part] if n % 2 else re.escape(part) for n, part in enumerate(parts))
-    )
-
-
-def _rename(name: str, source: str, target: str) -> str | None:
-    found = _pattern(source).fullmatch(name)
-    return target.format(**found.groupdict()) if found else None
-
-
-@cache
-def released_keys() -> KeyMap:
-    """The key map of the released DA² checkpoint."""
-    text = resources.files("panodepth.model").joinpath("keys/released.json").read_text("utf-8")
-    values = json.loads(text)
-    return KeyMap(
-        tuple(values["prefixes"]), tuple(values["names"].items()), tuple(values["ignored"])
-    )
 
 
 def find_weights(path: str | os.PathLike[str]) -> Path:
@@ -110,6 +56,26 @@ def find_weights(path: str | os.PathLike[str]) -> Path:
     return place
 
 
+@contextlib.contextmanager
+def open_weights(path: str | os.PathLike[str]) -> Iterator[tuple[Path, Any]]:
+    """The file that `path` means, and it opened by safetensors; ModelError where that fails."""
+    weights = find_weights(path)
+    try:
+        with safe_open(str(weights), framework="pt") as file:
+            yield weights, file
+    except (SafetensorError, OSError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ModelError(f"{weights}: not a whole .safetensors file ({reason})") from error
+
+
+def finite_tensor(weights: Path, file: Any, name: str) -> Tensor:
+    """A tensor of the opened file. Raises ModelError unless all its values are finite floats."""
+    tensor: Tensor = file.get_tensor(name)
+    if not tensor.is_floating_point() or not bool(tensor.isfinite().all()):
+        raise ModelError(f"{weights}: {name} has values that are not finite numbers")
+    return tensor
+
+
 def _pickle_error(path: Path) -> ModelError:
     return ModelError(
         f"{path}: pickled weights can run code and are never opened; convert them to .safetensors"
@@ -131,32 +97,25 @@ def load_model(
     dtype: of the weights; those of the head stay float32.
     Raises ModelError (file, names, shapes) or ConfigError (config), one line each.
     """
-    weights = find_weights(path)
-    try:
-        with safe_open(str(weights), framework="pt") as file:
-            names = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-            keys = released_keys() if released_keys().applies_to(names) else None
-            chosen = _choose_config(weights, file.metadata() or {}, names, keys, config)
-            with torch.device("meta"):
-                model = SphereViT(chosen)
-            sources = _match(weights, names, model, keys)
-            exact = _float32_names(model)
-            state: dict[str, Tensor] = {}
-            for ours, theirs in sources.items():
-                tensor = file.get_tensor(theirs)
-                if not tensor.is_floating_point() or not bool(tensor.isfinite().all()):
-                    raise ModelError(f"{weights}: {theirs} has values that are not finite numbers")
-                state[ours] = tensor.to(device, torch.float32 if ours in exact else dtype)
-    except (SafetensorError, OSError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ModelError(f"{weights}: not a whole .safetensors file ({reason})") from error
+    with open_weights(path) as (weights, file):
+        names = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+        keys = released_keys() if released_keys().applies_to(names) else None
+        chosen = _choose_config(weights, file.metadata() or {}, names, keys, config)
+        with torch.device("meta"):
+            model = SphereViT(chosen)
+        sources = _match(weights, names, model, keys)
+        exact = _float32_names(model)
+        state: dict[str, Tensor] = {}
+        for ours, theirs in sources.items():
+            tensor = finite_tensor(weights, file, theirs)
+            state[ours] = tensor.to(device, torch.float32 if ours in exact else dtype)
     model.load_state_dict(state, strict=True, assign=True)
     return model.eval()
 
 
 def ignored_tensors(path: str | os.PathLike[str]) -> list[str]:
     """Names in the file that the network does not use: known leftovers of the released format."""
-    with safe_open(str(find_weights(path)), framework="pt") as file:
+    with open_weights(path) as (_, file):
         return [name for name in file.keys() if released_keys().is_ignored(name)]  # noqa: SIM118
 
 

@@ -1,0 +1,272 @@
+"""Where training starts from: a model file whole, or a backbone alone (DINOv2, released DA²)."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from panodepth.errors import ModelError
+from panodepth.model.checkpoint import finite_tensor, load_model, open_weights
+from panodepth.model.config import ModelConfig
+from panodepth.model.keymap import dinov2_keys, released_keys
+from panodepth.model.spherevit import SphereViT
+
+HEAD_WIDTH = 64  # channels per attention head in every DINOv2; its files do not say it
+SKY_SENSITIVE = ("head.out.weight", "head.out.bias")  # a sky head adds a row to these
+OURS, RELEASED, DINOV2 = "panodepth", "DA² release", "DINOv2"
+
+
+@dataclass(frozen=True)
+class InitReport:
+    """What a network took from a file.
+
+    path: the file; source: its format ("panodepth", "DA² release" or "DINOv2").
+    taken: names of our parameters whose values come from it. adapted: those of them, or of
+    parameters the file knows nothing of, that were fitted, and how. fresh: left as they were
+    initialised. unused: tensors of the file that have no place in the network.
+    """
+
+    path: Path
+    source: str
+    taken: tuple[str, ...]
+    adapted: Mapping[str, str]
+    fresh: tuple[str, ...]
+    unused: tuple[str, ...]
+
+    def summary(self) -> str:
+        """One line for a log."""
+        parts = [f"{self.path}: {len(self.taken)} tensors from {self.source}"]
+        by_how: dict[str, list[str]] = {}
+        for name, how in self.adapted.items():
+            by_how.setdefault(how, []).append(name)
+        for how, names in by_how.items():
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            parts.append(f"{names[0]}{more} {how}")
+        if self.fresh:
+            groups = dict.fromkeys(name.split(".")[0] for name in self.fresh)
+            parts.append(f"fresh: {len(self.fresh)} tensors of {', '.join(groups)}")
+        return "; ".join(parts)
+
+
+def initialise(
+    model: SphereViT, path: str | os.PathLike[str], *, backbone_only: bool = False
+) -> InitReport:
+    """Copy weights of a file into `model`, in place, and say what was taken and what is fresh.
+
+    path: a .safetensors file, or a folder with one. A file of ours or the released DA² checkpoint
+    gives the whole network, which must fit exactly (but for a sky output that the file lacks), or
+    its backbone alone with `backbone_only`. DINOv2's weights (ViT-S, B or L without registers, in
+    the layout of `transformers` or the original one) always give the backbone alone:
+
+    - learned positions (37×37 and the class token's) are taken as they are, resized bicubically to
+      another `position_grid`, or, with `latitude_positions`, averaged over the columns;
+    - the class token and its position are left out where the network has none;
+    - a great-circle bias is set to zero, so that the blocks start as they were pretrained;
+    - LayerNorms keep this package's eps of 1e-5 (DINOv2: 1e-6), as in the DA² release.
+
+    Raises ModelError (file, names, shapes), one line.
+    """
+    with open_weights(path) as (weights, file):
+        names = list(file.keys())
+        if "config" in (file.metadata() or {}):
+            source = OURS
+        elif released_keys().applies_to(dict.fromkeys(names)):
+            source = RELEASED
+        elif dinov2_keys().applies_to(dict.fromkeys(names)):
+            source = DINOV2
+        else:
+            raise ModelError(
+                f"{weights}: neither a SphereViT file, nor the DA² release, nor DINOv2's weights"
+            )
+    if source == DINOV2:
+        return _from_dinov2(model, weights)
+    return _from_spherevit(model, weights, source, backbone_only)
+
+
+def _from_spherevit(model: SphereViT, path: Path, source: str, backbone_only: bool) -> InitReport:
+    config = dataclasses.replace(model.config, sky_head=False) if source == RELEASED else None
+    other = load_model(path, config=config)
+    state = dict(other.state_dict())
+    adapted: dict[str, str] = {}
+    if backbone_only:
+        unused = [name for name in state if not name.startswith("backbone.")]
+        state = {name: t for name, t in state.items() if name.startswith("backbone.")}
+        square = not other.config.latitude_positions
+        state, adapted = _fit_backbone(model, path, state, square)
+    else:
+        unused = []
+        changed = _behaviour_changes(other.config, model.config)
+        if changed:
+            adapted["network"] = f"now has {changed}"
+        if model.config.sky_head and not other.config.sky_head:
+            own = model.state_dict()
+            for name in SKY_SENSITIVE:
+                state[name] = torch.cat([state[name], own[name][1:].to("cpu", torch.float32)])
+                adapted[name] = "has a fresh sky output"
+        _require_same(model, path, state)
+    return _copy(model, path, source, state, adapted, unused)
+
+
+def _behaviour_changes(before: ModelConfig, now: ModelConfig) -> str:
+    """Fields that differ although all shapes may fit; "" where none do."""
+    free = ("name", "size", "layer_scale", "sky_head")
+    old, new = before.to_dict(), now.to_dict()
+    names = [key for key in new if key not in free and old[key] != new[key]]
+    return ", ".join(f"{key} {new[key]} (was {old[key]})" for key in names)
+
+
+def _from_dinov2(model: SphereViT, path: Path) -> InitReport:
+    config, keys = model.config, dinov2_keys()
+    if config.stem != "patch":
+        raise ModelError(
+            f"{path}: DINOv2 has a patch stem; the {config.name!r} network's is {config.stem!r}"
+        )
+    whole: dict[str, Tensor] = {}
+    thirds: dict[str, dict[int, Tensor]] = {}
+    unused = []
+    with open_weights(path) as (_, file):
+        for name in file.keys():  # noqa: SIM118
+            ours = keys.to_ours(name)
+            needless = ours == "backbone.class_token" and not config.class_token
+            if needless or (ours is None and keys.is_ignored(name)):
+                unused.append(name)
+                continue
+            if ours is None:
+                raise ModelError(f"{path}: {_why_not(name)}")
+            tensor = finite_tensor(path, file, name).float()
+            target, _, third = ours.partition(":")
+            if third:
+                thirds.setdefault(target, {})[int(third)] = tensor
+            else:
+                whole[target] = tensor
+    for target, parts in thirds.items():
+        if len(parts) < 3:
+            raise ModelError(f"{path}: a query, key or value of {target} is missing")
+        whole[target] = torch.cat([parts[i] for i in range(3)])
+    _require_same_sizes(config, path, whole)
+    state, adapted = _fit_backbone(model, path, whole, square=True)
+    return _copy(model, path, DINOV2, state, adapted, unused)
+
+
+def _why_not(name: str) -> str:
+    if "register" in name:
+        return (
+            f"has register tokens ({name}); use the DINOv2 without them, such as"
+            " facebook/dinov2-small, -base or -large"
+        )
+    if "weights_in" in name or ".w12." in name:
+        return f"is a DINOv2 giant with a SwiGLU MLP ({name}); use small, base or large"
+    return f"unexpected tensor {name} in DINOv2's weights"
+
+
+def _require_same_sizes(config: ModelConfig, path: Path, state: Mapping[str, Tensor]) -> None:
+    dim = state["backbone.norm.weight"].numel() if "backbone.norm.weight" in state else 0
+    blocks = {name.split(".")[2] for name in state if name.startswith("backbone.blocks.")}
+    theirs, ours = (len(blocks), dim), (config.depth, config.dim)
+    if theirs != ours:
+        raise ModelError(
+            f"{path}: DINOv2 with {theirs[0]} blocks of {theirs[1]} channels does not fit the"
+            f" {config.name!r} network's {ours[0]} of {ours[1]}"
+        )
+    if dim != HEAD_WIDTH * config.heads:
+        raise ModelError(
+            f"{path}: DINOv2 has {HEAD_WIDTH} channels per head, so {dim // HEAD_WIDTH} heads; the"
+            f" {config.name!r} network has {config.heads}"
+        )
+
+
+def _fit_backbone(
+    model: SphereViT, path: Path, state: dict[str, Tensor], square: bool
+) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Positions fitted and missing great-circle biases set to zero; then all must fit.
+
+    square: the state's positions are those of a square grid, not of rows alone.
+    """
+    adapted: dict[str, str] = {}
+    state = dict(state)
+    name = "backbone.positions"
+    if square and name in state:
+        state[name], how = fit_positions(state[name], model.config)
+        if how:
+            adapted[name] = how
+    own = model.backbone.state_dict(prefix="backbone.")
+    if not any(".bias.weight" in key for key in state):
+        for key, tensor in own.items():
+            if key.endswith(".bias.weight"):
+                state[key] = torch.zeros_like(tensor, device="cpu")
+                adapted[key] = "set to zero"
+    _require_same(model, path, state, prefix="backbone.")
+    return state, adapted
+
+
+def fit_positions(positions: Tensor, config: ModelConfig) -> tuple[Tensor, str]:
+    """Learned positions of a square grid as `config` wants them, and what was done ("" = nothing).
+
+    positions: (1, 1 + g·g, dim), the class token's first, or (1, g·g, dim). Returns
+    (1, [1 +] G·G or G, dim) for G = position_grid.
+    """
+    count, dim = positions.shape[1:]
+    side = int(count**0.5)  # the class token's makes it g² + 1: the root's whole part stays g
+    leading, grid = positions[:, : count - side * side], positions[:, count - side * side :]
+    done = []
+    square = grid.reshape(1, side, side, dim).permute(0, 3, 1, 2)
+    wanted = config.position_grid
+    if config.latitude_positions:
+        rows = square.mean(dim=-1)
+        done.append("averaged over columns")
+        if side != wanted:
+            rows = F.interpolate(rows, size=wanted, mode="linear")
+        grid = rows.transpose(1, 2)
+    elif side != wanted:
+        resized = F.interpolate(square, size=(wanted, wanted), mode="bicubic")
+        grid = resized.flatten(2).transpose(1, 2)
+    if side != wanted:
+        done.append(f"resized from {side} to {wanted}")
+    if not config.class_token:
+        leading = leading[:, :0]
+    return torch.cat([leading, grid], dim=1), " and ".join(done)
+
+
+def _require_same(
+    model: SphereViT, path: Path, state: Mapping[str, Tensor], prefix: str = ""
+) -> None:
+    """ModelError unless names (from `prefix` on) and shapes are the model's own."""
+    own = {n: tuple(t.shape) for n, t in model.state_dict().items() if n.startswith(prefix)}
+    missing = sorted(own.keys() - state.keys())
+    unexpected = sorted(state.keys() - own.keys())
+    wrong = [
+        f"{name} is {tuple(state[name].shape)}, not {shape}"
+        for name, shape in own.items()
+        if name in state and tuple(state[name].shape) != shape
+    ]
+    for what, found in (("missing", missing), ("unexpected", unexpected), ("misshapen", wrong)):
+        if found:
+            raise ModelError(
+                f"{path} does not fit the {model.config.name!r} network: {len(found)} {what}"
+                f" tensors, the first: {found[0]}"
+            )
+
+
+def _copy(
+    model: SphereViT,
+    path: Path,
+    source: str,
+    state: Mapping[str, Tensor],
+    adapted: Mapping[str, str],
+    unused: list[str],
+) -> InitReport:
+    own = model.state_dict()
+    with torch.no_grad():
+        for name, tensor in state.items():
+            own[name].copy_(tensor)
+    zeroed = {name for name, how in adapted.items() if how == "set to zero"}
+    taken = tuple(name for name in own if name in state and name not in zeroed)
+    fresh = tuple(name for name in own if name not in state)
+    return InitReport(path, source, taken, dict(adapted), fresh, tuple(unused))
