@@ -14,10 +14,41 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-BOX, ELLIPSOID, CYLINDER = 0, 1, 2  # CYLINDER is a frustum: radius 1 at the bottom, `taper` on top
+from panodepth.scenes.clearance import clearances
+from panodepth.scenes.shapes import (
+    BOX,
+    CONVEX,
+    CONVEX8,
+    CYLINDER,
+    ELLIPSOID,
+    HOLLOW,
+    NUMBERS,
+    PATCH,
+)
+
+__all__ = [
+    "BOX",
+    "CONVEX",
+    "CONVEX8",
+    "CYLINDER",
+    "ELLIPSOID",
+    "HOLLOW",
+    "PATCH",
+    "Array",
+    "Light",
+    "Material",
+    "Primitives",
+    "Scene",
+    "Solid",
+    "Vector",
+    "camera_from_world",
+    "pack",
+    "yaw_matrix",
+]
 
 Array = npt.NDArray[np.float64]
 Vector = Sequence[float] | Array
+SMALLEST = 2e-3  # metres: no half size is smaller
 
 
 @dataclass(frozen=True)
@@ -51,10 +82,28 @@ class Light:
     shadow: bool = True
 
 
+# centre, half, rotation, kind, taper, material, label, shape
+_Row = tuple[Array, Array, Array, int, float, Material, int, Vector]
+
+
 def yaw_matrix(yaw_rad: float) -> Array:
     """(3, 3) rotation about the vertical axis."""
     c, s = np.cos(yaw_rad), np.sin(yaw_rad)
     return np.array([[c, 0.0, s], [0.0, 1.0, 0.0], [-s, 0.0, c]])
+
+
+@dataclass(frozen=True)
+class Solid:
+    """One shape before it is placed: local centre and half sizes (3,) in metres, and its numbers.
+
+    kind, shape and taper as in `shapes`; the makers in `solids` build them.
+    """
+
+    kind: int
+    centre: Vector
+    half: Vector
+    shape: Vector = ()
+    taper: float = 1.0
 
 
 @dataclass
@@ -70,7 +119,7 @@ class Scene:
     lights: list[Light] = field(default_factory=list)
     ambient: tuple[float, float, float] = (0.5, 0.5, 0.5)
     sky: dict[str, float] = field(default_factory=dict)
-    _rows: list[tuple[Array, Array, Array, int, float, Material, int]] = field(default_factory=list)
+    _rows: list[_Row] = field(default_factory=list)
 
     def add(
         self,
@@ -82,39 +131,75 @@ class Scene:
         *,
         taper: float = 1.0,
         label: int = 0,
+        shape: Vector = (),
     ) -> None:
         """Add one primitive: (3,) centre and half sizes [m], yaw [rad] or (3, 3) rotation."""
         turned = yaw_matrix(rotation) if isinstance(rotation, float) else np.asarray(rotation)
-        row = (np.asarray(centre, float), np.maximum(np.asarray(half, float), 2e-3), turned)
-        self._rows.append((*row, kind, taper, material or Material(), label))
+        size = np.maximum(np.asarray(half, float), SMALLEST)
+        row = (np.asarray(centre, float), size, turned)
+        self._rows.append((*row, kind, taper, material or Material(), label, shape))
+
+    def add_solid(
+        self,
+        solid: Solid,
+        origin: Vector = (0.0, 0.0, 0.0),
+        rotation: Array | float = 0.0,
+        material: Material | None = None,
+        *,
+        label: int = 0,
+    ) -> None:
+        """Add `solid`, its own frame put at `origin` (3,) [m] and turned by `rotation`."""
+        turned = yaw_matrix(rotation) if isinstance(rotation, float) else np.asarray(rotation)
+        centre = np.asarray(origin, float) + turned @ np.asarray(solid.centre, float)
+        self.add(
+            solid.kind,
+            centre,
+            solid.half,
+            turned,
+            material,
+            taper=solid.taper,
+            label=label,
+            shape=solid.shape,
+        )
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def clearance(self, point: Array) -> float:
-        """Distance in metres from `point` to the nearest primitive's oriented bounding box."""
+        """Metres that are free around `point` at least: never more than the true distance."""
         centre = np.stack([r[0] for r in self._rows])
         half = np.stack([r[1] for r in self._rows])
         turned = np.stack([r[2] for r in self._rows])
+        kind = np.array([r[3] for r in self._rows])
         local = np.einsum("nji,nj->ni", turned, point - centre)
-        outside = np.maximum(np.abs(local) - half, 0.0)
-        return float(np.sqrt((outside**2).sum(1)).min())
+        return float(clearances(kind, local, half, _numbers(self._rows)).min())
+
+
+def _numbers(rows: Sequence[_Row]) -> Array:
+    """(N, NUMBERS) shape numbers of rows, padded with zeros."""
+    out = np.zeros((len(rows), NUMBERS))
+    for i, row in enumerate(rows):
+        if len(row[7]):
+            out[i, : len(row[7])] = row[7]
+    return out
 
 
 @dataclass(frozen=True)
 class Primitives:
     """The primitives of a batch of scenes in the camera frame; B scenes padded to N rows each.
 
-    to_local: (B, N, 3, 3) camera → unit shape; centre: (B, N, 3) metres; corners: (B, N, 8, 3)
-    bounding-box corners [m]; half: (B, N, 3) metres; kind, label: (B, N); kind -1 = padding.
+    to_local: (B, N, 3, 3) camera → unit shape; centre: (B, N, 3) metres; extent: (B, N, 3, 3)
+    rows are the bounding box's half axes [m]; half: (B, N, 3) metres; shape: (B, N, NUMBERS), see
+    `shapes`; kind, label: (B, N); kind -1 = padding.
     """
 
     to_local: Tensor
     centre: Tensor
-    corners: Tensor
+    extent: Tensor
     half: Tensor
     kind: Tensor
     taper: Tensor
+    shape: Tensor
     label: Tensor
     tint: Tensor
     texture: Tensor
@@ -123,11 +208,9 @@ class Primitives:
 
     def moved(self, origin: Tensor) -> Primitives:
         """The same primitives seen from `origin` (B, 3) instead of the camera."""
-        shift = origin[:, None]
-        return replace(self, centre=self.centre - shift, corners=self.corners - shift[:, :, None])
+        return replace(self, centre=self.centre - origin[:, None])
 
 
-_UNIT_CORNERS = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], float)
 _FLIP = np.diag([1.0, -1.0, 1.0])
 
 
@@ -141,9 +224,10 @@ def pack(scenes: Sequence[Scene], device: torch.device | str = "cpu") -> Primiti
     most = max(len(s) for s in scenes)
     shape = (len(scenes), most)
     to_local, centre = np.zeros((*shape, 3, 3)), np.zeros((*shape, 3))
-    corners, half = np.zeros((*shape, 8, 3)), np.ones((*shape, 3))
+    extent, half = np.zeros((*shape, 3, 3)), np.ones((*shape, 3))
     kind = np.full(shape, -1)
     taper, label, texture = np.ones(shape), np.zeros(shape, int), np.zeros(shape, int)
+    numbers = np.zeros((*shape, NUMBERS))
     tint, uv, surface = np.zeros((*shape, 3)), np.ones((*shape, 4)), np.zeros((*shape, 2))
     for b, scene in enumerate(scenes):
         rows, n = scene._rows, len(scene)
@@ -152,8 +236,8 @@ def pack(scenes: Sequence[Scene], device: torch.device | str = "cpu") -> Primiti
         axes = np.einsum("ij,njk->nik", view, np.stack([r[2] for r in rows]))
         to_local[b, :n] = axes.transpose(0, 2, 1) / size[:, :, None]
         centre[b, :n] = (np.stack([r[0] for r in rows]) - scene.camera) @ view.T
-        spread = np.einsum("nij,kj->nki", axes * size[:, None, :], _UNIT_CORNERS)
-        corners[b, :n] = centre[b, :n, None] + spread
+        extent[b, :n] = (axes * size[:, None, :]).transpose(0, 2, 1)
+        numbers[b, :n] = _numbers(rows)
         half[b, :n] = size
         kind[b, :n] = [r[3] for r in rows]
         taper[b, :n] = [r[4] for r in rows]
@@ -173,10 +257,11 @@ def pack(scenes: Sequence[Scene], device: torch.device | str = "cpu") -> Primiti
     return Primitives(
         to_local=real(to_local),
         centre=real(centre),
-        corners=real(corners),
+        extent=real(extent),
         half=real(half),
         kind=whole(kind),
         taper=real(taper),
+        shape=real(numbers),
         label=whole(label),
         tint=real(tint),
         texture=whole(texture),

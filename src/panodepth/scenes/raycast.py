@@ -1,8 +1,9 @@
 """Exact ray casting of solid primitives, batched over scenes; the same code on CPU and GPU.
 
 Rays come in tiles. Each tile has a bounding pyramid, primitives outside it are dropped by the
-half-space test on their box corners, and the surviving (scene, tile, primitive) triples are
-intersected in one flat list and reduced with a packed minimum. No loop over primitives.
+half-space test on their boxes, and the surviving (scene, tile, primitive) triples are intersected
+in flat lists and reduced with a packed minimum: first what fills much of the view, then whatever
+that does not hide. No loop over primitives.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from panodepth.scenes.primitives import BOX, CYLINDER, ELLIPSOID, Primitives
+from panodepth.scenes.primitives import Primitives
+from panodepth.scenes.shapes import KINDS, intersect
 from panodepth.sphere import erp_rays
 
-NEAR = 1e-3  # metres; hits nearer than this are ignored
+LARGE = 0.2  # boxes whose face spans more than about this solid angle are cast first
 _MISS = torch.iinfo(torch.int64).max
 _CHUNK = 400_000  # ray-primitive tests per step: keeps the temporaries inside a CPU cache
 
@@ -119,26 +121,57 @@ def cast(primitives: Primitives, rays: Rays) -> Hits:
     """First hit of every ray in every scene. Distances are along unit directions, in metres."""
     batch = len(primitives.kind)
     tiles, pixels = rays.direction.shape[:2]
-    reach = torch.einsum("bnkc,tqc->bntqk", primitives.corners, rays.planes)
-    outside = (reach > rays.limits[:, :, None]).all(-1).any(-1)  # (B, N, T)
-    keep = ~outside & (primitives.kind >= 0)[:, :, None]
+    keep = _in_view(primitives, rays)
     best = torch.full((batch * tiles, pixels), _MISS, device=rays.direction.device)
-    for kind in (BOX, ELLIPSOID, CYLINDER):
-        scene, row, tile = (keep & (primitives.kind == kind)[:, :, None]).nonzero(as_tuple=True)
-        step = max(1, _CHUNK // pixels) if best.device.type == "cpu" else 1 << 17
-        for start in range(0, len(scene), step):
-            part = slice(start, start + step)
-            s, n, t = scene[part], row[part], tile[part]
-            distance = _intersect(kind, primitives, rays, (s, n, t))
+    if rays.origin is None:
+        nearest, large = _nearest(primitives)
+        _cast_some(primitives, rays, keep & large[..., None], best)
+        far = _distance(best.amax(1)).view(batch, 1, tiles)
+        keep &= ~large[..., None] & (nearest[..., None] < far)
+    _cast_some(primitives, rays, keep, best)
+    index = torch.where(best != _MISS, best & 0xFFFFFFFF, 0)
+    return Hits(_distance(best).view(batch, tiles, pixels), index.view(batch, tiles, pixels))
+
+
+def _distance(key: Tensor) -> Tensor:
+    """Metres packed in the upper half of `key`, inf for a miss."""
+    return torch.where(key != _MISS, (key >> 32).to(torch.int32).view(torch.float32), torch.inf)
+
+
+def _in_view(p: Primitives, rays: Rays) -> Tensor:
+    """(B, N, T) bool: the primitive's box is not wholly outside one of the tile's four planes."""
+    planes = rays.planes.reshape(-1, 3).T
+    reach: Tensor = p.centre @ planes  # least value of q · plane over the box, (B, N, 4T)
+    for axis in range(3):
+        reach -= (p.extent[:, :, axis] @ planes).abs_()
+    inside = (reach <= rays.limits.reshape(-1)).view(*p.kind.shape, -1, 4)
+    return inside.all(-1) & (p.kind >= 0)[..., None]
+
+
+def _nearest(p: Primitives) -> tuple[Tensor, Tensor]:
+    """(B, N) metres from the origin to each box, and whether it fills much of the view."""
+    local = (p.to_local @ -p.centre[..., None])[..., 0]
+    near = torch.linalg.vector_norm((local.abs() - 1.0).clamp_min(0.0) * p.half, dim=-1)
+    size = p.half.sort(-1).values
+    return near, size[..., 2] * size[..., 1] > LARGE * near.clamp_min(0.3) ** 2
+
+
+def _cast_some(p: Primitives, rays: Rays, keep: Tensor, best: Tensor) -> None:
+    """Lower `best` (B·T, P) by the hits of the (B, N, T) chosen pairs."""
+    tiles, pixels = rays.direction.shape[:2]
+    step = max(1, _CHUNK // pixels) if best.device.type == "cpu" else 1 << 17
+    scenes, rows, columns = keep.nonzero(as_tuple=True)
+    kinds = p.kind[scenes, rows]
+    for kind in KINDS:
+        chosen = (kinds == kind).nonzero()[:, 0]
+        for start in range(0, len(chosen), step):
+            part = chosen[start : start + step]
+            s, n, t = scenes[part], rows[part], columns[part]
+            distance = _intersect(kind, p, rays, (s, n, t))
             key = (distance.view(torch.int32).to(torch.int64) << 32) | n[:, None]
             key = torch.where(torch.isfinite(distance), key, _MISS)
             index = (s * tiles + t)[:, None].expand_as(key)
             best.scatter_reduce_(0, index, key, "amin")
-    hit = best != _MISS
-    distance = (best >> 32).to(torch.int32).view(torch.float32)
-    distance = torch.where(hit, distance, torch.inf)
-    index = torch.where(hit, best & 0xFFFFFFFF, 0)
-    return Hits(distance.view(batch, tiles, pixels), index.view(batch, tiles, pixels))
 
 
 def _intersect(
@@ -155,67 +188,9 @@ def _intersect(
     else:
         away = (rays.origin[tile] - centre[:, None]).unbind(-1)
         o = _transform(matrix, away)
-    if kind == BOX:
-        return _box(o, d)
-    if kind == ELLIPSOID:
-        return _ellipsoid(o, d)
-    return _frustum(o, d, p.taper[scene, row][:, None])
+    return intersect(kind, o, d, p.taper[scene, row][:, None], p.shape[scene, row])
 
 
 def _transform(matrix: Tensor, v: tuple[Tensor, ...]) -> list[Tensor]:
     m = matrix[..., None]
     return [m[:, i, 0] * v[0] + m[:, i, 1] * v[1] + m[:, i, 2] * v[2] for i in range(3)]
-
-
-def _first(near: Tensor, far: Tensor, hit: Tensor) -> Tensor:
-    t = torch.where(near > NEAR, near, far)
-    return torch.where(hit & (t > NEAR), t, torch.inf)
-
-
-def _box(o: list[Tensor], d: list[Tensor]) -> Tensor:
-    near, far = None, None
-    for oi, di in zip(o, d, strict=True):
-        inverse = 1.0 / torch.where(di.abs() < 1e-12, 1e-12, di)
-        middle, reach = -oi * inverse, inverse.abs()
-        low, high = middle - reach, middle + reach
-        near = low if near is None else torch.maximum(near, low)
-        far = high if far is None else torch.minimum(far, high)
-    assert near is not None
-    assert far is not None
-    return _first(near, far, near < far)
-
-
-def _ellipsoid(o: list[Tensor], d: list[Tensor]) -> Tensor:
-    a = d[0] * d[0] + d[1] * d[1] + d[2] * d[2]
-    b = o[0] * d[0] + o[1] * d[1] + o[2] * d[2]
-    c = o[0] * o[0] + o[1] * o[1] + o[2] * o[2] - 1.0
-    root = b * b - a * c
-    spread = root.clamp_min(0).sqrt()
-    return _first((-b - spread) / a, (-b + spread) / a, root > 0)
-
-
-def _frustum(o: list[Tensor], d: list[Tensor], taper: Tensor) -> Tensor:
-    """Axis along local y (up in the world): radius 1 at y = −1, `taper` at y = +1, with caps."""
-    slope = (taper - 1.0) / 2.0
-    middle = (taper + 1.0) / 2.0
-    ro, rd = middle + slope * o[1], slope * d[1]  # radius along the ray
-    a = d[0] * d[0] + d[2] * d[2] - rd * rd
-    a = torch.where(a.abs() < 1e-9, 1e-9, a)
-    b = o[0] * d[0] + o[2] * d[2] - ro * rd
-    c = o[0] * o[0] + o[2] * o[2] - ro * ro
-    root = b * b - a * c
-    spread = root.clamp_min(0).sqrt()
-    best = torch.full_like(root, torch.inf)
-    for sign in (-1.0, 1.0):
-        t = (-b + sign * spread) / a
-        y = o[1] + t * d[1]
-        ok = (root > 0) & (t > NEAR) & (y.abs() <= 1.0)
-        best = torch.minimum(best, torch.where(ok, t, torch.inf))
-    inverse = 1.0 / torch.where(d[1].abs() < 1e-12, 1e-12, d[1])
-    for cap in (-1.0, 1.0):
-        t = (cap - o[1]) * inverse
-        x, z = o[0] + t * d[0], o[2] + t * d[2]
-        radius = middle + slope * cap
-        ok = (t > NEAR) & (x * x + z * z <= radius * radius)
-        best = torch.minimum(best, torch.where(ok, t, torch.inf))
-    return best

@@ -14,15 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from panodepth.scenes import textures
-from panodepth.scenes.primitives import (
-    BOX,
-    CYLINDER,
-    Array,
-    Light,
-    Primitives,
-    Scene,
-    camera_from_world,
-)
+from panodepth.scenes.primitives import Array, Light, Primitives, Scene, camera_from_world
 from panodepth.scenes.raycast import (
     Hits,
     cast,
@@ -32,6 +24,7 @@ from panodepth.scenes.raycast import (
     square_axes,
     tile_size,
 )
+from panodepth.scenes.shapes import local_normals, texture_coordinates
 from panodepth.sphere import rays_to_pixels
 
 SHADOW_SIZE = (56, 112)  # ERP shadow map of a point light
@@ -66,14 +59,19 @@ def surfaces(primitives: Primitives, hits: Hits, direction: Tensor, pixel_rad: f
     half, kind = primitives.half[row, index], primitives.kind[row, index]
     point = rays * reach[..., None]
     local = (matrix * (point - centre)[..., None, :]).sum(-1)
-    local_normal = _local_normals(local, kind, primitives.taper[row, index])
+    flat = (kind.flatten(), local.flatten(0, 1), half.flatten(0, 1))
+    numbers = primitives.shape.flatten(0, 1)  # wide: `local_normals` picks the rows it needs
+    place = (row * primitives.shape.shape[1] + index).flatten()
+    local_normal = local_normals(
+        *flat, primitives.taper[row, index].flatten(), (numbers, place)
+    ).view_as(local)
     normal = F.normalize((matrix * local_normal[..., None]).sum(-2), dim=-1)
     facing = (normal * rays).sum(-1)
     normal = normal * -torch.sign(facing)[..., None]
     uv_scale = primitives.uv[row, index]
-    uv = (
-        _face_coordinates(local * half, local_normal / half) / uv_scale[..., :2] + uv_scale[..., 2:]
-    )
+    metric, slope = (local * half).flatten(0, 1), (local_normal / half).flatten(0, 1)
+    uv = texture_coordinates(kind.flatten(), metric, slope).view(*kind.shape, 2)
+    uv = uv / uv_scale[..., :2] + uv_scale[..., 2:]
     footprint = reach * pixel_rad / facing.abs().clamp_min(0.15)
     texels = footprint * textures.SIZE / uv_scale[..., :2].amin(-1)
     colour = textures.sample(
@@ -90,31 +88,6 @@ def surfaces(primitives: Primitives, hits: Hits, direction: Tensor, pixel_rad: f
         hit=hit,
         distance=distance,
     )
-
-
-def _local_normals(local: Tensor, kind: Tensor, taper: Tensor) -> Tensor:
-    """Outward normals in unit-shape coordinates, not normalised; local (..., 3)."""
-    size = local.abs()
-    face = F.one_hot(size.argmax(-1), 3).to(local) * torch.sign(local)
-    cap = size[..., 1] > 1 - 1e-3
-    radius = (taper + 1) / 2 + (taper - 1) / 2 * local[..., 1]
-    side = torch.stack([local[..., 0], -(taper - 1) / 2 * radius, local[..., 2]], -1)
-    inside_cap = local[..., 0] ** 2 + local[..., 2] ** 2 < (radius.abs() - 1e-3).clamp_min(0) ** 2
-    up = torch.stack(
-        [torch.zeros_like(taper), torch.sign(local[..., 1]), torch.zeros_like(taper)], -1
-    )
-    frustum = torch.where((cap & inside_cap)[..., None], up, side)
-    kind = kind[..., None]
-    return torch.where(kind == BOX, face, torch.where(kind == CYLINDER, frustum, local))
-
-
-def _face_coordinates(metric: Tensor, normal: Tensor) -> Tensor:
-    """(..., 2) texture coordinates in metres: the local position without its dominant axis."""
-    axis = normal.abs().argmax(-1)[..., None]
-    x, y, z = metric[..., :1], metric[..., 1:2], metric[..., 2:]
-    u = torch.where(axis == 0, z, x)
-    v = torch.where(axis == 1, z, -y)
-    return torch.cat([u, v], -1)
 
 
 def lighting(primitives: Primitives, scenes: Sequence[Scene], surface: Surface) -> Tensor:

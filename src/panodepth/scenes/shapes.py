@@ -1,0 +1,222 @@
+"""Closed forms of the unit shapes: where a ray meets them, their normals, their texture axes.
+
+Every shape lives in the local box −1..1 of its primitive; `shape` holds its numbers:
+
+* BOX, ELLIPSOID: none. CYLINDER: radius 1 at y = −1, `taper` at y = +1 (0 makes a cone).
+* CONVEX, CONVEX8: the box cut by at most 4 or 8 half-spaces, rows (a, b, c, d) that keep
+  a x + b y + c z ≤ d, scaled so that d − a x − b y − c z is the distance in metres.
+* HOLLOW: the box without the ellipsoid p x² + q (y + 1)² + r z² < 1, (p, q, r) first; r = 0 bores
+  a straight tunnel (arch, vault), otherwise a dome from below or, turned over, a basin.
+* PATCH: the surface y = k₀ + k₁ x + k₂ z + k₃ x z over −1 ≤ x, z ≤ 1, one cell of a height field.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+BOX, ELLIPSOID, CYLINDER, CONVEX, CONVEX8, HOLLOW, PATCH = range(7)
+KINDS = (BOX, ELLIPSOID, CYLINDER, CONVEX, CONVEX8, HOLLOW, PATCH)
+PLANES = 8  # half-spaces of a CONVEX8
+NUMBERS = 4 * PLANES  # per primitive, in `shape`
+NEAR = 1e-3  # metres; hits nearer than this are ignored
+_TINY = 1e-12
+
+Axes = list[Tensor]
+
+
+def intersect(kind: int, o: Axes, d: Axes, taper: Tensor, shape: Tensor) -> Tensor:
+    """(M, P) first distance [m] beyond NEAR along M·P rays, inf where missed.
+
+    o, d: three (M, P) or (M, 1) local coordinates of origins and directions, d scaled so that the
+    parameter is metres. taper: (M, 1). shape: (M, NUMBERS).
+    """
+    if kind == BOX:
+        return _first(*_slabs(o, d))
+    if kind == ELLIPSOID:
+        return _ellipsoid(o, d)
+    if kind == CYLINDER:
+        return _frustum(o, d, taper)
+    if kind == HOLLOW:
+        return _hollow(o, d, shape)
+    if kind == PATCH:
+        return _patch(o, d, shape)
+    return _convex(o, d, shape.view(-1, PLANES, 4)[:, : 4 if kind == CONVEX else PLANES])
+
+
+def _first(near: Tensor, far: Tensor) -> Tensor:
+    t = torch.where(near > NEAR, near, far)
+    return torch.where((near < far) & (t > NEAR), t, torch.inf)
+
+
+def _slabs(o: Axes, d: Axes) -> tuple[Tensor, Tensor]:
+    near, far = None, None
+    for oi, di in zip(o, d, strict=True):
+        inverse = 1.0 / torch.where(di.abs() < _TINY, _TINY, di)
+        middle, reach = -oi * inverse, inverse.abs()
+        low, high = middle - reach, middle + reach
+        near = low if near is None else torch.maximum(near, low)
+        far = high if far is None else torch.minimum(far, high)
+    assert near is not None
+    assert far is not None
+    return near, far
+
+
+def _ellipsoid(o: Axes, d: Axes) -> Tensor:
+    a = d[0] * d[0] + d[1] * d[1] + d[2] * d[2]
+    b = o[0] * d[0] + o[1] * d[1] + o[2] * d[2]
+    c = o[0] * o[0] + o[1] * o[1] + o[2] * o[2] - 1.0
+    root = b * b - a * c
+    spread = root.clamp_min(0).sqrt()
+    t = _first((-b - spread) / a, (-b + spread) / a)
+    return torch.where(root > 0, t, torch.inf)
+
+
+def _frustum(o: Axes, d: Axes, taper: Tensor) -> Tensor:
+    slope = (taper - 1.0) / 2.0
+    middle = (taper + 1.0) / 2.0
+    ro, rd = middle + slope * o[1], slope * d[1]  # radius along the ray
+    a = d[0] * d[0] + d[2] * d[2] - rd * rd
+    a = torch.where(a.abs() < 1e-9, 1e-9, a)
+    b = o[0] * d[0] + o[2] * d[2] - ro * rd
+    c = o[0] * o[0] + o[2] * o[2] - ro * ro
+    root = b * b - a * c
+    spread = root.clamp_min(0).sqrt()
+    best = torch.full_like(root, torch.inf)
+    for sign in (-1.0, 1.0):
+        t = (-b + sign * spread) / a
+        y = o[1] + t * d[1]
+        ok = (root > 0) & (t > NEAR) & (y.abs() <= 1.0)
+        best = torch.minimum(best, torch.where(ok, t, torch.inf))
+    inverse = 1.0 / torch.where(d[1].abs() < _TINY, _TINY, d[1])
+    for cap in (-1.0, 1.0):
+        t = (cap - o[1]) * inverse
+        x, z = o[0] + t * d[0], o[2] + t * d[2]
+        radius = middle + slope * cap
+        ok = (t > NEAR) & (x * x + z * z <= radius * radius)
+        best = torch.minimum(best, torch.where(ok, t, torch.inf))
+    return best
+
+
+def _convex(o: Axes, d: Axes, planes: Tensor) -> Tensor:
+    near, far = _slabs(o, d)
+    for k in range(planes.shape[1]):
+        a, b, c, limit = (planes[:, k, i, None] for i in range(4))
+        away = a * d[0] + b * d[1] + c * d[2]
+        t = (limit - a * o[0] - b * o[1] - c * o[2]) / torch.where(away.abs() < _TINY, _TINY, away)
+        leaves = away > -_TINY
+        far = torch.minimum(far, torch.where(leaves, t, torch.inf))
+        near = torch.maximum(near, torch.where(leaves, -torch.inf, t))
+    return _first(near, far)
+
+
+def _hollow(o: Axes, d: Axes, shape: Tensor) -> Tensor:
+    p, q, r = (shape[:, i, None] for i in range(3))
+    near, far = _slabs(o, d)
+    y = o[1] + 1.0
+    a = (p * d[0] * d[0] + q * d[1] * d[1] + r * d[2] * d[2]).clamp_min(_TINY)
+    b = p * o[0] * d[0] + q * y * d[1] + r * o[2] * d[2]
+    c = p * o[0] * o[0] + q * y * y + r * o[2] * o[2] - 1.0
+    root = b * b - a * c
+    spread = root.clamp_min(0).sqrt()
+    enter, leave = (-b - spread) / a, (-b + spread) / a
+    missed = root <= 0
+    best = torch.full_like(root, torch.inf)
+    for t in (near, far):
+        ok = (t > NEAR) & (near < far) & (missed | (t <= enter) | (t >= leave))
+        best = torch.minimum(best, torch.where(ok, t, torch.inf))
+    for t in (enter, leave):
+        ok = (t > NEAR) & (t > near) & (t < far) & ~missed
+        best = torch.minimum(best, torch.where(ok, t, torch.inf))
+    return best
+
+
+def _patch(o: Axes, d: Axes, shape: Tensor) -> Tensor:
+    k0, k1, k2, k3 = (shape[:, i, None] for i in range(4))
+    a = -k3 * d[0] * d[2]
+    b = d[1] - k1 * d[0] - k2 * d[2] - k3 * (o[0] * d[2] + o[2] * d[0])
+    c = o[1] - k0 - k1 * o[0] - k2 * o[2] - k3 * o[0] * o[2]
+    root = b * b - 4 * a * c
+    spread = root.clamp_min(0).sqrt()
+    q = -0.5 * (b + torch.where(b < 0, -spread, spread))  # the root without cancellation
+    best = torch.full_like(root, torch.inf)
+    edge = 1.0 + 1e-5  # neighbours overlap by a hair, so that no ray slips between them
+    for over, under in ((c, q), (q, a)):
+        t = over / torch.where(under.abs() < 1e-20, 1e-20, under)
+        x, z = o[0] + t * d[0], o[2] + t * d[2]
+        ok = (root >= 0) & (t > NEAR) & (x.abs() <= edge) & (z.abs() <= edge)
+        best = torch.minimum(best, torch.where(ok, t, torch.inf))
+    return best
+
+
+def local_normals(
+    kind: Tensor, local: Tensor, half: Tensor, taper: Tensor, shape: tuple[Tensor, Tensor]
+) -> Tensor:
+    """(R, 3) outward normals at surface points, as covectors of the local box, not normalised.
+
+    kind, taper: (R,). local: (R, 3) in −1..1. half: (R, 3) metres. shape: a (K, NUMBERS) table and
+    (R,) rows of it: few points need these wide numbers.
+    """
+    size = local.abs()
+    face = F.one_hot(size.argmax(-1), 3).to(local) * torch.sign(local)
+    choice = kind[:, None]
+    normal = torch.where(choice == BOX, face, local)
+    normal = torch.where(choice == CYLINDER, _frustum_normals(local, taper), normal)
+    rare = (kind >= CONVEX).nonzero()[:, 0]
+    if len(rare):
+        table, rows = shape
+        numbers = table[rows[rare]]
+        found = _rare_normals(kind[rare], local[rare], half[rare], numbers)
+        normal = normal.index_copy(0, rare, found)
+    return normal
+
+
+def _frustum_normals(local: Tensor, taper: Tensor) -> Tensor:
+    y = local[:, 1]
+    radius = (taper + 1) / 2 + (taper - 1) / 2 * y
+    side = torch.stack([local[:, 0], -(taper - 1) / 2 * radius, local[:, 2]], -1)
+    inside = local[:, 0] ** 2 + local[:, 2] ** 2 < (radius.abs() - 1e-3).clamp_min(0) ** 2
+    zero = torch.zeros_like(y)
+    up = torch.stack([zero, torch.sign(y), zero], -1)
+    return torch.where(((y.abs() > 1 - 1e-3) & inside)[:, None], up, side)
+
+
+def _rare_normals(kind: Tensor, local: Tensor, half: Tensor, shape: Tensor) -> Tensor:
+    """Normals of CONVEX, CONVEX8, HOLLOW and PATCH: of the surface that the point lies nearest."""
+    x, y, z = local.unbind(-1)
+    gap, axis = ((1 - local.abs()) * half).min(-1)  # metres to the nearest face of the box
+    face = F.one_hot(axis, 3).to(local) * torch.sign(local)
+    planes = shape.view(-1, PLANES, 4)
+    slack = planes[..., 3] - (planes[..., :3] * local[:, None]).sum(-1)
+    nearest, which = slack.abs().min(-1)
+    plane = planes[torch.arange(len(which), device=which.device), which, :3]
+    cut = torch.where((nearest < gap.abs())[:, None], plane, face)
+    inner = shape[:, :3] * torch.stack([x, y + 1, z], -1)
+    value = (inner * torch.stack([x, y + 1, z], -1)).sum(-1) - 1
+    depth = value.abs() / torch.linalg.vector_norm(2 * inner / half, dim=-1).clamp_min(_TINY)
+    bored = torch.where((depth < gap.abs())[:, None], -inner, face)
+    slope_x, slope_z = shape[:, 1] + shape[:, 3] * z, shape[:, 2] + shape[:, 3] * x
+    ground = torch.stack([-slope_x, torch.ones_like(x), -slope_z], -1)
+    choice = kind[:, None]
+    return torch.where(choice == PATCH, ground, torch.where(choice == HOLLOW, bored, cut))
+
+
+def texture_coordinates(kind: Tensor, metric: Tensor, normal: Tensor) -> Tensor:
+    """(R, 2) texture coordinates in metres: the position without its normal's main axis.
+
+    metric: (R, 3) local position in metres. normal: (R, 3) local normal, any length. A PATCH is
+    always laid out from above, so that neighbouring cells join.
+    """
+    axis = normal.abs().argmax(-1)
+    axis = torch.where(kind == PATCH, 1, axis)[:, None]
+    x, y, z = metric[:, :1], metric[:, 1:2], metric[:, 2:]
+    u = torch.where(axis == 0, z, x)
+    v = torch.where(axis == 1, z, -y)
+    slanted = torch.linalg.vector_norm(normal[:, ::2], dim=-1, keepdim=True)
+    tangent = (x * normal[:, 2:] - z * normal[:, :1]) / slanted.clamp_min(_TINY)
+    tangent = (
+        torch.where(axis == 0, -torch.sign(normal[:, :1]), torch.sign(normal[:, 2:])) * tangent
+    )
+    upright = ((kind == CONVEX) | (kind == CONVEX8))[:, None] & (axis != 1)
+    return torch.cat([torch.where(upright, tangent, u), v], -1)
