@@ -64,9 +64,11 @@ def test_other_sizes(build: Build, fields: dict[str, Any], size: tuple[int, int]
     assert run(model, image).shape == (1, *size)
 
 
-@pytest.mark.parametrize("azimuth_free", [True, False])
+@pytest.mark.parametrize(("azimuth_free", "sphere"), [(True, True), (False, True), (True, False)])
 @pytest.mark.parametrize("stem", ["patch", "conv"])
-def test_rolling_commutes(build: Build, stem: str, azimuth_free: bool, panorama: Tensor) -> None:
+def test_rolling_commutes(
+    build: Build, stem: str, azimuth_free: bool, sphere: bool, panorama: Tensor
+) -> None:
     from_conv = {"stem_widths": (4, 6, 8), "stem_blocks": (1, 1, 1)} if stem == "conv" else {}
     model = build(
         stem=stem,
@@ -75,6 +77,7 @@ def test_rolling_commutes(build: Build, stem: str, azimuth_free: bool, panorama:
         azimuth_free_embedding=azimuth_free,
         latitude_positions=True,
         great_circle_bias=True,
+        sphere_attention=sphere,
         sky_head=True,
         **from_conv,
     )
@@ -315,3 +318,29 @@ def test_presets_for_own_training_run(name: str) -> None:
     assert output.log_distance.shape == (1, 28, 56)
     assert output.sky_logit is not None
     assert bool(torch.isfinite(output.log_distance).all())
+
+
+def test_without_sphere_attention_nothing_of_the_sphere_is_embedded(
+    build: Build, panorama: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = build(sphere_attention=False)
+    names = set(plain.state_dict())
+    lost = {n.split(".")[2] for n in set(build().state_dict()) - names}
+    assert lost == {"norm_image", "norm_sphere", "q", "kv", "out"}
+    assert any(n.startswith("cross.0.mlp_in") for n in names)
+    before = run(plain, panorama), run(build(), panorama)
+    plain.train()
+    plain(panorama).log_distance.sum().backward()
+    assert all(p.grad is not None for p in plain.parameters())
+    monkeypatch.setattr(
+        "panodepth.model.spherevit.sphere_embedding",
+        lambda rows, cols, config: torch.ones(rows * cols, config.embedding_dim),
+    )
+    assert torch.equal(run(build(sphere_attention=False), panorama), before[0])
+    assert not torch.allclose(run(build(), panorama), before[1], atol=1e-4)
+
+
+def test_a_config_saved_before_a_field_was_added_means_the_same() -> None:
+    values = PRESETS["compact"].to_dict()
+    del values["sphere_attention"]
+    assert ModelConfig.from_dict(values) == PRESETS["compact"]

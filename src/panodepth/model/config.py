@@ -55,6 +55,7 @@ class ModelConfig:
     azimuth_free_embedding: bool = False  # ... of the latitude alone; place then comes by the bias
     latitude_positions: bool = False  # learned positions by token row only
     great_circle_bias: bool = False  # attention bias by great-circle distance, per head
+    sphere_attention: bool = True  # False: no E_sphere; the blocks after the backbone are MLPs
     sky_head: bool = False  # a second output: sky logit
 
     def __post_init__(self) -> None:

@@ -39,7 +39,8 @@ class SphereMemory(NamedTuple):
 
     basis: of the great-circle bias (rows, rows, cols, KNOTS + 1), or None.
     keys_values: per cross-attention block, keys and values (1, heads, M, head_dim) each; M is the
-        number of tokens, or of their rows where all tokens of a row are alike.
+        number of tokens, or of their rows where all tokens of a row are alike. Empty without
+        sphere_attention.
     """
 
     basis: Tensor | None
@@ -53,21 +54,26 @@ class CrossBlock(nn.Module):
     its features know it (by learned positions), or by the great-circle bias of an azimuth-free
     embedding. With positions by latitude nothing depends on absolute azimuth: rolling the image by
     whole patches rolls the result.
+
+    Without `sphere_attention` (for ablation) the attention is left out and the MLP stays: nothing
+    of the sphere is embedded, at nearly the same cost.
     """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         hidden, embedding = config.hidden, config.embedding_dim
         self.heads = config.cross_heads
-        self.norm_image = nn.LayerNorm(hidden)
-        self.norm_sphere = nn.LayerNorm(embedding)
-        self.q = nn.Linear(hidden, hidden, bias=False)
-        self.kv = nn.Linear(embedding, 2 * hidden, bias=False)
-        self.out = nn.Linear(hidden, hidden, bias=False)
+        if config.sphere_attention:
+            self.norm_image = nn.LayerNorm(hidden)
+            self.norm_sphere = nn.LayerNorm(embedding)
+            self.q = nn.Linear(hidden, hidden, bias=False)
+            self.kv = nn.Linear(embedding, 2 * hidden, bias=False)
+            self.out = nn.Linear(hidden, hidden, bias=False)
         self.norm_mlp = nn.LayerNorm(hidden)
         self.mlp_in = nn.Linear(hidden, 4 * hidden)
         self.mlp_out = nn.Linear(4 * hidden, hidden)
         relative = config.great_circle_bias and config.azimuth_free_embedding
+        relative = relative and config.sphere_attention
         self.bias = GreatCircleBias(self.heads) if relative else None
 
     def keys_values(self, embedding: Tensor) -> tuple[Tensor, Tensor]:
@@ -76,15 +82,25 @@ class CrossBlock(nn.Module):
         keys, values = both.permute(1, 2, 0, 3)[:, None].unbind(0)
         return keys, values
 
-    def forward(self, x: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None) -> Tensor:
-        """x: (B, N, hidden); keys, values: of `keys_values`; bias: (1, heads, N, M) or None."""
+    def forward(
+        self, x: Tensor, memory: tuple[Tensor, Tensor] | None, bias: Tensor | None
+    ) -> Tensor:
+        """x: (B, N, hidden); memory: `keys_values`, None without sphere_attention.
+
+        bias: (1, heads, N, M) or None.
+        """
+        if memory is not None:
+            x = x + self._attend(x, *memory, bias)
+        out: Tensor = x + self.mlp_out(F.gelu(self.mlp_in(self.norm_mlp(x))))
+        return out
+
+    def _attend(self, x: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None) -> Tensor:
         q = self.q(self.norm_image(x)).unflatten(-1, (self.heads, -1)).transpose(1, 2)
         k = keys.to(q.dtype).expand(len(x), -1, -1, -1)
         v = values.to(q.dtype).expand(len(x), -1, -1, -1)
         mask = None if bias is None else bias.to(q.dtype)
         attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        x = x + self.out(attended.transpose(1, 2).flatten(2))
-        out: Tensor = x + self.mlp_out(F.gelu(self.mlp_in(self.norm_mlp(x))))
+        out: Tensor = self.out(attended.transpose(1, 2).flatten(2))
         return out
 
 
@@ -164,7 +180,8 @@ class SphereViT(nn.Module):
 
         def make() -> SphereMemory:
             sphere = embedding.to(like.dtype)
-            return SphereMemory(basis, [x.keys_values(sphere) for x in self._cross_blocks()])
+            blocks = self._cross_blocks() if self.config.sphere_attention else []
+            return SphereMemory(basis, [block.keys_values(sphere) for block in blocks])
 
         if self.training or torch.is_grad_enabled() or torch.compiler.is_compiling():
             return make()
@@ -173,6 +190,7 @@ class SphereViT(nn.Module):
         sources = tuple(
             weight
             for block in self._cross_blocks()
+            if self.config.sphere_attention
             for weight in (block.kv.weight, block.norm_sphere.weight, block.norm_sphere.bias)
         )
         key = ("memory", rows, cols, like.device, like.dtype, autocast)
@@ -216,14 +234,16 @@ class SphereViT(nn.Module):
         """Four (B, rows, cols, hidden) maps after the cross-attention, and the stem's sides."""
         maps, sides, memory = self.backbone_features(image)
         out = []
-        for features, project, block, (keys, values) in zip(
-            maps, self.projections, self._cross_blocks(), memory.keys_values, strict=True
+        spheres: list[tuple[Tensor, Tensor] | None] = [*memory.keys_values]
+        spheres = spheres or [None] * len(maps)
+        for features, project, block, sphere in zip(
+            maps, self.projections, self._cross_blocks(), spheres, strict=True
         ):
             rows, cols = features.shape[1:3]
             bias = None
             if block.bias is not None and memory.basis is not None:
                 bias = block.bias.by_row(memory.basis)
-            x = block(project(features).flatten(1, 2), keys, values, bias)
+            x = block(project(features).flatten(1, 2), sphere, bias)
             out.append(x.unflatten(1, (rows, cols)))
         return out, sides
 
