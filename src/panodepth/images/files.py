@@ -36,7 +36,7 @@ def read_image(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) ->
     TIFF files are linear: see `transfer.expose`. Raises InputError, one line with the path, when
     the file is missing, empty, damaged, of another kind, too small or too large.
     """
-    decoded = _decode(path, max_pixels)
+    decoded = read_stored(path, max_pixels=max_pixels)
     pixels, valid = decoded.pixels, decoded.valid
     if decoded.linear:
         planes = [pixels[..., i] for i in range(3)] if pixels.ndim == 3 else [pixels] * 3
@@ -55,7 +55,7 @@ def read_mask(path: str | os.PathLike[str]) -> npt.NDArray[np.bool_]:
     mean of their channels). Alpha 0 and NaN are not valid. Raises InputError as `read_image`, and
     when no pixel is valid.
     """
-    decoded = _decode(path, MAX_PIXELS)
+    decoded = read_stored(path)
     pixels, valid = decoded.pixels, decoded.valid
     whole = np.issubdtype(pixels.dtype, np.integer)
     half = np.iinfo(pixels.dtype).max / 2 if whole else 0.5
@@ -78,8 +78,11 @@ def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
         return opened.size
 
 
-def _decode(path: str | os.PathLike[str], max_pixels: int) -> Decoded:
-    """The file's pixels as stored, upright, once its size is known to be acceptable."""
+def read_stored(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> Decoded:
+    """The file's values as stored, upright, for files whose values are no colours.
+
+    Raises InputError as `read_image`.
+    """
     with _reading(path) as opened:
         check_size(*opened.size, str(path), max_pixels)
         return opened.decode()

@@ -1,0 +1,165 @@
+"""What every reader gives: panoramas by number, each checked when it is read.
+
+The arrays of a `Panorama` that comes from a source keep one rule, whatever the files hold:
+
+| pixel | distance | mask |
+|---|---|---|
+| a surface | > 0, finite | True |
+| sky, where the data say so | inf | False |
+| not given | 0 | False |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from panodepth.errors import ConfigError, InputError
+from panodepth.images import image_size, read_image, read_mask
+from panodepth.types import BoolArray, FloatArray, Panorama
+
+
+class PanoramaSource(Protocol):
+    """Panoramas by number, in an order that does not change; safe to hand to worker processes."""
+
+    @property
+    def name(self) -> str:
+        """What the source is called in logs and provenance."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Panorama:
+        """Panorama `index` of 0 .. len - 1: image, distance, mask and meta, see the table above.
+
+        meta holds at least "name", "unit" ("m" or "relative") and "source". Raises InputError that
+        names the file when this sample cannot be used; other samples may still be fine.
+        """
+        ...
+
+
+class DistanceMap(NamedTuple):
+    """What a distance file holds.
+
+    distance: (H, W) float32; 0 = not given, inf = sky. unit: "m", "relative", or None when the
+    file does not say.
+    """
+
+    distance: FloatArray
+    unit: str | None = None
+
+
+class DistanceReader(Protocol):
+    """Reads one distance file; raises InputError naming it."""
+
+    def __call__(self, path: Path) -> DistanceMap: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One sample's files, relative to the source's folder. name: its path without an ending."""
+
+    name: str
+    image: str
+    distance: str
+    mask: str | None = None
+
+
+@dataclass(frozen=True)
+class PairSource:
+    """A source of picture and distance files; the readers differ in how they find and decode them.
+
+    unit: of files that do not say. meta: added to every sample's. use_alpha: whether transparent
+    pixels of the picture are not valid.
+    """
+
+    name: str
+    root: Path
+    pairs: Sequence[Pair]
+    read_distance: DistanceReader
+    unit: str = "m"
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    use_alpha: bool = False
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, index: int) -> Panorama:
+        if not 0 <= index < len(self.pairs):
+            raise IndexError(f"{self.name} has {len(self.pairs)} samples, not {index + 1}")
+        pair = self.pairs[index]
+        image_path, distance_path = self.root / pair.image, self.root / pair.distance
+        for path, other in ((image_path, distance_path), (distance_path, image_path)):
+            if not path.is_file():
+                raise InputError(f"{path}: no such file; it belongs to {other.name}")
+        width, height = image_size(image_path)
+        check_full_sphere(width, height, str(image_path))
+        stored = self.read_distance(distance_path)
+        picture = read_image(image_path)
+        mask = picture.valid if self.use_alpha else None
+        if pair.mask is not None:
+            drawn = read_mask(self.root / pair.mask)
+            check_same_size(drawn, (height, width), str(self.root / pair.mask))
+            mask = drawn if mask is None else drawn & mask
+        meta = {
+            **self.meta,
+            "name": pair.name,
+            "unit": stored.unit or self.unit,
+            "source": self.name,
+            "image": pair.image,
+            "distance": pair.distance,
+        }
+        return make_panorama(picture.image, stored.distance, mask, meta, str(distance_path))
+
+
+def make_panorama(
+    image: FloatArray,
+    distance: FloatArray,
+    mask: BoolArray | None,
+    meta: Mapping[str, Any],
+    where: str,
+) -> Panorama:
+    """A panorama that keeps the rule at the head of this module.
+
+    image: (H, W, 3) in [0, 1]. distance: (H, W); NaN and values <= 0 = not given, inf = sky.
+    mask: (H, W), False = not given there (sky stays sky), or None. where: the file that errors
+    name. Raises InputError unless the sizes agree, W = 2H and some pixel is valid.
+    """
+    check_full_sphere(image.shape[1], image.shape[0], where)
+    check_same_size(distance, image.shape[:2], where)
+    sky = np.isposinf(distance)
+    valid = np.isfinite(distance) & (distance > 0)
+    if mask is not None:
+        valid &= mask
+    if not valid.any():
+        raise InputError(f"{where}: no valid pixel (all are 0, NaN, infinite or masked)")
+    clean = np.where(valid, distance, np.where(sky, np.inf, 0)).astype(np.float32)
+    return Panorama(np.ascontiguousarray(image, np.float32), clean, valid, dict(meta))
+
+
+def check_full_sphere(width: int, height: int, where: str) -> None:
+    """Raise InputError unless W = 2H."""
+    if width != 2 * height:
+        raise InputError(
+            f"{where}: {width}x{height} is not a full panorama, whose width is 2 x its height"
+        )
+
+
+def check_same_size(array: npt.NDArray[Any], size: tuple[int, ...], where: str) -> None:
+    """Raise InputError unless `array` has the picture's (H, W)."""
+    if array.shape != tuple(size):
+        found = "x".join(map(str, array.shape[::-1]))
+        raise InputError(f"{where}: is {found}, its picture {size[1]}x{size[0]}")
+
+
+def check_folder(root: str | Path) -> Path:
+    """The folder as a path. Raises ConfigError when there is none."""
+    path = Path(root).expanduser()
+    if not path.is_dir():
+        raise ConfigError(f"{path}: no such folder of panoramas")
+    return path
