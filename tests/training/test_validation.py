@@ -7,13 +7,13 @@ import pytest
 import torch
 from PIL import Image
 
-from panodepth.errors import InputError
+from panodepth.errors import InputError, PanodepthError
 from panodepth.model import save_model
 from panodepth.training.config import TEST_SEED, TRAINING_SEED, VALIDATION_SEED
 from panodepth.training.rendered import RenderedSet
-from panodepth.training.scores import summarise
+from panodepth.training.scores import Score, bootstrap_interval, summarise, table
 from panodepth.training.setup import build_network
-from panodepth.training.validation import constant, find_pairs, main, validate
+from panodepth.training.validation import constant, main, open_pairs, validate
 
 
 @pytest.fixture
@@ -21,10 +21,10 @@ def folder(tmp_path):
     """a1: truth 1 | 2 in halves, top row not given; b1: constant truth; c1 without a picture."""
     place = tmp_path / "pairs"
     place.mkdir()
-    truth = np.ones((8, 16), dtype=np.float16)
-    truth[:, 8:] = 2.0
+    truth = np.ones((28, 56), dtype=np.float16)
+    truth[:, 28:] = 2.0
     truth[0] = np.nan
-    flat = np.full((8, 16), 7.0, dtype=np.float32)
+    flat = np.full((28, 56), 7.0, dtype=np.float32)
     for name, distance in (("a1", truth), ("b1", flat), ("c1", flat)):
         np.savez(place / f"{name}_distance.npz", distance=distance)
         if name != "c1":
@@ -34,7 +34,7 @@ def folder(tmp_path):
 
 def test_constant_scores_by_hand(folder):
     scores = {s.name: s for s in validate(constant, folder)}
-    # the median of 56 ones and 56 twos is 1.5: errors 0.5 and 0.25
+    # the median of as many ones as twos is 1.5: errors 0.5 and 0.25
     assert scores["a1"].abs_rel == pytest.approx(0.375)
     assert scores["a1"].delta1 == 0.0
     assert scores["b1"].abs_rel == pytest.approx(0.0)
@@ -63,8 +63,12 @@ def test_groups_are_patterns(folder):
 
 
 def test_empty_folder_and_broken_files_are_named(tmp_path, folder):
+    (tmp_path / "none").mkdir()
+    with pytest.raises(PanodepthError, match=r"no NAME_distance\.npz"):
+        open_pairs(tmp_path / "none")
+    np.savez(tmp_path / "none" / "a_distance.npz", distance=np.ones((28, 56)))
     with pytest.raises(InputError, match=r"no NAME\.png"):
-        find_pairs(tmp_path)
+        open_pairs(tmp_path / "none")
     (folder / "a1.png").write_bytes(b"not a picture")
     with pytest.raises(InputError, match=r"a1\.png"):
         validate(constant, folder)
@@ -97,6 +101,28 @@ def test_rendered_set_is_scored_by_kind_from_its_own_seed(make_config, renderer)
     assert scores["indoor"]["abs_rel"] == pytest.approx(0, abs=1e-5)
     assert scores["outdoor"]["delta1"] == 1.0
     assert scores["sky"]["iou"] == 1.0
+
+
+def test_intervals_by_hand():
+    values = [0.1] * 50 + [0.3] * 50  # the mean of 100 draws: 0.2 ± 1.96 · 0.1 / 10
+    low, high = bootstrap_interval(values)
+    assert (low, high) == pytest.approx((0.1804, 0.2196), abs=0.002)
+    assert bootstrap_interval([4, 4, 4], [8, 8, 8]) == (0.5, 0.5)
+    assert bootstrap_interval([1, 0], [1, 0]) == (1.0, 1.0)  # images without sky drop out
+
+
+def test_summary_counts_sky_over_all_images_and_gives_intervals():
+    scores = [Score("a", "out", 0.1, 0.9, 30, 40), Score("b", "out", 0.3, 0.7, 10, 10)]
+    summary = summarise([*scores, Score("c", "in", 0.2, 0.8, 0, 0)], intervals=True)
+    assert summary["sky"]["iou"] == pytest.approx(0.8)
+    assert summary["sky"]["iou_low"] == pytest.approx(0.75)
+    assert summary["out"]["abs_rel"] == pytest.approx(0.2)
+    assert summary["out"]["abs_rel_low"] == pytest.approx(0.1)
+    assert summary["out"]["delta1_high"] == pytest.approx(0.9)
+    assert "abs_rel_low" not in summary["in"]  # one image says nothing of others
+    assert "abs_rel_low" not in summarise(scores)["out"]
+    assert "0.2000 [0.1000, 0.3000]" in table({"model": summary})
+    assert "sky" not in summarise([Score("a", "in", 0.1, 0.9)])
 
 
 def test_seed_ranges_are_apart():

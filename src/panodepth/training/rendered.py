@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -11,11 +12,59 @@ from torch import Tensor
 
 from panodepth.training.config import VALIDATION_SEED, DataConfig
 from panodepth.training.samples import Renderer, render_stored, scene_renderer
-from panodepth.training.scores import Score, Summary, score_map, summarise
+from panodepth.training.scores import Score, Summary, count_sky, score_map, summarise
 from panodepth.types import FloatArray
 
 PredictBatch = Callable[[Tensor], tuple[Tensor, Tensor | None]]
 """(B, 3, H, W) to log distance (B, H, W) and sky logit (B, H, W) or None."""
+
+
+class RenderedPanorama(NamedTuple):
+    """image: (3, H, W) uint8. distance: (H, W) float32 [m], 0 = not given, inf = sky."""
+
+    kind: str
+    number: int
+    image: Tensor
+    distance: FloatArray
+
+    @property
+    def name(self) -> str:
+        """Such as "outdoor_000012"."""
+        return f"{self.kind}_{self.number:06d}"
+
+
+def rendered_panoramas(
+    data: DataConfig, counts: Mapping[str, int], seed: int, renderer: Renderer | None = None
+) -> Iterator[RenderedPanorama]:
+    """Scenes 0 .. count - 1 of each kind ("indoor", "outdoor"), one by one, at `data`'s size."""
+    chosen = renderer or scene_renderer()
+    for kind, count in counts.items():
+        of_kind = dataclasses.replace(data, kind=kind)
+        for start in range(0, count, data.render_batch):
+            indices = range(start, min(start + data.render_batch, count))
+            with torch.no_grad():
+                stored = render_stored(chosen, of_kind, indices, seed=seed)
+            images, distances = stored.image.cpu(), stored.distance.cpu().numpy()
+            for i, index in enumerate(indices):
+                yield RenderedPanorama(kind, index, images[i], distances[i])
+
+
+def score_panorama(
+    prediction: FloatArray, logit: FloatArray | None, panorama: RenderedPanorama
+) -> Score | None:
+    """Measure (H, W) distance and sky logit, both at the panorama's size; None: no surface in it.
+
+    Sky is where logit > 0, and where the truth is infinite.
+    """
+    truth = panorama.distance
+    valid = np.isfinite(truth) & (truth > 0)
+    if not valid.any():
+        return None
+    score = score_map(prediction, truth, valid, panorama.name, panorama.kind)
+    if logit is None:
+        return score
+    both, either = count_sky(logit > 0, np.isinf(truth))
+    return dataclasses.replace(score, sky_both=both, sky_either=either)
 
 
 class RenderedSet:
@@ -35,43 +84,30 @@ class RenderedSet:
         self.count = count
         self.renderer = renderer
         self.seed = seed
-        self._images: Tensor | None = None
-        self._distance: list[tuple[str, FloatArray]] = []
+        self._panoramas: list[RenderedPanorama] = []
 
-    def _render(self) -> Tensor:
-        renderer = self.renderer or scene_renderer()
-        half = max(1, self.count // 2)
-        images = []
-        for kind in ("indoor", "outdoor"):
-            data = dataclasses.replace(self.data, kind=kind)
-            for start in range(0, half, data.render_batch):
-                indices = range(start, min(start + data.render_batch, half))
-                stored = render_stored(renderer, data, indices, seed=self.seed)
-                images.append(stored.image.cpu())
-                self._distance += [(kind, d.numpy()) for d in stored.distance.cpu()]
-        return torch.cat(images)
+    def panoramas(self) -> Sequence[RenderedPanorama]:
+        """All of them, kept in memory."""
+        if not self._panoramas:
+            half = max(1, self.count // 2)
+            counts = {"indoor": half, "outdoor": half}
+            made = rendered_panoramas(self.data, counts, self.seed, self.renderer)
+            self._panoramas = list(made)
+        return self._panoramas
 
     @torch.no_grad()
-    def score(self, predict: PredictBatch, batch: int) -> Summary:
+    def scores(self, predict: PredictBatch, batch: int) -> list[Score]:
+        """The score of every panorama, `batch` predicted at once."""
+        panoramas = self.panoramas()
+        scores: list[Score | None] = []
+        for start in range(0, len(panoramas), batch):
+            chosen = panoramas[start : start + batch]
+            log_distance, logit = predict(torch.stack([p.image for p in chosen]).float() / 255.0)
+            maps = log_distance.float().exp().cpu().numpy()
+            logits = [None] * len(chosen) if logit is None else logit.float().cpu().numpy()
+            scores += [score_panorama(*x) for x in zip(maps, logits, chosen, strict=True)]
+        return [score for score in scores if score is not None]
+
+    def score(self, predict: PredictBatch, batch: int, *, intervals: bool = False) -> Summary:
         """Mean AbsRel and δ1 by group, and the sky's intersection over union where predicted."""
-        if self._images is None:
-            self._images = self._render()
-        scores: list[Score] = []
-        both = either = 0
-        for start in range(0, len(self._images), batch):
-            images = self._images[start : start + batch].float() / 255.0
-            log_distance, logit = predict(images)
-            maps = log_distance.exp().cpu().numpy()
-            for i, prediction in enumerate(maps):
-                group, truth = self._distance[start + i]
-                valid = np.isfinite(truth) & (truth > 0)
-                if valid.any():
-                    scores.append(score_map(prediction, truth, valid, str(start + i), group))
-                if logit is not None:
-                    said, is_sky = (logit[i] > 0).cpu().numpy(), np.isinf(truth)
-                    both += int((said & is_sky).sum())
-                    either += int((said | is_sky).sum())
-        summary = summarise(scores)
-        if either:
-            summary["sky"] = {"iou": both / either}
-        return summary
+        return summarise(self.scores(predict, batch), intervals=intervals)

@@ -1,9 +1,11 @@
 """How good a model is, on rendered panoramas with exact truth and on folders of real ones.
 
-A folder holds NAME.png and NAME_distance.npz (key `distance`, (h, w), NaN = not given, any scale).
+A folder holds NAME.png and NAME_distance.{npz,exr,png} as `panodepth.data.open_folder` reads them
+(any scale; NaN, 0 and sky are not counted).
 Protocol: prediction resized to the reference's size, scaled by median(reference) /
 median(prediction) over the given pixels, no cap on distance, AbsRel and δ1 per image over those
-pixels (each pixel counts alike), then the mean over images.
+pixels (each pixel counts alike), then the mean over images, with a 95 % bootstrap interval over
+the images in brackets.
 
     python -m panodepth.training.validation --weights model.safetensors --data FOLDER
     python -m panodepth.training.validation --weights model.safetensors --rendered 200
@@ -18,6 +20,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -30,6 +33,9 @@ from panodepth.training.rendered import RenderedSet
 from panodepth.training.scores import Score, Summary, score_map, summarise, table
 from panodepth.types import FloatArray
 
+if TYPE_CHECKING:
+    from panodepth.data import PanoramaSource
+
 GROUPS = {"indoor": "a*", "outdoor": "b*"}
 OTHER = "other"
 
@@ -40,29 +46,23 @@ Predict = Callable[[FloatArray], FloatArray]
 # ---------------------------------------------------------------- folders
 
 
-def find_pairs(folder: str | Path) -> list[tuple[Path, Path]]:
-    """(NAME.png, NAME_distance.npz) of a folder, by name. Raises InputError when there is none."""
+def open_pairs(folder: str | Path) -> tuple[PanoramaSource, list[int]]:
+    """A folder's panoramas, and the numbers of those that have both a picture and a distance.
+
+    Raises PanodepthError when there is none.
+    """
+    from panodepth.data import open_folder
+
     root = Path(folder)
-    suffix = "_distance.npz"
-    references = sorted(root.glob(f"*{suffix}"))
-    found = [(p.with_name(p.name.removesuffix(suffix) + ".png"), p) for p in references]
-    pairs = [pair for pair in found if pair[0].exists()]
-    if not pairs:
+    source = open_folder(root)
+    whole = [
+        number
+        for number, pair in enumerate(source.pairs)
+        if (root / pair.image).is_file() and (root / pair.distance).is_file()
+    ]
+    if not whole:
         raise InputError(f"no NAME.png with NAME_distance.npz in {root}")
-    return pairs
-
-
-def read_pair(image: Path, reference: Path) -> tuple[FloatArray, FloatArray]:
-    """Image (H, W, 3) float32 in [0, 1] and reference distance (h, w) float32, NaN = not given."""
-    from PIL import Image
-
-    try:
-        with Image.open(image) as opened:
-            pixels = np.asarray(opened.convert("RGB"), dtype=np.float32) / 255.0
-        with np.load(reference, allow_pickle=False) as arrays:
-            return pixels, arrays["distance"].astype(np.float32)
-    except (OSError, KeyError, ValueError) as error:
-        raise InputError(f"cannot read {image.name} with {reference.name}: {error}") from None
+    return source, whole
 
 
 def validate(
@@ -71,16 +71,19 @@ def validate(
     """Score a predictor on every pair of a folder.
 
     groups: group name -> pattern of image names ("a*"); images that match none are "other".
+    Raises InputError naming the file when one cannot be used.
     """
     patterns = GROUPS if groups is None else groups
     scores = []
-    for image_path, reference_path in find_pairs(folder):
-        image, truth = read_pair(image_path, reference_path)
-        predicted = torch.from_numpy(predict(image))[None]
+    source, whole = open_pairs(folder)
+    for number in whole:
+        panorama = source[number]
+        truth, valid, name = panorama.distance, panorama.mask, panorama.meta["name"]
+        assert truth is not None
+        assert valid is not None
+        predicted = torch.from_numpy(predict(panorama.image))[None]
         height, width = truth.shape
         resized = resize_erp(predicted, (height, width), antialias=False)[0].numpy()
-        valid = np.isfinite(truth) & (truth > 0)
-        name = image_path.stem
         group = next((g for g, p in patterns.items() if fnmatch.fnmatch(name, p)), OTHER)
         scores.append(score_map(resized, truth, valid, name, group))
     return scores
@@ -89,6 +92,11 @@ def validate(
 def constant(image: FloatArray) -> FloatArray:
     """The prediction that knows nothing: distance 1 everywhere."""
     return np.ones(image.shape[:2], dtype=np.float32)
+
+
+def constant_batch(images: Tensor) -> tuple[Tensor, None]:
+    """`constant` for (B, 3, H, W): log distance 0, and no sky output."""
+    return torch.zeros_like(images[:, 0]), None
 
 
 def model_predictor(model: torch.nn.Module, size: tuple[int, int]) -> Predict:
@@ -167,7 +175,10 @@ def _report(chosen: argparse.Namespace) -> None:
     for folder in chosen.data:
         scores = validate(predict, folder, groups)
         flat = validate(constant, folder, groups)
-        rows = {"model": summarise(scores), "constant": summarise(flat)}
+        rows = {
+            "model": summarise(scores, intervals=True),
+            "constant": summarise(flat, intervals=True),
+        }
         show(str(folder), rows, images=[asdict(s) for s in scores])
     if chosen.rendered:
         data = DataConfig(height=height, width=width)
@@ -178,8 +189,8 @@ def _report(chosen: argparse.Namespace) -> None:
             return output.log_distance, output.sky_logit
 
         rows = {
-            "model": made.score(predict_batch, 4),
-            "constant": made.score(lambda x: (torch.zeros_like(x[:, 0]), None), 4),
+            "model": made.score(predict_batch, 4, intervals=True),
+            "constant": made.score(constant_batch, 4, intervals=True),
         }
         show(f"rendered, seed {chosen.seed}", rows)
 
