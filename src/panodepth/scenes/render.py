@@ -4,26 +4,34 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import lru_cache
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from panodepth.errors import ConfigError
+from panodepth.scenes.camera import Camera, draw_camera, photograph, plain_camera
+from panodepth.scenes.lighting import Lights, illuminate, occlusion, prepare
 from panodepth.scenes.outdoor import outdoor_scene
 from panodepth.scenes.primitives import Scene, pack
-from panodepth.scenes.raycast import cast, from_tiles, panorama_rays, tile_size
+from panodepth.scenes.raycast import Rays, cast, from_tiles, panorama_rays, tile_size
+from panodepth.scenes.reflections import reflections
 from panodepth.scenes.rooms import indoor_scene
-from panodepth.scenes.shading import expose, lighting, occlusion, sky, surfaces
+from panodepth.scenes.sky import haze, sky
+from panodepth.scenes.surfaces import SurfaceTable, surface_table, surfaces
+from panodepth.sphere import erp_rays
 
 INDOOR_SHARE = 0.6  # of a "mixed" batch
+HAZY_SHARE = 0.5  # of outdoor worlds
 _KINDS = ("mixed", "indoor", "outdoor")
+_CPU_PIXELS = 1 << 16  # shaded at once on the CPU: temporaries stay in its cache
 
 
 @dataclass(frozen=True)
 class SceneBatch:
-    """B rendered panoramas.
+    """B rendered panoramas, or views.
 
     image: (B, 3, H, W) sRGB in [0, 1]. distance: (B, H, W) metres, 0 in the sky. normals:
     (B, H, W, 3) unit, facing the camera, 0 in the sky. sky: (B, H, W) bool. label: (B, H, W) int64
@@ -43,13 +51,45 @@ class SceneBatch:
         return ~self.sky
 
 
+@dataclass(frozen=True)
+class PixelGrid:
+    """The pixels of a picture: tiled rays for casting, (3, H, W) unit rays, mean angle between
+    neighbours. wrap: left and right edges meet (a panorama).
+    """
+
+    rays: Rays
+    direction: Tensor
+    tile: tuple[int, int]
+    pixel_rad: float
+    wrap: bool = True
+
+    @property
+    def size(self) -> tuple[int, int]:
+        height, width = self.direction.shape[1:]
+        return height, width
+
+
+@lru_cache(maxsize=8)
+def panorama_grid(height: int, width: int, device: str = "cpu") -> PixelGrid:
+    """The pixels of an ERP panorama."""
+    direction = erp_rays(height, width, device=device).permute(2, 0, 1).contiguous()
+    rays = panorama_rays(height, width, device)
+    return PixelGrid(rays, direction, tile_size(height, width), 2 * math.pi / width)
+
+
 def make_scene(seed: int, index: int, kind: str = "mixed") -> Scene:
     """The world number `index` of `seed`; the same on every machine and worker."""
     if kind not in _KINDS:
         raise ConfigError(f"scene kind is {kind!r}, expected one of {', '.join(_KINDS)}")
     rng = np.random.default_rng([seed, index])
     indoor = kind == "indoor" if kind != "mixed" else rng.random() < INDOOR_SHARE
-    return indoor_scene(rng) if indoor else outdoor_scene(rng)
+    if indoor:
+        return indoor_scene(rng)
+    scene = outdoor_scene(rng)
+    air = np.random.default_rng([seed, index, 9])
+    if air.random() < HAZY_SHARE:
+        scene.sky.setdefault("haze_m", float(np.exp(air.uniform(np.log(60), np.log(1500)))))
+    return scene
 
 
 def render_batch(
@@ -60,81 +100,114 @@ def render_batch(
     *,
     kind: str = "mixed",
     device: torch.device | str = "cpu",
+    camera: bool = True,
 ) -> SceneBatch:
     """Render the worlds `indices` of `seed` as (height, width) panoramas with width = 2 height.
 
-    kind: "mixed", "indoor" or "outdoor". Each panorama depends on (seed, index, kind) alone.
+    kind: "mixed", "indoor" or "outdoor". camera: with the faults of lens, stitching, sensor and
+    file; without, only exposure and tone curve. Each panorama depends on (seed, index, kind) alone.
     Raises ConfigError for another kind.
     """
     scenes = [make_scene(seed, i, kind) for i in indices]
-    looks = torch.stack([_look(seed, i) for i in indices]).to(device)
-    indoor = torch.tensor([s.indoor for s in scenes])
-    out: list[SceneBatch | None] = [None] * len(scenes)
+    draw = draw_camera if camera else plain_camera
+    grid = panorama_grid(height, width, str(device))
+    return render_scenes(scenes, grid, [draw(seed, i) for i in indices])
+
+
+@torch.no_grad()
+def render_scenes(
+    scenes: Sequence[Scene], grid: PixelGrid, cameras: Sequence[Camera]
+) -> SceneBatch:
+    """Render given worlds on one grid, each with its camera."""
+    height, width = grid.size
+    device, count = grid.direction.device, len(scenes)
+    out = _Film(
+        radiance=torch.empty(count, 3, height, width, device=device),
+        distance=torch.empty(count, height, width, device=device),
+        normals=torch.empty(count, height, width, 3, device=device),
+        sky=torch.empty(count, height, width, dtype=torch.bool, device=device),
+        label=torch.empty(count, height, width, dtype=torch.int64, device=device),
+    )
     # Lamps and sun are lit by different passes, so indoor and outdoor worlds go apart.
     for inside in (True, False):
         rows = [i for i, s in enumerate(scenes) if s.indoor == inside]
         if rows:
-            part = render_scenes([scenes[i] for i in rows], height, width, looks[rows])
-            for k, i in enumerate(rows):
-                out[i] = _pick(part, k)
-    parts = [p for p in out if p is not None]
-    joined = {n: torch.cat([getattr(p, n) for p in parts]) for n in SceneBatch.__annotations__}
-    joined["indoor"] = indoor.to(device)
-    return SceneBatch(**joined)
-
-
-def _pick(batch: SceneBatch, row: int) -> SceneBatch:
-    return SceneBatch(*(getattr(batch, n)[row : row + 1] for n in SceneBatch.__annotations__))
-
-
-def _look(seed: int, index: int) -> Tensor:
-    """(8,) exposure target, shoulder, contrast, saturation, white balance (3), spare."""
-    rng = np.random.default_rng([seed, index, 7])
-    warm, green = 0.08 * rng.normal(), 0.025 * rng.normal()
-    balance = np.exp([warm - green, green, -warm - green])
-    values = [
-        rng.uniform(0.2, 0.75),
-        rng.uniform(1.5, 4.0),
-        rng.uniform(0.95, 1.25),
-        rng.uniform(0.7, 1.3),
-        *(balance / balance.mean()),
-        0.0,
-    ]
-    return torch.tensor(values, dtype=torch.float32)
-
-
-@torch.no_grad()
-def render_scenes(scenes: Sequence[Scene], height: int, width: int, looks: Tensor) -> SceneBatch:
-    """Render given worlds, all indoor or all outdoor; looks (B, 8) as for `shading.expose`."""
-    device = looks.device
-    primitives = pack(scenes, device)
-    rays = panorama_rays(height, width, str(device))
-    tile = tile_size(height, width)
-    hits = cast(primitives, rays)
-    seen = surfaces(primitives, hits, rays.direction, 2 * math.pi / width)
-
-    def picture(x: Tensor) -> Tensor:
-        shape = (len(scenes), *rays.direction.shape[:2], -1)
-        return from_tiles(x.reshape(shape), height, width, tile)
-
-    point, normal = picture(seen.point), picture(seen.normal)
-    hit = picture(seen.hit[..., None])[..., 0]
-    # Sky rays have a stand-in point at 1 m; push it away so that it occludes nothing.
-    point = torch.where(hit[..., None], point, point * 1e4)
-    ambient = torch.tensor([s.ambient for s in scenes], device=device)[:, None, None]
-    up = -normal[..., 1:2]
-    hemisphere = 0.8 + 0.2 * up if scenes[0].indoor else 0.62 + 0.38 * up
-    light = picture(lighting(primitives, scenes, seen))
-    light = light + ambient * hemisphere * occlusion(point, normal)[..., None]
-    albedo, emission = picture(seen.albedo), picture(seen.emission[..., None])
-    radiance = albedo * (light + emission)
-    above = picture(sky(scenes, rays.direction))
-    radiance = torch.where(hit[..., None], radiance, above)
+            _expose([scenes[i] for i in rows], grid, out, torch.tensor(rows, device=device))
     return SceneBatch(
-        image=expose(radiance, looks),
-        distance=torch.where(hit, picture(seen.distance[..., None])[..., 0], 0.0),
-        normals=torch.where(hit[..., None], normal, 0.0),
-        sky=~hit,
-        label=torch.where(hit, picture(seen.label[..., None])[..., 0], 0),
+        image=photograph(out.radiance, cameras, wrap=grid.wrap),
+        distance=out.distance,
+        normals=out.normals,
+        sky=out.sky,
+        label=out.label,
         indoor=torch.tensor([s.indoor for s in scenes], device=device),
+    )
+
+
+@dataclass(frozen=True)
+class _Film:
+    """What rendering fills in, scene by scene; as `SceneBatch`, with linear light."""
+
+    radiance: Tensor
+    distance: Tensor
+    normals: Tensor
+    sky: Tensor
+    label: Tensor
+
+
+def _expose(scenes: Sequence[Scene], grid: PixelGrid, film: _Film, rows: Tensor) -> None:
+    """Render scenes that are all indoor or all outdoor into the `rows` of the film."""
+    height, width = grid.size
+    primitives = pack(scenes, grid.direction.device)
+    hits = cast(primitives, grid.rays)
+    distance, index = (
+        from_tiles(x[..., None], height, width, grid.tile).reshape(len(scenes), -1)
+        for x in (hits.distance, hits.index)
+    )
+    lights, table = prepare(primitives, scenes), surface_table(primitives)
+    at_once = len(scenes)
+    if grid.direction.device.type == "cpu":
+        at_once = max(1, _CPU_PIXELS // (height * width))
+    for start in range(0, len(scenes), at_once):
+        part = slice(start, start + at_once)
+        shaded = _shade(scenes[part], grid, (table, lights), (distance[part], index[part]), start)
+        for field in fields(_Film):
+            getattr(film, field.name).index_copy_(0, rows[part], getattr(shaded, field.name))
+
+
+def _shade(
+    scenes: Sequence[Scene],
+    grid: PixelGrid,
+    world: tuple[SurfaceTable, Lights],
+    hits: tuple[Tensor, Tensor],
+    start: int,
+) -> _Film:
+    """Light and materials of the scenes start .. start + b − 1 at their hits (b, R)."""
+    height, width = grid.size
+    table, lights = world
+    rays = grid.direction.flatten(1)
+    seen = surfaces(table, hits, start, rays, grid.pixel_rad)
+    light, overhead = illuminate(lights, slice(start, start + len(scenes)), seen)
+    # Sky rays have a stand-in point at 1 m; push it away so that it occludes nothing.
+    point = torch.where(seen.hit, seen.point, seen.point * 1e4)
+    shape = (3, len(scenes), height, width)
+    near = occlusion(point.view(shape), seen.normal.view(shape), grid.pixel_rad, wrap=grid.wrap)
+    flat, up = (0.8, 0.2) if lights.indoor else (0.62, 0.38)
+    hemisphere = (flat - up * seen.normal[1]) * overhead * near.flatten(1)
+    ambient = lights.ambient[start : start + len(scenes)].T[:, :, None]
+    radiance = seen.albedo * (light + ambient * hemisphere + seen.emission)
+    if not lights.indoor:
+        radiance = haze(scenes, radiance, seen.distance)
+    scene, pixel = (~seen.hit).nonzero(as_tuple=True)
+    if len(scene):
+        radiance[:, scene, pixel] = sky(scenes, scene, rays[:, pixel])
+    radiance = radiance.view(shape)
+    if grid.wrap:
+        radiance = reflections(radiance, seen)
+    picture = (len(scenes), height, width)
+    return _Film(
+        radiance=radiance.transpose(0, 1),
+        distance=torch.where(seen.hit, seen.distance, 0.0).view(picture),
+        normals=torch.where(seen.hit, seen.normal, 0.0).permute(1, 2, 0).view(*picture, 3),
+        sky=~seen.hit.view(picture),
+        label=torch.where(seen.hit, seen.label, 0).view(picture),
     )

@@ -323,42 +323,48 @@ def choose(rng: np.random.Generator, *names: str) -> int:
     return int(rng.integers(group.start, group.stop))
 
 
+# The atlas is one picture: ACROSS textures side by side, each as a strip of its mip levels from
+# large to small, every level with a border of one texel that continues it on the other side.
+ACROSS = 16
+STRIP = 2 * SIZE - 2 * (SIZE >> LEVELS) + 2 * LEVELS  # texels
+TALL = SIZE + 2
+
+
 @lru_cache(maxsize=4)
 def atlas(device: str = "cpu") -> Tensor:
-    """(rows, 3) float32: all textures' mip levels, flattened; `sample` knows the layout."""
-    out = []
+    """(1, 3, h, w) float32 linear RGB: all textures with their mip levels, laid out as above."""
+    total = sum(count for _, count in _MAKERS.values())
+    out = torch.zeros(1, 3, -(-total // ACROSS) * TALL, ACROSS * STRIP)
+    place = 0
     for number, (maker, count) in enumerate(_MAKERS.values()):
         for k in range(count):
             texture = maker(np.random.default_rng([_SEED, number, k]))
             level = torch.from_numpy(np.clip(texture, 0, 1)).float().permute(2, 0, 1)[None]
+            x, y = place % ACROSS * STRIP, place // ACROSS * TALL
             for _ in range(LEVELS):
-                out.append(level[0].permute(1, 2, 0).reshape(-1, 3))
+                size = level.shape[-1] + 2
+                wrapped = torch.nn.functional.pad(level, (1, 1, 1, 1), mode="circular")
+                out[..., y : y + size, x : x + size] = wrapped
+                x += size
                 level = torch.nn.functional.avg_pool2d(level, 2)
-    return torch.cat(out).to(device).contiguous()
+            place += 1
+    return out.to(device)
 
 
-_LEVEL_START = [sum((SIZE >> j) ** 2 for j in range(i)) for i in range(LEVELS + 1)]
+def sample(texture: Tensor, u: Tensor, v: Tensor, texels_per_pixel: Tensor) -> Tensor:
+    """Bilinear texture colours from the best mip level: (3, R) linear RGB.
 
-
-def sample(texture: Tensor, uv: Tensor, texels_per_pixel: Tensor) -> Tensor:
-    """Bilinear texture colours from the best mip level.
-
-    texture: (R,) int64. uv: (R, 2) in repeats. texels_per_pixel: (R,) footprint at level 0.
-    Returns (R, 3) linear RGB.
+    texture: (R,) index, as float or int. u, v: (R,) in repeats. texels_per_pixel: (R,) footprint
+    at level 0.
     """
-    table = atlas(str(uv.device))
-    level = texels_per_pixel.clamp(1.0, 2.0 ** (LEVELS - 1)).log2().round().to(torch.int64)
-    size = SIZE >> level
-    starts = torch.tensor(_LEVEL_START, device=uv.device)
-    base = texture * _LEVEL_START[-1] + starts[level]
-    position = (uv - uv.floor()) * size[:, None] - 0.5
-    corner = position.floor()
-    fraction = position - corner
-    c = corner.to(torch.int64)
-    mask = size - 1  # sizes are powers of two
-    x0, y0 = c[:, 0] & mask, c[:, 1] & mask
-    x1, y1 = (x0 + 1) & mask, (y0 + 1) & mask
-    fx, fy = fraction[:, :1], fraction[:, 1:]
-    top = torch.lerp(table[base + y0 * size + x0], table[base + y0 * size + x1], fx)
-    bottom = torch.lerp(table[base + y1 * size + x0], table[base + y1 * size + x1], fx)
-    return torch.lerp(top, bottom, fy)
+    table = atlas(str(u.device))
+    height, width = table.shape[-2:]
+    level = texels_per_pixel.clamp(1.0, 2.0 ** (LEVELS - 1)).log2().round()
+    size = SIZE * torch.exp2(-level)
+    row = torch.floor((texture + 0.5) / ACROSS)
+    before = 2 * (SIZE - size + level) + 1  # texels of the larger levels and the border
+    x = (u - u.floor()) * size + before + (texture - row * ACROSS) * STRIP
+    y = (v - v.floor()) * size + 1 + row * TALL
+    grid = torch.stack([x * (2 / width) - 1, y * (2 / height) - 1], -1)[None, None]
+    found = torch.nn.functional.grid_sample(table, grid, align_corners=False)
+    return found[0, :, 0]
