@@ -123,13 +123,9 @@ def _read_exr(path: Path, scale: float | None) -> DistanceMap:
 
 
 def _read_tiff(path: Path, scale: float | None) -> DistanceMap:
-    from PIL import Image
-
     values = read_stored(path).pixels
-    with Image.open(path) as image:
-        text = image.tag_v2.get(270, "")  # type: ignore[attr-defined]
-    said = _json_or_nothing(text)
-    return DistanceMap(_scaled(values, {**_sidecar(path), **said}, scale, path), _said_unit(said))
+    said = {**_tiff_description(path), **_sidecar(path)}
+    return DistanceMap(_scaled(values, said, scale, path), _said_unit(said))
 
 
 def _read_png(path: Path, scale: float | None) -> DistanceMap:
@@ -203,10 +199,15 @@ def _sidecar(path: Path) -> dict[str, Any]:
     return said
 
 
-def _json_or_nothing(text: Any) -> dict[str, Any]:
+def _tiff_description(path: Path) -> dict[str, Any]:
+    """The JSON that `panodepth predict --format tiff` leaves in ImageDescription, if it is there."""
+    from PIL import TiffImagePlugin
+
     try:
-        said = json.loads(text)
-    except (TypeError, ValueError):
+        with path.open("rb") as file:
+            image = TiffImagePlugin.TiffImageFile(file)
+            said = json.loads(image.tag_v2.get(TiffImagePlugin.IMAGEDESCRIPTION, "{}"))
+    except (OSError, SyntaxError, KeyError, TypeError, ValueError):  # a kind Pillow does not know
         return {}
     return said if isinstance(said, dict) else {}
 

@@ -131,20 +131,24 @@ def read_index(tar: Path) -> ShardIndex:
 def scan(tar: Path) -> ShardIndex:
     """An index made by reading the headers of any WebDataset tar that holds panoramas."""
     groups: dict[str, dict[str, Member]] = {}
+    end = 0
     try:
         with tarfile.open(tar, "r:") as archive:
             for member in archive:
+                end = member.offset_data + -(-member.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
                 folder, _, name = member.name.rpartition("/")
                 stem, _, ending = name.partition(".")
                 if member.isfile() and stem:
                     key = f"{folder}/{stem}" if folder else stem
                     groups.setdefault(key, {})[ending] = Member(member.offset_data, member.size)
-        size = tar.stat().st_size
+        with tar.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(end)
+            mark = file.read(tarfile.BLOCKSIZE)
     except (OSError, tarfile.TarError, EOFError) as error:
         raise InputError(f"{tar}: not a whole, uncompressed tar file ({error})") from error
-    last = max((m.offset + m.size for files in groups.values() for m in files.values()), default=0)
-    if last > size:
-        raise InputError(f"{tar}: cut short, its last file ends at byte {last} of {size}")
+    if mark != bytes(tarfile.BLOCKSIZE):  # tarfile takes a cut header for the end
+        raise InputError(f"{tar}: cut short, no end mark at byte {end} of {size}")
     samples = [
         Sample(key, files)
         for key, files in groups.items()
