@@ -1,5 +1,14 @@
 """Synthetic panoramas with exact distance, normals and sky mask: rooms and outdoor places."""
 
 from panodepth.scenes.render import SceneBatch, make_scene, render_batch, render_scenes
+from panodepth.scenes.views import ViewBatch, ViewSpec, render_views
 
-__all__ = ["SceneBatch", "make_scene", "render_batch", "render_scenes"]
+__all__ = [
+    "SceneBatch",
+    "ViewBatch",
+    "ViewSpec",
+    "make_scene",
+    "render_batch",
+    "render_scenes",
+    "render_views",
+]
