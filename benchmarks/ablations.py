@@ -1,0 +1,271 @@
+"""Train every ablation with several seeds, score it, and print one table.
+
+    python benchmarks/ablations.py --cache cache --out runs/ablations --seeds 0,1 \\
+        --data real=FOLDER --write docs/ablations.md
+
+Each recipe of recipes/ablations differs from full.toml in one thing. All share one cache of
+rendered panoramas; the seed changes the initial weights, the order of the data and the
+augmentation. A run that was stopped goes on, a finished one is read from OUT/results. Scored on
+rendered panoramas of the validation seed and on folders (see `panodepth.training.validation`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from panodepth.errors import ConfigError, PanodepthError
+from panodepth.model import load_model
+from panodepth.training.config import DataConfig, TrainConfig, load_config
+from panodepth.training.rendered import RenderedSet
+from panodepth.training.scores import Score, summarise
+from panodepth.training.trainer import train
+from panodepth.training.validation import model_predictor, validate
+
+RECIPES = Path(__file__).parents[1] / "recipes" / "ablations"
+BASE = "full"
+ORDER = ("full", "no_sphere", "no_bias", "no_wrap", "no_normal", "l1", "paper_align")
+BEGIN, END = "<!-- table: benchmarks/ablations.py -->", "<!-- end of table -->"
+# Two-sided 95 % quantiles of Student's t for 1 .. 10 degrees of freedom; the last for more.
+STUDENT_T = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23)
+
+Columns = dict[str, float]
+"""Such as "rendered indoor" -> AbsRel."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is run. data: name -> folder; rendered: how many panoramas, half of them indoor."""
+
+    out: Path
+    recipes: tuple[str, ...]
+    seeds: tuple[int, ...]
+    settings: tuple[str, ...]
+    data: Mapping[str, Path]
+    rendered: int
+
+
+def title(name: str) -> str:
+    """What a recipe is: its first line."""
+    first = (RECIPES / f"{name}.toml").read_text(encoding="utf-8").partition("\n")[0]
+    return first.removeprefix("#").strip()
+
+
+class Scorer:
+    """Measures models on the same panoramas, rendered once for each size."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self._rendered: dict[tuple[int, int], RenderedSet] = {}
+
+    def score(self, weights: Path, kept: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+        """Data set -> scores of its images; those in `kept` are not measured again."""
+        model = load_model(weights)
+        size = (model.config.size[0], model.config.size[1])
+        scores: dict[str, list[Score]] = {}
+        if "rendered" not in kept and self.plan.rendered:
+            if size not in self._rendered:
+                data = DataConfig(height=size[0], width=size[1])
+                self._rendered[size] = RenderedSet(data, self.plan.rendered)
+            made = self._rendered[size]
+            scores["rendered"] = made.scores(lambda images: tuple(model(images)), 8)
+        for name, folder in self.plan.data.items():
+            if name not in kept:
+                scores[name] = validate(model_predictor(model, size), folder)
+        return {**kept, **{name: [asdict(s) for s in found] for name, found in scores.items()}}
+
+
+def _identity(config: TrainConfig) -> dict[str, Any]:
+    """What makes a run this run: all but where files lie and how the work is spread."""
+    values: dict[str, Any] = json.loads(json.dumps(config.to_dict()))
+    for table, keys in (("run", ("out", "threads")), ("data", ("cache", "workers"))):
+        for key in keys:
+            del values[table][key]
+    return values
+
+
+def run_one(plan: Plan, name: str, seed: int, scorer: Scorer) -> dict[str, Any]:
+    """Train and score one recipe with one seed, or read what an earlier call found.
+
+    Raises ConfigError when the earlier result belongs to another state of the recipe.
+    """
+    place = plan.out / f"{name}_seed{seed}"
+    out = f"run.out={json.dumps(str(place))}"
+    settings = [*plan.settings, f"run.seed={seed}", out]
+    config = load_config(RECIPES / f"{name}.toml", settings)
+    file = plan.out / "results" / f"{name}_seed{seed}.json"
+    record: dict[str, Any] = {"recipe": name, "seed": seed, "config": _identity(config)}
+    record |= {"scores": {}, "seconds": 0.0}
+    if file.exists():
+        earlier = json.loads(file.read_text(encoding="utf-8"))
+        if earlier["config"] != record["config"]:
+            raise ConfigError(f"{file} is of another state of {name}.toml; use another --out")
+        record = earlier
+    weights = place / "model.safetensors"
+    wanted = {*plan.data, *(["rendered"] if plan.rendered else [])}
+    if not record["seconds"] or not weights.exists():
+        begun = time.monotonic()
+        if not train(config).finished:
+            raise KeyboardInterrupt
+        record["seconds"] = time.monotonic() - begun
+    elif wanted <= record["scores"].keys():
+        return record
+    record["scores"] = scorer.score(weights, record["scores"])
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f".{file.name}.{os.getpid()}")
+    temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    temporary.replace(file)
+    return record
+
+
+def columns(record: Mapping[str, Any], data: Sequence[str]) -> Columns:
+    """AbsRel of each data set and group, and the sky's IoU."""
+    found: Columns = {}
+    for name in data:
+        for group, values in summarise([Score(**s) for s in record["scores"][name]]).items():
+            if "abs_rel" in values:
+                found[f"{name} {group}"] = values["abs_rel"]
+            elif "iou" in values:
+                found[f"{name} sky IoU"] = values["iou"]
+    return found
+
+
+def pooled_spread(rows: Mapping[str, Sequence[float]]) -> tuple[float, int]:
+    """Standard deviation between seeds, pooled over the rows, and its degrees of freedom."""
+    squares, freedom = 0.0, 0
+    for values in rows.values():
+        mean = sum(values) / len(values)
+        squares += sum((v - mean) ** 2 for v in values)
+        freedom += len(values) - 1
+    return (math.sqrt(squares / freedom) if freedom else math.nan), freedom
+
+
+def noise_limit(rows: Mapping[str, Sequence[float]], name: str) -> float:
+    """The difference from the base row that seeds alone explain: t · s · √(1/n + 1/n_base)."""
+    spread, freedom = pooled_spread(rows)
+    if not freedom:
+        return math.inf
+    quantile = STUDENT_T[min(freedom, len(STUDENT_T)) - 1]
+    return quantile * spread * math.sqrt(1 / len(rows[name]) + 1 / len(rows[BASE]))
+
+
+def cell(rows: Mapping[str, Sequence[float]], name: str, higher_is_better: bool) -> str:
+    """Mean, range over the seeds, and how it differs from the base row."""
+    values = rows[name]
+    mean = sum(values) / len(values)
+    text = f"{mean:.4f} ({min(values):.4f}–{max(values):.4f})"
+    if name == BASE or BASE not in rows:
+        return text
+    difference = mean - sum(rows[BASE]) / len(rows[BASE])
+    if abs(difference) < noise_limit(rows, name):
+        return f"{text} ~"
+    return f"{text} {'better' if (difference > 0) == higher_is_better else 'worse'}"
+
+
+def markdown(records: Sequence[Mapping[str, Any]], data: Sequence[str]) -> str:
+    """The table and the rule by which differences are called noise."""
+    by_column: dict[str, dict[str, list[float]]] = {}
+    for record in records:
+        for column, value in columns(record, data).items():
+            by_column.setdefault(column, {}).setdefault(record["recipe"], []).append(value)
+    names = list(dict.fromkeys(r["recipe"] for r in records))
+    lines = [f"| | {' | '.join(by_column)} |", "|---" * (len(by_column) + 1) + "|"]
+    for name in names:
+        cells = [cell(rows, name, column.endswith("IoU")) for column, rows in by_column.items()]
+        lines.append(f"| `{name}`: {title(name)} | {' | '.join(cells)} |")
+    runs = [f"{r['recipe']} {r['seed']}" for r in records]
+    config = records[0]["config"]
+    lines += [
+        "",
+        f"{len(runs)} runs of {config['run']['steps']} steps with"
+        f" {config['data']['batch']} panoramas of {config['data']['height']}×"
+        f"{config['data']['width']}, seeds"
+        f" {', '.join(sorted({str(r['seed']) for r in records}))}. AbsRel, lower is better: mean"
+        " and range over the seeds. `~`: within noise of the first row, that is, nearer than"
+        " t · s · √(1/n + 1/n₀), where s is the standard deviation between seeds pooled over all"
+        " rows of the column, t its 95 % quantile of Student's distribution, and n and n₀ the"
+        " numbers of seeds. Each column shares its images, so the choice of images is not in it.",
+    ]
+    return "\n".join(lines)
+
+
+def write_table(file: Path, text: str) -> None:
+    """Put the table between the two markers of a page. Raises ConfigError without them."""
+    page = file.read_text(encoding="utf-8")
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ConfigError(f"{file} has no lines {BEGIN} and {END}")
+    file.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
+
+
+def _folder(text: str) -> tuple[str, Path]:
+    name, equals, folder = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=DIR")
+    return name, Path(folder)
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--cache", type=Path, help="rendered panoramas, shared by all runs")
+    parser.add_argument("--seeds", default="0,1")
+    parser.add_argument("--recipes", default=",".join(ORDER))
+    parser.add_argument("--data", type=_folder, action="append", default=[], metavar="NAME=DIR")
+    parser.add_argument("--rendered", type=int, default=128, help="of the validation seed")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--set", action="append", default=[], dest="settings", metavar="KEY=VALUE")
+    parser.add_argument("--write", type=Path, help="page to put the table into")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run what is missing, print the table; returns the exit code."""
+    chosen = parse(arguments)
+    torch.set_num_threads(chosen.threads)
+    settings = [*chosen.settings, f"run.threads={chosen.threads}"]
+    if chosen.cache:
+        settings.append(f"data.cache={json.dumps(str(chosen.cache))}")
+    plan = Plan(
+        out=chosen.out,
+        recipes=tuple(chosen.recipes.split(",")),
+        seeds=tuple(int(s) for s in chosen.seeds.split(",")),
+        settings=tuple(settings),
+        data=dict(chosen.data),
+        rendered=chosen.rendered,
+    )
+    scorer, records = Scorer(plan), []
+    try:
+        for seed in plan.seeds:
+            for name in plan.recipes:
+                records.append(run_one(plan, name, seed, scorer))
+                print(f"{name}, seed {seed}: {records[-1]['seconds'] / 60:.1f} min", flush=True)
+        records.sort(key=lambda r: (plan.recipes.index(r["recipe"]), r["seed"]))
+        text = markdown(records, [*(["rendered"] if plan.rendered else []), *plan.data])
+        print(text)
+        if chosen.write:
+            write_table(chosen.write, text)
+    except PanodepthError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
