@@ -25,7 +25,8 @@ class Panorama:
     """One equirectangular (ERP) image with what is known about it.
 
     image: (H, W, 3) float32 in [0, 1], sRGB-coded.
-    distance: (H, W) float32 > 0, or None; its unit is meta["unit"] ("m" or "relative").
+    distance: (H, W) float32 > 0, or None; its unit is meta["unit"] ("m" or "relative"). From a
+        source of `data`: inf = sky, 0 = not given, and the mask is False there.
     mask: (H, W) bool, True = distance (or the pixel, without distance) is valid; None = all are.
     meta: plain JSON values, e.g. {"name": ..., "unit": ..., "source": ...}.
     """

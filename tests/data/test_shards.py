@@ -121,13 +121,14 @@ def test_encodings_that_do_not_exist(bad):
 def test_a_source_goes_into_shards_and_comes_back(big, tmp_path):
     done: list[int] = []
     out = tmp_path / "out"
-    meta = {"licence": "CC0-1.0", "seed": 3}
+    meta = {"licence": "CC0-1.0", "seed": 3, "size": (1, 2), "made": Path("by/us")}
     written = write_shards(big, out, limits=PAIRS_A_SHARD, meta=meta, on_sample=done.append)
     assert [path.name for path in written.shards] == ["big-000000.tar", "big-000001.tar"]
     assert written.samples == 4
     assert [number for number, _ in written.skipped] == [2]
     assert "2_distance.npz" in written.skipped[0][1]
     assert done == [0, 1, 3, 4]
+    assert write_shards(big, out, limits=PAIRS_A_SHARD, meta=meta).samples == 4
     assert verify_shards(out) == []
     shards = open_source("shards", out)
     assert len(shards) == 4
@@ -282,6 +283,19 @@ def test_a_damaged_index(big, tmp_path, text, said):
     index_path(out / "big-000000.tar").write_text(text)
     with pytest.raises(InputError, match=said):
         open_shards(out)
+
+
+@pytest.mark.parametrize(
+    "row", [[-2, 5, 0], [0, -5, 0], [0, 2**62, 0], [2**62, 2**62, 0], [2**70, 1, 0]]
+)
+def test_an_index_that_points_outside(big, tmp_path, row):
+    write_shards(big, tmp_path / "out")
+    file = index_path(tmp_path / "out/big-000000.tar")
+    content = json.loads(file.read_text())
+    content["samples"][1][2] = row
+    file.write_text(json.dumps(content))
+    with pytest.raises(InputError, match="damaged index"):
+        open_shards(tmp_path / "out")
 
 
 def test_a_tar_without_an_index_is_scanned(big, tmp_path):

@@ -200,7 +200,7 @@ def _sidecar(path: Path) -> dict[str, Any]:
 
 
 def _tiff_description(path: Path) -> dict[str, Any]:
-    """The JSON that `panodepth predict --format tiff` leaves in ImageDescription, if it is there."""
+    """The JSON that our own TIFF writer leaves in ImageDescription, if it is there."""
     from PIL import TiffImagePlugin
 
     try:

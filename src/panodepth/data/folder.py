@@ -58,7 +58,7 @@ def open_folder(
     reader = DistanceFile(
         scale=about.get("scale") if scale is None else scale, unit=unit or about.get("unit")
     )
-    name = str(about.get("source", root.name))
+    name = str(about.get("source", root.resolve().name))
     return PairSource(name, root, pairs, reader, "relative", meta, use_alpha=True)
 
 

@@ -117,7 +117,11 @@ def read_index(tar: Path) -> ShardIndex:
         table = np.array([row[1:] for row in content["samples"]], np.int64)
         table = table.reshape(len(keys), len(endings), 3)
         size, sha256, about = int(content["size"]), content["sha256"], dict(content["about"])
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        if (table[..., :2].min(axis=(0, 1), initial=0) < (-1, 0)).any() or (
+            table[..., :2].astype(np.float64).sum(axis=2).max(initial=0) > size
+        ):
+            raise ValueError("a file lies outside the tar")
+    except (OSError, ValueError, KeyError, TypeError, IndexError, OverflowError) as error:
         raise InputError(f"{file}: damaged index of a shard ({error!r}); delete it") from error
     try:
         found = tar.stat().st_size

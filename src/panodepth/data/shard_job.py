@@ -6,6 +6,7 @@ what one run would have.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -44,12 +45,12 @@ def write_shards(
     when no sample could be used.
     """
     encoding, limits = encoding or Encoding(), limits or ShardLimits()
-    job = {
+    job: dict[str, Any] = {
         "source": source.name,
         "length": len(source),
         "encoding": asdict(encoding),
         "limits": asdict(limits),
-        "meta": meta or {},
+        "meta": json.loads(json.dumps(meta or {}, default=str)),  # as an index gives it back
     }
     prefix = clean_key(source.name).strip("_-") or "shard"
     writer = ShardWriter(out, prefix, encoding=encoding, limits=limits)

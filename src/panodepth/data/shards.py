@@ -87,7 +87,7 @@ def open_shards(path: str | Path, split: Path | None = None) -> Shards:
         indexes = [index.only(wanted) for index in indexes]
         if not any(map(len, indexes)):
             raise ConfigError(f"{root}: none of the {len(wanted)} keys of {split} is in it")
-    return Shards(root.stem if root.is_file() else root.name, tars, indexes)
+    return Shards(root.stem if root.is_file() else root.resolve().name, tars, indexes)
 
 
 def verify_shards(path: str | Path) -> list[str]:
