@@ -99,16 +99,27 @@ def constant_batch(images: Tensor) -> tuple[Tensor, None]:
     return torch.zeros_like(images[:, 0]), None
 
 
+@torch.no_grad()
+def run_network(
+    model: torch.nn.Module, image: FloatArray, size: tuple[int, int]
+) -> tuple[Tensor, Tensor | None]:
+    """A SphereViT at `size` (H, W), multiples of 14, on one picture (h, w, 3) in [0, 1].
+
+    Returns distance and sky logit (or None), (H, W) float32 on the CPU.
+    """
+    pixels = torch.from_numpy(image).permute(2, 0, 1)[None]
+    small = resize_erp(pixels, size, antialias=True).clamp(0.0, 1.0)
+    output = model(small.to(next(model.parameters()).device))
+    logit = output.sky_logit
+    distance = output.log_distance[0].float().exp().cpu()
+    return distance, None if logit is None else logit[0].float().cpu()
+
+
 def model_predictor(model: torch.nn.Module, size: tuple[int, int]) -> Predict:
     """A `Predict` from a SphereViT that runs at `size` (H, W), multiples of 14."""
-    device = next(model.parameters()).device
 
-    @torch.no_grad()
     def predict(image: FloatArray) -> FloatArray:
-        pixels = torch.from_numpy(image).permute(2, 0, 1)[None].to(device)
-        small = resize_erp(pixels, size, antialias=True).clamp(0.0, 1.0)
-        log_distance: Tensor = model(small).log_distance
-        return log_distance[0].float().exp().cpu().numpy()
+        return run_network(model, image, size)[0].numpy()
 
     return predict
 
