@@ -153,33 +153,48 @@ def _patch(o: Axes, d: Axes, shape: Tensor) -> Tensor:
 def local_normals(
     kind: Tensor, local: Tensor, half: Tensor, taper: Tensor, shape: tuple[Tensor, Tensor]
 ) -> Tensor:
-    """(R, 3) outward normals at surface points, as covectors of the local box, not normalised.
+    """(3, R) outward normals at surface points, as covectors of the local box, not normalised.
 
-    kind, taper: (R,). local: (R, 3) in −1..1. half: (R, 3) metres. shape: a (K, NUMBERS) table and
+    kind, taper: (R,). local: (3, R) in −1..1. half: (3, R) metres. shape: a (K, NUMBERS) table and
     (R,) rows of it: few points need these wide numbers.
     """
-    size = local.abs()
-    face = F.one_hot(size.argmax(-1), 3).to(local) * torch.sign(local)
-    choice = kind[:, None]
-    normal = torch.where(choice == BOX, face, local)
-    normal = torch.where(choice == CYLINDER, _frustum_normals(local, taper), normal)
+    box, tube = kind == BOX, kind == CYLINDER
+    cap, side = _frustum_normals(local, taper)
+    normal = torch.stack(
+        [
+            torch.where(box, torch.where(main, sign, 0.0), value)
+            for main, sign, value in zip(_main_axis(local), local.sign(), local, strict=True)
+        ]
+    )
+    steep = torch.where(cap, local[1].sign(), side)
+    normal[1] = torch.where(tube, steep, normal[1])
+    flat = tube & cap
+    normal[0].masked_fill_(flat, 0.0)
+    normal[2].masked_fill_(flat, 0.0)
     rare = (kind >= CONVEX).nonzero()[:, 0]
     if len(rare):
         table, rows = shape
         numbers = table[rows[rare]]
-        found = _rare_normals(kind[rare], local[rare], half[rare], numbers)
-        normal = normal.index_copy(0, rare, found)
+        found = _rare_normals(kind[rare], local[:, rare].T, half[:, rare].T, numbers)
+        normal.index_copy_(1, rare, found.T)
     return normal
 
 
-def _frustum_normals(local: Tensor, taper: Tensor) -> Tensor:
-    y = local[:, 1]
-    radius = (taper + 1) / 2 + (taper - 1) / 2 * y
-    side = torch.stack([local[:, 0], -(taper - 1) / 2 * radius, local[:, 2]], -1)
-    inside = local[:, 0] ** 2 + local[:, 2] ** 2 < (radius.abs() - 1e-3).clamp_min(0) ** 2
-    zero = torch.zeros_like(y)
-    up = torch.stack([zero, torch.sign(y), zero], -1)
-    return torch.where(((y.abs() > 1 - 1e-3) & inside)[:, None], up, side)
+def _main_axis(v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Where the first, second or third of (3, R) is the largest in size; one of them is true."""
+    x, y, z = v.abs()
+    first = (x >= y) & (x >= z)
+    second = (y >= z) & ~first
+    return first, second, ~(first | second)
+
+
+def _frustum_normals(local: Tensor, taper: Tensor) -> tuple[Tensor, Tensor]:
+    """Whether points (3, R) lie on a cap, and the y part of the normal where they do not."""
+    x, y, z = local
+    slope = (taper - 1) / 2
+    radius = (taper + 1) / 2 + slope * y
+    inside = x * x + z * z < (radius.abs() - 1e-3).clamp_min(0) ** 2
+    return (y.abs() > 1 - 1e-3) & inside, -slope * radius
 
 
 def _rare_normals(kind: Tensor, local: Tensor, half: Tensor, shape: Tensor) -> Tensor:
@@ -203,20 +218,20 @@ def _rare_normals(kind: Tensor, local: Tensor, half: Tensor, shape: Tensor) -> T
 
 
 def texture_coordinates(kind: Tensor, metric: Tensor, normal: Tensor) -> Tensor:
-    """(R, 2) texture coordinates in metres: the position without its normal's main axis.
+    """(2, R) texture coordinates in metres: the position without its normal's main axis.
 
-    metric: (R, 3) local position in metres. normal: (R, 3) local normal, any length. A PATCH is
+    metric: (3, R) local position in metres. normal: (3, R) local normal, any length. A PATCH is
     always laid out from above, so that neighbouring cells join.
     """
-    axis = normal.abs().argmax(-1)
-    axis = torch.where(kind == PATCH, 1, axis)[:, None]
-    x, y, z = metric[:, :1], metric[:, 1:2], metric[:, 2:]
-    u = torch.where(axis == 0, z, x)
-    v = torch.where(axis == 1, z, -y)
-    slanted = torch.linalg.vector_norm(normal[:, ::2], dim=-1, keepdim=True)
-    tangent = (x * normal[:, 2:] - z * normal[:, :1]) / slanted.clamp_min(_TINY)
-    tangent = (
-        torch.where(axis == 0, -torch.sign(normal[:, :1]), torch.sign(normal[:, 2:])) * tangent
-    )
-    upright = ((kind == CONVEX) | (kind == CONVEX8))[:, None] & (axis != 1)
-    return torch.cat([torch.where(upright, tangent, u), v], -1)
+    x, y, z = metric
+    across, up, _ = _main_axis(normal)
+    up = up | (kind == PATCH)
+    across = across & ~up
+    uv = torch.stack([torch.where(across, z, x), torch.where(up, z, -y)])
+    slanted = (((kind == CONVEX) | (kind == CONVEX8)) & ~up).nonzero()[:, 0]
+    if len(slanted):  # upright faces at any angle: run along the face
+        (nx, _, nz), (x, _, z) = normal[:, slanted], metric[:, slanted]
+        tangent = (x * nz - z * nx) / torch.hypot(nx, nz).clamp_min(_TINY)
+        facing = torch.where(across[slanted], -nx.sign(), nz.sign())
+        uv[0].index_copy_(0, slanted, facing * tangent)
+    return uv

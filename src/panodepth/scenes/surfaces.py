@@ -95,9 +95,9 @@ def surfaces(
         ]
     )
     flat, size = local.flatten(1), half.flatten(1)
-    outward = local_normals(kind, flat.T, size.T, taper.flatten(), (table.shape, place)).T
-    axes = texture_coordinates(kind, (flat * size).T, (outward / size).T).T.view(2, *index.shape)
-    outward = outward.reshape_as(local)
+    outward = local_normals(kind, flat, size, taper.flatten(), (table.shape, place))
+    axes = texture_coordinates(kind, flat * size, outward / size).view(2, *index.shape)
+    outward = outward.view_as(local)
     normal = torch.stack(
         [
             matrix[i] * outward[0] + matrix[3 + i] * outward[1] + matrix[6 + i] * outward[2]
