@@ -1,6 +1,7 @@
 """The command `panodepth`: a thin shell; every sub-command imports what it needs inside.
 
-Exit codes: 0 all done; 1 some files failed (they are listed at the end); 2 nothing could start
+Exit codes: 0 all done; 1 some files failed (they are listed at the end), or an error stopped a
+training run (its last checkpoint is whole); 2 nothing could start
 (a wrong option, no input, no model, no place to write); 130 interrupted. What went wrong is one
 line on standard error that starts with "error:"; PANODEPTH_DEBUG=1 shows tracebacks instead.
 """
@@ -243,12 +244,17 @@ def train(
         Path | None, typer.Option(help="Folder that keeps rendered panoramas.")
     ] = None,
 ) -> None:
-    """Train from a recipe; goes on where run.out left off."""
-    from panodepth.training.commands import train_recipe
+    """Train from a recipe; goes on where run.out left off. Many GPUs: accelerate launch."""
+    from panodepth.training.commands import prepare_recipe
 
-    result = train_recipe(recipe, settings, cache=cache, init=init)
-    state = "finished" if result.finished else "stopped, run the same command to go on"
-    print(f"{state} at step {result.step}: {result.weights}")
+    run = prepare_recipe(recipe, settings, cache=cache, init=init)
+    try:
+        result = run.run()
+    except PanodepthError as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        raise typer.Exit(SOME_FAILED) from None
+    if run.engine.is_main:
+        print(result.summary())
 
 
 @app.command()

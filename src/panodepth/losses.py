@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from panodepth.sphere import pad_erp, solid_angles
+from panodepth.sphere import pad_erp, rotate_erp, solid_angles
 
 ALIGNMENTS = ("log_residual", "median_ratio")
 DISTANCE_KINDS = ("log_l1", "l1")
@@ -54,6 +54,9 @@ class LossConfig:
     sky: float = 0.2
     gradient: float = 0.0
     gradient_scales: int = 3
+    consistency: float = 0.0  # agreement with the prediction of the rotated panorama
+    consistency_share: float = 0.25  # of each batch (at least one panorama) is rotated as well
+    consistency_tilt_deg: float = 20.0  # largest pitch and roll of that rotation; yaw is any
 
 
 def masked_mean(values: Tensor, mask: Tensor, weights: Tensor) -> Tensor:
@@ -185,6 +188,27 @@ def log_gradient(residual: Tensor, valid: Tensor, weights: Tensor, scales: int =
         lower = (r[..., step:, :] - r[..., :-step, :]).abs()
         total = total + masked_mean(lower, down, weights[..., step:, :])
     return total / max(scales, 1)
+
+
+def rotation_consistency(
+    log_pred: Tensor, log_rotated: Tensor, rotation: Tensor, mask: Tensor
+) -> Tensor:
+    """How far the prediction of a rotated panorama, rotated back, is from that of the original.
+
+    log_pred: (B, H, W), of the panoramas. log_rotated: (B, H, W), of `rotate_erp(panorama, R)`.
+    rotation: (B, 3, 3), R. mask: (B, H, W) bool in the original's pixels; leave depth edges out,
+    where resampling mixes both sides. Returns (B,): solid-angle weighted mean |difference of log
+    distances| over the mask, after their median offset. Zero for an empty mask.
+
+    Gradients reach `log_rotated` alone. The original stands upright, as the network knows
+    panoramas, and is held by its truth: it teaches. Were it taught too, both could agree on
+    something flatter, for a constant is the most consistent prediction of all.
+    """
+    fixed = log_pred.detach()
+    back = rotate_erp(log_rotated[:, None], rotation.mT)[:, 0]
+    offset = log_alignment(back, fixed, mask)
+    weights = solid_angles(*fixed.shape[-2:], dtype=fixed.dtype, device=fixed.device)
+    return masked_mean((back + offset[:, None, None] - fixed).abs(), mask, weights)
 
 
 def training_loss(

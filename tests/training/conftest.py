@@ -81,6 +81,7 @@ def make_config(tmp_path):
                 "preview_every": 0,
                 "validate_every": 0,
                 "validate_count": 0,
+                "tensorboard": False,
             },
         }
         for name, table in tables.items():

@@ -1,37 +1,61 @@
 """The bodies of `panodepth train` and `panodepth render`."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from panodepth.errors import ConfigError, OutputError
+from panodepth.cli import main as cli_main
+from panodepth.errors import ConfigError, OutputError, PanodepthError
 from panodepth.training import __main__ as command_line
 from panodepth.training import commands
 from panodepth.training.commands import RenderJob, render_dataset
+from panodepth.training.config import TrainConfig
 from panodepth.training.trainer import TrainResult
-from panodepth.training.validation import constant, find_pairs, validate
+from panodepth.training.validation import constant, validate
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "compact.toml"
 
 
+class FakeRun:
+    """Stands in for a Trainer: notes what it was made of, ends as told."""
+
+    made: ClassVar[list[tuple[TrainConfig, Path | None]]] = []
+    error: PanodepthError | None = None
+    engine = SimpleNamespace(is_main=True)
+
+    def __init__(self, config, *, init):
+        self.made.append((config, init))
+
+    def run(self):
+        if self.error is not None:
+            raise self.error
+        return TrainResult(3, False, Path("m.safetensors"), {})
+
+
 def test_command_line_passes_settings_on(tmp_path, monkeypatch, capsys):
-    seen = []
-
-    def fake(config, *, init):
-        seen.append((config, init))
-        return TrainResult(3, False, tmp_path / "m.safetensors", {})
-
-    monkeypatch.setattr(commands, "train", fake)
+    monkeypatch.setattr(commands, "Trainer", FakeRun)
+    monkeypatch.setattr(FakeRun, "made", [])
     place = tmp_path / "a 'quoted' folder"
     line = ["--recipe", str(RECIPE), "--set", "run.steps=7", "--cache", str(place), "--init", "w"]
     assert command_line.main(line) == 0
-    config, init = seen[0]
+    config, init = FakeRun.made[0]
     assert (config.run.steps, config.data.cache, init) == (7, str(place), Path("w"))
     assert "run the same command" in capsys.readouterr().out
-    assert command_line.main(["--recipe", str(tmp_path / "none.toml")]) == 1
+    assert command_line.main(["--recipe", str(tmp_path / "none.toml")]) == 2
     assert "error: cannot read recipe" in capsys.readouterr().err
+
+
+def test_exit_code_tells_not_started_from_stopped(monkeypatch, capsys):
+    monkeypatch.setattr(commands, "Trainer", FakeRun)
+    monkeypatch.setattr(FakeRun, "error", PanodepthError("out of memory at step 3: ..."))
+    for main in (command_line.main, cli_main):
+        words = ["--recipe", str(RECIPE)]
+        assert main(["train", *words] if main is cli_main else words) == 1
+        assert capsys.readouterr().err == "error: out of memory at step 3: ...\n"
 
 
 def test_rendered_dataset_can_be_read_and_scored(tmp_path):
@@ -40,8 +64,8 @@ def test_rendered_dataset_can_be_read_and_scored(tmp_path):
     written = render_dataset(job, tmp_path, on_done=done.append)
     assert done == written
     assert [p.name.rpartition("_")[2] for p in written] == [f"{i:06d}.png" for i in (5, 6, 7)]
-    assert sorted(written) == [image for image, _ in find_pairs(tmp_path)]
-    for image, reference in find_pairs(tmp_path):
+    for image in written:
+        reference = image.with_name(f"{image.stem}_distance.npz")
         assert np.asarray(Image.open(image)).shape == (28, 56, 3)
         with np.load(reference) as arrays:
             distance, sky = arrays["distance"], arrays["sky"]

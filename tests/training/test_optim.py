@@ -11,6 +11,7 @@ from panodepth.training.optim import (
     flat_state,
     learning_rate,
     load_flat_state,
+    set_learning_rate,
 )
 from panodepth.training.setup import build_network
 
@@ -33,6 +34,31 @@ def test_cosine_ends_at_the_final_rate():
     assert learning_rate(110, 110, config) == pytest.approx(0.1)
 
 
+def test_learning_rate_falls_with_the_distance_from_the_head(make_config):
+    model = build_network(make_config().network)  # 4 blocks
+    config = OptimConfig(lr=1.0, backbone_lr=0.5, layer_decay=0.1)
+    optimizer = build_optimizer(model, config, 4)
+    set_learning_rate(optimizer, 2.0)
+    names = {id(p): n for n, p in model.named_parameters()}
+    rates = {names[id(p)]: g["lr"] for g in optimizer.param_groups for p in g["params"]}
+    assert set(rates) == set(names.values())
+    for name, rate in rates.items():
+        if not name.startswith("backbone."):
+            assert rate == 2.0, name
+    expected = {0: 1e-3, 1: 1e-2, 2: 1e-1, 3: 1.0}
+    for block, rate in expected.items():
+        assert rates[f"backbone.blocks.{block}.qkv.weight"] == pytest.approx(rate)
+        assert rates[f"backbone.blocks.{block}.norm_mlp.bias"] == pytest.approx(rate)
+    assert rates["backbone.positions"] == pytest.approx(1e-4)
+    assert rates["backbone.norm.weight"] == pytest.approx(1.0)
+    assert any(n.startswith("backbone.stem") and r == pytest.approx(1e-4) for n, r in rates.items())
+
+
+def test_without_layer_decay_there_are_the_two_groups(make_config):
+    model = build_network(make_config().network)
+    assert len(build_optimizer(model, OptimConfig(), 4).param_groups) == 2
+
+
 def test_norms_biases_gammas_and_positions_do_not_decay(make_config):
     model = build_network(make_config().network)
     optimizer = build_optimizer(model, OptimConfig(weight_decay=0.3))
@@ -52,24 +78,28 @@ def test_moving_average_follows_its_formula():
     model = nn.Linear(1, 1, bias=False)
     nn.init.zeros_(model.weight)
     average = MovingAverage(model, 0.5)
+    held = average.tensors()["weight"]
     expected = 0.0
     for step in range(1, 30):
         with torch.no_grad():
             model.weight.fill_(float(step))
-        average.update(model)
+        average.update()
         decay = min(0.5, (1 + step) / (10 + step))
         expected = decay * expected + (1 - decay) * step
-    assert average.module.weight.item() == pytest.approx(expected, rel=1e-5)
-    assert not average.module.weight.requires_grad
+    assert held.item() == pytest.approx(expected, rel=1e-5)
+    assert not held.requires_grad
 
 
-def test_average_without_decay_is_a_copy():
+def test_average_without_decay_is_the_model_itself():
+    """No second copy of the weights is held."""
     model = nn.Linear(3, 3)
     average = MovingAverage(model, 0.0)
     with torch.no_grad():
         model.weight.add_(1.0)
-    average.update(model)
-    assert torch.equal(average.module.weight, model.weight)
+    average.update()
+    for name, parameter in model.named_parameters():
+        assert average.tensors()[name].data_ptr() == parameter.data_ptr()
+        assert torch.equal(average.tensors()[name], parameter)
 
 
 def test_flat_state_restores_the_optimiser_exactly():

@@ -8,11 +8,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from panodepth.errors import PanodepthError
-from panodepth.training.commands import train_recipe
+from panodepth.training.commands import prepare_recipe
+
+NOT_STARTED, STOPPED_BY_ERROR = 2, 1
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Train from a recipe; returns the exit code (a run stopped by a signal has ended well: 0)."""
+    """Train from a recipe; returns the exit code.
+
+    2 when the run could not start, 1 when an error stopped it; a run that was stopped by a signal
+    has ended well: 0.
+    """
     parser = argparse.ArgumentParser(
         prog="python -m panodepth.training",
         description="Train from a recipe; resumes when run.out holds a checkpoint.",
@@ -25,12 +31,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--init", type=Path, help="model file to start from")
     chosen = parser.parse_args(arguments)
     try:
-        result = train_recipe(chosen.recipe, chosen.settings, cache=chosen.cache, init=chosen.init)
+        run = prepare_recipe(chosen.recipe, chosen.settings, cache=chosen.cache, init=chosen.init)
     except PanodepthError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
-    state = "finished" if result.finished else "stopped, run the same command to go on"
-    print(f"{state} at step {result.step}: {result.weights}")
+        return NOT_STARTED
+    try:
+        result = run.run()
+    except PanodepthError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return STOPPED_BY_ERROR
+    if run.engine.is_main:
+        print(result.summary())
     return 0
 
 

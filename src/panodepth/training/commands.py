@@ -13,25 +13,25 @@ import numpy as np
 
 from panodepth.errors import ConfigError, OutputError
 from panodepth.training.config import SCENE_KINDS, load_config
-from panodepth.training.trainer import TrainResult, train
+from panodepth.training.trainer import Trainer
 
 
-def train_recipe(
+def prepare_recipe(
     recipe: str | Path,
     settings: Sequence[str] = (),
     *,
     cache: str | Path | None = None,
     init: str | Path | None = None,
-) -> TrainResult:
-    """Train from a recipe; resumes when its `run.out` holds a checkpoint.
+) -> Trainer:
+    """A run that is ready to go: `.run()` trains, from where its `run.out` left off.
 
-    settings: such as "optim.lr=5e-4". cache: the same as the setting data.cache. init: a model file
-    to start from. Raises PanodepthError subclasses.
+    settings: such as "optim.lr=5e-4". cache: the same as the setting data.cache. init: a file of
+    weights to start from. Raises PanodepthError subclasses when the run cannot start.
     """
     chosen = list(settings)
     if cache is not None:
         chosen.append(f"data.cache={json.dumps(str(cache))}")
-    return train(load_config(recipe, chosen), init=init)
+    return Trainer(load_config(recipe, chosen), init=Path(init) if init else None)
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,7 @@ a ConfigError that names the place and, for a misspelt key, the likely right one
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import tomllib
-import types
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +16,7 @@ from typing import Any
 
 from panodepth.errors import ConfigError
 from panodepth.losses import ALIGNMENTS, DISTANCE_KINDS, LossConfig
+from panodepth.training.strict import build
 
 # Ranges of scene seeds, so that no training scene is ever measured on.
 TRAINING_SEED = 0
@@ -31,10 +30,11 @@ SCENE_KINDS = ("mixed", "indoor", "outdoor")
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """Which network: a preset of `panodepth.model`, and single fields of it changed."""
+    """Which network: a preset of `panodepth.model`, fields of it changed, and what is trained."""
 
     preset: str = "compact"
     overrides: dict[str, Any] = field(default_factory=dict)
+    train: str = "all"  # or "head" (all but the backbone), "last:N" (and its last N blocks)
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,19 @@ class DataConfig:
     render_batch: int = 16  # panoramas per call of the renderer; part of what fixes the pixels
     render_device: str = "cpu"  # "cuda" renders on the GPU, inside the training process
     cache: str = ""  # folder where rendered chunks are kept and shared between runs
+    scenes_weight: float = 1.0  # share of rendered panoramas beside [[sources]]; 0 = none
+    loaders: int = 2  # threads that read the samples of [[sources]]
+    prefetch: int = 4  # batches that they read ahead
+
+
+@dataclass(frozen=True)
+class SourceConfig:
+    """Panoramas from disk, one `[[sources]]` table each; see `panodepth.data.open_source`."""
+
+    kind: str  # folder, shards, structured3d, ...
+    path: str
+    weight: float = 1.0  # share of the samples, relative to the other sources and scenes_weight
+    split: str = ""  # file with the names to use; "" = all
 
 
 @dataclass(frozen=True)
@@ -90,6 +103,8 @@ class OptimConfig:
     final_lr: float = 0.02  # share of lr at the end
     ema: float = 0.999  # 0 switches the average off
     accumulate: int = 1  # batches per step
+    backbone_lr: float = 1.0  # factor on lr for the backbone; below 1 when it is pretrained
+    layer_decay: float = 1.0  # further factor per block, from the last (1) down to the stem
 
 
 @dataclass(frozen=True)
@@ -103,6 +118,7 @@ class RunConfig:
     precision: str = "auto"
     channels_last: bool = False
     compile: bool = False
+    checkpoint_activations: bool = False  # recompute blocks in the backward pass: less memory
     threads: int = 0  # torch threads of the training process; 0 leaves torch's own choice
     log_every: int = 20
     save_every: int = 500
@@ -110,6 +126,7 @@ class RunConfig:
     preview_every: int = 1000  # 0 = never
     validate_every: int = 1000  # 0 = only at the end
     validate_count: int = 32  # rendered panoramas from the validation seeds; 0 = none
+    tensorboard: bool = True  # curves and previews for TensorBoard, beside log.jsonl
     max_minutes: float = 0.0  # stop cleanly after this long; 0 = no limit
 
 
@@ -123,42 +140,11 @@ class TrainConfig:
     loss: LossConfig = field(default_factory=LossConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     run: RunConfig = field(default_factory=RunConfig)
+    sources: tuple[SourceConfig, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, the inverse of `config_from_dict`."""
         return dataclasses.asdict(self)
-
-
-def _fits(value: Any, hint: Any) -> bool:
-    origin = typing.get_origin(hint)
-    if origin in (typing.Union, types.UnionType):
-        return any(_fits(value, h) for h in typing.get_args(hint))
-    if hint is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    if hint is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    return isinstance(value, origin or hint)
-
-
-def _build(cls: type[Any], values: Any, where: str) -> Any:
-    if not isinstance(values, Mapping):
-        raise ConfigError(f"{where} must be a table, not {values!r}")
-    hints = typing.get_type_hints(cls)
-    for key in values:
-        if key not in hints:
-            close = difflib.get_close_matches(str(key), hints, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(hints)}"
-            raise ConfigError(f"unknown key {key!r} in {where}: {hint}")
-    made: dict[str, Any] = {}
-    for key, value in values.items():
-        if dataclasses.is_dataclass(hints[key]):
-            made[key] = _build(typing.cast("type[Any]", hints[key]), value, f"[{key}]")
-        elif _fits(value, hints[key]):
-            made[key] = float(value) if hints[key] is float else value
-        else:
-            name = getattr(hints[key], "__name__", str(hints[key]))
-            raise ConfigError(f"{key} in {where} must be {name}, not {value!r}")
-    return cls(**made)
 
 
 def _require(ok: bool, message: str) -> None:
@@ -172,25 +158,13 @@ def _one_of(name: str, value: str, choices: Sequence[str]) -> None:
 
 def check_config(config: TrainConfig) -> TrainConfig:
     """Return the config, or raise ConfigError for a value that cannot work."""
-    data, optim, run = config.data, config.optim, config.run
-    _one_of("data.kind", data.kind, SCENE_KINDS)
+    _check_data(config)
+    optim, run, loss = config.optim, config.run, config.loss
     _one_of("optim.schedule", optim.schedule, SCHEDULES)
     _one_of("run.precision", run.precision, PRECISIONS)
-    _one_of("loss.alignment", config.loss.alignment, ALIGNMENTS)
-    _one_of("loss.distance_kind", config.loss.distance_kind, DISTANCE_KINDS)
-    for name in ("height", "width", "batch", "chunk", "reuse", "render_batch", "worker_threads"):
-        _require(getattr(data, name) >= 1, f"data.{name} must be at least 1")
-    _require(data.width == 2 * data.height, "data.width must be twice data.height")
-    _require(data.workers >= 0, "data.workers must not be negative")
-    _require(
-        (data.chunk * data.reuse) % data.batch == 0,
-        f"data.chunk * data.reuse = {data.chunk * data.reuse} must be a multiple of "
-        f"data.batch = {data.batch}",
-    )
-    _require(
-        0 <= data.seed < VALIDATION_SEED,
-        f"data.seed must be from 0 to {VALIDATION_SEED - 1}; higher ones are for measuring",
-    )
+    _one_of("loss.alignment", loss.alignment, ALIGNMENTS)
+    _one_of("loss.distance_kind", loss.distance_kind, DISTANCE_KINDS)
+    _require(0 <= loss.consistency_share <= 1, "loss.consistency_share must be in [0, 1]")
     for name in ("steps", "log_every", "save_every", "keep"):
         _require(getattr(run, name) >= 1, f"run.{name} must be at least 1")
     for name in ("threads", "preview_every", "validate_every", "validate_count"):
@@ -198,12 +172,59 @@ def check_config(config: TrainConfig) -> TrainConfig:
     _require(optim.accumulate >= 1, "optim.accumulate must be at least 1")
     _require(0 <= optim.ema < 1, "optim.ema must be in [0, 1)")
     _require(0 <= optim.cooldown <= 1, "optim.cooldown must be in [0, 1]")
+    _require(optim.backbone_lr >= 0, "optim.backbone_lr must not be negative")
+    _require(0 < optim.layer_decay <= 1, "optim.layer_decay must be in (0, 1]")
+    trained_blocks(config.network.train)
     return config
+
+
+def _check_data(config: TrainConfig) -> None:
+    data = config.data
+    _one_of("data.kind", data.kind, SCENE_KINDS)
+    for name in ("height", "width", "batch", "chunk", "reuse", "render_batch", "worker_threads"):
+        _require(getattr(data, name) >= 1, f"data.{name} must be at least 1")
+    _require(data.width == 2 * data.height, "data.width must be twice data.height")
+    _require(data.workers >= 0, "data.workers must not be negative")
+    _require(data.loaders >= 1, "data.loaders must be at least 1")
+    _require(data.prefetch >= 0, "data.prefetch must not be negative")
+    _require(
+        bool(config.sources) or (data.chunk * data.reuse) % data.batch == 0,
+        f"data.chunk * data.reuse = {data.chunk * data.reuse} must be a multiple of "
+        f"data.batch = {data.batch}",
+    )
+    _require(
+        0 <= data.seed < VALIDATION_SEED,
+        f"data.seed must be from 0 to {VALIDATION_SEED - 1}; higher ones are for measuring",
+    )
+    for number, source in enumerate(config.sources, start=1):
+        _require(source.weight > 0, f"weight of [[sources]] number {number} must be above 0")
+    _require(data.scenes_weight >= 0, "data.scenes_weight must not be negative")
+    _require(
+        data.scenes_weight > 0 or bool(config.sources),
+        "nothing to train on: data.scenes_weight is 0 and there are no [[sources]]",
+    )
+
+
+def trained_blocks(text: str) -> int | None:
+    """What `network.train` says: None for "all", else how many of the last backbone blocks.
+
+    Raises ConfigError for anything but "all", "head" (no block) and "last:N".
+    """
+    if text == "all":
+        return None
+    word, _, number = text.partition(":")
+    if text == "head":
+        return 0
+    _require(
+        word == "last" and number.isdecimal() and int(number) > 0,
+        f"network.train is {text!r}; choose one of all, head, last:N (N blocks)",
+    )
+    return int(number)
 
 
 def config_from_dict(values: Mapping[str, Any]) -> TrainConfig:
     """Build and check a config from nested plain values; raises ConfigError."""
-    return check_config(typing.cast(TrainConfig, _build(TrainConfig, values, "the recipe")))
+    return check_config(typing.cast(TrainConfig, build(TrainConfig, values, "the recipe")))
 
 
 def _parse_setting(text: str) -> Any:

@@ -51,16 +51,23 @@ class Guard:
 
 
 def keep_evidence(
-    folder: Path, batches: Mapping[int, Batch], scenes: Mapping[int, Sequence[int]], seed: int
+    folder: Path,
+    batches: Mapping[int, Batch],
+    samples: Mapping[int, Sequence[int | str]],
+    facts: Mapping[str, Any],
 ) -> None:
-    """Write the batches of a bad step, by number, and which scenes they are."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write the batches of a bad step, by number, which samples they are, and further facts.
+
+    Processes beside the first (`facts["rank"]`) put theirs into a folder of their own.
+    """
+    place = folder / f"rank_{facts['rank']}" if facts.get("rank") else folder
+    place.mkdir(parents=True, exist_ok=True)
     for number, batch in batches.items():
         tensors = {"image": batch.image, **batch.truth._asdict()}
         plain = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
-        save_file(plain, folder / f"batch_{number}.safetensors")
-    report: dict[str, Any] = {"scene_seed": seed, "scene_indices": dict(scenes)}
-    (folder / "report.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        save_file(plain, place / f"batch_{number}.safetensors")
+    report: dict[str, Any] = {**facts, "samples": dict(samples)}
+    (place / "report.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
 
 def not_finite(step: int, folder: Path) -> PanodepthError:

@@ -2,36 +2,68 @@
 
 from __future__ import annotations
 
-import copy
 import math
-from typing import Generic, TypeVar
+import re
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
 from panodepth.training.config import OptimConfig
-
-Model = TypeVar("Model", bound=nn.Module)
+from panodepth.training.engine import local, shard_like
 
 # Scales, tables and positions are not pulled towards zero, whatever their shape.
 NO_DECAY_WORDS = ("norm", "gamma", "bias", "position", "token", "scale")
+BACKBONE = "backbone."
+BLOCK = re.compile(r"backbone\.blocks\.(\d+)\.")
 
 
-def build_optimizer(model: nn.Module, config: OptimConfig) -> torch.optim.AdamW:
-    """AdamW with decay on matrices and kernels alone (not on norms, biases, gammas, positions)."""
-    decayed: list[nn.Parameter] = []
-    free: list[nn.Parameter] = []
+def lr_scale(name: str, depth: int, config: OptimConfig) -> float:
+    """Factor on the learning rate of the parameter `name`, in a network of `depth` blocks.
+
+    1 outside the backbone. In it `backbone_lr`, times `layer_decay` once for each block behind
+    (deeper than) the parameter's; the stem and the positions lie before the first block, the last
+    norm behind the last (BEiT, arXiv 2106.08254, appendix; as fine-tuned by MAE and DINOv2).
+    """
+    if not name.startswith(BACKBONE):
+        return 1.0
+    block = BLOCK.match(name)
+    if block is not None:
+        behind = depth - 1 - int(block[1])
+    else:
+        behind = 0 if name.startswith(f"{BACKBONE}norm.") else depth
+    return float(config.backbone_lr * config.layer_decay**behind)
+
+
+def build_optimizer(model: nn.Module, config: OptimConfig, depth: int = 0) -> torch.optim.AdamW:
+    """AdamW with decay on matrices and kernels alone (not on norms, biases, gammas, positions).
+
+    depth: number of backbone blocks, for `lr_scale`. Each group has a "scale" beside its "lr".
+    Parameters that need no gradient are left out.
+    """
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    on_cuda = False
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             plain = parameter.ndim < 2 or any(word in name for word in NO_DECAY_WORDS)
-            (free if plain else decayed).append(parameter)
-    groups = [
-        {"params": decayed, "weight_decay": config.weight_decay},
-        {"params": free, "weight_decay": 0.0},
+            groups.setdefault((-lr_scale(name, depth, config), plain), []).append(parameter)
+            on_cuda |= parameter.is_cuda
+    made = [
+        {
+            "params": parameters,
+            "weight_decay": 0.0 if plain else config.weight_decay,
+            "scale": -scale,
+        }
+        for (scale, plain), parameters in sorted(groups.items(), key=lambda item: item[0])
     ]
-    on_cuda = any(p.is_cuda for p in decayed)
     betas = (config.beta1, config.beta2)
-    return torch.optim.AdamW(groups, lr=config.lr, betas=betas, fused=on_cuda or None)
+    return torch.optim.AdamW(made, lr=config.lr, betas=betas, fused=on_cuda or None)
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """`rate` times each group's own scale."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group.get("scale", 1.0)
 
 
 def learning_rate(step: int, steps: int, config: OptimConfig) -> float:
@@ -50,28 +82,40 @@ def learning_rate(step: int, steps: int, config: OptimConfig) -> float:
     return config.lr * warm * (config.final_lr + (1 - config.final_lr) * shape)
 
 
-class MovingAverage(Generic[Model]):
+class MovingAverage:
     """Exponential moving average of the parameters, with a warm-up of its decay.
 
-    module: a copy of the model that always holds the average, in evaluation mode; buffers are
-    copied as they are. Decay at update t is min(decay, (1 + t) / (10 + t)); decay 0 just copies.
+    Decay at update t is min(decay, (1 + t) / (10 + t)). With decay 0 the average is the parameters
+    themselves, and no copy is held. Works on sharded parameters shard by shard.
     """
 
-    def __init__(self, model: Model, decay: float) -> None:
+    def __init__(self, model: nn.Module, decay: float) -> None:
         self.decay = decay
         self.updates = 0
-        self.module: Model = copy.deepcopy(model).eval().requires_grad_(False)
-        self._averaged: list[Tensor] = list(self.module.parameters())
+        self._names = [name for name, _ in model.named_parameters()]
+        self._current: list[Tensor] = [p.detach() for p in model.parameters()]
+        self._averaged = [p.clone() for p in self._current] if decay else self._current
 
     @torch.no_grad()
-    def update(self, model: nn.Module) -> None:
+    def update(self) -> None:
         """Move towards the model's present weights."""
         self.updates += 1
-        weight = 1.0 - min(self.decay, (1 + self.updates) / (10 + self.updates))
-        current: list[Tensor] = list(model.parameters())
-        torch._foreach_lerp_(self._averaged, current, weight)
-        for mine, its in zip(self.module.buffers(), model.buffers(), strict=True):
-            mine.copy_(its)
+        if self.decay:
+            weight = 1.0 - min(self.decay, (1 + self.updates) / (10 + self.updates))
+            mine, current = ([local(t) for t in x] for x in (self._averaged, self._current))
+            torch._foreach_lerp_(mine, current, weight)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Parameter name -> its average: not a copy, it goes on changing."""
+        return dict(zip(self._names, self._averaged, strict=True))
+
+    @torch.no_grad()
+    def load(self, tensors: Mapping[str, Tensor], updates: int) -> None:
+        """Go on from an earlier average. Raises KeyError or RuntimeError when it does not fit."""
+        self.updates = updates
+        if self.decay:
+            for name, mine in zip(self._names, self._averaged, strict=True):
+                mine.copy_(shard_like(tensors[name], mine))
 
 
 def flat_state(optimizer: torch.optim.Optimizer, model: nn.Module) -> dict[str, Tensor]:
@@ -85,7 +129,7 @@ def flat_state(optimizer: torch.optim.Optimizer, model: nn.Module) -> dict[str, 
 
 
 def load_flat_state(
-    optimizer: torch.optim.Optimizer, model: nn.Module, flat: dict[str, Tensor]
+    optimizer: torch.optim.Optimizer, model: nn.Module, flat: Mapping[str, Tensor]
 ) -> None:
     """Inverse of `flat_state`; scalars stay where the optimiser keeps them."""
     parameters = dict(model.named_parameters())
@@ -93,5 +137,8 @@ def load_flat_state(
     for full, value in flat.items():
         key, _, name = full.partition("/")
         parameter = parameters[name]
-        device = parameter.device if value.ndim or fused else torch.device("cpu")
-        optimizer.state[parameter][key] = value.to(device)
+        if value.ndim:
+            optimizer.state[parameter][key] = shard_like(value, parameter.detach())
+        else:
+            device = parameter.device if fused else torch.device("cpu")
+            optimizer.state[parameter][key] = value.to(device)

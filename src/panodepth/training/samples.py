@@ -30,6 +30,11 @@ class Stored(NamedTuple):
     image: Tensor
     distance: Tensor
 
+    def singles(self) -> list[Stored]:
+        """Each panorama alone, (1, ...)."""
+        n = len(self.image)
+        return [Stored(self.image[i : i + 1], self.distance[i : i + 1]) for i in range(n)]
+
     def decode(self) -> Batch:
         """To float image and truth; distance is 1 where it is not valid."""
         sky = torch.isinf(self.distance)

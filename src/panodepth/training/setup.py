@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from panodepth.device import has_fast_bfloat16
-from panodepth.errors import ConfigError, ModelError
-from panodepth.model import ModelConfig, SphereViT, find_preset, load_model
-from panodepth.training.config import NetworkConfig, RunConfig, TrainConfig
+from panodepth.errors import ConfigError
+from panodepth.model import ModelConfig, SphereViT, find_preset
+from panodepth.model.backbone import Block, ConvBlock
+from panodepth.model.spherevit import CrossBlock
+from panodepth.training.config import NetworkConfig, RunConfig, TrainConfig, trained_blocks
 
 # Data settings that say where the work is done, not what is seen: a resumed run may change them.
-FREE_DATA_FIELDS = ("workers", "worker_threads", "render_device", "cache")
+FREE_DATA_FIELDS = (
+    "workers",
+    "worker_threads",
+    "render_device",
+    "cache",
+    "loaders",
+    "prefetch",
+)
 
 
 def build_network(config: NetworkConfig, size: tuple[int, int] | None = None) -> SphereViT:
@@ -33,24 +46,71 @@ def use_bf16(run: RunConfig, device: torch.device) -> bool:
     return has_fast_bfloat16(device)
 
 
-def check_same_data(before: dict[str, Any], config: TrainConfig, path: Path) -> None:
-    """Raise ConfigError when a resumed run would see other data, or be another network."""
-    now = config.to_dict()
+def check_resumable(state: dict[str, Any], config: TrainConfig, world: int, path: Path) -> None:
+    """Raise ConfigError when a resumed run would see other data, or be another network.
+
+    state: of the checkpoint at `path`. world: number of processes now.
+    """
+    processes = int(state.get("processes", 1))
+    if processes != world:
+        raise ConfigError(
+            f"checkpoint {path} was written by {processes} process{'es' * (processes > 1)}, this "
+            f"run has {world}, which would draw other samples: launch {processes} again, or take "
+            "another run.out with --init"
+        )
+    before, now = state["config"], config.to_dict()
     for table, free in (("network", ()), ("data", FREE_DATA_FIELDS)):
         for key, value in now[table].items():
-            if key not in free and before[table].get(key, value) != value:
+            default = getattr(getattr(TrainConfig(), table), key)
+            earlier = before[table].get(key, default)  # a key that the checkpoint's time lacked
+            if key not in free and earlier != value:
                 raise ConfigError(
                     f"{table}.{key} is {value!r}, but checkpoint {path} was trained with "
-                    f"{before[table][key]!r}; use another run.out (and --init to keep the weights)"
+                    f"{earlier!r}; use another run.out (and --init to keep the weights)"
                 )
+    if list(map(dict, before.get("sources", ()))) != list(map(dict, now["sources"])):
+        raise ConfigError(
+            f"[[sources]] differ from those of checkpoint {path}; use another run.out"
+        )
     if before["optim"]["accumulate"] != config.optim.accumulate:
         raise ConfigError(f"optim.accumulate differs from that of checkpoint {path}")
 
 
-def initialise(model: SphereViT, path: Path) -> None:
-    """Start from the weights of a model file. Raises ModelError when they do not fit."""
-    source = load_model(path, device="cpu", dtype=torch.float32)
-    try:
-        model.load_state_dict(source.state_dict())
-    except RuntimeError as error:
-        raise ModelError(f"weights {path} do not fit the network: {error}") from None
+def choose_trained(model: SphereViT, config: NetworkConfig) -> None:
+    """Freeze what `network.train` does not name. Raises ConfigError for more blocks than exist."""
+    blocks = trained_blocks(config.train)
+    if blocks is None:
+        return
+    depth = model.config.depth
+    if blocks > depth:
+        raise ConfigError(f"network.train is {config.train!r}, but there are {depth} blocks")
+    last = tuple(f"backbone.blocks.{i}." for i in range(depth - blocks, depth))
+    kept = (*last, "backbone.norm.") if blocks else ()
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(not name.startswith("backbone.") or name.startswith(kept))
+
+
+def has_unused_parameters(model: SphereViT, config: TrainConfig) -> bool:
+    """Whether the loss reaches some trained parameter by no path."""
+    no_sky_loss = model.config.sky_head and not config.loss.sky
+    return no_sky_loss or model.config.features[-1] < model.config.depth
+
+
+def checkpoint_activations(model: SphereViT) -> None:
+    """Keep only each block's input for the backward pass, and compute the rest again there.
+
+    Transformer blocks, the stem's convolution blocks and the cross-attentions; names and results
+    stay as they are.
+    """
+    for module in model.modules():
+        if isinstance(module, Block | ConvBlock | CrossBlock):
+            run = functools.partial(checkpoint, module.forward, use_reentrant=False)
+            module.forward = run  # type: ignore[method-assign]
+
+
+def averaged_model(model: SphereViT, tensors: Mapping[str, Tensor]) -> SphereViT:
+    """A network for evaluation around `tensors` (whole parameters, by name), without copying."""
+    with torch.device("meta"):
+        made = SphereViT(model.config)
+    made.load_state_dict(dict(tensors), strict=True, assign=True)
+    return made.eval().requires_grad_(False)

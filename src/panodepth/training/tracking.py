@@ -1,4 +1,4 @@
-"""What a run tells: a JSONL log, a progress bar on a terminal, preview pictures."""
+"""What a run tells: a JSONL log, TensorBoard events, a progress bar on a terminal."""
 
 from __future__ import annotations
 
@@ -14,21 +14,38 @@ from typing import Any, TextIO
 import torch
 from torch import Tensor
 
+from panodepth.errors import ConfigError
+from panodepth.types import ByteArray
+
 UNSHOWN = ("config", "seconds_per_step")  # too long for a line on a terminal; in the file alone
 
 
 class RunLog:
     """Appends one JSON object a line to `log.jsonl`; shows the same on a terminal.
 
-    Values are rounded to nine significant digits. On a terminal there is a
-    progress bar; elsewhere one short line for every record.
+    Values are rounded to nine significant digits. On a terminal there is a progress bar with the
+    time left; elsewhere one short line for every record. With `board` the numbers also go to event
+    files in `tensorboard/`. A `silent` log (of processes beside the first) does nothing.
     """
 
-    def __init__(self, folder: Path, steps: int, first_step: int = 0) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._file: TextIO = (folder / "log.jsonl").open("a", encoding="utf-8")
-        self._started = time.time()
+    def __init__(
+        self,
+        folder: Path,
+        steps: int,
+        first_step: int = 0,
+        *,
+        silent: bool = False,
+        board: bool = False,
+    ) -> None:
+        self._file: TextIO | None = None
         self._bar: Any = None
+        self.board: Board | None = None
+        if silent:
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        self._file = (folder / "log.jsonl").open("a", encoding="utf-8")
+        if board:
+            self.board = Board(folder / "tensorboard", first_step)
         if sys.stderr.isatty():
             from tqdm import tqdm
 
@@ -43,7 +60,10 @@ class RunLog:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
+        if self.board is not None:
+            self.board.close()
         if self._bar is not None:
             self._bar.close()
 
@@ -54,17 +74,52 @@ class RunLog:
 
     def write(self, event: str, **values: Any) -> None:
         """One record; floats of any nesting are rounded."""
+        if self._file is None:
+            return
         record = {"event": event, "time": time.time(), **values}
         self._file.write(json.dumps(_rounded(record)) + "\n")
         self._file.flush()
+        if self.board is not None and "step" in values:
+            self.board.scalars(event, int(values["step"]), values)
         text = " ".join(f"{k}={_short(v)}" for k, v in _flat(values) if k not in UNSHOWN)
         if self._bar is not None:
             if event == "train":
-                self._bar.set_postfix_str(f"loss={_short(values.get('loss', ''))}")
+                loss, rate = (_short(values.get(k, "")) for k in ("loss", "samples_per_s"))
+                self._bar.set_postfix_str(f"loss={loss}, {rate} samples/s")
             else:
                 self._bar.write(f"{event}: {text}")
         else:
             print(f"{event}: {text}", file=sys.stderr, flush=True)
+
+
+class Board:
+    """TensorBoard event files. Raises ConfigError when the package is missing."""
+
+    def __init__(self, folder: Path, first_step: int) -> None:
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            raise ConfigError(
+                'tensorboard is not installed: pip install "panodepth[train]", or --set '
+                "run.tensorboard=false"
+            ) from None
+        # what an interrupted run wrote after its last checkpoint is hidden
+        self._writer = SummaryWriter(str(folder), purge_step=first_step + 1)
+
+    def scalars(self, event: str, step: int, values: dict[str, Any]) -> None:
+        """Every number of a record, under "event/name"."""
+        for name, value in _flat({k: v for k, v in values.items() if k != "step"}):
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                tag = f"{event}/{name.replace('.', '/')}"
+                self._writer.add_scalar(tag, value, step)
+
+    def picture(self, step: int, image: ByteArray) -> None:
+        """A preview, (h, w, 3) uint8."""
+        self._writer.add_image("preview", image, step, dataformats="HWC")
+
+    def close(self) -> None:
+        """Write what is left."""
+        self._writer.close()
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -137,29 +192,3 @@ class Averages:
         means = {n: s / self._counts[n] for n, s in zip(names, sums, strict=True)}
         self._sums, self._counts = {}, {}
         return means
-
-
-def save_preview(path: Path, image: Tensor, log_distance: Tensor, truth: Tensor) -> None:
-    """Write rows of (image, prediction, truth) side by side.
-
-    image: (B, 3, H, W) in [0, 1]; log_distance: (B, H, W); truth: (B, H, W) distance, not finite or
-    0 where there is none.
-    """
-    import numpy as np
-    from PIL import Image
-
-    from panodepth.colour import colourise
-
-    rows = []
-    predicted = log_distance.float().exp().cpu().numpy()
-    true = truth.float().cpu().numpy()
-    for i in range(image.shape[0]):
-        seen = (image[i].permute(1, 2, 0) * 255).round().to(torch.uint8).cpu().numpy()
-        known = np.isfinite(true[i]) & (true[i] > 0)
-        shown = colourise(predicted[i], np.ones_like(known))
-        reference = colourise(np.where(known, true[i], 1.0).astype(np.float32), known)
-        rows.append(np.concatenate([seen, shown, reference], axis=1))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}")
-    Image.fromarray(np.concatenate(rows)).save(temporary, format="PNG")
-    temporary.replace(path)

@@ -1,55 +1,49 @@
-"""The training loop: one process, one device, resumable at every step.
+"""One training run: network, optimiser, average and batches, resumable at every step.
 
 Everything random comes from (seed, step) or (seed, batch number), so a run that was stopped and
-resumed computes what an uninterrupted one would have. A step uses batches number
-step * accumulate onwards of the stream (see data.py).
+resumed computes what an uninterrupted one would have. A step of a process uses its batches number
+step * accumulate onwards (stream.py). The loop around the steps is in loop.py, processes and
+precision are in engine.py.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
-import signal
 import threading
-import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from panodepth.device import choose_device
 from panodepth.errors import ModelError
-from panodepth.losses import training_loss
-from panodepth.model import save_model
+from panodepth.model import ModelOutput, initialise, save_model
 from panodepth.training.augment import augment
 from panodepth.training.checkpoint import Snapshot, list_snapshots, load_snapshot, save_snapshot
 from panodepth.training.config import TrainConfig
-from panodepth.training.data import SceneStream
+from panodepth.training.engine import Engine
 from panodepth.training.guard import GPU_LAG, Guard, keep_evidence, not_finite
+from panodepth.training.objective import batch_loss
 from panodepth.training.optim import (
     MovingAverage,
     build_optimizer,
     flat_state,
     learning_rate,
     load_flat_state,
+    set_learning_rate,
 )
-from panodepth.training.rendered import RenderedSet
-from panodepth.training.rendering import Cancelled, ChunkFactory
 from panodepth.training.samples import Batch, Renderer, mix_seed
 from panodepth.training.setup import (
+    averaged_model,
     build_network,
-    check_same_data,
-    initialise,
-    use_bf16,
+    check_resumable,
+    checkpoint_activations,
+    choose_trained,
+    has_unused_parameters,
 )
-from panodepth.training.tracking import Averages, RunLog, StopWatch, save_preview
-
-PREVIEW_IMAGES = 4
-MAX_EXPORT_MB = 20.0
+from panodepth.training.stream import SampleStream
+from panodepth.training.tracking import Averages, StopWatch
 
 
 @dataclass(frozen=True)
@@ -61,9 +55,17 @@ class TrainResult:
     weights: Path
     scores: dict[str, dict[str, float]]
 
+    def summary(self) -> str:
+        """One line for people."""
+        state = "finished" if self.finished else "stopped, run the same command to go on"
+        return f"{state} at step {self.step}: {self.weights}"
+
 
 class Trainer:
-    """One run. Construct, then `run()`; or use the function `train`."""
+    """One run. Construct, then `run()`; or use the function `train`.
+
+    With several processes each has one, and all of them call the same methods.
+    """
 
     def __init__(
         self, config: TrainConfig, *, renderer: Renderer | None = None, init: Path | None = None
@@ -71,43 +73,87 @@ class Trainer:
         self.config = config
         self.out = Path(config.run.out)
         self.step = 0
-        self.device = choose_device(config.run.device)
-        self.bf16 = use_bf16(config.run, self.device)
+        self.rate = 0.0  # learning rate of the last step
+        self.renderer = renderer
+        self.notes: list[str] = []
         if config.run.threads:
             torch.set_num_threads(config.run.threads)
         torch.manual_seed(mix_seed(config.run.seed, 0))
         self.model = build_network(config.network, (config.data.height, config.data.width))
-        self._stop = threading.Event()
-        self._guard = Guard(0 if self.device.type == "cpu" else GPU_LAG)
-        self.factory = ChunkFactory(config.data, renderer, cancelled=self._stop.is_set)
-        self.stream = SceneStream(config.data, self.factory)
+        unused = has_unused_parameters(self.model, config)
+        self.engine = Engine(config.run, unused_parameters=unused)
+        self.device = self.engine.device
+        lag = 0 if self.device.type == "cpu" else GPU_LAG
+        self._guard, self._stops = Guard(lag), Guard(lag)
+        self._stop_asked = threading.Event()
+        self._stop_agreed = False
         self.watch = StopWatch()
         self.averages = Averages()
-        self.rendered_set = RenderedSet(config.data, config.run.validate_count, renderer)
-        self.scores: dict[str, dict[str, float]] = {}
+        rank, world = self.engine.rank, self.engine.world
+        self.stream = SampleStream(config, renderer, self._cancelled, rank=rank, world=world)
+        if self.stream.factory.stale_cache:
+            self.notes.append(f"{config.data.cache} was filled by another state of the scene code")
+        self._prepare(init)
+
+    def _prepare(self, init: Path | None) -> None:
+        """Weights from `init` or the last checkpoint; optimiser and average around them."""
+        run = self.config.run
         earlier = list_snapshots(self.out / "checkpoints")
-        self._notes: list[str] = []
-        if init is not None and earlier:
-            self._notes.append(f"resuming from {earlier[-1]}: {init} is not used")
+        snapshot = load_snapshot(earlier[-1]) if earlier else None
+        if snapshot is not None:
+            check_resumable(snapshot.state, self.config, self.engine.world, earlier[-1])
+            if init is not None:
+                self.notes.append(f"resuming from {earlier[-1]}: {init} is not used")
         elif init is not None:
-            initialise(self.model, init)
-        if self.factory.stale_cache:
-            self._notes.append(f"{config.data.cache} was filled by another state of the scene code")
-        layout = torch.channels_last if config.run.channels_last else torch.contiguous_format
+            self.notes.append(initialise(self.model, init).summary())
+        layout = torch.channels_last if run.channels_last else torch.contiguous_format
         self.model.to(self.device, memory_format=layout)  # type: ignore[call-overload]
-        self.model.train()
-        self.optimizer = build_optimizer(self.model, config.optim)
-        self.average = MovingAverage(self.model, config.optim.ema)
-        if earlier:
-            self._restore(load_snapshot(earlier[-1]), earlier[-1])
-        self._forward: nn.Module = self.model
-        if config.run.compile:
-            self._forward = torch.compile(self.model)  # type: ignore[assignment]
+        try:
+            if snapshot is not None:
+                self.model.load_state_dict(snapshot.tensors["weights"])
+            self.model.train()
+            choose_trained(self.model, self.config.network)
+            optimizer = build_optimizer(self.model, self.config.optim, self.model.config.depth)
+            if run.checkpoint_activations:
+                checkpoint_activations(self.model)
+            self._wrapped, self.optimizer = self.engine.prepare(self.model, optimizer)
+            self.average = MovingAverage(self.model, self.config.optim.ema)
+            if snapshot is not None:
+                updates = int(snapshot.state["ema_updates"])
+                self.average.load(snapshot.tensors.get("ema", {}), updates)
+                load_flat_state(self._plain_optimizer, self.model, snapshot.tensors["optimizer"])
+                self.step = snapshot.step
+        except (KeyError, RuntimeError) as error:
+            if snapshot is None:
+                raise
+            text = f"checkpoint {earlier[-1]} does not fit the network: {error}"
+            raise ModelError(text) from None
+        self._forward: Any = torch.compile(self._wrapped) if run.compile else self._wrapped
+
+    @property
+    def _plain_optimizer(self) -> torch.optim.Optimizer:
+        plain: torch.optim.Optimizer = getattr(self.optimizer, "optimizer", self.optimizer)
+        return plain
+
+    # ------------------------------------------------------------ stopping
+
+    def ask_to_stop(self) -> None:
+        """End cleanly as soon as all processes know; callable from a signal handler."""
+        self._stop_asked.set()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether to end before the next step: the same in all processes."""
+        return self._stop_agreed if self.engine.world > 1 else self._stop_asked.is_set()
+
+    def _cancelled(self) -> bool:
+        # with others waiting for this process in the middle of a step, the step is done first
+        return self.engine.world == 1 and self._stop_asked.is_set()
 
     # ------------------------------------------------------------ one step
 
     def batch(self, number: int) -> Batch:
-        """Augmented batch `number` of the run, on the training device."""
+        """Augmented batch `number` of this process, on the training device."""
         with self.watch.part("wait"):
             stored = self.stream.stored(number)
         with self.watch.part("augment"):
@@ -115,222 +161,125 @@ class Trainer:
                 image=stored.image.to(self.device, non_blocking=True),
                 distance=stored.distance.to(self.device, non_blocking=True),
             )
-            seed = mix_seed(self.config.data.seed, 2, number)
-            return augment(stored.decode(), self.config.augment, seed)
+            return augment(stored.decode(), self.config.augment, self._batch_seed(2, number))
+
+    def _batch_seed(self, purpose: int, number: int) -> int:
+        of_all = number * self.engine.world + self.engine.rank
+        return mix_seed(self.config.data.seed, purpose, of_all, self.config.run.seed)
+
+    def _numbers(self, step: int) -> range:
+        accumulate = self.config.optim.accumulate
+        return range(step * accumulate, (step + 1) * accumulate)
 
     def train_step(self) -> None:
         """One optimiser step.
 
         Raises `Cancelled` before anything has changed when a stop is asked for while waiting.
         """
-        accumulate = self.config.optim.accumulate
         torch.manual_seed(mix_seed(self.config.run.seed, 3, self.step))
-        batches = [self.batch(self.step * accumulate + i) for i in range(accumulate)]
+        batches = {n: self.batch(n) for n in self._numbers(self.step)}
         finite = torch.ones((), dtype=torch.bool, device=self.device)
-        for batch in batches:
-            with self.watch.part("forward"):
-                loss, terms = self._loss(batch)
-            with self.watch.part("backward"):
-                torch.autograd.backward(loss / accumulate)
+        last = max(batches)
+        for number, batch in batches.items():
+            with self.engine.gather_gradients(self._wrapped, now=number == last):
+                with self.watch.part("forward"):
+                    seed = self._batch_seed(5, number)
+                    loss, terms = batch_loss(self._network, batch, self.config.loss, seed)
+                with self.watch.part("backward"):
+                    self.engine.accelerator.backward(loss / len(batches))
             finite &= torch.isfinite(loss.detach())
             self.averages.add({"loss": loss.detach(), **terms})
         with self.watch.part("optimizer"):
-            norm = torch.nn.utils.clip_grad_norm_(
-                self.model.parameters(), self.config.optim.grad_clip, foreach=True
-            )
-            finite &= torch.isfinite(norm)
-            if (bad := self._guard.add(self.step, finite)) is not None:
-                self._fail(bad)
-            rate = learning_rate(self.step, self.config.run.steps, self.config.optim)
-            for group in self.optimizer.param_groups:
-                group["lr"] = rate
+            norm = self.engine.clip(self.model, self.config.optim.grad_clip)
+            self._check(finite & torch.isfinite(norm))
+            self.rate = learning_rate(self.step, self.config.run.steps, self.config.optim)
+            set_learning_rate(self._plain_optimizer, self.rate)
             self.optimizer.step()
             self.optimizer.zero_grad(set_to_none=True)
-            self.average.update(self.model)
+            self.average.update()
         self.averages.add({"grad_norm": norm})
         self.step += 1
 
-    def _autocast(self) -> Any:
-        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16)
+    def _check(self, finite: Tensor) -> None:
+        """Hear of the other processes; raise when a step has gone wrong in any."""
+        asked = torch.tensor(self._stop_asked.is_set(), device=finite.device)
+        bad, stop = self.engine.any(torch.stack([~finite, asked])).unbind()
+        if self.engine.world > 1 and self._stops.add(self.step, ~stop) is not None:
+            self._stop_agreed = True
+        if (step := self._guard.add(self.step, ~bad)) is not None:
+            self._fail(step)
 
-    def _loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        image = batch.image
+    def _network(self, image: Tensor) -> ModelOutput:
         if self.config.run.channels_last:
             image = image.contiguous(memory_format=torch.channels_last)
-        with self._autocast():
-            output = self._forward(image)
-        return training_loss(
-            output.log_distance.float(), output.sky_logit, batch.truth, self.config.loss
-        )
+        with self.engine.autocast():
+            output: ModelOutput = self._forward(image)
+        return output
 
     def _fail(self, step: int) -> None:
         """Save the batches of a bad step and stop."""
         folder = self.out / f"not_finite_step_{step:08d}"
-        accumulate = self.config.optim.accumulate
-        numbers = range(step * accumulate, (step + 1) * accumulate)
-        keep_evidence(
-            folder,
-            {n: self.batch(n) for n in numbers},
-            {n: self.stream.scene_indices(n) for n in numbers},
-            self.config.data.seed,
-        )
+        batches = {n: self.batch(n) for n in self._numbers(step)}
+        samples = {n: self.stream.describe(n) for n in batches}
+        facts = {"step": step, "scene_seed": self.config.data.seed, "rank": self.engine.rank}
+        keep_evidence(folder, batches, samples, facts)
         raise not_finite(step, folder)
-
-    # ------------------------------------------------------------ the run
-
-    def run(self) -> TrainResult:
-        """Train to the last step, or until told to stop; always leaves a checkpoint and weights."""
-        run = self.config.run
-        begun = time.monotonic()
-        first = self.step
-        with (
-            self.factory,
-            RunLog(self.out, run.steps, first) as log,
-            self._signals(),
-        ):
-            log.write("start", **self._facts())
-            for note in self._notes:
-                log.write("note", text=note)
-            last_log = (time.monotonic(), self.step)
-            while self.step < run.steps and not self._stop.is_set():
-                try:
-                    self.train_step()
-                except Cancelled:
-                    break
-                log.advance()
-                if self.step % run.log_every == 0 or self.step == run.steps:
-                    last_log = self._log(log, last_log)
-                self._periodic(log)
-                if run.max_minutes and time.monotonic() - begun > run.max_minutes * 60:
-                    self._stop.set()
-            finished = self.step >= run.steps
-            self.save()
-            if finished:
-                self._validate(log)
-            weights = self.export()
-            size = weights.stat().st_size / 1e6
-            log.write("end", step=self.step, finished=finished, megabytes=size)
-            if size > MAX_EXPORT_MB:
-                log.write("note", text=f"{weights} is larger than {MAX_EXPORT_MB:.0f} MB")
-        return TrainResult(self.step, finished, weights, self.scores)
-
-    def _periodic(self, log: RunLog) -> None:
-        run, step = self.config.run, self.step
-        if step == run.steps:
-            return  # the end does it all
-        if step % run.save_every == 0:
-            self.save()
-            self.export()
-        if run.validate_every and step % run.validate_every == 0:
-            self._validate(log)
-        if run.preview_every and step % run.preview_every == 0:
-            self._preview()
-
-    def _log(self, log: RunLog, last: tuple[float, int]) -> tuple[float, int]:
-        now = (time.monotonic(), self.step)
-        samples = (now[1] - last[1]) * self.config.data.batch * self.config.optim.accumulate
-        seconds = {k: v / (now[1] - last[1]) for k, v in self.watch.take().items()}
-        log.write(
-            "train",
-            step=self.step,
-            **self.averages.take(),
-            lr=self.optimizer.param_groups[0]["lr"],
-            samples_per_s=samples / max(now[0] - last[0], 1e-9),
-            rendered=self.factory.rendered,
-            seconds_per_step=seconds,
-        )
-        return now
-
-    def _facts(self) -> dict[str, Any]:
-        return {
-            "step": self.step,
-            "device": str(self.device),
-            "bf16": self.bf16,
-            "parameters": sum(p.numel() for p in self.model.parameters()),
-            "torch": torch.__version__,
-            "threads": torch.get_num_threads(),
-            "config": self.config.to_dict(),
-        }
-
-    @contextlib.contextmanager
-    def _signals(self) -> Iterator[None]:
-        """SIGINT and SIGTERM ask for a clean end; a second one ends at once."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
-
-        def ask(number: int, frame: FrameType | None) -> None:
-            self._stop.set()
-            signal.signal(number, before[signal.Signals(number)])
-
-        for s in before:
-            signal.signal(s, ask)
-        try:
-            yield
-        finally:
-            for s, handler in before.items():
-                signal.signal(s, handler)
-
-    @torch.no_grad()
-    def predict(self, image: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Averaged model on (B, 3, H, W): log distance (B, H, W) float32, sky logit or None."""
-        with self._autocast():
-            output = self.average.module(image.to(self.device))
-        return output.log_distance.float(), output.sky_logit
-
-    def _validate(self, log: RunLog) -> None:
-        if self.config.run.validate_count:
-            self.scores = self.rendered_set.score(self.predict, self.config.data.batch)
-            log.write("validate", step=self.step, rendered=self.scores)
-
-    def _preview(self) -> None:
-        number = max(0, self.step - 1) * self.config.optim.accumulate
-        batch = self.batch(number)
-        image = batch.image[:PREVIEW_IMAGES]
-        log_distance, _ = self.predict(image)
-        truth = torch.where(batch.truth.valid, batch.truth.distance, 0.0)[:PREVIEW_IMAGES]
-        save_preview(
-            self.out / "previews" / f"step_{self.step:08d}.png", image, log_distance, truth
-        )
 
     # ------------------------------------------------------------ keeping
 
-    def save(self) -> Path:
+    def save(self) -> None:
         """Write a checkpoint; refuses when a step is known to have gone wrong."""
         if (bad := self._guard.check()) is not None:
             self._fail(bad)
-        tensors = {
+        stems = {
             "weights": dict(self.model.state_dict()),
-            "ema": dict(self.average.module.state_dict()),
-            "optimizer": flat_state(self.optimizer, self.model),
+            "optimizer": flat_state(self._plain_optimizer, self.model),
         }
-        state = {"ema_updates": self.average.updates, "config": self.config.to_dict()}
-        snapshot = Snapshot(self.step, tensors, state)
-        return save_snapshot(snapshot, self.out / "checkpoints", self.config.run.keep)
+        if self.average.decay:
+            stems["ema"] = self.average.tensors()
+        tensors = {stem: self.engine.gather(values) for stem, values in stems.items()}
+        state = {
+            "ema_updates": self.average.updates,
+            "processes": self.engine.world,
+            "config": self.config.to_dict(),
+        }
+        if self.engine.is_main:
+            snapshot = Snapshot(self.step, tensors, state)
+            save_snapshot(snapshot, self.out / "checkpoints", self.config.run.keep)
 
-    def _restore(self, snapshot: Snapshot, path: Path) -> None:
-        check_same_data(snapshot.state["config"], self.config, path)
-        try:
-            self.model.load_state_dict(snapshot.tensors["weights"])
-            self.average.module.load_state_dict(snapshot.tensors["ema"])
-            load_flat_state(self.optimizer, self.model, snapshot.tensors["optimizer"])
-        except (KeyError, RuntimeError) as error:
-            raise ModelError(f"checkpoint {path} does not fit the network: {error}") from None
-        self.average.updates = int(snapshot.state["ema_updates"])
-        self.step = snapshot.step
+    @property
+    def samples_per_step(self) -> int:
+        """Panoramas that one step of all processes sees."""
+        return self.config.data.batch * self.config.optim.accumulate * self.engine.world
+
+    def averaged(self) -> Any:
+        """The averaged network, for evaluation, in rank 0; None elsewhere. All processes call it.
+
+        Not a copy, unless the weights are sharded: it changes with the next step.
+        """
+        buffers = dict(self.model.named_buffers())
+        tensors = self.engine.gather({**buffers, **self.average.tensors()})
+        return averaged_model(self.model, tensors) if self.engine.is_main else None
 
     def export(self) -> Path:
         """Write the averaged weights as float16 to `model.safetensors` for `panodepth.load`."""
-        samples = self.step * self.config.data.batch * self.config.optim.accumulate
         metadata = {
             "steps": str(self.step),
-            "samples": str(samples),
+            "samples": str(self.step * self.samples_per_step),
             "trained_at": f"{self.config.data.height}x{self.config.data.width}",
             "training": json.dumps(self.config.to_dict()),
         }
         path = self.out / "model.safetensors"
-        return save_model(self.average.module, path, metadata, dtype=torch.float16)
+        averaged = self.averaged()
+        if averaged is not None:
+            save_model(averaged, path, metadata, dtype=torch.float16)
+        return path
+
+    def run(self) -> TrainResult:
+        """Train to the last step, or until told to stop; always leaves a checkpoint and weights."""
+        from panodepth.training.loop import run_training
+
+        return run_training(self)
 
 
 def train(
