@@ -62,7 +62,7 @@ def house(p: Spot, m: Mass) -> None:
               look)  # fmt: skip
     if not plain:
         _dress(p, m, (tall, z))
-    add_roof(p, (m.half, m.depth / 2), height, look)
+    add_roof(p, (m.half, m.depth / 2), height, look, m.detail)
 
 
 def _dress(p: Spot, m: Mass, ground: tuple[float, float]) -> None:
@@ -75,7 +75,7 @@ def _dress(p: Spot, m: Mass, ground: tuple[float, float]) -> None:
     for level in range(1, m.storeys):
         if rng.random() < 0.15:  # most buildings repeat one storey
             style = style_of(rng, m.half)
-        upper_storey(p, Storey(level * tall, tall, 0.0, m.half), style, m.detail and level < 5)
+        upper_storey(p, Storey(level * tall, tall, 0.0, m.half), style, m.detail and level < 4)
     if m.detail and m.storeys > 1 and rng.random() < 0.15:
         x = float(rng.uniform(-0.5, 0.5)) * m.half
         bay_window(p, x, Storey(tall, tall, 0.0, m.half), int(rng.integers(1, m.storeys)), style)
@@ -178,6 +178,6 @@ def gateway(p: Spot, half: float, tall: float) -> None:
     for level in range(1, int(tall / 3.2)):
         if level * 3.2 > spring + rise:
             upper_storey(p, Storey(level * 3.2, 3.2, 0.0, half), style, True)
-    add_roof(p, (half, deep), tall, look)
+    add_roof(p, (half, deep), tall, look, True)
     lamp = Material((0.8, 0.75, 0.6), 0, emission=0.5)
     p.box((wide + 0.3, np.clip(spring, 1.8, 2.4), 0.1), (0.08, 0.15, 0.1), lamp)

@@ -54,13 +54,13 @@ def style_of(rng: Rng, half: float) -> Style:
     """A random style for a front of half width `half` metres."""
     group = str(rng.choice(["window", "window", "window", "grille", "panel", "shutter"]))
     return Style(
-        bays=max(1, int(half / rng.uniform(0.8, 1.8))),
+        bays=max(1, round(half / rng.uniform(1.0, 2.0))),
         wide=float(rng.uniform(0.22, 0.42)),
         high=float(rng.uniform(0.22, 0.4)),
         pane=Material(tint(rng, 0.15, 0.9, 0.15), choose(rng, group), gloss=0.6),
         frame=Material(tint(rng, 0.2, 0.9, 0.12), 0),
-        sill=bool(rng.random() < 0.6),
-        surround=bool(rng.random() < 0.25),
+        sill=bool(rng.random() < 0.5),
+        surround=bool(rng.random() < 0.16),
         shutters=bool(rng.random() < 0.12),
         cage=bool(rng.random() < 0.18),
         balcony=str(rng.choice(["none", "each", "full", "some"], p=[0.62, 0.1, 0.16, 0.12])),

@@ -52,7 +52,7 @@ def terrain(site: Site, look: Material, rough: float, hills: float) -> None:
 
     Level with y = 0 at the origin. Sets `site.ground`.
     """
-    rng, axis = site.rng, graded_axis(HORIZON * 0.9, 9, 2.2)
+    rng, axis = site.rng, graded_axis(HORIZON * 0.9, 7, 2.4)
     x, z = np.meshgrid(axis, axis)
     field = partial(_heights, *_waves(rng, rough, hills))
     height = field(x, z) - field(np.zeros(1), np.zeros(1))

@@ -95,7 +95,7 @@ def garden(site: Site) -> None:
     """A garden behind a house: hedges, beds, terraces, walls, a shed, paths, furniture."""
     rng = site.rng
     ground(site, "grass", "grass", "tiles", "speckle")
-    half = (float(rng.uniform(3.5, 9)), float(rng.uniform(4, 12)))
+    half = (float(rng.uniform(2.5, 7)), float(rng.uniform(3, 9)))
     site.stand(*(float(v) for v in np.clip(rng.normal(0, 0.3, 2), -0.6, 0.6) * half))
     deep = half[1]
     house(site.spot(0, -deep, 0.0), Mass(half[0] + 1, 8.0, int(rng.integers(1, 4))))
@@ -121,22 +121,22 @@ def garden(site: Site) -> None:
         style = rng.random()
         p = site.spot(-far * math.sin(yaw), -far * math.cos(yaw), yaw, PLANT)
         if style < 0.45:
-            hedge(p, (wide, 0.35), float(rng.uniform(0.9, 2.6)))
+            hedge(p, (wide, 0.35), float(rng.uniform(1.0, 3.2)))
             site.block(float(p.origin[0]), float(p.origin[2]), (wide, 0.5), yaw)
         elif style < 0.9:
             fence(p, wide)
             site.block(float(p.origin[0]), float(p.origin[2]), (wide, 0.2), yaw)
-        if rng.random() < 0.6:
-            _far_house(site, 12, 25)
+        if rng.random() < 0.7:
+            _far_house(site, 9, 22)
     names = ["bed", "shrub", "pot", "table", "bench", "clutter", "laundry", "tree", "person"]
     shares = np.array([0.2, 0.22, 0.16, 0.08, 0.05, 0.08, 0.05, 0.1, 0.06])
-    for _ in range(int(rng.integers(6, 22))):
+    for _ in range(int(rng.integers(8, 26))):
         x, z = rng.uniform(-1, 1, 2) * (half[0] - 0.4, half[1] - 0.4)
         name = str(rng.choice(names, p=shares / shares.sum()))
         thing(site, name, float(x), float(z), float(rng.integers(4)) * np.pi / 2)
     if rng.random() < 0.35:
         _shed(site, half)
-    _trees(site, int(rng.integers(2, 9)), max(half) + 3, 8.0, (4, 11))
+    _trees(site, int(rng.integers(3, 11)), max(half) + 1, 7.0, (4, 12))
 
 
 def _shed(site: Site, half: tuple[float, float]) -> None:
@@ -162,7 +162,7 @@ def forest(site: Site) -> None:
     dense, conifer = float(rng.uniform(0.5, 1.0)), rng.random() < 0.3
     bark, leaves = bark_look(rng), leaf_look(rng, 2.0)
     tall = float(rng.uniform(7, 18))
-    for k in range(int(90 * dense)):
+    for k in range(int(75 * dense)):
         x, z = site.around(0.9, 11.0)
         if not site.claim(x, z, (0.35, 0.35)):
             continue
@@ -175,11 +175,14 @@ def forest(site: Site) -> None:
             bark, leaves = bark_look(rng), leaf_look(rng, 2.0)
         radius = float(rng.uniform(0.05, 0.28))
         trunk(p, height * 0.85, radius, bark, roots=far < 5)
-        for _ in range(3 if far < 12 else 2):
-            r = float(rng.uniform(0.12, 0.24)) * tall
-            dx, dz = rng.normal(0, 0.09 * tall, 2)
-            y = height * float(rng.uniform(0.6, 1.0))
-            p.ball((dx, y, dz), (r, r * 0.6, r), leaves, yaw=float(rng.uniform(0, 3)))
+        parts = 5 if far < 7 else 2
+        for _ in range(parts):
+            r = float(rng.uniform(0.1, 0.2 if parts > 2 else 0.24)) * tall
+            dx, dz = rng.normal(0, 0.1 * tall, 2)
+            y = height * float(rng.uniform(0.55, 1.0))
+            turn, lean = float(rng.uniform(0, 6)), float(rng.normal(0, 0.4))
+            p.ball((dx, y, dz), (r, r * 0.6, r * 0.8), leaves, yaw=turn, tilt=lean)
+    _backdrop(site, tall)
     for _ in range(int(rng.integers(10, 45))):
         x, z = site.around(1.0, 4.5)
         style, p = rng.random(), site.spot(x, z, float(rng.uniform(0, 6.3)), PLANT)
@@ -191,6 +194,18 @@ def forest(site: Site) -> None:
             log(p, float(rng.uniform(1.0, 4.0)))
         elif site.claim(x, z, (0.4, 0.4)):
             rock(p, float(rng.uniform(0.15, 0.9)))
+
+
+def _backdrop(site: Site, tall: float) -> None:
+    """The far edge of a wood: large masses of leaves that hide the horizon, or most of it."""
+    rng, n = site.rng, int(site.rng.integers(6, 22))
+    for k in range(n):
+        turn, far = 2 * np.pi * (k + float(rng.random())) / n, float(rng.uniform(22, 45))
+        x, z = site.eye[0] + far * math.cos(turn), site.eye[1] + far * math.sin(turn)
+        high = tall * float(rng.uniform(0.4, 0.7))
+        half = (float(rng.uniform(4, 8)), high, float(rng.uniform(3, 7)))
+        p = site.spot(x, z, float(rng.uniform(0, 3)), PLANT)
+        p.ball((0, 0.8 * high, 0), half, leaf_look(rng, 3.0))
 
 
 def country(site: Site) -> None:
@@ -214,7 +229,7 @@ def country(site: Site) -> None:
     site.stand(*(float(v) for v in rng.normal(0, 0.7, 2)))
     if kind == "field":
         _rows(site)
-    if rng.random() < 0.3:
+    if kind != "field" and rng.random() < 0.3:
         x, z = site.around(1.5, 5)
         yaw = float(rng.uniform(0, 6.3))
         if site.claim(x, z, (12, 0.15), yaw):

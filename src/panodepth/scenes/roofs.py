@@ -23,10 +23,13 @@ def roof_look(rng: Rng) -> Material:
     return Material(colour, choose(rng, "shutter", "tiles", "brick", "wood"), (1.5, 1.5))
 
 
-def add_roof(p: Spot, half: tuple[float, float], height: float, wall: Material) -> None:
+def add_roof(
+    p: Spot, half: tuple[float, float], height: float, wall: Material, detail: bool
+) -> None:
     """A roof over a building of half width and half depth `half` [m], its eaves at `height`.
 
     `p` is the middle of the building's front on the ground; the building lies behind it (−z).
+    detail: with chimneys, dormers and what stands on flat roofs.
     """
     rng, (w, d) = p.rng, half
     top = p.at(0, height, -d)
@@ -34,7 +37,7 @@ def add_roof(p: Spot, half: tuple[float, float], height: float, wall: Material) 
         ["gable", "front", "hip", "mansard", "shed", "flat"], p=[0.2, 0.1, 0.12, 0.05, 0.1, 0.43]
     )
     if kind == "flat":
-        _flat(top, half, wall)
+        _flat(top, half, wall, detail)
         return
     look, out = roof_look(rng), float(rng.uniform(0.1, 0.6))
     if kind == "shed":
@@ -47,7 +50,8 @@ def add_roof(p: Spot, half: tuple[float, float], height: float, wall: Material) 
         tall, inset = float(rng.uniform(2.0, 3.2)), float(rng.uniform(0.6, 0.85))
         top.solid(tapered((w, tall / 2, d + 0.1), inset), (0, tall / 2, 0), look)
         top.box((0, 0.05, 0), (w + 0.05, 0.1, d + 0.2), f.painted(rng))
-        _dormers(top, w, (d - 0.25 * tall, 0.2, tall * 0.6), look, wall)
+        if detail:
+            _dormers(top, w, (d - 0.25 * tall, 0.2, tall * 0.6), look, wall)
         return
     across = w if kind == "front" else d
     rise = float(rng.uniform(0.35, 0.95)) * min(across, 5.0)
@@ -62,12 +66,12 @@ def add_roof(p: Spot, half: tuple[float, float], height: float, wall: Material) 
         top.solid(gable((along + 0.05, rise / 2, across + eaves)), (0, rise / 2, 0), look, yaw)
         less = rise * 0.94  # the gable walls stand a hair proud of the roof's ends
         top.solid(gable((along + 0.07, less / 2, across)), (0, less / 2, 0), wall, yaw)
-        if kind == "front" and rng.random() < 0.5:
+        if kind == "front" and detail and rng.random() < 0.5:
             pane = Material(tint(rng, 0.2, 0.8, 0.1), choose(rng, "window"))
             top.box((0, rise * 0.35, d + 0.08), (0.4, 0.45, 0.04), pane.fitted(0.8, 0.9))
-        if kind == "gable" and rng.random() < 0.3:
+        if kind == "gable" and detail and rng.random() < 0.3:
             _dormers(top, w, (d * 0.6, rise * 0.15, rise * 0.5), look, wall)
-    if rng.random() < 0.55:
+    if detail and rng.random() < 0.5:
         _chimney(top, (float(rng.uniform(-0.7, 0.7)) * w, rise * 0.8, float(rng.normal(0, 0.3))))
 
 
@@ -94,7 +98,7 @@ def _chimney(top: Spot, at: tuple[float, float, float]) -> None:
         top.tube((x + dx, y + tall + 0.6, z), 0.08, 0.2, f.painted(rng))
 
 
-def _flat(top: Spot, half: tuple[float, float], wall: Material) -> None:
+def _flat(top: Spot, half: tuple[float, float], wall: Material, detail: bool) -> None:
     """A cornice, parapet or slab, and tanks, huts and aerials behind it."""
     rng, (w, d) = top.rng, half
     edge = rng.random()
@@ -104,7 +108,7 @@ def _flat(top: Spot, half: tuple[float, float], wall: Material) -> None:
     if edge > 0.3:
         tall = float(rng.uniform(0.15, 0.5))
         top.box((0, tall, d - 0.1), (w, tall, 0.1), wall)
-    extra = rng.random()
+    extra = rng.random() if detail else 1.0
     if extra < 0.15:
         r = float(rng.uniform(0.4, 0.7))
         steel = Material((0.5, 0.52, 0.55), 0, gloss=0.7)
@@ -117,5 +121,5 @@ def _flat(top: Spot, half: tuple[float, float], wall: Material) -> None:
         top.box((0, tall, 0), (w + 0.2, 0.04, d + 0.4), sheet, tilt=float(rng.normal(0, 0.08)))
         for x in (-0.95, 0.0, 0.95):
             top.box((x * w, tall / 2, d - 0.15), (0.05, tall / 2, 0.05), f.painted(rng))
-    if rng.random() < 0.2:
+    if detail and rng.random() < 0.2:
         top.tube((float(rng.uniform(-0.8, 0.8)) * w, 1.2, 0.5 * d), 0.025, 1.4, f.painted(rng))

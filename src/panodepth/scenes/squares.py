@@ -57,6 +57,15 @@ def _closed_by_houses(
             site.block(float(q.origin[0]), float(q.origin[2]), (mass.half, 3.9), yaw)
 
 
+def _corners(site: Site, half: tuple[float, float], tall: float) -> None:
+    """Blocks behind the corners of a closed yard, where the rows of houses only touch."""
+    look = wall_look(site.rng)
+    for x in (-1, 1):
+        for z in (-1, 1):
+            p = site.spot(x * (half[0] + 2.5), z * (half[1] + 2.5))
+            p.box((0, tall / 2, 0), (2.5, tall / 2, 2.5), look)
+
+
 def _stand(site: Site, half: tuple[float, float]) -> None:
     """The camera anywhere on the place, now and then close to one side."""
     rng = site.rng
@@ -113,6 +122,7 @@ def courtyard(site: Site) -> None:
             p.box((0, tall, -0.3), (wide + 0.3, tall, 0.12), wall_look(rng))
     else:
         _closed_by_houses(site, (half_x, half_z), (1, 5), 0.0, kind)
+        _corners(site, (half_x, half_z), float(rng.uniform(3, 10)))
     if rng.random() < 0.2:
         p = site.spot(0.0, -half_z + 0.3, 0.0)
         gateway(p, min(half_x, 4.0), float(rng.uniform(4.5, 8)))
@@ -170,8 +180,14 @@ def car_park(site: Site) -> None:
                 paint(site, (float(x) + 1.3, z), (0.05, 2.4), 0.0)
             if rng.random() < full and site.far(float(x), z) < 18:
                 park(site, float(x), z, float(rng.normal(0, 0.03)), gap=-0.1)
-    _closed_by_houses(site, (half[0] + 4, half[1] + 4), (1, 6), 0.4)
     shares = {"pole": 0.4, "person": 0.2, "container": 0.15, "tree": 0.2, "shrub": 0.1}
+    if covered:
+        shares = {"person": 0.4, "container": 0.3, "clutter": 0.3}
+        for yaw, axis in _FRONTS[: int(rng.integers(1, 5))]:
+            p = site.spot(-half[axis] * math.sin(yaw), -half[axis] * math.cos(yaw), yaw)
+            p.box((0, tall / 2, 0), (half[1 - axis], tall / 2, 0.15), wall_look(rng))
+    else:
+        _closed_by_houses(site, (half[0] + 4, half[1] + 4), (1, 6), 0.4)
     _scatter(site, half, int(rng.integers(3, 14)), shares)
     if rng.random() < 0.3:
         hills(site, 3, 60)

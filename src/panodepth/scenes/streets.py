@@ -18,7 +18,7 @@ from panodepth.scenes.textures import choose
 from panodepth.scenes.vegetation import tree
 from panodepth.scenes.vehicles import park
 
-DETAIL = 16.0  # metres from the camera along the street; houses beyond have simple fronts
+DETAIL = 12.0  # metres from the camera along the street; houses beyond have simple fronts
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def _row(site: Site, street: Street, side: int) -> None:
     s = -street.length
     while s < street.length:
         half = float(rng.uniform(1.8, 6.0))
-        near = abs(s + half) - half < DETAIL
+        near = abs(s + half) - half < DETAIL + 0.5 * edge
         if street.gap and s < street.gap[1] and s + 2 * half > street.gap[0]:
             if s < street.gap[0] - 2.5:
                 half = (street.gap[0] - s) / 2

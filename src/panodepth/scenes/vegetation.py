@@ -71,15 +71,16 @@ def _broad(p: Spot, height: float, far: float, habit: str) -> None:
         p.tube(at, 0.4 * radius, length, bark, taper=0.4, yaw=turn, tilt=lean)
     if habit == "bare":
         return
-    blobs = int(rng.integers(11, 22)) if near else int(rng.integers(5, 11))
-    size = wide * (0.42 if near else 0.6)
+    blobs = int(rng.integers(14, 28)) if near else int(rng.integers(6, 11))
+    size = wide * (0.32 if near else 0.55)
     middle, tall = (clear + height) / 2, (height - clear) / 2
     for k in range(blobs):
-        r = size * float(rng.uniform(0.6, 1.15))
+        r = size * float(rng.uniform(0.5, 1.3))
         turn, up = 2.4 * k + float(rng.normal(0, 0.4)), float(rng.uniform(-1, 1))
-        out = np.sqrt(max(1 - up * up, 0.0)) * float(rng.uniform(0.55, 1.0)) * (wide - 0.6 * r)
+        out = np.sqrt(max(1 - up * up, 0.0)) * float(rng.uniform(0.4, 1.0)) * (wide - 0.6 * r)
         at = (out * np.cos(turn), middle + up * (tall - 0.7 * r), out * np.sin(turn))
-        p.ball(at, (r, r * rng.uniform(0.55, 0.95), r * rng.uniform(0.8, 1.2)), leaves, yaw=turn)
+        half = (r, r * float(rng.uniform(0.5, 0.95)), r * float(rng.uniform(0.7, 1.3)))
+        p.ball(at, half, leaves, yaw=turn, tilt=float(rng.normal(0, 0.3)))
 
 
 def _conifer(p: Spot, height: float, far: float) -> None:

@@ -13,6 +13,7 @@ from panodepth.scenes.site import Site, Spot
 from panodepth.scenes.solids import cut_box
 from panodepth.scenes.textures import choose
 
+DETAIL_RANGE = 11.0  # metres; cars beyond have no trim
 TYRE = Material((0.03, 0.03, 0.03), 0)
 CHROME = Material((0.45, 0.45, 0.47), 0, gloss=1.0)
 
@@ -46,8 +47,8 @@ def _body(rng: Rng) -> Body:
     return Body(long * 1.15, wide, belt + 0.2, float(rng.uniform(1.85, 2.4)), (-0.95, 0.6), 0.35)
 
 
-def car(p: Spot) -> None:
-    """A car, van or pickup with glass, wheels, lamps, bumpers and mirrors."""
+def car(p: Spot, far: float = 0.0) -> None:
+    """A car, van or pickup, seen from `far` metres: beyond DETAIL_RANGE without trim."""
     rng, b = p.rng, _body(p.rng)
     p = p.at(0, 0, 0, label=VEHICLE)
     paint = Material(tint(rng, 0.03, 0.9, 0.6), 0, gloss=1.0)
@@ -55,24 +56,33 @@ def car(p: Spot) -> None:
     floor = 0.6 * b.wheel + 0.05
     middle, thick = (floor + b.belt) / 2, (b.belt - floor) / 2
     p.box((0, middle, 0), (b.wide, thick, b.long - 0.08), paint)
-    dark = Material(tint(rng, 0.03, 0.2, 0.1), 0)
-    for end in (-1, 1):  # bumpers, lamps and number plates
+    _cabin(p, b, paint, glass)
+    for side in (-1, 1):
+        for z in (-0.62, 0.62):
+            at = (side * (b.wide - 0.1), b.wheel, z * b.long)
+            p.put(CYLINDER, at, (b.wheel, 0.12, b.wheel), TYRE, yaw=np.pi / 2, tilt=np.pi / 2)
+    if far < DETAIL_RANGE:
+        _trim(p, b, floor, paint)
+
+
+def _trim(p: Spot, b: Body, floor: float, paint: Material) -> None:
+    """Bumpers, lamps, number plates, mirrors and hub caps."""
+    rng = p.rng
+    bumper = Material(tint(rng, 0.03, 0.2, 0.1), 0) if rng.random() < 0.6 else paint
+    for end in (-1, 1):
         z = end * (b.long - 0.08)
-        p.box((0, floor + 0.14, z), (b.wide * 0.97, 0.13, 0.08), dark if thick > 0.33 else paint)
+        p.box((0, floor + 0.14, z), (b.wide * 0.97, 0.13, 0.08), bumper)
         lamp = Material((0.9, 0.9, 0.85) if end > 0 else (0.5, 0.03, 0.02), 0, gloss=1.0)
         for side in (-1, 1):
             p.box((side * b.wide * 0.76, b.belt - 0.15, z), (0.16, 0.07, 0.03), lamp)
         p.box((0, floor + 0.17, z + 0.07 * end), (0.26, 0.06, 0.02), CHROME)
-    _cabin(p, b, paint, glass)
+    cap = (0.6 * b.wheel, 0.05, 0.6 * b.wheel)
     for side in (-1, 1):
-        p.box((side * (b.wide + 0.07), b.belt + 0.08, b.cabin[1] * b.long + 0.3),
-              (0.08, 0.06, 0.04), paint)  # fmt: skip
+        mirror = (side * (b.wide + 0.07), b.belt + 0.08, b.cabin[1] * b.long + 0.3)
+        p.box(mirror, (0.08, 0.06, 0.04), paint)
         for z in (-0.62, 0.62):
-            at = (side * (b.wide - 0.1), b.wheel, z * b.long)
-            p.put(CYLINDER, at, (b.wheel, 0.12, b.wheel), TYRE, yaw=np.pi / 2, tilt=np.pi / 2)
             hub = (side * (b.wide - 0.02), b.wheel, z * b.long)
-            p.put(CYLINDER, hub, (0.6 * b.wheel, 0.05, 0.6 * b.wheel), CHROME,
-                  yaw=np.pi / 2, tilt=np.pi / 2)  # fmt: skip
+            p.put(CYLINDER, hub, cap, CHROME, yaw=np.pi / 2, tilt=np.pi / 2)
 
 
 def _cabin(p: Spot, b: Body, paint: Material, glass: Material) -> None:
@@ -182,5 +192,5 @@ def park(site: Site, x: float, z: float, yaw: float, gap: float = 0.1) -> bool:
         return False
     if not site.claim(x, z, (1.0, 2.6), yaw, gap):
         return False
-    car(site.spot(x, z, yaw + np.pi * float(rng.integers(2))))
+    car(site.spot(x, z, yaw + np.pi * float(rng.integers(2))), site.far(x, z))
     return True
