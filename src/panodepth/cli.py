@@ -258,27 +258,139 @@ def train(
 
 
 @app.command()
-def render(
-    count: Annotated[int, typer.Option(min=1, help="How many panoramas.")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the pairs.")],
-    seed: Annotated[int, typer.Option(min=0, help="Training uses seed 0.")] = 0,
-    size: Annotated[
-        str, typer.Option(metavar="HxW", help="Width is twice the height.")
-    ] = "512x1024",
-    kind: Annotated[str, typer.Option(help="mixed, indoor or outdoor.")] = "mixed",
-    first: Annotated[int, typer.Option(min=0, help="Number of the first world.")] = 0,
+def evaluate(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the report.")],
+    data: Annotated[
+        list[str],
+        typer.Option(metavar="NAME=DIR", help="A dataset; repeat. NAME: its kind, or your own."),
+    ] = [],  # noqa: B006 - typer reads it, nobody writes it
+    predictor: Annotated[
+        str, typer.Option(help="A model, FILE.py[:CLASS], or a folder of predicted files.")
+    ] = "default",
+    protocol: Annotated[
+        str, typer.Option(help="da2, da2-fixed, affine, metric, unik3d, sphere or uncapped.")
+    ] = "da2",
+    split: Annotated[
+        list[str], typer.Option(metavar="NAME=FILE", help="List of samples of a dataset; repeat.")
+    ] = [],  # noqa: B006
+    option: Annotated[
+        list[str], typer.Option(metavar="KEY=VALUE", help="Passed to the predictor; repeat.")
+    ] = [],  # noqa: B006
+    compare: Annotated[
+        list[str], typer.Option(metavar="DIR", help="An earlier report to stand beside; repeat.")
+    ] = [],  # noqa: B006
+    geometry: Annotated[
+        bool, typer.Option("--geometry/--no-geometry", help="Seam, poles, normals, contours.")
+    ] = True,
+    points: Annotated[bool, typer.Option("--points", help="Point-cloud F-score (scipy).")] = False,
+    rotation: Annotated[
+        bool, typer.Option("--rotation", help="Consistency when the camera is turned.")
+    ] = False,
+    workers: Annotated[int, typer.Option(min=1, help="Processes, each with its predictor.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of each process.")] = 1,
+    part: Annotated[
+        str | None, typer.Option(metavar="I/N", help="Only part I of N, e.g. on N machines.")
+    ] = None,
+    pictures: Annotated[
+        int, typer.Option(min=0, help="Worst and median samples shown, each, per dataset.")
+    ] = 3,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    size: Size = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
 ) -> None:
-    """Render synthetic panoramas with exact distance: NAME.png with NAME_distance.npz."""
-    shape = _parse_size(size)
+    """Measure a predictor on datasets by a named protocol; the same command goes on if stopped."""
+    from functools import partial
 
-    from panodepth.training.commands import RenderJob, render_dataset
-
-    job = RenderJob(count=count, seed=seed, size=shape, kind=kind, first=first)
     from tqdm import tqdm
 
-    with tqdm(total=count, unit="image", disable=not sys.stderr.isatty()) as bar:
-        files = render_dataset(job, out, on_done=lambda _: bar.update(1))
-    print(f"{len(files)} panoramas in {out}")
+    from panodepth.evaluation import command
+    from panodepth.evaluation.choice import choose_predictor, parse_options, parse_part
+    from panodepth.evaluation.datasets import open_datasets
+    from panodepth.evaluation.protocol import find_protocol
+    from panodepth.evaluation.runner import Run, tasks
+    from panodepth.evaluation.scoring import Extras
+
+    chosen_protocol = find_protocol(protocol)
+    network_size = None if size is None else _parse_size(size)
+    chosen_part = None if part is None else parse_part(part)
+    if not data:
+        raise ConfigError("give --data NAME=DIR, e.g. --data stanford2d3d=/data/2D3DS")
+    datasets = tuple(open_datasets(data, chosen_protocol, split))
+
+    from panodepth.inference import load
+    from panodepth.inference.loading import find_checkpoint
+
+    load_model = partial(load, predictor, device=device, dtype=dtype, size=network_size)
+    chosen = choose_predictor(predictor, load_model, datasets, parse_options(option))
+    if chosen.kind == "model":
+        find_checkpoint(predictor)  # fails now, not in a worker
+    run = Run(datasets, chosen.make, chosen_protocol, Extras(geometry, points, rotation), threads)
+    settings = {"device": device, "dtype": dtype, "size": size} if chosen.kind == "model" else {}
+    options = command.Options(
+        name=chosen.name,
+        identity=f"{chosen.identity} {json.dumps(settings)}",
+        workers=workers,
+        part=chosen_part,
+        compare=tuple(compare),
+        pictures=pictures,
+    )
+    silent = quiet or not sys.stderr.isatty()
+    total = len(tasks(datasets, chosen_part))
+    with tqdm(total=total, unit="image", disable=silent) as bar:
+        report = command.evaluate_run(run, out, options, lambda _: bar.update(1))
+    for row in report["skipped"]:
+        print(f"error: {row['dataset']}: {row['name']}: {row['reason']}", file=sys.stderr)
+    if not quiet:
+        print(command.plain_text(report, out, options))
+    raise typer.Exit(SOME_FAILED if report["skipped"] else DONE)
+
+
+@app.command()
+def render(
+    count: Annotated[int, typer.Option(min=1, help="How many worlds.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the files.")],
+    seed: Annotated[int, typer.Option(min=0, help="Training uses seed 0.")] = 0,
+    size: Annotated[
+        str | None,
+        typer.Option(metavar="HxW", help="Default 512x1024; for --views any, default 480x640."),
+    ] = None,
+    kind: Annotated[str, typer.Option(help="mixed, indoor or outdoor.")] = "mixed",
+    first: Annotated[int, typer.Option(min=0, help="Number of the first world.")] = 0,
+    views: Annotated[
+        int, typer.Option(min=0, help="So many perspective RGB-D views of each world instead.")
+    ] = 0,
+    fov: Annotated[
+        float, typer.Option(metavar="DEG", help="Horizontal field of view, with --views.")
+    ] = 90.0,
+    move: Annotated[
+        float, typer.Option(metavar="M", min=0, help="Views from up to so far away, with --views.")
+    ] = 0.0,
+) -> None:
+    """Render synthetic panoramas with exact distance: NAME.png with NAME_distance.npz.
+
+    With --views, perspective frames, and beside them NAME.json: intrinsics and pose.
+    """
+    shape = _parse_size(size or ("480x640" if views else "512x1024"))
+
+    from tqdm import tqdm
+
+    with tqdm(total=count * (views or 1), unit="image", disable=not sys.stderr.isatty()) as bar:
+
+        def advance(_: Path) -> None:
+            bar.update(1)
+
+        if views:
+            from panodepth.training.rgbd import ViewJob, render_rgbd
+
+            frames = ViewJob(count, views, fov, shape, seed, first, kind, move)
+            files = render_rgbd(frames, out, on_done=advance)
+        else:
+            from panodepth.training.commands import RenderJob, render_dataset
+
+            job = RenderJob(count=count, seed=seed, size=shape, kind=kind, first=first)
+            files = render_dataset(job, out, on_done=advance)
+    print(f"{len(files)} {'views' if views else 'panoramas'} in {out}")
 
 
 def _parse_size(text: str) -> tuple[int, int]:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import numpy as np
 import pytest
 import torch
 
-from panodepth.errors import ConfigError
+from panodepth.cli import main
+from panodepth.errors import ConfigError, OutputError
 from panodepth.scenes import ViewSpec, make_scene, render_batch, render_views
 from panodepth.scenes.views import moved
-from panodepth.sphere import perspective_rays, rotate_vectors, sample_erp, z_depth_to_distance
+from panodepth.sphere import (
+    distance_to_z_depth,
+    perspective_rays,
+    rotate_vectors,
+    sample_erp,
+    z_depth_to_distance,
+)
+from panodepth.training.rgbd import ViewJob, render_rgbd
 
 ANGLES = ((0.0, 0.0, 0.0), (1.1, 0.5, 0.2), (-2.4, -0.9, -0.3), (3.0, 1.4, 0.0))
 SPEC = ViewSpec(size=(84, 112), x_fov_rad=math.radians(80), angles=ANGLES)
@@ -129,3 +138,37 @@ def test_drawn_angles_go_round():
 def test_impossible_views_are_refused(wrong):
     with pytest.raises(ConfigError):
         ViewSpec(**wrong)
+
+
+def test_the_command_writes_rgbd_frames(tmp_path, capsys):
+    arguments = "--count 2 --views 3 --fov 70 --size 24x32 --seed 4 --first 5 --kind indoor"
+    assert main(["render", *arguments.split(), "--out", str(tmp_path)]) == 0
+    assert "6 views" in capsys.readouterr().out
+    names = sorted(p.name for p in tmp_path.iterdir())
+    assert names[:3] == [f"indoor_000005_v00{end}" for end in (".json", ".png", "_distance.npz")]
+    assert len(names) == 18
+    facts = json.loads((tmp_path / "indoor_000006_v02.json").read_text())
+    with np.load(tmp_path / "indoor_000006_v02_distance.npz") as maps:
+        distance, z_depth = (torch.from_numpy(maps[k]) for k in ("distance", "z_depth"))
+    intrinsics = torch.tensor(facts["intrinsics"])
+    assert 2 * math.degrees(math.atan(16 / intrinsics[0, 0])) == pytest.approx(70, abs=1e-3)
+    torch.testing.assert_close(distance_to_z_depth(distance, intrinsics), z_depth)
+    spec = ViewSpec(size=(24, 32), x_fov_rad=math.radians(70), count=3)
+    views = render_views(4, [6], spec, kind="indoor")
+    torch.testing.assert_close(views.distance[0, 2], distance, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(views.pose[0, 2], torch.tensor(facts["pose"]))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"fov_deg": 175.0}, {"kind": "moon"}, {"size": (1, 8)}, {"count": 0}, {"views": 0}],
+)
+def test_impossible_jobs_are_refused(wrong):
+    with pytest.raises(ConfigError):
+        ViewJob(**({"count": 1, "views": 1} | wrong))
+
+
+def test_a_folder_that_cannot_be_written_is_said(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="file"):
+        render_rgbd(ViewJob(1, 1, size=(8, 8)), tmp_path / "file" / "under")
