@@ -1,14 +1,47 @@
 """Error measures of one aligned distance map against the truth; numpy only.
 
-prediction, truth: (H, W) float > 0 in one unit; valid: (H, W) bool, True = counted. Every pixel
-counts alike (the field's convention, no solid-angle weights). An empty mask gives NaN.
+prediction, truth: (H, W) float > 0 in one unit; valid: (H, W) bool, True = counted. By default
+every pixel counts alike (the field's convention). `abs_rel` and `delta` of an empty mask are NaN;
+`ten_metrics` gives None.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from panodepth.types import BoolArray, FloatArray
+
+_BLOCK = 1 << 14  # pixels at a time: what a block needs stays in the processor's cache
+_SUMS = (
+    "weight",
+    "log",
+    "log_centred",
+    "relative",
+    "square_relative",
+    "square",
+    "square_log",
+    "abs_log",
+    "within1",
+    "within2",
+    "within3",
+    "square_inverse",
+)
+
+TEN = (
+    "abs_rel",
+    "sq_rel",
+    "rmse",
+    "rmse_log",
+    "log10",
+    "delta1",
+    "delta2",
+    "delta3",
+    "irmse",
+    "silog",
+)
 
 
 def abs_rel(prediction: FloatArray, truth: FloatArray, valid: BoolArray) -> float:
@@ -23,3 +56,78 @@ def delta(
     """Share of pixels with max(prediction / truth, truth / prediction) below `threshold`."""
     p, t = prediction[valid].astype(np.float64), truth[valid].astype(np.float64)
     return float(np.mean(np.maximum(p / t, t / p) < threshold)) if t.size else float("nan")
+
+
+def ten_metrics(
+    prediction: FloatArray,
+    truth: FloatArray,
+    valid: BoolArray,
+    weights: FloatArray | None = None,
+) -> dict[str, float] | None:
+    """The field's ten, with p = prediction, t = truth, g = ln p − ln t and weighted means:
+
+    abs_rel |p − t| / t; sq_rel (p − t)² / t [unit]; rmse √(p − t)² [unit]; rmse_log √g²;
+    log10 |g| / ln 10; delta_k share of max(p / t, t / p) < 1.25^k; irmse √(1 / p − 1 / t)²
+    [1 / unit]; silog 100 √(g² − mean(g)²).
+
+    weights: broadcast to (H, W), > 0; None = every pixel alike. None when no pixel is valid.
+    Computed in float64; sums run in one fixed order.
+    """
+    p, t = prediction[valid], truth[valid]
+    if not t.size:
+        return None
+    w = None if weights is None else np.broadcast_to(weights, valid.shape)[valid]
+    blocks = [
+        _sums(p[i : i + _BLOCK], t[i : i + _BLOCK], None if w is None else w[i : i + _BLOCK])
+        for i in range(0, t.size, _BLOCK)
+    ]
+    table = np.array(blocks)
+    total, logs = table[:, 0], table[:, 1]
+    n = float(total.sum())
+    mean = dict(zip(_SUMS, (table.sum(axis=0) / n).tolist(), strict=True))
+    # The variance of g from each block's own, about its own mean: nothing cancels.
+    between = total * (logs / total - mean["log"]) ** 2
+    variance = mean["log_centred"] + float(between.sum()) / n
+    return {
+        "abs_rel": mean["relative"],
+        "sq_rel": mean["square_relative"],
+        "rmse": mean["square"] ** 0.5,
+        "rmse_log": mean["square_log"] ** 0.5,
+        "log10": mean["abs_log"] / float(np.log(10.0)),
+        "delta1": mean["within1"],
+        "delta2": mean["within2"],
+        "delta3": mean["within3"],
+        "irmse": mean["square_inverse"] ** 0.5,
+        "silog": 100 * variance**0.5,
+    }
+
+
+def _sums(
+    prediction: FloatArray, truth: FloatArray, weights: FloatArray | None
+) -> tuple[float, ...]:
+    """The weighted sums named in _SUMS over one block of pixels, (N,) each."""
+    p, t = prediction.astype(np.float64), truth.astype(np.float64)
+    w = None if weights is None else weights.astype(np.float64)
+
+    def add(values: npt.NDArray[Any]) -> float:
+        return float(values.sum() if w is None else (values * w).sum())
+
+    ratio = p / t
+    log_ratio = np.log(ratio)
+    difference = p - t
+    relative = difference / t
+    worse = np.maximum(ratio, 1 / ratio)
+    total = float(t.size) if w is None else float(w.sum())
+    log_sum = add(log_ratio)
+    return (
+        total,
+        log_sum,
+        add((log_ratio - log_sum / total) ** 2),
+        add(np.abs(relative)),
+        add(difference * relative),
+        add(difference * difference),
+        add(log_ratio * log_ratio),
+        add(np.abs(log_ratio)),
+        *(add(worse < 1.25**k) for k in (1, 2, 3)),
+        add((relative / p) ** 2),  # 1 / t - 1 / p = (p - t) / (p t)
+    )

@@ -1,0 +1,124 @@
+"""Results as they come, one JSON line each: a run that stopped goes on where it was.
+
+The first line says what was run; rows of another run are never mixed in. Files of parts of one run
+(`rows-2-of-8.jsonl`) lie side by side and are read together.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from panodepth.errors import ConfigError, OutputError
+
+
+@dataclass(frozen=True)
+class Row:
+    """One sample's outcome.
+
+    values: measure -> number or None (nothing to measure); empty when skipped.
+    reason: why it was skipped, one line; None when it was measured.
+    seconds: wall time of the prediction and of everything else; not part of the results.
+    """
+
+    dataset: str
+    index: int
+    name: str
+    values: dict[str, float | None] = field(default_factory=dict)
+    reason: str | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def key(self) -> tuple[str, int, str]:
+        return self.dataset, self.index, self.name
+
+
+def part_name(part: tuple[int, int] | None) -> str:
+    """The file of a whole run, or of part i of n."""
+    return "rows.jsonl" if part is None else f"rows-{part[0]}-of-{part[1]}.jsonl"
+
+
+def read_rows(folder: Path, header: Mapping[str, Any]) -> dict[tuple[str, int, str], Row]:
+    """The measured rows of every journal in `folder`, by key; skipped ones are left to be tried.
+
+    Raises ConfigError when a journal is of another run than `header`.
+    """
+    found: dict[tuple[str, int, str], Row] = {}
+    for path in sorted(folder.glob("rows*.jsonl")):
+        for row in _read(path, header):
+            if row.reason is None:
+                found[row.key] = row
+    return found
+
+
+class Journal:
+    """Appends rows to one file; what is written is on its way to the disk when `add` returns."""
+
+    def __init__(self, file: IO[str], path: Path) -> None:
+        self._file = file
+        self._path = path
+
+    def add(self, row: Row) -> None:
+        """Raises OutputError when the disk is full or gone."""
+        try:
+            self._file.write(_line(asdict(row)))
+            self._file.flush()
+        except OSError as error:
+            raise OutputError(f"{self._path}: cannot be written ({error.strerror})") from error
+
+
+@contextmanager
+def open_journal(
+    folder: Path, header: Mapping[str, Any], part: tuple[int, int] | None = None
+) -> Iterator[Journal]:
+    """The journal of a run to append to, with its measured rows kept and all else dropped.
+
+    Raises ConfigError when it is of another run, OutputError when it cannot be written.
+    """
+    path = folder / part_name(part)
+    kept = [row for row in _read(path, header) if row.reason is None] if path.is_file() else []
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(_line({"run": dict(header)}))
+            file.writelines(_line(asdict(row)) for row in kept)
+        os.replace(temporary, path)
+        file = path.open("a", encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
+    with file:
+        yield Journal(file, path)
+
+
+def _line(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False) + "\n"
+
+
+def _read(path: Path, header: Mapping[str, Any]) -> Iterator[Row]:
+    """Rows of one journal; a last line that was cut short is left out."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        first = json.loads(lines[0])["run"] if lines else None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{path}: not a journal of an evaluation ({error})") from error
+    if first is None:
+        return
+    wanted = json.loads(json.dumps(dict(header)))
+    for key in {**wanted, **first}:
+        if wanted.get(key) != first.get(key):
+            raise ConfigError(
+                f"{path}: holds a run with another {key}; choose another --out, or remove it"
+            )
+    for number, text in enumerate(lines[1:], 2):
+        try:
+            yield Row(**json.loads(text))
+        except (ValueError, TypeError) as error:
+            if number == len(lines):
+                return
+            raise ConfigError(f"{path}, line {number}: not a row ({error})") from error
