@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from panodepth.scenes.primitives import BOX, CYLINDER, ELLIPSOID, Array, Material, Scene, yaw_matrix
+from panodepth.scenes.primitives import (
+    BOX,
+    CYLINDER,
+    ELLIPSOID,
+    Array,
+    Material,
+    Scene,
+    Solid,
+    yaw_matrix,
+)
 from panodepth.scenes.textures import choose
 
 Rng = np.random.Generator
@@ -25,17 +34,37 @@ class Place:
     origin: Array
     yaw: float = 0.0
     label: int = FURNITURE
+    turned: Array = field(init=False)  # (3, 3) rotation of the assembly
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "turned", yaw_matrix(self.yaw))
 
     def put(self, kind: int, at: Any, half: Any, material: Material, **more: Any) -> None:
-        """Add a primitive at the local position `at` (3,) with half sizes `half` (3,) in metres."""
-        turn = float(more.pop("yaw", 0.0))
-        centre = self.origin + yaw_matrix(self.yaw) @ np.asarray(at, float)
-        rotation = yaw_matrix(self.yaw + turn)
+        """Add a primitive at the local position `at` (3,) with half sizes `half` (3,) in metres.
+
+        yaw, tilt: turn it about its own vertical axis, then about its x axis [rad].
+        """
+        self.solid(
+            Solid(kind, (0.0, 0.0, 0.0), half, (), more.pop("taper", 1.0)), material, at, **more
+        )
+
+    def solid(
+        self, solid: Solid, material: Material, at: Any = (0.0, 0.0, 0.0), **more: float
+    ) -> None:
+        """Add a `Solid` whose own frame stands at the local position `at`; turns as for `put`."""
+        rotation = self.turned
+        if "yaw" in more:
+            rotation = yaw_matrix(self.yaw + more["yaw"])
         if "tilt" in more:
-            a = float(more.pop("tilt"))
-            c, s = np.cos(a), np.sin(a)
+            c, s = np.cos(more["tilt"]), np.sin(more["tilt"])
             rotation = rotation @ np.array([[1.0, 0, 0], [0, c, -s], [0, s, c]])
-        self.scene.add(kind, centre, half, rotation, material, label=self.label, **more)
+        origin = self.origin + self.turned @ np.asarray(at, float)
+        self.scene.add_solid(solid, origin, rotation, material, label=self.label)
+
+    def moved(self, at: Any, yaw: float = 0.0) -> Place:
+        """The place `at` (3,) in this one's frame, turned by `yaw` more."""
+        origin = self.origin + self.turned @ np.asarray(at, float)
+        return Place(self.scene, self.rng, origin, self.yaw + yaw, self.label)
 
     def box(self, at: Any, half: Any, material: Material, **more: Any) -> None:
         self.put(BOX, at, half, material, **more)
@@ -100,14 +129,14 @@ def table(p: Place, size: tuple[float, float], height: float) -> None:
 
 def things(p: Place, size: tuple[float, float], height: float, count: int) -> None:
     """Small objects on a surface of half size `size` at `height`."""
-    rng = p.rng
+    rng, (w, d) = p.rng, size
     for _ in range(count):
-        x, z = rng.uniform(-0.8, 0.8, 2) * size
+        x, z = rng.uniform(-0.8, 0.8, 2) * (w, d)
         style, look = rng.random(), painted(rng)
         r = float(rng.uniform(0.03, 0.1))
         if style < 0.3:
             p.tube(
-                (x, height + r * 1.4, z), r * 0.7, r * 1.4, look, taper=float(rng.uniform(0.5, 1.2))
+                (x, height + r * 1.4, z), r * 0.7, r * 1.4, look, taper=float(rng.uniform(0.3, 1.2))
             )
         elif style < 0.5:
             p.ball((x, height + r, z), (r, r, r), look)
@@ -115,7 +144,7 @@ def things(p: Place, size: tuple[float, float], height: float, count: int) -> No
             p.tube((x, height + r, z), r * 0.6, r, look)
             leaves = Material((1, 1, 1), choose(rng, "foliage"), (0.2, 0.2))
             p.ball((x, height + 3 * r, z), (r * 1.6, r * 1.5, r * 1.6), leaves)
-        elif style < 0.85:
+        elif style < 0.85 or w < 0.35:
             book = Material(tint(rng, 0.05, 0.9, 0.6), choose(rng, "text", "plain"), (0.25, 0.25))
             p.box((x, height + 0.02, z), (0.12, 0.02, 0.09), book, yaw=rng.uniform(0, 6.3))
         else:
@@ -163,10 +192,10 @@ def sofa(p: Place, half_width: float) -> None:
             p.ball((x, seat + 0.3, -d + 0.3), (w * 0.8, 0.2, 0.13), cloth(rng), tilt=-0.3)
 
 
-def bed(p: Place) -> None:
-    """A bed with headboard, mattress, blanket, pillows, and night stands with lamps."""
+def bed(p: Place, half_width: float, stands: bool) -> None:
+    """A bed with headboard, mattress, blanket, pillows, and perhaps night stands with lamps."""
     rng = p.rng
-    w, d, h = float(rng.uniform(0.5, 1.0)), 1.02, float(rng.uniform(0.42, 0.65))
+    w, d, h = half_width, 1.02, float(rng.uniform(0.42, 0.65))
     frame, sheet = wooden(rng), Material(tint(rng, 0.6, 0.95, 0.1), choose(rng, "plain", "fabric"))
     p.box((0, h * 0.3, 0), (w + 0.03, h * 0.3, d + 0.03), frame)
     p.box((0, h * 0.8, 0), (w, h * 0.22, d), sheet)
@@ -176,15 +205,15 @@ def bed(p: Place) -> None:
     if rng.random() < 0.85:
         head = cloth(rng) if rng.random() < 0.5 else frame
         tall = float(rng.uniform(0.4, 0.75))
-        p.box((0, tall, -d - 0.06), (w + rng.uniform(0.0, 0.3), tall, 0.05), head)
+        p.box((0, tall, -d - 0.06), (w + 0.04, tall, 0.05), head)
     for x in (-0.5, 0.5) if w > 0.65 else (0.0,):
         p.ball((x * w, h + 0.13, -d + 0.3), (0.34, 0.1, 0.2), sheet, tilt=-0.3)
         if rng.random() < 0.5:
             p.ball((x * w, h + 0.14, -d + 0.55), (0.22, 0.18, 0.09), cloth(rng), tilt=-0.5)
     for side in (-1, 1):
-        if rng.random() < 0.7:
+        if stands and rng.random() < 0.85:
             x, top = side * (w + 0.35), float(rng.uniform(0.4, 0.6))
-            p.box((x, top / 2, -d + 0.2), (0.24, top / 2, 0.2), _fronted(rng, 0.48, top))
+            p.box((x, top / 2, -d + 0.2), (0.24, top / 2, 0.2), fronted(rng, 0.48, top))
             if rng.random() < 0.7:
                 lamp_shade(p, (x, top, -d + 0.2), float(rng.uniform(0.3, 0.5)))
 
@@ -199,7 +228,7 @@ def lamp_shade(p: Place, at: tuple[float, float, float], height: float) -> None:
     p.tube((x, y + height * 0.85, z), radius, height * 0.15 + 0.05, shade, taper=0.75)
 
 
-def _fronted(rng: Rng, width: float, height: float) -> Material:
+def fronted(rng: Rng, width: float, height: float) -> Material:
     """A cupboard front: wood, or paint with panel lines fitted to the face."""
     base = wooden(rng)
     if rng.random() < 0.5:
@@ -212,9 +241,7 @@ def _fronted(rng: Rng, width: float, height: float) -> Material:
 def cabinet(p: Place, half_width: float, height: float, depth: float) -> None:
     """A chest, sideboard, wardrobe or TV stand, closed, with things on it when it is low."""
     rng = p.rng
-    p.box(
-        (0, height / 2, 0), (half_width, height / 2, depth), _fronted(rng, 2 * half_width, height)
-    )
+    p.box((0, height / 2, 0), (half_width, height / 2, depth), fronted(rng, 2 * half_width, height))
     if rng.random() < 0.5:
         p.box((0, height, 0), (half_width + 0.02, 0.015, depth + 0.02), wooden(rng))
     if height < 1.3:
@@ -245,41 +272,6 @@ def shelf(p: Place, half_width: float, height: float) -> None:
             books = Material((1, 1, 1), choose(rng, "books"), (0.5, 2 * tall), (0.0, 0.5))
             x = float(rng.uniform(-1, 1)) * (half_width - w)
             p.box((x, y + tall, -0.02), (w, tall, 0.1), books)
-
-
-def kitchen(p: Place, half_width: float, ceiling: float) -> None:
-    """A counter with cupboards below and above, a cooker hood and things on it."""
-    rng = p.rng
-    front = Material(
-        tint(rng, 0.15, 0.95, 0.3), choose(rng, "panel"), (1.2, 0.9), (0, 0.5), gloss=0.3
-    )
-    p.box((0, 0.44, 0), (half_width, 0.44, 0.3), front)
-    top = Material(tint(rng, 0.1, 0.9, 0.1), choose(rng, "marble", "speckle"), gloss=0.5)
-    p.box((0, 0.9, 0.01), (half_width + 0.01, 0.02, 0.32), top)
-    things(p, (half_width, 0.2), 0.92, int(rng.integers(1, 6)))
-    if rng.random() < 0.8:
-        w = half_width * float(rng.uniform(0.3, 0.48))
-        tall = min(0.36, (ceiling - 1.5) / 2)
-        for side in (-1, 1):
-            p.box((side * (half_width - w), 1.5 + tall, -0.13), (w, tall, 0.17), front)
-        p.box((0, 1.7, -0.1), (0.28, 0.1, 0.22), painted(rng))
-    if rng.random() < 0.5:
-        p.box((half_width + 0.35, 0.95, 0.02), (0.33, 0.95, 0.33), painted(rng))
-
-
-def bathroom(p: Place) -> None:
-    """A bath, a basin with a mirror, and a toilet."""
-    rng, white = p.rng, Material((0.9, 0.9, 0.9), 0, gloss=0.8)
-    p.box((0, 0.28, 0), (0.85, 0.28, 0.38), white)
-    p.box((0, 0.5, 0), (0.75, 0.07, 0.3), Material((0.6, 0.66, 0.7), 0, gloss=0.8))
-    p.ball((1.4, 0.36, -0.05), (0.19, 0.12, 0.26), white)
-    p.tube((1.4, 0.15, -0.05), 0.14, 0.15, white, taper=1.3)
-    p.box((1.4, 0.6, -0.32), (0.2, 0.24, 0.08), white)
-    if rng.random() < 0.7:
-        p.box((2.3, 0.4, -0.1), (0.45, 0.4, 0.25), _fronted(rng, 0.9, 0.8))
-        p.ball((2.3, 0.83, -0.08), (0.25, 0.08, 0.18), white)
-        mirror = Material((0.75, 0.78, 0.8), choose(rng, "picture"), gloss=1.0).fitted(0.8, 1.0)
-        p.box((2.3, 1.5, -0.36), (0.4, 0.45, 0.02), mirror)
 
 
 def plant(p: Place, height: float) -> None:
@@ -322,14 +314,6 @@ def clutter(p: Place) -> None:
         p.tube((0, r, 0), r * 0.7, r, painted(rng), taper=float(rng.uniform(0.7, 1.3)))
     else:
         p.ball((0, r * 0.8, 0), (r, r * 0.8, r), cloth(rng))
-
-
-def stairs(p: Place, half_width: float, steps: int) -> None:
-    """A straight flight that rises toward the wall behind it."""
-    look = wooden(p.rng)
-    for i in range(steps):
-        h = 0.17 * (i + 1)
-        p.box((0, h / 2, (steps - i) * 0.27 - steps * 0.135), (half_width, h / 2, 0.14), look)
 
 
 Assembly = Callable[[Place], None]

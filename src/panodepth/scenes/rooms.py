@@ -2,26 +2,53 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
+
 import numpy as np
 
 from panodepth.scenes import furniture as f
-from panodepth.scenes.furniture import FITTING, FLOOR, Place, Rng
+from panodepth.scenes.ceilings import ceiling, ceiling_height, choose_roof, floor, trim
+from panodepth.scenes.furniture import PLANT, Place, Rng, tint
+from panodepth.scenes.lamps import lamps
+from panodepth.scenes.layout import furnish
+from panodepth.scenes.plans import (
+    OVERHANG,
+    WALL_HALF,
+    Footprint,
+    Ground,
+    Room,
+    Side,
+    oriented,
+    outline,
+)
 from panodepth.scenes.primitives import Array, Light, Material, Scene, yaw_matrix
+from panodepth.scenes.structures import columns, half_wall, mezzanine, spiral
 from panodepth.scenes.textures import choose
-from panodepth.scenes.walls import WALL_HALF, Room, Side, dress_wall, room_looks, slabs, trim, wall
+from panodepth.scenes.walls import Gap, doorway, dress_wall, room_looks, wall
 
 CLEARANCE = 0.22  # metres between the camera and everything
+Looks = tuple[Material, Material, Material]
+
+
+@dataclass
+class House:
+    """A world under construction: its scene, its random numbers, and the ground its rooms take."""
+
+    scene: Scene
+    rng: Rng
+    plots: Ground = field(default_factory=Ground)
 
 
 def indoor_scene(rng: Rng) -> Scene:
     """One furnished indoor world with the camera in its main room."""
     for attempt in range(20):
         scene = Scene(indoor=True)
-        main = _main_room(rng)
-        _shell(scene, rng, main)
-        _furnish(scene, rng, main, crowded=float(rng.random()))
-        _lamps(scene, rng, main)
-        if _place_camera(scene, rng, main, relax=attempt > 10):
+        house, main, ground = House(scene, rng), _main_room(rng), Ground()
+        _shell(house, main, ground)
+        _built_in(scene, rng, main, ground)
+        furnish(scene, rng, main, float(rng.random()), ground)
+        lamps(scene, rng, main)
+        if _place_camera(scene, rng, main, ground, relax=attempt > 10):
             break
     power = float(rng.uniform(0.25, 0.9))
     warm = rng.normal(0, 0.06)
@@ -35,213 +62,219 @@ def _main_room(rng: Rng) -> Room:
     if style < 0.12:  # hall
         size, height = rng.uniform(8, 22, 2), rng.uniform(3.0, 8.0)
     elif style < 0.25:  # corridor, bathroom, store room
-        size, height = (
-            np.array([rng.uniform(1.4, 2.4), rng.uniform(2.0, 9.0)]),
-            rng.uniform(2.2, 3.0),
-        )
+        size = np.array([rng.uniform(1.4, 2.4), rng.uniform(2.0, 9.0)])
+        height = rng.uniform(2.2, 3.0)
     else:
         size, height = np.exp(rng.normal(np.log(4.6), 0.28, 2)), rng.uniform(2.35, 3.3)
     w, d = np.maximum(size, 1.3) / 2
-    return Room((-float(w), float(w)), (-float(d), float(d)), float(height))
+    return choose_roof(rng, Room(outline(rng, float(w), float(d)), float(height)))
 
 
-def _shell(scene: Scene, rng: Rng, main: Room) -> None:
+def _shell(house: House, main: Room, ground: Ground) -> None:
     """Floor, ceiling and walls of the main room, and of rooms seen through its openings."""
+    scene, rng = house.scene, house.rng
     looks = room_looks(rng)
-    openings = int(rng.choice([0, 1, 2], p=[0.5, 0.33, 0.17]))
-    open_sides = set(rng.permutation(4)[:openings].tolist())
-    slabs(scene, rng, main, looks)
-    for number, side in enumerate(main.sides()):
-        if number in open_sides:
-            gap = float(
-                rng.uniform(0.4, 0.55) if rng.random() < 0.55 else rng.uniform(0.6, 1.0) * side.half
-            )
-            gap = min(gap, side.half)
-            at = float(rng.uniform(-1, 1)) * (side.half - gap)
-            top = min(
-                main.height,
-                float(rng.uniform(2.0, 2.3)) if gap < 0.6 else main.height - rng.choice([0, 0.3]),
-            )
-            wall(scene, side, main.height, looks[1], (at, gap, top))
-            _next_room(scene, rng, main, side, (at, gap, top), looks)
+    floor(scene, main, looks[0])
+    ceiling(scene, main, looks[2])
+    for part in main.parts:
+        house.plots.take([(float(x), float(z)) for x, z in part])
+    openings = int(rng.choice([0, 1, 2], p=[0.5, 0.33, 0.17])) * (main.roof != "attic")
+    outside = rng.random() < 0.05 and main.height > 2.3
+    sides = main.sides()
+    order = [k for k in rng.permutation(len(sides)).tolist() if sides[k].half > 0.55]
+    for k, side in enumerate(sides):
+        paper = looks[1] if rng.random() < 0.8 else room_looks(rng)[1]
+        gap = None
+        if k in order[:openings]:
+            gap = _opening(rng, main, side)
+            behind = _next_room(house, main, side, gap, (*looks[:1], paper, looks[2]))
+        elif outside and k == order[-1] and side.half > 0.7:
+            gap = _open_window(rng, main, side)
+            behind = _yard(house, main, side, gap)
+        if gap is not None and behind:
+            wall(scene, side, main.height + main.rise, paper, gap)
+            doorway(scene, rng, side, gap)
+            ground.take(side.footprint(gap.at, gap.half, 0.7 if gap.sill == 0 else 0.1))
         else:
-            paper = looks[1] if rng.random() < 0.8 else room_looks(rng)[1]
-            wall(scene, side, main.height, paper, None)
-            dress_wall(scene, rng, main, side)
+            wall(scene, side, main.height + main.rise, paper)
+            dress_wall(scene, rng, main, side, ground)
     trim(scene, rng, main)
 
 
+def _opening(rng: Rng, room: Room, side: Side) -> Gap:
+    """A doorway or a wide opening, sometimes under an arch."""
+    narrow = rng.random() < 0.55
+    half = float(rng.uniform(0.4, 0.55) if narrow else rng.uniform(0.6, 1.0) * side.half)
+    half = min(half, side.half)
+    at = float(rng.uniform(-1, 1)) * (side.half - half)
+    top = float(rng.uniform(2.0, 2.3)) if half < 0.6 else room.height - float(rng.choice([0, 0.3]))
+    top = min(room.height, top)
+    if rng.random() < 0.12 and half < side.half - 0.05:
+        low = 1.7 if half < 0.6 else 1.4
+        rise = float(np.clip(rng.uniform(0.3, 1.0) * half, 0.1, max(top - low, 0.1)))
+        return Gap(at, half, top, 0.0, rise)
+    return Gap(at, half, top)
+
+
+def _open_window(rng: Rng, room: Room, side: Side) -> Gap:
+    """An opening with a sill and a view."""
+    half = min(float(rng.uniform(0.4, 1.4)), side.half - 0.1)
+    top = min(float(rng.uniform(1.9, 2.5)), room.height - 0.1)
+    at = float(rng.uniform(-1, 1)) * (side.half - half)
+    return Gap(at, half, top, float(rng.uniform(0.4, 1.0)))
+
+
+def _plot(house: House, side: Side, gap: Gap, size: tuple[float, float, float]) -> Footprint | None:
+    """The ground behind an opening; size = (half width, depth, shift) [m]; None when taken."""
+    half, depth, shift = size
+    for _ in range(3):
+        plot = side.rectangle(gap.at + shift, -depth / 2 - 2 * WALL_HALF, half, depth / 2)
+        if house.plots.free(plot):
+            house.plots.take(plot)
+            return plot
+        half, depth = max(gap.half + 0.1, 0.6 * half), 0.5 * depth
+        shift = float(np.clip(shift, gap.half - half, half - gap.half))
+    return None
+
+
 def _next_room(
-    scene: Scene,
-    rng: Rng,
-    main: Room,
-    side: Side,
-    gap: tuple[float, float, float],
-    looks: tuple[Material, ...],
-) -> None:
-    """A closed room on the far side of an opening, with a few things in it."""
-    turn = yaw_matrix(side.yaw)
-    at, half_gap, top = gap
-    half_w, depth = half_gap + float(rng.uniform(0.15, 2.5)), float(rng.uniform(1.2, 7.0))
-    shift = at + float(rng.uniform(-1, 1)) * (half_w - half_gap)
-    centre = side.middle + turn @ np.array([shift, 0.0, -depth / 2 - 2 * WALL_HALF])
-    hx, hz = (half_w, depth / 2) if abs(np.cos(side.yaw)) > 0.5 else (depth / 2, half_w)
-    room = Room(
-        (centre[0] - hx, centre[0] + hx),
-        (centre[2] - hz, centre[2] + hz),
-        main.height if rng.random() < 0.7 else float(rng.uniform(top, main.height + 0.01)),
-    )
+    house: House, main: Room, side: Side, gap: Gap, looks: Looks, depth: int = 0
+) -> bool:
+    """A room on the far side of an opening, with a few things in it; False when nothing fits."""
+    scene, rng = house.scene, house.rng
+    half = gap.half + float(rng.uniform(0.15, 2.5))
+    shift = float(rng.uniform(-1, 1)) * (half - gap.half)
+    plot = _plot(house, side, gap, (half, float(rng.uniform(1.2, 7.0)), shift))
+    if plot is None:
+        return False
+    height = main.height if rng.random() < 0.7 else float(rng.uniform(gap.top, main.height + 0.01))
+    room = Room(_tidy(plot), height)
     own = looks if rng.random() < 0.6 else room_looks(rng)
-    slabs(scene, rng, room, own)
-    toward = turn @ np.array([0.0, 0.0, 1.0])
+    _floor_through(scene, side, gap, own[0])
+    floor(scene, room, own[0])
+    ceiling(scene, room, own[2])
+    ground, toward = Ground(), yaw_matrix(side.yaw) @ np.array([0.0, 0.0, 1.0])
+    ground.take(side.footprint(gap.at, gap.half, -1.6))
+    further = depth == 0 and rng.random() < 0.25
     for other in room.sides():
         inward = yaw_matrix(other.yaw) @ np.array([0.0, 0.0, 1.0])
         if inward @ toward < -0.5:  # the shared wall, already built from the main room
             continue
-        wall(scene, other, room.height, own[1], None)
-        dress_wall(scene, rng, room, other)
-    _furnish(scene, rng, room, crowded=0.4 * float(rng.random()))
-    lamp = tuple(float(v) for v in room.centre + [0, room.height - 0.35, 0])
-    power = float(rng.uniform(0.5, 3.0)) * room.height
-    scene.lights.append(Light((lamp[0], lamp[1], lamp[2]), (power, power, 0.92 * power)))
+        if further and other.half > 0.6 and inward @ toward > 0.5:
+            further = False
+            hole = _opening(rng, room, other)
+            if _next_room(house, room, other, hole, own, depth + 1):
+                wall(scene, other, height, own[1], hole)
+                doorway(scene, rng, other, hole)
+                ground.take(other.footprint(hole.at, hole.half, 0.7))
+                continue
+        wall(scene, other, height, own[1])
+        dress_wall(scene, rng, room, other, ground)
+    furnish(scene, rng, room, 0.4 * float(rng.random()), ground)
+    _light(scene, room.centre + [0, height - 0.35, 0], float(rng.uniform(0.5, 3.0)) * height)
+    return True
 
 
-def _furnish(scene: Scene, rng: Rng, room: Room, crowded: float) -> None:
-    """Pieces along the walls and groups in the middle, kept apart by circles on the floor."""
-    taken: list[tuple[float, float, float]] = []
-
-    def free(x: float, z: float, radius: float) -> bool:
-        inside = room.x[0] + 0.1 < x < room.x[1] - 0.1 and room.z[0] + 0.1 < z < room.z[1] - 0.1
-        clear = all((x - a) ** 2 + (z - b) ** 2 > (radius + r) ** 2 for a, b, r in taken)
-        if inside and clear:
-            taken.append((x, z, radius))
-        return inside and clear
-
-    area = (room.x[1] - room.x[0]) * (room.z[1] - room.z[0])
-    sides = room.sides()
-    for _ in range(min(14, int(2 + crowded * 1.1 * area**0.75))):
-        side = sides[int(rng.integers(4))]
-        name, radius, depth, build = _wall_piece(rng, side, room)
-        if radius > side.half + 0.1:
-            continue
-        along = float(rng.uniform(-1, 1)) * max(side.half - radius, 0.0)
-        at = side.middle + yaw_matrix(side.yaw) @ np.array([along, 0.0, depth + 0.04])
-        if free(float(at[0]), float(at[2]), radius * (0.75 if name != "bed" else 1.0)):
-            build(Place(scene, rng, at, side.yaw))
-    if rng.random() < 0.4:
-        rug = Material((1, 1, 1), choose(rng, "carpet")).fitted(2.4, 1.8)
-        p = Place(scene, rng, room.centre, float(rng.uniform(0, 0.3)), FLOOR)
-        p.box((0, 0.006, 0), (1.2, 0.006, 0.9), rug)
-    for _ in range(int(1 + crowded * 0.5 * area**0.7)):
-        x, z = float(rng.uniform(*room.x)), float(rng.uniform(*room.z))
-        style = rng.random()
-        yaw = float(rng.uniform(0, 2 * np.pi))
-        if style < 0.4 and free(x, z, 1.0):
-            _dining(scene, rng, np.array([x, 0.0, z]), yaw)
-        elif style < 0.6 and free(x, z, 0.9):
-            f.sofa(Place(scene, rng, np.array([x, 0.0, z]), yaw), float(rng.uniform(0.4, 1.0)))
-        elif free(x, z, 0.35):
-            p = Place(scene, rng, np.array([x, 0.0, z]), yaw)
-            (f.chair, f.clutter, f.person)[int(rng.choice(3, p=[0.45, 0.48, 0.07]))](p)
-
-
-def _dining(scene: Scene, rng: Rng, at: Array, yaw: float) -> None:
-    w, d = float(rng.uniform(0.4, 1.0)), float(rng.uniform(0.35, 0.55))
-    height = float(rng.choice([0.42, 0.75]))
-    f.table(Place(scene, rng, at, yaw), (w, d), height)
-    if height > 0.6:
-        for k in range(int(rng.integers(0, 5))):
-            turn = k * np.pi / 2
-            reach = (d if k % 2 == 0 else w) + float(rng.uniform(0.1, 0.4))
-            spot = at + yaw_matrix(yaw + turn) @ np.array([0.0, 0.0, -reach])
-            f.chair(Place(scene, rng, spot, float(yaw + turn + rng.normal(0, 0.2))))
-
-
-def _wall_piece(rng: Rng, side: Side, room: Room) -> tuple[str, float, float, f.Assembly]:
-    """(name, radius along the wall [m], half depth [m], builder) of a piece of furniture."""
-    w = float(min(rng.uniform(0.35, 1.2), side.half))
-    h, kind = (
-        float(rng.uniform(0.4, 1.1)),
-        int(rng.choice(9, p=[0.22, 0.14, 0.13, 0.15, 0.13, 0.07, 0.04, 0.11, 0.01])),
-    )
-    tall = float(rng.uniform(1.6, min(2.4, room.height - 0.05)))
-    steps = int((room.height - 0.4) / 0.17)
+def _tidy(plot: Footprint) -> Array:
+    """(4, 2) the plot's corners in order, exactly along the axes where it nearly is."""
+    rounded = np.round(plot, 6)
     return (
-        ("cabinet", w, 0.24, lambda p: f.cabinet(p, w, h, 0.22)),
-        ("wardrobe", w, 0.32, lambda p: f.cabinet(p, w, tall, 0.3)),
-        ("bed", 1.25, 1.12, f.bed),
-        ("sofa", w + 0.15, 0.5, lambda p: f.sofa(p, max(w, 0.4))),
-        ("shelf", w, 0.2, lambda p: f.shelf(p, w, tall)),
-        ("kitchen", max(w, 0.9), 0.32, lambda p: f.kitchen(p, max(w, 0.9), room.height)),
-        ("bathroom", 1.3, 0.42, f.bathroom),
-        ("plant", 0.35, 0.35, lambda p: f.plant(p, float(p.rng.uniform(0.4, 1.7)))),
-        ("stairs", 0.7, steps * 0.135, lambda p: f.stairs(p, 0.5, steps)),
-    )[kind]
+        rounded if np.isclose(np.abs(np.diff(rounded, axis=0)).min(1), 0).all() else np.array(plot)
+    )
 
 
-def _lamps(scene: Scene, rng: Rng, room: Room) -> None:
-    """Ceiling lamps with point lights, floor lamps; the first lights in the list light the room."""
-    h, look = room.height, Material((0.95, 0.93, 0.88), 0, emission=float(rng.uniform(1, 6)))
-    spots = [room.centre]
-    if rng.random() < 0.35:
-        dx = (room.x[1] - room.x[0]) / 4
-        spots = [room.centre + [-dx, 0, 0], room.centre + [dx, 0, 0]]
-    own = []
-    for spot in spots:
-        spot = spot + np.array([rng.normal(0, 0.4), 0.0, rng.normal(0, 0.4)])
-        p = Place(scene, rng, spot, 0.0, FITTING)
-        style, drop = rng.random(), float(rng.uniform(0.2, 0.9)) * (h > 2.5)
-        if style < 0.3:
-            p.tube((0, h - 0.05, 0), float(rng.uniform(0.12, 0.35)), 0.05, look)
-        elif style < 0.5:
-            p.box((0, h - 0.03, 0), (rng.uniform(0.1, 0.6), 0.03, rng.uniform(0.1, 0.6)), look)
-        elif style < 0.8 and drop > 0.25:
-            p.tube((0, h - drop / 2, 0), 0.012, drop / 2, f.painted(rng))
-            if rng.random() < 0.5:
-                p.ball((0, h - drop, 0), (0.18, 0.12, 0.18), look)
-            else:
-                ring, arms = float(rng.uniform(0.2, 0.5)), int(rng.integers(3, 9))
-                p.tube((0, h - drop, 0), ring, 0.015, f.painted(rng))
-                for a in np.arange(arms) / arms * 2 * np.pi:
-                    p.ball(
-                        (ring * np.cos(a), h - drop + 0.07, ring * np.sin(a)),
-                        (0.05, 0.07, 0.05),
-                        look,
-                    )
-        else:  # spots in the ceiling
-            for _ in range(int(rng.integers(2, 9))):
-                x, z = rng.uniform(-0.8, 0.8, 2) * [
-                    (room.x[1] - room.x[0]) / 2,
-                    (room.z[1] - room.z[0]) / 2,
-                ]
-                q = Place(scene, rng, room.centre + [x, 0, z], 0.0, FITTING)
-                q.tube((0, h - 0.01, 0), 0.05, 0.012, look)
-        power = float(rng.uniform(0.4, 2.2)) * h / len(spots)
-        warm = float(rng.uniform(0.7, 1.0))
-        below = max(h - drop - 0.45, 0.5 * h)
-        own.append(
-            Light(
-                (float(spot[0]), below, float(spot[2])),
-                (power, power * (1 + warm) / 2, power * warm),
-            )
+def _floor_through(scene: Scene, side: Side, gap: Gap, look: Material) -> None:
+    """The threshold: floor within the thickness of the wall."""
+    p = Place(scene, np.random.default_rng(0), side.middle, side.yaw, f.FLOOR)
+    half = (gap.half + OVERHANG, 0.1, WALL_HALF + 0.005)
+    p.box((gap.at, -0.1 - 1e-3, -WALL_HALF), half, look)
+
+
+def _light(scene: Scene, at: Array, power: float) -> None:
+    place = (float(at[0]), float(at[1]), float(at[2]))
+    scene.lights.append(Light(place, (power, power, 0.92 * power)))
+
+
+def _yard(house: House, main: Room, side: Side, gap: Gap) -> bool:
+    """What lies outside an open window: ground, plants, house fronts, under a bright sky."""
+    scene, rng = house.scene, house.rng
+    size = (gap.half + float(rng.uniform(2.0, 9.0)), float(rng.uniform(3.0, 15.0)), 0.0)
+    plot = _plot(house, side, gap, size)
+    if plot is None:
+        return False
+    room = Room(_tidy(plot), main.height + float(rng.uniform(1.0, 8.0)))
+    glow = float(rng.uniform(0.4, 1.5))
+
+    def lit(group: str, scale: float, level: float) -> Material:
+        return Material(
+            tint(rng, 0.4, 0.95, 0.2), choose(rng, group), (scale, scale), emission=level
         )
-    scene.lights = (own + scene.lights)[: 2 + int(rng.random() < 0.5)]
+
+    floor(scene, room, lit(str(rng.choice(["grass", "asphalt", "tiles"])), 3.0, glow))
+    white = Material((0.9, 0.95, 1.0), choose(rng, "cloud", "plain"), (9.0, 9.0))
+    ceiling(scene, room, replace(white, emission=3 * glow))
+    toward = yaw_matrix(side.yaw) @ np.array([0.0, 0.0, 1.0])
+    for other in room.sides():
+        inward = yaw_matrix(other.yaw) @ np.array([0.0, 0.0, 1.0])
+        if inward @ toward > -0.5:
+            group = str(rng.choice(["facade", "foliage", "brick", "plaster"]))
+            wall(scene, other, room.height, lit(group, 6.0 if group == "facade" else 2.5, glow))
+    for _ in range(int(rng.integers(0, 6))):
+        at = side.at(gap.at + rng.normal(0, 2), -float(rng.uniform(1.5, 8)))
+        if room.contains([(at[0], at[2])], 0.8):
+            f.plant(Place(scene, rng, at, 0.0, PLANT), float(rng.uniform(0.5, 2.5)))
+    bars = f.painted(rng)
+    p = Place(scene, rng, side.middle, side.yaw, f.FITTING)
+    mid, tall = (gap.top + gap.sill) / 2, (gap.top - gap.sill) / 2
+    p.box((gap.at, gap.sill, -0.03), (gap.half + 0.05, 0.02, 0.12), bars)
+    for x in (-1.0, 0.0, 1.0) if rng.random() < 0.6 else (-1.0, 1.0):
+        p.box((gap.at + x * gap.half, mid, -WALL_HALF), (0.03, tall, 0.03), bars)
+    _light(scene, side.at(gap.at, 0.3, mid), glow * gap.half * tall * float(rng.uniform(1, 4)))
+    return True
 
 
-def _place_camera(scene: Scene, rng: Rng, room: Room, relax: bool) -> bool:
-    """Put the camera somewhere free, at 0.5 m to 2.6 m, slightly tilted, at any yaw."""
-    for _ in range(30):
-        u, v = rng.uniform(-1, 1, 2) * (0.92 if rng.random() < 0.2 else 0.6)
-        height = (
-            float(np.clip(rng.normal(1.45, 0.25), 0.5, 2.6))
-            if rng.random() < 0.85
-            else float(rng.uniform(0.4, 2.2))
-        )
-        height = min(height, room.height - 0.4)
-        hx, hz = (room.x[1] - room.x[0]) / 2, (room.z[1] - room.z[0]) / 2
-        point = room.centre + np.array([u * hx, height, v * hz])
-        if scene.clearance(point) > (CLEARANCE if not relax else 0.1):
-            scene.camera = point
+def _built_in(scene: Scene, rng: Rng, room: Room, ground: Ground) -> None:
+    """Galleries, columns, partitions, spiral stairs: each now and then."""
+    wide = min(room.x[1] - room.x[0], room.z[1] - room.z[0])
+    if room.box and room.roof == "flat" and room.height > 4.4 and wide > 5 and rng.random() < 0.3:
+        mezzanine(scene, rng, room, ground)
+    elif wide > 5 and rng.random() < 0.3:
+        columns(scene, rng, room, ground)
+    if wide > 3 and rng.random() < 0.08:
+        half_wall(scene, rng, room, room_looks(rng)[1], ground)
+    if wide > 3.5 and room.roof == "flat" and rng.random() < 0.02:
+        spot = np.array([rng.uniform(*room.x), 0.0, rng.uniform(*room.z)])
+        foot = oriented((spot[0], spot[2]), 0.0, 0.9, 0.9)
+        if room.contains(foot, 0.05) and ground.free(foot):
+            ground.take(foot)
+            spiral(Place(scene, rng, spot, float(rng.uniform(0, 6))), 0.8, room.height - 0.02)
+
+
+def _place_camera(scene: Scene, rng: Rng, room: Room, ground: Ground, relax: bool) -> bool:
+    """Put the camera somewhere free, at 0.3 m to 3 m, slightly tilted, at any yaw."""
+    for _ in range(40):
+        style = rng.random()
+        if style < 0.07:  # near a wall
+            sides = room.sides()
+            side = sides[int(rng.integers(len(sides)))]
+            at = side.at(float(rng.uniform(-0.9, 0.9)) * side.half, float(rng.uniform(0.28, 0.6)))
+        elif style < 0.35 and ground.taken:  # beside a piece of furniture
+            x, z, radius, _ = ground.taken[int(rng.integers(len(ground.taken)))]
+            turn, away = rng.uniform(0, 2 * np.pi), radius + float(rng.uniform(0.0, 0.9))
+            at = np.array([x + away * np.cos(turn), 0.0, z + away * np.sin(turn)])
+        else:
+            u, v = rng.uniform(-1, 1, 2) * (0.92 if rng.random() < 0.2 else 0.6)
+            hx, hz = (room.x[1] - room.x[0]) / 2, (room.z[1] - room.z[0]) / 2
+            at = np.array([sum(room.x) / 2 + u * hx, 0.0, sum(room.z) / 2 + v * hz])
+        if rng.random() < 0.85:
+            height = float(np.clip(rng.normal(1.45, 0.25), 0.5, 2.6))
+        else:
+            height = float(rng.uniform(0.3, 2.2) if rng.random() < 0.9 else rng.uniform(2.2, 3.0))
+        if not room.contains([(at[0], at[2])], 0.1):
+            continue
+        at[1] = min(height, ceiling_height(room, float(at[0]), float(at[2])) - 0.4)
+        if scene.clearance(at) > (CLEARANCE if not relax else 0.1):
+            scene.camera = at
             scene.camera_rotation = camera_rotation(rng)
             return True
     return False

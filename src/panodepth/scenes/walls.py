@@ -1,48 +1,30 @@
-"""The shell of a room: floor, ceiling, walls with gaps, and what hangs on and runs along them."""
+"""Walls: thickness, gaps, doorways, arches; what hangs on them and stands in front of them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from panodepth.scenes import furniture as f
-from panodepth.scenes.furniture import CEILING, FITTING, FLOOR, WALL, Place, Rng, tint
-from panodepth.scenes.primitives import BOX, Array, Light, Material, Scene, yaw_matrix
+from panodepth.scenes.furniture import FITTING, WALL, Place, Rng, tint
+from panodepth.scenes.plans import WALL_HALF, Ground, Room, Side
+from panodepth.scenes.primitives import CYLINDER, Light, Material, Scene
+from panodepth.scenes.solids import arch
 from panodepth.scenes.textures import choose
 
-WALL_HALF = 0.06  # metres
+SUNK = 0.1  # metres that walls go below the floor and above the ceiling, to close the joints
 
 
 @dataclass(frozen=True)
-class Side:
-    """One wall face of a room: its middle on the floor, inward yaw, half length; metres."""
+class Gap:
+    """An opening in a wall: offset of its middle, half width, top, sill; metres. rise: its arch."""
 
-    middle: Array
-    yaw: float
+    at: float
     half: float
-
-
-@dataclass(frozen=True)
-class Room:
-    """A rectangle x0..x1, z0..z1 with a ceiling height, and its solid sides."""
-
-    x: tuple[float, float]
-    z: tuple[float, float]
-    height: float
-
-    @property
-    def centre(self) -> Array:
-        return np.array([sum(self.x) / 2, 0.0, sum(self.z) / 2])
-
-    def sides(self) -> list[Side]:
-        c, hx, hz = self.centre, (self.x[1] - self.x[0]) / 2, (self.z[1] - self.z[0]) / 2
-        return [
-            Side(c + [0, 0, -hz], 0.0, hx),
-            Side(c + [0, 0, hz], np.pi, hx),
-            Side(c + [-hx, 0, 0], np.pi / 2, hz),
-            Side(c + [hx, 0, 0], -np.pi / 2, hz),
-        ]
+    top: float
+    sill: float = 0.0
+    rise: float = 0.0
 
 
 def room_looks(rng: Rng) -> tuple[Material, Material, Material]:
@@ -76,151 +58,190 @@ def room_looks(rng: Rng) -> tuple[Material, Material, Material]:
     return floor, wall, ceiling
 
 
-def slabs(scene: Scene, rng: Rng, room: Room, looks: tuple[Material, ...]) -> None:
-    c, hx, hz = room.centre, (room.x[1] - room.x[0]) / 2 + 0.12, (room.z[1] - room.z[0]) / 2 + 0.12
-    scene.add(BOX, c + [0, -0.1, 0], (hx, 0.1, hz), 0.0, looks[0], label=FLOOR)
-    if rng.random() < 0.08 and room.height > 2.6:  # sloped ceiling
-        slope = float(rng.uniform(0.15, 0.5))
-        tilt = np.array(
-            [[1.0, 0, 0], [0, np.cos(slope), -np.sin(slope)], [0, np.sin(slope), np.cos(slope)]]
-        )
-        lift = hz * np.tan(slope) + 0.1
-        scene.add(
-            BOX, c + [0, room.height + lift, 0], (hx, 0.1, 2 * hz), tilt, looks[2], label=CEILING
-        )
-        for side in room.sides():
-            wall(
-                scene,
-                replace(side, middle=side.middle + [0, room.height, 0]),
-                2 * lift,
-                looks[1],
-                None,
-            )
-        return
-    scene.add(BOX, c + [0, room.height + 0.1, 0], (hx, 0.1, hz), 0.0, looks[2], label=CEILING)
-
-
-def wall(
-    scene: Scene, side: Side, height: float, look: Material, gap: tuple[float, float, float] | None
-) -> None:
-    """A wall behind `side`, with a gap (offset, half width, height) in metres if given."""
+def wall(scene: Scene, side: Side, height: float, look: Material, gap: Gap | None = None) -> None:
+    """A wall behind `side` up to `height` [m], with one gap if given."""
     place = Place(scene, np.random.default_rng(0), side.middle, side.yaw, WALL)
-    z = -WALL_HALF
+    start, end = -side.half - side.left, side.half + side.right
+
+    def panel(x0: float, x1: float, y0: float, y1: float) -> None:
+        if x1 - x0 > 1e-3 and y1 - y0 > 1e-3:
+            at = ((x0 + x1) / 2, (y0 + y1) / 2, -WALL_HALF)
+            place.box(at, ((x1 - x0) / 2, (y1 - y0) / 2, WALL_HALF), look)
+
     if gap is None:
-        place.box((0, height / 2, z), (side.half + 0.12, height / 2, WALL_HALF), look)
+        panel(start, end, -SUNK, height + SUNK)
         return
-    at, half, top = gap
-    left, right = at - half + side.half, side.half - at - half
-    if left > 0.01:
-        place.box((-side.half + left / 2, height / 2, z), (left / 2, height / 2, WALL_HALF), look)
-    if right > 0.01:
-        place.box((side.half - right / 2, height / 2, z), (right / 2, height / 2, WALL_HALF), look)
-    if height - top > 0.01:
-        place.box((at, (height + top) / 2, z), (half, (height - top) / 2, WALL_HALF), look)
+    left, right = max(gap.at - gap.half, start), min(gap.at + gap.half, end)
+    panel(start, left, -SUNK, height + SUNK)
+    panel(right, end, -SUNK, height + SUNK)
+    panel(left, right, gap.top, height + SUNK)
+    panel(left, right, -SUNK, gap.sill)
+    if gap.rise > 0:
+        half = ((right - left) / 2, gap.rise / 2 + 0.005, WALL_HALF)
+        block = arch(half, (half[0], gap.rise))
+        place.solid(block, look, ((left + right) / 2, gap.top - half[1], -WALL_HALF))
 
 
-def dress_wall(scene: Scene, rng: Rng, room: Room, side: Side) -> None:
-    """Windows, curtains, doors, pictures, panelling, radiators on a solid wall."""
+def doorway(scene: Scene, rng: Rng, side: Side, gap: Gap) -> None:
+    """A frame around a narrow gap, and perhaps the open door."""
+    if gap.half > 0.7 or gap.rise > 0:
+        return
     p = Place(scene, rng, side.middle, side.yaw, FITTING)
-    h = room.height
-    style = rng.random()
-    white = Material(tint(rng, 0.1, 0.95, 0.1), 0)
+    look = Material(tint(rng, 0.1, 0.95, 0.2), 0)
+    if rng.random() < 0.7:
+        deep, jamb = WALL_HALF + 0.015, 0.035
+        for s in (-1, 1):
+            p.box((gap.at + s * gap.half, gap.top / 2, -WALL_HALF), (jamb, gap.top / 2, deep), look)
+        p.box((gap.at, gap.top, -WALL_HALF), (gap.half + jamb, jamb, deep), look)
+    if rng.random() < 0.45:
+        leaf = gap.half - 0.03
+        hinge, open_rad = float(rng.choice([-1, 1])), float(rng.uniform(0.9, 1.7))
+        turn = -hinge * open_rad if rng.random() < 0.5 else hinge * open_rad
+        out = -1.0 if turn * hinge > 0 else 1.0  # into the next room, or into this one
+        x = gap.at + hinge * (gap.half - leaf * np.cos(open_rad))
+        z = -WALL_HALF + out * (WALL_HALF + leaf * np.sin(open_rad))
+        door = Material(tint(rng, 0.1, 0.95, 0.3), choose(rng, "panel", "wood"))
+        half = (leaf, gap.top / 2 - 0.02, 0.02)
+        p.box((x, gap.top / 2, z), half, door.fitted(2 * leaf, gap.top), yaw=hinge * out * open_rad)
+
+
+def dress_wall(scene: Scene, rng: Rng, room: Room, side: Side, ground: Ground) -> None:
+    """Windows, curtains, doors, pictures, panelling, radiators on a solid wall.
+
+    `ground` takes the floor that must stay free in front of doors and curtains.
+    """
+    p = Place(scene, rng, side.middle, side.yaw, FITTING)
+    h, style = room.height, rng.random()
+    if side.half < 0.3 or h < 1.6:
+        return
     if style < 0.35:
-        _window(p, side, h)
-    elif style < 0.52:  # a closed door
-        x, w = (
-            float(rng.uniform(-0.8, 0.8)) * max(side.half - 0.5, 0),
-            float(rng.uniform(0.38, 0.5)),
-        )
-        door = Material(tint(rng, 0.1, 0.95, 0.3), choose(rng, "panel", "wood")).fitted(2 * w, 2.05)
-        p.box((x, 1.02, 0.0), (w, 1.02, 0.025), door)
-        p.box((x, 1.05, 0.0), (w + 0.07, 1.09, 0.018), white)
-    elif style < 0.85:  # pictures
-        for _ in range(int(rng.integers(1, 4))):
-            w, t = float(rng.uniform(0.12, 0.7)), float(rng.uniform(0.12, 0.55))
-            x = float(rng.uniform(-1, 1)) * max(side.half - w, 0)
-            print_ = Material((1, 1, 1), choose(rng, "picture", "picture", "text", "books"))
-            p.box(
-                (x, rng.uniform(1.2, min(1.9, h - t)), 0.0),
-                (w, t, 0.02),
-                print_.fitted(2 * w, 2 * t),
-            )
+        _window(p, side, h, ground)
+    elif style < 0.52:
+        if side.half > 0.5 and h > 2.15:
+            _door(p, side, ground)
+    elif style < 0.85:
+        _pictures(p, side, h)
     elif style < 0.93:  # a panelled or differently papered stretch
         w = float(rng.uniform(0.3, 1.0)) * side.half
         x = float(rng.uniform(-1, 1)) * (side.half - w)
         group = str(rng.choice(["wood", "stripes", "marble", "fabric", "tiles"]))
-        p.box(
-            (x, h / 2, 0.0),
-            (w, h / 2, 0.02),
-            Material(tint(rng, 0.3, 1.0, 0.3), choose(rng, group)),
-        )
+        look = Material(tint(rng, 0.3, 1.0, 0.3), choose(rng, group))
+        top = h if rng.random() < 0.7 else float(rng.uniform(0.8, 1.3))
+        p.box((x, top / 2, 0.0), (w, top / 2, 0.02), look)
+    if rng.random() < 0.1 and h > 2.2:
+        _wall_fitting(p, side, h)
 
 
-def _window(p: Place, side: Side, height: float) -> None:
+def _door(p: Place, side: Side, ground: Ground) -> None:
+    rng, w = p.rng, float(p.rng.uniform(0.38, 0.5))
+    if rng.random() < 0.12 and side.half > 1.1:
+        w *= 1.9  # a double door
+    x = float(rng.uniform(-0.8, 0.8)) * max(side.half - w - 0.07, 0)
+    door = Material(tint(rng, 0.1, 0.95, 0.3), choose(rng, "panel", "wood")).fitted(2 * w, 2.05)
+    p.box((x, 1.02, 0.0), (w, 1.02, 0.025), door)
+    white = Material(tint(rng, 0.1, 0.95, 0.1), 0)
+    p.box((x, 1.05, 0.0), (w + 0.07, 1.09, 0.018), white)
+    metal = Material((0.5, 0.48, 0.42), 0, gloss=1.0)
+    p.box((x + 0.8 * w, 1.0, 0.05), (0.06, 0.012, 0.025), metal)
+    if rng.random() < 0.7:
+        ground.take(side.footprint(x, w, 0.5))
+
+
+def _pictures(p: Place, side: Side, h: float) -> None:
+    """Pictures or a mirror, side by side."""
+    rng = p.rng
+    count = int(rng.integers(1, 4)) if rng.random() < 0.85 else int(rng.integers(4, 8))
+    for k in range(count):
+        w, t = float(rng.uniform(0.12, 0.7)), float(rng.uniform(0.12, 0.55))
+        if count > 3:
+            w, t = 0.4 * w + 0.06, 0.5 * t + 0.06
+        w = min(w, side.half / count * 0.9)
+        x = (2 * (k + 0.5) / count - 1) * side.half
+        x += float(rng.uniform(-1, 1)) * max(side.half / count - w, 0)
+        y = float(rng.uniform(1.2, max(1.21, min(1.9, h - t - 0.05))))
+        print_ = Material((1, 1, 1), choose(rng, "picture", "picture", "text", "books"))
+        if rng.random() < 0.1:
+            print_ = Material((0.7, 0.72, 0.74), choose(rng, "picture", "window"), gloss=1.0)
+        p.box((x, y, 0.0), (w, t, 0.02), print_.fitted(2 * w, 2 * t))
+        if rng.random() < 0.25:  # a frame that stands out
+            frame, edge = f.wooden(rng), float(rng.uniform(0.015, 0.05))
+            for s in (-1, 1):
+                p.box((x + s * w, y, 0.0), (edge, t + edge, 0.035), frame)
+                p.box((x, y + s * t, 0.0), (w, edge, 0.035), frame)
+
+
+def _wall_fitting(p: Place, side: Side, h: float) -> None:
+    """A wall shelf, air conditioner, clock, sconce, or a screen."""
+    rng, style = p.rng, p.rng.random()
+    x = float(rng.uniform(-0.8, 0.8)) * max(side.half - 0.5, 0)
+    if style < 0.4 and side.half > 0.55:
+        y, look = float(rng.uniform(1.4, 1.9)), f.wooden(rng)
+        for k in range(int(rng.integers(1, 3))):
+            p.box((x, y + 0.35 * k, 0.1), (0.45, 0.015, 0.1), look)
+            q = Place(p.scene, rng, side.at(x, 0.1, y + 0.35 * k + 0.015), side.yaw, p.label)
+            f.things(q, (0.4, 0.04), 0.0, int(rng.integers(1, 4)))
+    elif style < 0.6:
+        p.box((x, h - 0.35, 0.1), (0.42, 0.14, 0.1), Material((0.88, 0.88, 0.87), 0, gloss=0.3))
+    elif style < 0.75:
+        face = Material((0.9, 0.9, 0.88), choose(rng, "text", "plain")).fitted(0.4, 0.4)
+        p.put(CYLINDER, (x, 1.9, 0.02), (0.18, 0.02, 0.18), face, tilt=np.pi / 2)
+    elif style < 0.9:
+        lit = Material((0.95, 0.92, 0.85), 0, emission=float(rng.uniform(1, 5)))
+        for s in (-1, 1):
+            p.tube((x + 0.6 * s * min(side.half, 1.2), 1.8, 0.08), 0.06, 0.1, lit, taper=1.4)
+    else:
+        w = float(rng.uniform(0.4, 0.75))
+        p.box((x, 1.35, 0.03), (w, 0.56 * w, 0.03), Material((0.015, 0.015, 0.02), 0, gloss=1.0))
+
+
+def _window(p: Place, side: Side, height: float, ground: Ground) -> None:
     rng = p.rng
     w = min(float(rng.uniform(0.4, 1.6)), side.half * 0.95)
     low = float(rng.choice([0.05, rng.uniform(0.5, 1.1)]))
     high = min(float(rng.uniform(1.9, 2.6)), height - 0.1)
+    if high - low < 0.3:
+        return
     x, y, t = float(rng.uniform(-1, 1)) * (side.half - w), (low + high) / 2, (high - low) / 2
     glow = float(rng.uniform(0.3, 2.5))
     pane = Material((1, 1, 1), choose(rng, "window"), emission=glow, gloss=0.5).fitted(2 * w, 2 * t)
     p.box((x, y, -0.02), (w, t, 0.03), pane)
     p.box((x, low - 0.03, 0.03), (w + 0.08, 0.03, 0.1), Material((0.8, 0.8, 0.8), 0))
     if rng.random() < 0.6:
-        inside = p.origin + yaw_matrix(p.yaw) @ np.array([x, y, 0.3])
-        light = glow * w * t * float(rng.uniform(0.5, 3.0))
-        p.scene.lights.append(
-            Light(
-                (float(inside[0]), float(inside[1]), float(inside[2])), (light, light, 1.08 * light)
-            )
-        )
+        at = side.at(x, 0.3, y)
+        power = glow * w * t * float(rng.uniform(0.5, 3.0))
+        colour = (power, power, 1.08 * power)
+        p.scene.lights.append(Light((float(at[0]), float(at[1]), float(at[2])), colour))
+    if low > 0.45 and rng.random() < 0.3:
+        radiator(p, x, min(w, 0.7), low - 0.15)
+        ground.take(side.footprint(x, min(w, 0.7), 0.14))
     if rng.random() < 0.55:
-        curtain = Material(tint(rng, 0.1, 0.95, 0.4), choose(rng, "stripes"), (1.2, 2.0))
-        sheer = rng.random() < 0.25
-        for edge in (-1, 1):
-            half = w * 0.5 if sheer else float(rng.uniform(0.12, 0.4))
-            cx = x + edge * (w * 0.5 if sheer else w)
-            p.box((cx, height / 2, 0.09), (half, height / 2 - 0.02, 0.03), curtain)
-            if not sheer:
-                n = max(2, int(half / 0.07))
-                for k in range(n):
-                    fold = cx + (2 * (k + 0.5) / n - 1) * half
-                    p.tube((fold, height / 2, 0.11), 0.05, height / 2 - 0.03, curtain)
+        _curtains(p, (x, w), height)
+        ground.take(side.footprint(x, w * 1.2, 0.22))
+    elif rng.random() < 0.2:  # a blind half down
+        down = float(rng.uniform(0.2, 1.0)) * t
+        blind = Material(tint(rng, 0.3, 0.95, 0.2), choose(rng, "shutter", "fabric"))
+        p.box((x, high - down, 0.03), (w, down, 0.012), blind.fitted(2 * w, 2 * down))
 
 
-def trim(scene: Scene, rng: Rng, room: Room) -> None:
-    """Skirting, cornices, beams, pillars."""
-    skirting = Material(tint(rng, 0.1, 0.95, 0.1), 0) if rng.random() < 0.7 else None
-    cornice = Material((0.85, 0.85, 0.83), 0) if rng.random() < 0.4 else None
-    for side in room.sides():
-        p = Place(scene, rng, side.middle, side.yaw, WALL)
-        if skirting and rng.random() < 0.85:
-            p.box((0, 0.05, 0), (side.half, 0.05, 0.012), skirting)
-        if cornice:
-            p.box((0, room.height - 0.06, 0), (side.half, 0.06, 0.05), cornice)
-    p = Place(scene, rng, room.centre, 0.0, CEILING)
-    hx, hz = (room.x[1] - room.x[0]) / 2, (room.z[1] - room.z[0]) / 2
-    if rng.random() < 0.18:
-        look, drop = f.wooden(rng), float(rng.uniform(0.06, 0.2))
-        n = int(rng.integers(1, 6))
-        for i in range(n):
-            z = (i + 0.5) / n * 2 * hz - hz
-            p.box((0, room.height - drop / 2, z), (hx, drop / 2, 0.08), look)
-    if rng.random() < 0.25:  # lowered rim of a tray ceiling
-        drop, rim = float(rng.uniform(0.08, 0.2)), float(rng.uniform(0.2, 0.6))
-        look = Material(tint(rng, 0.75, 0.95, 0.05), 0)
-        y = room.height - drop / 2
-        for s in (-1, 1):
-            p.box((s * (hx - rim / 2), y, 0), (rim / 2, drop / 2, hz), look)
-            p.box((0, y, s * (hz - rim / 2)), (hx, drop / 2, rim / 2), look)
-    if min(hx, hz) > 2.5 and rng.random() < 0.3:
-        look = Material(
-            tint(rng, 0.3, 0.95, 0.15), choose(rng, "plain", "plaster", "marble", "brick")
-        )
-        r = float(rng.uniform(0.12, 0.35))
-        for x in (-0.5, 0.5):
-            for z in (-0.5, 0.5):
-                if rng.random() < 0.5:
-                    p.tube((x * hx, room.height / 2, z * hz), r, room.height / 2, look)
-                else:
-                    p.box((x * hx, room.height / 2, z * hz), (r, room.height / 2, r), look)
+def _curtains(p: Place, at: tuple[float, float], height: float) -> None:
+    rng, (x, w) = p.rng, at
+    curtain = Material(tint(rng, 0.1, 0.95, 0.4), choose(rng, "stripes"), (1.2, 2.0))
+    sheer = rng.random() < 0.25
+    for edge in (-1, 1):
+        half = w * 0.5 if sheer else float(rng.uniform(0.12, 0.4))
+        cx = x + edge * (w * 0.5 if sheer else w)
+        p.box((cx, height / 2, 0.09), (half, height / 2 - 0.02, 0.03), curtain)
+        if not sheer:
+            n = max(2, int(half / 0.07))
+            for k in range(n):
+                fold = cx + (2 * (k + 0.5) / n - 1) * half
+                p.tube((fold, height / 2, 0.11), 0.05, height / 2 - 0.03, curtain)
+    if rng.random() < 0.3:
+        rod = Material(tint(rng, 0.05, 0.8, 0.1), 0)
+        p.box((x, height - 0.06, 0.1), (w * 1.25, 0.02, 0.02), rod)
+
+
+def radiator(p: Place, x: float, half: float, top: float) -> None:
+    """A radiator on the wall: a ribbed panel up to `top` [m]."""
+    white = Material((0.85, 0.85, 0.83), choose(p.rng, "stripes"), (0.6, 1.0), gloss=0.2)
+    p.box((x, (top + 0.12) / 2, 0.06), (half, (top - 0.12) / 2, 0.04), white)
