@@ -132,6 +132,8 @@ def garden(site: Site) -> None:
     shares = np.array([0.2, 0.22, 0.16, 0.08, 0.05, 0.08, 0.05, 0.1, 0.06])
     for _ in range(int(rng.integers(8, 26))):
         x, z = rng.uniform(-1, 1, 2) * (half[0] - 0.4, half[1] - 0.4)
+        if rng.random() < 0.4:
+            x, z = np.clip(site.around(1.2, 1.5), np.negative(half), half)
         name = str(rng.choice(names, p=shares / shares.sum()))
         thing(site, name, float(x), float(z), float(rng.integers(4)) * np.pi / 2)
     if rng.random() < 0.35:

@@ -72,7 +72,7 @@ def _broad(p: Spot, height: float, far: float, habit: str) -> None:
     if habit == "bare":
         return
     blobs = int(rng.integers(14, 28)) if near else int(rng.integers(6, 11))
-    size = wide * (0.32 if near else 0.55)
+    size = wide * (0.38 if near else 0.55)
     middle, tall = (clear + height) / 2, (height - clear) / 2
     for k in range(blobs):
         r = size * float(rng.uniform(0.5, 1.3))
@@ -109,10 +109,10 @@ def _palm(p: Spot, height: float) -> None:
 def shrub(p: Spot, height: float, parts: int = 5) -> None:
     """A bush of overlapping blobs that reach the ground."""
     rng, leaves = p.rng, leaf_look(p.rng, 0.6)
-    for _ in range(parts):
+    for k in range(parts):
         r = height * float(rng.uniform(0.28, 0.5))
-        x, z = rng.normal(0, 0.35 * height, 2)
-        y = max(float(rng.uniform(0.2, 0.75)) * height, 0.6 * r)
+        x, z = rng.normal(0, 0.35 * height, 2) if k else (0.0, 0.0)
+        y = max(float(rng.uniform(0.2, 0.75)) * height, 0.6 * r) if k else 0.5 * r
         p.ball((x, y, z), (r, r * rng.uniform(0.6, 1.0), r), leaves, yaw=rng.uniform(0, 3))
 
 
