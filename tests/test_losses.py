@@ -18,11 +18,19 @@ from panodepth.losses import (
     log_gradient,
     masked_mean,
     normal_l1,
+    rotation_consistency,
     sky_bce,
     smooth_pixels,
     training_loss,
 )
-from panodepth.sphere import erp_lonlat, erp_rays, solid_angles
+from panodepth.sphere import (
+    erp_lonlat,
+    erp_rays,
+    random_rotation,
+    rotate_erp,
+    rotate_vectors,
+    solid_angles,
+)
 
 H, W = 32, 64
 
@@ -250,6 +258,118 @@ class TestOtherTerms:
         assert value.item() == pytest.approx(2 / W)  # the step and the seam
         assert log_gradient(residual + 5, valid, torch.ones(H, 1), 3) > 0
         assert log_gradient(torch.full_like(residual, 5.0), valid, torch.ones(H, 1)).item() == 0
+
+
+def bumpy(rays):
+    """A smooth log distance as a function on the sphere: (..., 3) to (...)."""
+    x, y, z = rays.unbind(-1)
+    return 0.4 * x - 0.3 * y * z + 0.5 * (2.0 * z + 1.0 * x).sin()
+
+
+class TestRotationConsistency:
+    """The prediction of a rotated panorama against that of the original."""
+
+    @settings(max_examples=15, deadline=None)
+    @given(seed=st.integers(0, 10_000), offset=st.floats(-3, 3))
+    def test_zero_for_what_turns_with_the_panorama(self, seed, offset):
+        """Up to interpolation (second order in the pixel), for any rotation and any scale."""
+        rotation = random_rotation(2, torch.Generator().manual_seed(seed))
+        rays = erp_rays(64, 128)
+        original = bumpy(rays).expand(2, 64, 128)
+        rotated = bumpy(rotate_vectors(rotation, rays)) + offset
+        mask = torch.ones(2, 64, 128, dtype=torch.bool)
+        value = rotation_consistency(original, rotated, rotation, mask)
+        assert value.max() < 1e-3
+
+    @settings(max_examples=10, deadline=None)
+    @given(seed=st.integers(0, 10_000))
+    def test_positive_for_what_does_not(self, seed):
+        """A prediction that stays where it is when the panorama turns."""
+        rotation = random_rotation(1, torch.Generator().manual_seed(seed))
+        angle = torch.acos(((rotation.diagonal(dim1=-2, dim2=-1).sum() - 1) / 2).clamp(-1, 1))
+        original = bumpy(erp_rays(64, 128))[None]
+        mask = torch.ones(1, 64, 128, dtype=torch.bool)
+        value = rotation_consistency(original, original, rotation, mask)
+        assert value.item() > 0.02 * min(1.0, angle.item())
+
+    def test_by_hand_for_half_a_turn(self):
+        """Left half 0, right half 1, and the same again after half a turn: all is off by 1, and
+        by 1 the other way; the median (the lower middle) is -1, so the halves cost 0 and 2."""
+        original = torch.zeros(1, H, W)
+        original[..., W // 2 :] = 1.0
+        half_turn = torch.diag(torch.tensor([-1.0, 1.0, -1.0]))[None]
+        mask = torch.ones(1, H, W, dtype=torch.bool)
+        value = rotation_consistency(original, original, half_turn, mask)
+        assert value.item() == pytest.approx(1.0, abs=1e-3)
+
+    def test_only_masked_pixels_pull_and_only_on_the_rotated_view(self):
+        g = torch.Generator().manual_seed(2)
+        rotation = random_rotation(1, g)
+        original = torch.randn(1, H, W, generator=g, requires_grad=True)
+        rotated = torch.randn(1, H, W, generator=g, requires_grad=True)
+        mask = torch.zeros(1, H, W, dtype=torch.bool)
+        mask[:, 8:20, 10:30] = True
+        rotation_consistency(original, rotated, rotation, mask).sum().backward()
+        assert original.grad is None, "the upright prediction teaches and is not taught"
+        # where the masked pixels lie in the rotated view, one pixel more for the interpolation
+        seen = rotate_erp(mask[:, None].float(), rotation, mode="bilinear")[:, 0]
+        near = torch.nn.functional.max_pool2d(
+            torch.nn.functional.pad(seen[:, None], (3, 3, 3, 3), mode="circular"), 7, 1
+        )[:, 0]
+        assert rotated.grad[near > 0].abs().sum() > 0
+        poles = torch.zeros(H, dtype=torch.bool)
+        poles[:3] = poles[-3:] = True
+        assert not rotated.grad[(near == 0) & ~poles[None, :, None]].any()
+
+    def test_an_empty_mask_costs_nothing(self):
+        g = torch.Generator().manual_seed(0)
+        rotated = torch.randn(1, H, W, generator=g, requires_grad=True)
+        mask = torch.zeros(1, H, W, dtype=torch.bool)
+        value = rotation_consistency(torch.zeros(1, H, W), rotated, random_rotation(1, g), mask)
+        value.sum().backward()
+        assert value.item() == 0.0
+        assert not rotated.grad.any()
+
+
+class TestByHand:
+    """Four rows: solid angles in the proportion s = sin 22.5°, c = cos 22.5°, c, s."""
+
+    S, C = math.sin(math.pi / 8), math.cos(math.pi / 8)
+
+    def truth(self, rows, valid_rows):
+        distance = torch.tensor(rows)[None, :, None].expand(1, 4, 8).clone()
+        valid = torch.tensor(valid_rows)[None, :, None].expand(1, 4, 8).clone()
+        return Truth(distance, valid, torch.zeros_like(valid))
+
+    def test_solid_angles_weigh_the_rows(self):
+        """Prediction right in rows 1 to 3, e times too far in row 0: offset 0, mean log L1 =
+        s / (2 s + 2 c)."""
+        truth = self.truth([1.0, 2.0, 3.0, 4.0], [True] * 4)
+        pred = truth.distance.log()
+        pred[:, 0] += 1.0
+        config = LossConfig(normal=0, anchor=0, sky=0)
+        loss = training_loss(pred, None, truth, config)[0].item()
+        assert loss == pytest.approx(self.S / (2 * self.S + 2 * self.C), rel=1e-5)
+
+    def test_partial_masks_leave_the_rest_out_of_sum_weight_and_median(self):
+        """Rows 0 and 1 are given; row 1 is e² too far. The median of the residuals (0 and -2, 8
+        each, the lower) is -2: row 0 costs 2 s / (s + c), row 1 nothing."""
+        truth = self.truth([1.0, 2.0, 99.0, 77.0], [True, True, False, False])
+        pred = truth.distance.log()
+        pred[:, 1] += 2.0
+        pred[:, 2:] = 55.0
+        config = LossConfig(normal=0, anchor=0, sky=0)
+        loss = training_loss(pred, None, truth, config)[0].item()
+        assert loss == pytest.approx(2.0 * self.S / (self.S + self.C), rel=1e-5)
+
+    def test_the_papers_l1_aligned_by_two_medians(self):
+        """Truth 1, 2, 2, 4 by rows (median 2), prediction 3, 3, 3, 9 (median 3): both over their
+        medians 0.5, 1, 1, 2 and 1, 1, 1, 3, so rows 0 and 3 are off by 0.5 and 1."""
+        truth = self.truth([1.0, 2.0, 2.0, 4.0], [True] * 4)
+        pred = torch.tensor([3.0, 3.0, 3.0, 9.0]).log()[None, :, None].expand(1, 4, 8)
+        config = LossConfig(normal=0, anchor=0, sky=0, distance_kind="l1", alignment="median_ratio")
+        loss = training_loss(pred, None, truth, config)[0].item()
+        assert loss == pytest.approx(1.5 * self.S / (2 * self.S + 2 * self.C), rel=1e-5)
 
 
 EVERYTHING = LossConfig(gradient=0.5)

@@ -23,6 +23,7 @@ TRAINING_SEED = 0
 VALIDATION_SEED = 1_000_000
 TEST_SEED = 2_000_000
 
+OPTIMIZERS = ("adamw", "muon")
 SCHEDULES = ("cosine", "trapezoid")
 PRECISIONS = ("auto", "bf16", "fp32")
 SCENE_KINDS = ("mixed", "indoor", "outdoor")
@@ -90,8 +91,9 @@ class AugmentConfig:
 
 @dataclass(frozen=True)
 class OptimConfig:
-    """AdamW, its schedule and the moving average of the weights."""
+    """The optimiser, its schedule and the moving average of the weights."""
 
+    kind: str = "adamw"  # or "muon", for matrices and kernels; AdamW for all else
     lr: float = 1e-3
     beta1: float = 0.9
     beta2: float = 0.98
@@ -160,6 +162,7 @@ def check_config(config: TrainConfig) -> TrainConfig:
     """Return the config, or raise ConfigError for a value that cannot work."""
     _check_data(config)
     optim, run, loss = config.optim, config.run, config.loss
+    _one_of("optim.kind", optim.kind, OPTIMIZERS)
     _one_of("optim.schedule", optim.schedule, SCHEDULES)
     _one_of("run.precision", run.precision, PRECISIONS)
     _one_of("loss.alignment", loss.alignment, ALIGNMENTS)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from panodepth.training.config import OptimConfig
 from panodepth.training.engine import local, shard_like
+from panodepth.training.muon import Muon, is_matrix
 
 # Scales, tables and positions are not pulled towards zero, whatever their shape.
 NO_DECAY_WORDS = ("norm", "gamma", "bias", "position", "token", "scale")
@@ -35,28 +36,31 @@ def lr_scale(name: str, depth: int, config: OptimConfig) -> float:
     return float(config.backbone_lr * config.layer_decay**behind)
 
 
-def build_optimizer(model: nn.Module, config: OptimConfig, depth: int = 0) -> torch.optim.AdamW:
-    """AdamW with decay on matrices and kernels alone (not on norms, biases, gammas, positions).
+def build_optimizer(model: nn.Module, config: OptimConfig, depth: int = 0) -> torch.optim.Optimizer:
+    """AdamW, or Muon, with decay on matrices and kernels alone (not norms, biases, positions).
 
     depth: number of backbone blocks, for `lr_scale`. Each group has a "scale" beside its "lr".
     Parameters that need no gradient are left out.
     """
-    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    muon = config.kind == "muon"
+    groups: dict[tuple[float, bool, bool], list[nn.Parameter]] = {}
     on_cuda = False
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             plain = parameter.ndim < 2 or any(word in name for word in NO_DECAY_WORDS)
-            groups.setdefault((-lr_scale(name, depth, config), plain), []).append(parameter)
+            matrix = muon and not plain and is_matrix(parameter)
+            key = (-lr_scale(name, depth, config), plain, matrix)
+            groups.setdefault(key, []).append(parameter)
             on_cuda |= parameter.is_cuda
-    made = [
-        {
-            "params": parameters,
-            "weight_decay": 0.0 if plain else config.weight_decay,
-            "scale": -scale,
-        }
-        for (scale, plain), parameters in sorted(groups.items(), key=lambda item: item[0])
-    ]
+    made = []
+    for (scale, plain, matrix), parameters in sorted(groups.items(), key=lambda item: item[0]):
+        decay = 0.0 if plain else config.weight_decay
+        made.append({"params": parameters, "weight_decay": decay, "scale": -scale})
+        if muon:
+            made[-1]["matrix"] = matrix
     betas = (config.beta1, config.beta2)
+    if muon:
+        return Muon(made, config.lr, betas)
     return torch.optim.AdamW(made, lr=config.lr, betas=betas, fused=on_cuda or None)
 
 

@@ -72,8 +72,9 @@ def check_resumable(state: dict[str, Any], config: TrainConfig, world: int, path
         raise ConfigError(
             f"[[sources]] differ from those of checkpoint {path}; use another run.out"
         )
-    if before["optim"]["accumulate"] != config.optim.accumulate:
-        raise ConfigError(f"optim.accumulate differs from that of checkpoint {path}")
+    for key, earlier in (("accumulate", 1), ("kind", "adamw")):
+        if before["optim"].get(key, earlier) != now["optim"][key]:
+            raise ConfigError(f"optim.{key} differs from that of checkpoint {path}")
 
 
 def choose_trained(model: SphereViT, config: NetworkConfig) -> None:

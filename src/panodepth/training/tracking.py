@@ -108,7 +108,7 @@ class Board:
 
     def scalars(self, event: str, step: int, values: dict[str, Any]) -> None:
         """Every number of a record, under "event/name"."""
-        for name, value in _flat({k: v for k, v in values.items() if k != "step"}):
+        for name, value in _flat({k: v for k, v in values.items() if k != "step"}, whole=()):
             if isinstance(value, int | float) and not isinstance(value, bool):
                 tag = f"{event}/{name.replace('.', '/')}"
                 self._writer.add_scalar(tag, value, step)
@@ -122,10 +122,12 @@ class Board:
         self._writer.close()
 
 
-def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _flat(
+    values: dict[str, Any], prefix: str = "", whole: tuple[str, ...] = UNSHOWN
+) -> Iterator[tuple[str, Any]]:
     for key, value in values.items():
-        if isinstance(value, dict) and key not in UNSHOWN:
-            yield from _flat(value, f"{prefix}{key}.")
+        if isinstance(value, dict) and key not in whole:
+            yield from _flat(value, f"{prefix}{key}.", whole)
         else:
             yield f"{prefix}{key}", value
 

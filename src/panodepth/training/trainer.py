@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from panodepth.errors import ModelError
+from panodepth.errors import ConfigError, ModelError
 from panodepth.model import ModelOutput, initialise, save_model
 from panodepth.training.augment import augment
 from panodepth.training.checkpoint import Snapshot, list_snapshots, load_snapshot, save_snapshot
@@ -82,6 +82,8 @@ class Trainer:
         self.model = build_network(config.network, (config.data.height, config.data.width))
         unused = has_unused_parameters(self.model, config)
         self.engine = Engine(config.run, unused_parameters=unused)
+        if self.engine.sharded and config.optim.kind == "muon":
+            raise ConfigError("optim.kind = muon needs whole matrices: launch without FSDP")
         self.device = self.engine.device
         lag = 0 if self.device.type == "cpu" else GPU_LAG
         self._guard, self._stops = Guard(lag), Guard(lag)
