@@ -29,7 +29,6 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-import panodepth
 from panodepth.errors import ConfigError, PanodepthError
 from panodepth.model import SphereViT, load_model
 from panodepth.sphere import resize_erp
@@ -38,13 +37,12 @@ from panodepth.training.commands import RenderJob, render_dataset
 from panodepth.training.config import TEST_SEED, DataConfig
 from panodepth.training.rendered import RenderedPanorama, rendered_panoramas, score_panorama
 from panodepth.training.scores import Score, summarise, table
-from panodepth.training.validation import run_network
+from panodepth.training.validation import BUNDLED, run_network
 from panodepth.types import FloatArray
 
 COUNTS = {"indoor": 300, "outdoor": 200}
 SIZE = (256, 512)
 SUMMARY = Path(__file__).with_name("summary.json")
-BUNDLED = Path(panodepth.__file__).parent / "weights" / "default.safetensors"
 QUANTUM = 1e-3  # distances are compared exactly in steps of their logarithm of this size
 TOLERANCES = {"median_log_distance": 1e-4, "sky_share": 1e-4, "brightness": 2e-3}
 

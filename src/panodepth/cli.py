@@ -239,7 +239,12 @@ def train(
     settings: Annotated[
         list[str], typer.Option("--set", metavar="TABLE.KEY=VALUE", help="Change a key; repeat.")
     ] = [],  # noqa: B006 - typer reads it, nobody writes it
-    init: Annotated[Path | None, typer.Option(help="Model file to start from.")] = None,
+    init: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL", help="Start from: default, released, a hub id, a folder or a file."
+        ),
+    ] = None,
     cache: Annotated[
         Path | None, typer.Option(help="Folder that keeps rendered panoramas.")
     ] = None,
@@ -247,7 +252,12 @@ def train(
     """Train from a recipe; goes on where run.out left off. Many GPUs: accelerate launch."""
     from panodepth.training.commands import prepare_recipe
 
-    run = prepare_recipe(recipe, settings, cache=cache, init=init)
+    start = None
+    if init is not None:
+        from panodepth.inference.loading import find_checkpoint
+
+        start = find_checkpoint(init)[1]
+    run = prepare_recipe(recipe, settings, cache=cache, init=start)
     try:
         result = run.run()
     except PanodepthError as error:

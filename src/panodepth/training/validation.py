@@ -8,7 +8,7 @@ pixels (each pixel counts alike), then the mean over images, with a 95 % bootstr
 the images in brackets.
 
     python -m panodepth.training.validation --weights model.safetensors --data FOLDER
-    python -m panodepth.training.validation --weights model.safetensors --rendered 200
+    python -m panodepth.training.validation --weights default --rendered 200
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 GROUPS = {"indoor": "a*", "outdoor": "b*"}
 OTHER = "other"
+BUNDLED = Path(__file__).parents[1] / "weights" / "default.safetensors"
 
 Predict = Callable[[FloatArray], FloatArray]
 """(H, W, 3) float32 sRGB in [0, 1] to distance (h, w) float32 > 0, any size and scale."""
@@ -145,7 +146,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m panodepth.training.validation",
         description="Score weights, and a constant, on folders of NAME.png + NAME_distance.npz.",
     )
-    parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument(
+        "--weights", type=Path, required=True, help='model file, or "default": the bundled one'
+    )
     parser.add_argument("--data", type=Path, action="append", default=[], help="a folder of pairs")
     parser.add_argument("--rendered", type=int, default=0, help="number of rendered panoramas")
     parser.add_argument(
@@ -173,7 +176,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _report(chosen: argparse.Namespace) -> None:
     from panodepth.model import load_model
 
-    model = load_model(chosen.weights, device=chosen.device, dtype=torch.float32).eval()
+    weights = BUNDLED if str(chosen.weights) == "default" else chosen.weights
+    model = load_model(weights, device=chosen.device, dtype=torch.float32).eval()
     height, width = chosen.size or model.config.size
     predict = model_predictor(model, (height, width))
     groups = dict(chosen.group) if chosen.group else None

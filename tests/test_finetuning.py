@@ -1,0 +1,75 @@
+"""docs/finetuning.md: its commands run word for word, and the model gets better on the folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from panodepth.model import load_model
+from panodepth.training.config import load_config
+from panodepth.training.setup import build_network
+from panodepth.training.validation import BUNDLED
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "finetuning.md").read_text(encoding="utf-8")
+RECIPE = ROOT / "recipes" / "finetune.toml"
+
+
+def commands() -> list[list[str]]:
+    """Every command of the page, run by this Python."""
+    blocks = re.findall(r"```bash\n(.*?)```", PAGE, re.DOTALL)
+    found = []
+    for line in "".join(blocks).splitlines():
+        name, *arguments = shlex.split(line)
+        assert name in ("panodepth", "python"), line
+        found.append([sys.executable, *(["-m", name] if name == "panodepth" else []), *arguments])
+    return found
+
+
+def test_the_recipe_fits_the_bundled_model():
+    config = load_config(RECIPE)
+    model = build_network(config.network, (config.data.height, config.data.width))
+    bundled = load_model(BUNDLED)
+    shapes = {n: t.shape for n, t in model.state_dict().items()}
+    assert shapes == {n: t.shape for n, t in bundled.state_dict().items()}
+    assert config.data.scenes_weight == 0
+    assert [s.kind for s in config.sources] == ["folder"]
+
+
+@pytest.mark.slow
+def test_the_page_word_for_word(tmp_path):
+    shutil.copytree(ROOT / "recipes", tmp_path / "recipes")
+    scores = []
+    for command in commands():
+        environment = os.environ | {"HF_HUB_OFFLINE": "1"}
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600
+        )
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+        if "panodepth.training.validation" in command:
+            lines = [json.loads(x) for x in done.stdout.splitlines() if x.startswith("{")]
+            scores.append({r["data"]: r["model"]["all"]["abs_rel"] for r in lines})
+    before, after = scores
+    assert set(before) == set(after) == {"my_panoramas", "kept_apart"}
+    assert after["my_panoramas"] < 0.95 * before["my_panoramas"]
+    log = [json.loads(x) for x in (tmp_path / "runs/finetune/log.jsonl").read_text().splitlines()]
+    losses = [x["loss"] for x in log if x["event"] == "train"]
+    assert sum(losses[-2:]) < sum(losses[:2])
+    assert len(list((tmp_path / "out").glob("*_distance.npz"))) == 16
+    # "head" leaves the backbone as it was; the recipe's own run does not
+    kept, moved = ({}, {})
+    for run, same in (("head", kept), ("finetune", moved)):
+        model = load_model(tmp_path / f"runs/{run}/model.safetensors").state_dict()
+        for name, tensor in load_model(BUNDLED).state_dict().items():
+            same[name] = bool((model[name] - tensor).abs().max() < 1e-6)
+    assert all(same for name, same in kept.items() if name.startswith("backbone."))
+    assert not all(same for name, same in moved.items() if name.startswith("backbone."))
+    assert not kept["head.out.weight"]
