@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -18,10 +20,19 @@ from panodepth.scenes.raycast import (
     tile_size,
     to_tiles,
 )
-from panodepth.scenes.shading import surfaces
+from panodepth.scenes.surfaces import surface_table, surfaces
 from panodepth.sphere import erp_rays
 
 H, W = 28, 56
+
+
+def look(packed, rays, pixel_rad):
+    """What scene 0 shows: point, normal (R, 3) and the rest of `Surface` for its R tiled rays."""
+    hits = cast(packed, rays)
+    found = (hits.distance[:1].flatten(1), hits.index[:1].flatten(1))
+    directions = rays.direction.reshape(-1, 3).T.contiguous()
+    seen = surfaces(surface_table(packed), found, 0, directions, pixel_rad)
+    return replace(seen, point=seen.point.permute(1, 2, 0), normal=seen.normal.permute(1, 2, 0))
 
 
 def distance_map(scene: Scene, height: int = H, width: int = W) -> torch.Tensor:
@@ -156,7 +167,7 @@ def test_normals_are_unit_face_the_camera_and_match_the_walls():
     scene = box_room()
     rays = panorama_rays(H, W)
     packed = pack([scene])
-    seen = surfaces(packed, cast(packed, rays), rays.direction, 2 * np.pi / W)
+    seen = look(packed, rays, 2 * np.pi / W)
     normal, ray = seen.normal[0], rays.direction.reshape(-1, 3)
     torch.testing.assert_close(normal.norm(dim=-1), torch.ones(len(normal)), rtol=1e-5, atol=1e-5)
     assert float((normal * ray).sum(-1).max()) < 0
@@ -172,7 +183,7 @@ def test_frustum_normals_agree_with_differences_of_position():
     height = 560
     rays = panorama_rays(height, 2 * height)
     packed = pack([scene])
-    seen = surfaces(packed, cast(packed, rays), rays.direction, np.pi / height)
+    seen = look(packed, rays, np.pi / height)
     tile = tile_size(height, 2 * height)
 
     def picture(x):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -13,7 +15,7 @@ from panodepth.scenes import solids
 from panodepth.scenes.heightfield import HeightField, graded_axis
 from panodepth.scenes.primitives import BOX, Material, Scene, Solid, pack, yaw_matrix
 from panodepth.scenes.raycast import cast, from_tiles, panorama_rays, tile_size
-from panodepth.scenes.shading import surfaces
+from panodepth.scenes.surfaces import surface_table, surfaces
 from panodepth.sphere import erp_rays
 
 H, W = 28, 56
@@ -89,6 +91,15 @@ CASES = {
 }
 
 
+def look(packed, rays, pixel_rad):
+    """What scene 0 shows: point, normal (R, 3) and the rest of `Surface` for its R tiled rays."""
+    hits = cast(packed, rays)
+    found = (hits.distance[:1].flatten(1), hits.index[:1].flatten(1))
+    directions = rays.direction.reshape(-1, 3).T.contiguous()
+    seen = surfaces(surface_table(packed), found, 0, directions, pixel_rad)
+    return replace(seen, point=seen.point.permute(1, 2, 0), normal=seen.normal.permute(1, 2, 0))
+
+
 def distance_map(scene: Scene, height: int = H, width: int = W) -> np.ndarray:
     hits = cast(pack([scene]), panorama_rays(height, width))
     tile = tile_size(height, width)
@@ -147,7 +158,7 @@ def test_normals_point_out_of_the_solid_and_textures_stay_finite(name):
         scene, origin, turned = placed(solid, seed)
         rays = panorama_rays(H, W)
         packed = pack([scene])
-        seen = surfaces(packed, cast(packed, rays), rays.direction, 2 * np.pi / W)
+        seen = look(packed, rays, 2 * np.pi / W)
         hit = seen.hit[0]
         assert bool(torch.isfinite(seen.albedo[0]).all())
         point = (seen.point[0][hit].double().numpy() * [1, -1, 1] - origin) @ turned
@@ -240,7 +251,7 @@ def test_terrain_normals_are_those_of_the_surface():
     scene = terrain(field)
     rays = panorama_rays(H, W)
     packed = pack([scene])
-    seen = surfaces(packed, cast(packed, rays), rays.direction, 2 * np.pi / W)
+    seen = look(packed, rays, 2 * np.pi / W)
     hit = seen.hit[0]
     point = seen.point[0][hit].double().numpy() * [1, -1, 1] + scene.camera
     step = 1e-4
