@@ -7,7 +7,11 @@ import pytest
 import torch
 
 from panodepth.errors import ConfigError
-from panodepth.scenes import make_scene, render_batch, textures
+from panodepth.scenes import make_scene, patterns, render_batch, render_scenes, textures
+from panodepth.scenes.camera import plain_camera
+from panodepth.scenes.primitives import BOX, Light, Material, Scene
+from panodepth.scenes.render import panorama_grid
+from panodepth.scenes.sky import haze
 from panodepth.sphere import distance_to_normals, erp_rays
 
 H, W = 56, 112
@@ -106,7 +110,11 @@ def test_texture_lookup_returns_the_texel_and_wraps():
 
 def test_coarse_mip_levels_tend_to_the_mean():
     generator = torch.Generator().manual_seed(0)
-    for group in ("brick", "cloud"):  # somewhere in the middle, and the last row of the atlas
+    for group in (
+        "brick",
+        "cloud",
+        "wood",
+    ):  # somewhere in the middle, and the last row of the atlas
         number = textures.GROUPS[group].stop - 1
         u, v = torch.rand(2, 500, generator=generator)
         for footprint in (8.0, 1e6):
@@ -122,3 +130,66 @@ def test_groups_cover_the_atlas_without_gaps():
     assert (rows - 1) * textures.ACROSS < len(taken) <= rows * textures.ACROSS
     for number in taken:
         assert float(texels(number).std()) > 0
+
+
+def test_cells_are_nearest_points_on_the_torus():
+    rng, again = (np.random.default_rng(5) for _ in range(2))
+    near, number, gap = patterns.cells(rng, 30)
+    n = 5
+    place = (again.random((n, n, 2)) + np.stack(np.meshgrid(range(n), range(n)), -1)) / n
+    flat = place.reshape(-1, 2)
+    at = np.stack([patterns.X, patterns.Y], -1)[::9, ::9]
+    away = np.abs(at[..., None, :] - flat)
+    far = np.sort(np.hypot(*np.moveaxis(np.minimum(away, 1 - away), -1, 0)), -1)
+    np.testing.assert_allclose(near[::9, ::9], far[..., 0])
+    np.testing.assert_allclose(gap[::9, ::9], far[..., 1] - far[..., 0])
+    assert number.max() < n * n
+
+
+def test_the_middle_of_a_mirror_image_is_what_stands_opposite():
+    """A polished floor before a bright wall is brighter than a dull one, most at a slant."""
+    pictures = []
+    for gloss in (0.0, 1.0):
+        scene = Scene(indoor=True, camera=np.array([0.0, 1.5, 0.0]))
+        scene.add(BOX, (0, -0.1, 0), (6, 0.1, 6), 0.0, Material((0.1, 0.1, 0.1), 0, gloss=gloss))
+        scene.add(BOX, (0, 3.1, 0), (6, 0.1, 6), 0.0, Material((0.1, 0.1, 0.1), 0))
+        for x, z, bright in ((6, 0, 0), (-6, 0, 0), (0, 6, 5.0), (0, -6, 0)):
+            half = (0.1, 2, 6) if x else (6, 2, 0.1)
+            scene.add(BOX, (x, 1.5, z), half, 0.0, Material((1, 1, 1), 0, emission=bright))
+        grid = panorama_grid(64, 128)
+        pictures.append(render_scenes([scene], grid, [plain_camera(0, 0)]).image[0].mean(0))
+    gain = pictures[1] - pictures[0]
+    floor = gain[36:60]
+    ahead, back = floor[:, 60:68].mean(1), torch.cat([floor[:, :4], floor[:, -4:]], 1).mean(1)
+    assert float(ahead[2]) > 0.05
+    assert float(ahead[2]) > 2 * float(back[2].abs())
+    assert float(ahead[2]) > float(ahead[-1])
+
+
+def test_haze_takes_63_percent_at_its_distance():
+    scene = Scene(indoor=False, sky={"haze_m": 60.0, "hr": 0.5, "power": 2.0})
+    clear = Scene(indoor=False)
+    radiance, distance = torch.zeros(3, 2, 3), torch.tensor([[0.0, 60.0, 1e6]]).expand(2, 3)
+    seen = haze([scene, clear], radiance, distance)
+    share = torch.tensor([0.0, 1 - np.exp(-1), 1.0], dtype=torch.float32)
+    torch.testing.assert_close(seen[0, 0], share * 1.0)
+    torch.testing.assert_close(seen[1, 0], share * 2 * 0.93)
+    assert not bool(seen[:, 1].any())
+
+
+def test_shadows_lie_where_the_lamp_is_hidden():
+    scene = Scene(indoor=True, camera=np.array([0.0, 1.2, -2.0]), ambient=(0.02, 0.02, 0.02))
+    for centre, half in (((0, -0.1, 0), (5, 0.1, 5)), ((0, 3.1, 0), (5, 0.1, 5))):
+        scene.add(BOX, centre, half, 0.0, Material((0.7, 0.7, 0.7)))
+    scene.add(BOX, (0, 1.2, 2.0), (0.5, 0.02, 0.5), 0.0, Material((0.7, 0.7, 0.7)))
+    scene.lights.append(Light((0.0, 2.6, 2.0), (3.0, 3.0, 3.0)))
+    grid = panorama_grid(96, 192)
+    seen = render_scenes([scene], grid, [plain_camera(0, 0)])
+    lit = seen.image[0].mean(0)
+    points = seen.distance[0, ..., None] * grid.direction.permute(1, 2, 0)
+    floor = (points[..., 1] - 1.2).abs() < 0.01
+    aside = torch.hypot(points[..., 0], points[..., 2] - 4.0)
+    # The plate is 1 m wide, 1.4 m below the lamp; its shadow on the floor is 1.86 m wide.
+    assert float(lit[floor & (aside < 0.6)].mean()) < 0.5 * float(
+        lit[floor & (aside > 1.6) & (aside < 2.2)].mean()
+    )

@@ -24,7 +24,7 @@ from panodepth.scenes.surfaces import SurfaceTable, surface_table, surfaces
 from panodepth.sphere import erp_rays
 
 INDOOR_SHARE = 0.6  # of a "mixed" batch
-HAZY_SHARE = 0.5  # of outdoor worlds
+HAZY_SHARE = 0.45  # of outdoor worlds
 _KINDS = ("mixed", "indoor", "outdoor")
 _CPU_PIXELS = 1 << 16  # shaded at once on the CPU: temporaries stay in its cache
 
@@ -88,7 +88,7 @@ def make_scene(seed: int, index: int, kind: str = "mixed") -> Scene:
     scene = outdoor_scene(rng)
     air = np.random.default_rng([seed, index, 9])
     if air.random() < HAZY_SHARE:
-        scene.sky.setdefault("haze_m", float(np.exp(air.uniform(np.log(60), np.log(1500)))))
+        scene.sky.setdefault("haze_m", float(np.exp(air.uniform(np.log(120), np.log(2000)))))
     return scene
 
 

@@ -76,7 +76,7 @@ def draw_patches(rng: np.random.Generator) -> tuple[Patch, ...]:
             kind=kind,
             half_angle_rad=math.radians(float(rng.uniform(7, 30 if kind == "smear" else 22))),
             colour=(float(colour[0]), float(colour[1]), float(colour[2])),
-            texture=textures.choose(rng, "text", "picture"),
+            texture=textures.choose(rng, "text", "text", "picture"),
             turn_rad=float(rng.uniform(0, 2 * np.pi)),
             zenith=zenith,
         )

@@ -15,6 +15,8 @@ from panodepth.scenes import textures
 from panodepth.scenes.primitives import Primitives
 from panodepth.scenes.shapes import local_normals, texture_coordinates
 
+GRIME_REPEAT = 7.0  # metres
+GRIME_STRENGTH = 0.45
 _SLANT = 0.15  # least cosine for which a pixel's footprint is stretched
 
 
@@ -112,6 +114,7 @@ def surfaces(
     texels = footprint * textures.SIZE / torch.minimum(uv[0], uv[1])
     flat_inputs = (x.reshape(-1) for x in (texture, u, v, texels))
     albedo = textures.sample(*flat_inputs).view_as(point) * tint
+    albedo = albedo * _unevenness(axes, uv, texture, footprint)
     return Surface(
         point=point,
         normal=normal,
@@ -122,3 +125,13 @@ def surfaces(
         hit=hit,
         distance=reach,
     )
+
+
+def _unevenness(axes: Tensor, uv: Tensor, texture: Tensor, footprint: Tensor) -> Tensor:
+    """(b, R) factors near 1: stains and shades that are larger than a texture's repeat."""
+    number = textures.GROUPS["grime"].start + torch.remainder(texture, textures.GRIMES)
+    u = axes[0] / GRIME_REPEAT + 0.37 * texture + uv[2]
+    v = axes[1] / GRIME_REPEAT + 0.61 * texture + uv[3]
+    texels = footprint * (textures.SIZE / GRIME_REPEAT)
+    value = textures.sample(*(x.reshape(-1) for x in (number, u, v, texels)))[0]
+    return 1 + GRIME_STRENGTH * (value.view_as(footprint) - 0.5)
