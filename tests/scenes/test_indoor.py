@@ -145,7 +145,7 @@ def test_pieces_keep_within_their_footprint_and_stand_on_the_floor(name):
         build(Place(scene, np.random.default_rng(seed), np.zeros(3)))
         low, high = np.full(3, np.inf), np.full(3, -np.inf)
         for centre, size, turned, *_ in scene._rows:
-            reach = np.abs(turned) @ size
+            reach = np.abs(turned) @ np.asarray(size)
             low, high = np.minimum(low, centre - reach), np.maximum(high, centre + reach)
         assert max(-low[0], high[0]) <= half
         assert max(-low[2], high[2]) <= depth

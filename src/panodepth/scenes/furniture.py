@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,31 +36,42 @@ class Place:
     yaw: float = 0.0
     label: int = FURNITURE
     turned: Array = field(init=False)  # (3, 3) rotation of the assembly
+    _anchor: tuple[float, float, float] = field(init=False)
+    _heading: tuple[float, float] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "turned", yaw_matrix(self.yaw))
+        object.__setattr__(self, "_anchor", tuple(float(v) for v in self.origin))
+        object.__setattr__(self, "_heading", (math.cos(self.yaw), math.sin(self.yaw)))
 
     def put(self, kind: int, at: Any, half: Any, material: Material, **more: Any) -> None:
         """Add a primitive at the local position `at` (3,) with half sizes `half` (3,) in metres.
 
         yaw, tilt: turn it about its own vertical axis, then about its x axis [rad].
         """
-        self.solid(
-            Solid(kind, (0.0, 0.0, 0.0), half, (), more.pop("taper", 1.0)), material, at, **more
-        )
+        taper = float(more.pop("taper", 1.0))
+        rotation, centre = self._turn(**more), self._point(at)
+        self.scene.add(kind, centre, half, rotation, material, taper=taper, label=self.label)
 
     def solid(
         self, solid: Solid, material: Material, at: Any = (0.0, 0.0, 0.0), **more: float
     ) -> None:
         """Add a `Solid` whose own frame stands at the local position `at`; turns as for `put`."""
-        rotation = self.turned
-        if "yaw" in more:
-            rotation = yaw_matrix(self.yaw + more["yaw"])
-        if "tilt" in more:
-            c, s = np.cos(more["tilt"]), np.sin(more["tilt"])
-            rotation = rotation @ np.array([[1.0, 0, 0], [0, c, -s], [0, s, c]])
-        origin = self.origin + self.turned @ np.asarray(at, float)
+        rotation, origin = self._turn(**more), self._point(at)
         self.scene.add_solid(solid, origin, rotation, material, label=self.label)
+
+    def _turn(self, yaw: float = 0.0, tilt: float = 0.0) -> Array:
+        """(3, 3) rotation of a part turned by `yaw`, then tilted about its x axis."""
+        rotation = self.turned if yaw == 0 else yaw_matrix(self.yaw + yaw)
+        if tilt == 0:
+            return rotation
+        c, s = np.cos(tilt), np.sin(tilt)
+        return np.asarray(rotation @ np.array([[1.0, 0, 0], [0, c, -s], [0, s, c]]))
+
+    def _point(self, at: Any) -> tuple[float, float, float]:
+        """World place of a local point; plain floats, as hundreds are asked for."""
+        (x, y, z), (ox, oy, oz), (c, s) = at, self._anchor, self._heading
+        return ox + c * x + s * z, oy + y, oz - s * x + c * z
 
     def moved(self, at: Any, yaw: float = 0.0) -> Place:
         """The place `at` (3,) in this one's frame, turned by `yaw` more."""
@@ -81,8 +93,8 @@ def tint(rng: Rng, low: float = 0.05, high: float = 0.9, saturation: float = 0.3
     base = rng.uniform(low, high)
     strength = saturation * (1.0 if rng.random() < 0.35 else 0.3)
     warm, green = rng.normal(0.4, 1.0), 0.35 * rng.normal()  # interiors lean to beige and brown
-    hue = strength * (warm * np.array([1.0, 0.1, -1.0]) + green * np.array([-0.5, 1.0, -0.5]))
-    return tuple(float(v) for v in np.clip(base * np.exp(hue), 0.015, 0.97))
+    hue = (warm - 0.5 * green, 0.1 * warm + green, -warm - 0.5 * green)
+    return tuple(min(max(base * math.exp(strength * h), 0.015), 0.97) for h in hue)
 
 
 def wooden(rng: Rng) -> Material:

@@ -52,6 +52,7 @@ WALL_PIECES = {
     "clutter": 0.03,
     "stairs": 0.01,
 }
+LARGE_PIECES = {"bed", "sofa", "wardrobe", "kitchen", "bunk", "bath", "piano", "stairs"}
 THEMES: dict[str, dict[str, float]] = {
     "any": {},
     "living": dict.fromkeys(("sofa", "shelf", "cabinet", "fireplace", "piano", "plant"), 3.0),
@@ -71,9 +72,12 @@ def furnish(scene: Scene, rng: Rng, room: Room, crowded: float, ground: Ground) 
     sides = [s for s in room.sides() if s.half > 0.35]
     length = np.array([s.half for s in sides])
     chance_side, chance = np.cumsum(length / length.sum()), np.cumsum(share / share.sum())
+    chosen = []
     for _ in range(min(22, int(4 + crowded * 2.0 * room.area**0.75))):
         side = sides[min(int(np.searchsorted(chance_side, rng.random())), len(sides) - 1)]
         name = names[min(int(np.searchsorted(chance, rng.random())), len(names) - 1)]
+        chosen.append((name not in LARGE_PIECES, name, side))
+    for _, name, side in sorted(chosen, key=lambda c: c[0]):  # the large ones find room first
         piece = _piece(name, rng, side, room)
         if piece is not None:
             _along_wall(scene, rng, (room, side), piece, ground)
@@ -108,7 +112,7 @@ def _along_wall(
 
 def _piece(name: str, rng: Rng, side: Side, room: Room) -> Piece | None:
     """A piece of furniture of the named kind that fits the side, or None."""
-    w = float(min(rng.uniform(0.35, 1.2), side.half - 0.03))
+    w = float(min(rng.uniform(0.4, 1.35), side.half - 0.03))
     low_top = float(min(rng.uniform(0.4, 1.1), room.height - 0.3))
     tall = float(min(rng.uniform(1.6, 2.4), room.height - 0.05))
     if name == "stairs":

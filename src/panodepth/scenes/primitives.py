@@ -83,7 +83,7 @@ class Light:
 
 
 # centre, half, rotation, kind, taper, material, label, shape
-_Row = tuple[Array, Array, Array, int, float, Material, int, Vector]
+_Row = tuple[Vector, Vector, Array, int, float, Material, int, Vector]
 
 
 def yaw_matrix(yaw_rad: float) -> Array:
@@ -120,6 +120,9 @@ class Scene:
     ambient: tuple[float, float, float] = (0.5, 0.5, 0.5)
     sky: dict[str, float] = field(default_factory=dict)
     _rows: list[_Row] = field(default_factory=list)
+    _solid: tuple[npt.NDArray[np.int64], Array, Array, Array, Array] | None = (
+        None  # the rows, stacked
+    )
 
     def add(
         self,
@@ -134,10 +137,9 @@ class Scene:
         shape: Vector = (),
     ) -> None:
         """Add one primitive: (3,) centre and half sizes [m], yaw [rad] or (3, 3) rotation."""
-        turned = yaw_matrix(rotation) if isinstance(rotation, float) else np.asarray(rotation)
-        size = np.maximum(np.asarray(half, float), SMALLEST)
-        row = (np.asarray(centre, float), size, turned)
-        self._rows.append((*row, kind, taper, material or Material(), label, shape))
+        turned = yaw_matrix(rotation) if isinstance(rotation, float) else rotation
+        look = material or Material()
+        self._rows.append((centre, half, turned, kind, taper, look, label, shape))
 
     def add_solid(
         self,
@@ -167,12 +169,19 @@ class Scene:
 
     def clearance(self, point: Array) -> float:
         """Metres that are free around `point` at least: never more than the true distance."""
-        centre = np.stack([r[0] for r in self._rows])
-        half = np.stack([r[1] for r in self._rows])
-        turned = np.stack([r[2] for r in self._rows])
-        kind = np.array([r[3] for r in self._rows])
+        if self._solid is None or len(self._solid[0]) != len(self._rows):
+            kind = np.array([r[3] for r in self._rows])
+            self._solid = (kind, *_boxes(self._rows), _numbers(self._rows))
+        kind, centre, half, turned, numbers = self._solid
         local = np.einsum("nji,nj->ni", turned, point - centre)
-        return float(clearances(kind, local, half, _numbers(self._rows)).min())
+        return float(clearances(kind, local, half, numbers).min())
+
+
+def _boxes(rows: Sequence[_Row]) -> tuple[Array, Array, Array]:
+    """(N, 3) centres and half sizes [m], (N, 3, 3) rotations of rows."""
+    centre = np.array([r[0] for r in rows], float)
+    half = np.maximum(np.array([r[1] for r in rows], float), SMALLEST)
+    return centre, half, np.array([r[2] for r in rows], float)
 
 
 def _numbers(rows: Sequence[_Row]) -> Array:
@@ -232,10 +241,10 @@ def pack(scenes: Sequence[Scene], device: torch.device | str = "cpu") -> Primiti
     for b, scene in enumerate(scenes):
         rows, n = scene._rows, len(scene)
         view = camera_from_world(scene)
-        size = np.stack([r[1] for r in rows])
-        axes = np.einsum("ij,njk->nik", view, np.stack([r[2] for r in rows]))
+        middle, size, turned = _boxes(rows)
+        axes = view @ turned
         to_local[b, :n] = axes.transpose(0, 2, 1) / size[:, :, None]
-        centre[b, :n] = (np.stack([r[0] for r in rows]) - scene.camera) @ view.T
+        centre[b, :n] = (middle - scene.camera) @ view.T
         extent[b, :n] = (axes * size[:, None, :]).transpose(0, 2, 1)
         numbers[b, :n] = _numbers(rows)
         half[b, :n] = size

@@ -20,7 +20,7 @@ from panodepth.sphere import erp_rays
 
 LARGE = 0.2  # boxes whose face spans more than about this solid angle are cast first
 _MISS = torch.iinfo(torch.int64).max
-_CHUNK = 400_000  # ray-primitive tests per step: keeps the temporaries inside a CPU cache
+_CHUNK = 150_000  # ray-primitive tests per step: keeps the temporaries inside a CPU cache
 
 
 @dataclass(frozen=True)
