@@ -187,7 +187,7 @@ def markdown(records: Sequence[Mapping[str, Any]], data: Sequence[str]) -> str:
     config = records[0]["config"]
     lines += [
         "",
-        f"{len(runs)} runs of {config['run']['steps']} steps with"
+        f"{len(runs)} run{'s' * (len(runs) > 1)} of {config['run']['steps']} steps with"
         f" {config['data']['batch']} panoramas of {config['data']['height']}×"
         f"{config['data']['width']}, seeds"
         f" {', '.join(sorted({str(r['seed']) for r in records}))}. AbsRel, lower is better: mean"
