@@ -265,6 +265,7 @@ def train(
         raise typer.Exit(SOME_FAILED) from None
     if run.engine.is_main:
         print(result.summary())
+    run.engine.close()
 
 
 @app.command()

@@ -125,11 +125,16 @@ def main(folder: Path) -> None:
     mixed = dataclasses.replace(endless, run=dataclasses.replace(endless.run, precision="bf16"))
     assert Trainer(mixed, renderer=BOXES.render_boxes).engine.bf16
 
+    by_accelerate = Engine.prepare
     Engine.prepare = shard_on_the_cpu
     train(make_config(folder / "fsdp", world), renderer=BOXES.render_boxes)
     half_way(make_config(folder / "fsdp_resumed", world), 2)
     train(make_config(folder / "fsdp_resumed", world), renderer=BOXES.render_boxes)
-    torch.distributed.destroy_process_group()
+    half_way(make_config(folder / "crossed", world), 2)
+    Engine.prepare = by_accelerate
+    crossed = Trainer(make_config(folder / "crossed", world), renderer=BOXES.render_boxes)
+    crossed.run()
+    crossed.engine.close()
 
 
 if __name__ == "__main__":

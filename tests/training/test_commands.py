@@ -25,7 +25,7 @@ class FakeRun:
 
     made: ClassVar[list[tuple[TrainConfig, Path | None]]] = []
     error: PanodepthError | None = None
-    engine = SimpleNamespace(is_main=True)
+    engine = SimpleNamespace(is_main=True, close=lambda: None)
 
     def __init__(self, config, *, init):
         self.made.append((config, init))
@@ -56,6 +56,13 @@ def test_exit_code_tells_not_started_from_stopped(monkeypatch, capsys):
         words = ["--recipe", str(RECIPE)]
         assert main(["train", *words] if main is cli_main else words) == 1
         assert capsys.readouterr().err == "error: out of memory at step 3: ...\n"
+
+
+def test_no_place_to_write_cannot_start(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    place = f"run.out={tmp_path / 'file' / 'run'}"
+    assert command_line.main(["--recipe", str(RECIPE), "--set", place]) == 2
+    assert capsys.readouterr().err.startswith("error: cannot write to run.out")
 
 
 def test_rendered_dataset_can_be_read_and_scored(tmp_path):

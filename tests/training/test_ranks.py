@@ -107,6 +107,12 @@ def test_resumed_equals_uninterrupted(folder, resumed, whole):
 
 
 @pytest.mark.slow
+def test_ddp_goes_on_where_fsdp_stopped(folder):
+    for got, expected in zip(curve(folder / "crossed"), curve(folder / "ddp")[2:], strict=True):
+        assert got[0] == pytest.approx(expected[0], abs=1e-5)
+
+
+@pytest.mark.slow
 def test_signal_to_one_process_stops_all(folder):
     stopped = folder / "stopped"
     steps = {(stopped / f"stopped_{rank}.txt").read_text() for rank in (0, 1)}

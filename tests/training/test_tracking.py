@@ -1,5 +1,6 @@
 """The log file, TensorBoard events, the progress bar's line and the preview pictures."""
 
+import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from panodepth.errors import ConfigError
 from panodepth.losses import Truth
 from panodepth.training.previews import draw_preview
 from panodepth.training.tracking import RunLog
-from panodepth.training.trainer import train
+from panodepth.training.trainer import Trainer, train
 
 
 def test_preview_shows_input_truth_prediction_and_error():
@@ -64,15 +65,16 @@ def test_tensorboard_holds_curves_and_previews(make_config, renderer):
     assert Image.open(picture).size == (4 * 56, 4 * 28)
 
 
-def test_missing_tensorboard_says_what_to_install(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+def test_missing_tensorboard_says_what_to_install(make_config, monkeypatch):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "tensorboard" else find(name)
+    )
     with pytest.raises(ConfigError, match=r'pip install "panodepth\[train\]"'):
-        RunLog(tmp_path, 10, board=True)
+        Trainer(make_config(run={"tensorboard": True}))
 
 
 def test_missing_accelerate_says_what_to_install(make_config, renderer, monkeypatch):
-    from panodepth.training.trainer import Trainer
-
     monkeypatch.setitem(sys.modules, "accelerate", None)
     with pytest.raises(ConfigError, match=r'pip install "panodepth\[train\]"'):
         Trainer(make_config(), renderer=renderer)

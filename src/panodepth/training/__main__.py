@@ -42,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return STOPPED_BY_ERROR
     if run.engine.is_main:
         print(result.summary())
+    run.engine.close()
     return 0
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from panodepth.losses import Truth
 from panodepth.sphere import pad_erp, rotate_erp, rotation_from_yaw_pitch_roll
 from panodepth.training.config import AugmentConfig
-from panodepth.training.samples import Batch
+from panodepth.training.samples import Batch, send
 
 SRGB_POWER = 2.2
 LUMA = (0.299, 0.587, 0.114)
@@ -34,10 +34,10 @@ class _Dice:
         self.device = device
 
     def uniform(self, *shape: int) -> Tensor:
-        return torch.rand(self.count, *shape, generator=self.generator).to(self.device)
+        return send(torch.rand(self.count, *shape, generator=self.generator), self.device)
 
     def normal(self, *shape: int) -> Tensor:
-        return torch.randn(self.count, *shape, generator=self.generator).to(self.device)
+        return send(torch.randn(self.count, *shape, generator=self.generator), self.device)
 
     def fractions(self) -> list[float]:
         drawn = torch.rand(self.count, generator=self.generator).tolist()
@@ -72,7 +72,7 @@ def roll_and_flip(batch: Batch, config: AugmentConfig, dice: _Dice) -> Batch:
         columns = (columns + torch.tensor(dice.integers(width))[:, None]) % width
     mirrored = torch.zeros(dice.count, 1, dtype=torch.bool)
     mirrored[dice.chance(config.flip)] = True
-    columns = torch.where(mirrored, width - 1 - columns, columns).to(dice.device)
+    columns = send(torch.where(mirrored, width - 1 - columns, columns), dice.device)
 
     def move(maps: Tensor) -> Tensor:
         index = columns.reshape(-1, *[1] * (maps.ndim - 2), width)
@@ -92,7 +92,7 @@ def tilt(batch: Batch, config: AugmentConfig, dice: _Dice) -> Batch:
     axis = dice.uniform() * 2 * math.pi
     if not chosen:
         return batch
-    index = torch.tensor(chosen, device=batch.image.device)
+    index = send(torch.tensor(chosen), batch.image.device)
     a, x = axis[index], angle[index]
     turn = rotation_from_yaw_pitch_roll(a, torch.zeros_like(a), torch.zeros_like(a))
     lean = rotation_from_yaw_pitch_roll(torch.zeros_like(x), x, torch.zeros_like(x))
@@ -158,7 +158,7 @@ def blur_and_noise(image: Tensor, config: AugmentConfig, dice: _Dice) -> Tensor:
     sigma = config.noise * dice.uniform(1, 1, 1) ** 2
     noise_seed = int(torch.randint(2**62, (1,), generator=dice.generator))
     if chosen:
-        index = torch.tensor(chosen, device=image.device)
+        index = send(torch.tensor(chosen), image.device)
         soft = _binomial(image[index])
         again = [k for k, i in enumerate(chosen) if i in twice]
         if again:

@@ -87,6 +87,7 @@ class Engine:
                 )
             # autocast does the bfloat16, so that the head keeps its float32 weights
             plugin.mixed_precision_policy = None
+            plugin.cpu_ram_efficient_loading = False  # every process has the weights already
             return True
         if kind not in ("NO", "MULTI_CPU", "MULTI_GPU", "MULTI_XPU", "MULTI_NPU"):
             raise ConfigError(f"accelerate's {kind} is not supported: use DDP or FSDP version 2")
@@ -154,6 +155,11 @@ class Engine:
         """Until all processes are here."""
         if self.world > 1:
             self.accelerator.wait_for_everyone()
+
+    def close(self) -> None:
+        """Leave the group of processes; nothing can be trained afterwards."""
+        if self.world > 1:
+            torch.distributed.destroy_process_group()
 
 
 def full_tensor(tensor: Tensor) -> Tensor:

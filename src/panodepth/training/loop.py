@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -60,9 +61,9 @@ def run_training(trainer: Trainer) -> TrainResult:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether the error says that memory, of whatever device, was not enough."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return isinstance(error, RuntimeError) and any(word in str(error) for word in OUT_OF_MEMORY)
+    if isinstance(error, RuntimeError):  # as torch's own kinds of error are
+        return any(word in str(error) for word in OUT_OF_MEMORY)
+    return isinstance(error, MemoryError)
 
 
 @contextlib.contextmanager
@@ -74,7 +75,7 @@ def _signals(trainer: Trainer) -> Iterator[None]:
     before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
 
     def ask(number: int, frame: FrameType | None) -> None:
-        trainer.ask_to_stop()
+        trainer.stopping.ask()
         signal.signal(number, before[signal.Signals(number)])
 
     for s in before:
@@ -102,7 +103,7 @@ class _Loop:
         for note in trainer.notes:
             self.log.write("note", text=note)
         self._last = (time.monotonic(), trainer.step)
-        while trainer.step < run.steps and not trainer.stopping:
+        while trainer.step < run.steps and not trainer.stopping.now:
             try:
                 trainer.train_step()
             except Cancelled:
@@ -112,7 +113,7 @@ class _Loop:
                 self._write_progress()
             self._periodic()
             if run.max_minutes and time.monotonic() - begun > run.max_minutes * 60:
-                trainer.ask_to_stop()
+                trainer.stopping.ask()
         return self._end()
 
     def _end(self) -> TrainResult:
@@ -149,7 +150,7 @@ class _Loop:
         seconds = {k: v / steps for k, v in trainer.watch.take().items()}
         stream = trainer.stream
         means = trainer.engine.mean(trainer.averages.take())
-        broken = {"replaced": stream.replaced} if stream.readers else {}
+        broken = trainer.engine.mean({"replaced": stream.replaced} if stream.readers else {})
         self.log.write(
             "train",
             step=trainer.step,
@@ -157,11 +158,13 @@ class _Loop:
             lr=trainer.rate,
             samples_per_s=steps * trainer.samples_per_step / max(now[0] - then, 1e-9),
             rendered=stream.factory.rendered,
-            **broken,
+            **{k: round(v * trainer.engine.world) for k, v in broken.items()},
             seconds_per_step=seconds,
         )
         for text in stream.news():
             self.log.write("note", text=text)
+            if not trainer.engine.is_main:  # whose log is silent
+                print(f"note: {text}", file=sys.stderr, flush=True)
         self._last = now
 
     def _facts(self) -> dict[str, Any]:

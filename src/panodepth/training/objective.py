@@ -11,7 +11,7 @@ from torch import Tensor
 from panodepth.losses import LossConfig, rotation_consistency, smooth_pixels, training_loss
 from panodepth.model import ModelOutput
 from panodepth.sphere import rotate_erp, rotation_from_yaw_pitch_roll
-from panodepth.training.samples import Batch
+from panodepth.training.samples import Batch, send
 
 
 def random_rotations(count: int, tilt_deg: float, seed: int) -> Tensor:
@@ -33,7 +33,8 @@ def batch_loss(
     image, truth, count = batch.image, batch.truth, batch.image.shape[0]
     turned = max(1, round(config.consistency_share * count)) if config.consistency else 0
     if turned:
-        rotation = random_rotations(turned, config.consistency_tilt_deg, seed).to(image.device)
+        rotation = random_rotations(turned, config.consistency_tilt_deg, seed)
+        rotation = send(rotation, image.device)
         image = torch.cat([image, rotate_erp(image[:turned], rotation)])
     output = forward(image)
     log_distance = output.log_distance.float()

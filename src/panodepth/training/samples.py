@@ -17,6 +17,13 @@ from panodepth.losses import Truth
 from panodepth.training.config import DataConfig
 
 
+def send(tensor: Tensor, device: torch.device) -> Tensor:
+    """The tensor on a device; a GPU copies it while the CPU goes on."""
+    if device.type == "cuda" and tensor.device.type == "cpu":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
+
+
 class Batch(NamedTuple):
     """image: (B, 3, H, W) float32 in [0, 1], sRGB-coded; truth as in `losses.Truth`."""
 
@@ -29,6 +36,10 @@ class Stored(NamedTuple):
 
     image: Tensor
     distance: Tensor
+
+    def to(self, device: torch.device) -> Stored:
+        """The same on a device."""
+        return Stored(send(self.image, device), send(self.distance, device))
 
     def singles(self) -> list[Stored]:
         """Each panorama alone, (1, ...)."""

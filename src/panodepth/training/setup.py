@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from panodepth.device import has_fast_bfloat16
-from panodepth.errors import ConfigError
+from panodepth.errors import ConfigError, OutputError
 from panodepth.model import ModelConfig, SphereViT, find_preset
 from panodepth.model.backbone import Block, ConvBlock
 from panodepth.model.spherevit import CrossBlock
@@ -75,6 +77,23 @@ def check_resumable(state: dict[str, Any], config: TrainConfig, world: int, path
     for key, earlier in (("accumulate", 1), ("kind", "adamw")):
         if before["optim"].get(key, earlier) != now["optim"][key]:
             raise ConfigError(f"optim.{key} differs from that of checkpoint {path}")
+
+
+def check_output(run: RunConfig) -> None:
+    """Raise OutputError when `run.out` cannot be written, ConfigError without tensorboard."""
+    folder = Path(run.out)
+    probe = folder / f".probe.{os.getpid()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise OutputError(f"cannot write to run.out {folder}: {error.strerror or error}") from None
+    if run.tensorboard and importlib.util.find_spec("tensorboard") is None:
+        raise ConfigError(
+            'tensorboard is not installed: pip install "panodepth[train]", or --set '
+            "run.tensorboard=false"
+        )
 
 
 def choose_trained(model: SphereViT, config: NetworkConfig) -> None:

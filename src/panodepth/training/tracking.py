@@ -14,7 +14,6 @@ from typing import Any, TextIO
 import torch
 from torch import Tensor
 
-from panodepth.errors import ConfigError
 from panodepth.types import ByteArray
 
 UNSHOWN = ("config", "seconds_per_step")  # too long for a line on a terminal; in the file alone
@@ -93,16 +92,11 @@ class RunLog:
 
 
 class Board:
-    """TensorBoard event files. Raises ConfigError when the package is missing."""
+    """TensorBoard event files."""
 
     def __init__(self, folder: Path, first_step: int) -> None:
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError:
-            raise ConfigError(
-                'tensorboard is not installed: pip install "panodepth[train]", or --set '
-                "run.tensorboard=false"
-            ) from None
+        from torch.utils.tensorboard import SummaryWriter
+
         # what an interrupted run wrote after its last checkpoint is hidden
         self._writer = SummaryWriter(str(folder), purge_step=first_step + 1)
 

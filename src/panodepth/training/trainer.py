@@ -9,7 +9,6 @@ precision are in engine.py.
 from __future__ import annotations
 
 import json
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from panodepth.training.augment import augment
 from panodepth.training.checkpoint import Snapshot, list_snapshots, load_snapshot, save_snapshot
 from panodepth.training.config import TrainConfig
 from panodepth.training.engine import Engine
-from panodepth.training.guard import GPU_LAG, Guard, keep_evidence, not_finite
+from panodepth.training.guard import keep_evidence, not_finite
 from panodepth.training.objective import batch_loss
 from panodepth.training.optim import (
     MovingAverage,
@@ -37,11 +36,13 @@ from panodepth.training.samples import Batch, Renderer, mix_seed
 from panodepth.training.setup import (
     averaged_model,
     build_network,
+    check_output,
     check_resumable,
     checkpoint_activations,
     choose_trained,
     has_unused_parameters,
 )
+from panodepth.training.stopping import Stopping
 from panodepth.training.stream import SampleStream
 from panodepth.training.tracking import Averages, StopWatch
 
@@ -76,6 +77,7 @@ class Trainer:
         self.rate = 0.0  # learning rate of the last step
         self.renderer = renderer
         self.notes: list[str] = []
+        check_output(config.run)
         if config.run.threads:
             torch.set_num_threads(config.run.threads)
         torch.manual_seed(mix_seed(config.run.seed, 0))
@@ -85,14 +87,13 @@ class Trainer:
         if self.engine.sharded and config.optim.kind == "muon":
             raise ConfigError("optim.kind = muon needs whole matrices: launch without FSDP")
         self.device = self.engine.device
-        lag = 0 if self.device.type == "cpu" else GPU_LAG
-        self._guard, self._stops = Guard(lag), Guard(lag)
-        self._stop_asked = threading.Event()
-        self._stop_agreed = False
+        self.stopping = Stopping(self.engine)
         self.watch = StopWatch()
         self.averages = Averages()
         rank, world = self.engine.rank, self.engine.world
-        self.stream = SampleStream(config, renderer, self._cancelled, rank=rank, world=world)
+        self.stream = SampleStream(
+            config, renderer, self.stopping.cancelled, rank=rank, world=world
+        )
         if self.stream.factory.stale_cache:
             self.notes.append(f"{config.data.cache} was filled by another state of the scene code")
         self._prepare(init)
@@ -108,7 +109,8 @@ class Trainer:
                 self.notes.append(f"resuming from {earlier[-1]}: {init} is not used")
         elif init is not None:
             self.notes.append(initialise(self.model, init).summary())
-        layout = torch.channels_last if run.channels_last else torch.contiguous_format
+        last = run.channels_last and not self.engine.sharded  # which wants plain weights
+        layout = torch.channels_last if last else torch.contiguous_format
         self.model.to(self.device, memory_format=layout)  # type: ignore[call-overload]
         try:
             if snapshot is not None:
@@ -137,21 +139,6 @@ class Trainer:
         plain: torch.optim.Optimizer = getattr(self.optimizer, "optimizer", self.optimizer)
         return plain
 
-    # ------------------------------------------------------------ stopping
-
-    def ask_to_stop(self) -> None:
-        """End cleanly as soon as all processes know; callable from a signal handler."""
-        self._stop_asked.set()
-
-    @property
-    def stopping(self) -> bool:
-        """Whether to end before the next step: the same in all processes."""
-        return self._stop_agreed if self.engine.world > 1 else self._stop_asked.is_set()
-
-    def _cancelled(self) -> bool:
-        # with others waiting for this process in the middle of a step, the step is done first
-        return self.engine.world == 1 and self._stop_asked.is_set()
-
     # ------------------------------------------------------------ one step
 
     def batch(self, number: int) -> Batch:
@@ -159,11 +146,9 @@ class Trainer:
         with self.watch.part("wait"):
             stored = self.stream.stored(number)
         with self.watch.part("augment"):
-            stored = stored._replace(
-                image=stored.image.to(self.device, non_blocking=True),
-                distance=stored.distance.to(self.device, non_blocking=True),
+            return augment(
+                stored.to(self.device).decode(), self.config.augment, self._batch_seed(2, number)
             )
-            return augment(stored.decode(), self.config.augment, self._batch_seed(2, number))
 
     def _batch_seed(self, purpose: int, number: int) -> int:
         of_all = number * self.engine.world + self.engine.rank
@@ -193,7 +178,9 @@ class Trainer:
             self.averages.add({"loss": loss.detach(), **terms})
         with self.watch.part("optimizer"):
             norm = self.engine.clip(self.model, self.config.optim.grad_clip)
-            self._check(finite & torch.isfinite(norm))
+            bad = self.stopping.add(self.step, finite & torch.isfinite(norm))
+            if bad is not None:
+                self._fail(bad)
             self.rate = learning_rate(self.step, self.config.run.steps, self.config.optim)
             set_learning_rate(self._plain_optimizer, self.rate)
             self.optimizer.step()
@@ -201,15 +188,6 @@ class Trainer:
             self.average.update()
         self.averages.add({"grad_norm": norm})
         self.step += 1
-
-    def _check(self, finite: Tensor) -> None:
-        """Hear of the other processes; raise when a step has gone wrong in any."""
-        asked = torch.tensor(self._stop_asked.is_set(), device=finite.device)
-        bad, stop = self.engine.any(torch.stack([~finite, asked])).unbind()
-        if self.engine.world > 1 and self._stops.add(self.step, ~stop) is not None:
-            self._stop_agreed = True
-        if (step := self._guard.add(self.step, ~bad)) is not None:
-            self._fail(step)
 
     def _network(self, image: Tensor) -> ModelOutput:
         if self.config.run.channels_last:
@@ -231,7 +209,7 @@ class Trainer:
 
     def save(self) -> None:
         """Write a checkpoint; refuses when a step is known to have gone wrong."""
-        if (bad := self._guard.check()) is not None:
+        if (bad := self.stopping.check()) is not None:
             self._fail(bad)
         stems = {
             "weights": dict(self.model.state_dict()),
@@ -261,7 +239,8 @@ class Trainer:
         """
         buffers = dict(self.model.named_buffers())
         tensors = self.engine.gather({**buffers, **self.average.tensors()})
-        return averaged_model(self.model, tensors) if self.engine.is_main else None
+        made = averaged_model(self.model, tensors) if self.engine.is_main else None
+        return None if made is None else made.to(self.device)
 
     def export(self) -> Path:
         """Write the averaged weights as float16 to `model.safetensors` for `panodepth.load`."""
