@@ -119,7 +119,7 @@ def _arches(p: Spot, m: Mass, tall: float, look: Material) -> None:
     stone = look if rng.random() < 0.5 else wall_look(rng)
     for k in range(n):
         x = (2 * (k + 0.5) / n - 1) * m.half
-        p.solid(arch((bay, over, thick), (bay - pier, rise)), (x, spring + over, -thick), stone)
+        p.solid(arch((bay, over, thick), (bay - pier, rise)), stone, (x, spring + over, -thick))
     for k in range(n + 1):
         x = (2 * k / n - 1) * m.half
         p.box((x, spring / 2, -thick), (pier, spring / 2, thick), stone)
@@ -154,8 +154,8 @@ def bridge(p: Spot, half: float, clear: float) -> None:
     if rng.random() < 0.5:
         rise = min(half, clear * 0.7)
         over = clear - 0.9 * (clear - rise)
-        p.solid(arch((half + 0.8, over / 2, wide - 0.1), (half, rise * 0.98)),
-                (0, clear - over / 2, 0), look)  # fmt: skip
+        vault = arch((half + 0.8, over / 2, wide - 0.1), (half, rise * 0.98))
+        p.solid(vault, look, (0, clear - over / 2, 0))
         legs = (half + 0.4, 0.4)
     else:
         legs = (half * 0.9, float(rng.uniform(0.2, 0.6)))
@@ -170,7 +170,7 @@ def gateway(p: Spot, half: float, tall: float) -> None:
     spring, rise = float(rng.uniform(1.6, 2.6)), wide * float(rng.uniform(0.4, 1.0))
     rise = min(rise, tall - spring - 0.3)
     over = (tall - spring) / 2
-    p.solid(arch((half, over, deep), (wide, rise)), (0, spring + over, -deep), look)
+    p.solid(arch((half, over, deep), (wide, rise)), look, (0, spring + over, -deep))
     for side in (-1, 1):
         x = side * (half + wide) / 2
         p.box((x, spring / 2, -deep), ((half - wide) / 2, spring / 2, deep), look)

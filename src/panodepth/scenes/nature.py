@@ -207,7 +207,9 @@ def _backdrop(site: Site, tall: float) -> None:
         high = tall * float(rng.uniform(0.4, 0.7))
         half = (float(rng.uniform(4, 8)), high, float(rng.uniform(3, 7)))
         p = site.spot(x, z, float(rng.uniform(0, 3)), PLANT)
-        p.ball((0, 0.8 * high, 0), half, leaf_look(rng, 3.0))
+        level = float(rng.uniform(0.4, 0.9))  # a wood is darker inside than its leaves
+        look = Material((level, level, 0.9 * level), choose(rng, "foliage"), (3.0, 3.0))
+        p.ball((0, 0.8 * high, 0), half, look)
 
 
 def country(site: Site) -> None:

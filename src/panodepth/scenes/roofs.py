@@ -48,7 +48,7 @@ def add_roof(
         return
     if kind == "mansard":
         tall, inset = float(rng.uniform(2.0, 3.2)), float(rng.uniform(0.6, 0.85))
-        top.solid(tapered((w, tall / 2, d + 0.1), inset), (0, tall / 2, 0), look)
+        top.solid(tapered((w, tall / 2, d + 0.1), inset), look, (0, tall / 2, 0))
         top.box((0, 0.05, 0), (w + 0.05, 0.1, d + 0.2), f.painted(rng))
         if detail:
             _dormers(top, w, (d - 0.25 * tall, 0.2, tall * 0.6), look, wall)
@@ -59,13 +59,15 @@ def add_roof(
         long = max(w, d)
         ridge = float(rng.uniform(0.6, 1.0)) * (1 - min(w, d) / long)
         yaw = 0.0 if w >= d else np.pi / 2
-        top.solid(roof((long + out, rise / 2, min(w, d) + out), ridge), (0, rise / 2, 0), look, yaw)
+        top.solid(
+            roof((long + out, rise / 2, min(w, d) + out), ridge), look, (0, rise / 2, 0), yaw=yaw
+        )
     else:
         yaw, along = (0.0, w) if kind == "gable" else (np.pi / 2, d)
         eaves = out if kind == "gable" else 0.1
-        top.solid(gable((along + 0.05, rise / 2, across + eaves)), (0, rise / 2, 0), look, yaw)
+        top.solid(gable((along + 0.05, rise / 2, across + eaves)), look, (0, rise / 2, 0), yaw=yaw)
         less = rise * 0.94  # the gable walls stand a hair proud of the roof's ends
-        top.solid(gable((along + 0.07, less / 2, across)), (0, less / 2, 0), wall, yaw)
+        top.solid(gable((along + 0.07, less / 2, across)), wall, (0, less / 2, 0), yaw=yaw)
         if kind == "front" and detail and rng.random() < 0.5:
             pane = Material(tint(rng, 0.2, 0.8, 0.1), choose(rng, "window"))
             top.box((0, rise * 0.35, d + 0.08), (0.4, 0.45, 0.04), pane.fitted(0.8, 0.9))
@@ -86,7 +88,8 @@ def _dormers(
         deep = 1.2
         top.box((x, low + tall / 2, z - deep), (0.5, tall / 2, deep), wall)
         top.box((x, low + tall / 2, z), (0.38, tall * 0.42, 0.04), pane.fitted(0.76, 0.84 * tall))
-        top.solid(gable((deep + 0.1, 0.2, 0.65)), (x, low + tall + 0.2, z - deep), look, np.pi / 2)
+        at = (x, low + tall + 0.2, z - deep)
+        top.solid(gable((deep + 0.1, 0.2, 0.65)), look, at, yaw=np.pi / 2)
 
 
 def _chimney(top: Spot, at: tuple[float, float, float]) -> None:

@@ -5,43 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 from panodepth.scenes.furniture import BUILDING, Place, Rng
-from panodepth.scenes.primitives import Array, Material, Scene, Solid, yaw_matrix
+from panodepth.scenes.primitives import Scene
 
 EYE_ROOM = 0.55  # metres on the plan kept free around the camera
 
 
 class Spot(Place):
-    """A `Place` that computes its rotation once; worlds out of doors have hundreds of parts."""
-
-    @cached_property
-    def turn(self) -> Array:
-        """(3, 3) world from local."""
-        return yaw_matrix(self.yaw)
-
-    def put(self, kind: int, at: Any, half: Any, material: Any, **more: Any) -> None:
-        centre = self.origin + self.turn @ np.asarray(at, float)
-        yaw, tilt = float(more.pop("yaw", 0.0)), float(more.pop("tilt", 0.0))
-        rotation = self.turn @ yaw_matrix(yaw) if yaw else self.turn
-        if tilt:
-            c, s = math.cos(tilt), math.sin(tilt)
-            rotation = rotation @ np.array([[1.0, 0, 0], [0, c, -s], [0, s, c]])
-        self.scene.add(kind, centre, half, rotation, material, label=self.label, **more)
-
-    def solid(self, solid: Solid, at: Any, material: Material, yaw: float = 0.0) -> None:
-        """Add a `Solid` with its origin at the local position `at` (3,) [m], turned by `yaw`."""
-        origin = self.origin + self.turn @ np.asarray(at, float)
-        turned = self.turn @ yaw_matrix(yaw) if yaw else self.turn
-        self.scene.add_solid(solid, origin, turned, material, label=self.label)
+    """A `Place` that hands out places inside itself."""
 
     def at(self, x: float, y: float, z: float, yaw: float = 0.0, label: int | None = None) -> Spot:
         """A spot inside this one: local position in metres, turned by `yaw` [rad]."""
-        origin = self.origin + self.turn @ np.array([x, y, z])
+        origin = np.array(self._point((x, y, z)))
         own = self.label if label is None else label
         return Spot(self.scene, self.rng, origin, self.yaw + yaw, own)
 

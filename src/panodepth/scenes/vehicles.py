@@ -95,11 +95,11 @@ def _cabin(p: Spot, b: Body, paint: Material, glass: Material) -> None:
     ]
     low, high = back - run[0], front + run[1]  # of the glass at the belt line
     deep, lean = (high - low) / 2, 0.12 * wide
-    normals = [(0, run[0], -2 * tall), (0, run[1], 2 * tall)]
-    normals += [(-2 * tall, lean, 0), (2 * tall, lean, 0)]
+    normals = [(0.0, run[0], -2 * tall), (0.0, run[1], 2 * tall)]
+    normals += [(-2 * tall, lean, 0.0), (2 * tall, lean, 0.0)]
     offsets = [2 * tall * deep - tall * r for r in run] + [2 * tall * wide - tall * lean] * 2
     cut = cut_box((wide, tall, deep), normals, offsets)
-    p.solid(cut, (0, b.belt + tall - 0.01, (low + high) / 2), glass)
+    p.solid(cut, glass, (0, b.belt + tall - 0.01, (low + high) / 2))
     p.box((0, b.roof, (back + front) / 2), (wide - lean, 0.035, (front - back) / 2), paint)
     for z in (back, (back + front) / 2, front):  # pillars
         p.box((0, b.belt + tall, z), (wide - 0.35 * lean, tall, 0.035), paint)
