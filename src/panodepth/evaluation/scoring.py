@@ -73,9 +73,6 @@ def evaluate(
 
         distance = to_size(predicted.distance, size, protocol.closed)
         values |= rotation_consistency(again, panorama.image, distance)
-    for name, value in values.items():
-        if value is not None and not np.isfinite(value):
-            raise InputError(f"{name} is {value}: the prediction's values are out of all range")
     return values
 
 
@@ -114,7 +111,10 @@ def compare(
     if not for_fit.any():
         raise InputError("no valid pixel to align on")
     found = fit(protocol.alignment, (distance, truth, for_fit), weights, fit_side)
-    aligned = np.maximum(found.apply(distance), np.float32(SMALLEST))
+    with np.errstate(over="ignore"):
+        aligned = np.maximum(found.apply(distance), np.float32(SMALLEST))
+    if not np.isfinite(aligned[valid]).all():
+        raise InputError("aligned, the prediction's values are out of all range")
     clipped = np.clip(aligned, protocol.near, protocol.far) if protocol.clip else aligned
     coverage = int(np.count_nonzero(valid)) / int(np.count_nonzero(wanted))
     return Compared(aligned, clipped, truth, valid, found, coverage)

@@ -1,0 +1,120 @@
+"""`panodepth evaluate` from the command line: what it prints, refuses and returns."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from panodepth.cli import main
+
+
+def run(tree, out, *more: str) -> int:
+    return main(["evaluate", "--data", f"mini={tree}", "--out", str(out), *more])
+
+
+@pytest.fixture
+def whole(tree):
+    (tree / "p07.png").unlink()
+    for path in tree.glob("p[12]*"):
+        path.unlink()
+    return tree
+
+
+def test_the_truth_as_a_prediction_is_perfect(whole, tmp_path, capsys):
+    assert run(whole, tmp_path / "out", "--predictor", str(whole), "--protocol", "sphere") == 0
+    shown = capsys.readouterr()
+    assert "protocol sphere" in shown.out
+    assert "AbsRel % ↓" in shown.out
+    assert str(tmp_path / "out" / "index.html") in shown.out
+    measures = json.loads((tmp_path / "out" / "report.json").read_text())["datasets"]["mini"]
+    assert measures["measures"]["abs_rel"]["mean"] == 0.0
+    assert measures["measures"]["boundary_f1"]["mean"] == 1.0
+    assert "--" not in shown.err
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert page.count("<img") == 6
+
+
+def test_a_model_and_a_comparison(whole, tmp_path, model_file, capsys):
+    first, second = tmp_path / "a", tmp_path / "b"
+    assert run(whole, first, "--predictor", str(model_file), "--rotation", "--pictures", "0") == 0
+    report = json.loads((first / "report.json").read_text())
+    measures = report["datasets"]["mini"]["measures"]
+    assert measures["turn_yaw"]["count"] == 9
+    assert report["protocol"]["long_side"] == 1092
+    capsys.readouterr()
+    assert run(whole, second, "--predictor", str(whole), "--compare", str(first)) == 0
+    text = (second / "report.md").read_text()
+    assert f"| {model_file} | da2 |" in text
+
+
+def test_metres_by_the_camera_s_height(whole, tmp_path, model_file):
+    arguments = ["--predictor", str(model_file), "--protocol", "metric", "--no-geometry"]
+    assert run(whole, tmp_path / "a", *arguments, "--quiet") == 1  # relative: all are skipped
+    code = run(whole, tmp_path / "b", *arguments, "--quiet", "--option", "camera_height=1.6")
+    report = json.loads((tmp_path / "b" / "report.json").read_text())
+    reasons = [s["reason"] for s in report["skipped"]]
+    assert code in (0, 1)
+    assert not any("needs metres" in reason for reason in reasons)
+
+
+def test_parts_from_the_command_line(whole, tmp_path, capsys):
+    out, predictor = tmp_path / "out", ("--predictor", str(whole), "--protocol", "sphere")
+    for i in (1, 2):
+        assert run(whole, out, *predictor, "--part", f"{i}/2") == 0
+        assert f"part {i} of 2" in capsys.readouterr().out
+    assert not (out / "report.json").exists()
+    assert run(whole, out, *predictor) == 0
+    assert (out / "report.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--protocol", "da3"], "unknown protocol 'da3'; did you mean 'da2'"),
+        (["--predictor", "nowhere.py"], "nowhere.py: no such file"),
+        (["--predictor", "no-such-model"], "no model 'no-such-model'"),
+        (["--part", "3/2"], "--part '3/2' is not I/N"),
+        (["--compare", "nowhere"], "no report of an evaluation"),
+        (["--size", "big"], "is not HxW"),
+        (["--option", "x"], "is not KEY=VALUE"),
+    ],
+)
+def test_what_cannot_start_is_one_line_and_code_2(whole, tmp_path, capsys, more, said):
+    assert run(whole, tmp_path / "out", *more) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+
+
+def test_no_data_is_an_error(tmp_path, capsys):
+    assert main(["evaluate", "--out", str(tmp_path)]) == 2
+    assert "give --data NAME=DIR" in capsys.readouterr().err
+
+
+def test_another_run_in_the_same_folder_is_refused(whole, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert run(whole, out, "--predictor", str(whole), "--protocol", "sphere", "--quiet") == 0
+    assert run(whole, out, "--predictor", str(whole), "--protocol", "uncapped", "--quiet") == 2
+    assert "holds a run with another protocol" in capsys.readouterr().err
+
+
+def test_points_need_scipy(whole, tmp_path, capsys, monkeypatch):
+    import importlib.util
+
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *a: None if name == "scipy" else found(name, *a)
+    )
+    assert run(whole, tmp_path / "out", "--predictor", str(whole), "--points") == 2
+    assert "pip install scipy" in capsys.readouterr().err
+
+
+def test_no_progress_bar_where_nobody_looks(whole, tmp_path):
+    command = [sys.executable, "-m", "panodepth", "evaluate", "--data", f"mini={whole}"]
+    command += ["--predictor", str(whole), "--protocol", "sphere", "--out", str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert done.stderr == ""
