@@ -12,7 +12,9 @@ import pytest
 from PIL import Image
 
 from panodepth.training.config import load_config
+from panodepth.training.samples import mix_seed
 from panodepth.training.setup import build_network
+from panodepth.training.stream import SampleStream
 
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted((ROOT / "recipes" / "ablations").glob("*.toml"))
@@ -139,3 +141,14 @@ def test_what_is_noise(ablations):
     assert ablations.cell(rows, "worse", True).endswith(" better")
     assert ablations.cell(rows, "full", False) == "0.1100 (0.1000–0.1200)"
     assert ablations.cell({"full": [0.1], "one": [0.9]}, "one", False).endswith("~")  # no spread
+
+
+def test_the_seed_changes_the_order_but_not_the_worlds(make_config, renderer):
+    def order(seed):
+        config = make_config(run={"seed": seed})
+        with SampleStream(config, renderer) as stream:  # an epoch: two chunks of eight
+            return [index for number in range(4) for index in stream.describe(number)]
+
+    assert order(0) != order(1)
+    assert sorted(order(0)) == sorted(order(1)) == list(range(16))
+    assert mix_seed(5, 1, 7, 0) == mix_seed(5, 1, 7)  # so seed 0 is what it was without one
