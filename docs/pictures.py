@@ -1,11 +1,13 @@
-"""Make docs/images/overview.jpg with the bundled model: `python docs/pictures.py`.
+"""Make the pictures in docs/images: `python docs/pictures.py [overview] [worlds]`, default both.
 
-Per example: the panorama, its distance map, and its point cloud seen from straight above with the
+worlds.jpg: rendered panoramas of a seed that is never trained on, and their distance.
+overview.jpg, with the bundled model: per example, the panorama, its distance map, and its point cloud seen from straight above with the
 ceiling taken off. How straight the walls are is seen best there.
 """
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import cv2
@@ -13,9 +15,12 @@ import numpy as np
 
 import panodepth
 from panodepth.colour import colourise
+from panodepth.scenes import render_batch
 from panodepth.types import Prediction
 
 ROOT = Path(__file__).parents[1]
+SEED = 2_000_000  # of the worlds in worlds.jpg
+WORLD_HEIGHT = 192
 WIDTH = 640  # pixels of a panorama in the picture; the top view is a square of half of it
 
 
@@ -50,13 +55,33 @@ def row(prediction: Prediction) -> np.ndarray:
     return np.hstack([image, distance, above])
 
 
-def main() -> None:
+def overview() -> np.ndarray:
+    """One row per example file, (n WIDTH / 2, 2.5 WIDTH, 3) uint8."""
     predictor = panodepth.load()
     files = sorted((ROOT / "examples").glob("*.jpg"), reverse=True)
-    sheet = np.vstack([row(predictor.predict(file)) for file in files])
-    out = ROOT / "docs" / "images" / "overview.jpg"
-    cv2.imwrite(str(out), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 88])
-    print(f"{out.relative_to(ROOT)}: {sheet.shape[1]}x{sheet.shape[0]}")
+    return np.vstack([row(predictor.predict(file)) for file in files])
+
+
+def worlds() -> np.ndarray:
+    """Four indoor and four outdoor worlds: pictures in the upper rows, distances below them."""
+    rows = []
+    for kind in ("indoor", "outdoor"):
+        batch = render_batch(SEED, range(4), WORLD_HEIGHT, 2 * WORLD_HEIGHT, kind=kind)
+        images = (batch.image.permute(0, 2, 3, 1).numpy() * 255).round().astype(np.uint8)
+        maps = zip(batch.distance.numpy(), batch.valid.numpy(), strict=True)
+        rows += [np.hstack(list(images)), np.hstack([colourise(d, v) for d, v in maps])]
+    return np.vstack(rows)
+
+
+def main() -> None:
+    makers = {"overview": overview, "worlds": worlds}
+    for name in sys.argv[1:] or makers:
+        sheet = makers[name]()
+        out = ROOT / "docs" / "images" / f"{name}.jpg"
+        cv2.imwrite(
+            str(out), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 88]
+        )
+        print(f"{out.relative_to(ROOT)}: {sheet.shape[1]}x{sheet.shape[0]}")
 
 
 if __name__ == "__main__":

@@ -91,7 +91,7 @@ def texels(number):
     """(SIZE, SIZE, 3) finest level of a texture, cut out of the atlas."""
     y = number // textures.ACROSS * textures.TALL + 1
     x = number % textures.ACROSS * textures.STRIP + 1
-    size = textures.SIZE
+    size = patterns.SIZE
     return textures.atlas()[0, :, y : y + size, x : x + size].permute(1, 2, 0)
 
 
@@ -99,7 +99,7 @@ def test_texture_lookup_returns_the_texel_and_wraps():
     number = textures.GROUPS["picture"].start + 2
     image = texels(number)
     rows, columns = torch.tensor([0, 5, 127]), torch.tensor([0, 64, 3])
-    u, v = (columns + 0.5) / textures.SIZE, (rows + 0.5) / textures.SIZE
+    u, v = (columns + 0.5) / patterns.SIZE, (rows + 0.5) / patterns.SIZE
     index = torch.full((3,), number)
     for shift in (0.0, 3.0, -2.0):
         got = textures.sample(index, u + shift, v + shift, torch.ones(3))

@@ -67,7 +67,8 @@ def _compressed(image: Tensor, quality: Sequence[int]) -> Tensor:
 
 @lru_cache(maxsize=4)
 def _inverse_mix(device: str) -> Tensor:
-    return torch.linalg.inv(torch.tensor(_YCC, dtype=torch.float64)).float().to(device)
+    inverse: Tensor = torch.linalg.inv(torch.tensor(_YCC, dtype=torch.float64))
+    return inverse.float().to(device)
 
 
 @lru_cache(maxsize=4)

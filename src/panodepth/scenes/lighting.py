@@ -248,9 +248,8 @@ def occlusion(point: Tensor, normal: Tensor, pixel_rad: float, *, wrap: bool = T
     if wrap:
         around = torch.cat([point[..., -far:], point, point[..., :far]], -1)
     else:
-        around = F.pad(point.flatten(0, 1), (far, far, 0, 0), mode="replicate").unflatten(
-            0, (3, -1)
-        )
+        around = F.pad(point.flatten(0, 1), (far, far, 0, 0), mode="replicate")
+        around = around.view(3, -1, *around.shape[1:])
     top, bottom = (around[..., r : r + 1, :].expand(-1, -1, far, -1) for r in (0, height - 1))
     around = torch.cat([top, around, bottom], -2)
     total = torch.zeros_like(point[0])

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from panodepth.scenes import textures
+from panodepth.scenes.patterns import SIZE
 
 Array = npt.NDArray[np.float64]
 SHIFT_REACH_RAD = 0.15  # a misplaced picture is back in place this far from the seam
@@ -169,7 +170,7 @@ def _paint_top(image: Tensor, patch: Patch) -> Tensor:
     elif patch.kind == "logo":
         x, y = radius * torch.sin(lon), radius * torch.cos(lon)
         u, v = (c.flatten() * 0.5 + 0.5 for c in (x, y))
-        texels = torch.full_like(u, 0.5 * textures.SIZE / rows)
+        texels = torch.full_like(u, 0.5 * SIZE / rows)
         found = textures.sample(torch.full_like(u, patch.texture), u, v, texels)
         painted = found.view(3, rows, width) ** (1 / 2.2)
         painted, cover = torch.where(radius > 0.93, colour, painted), torch.ones_like(radius)

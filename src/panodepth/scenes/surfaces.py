@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from panodepth.scenes import textures
+from panodepth.scenes.patterns import SIZE
 from panodepth.scenes.primitives import Primitives
 from panodepth.scenes.shapes import local_normals, texture_coordinates
 
@@ -111,7 +112,7 @@ def surfaces(
     normal = normal * torch.where(facing > 0, -length, length)
     u, v = axes[0] / uv[0] + uv[2], axes[1] / uv[1] + uv[3]
     footprint = reach * pixel_rad / facing.abs().clamp_min(_SLANT)
-    texels = footprint * textures.SIZE / torch.minimum(uv[0], uv[1])
+    texels = footprint * SIZE / torch.minimum(uv[0], uv[1])
     flat_inputs = (x.reshape(-1) for x in (texture, u, v, texels))
     albedo = textures.sample(*flat_inputs).view_as(point) * tint
     albedo = albedo * _unevenness(axes, uv, texture, footprint)
@@ -132,6 +133,6 @@ def _unevenness(axes: Tensor, uv: Tensor, texture: Tensor, footprint: Tensor) ->
     number = textures.GROUPS["grime"].start + torch.remainder(texture, textures.GRIMES)
     u = axes[0] / GRIME_REPEAT + 0.37 * texture + uv[2]
     v = axes[1] / GRIME_REPEAT + 0.61 * texture + uv[3]
-    texels = footprint * (textures.SIZE / GRIME_REPEAT)
+    texels = footprint * (SIZE / GRIME_REPEAT)
     value = textures.sample(*(x.reshape(-1) for x in (number, u, v, texels)))[0]
     return 1 + GRIME_STRENGTH * (value.view_as(footprint) - 0.5)

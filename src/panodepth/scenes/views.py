@@ -133,7 +133,7 @@ def render_views(
     film = render_scenes(views, grid, cameras)
 
     def grouped(x: Tensor) -> Tensor:
-        return x.unflatten(0, (len(worlds), count))
+        return x.view(len(worlds), count, *x.shape[1:])
 
     fov = torch.tensor(spec.x_fov_rad, dtype=torch.float64)
     return ViewBatch(

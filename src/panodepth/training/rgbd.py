@@ -92,8 +92,10 @@ class _Frame:
     def write(self, folder: Path) -> Path:
         from PIL import Image
 
-        maps = {"distance": self.distance, "z_depth": self.z_depth, "sky": self.sky}
-        _whole(folder / f"{self.name}_distance.npz", lambda file: np.savez(file, **maps))
+        def save(file: IO[bytes]) -> None:
+            np.savez(file, distance=self.distance, z_depth=self.z_depth, sky=self.sky)
+
+        _whole(folder / f"{self.name}_distance.npz", save)
         text = json.dumps(self.facts, indent=1) + "\n"
         _whole(folder / f"{self.name}.json", lambda file: file.write(text.encode()))
         picture = folder / f"{self.name}.png"
