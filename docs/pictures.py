@@ -1,8 +1,8 @@
 """Make the pictures in docs/images: `python docs/pictures.py [overview] [worlds]`, default both.
 
 worlds.jpg: rendered panoramas of a seed that is never trained on, and their distance.
-overview.jpg, with the bundled model: per example, the panorama, its distance map, and its point cloud seen from straight above with the
-ceiling taken off. How straight the walls are is seen best there.
+overview.jpg, with the bundled model: per example, the panorama, its distance map, and its point
+cloud seen from straight above with the ceiling taken off. How straight walls are is seen best there.
 """
 
 from __future__ import annotations
