@@ -2,7 +2,8 @@
 
 worlds.jpg: rendered panoramas of a seed that is never trained on, and their distance.
 overview.jpg, with the bundled model: per example, the panorama, its distance map, and its point
-cloud seen from straight above with the ceiling taken off. Walls must be straight there.
+cloud seen from straight above with the ceiling taken off. How straight the walls are is seen best
+there.
 """
 
 from __future__ import annotations
