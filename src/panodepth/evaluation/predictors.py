@@ -68,7 +68,8 @@ class FromImages:
 def load_file(text: str, options: Mapping[str, Any] | None = None) -> Predictor:
     """FILE.py[:CLASS] as a predictor; the class is called with `options` as keyword arguments.
 
-    The file is run: name only files you trust. Raises ConfigError, one line, when it cannot be
+    The file is run, and may import what lies beside it, as a script may: name only files you
+    trust. Raises ConfigError, one line, when it cannot be
     imported, has no such class (default "Predictor"), or the class cannot be made.
     """
     file, _, name = text.partition(".py")
@@ -82,6 +83,8 @@ def load_file(text: str, options: Mapping[str, Any] | None = None) -> Predictor:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
+    if str(path.resolve().parent) not in sys.path:
+        sys.path.insert(0, str(path.resolve().parent))
     try:
         spec.loader.exec_module(module)
         made = getattr(module, chosen)(**(options or {}))

@@ -1,0 +1,114 @@
+"""Log distances of overlapping views, merged into one panorama by a gradient-domain solve.
+
+Each view knows distance up to a factor of its own, that is log distance up to an offset: only
+differences between neighbouring pixels can be compared between views. For every pair of
+neighbouring panorama pixels the differences that the views see are averaged to one wish g, and the
+panorama x is the one whose differences come nearest to the wishes,
+
+    minimise  Σ_pairs c · (x_j − x_i − g_ij)²,
+
+with c = 1 / cos lat for pairs within a row and cos lat for pairs between rows, which makes the sum
+the integral of |∇x − g|² over the sphere. Left and right edge are neighbours. Because c depends on
+the row alone, a Fourier transform along the rows turns the normal equations into one tridiagonal
+system per frequency: the minimum is found directly, not iteratively.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from panodepth.sphere import perspective_to_erp
+
+LEAST = 1e-3  # weight at a view's very border, relative to its centre
+
+
+class Wishes(NamedTuple):
+    """Averaged differences: across (H, W), to the right neighbour, wrapping; down (H − 1, W)."""
+
+    across: Tensor
+    down: Tensor
+
+
+def merge_views(log_distance: Tensor, intrinsics: Tensor, rotations: Tensor, height: int) -> Tensor:
+    """(V, h, w) log distances along the rays to one (H, 2H) log distance of mean 0.
+
+    intrinsics: (3, 3), shared. rotations: (V, 3, 3), view to panorama. Together the views must see
+    every pixel; raises ValueError otherwise.
+    """
+    size = (height, 2 * height)
+    share = border_share(*log_distance.shape[-2:]).to(log_distance)
+    across, down, weight_across, weight_down = (
+        torch.zeros(rows, 2 * height, dtype=torch.float64)
+        for rows in (height, height - 1, height, height - 1)
+    )
+    seen = torch.zeros(size, dtype=torch.bool)
+    for view, rotation in zip(log_distance, rotations, strict=True):
+        both = torch.stack((view, share))
+        laid, covered = perspective_to_erp(both, intrinsics, rotation, size)
+        value, weight = laid[0].double(), torch.where(covered, laid[1].double(), 0.0)
+        seen |= covered
+        pair = torch.minimum(weight, weight.roll(-1, -1))
+        across += pair * (value.roll(-1, -1) - value)
+        weight_across += pair
+        pair = torch.minimum(weight[1:], weight[:-1])
+        down += pair * (value[1:] - value[:-1])
+        weight_down += pair
+    if not bool(seen.all()):
+        raise ValueError(f"{int((~seen).sum())} pixels of the panorama are in no view")
+    wishes = Wishes(
+        torch.where(weight_across > 0, across / weight_across.clamp_min(1e-12), 0.0),
+        torch.where(weight_down > 0, down / weight_down.clamp_min(1e-12), 0.0),
+    )
+    return solve(wishes).float()
+
+
+def border_share(height: int, width: int) -> Tensor:
+    """(h, w) weight of a view's pixels: 1 at the centre, linear down to LEAST at the border."""
+    rows, columns = (1 - ((torch.arange(n) + 0.5) / n * 2 - 1).abs() for n in (height, width))
+    return torch.minimum(rows[:, None], columns).clamp_min(LEAST)
+
+
+def solve(wishes: Wishes) -> Tensor:
+    """The (H, W) float64 map of mean 0 whose differences come nearest to the wishes."""
+    height, width = wishes.across.shape
+    row_weight, edge_weight = _weights(height)
+    flow_across = row_weight[:, None] * wishes.across
+    flow_down = edge_weight[:, None] * wishes.down
+    right = flow_across.roll(1, -1) - flow_across
+    right[1:] += flow_down
+    right[:-1] -= flow_down
+    turn = torch.arange(width // 2 + 1, dtype=torch.float64) * (2 * math.pi / width)
+    ring = 2 - 2 * turn.cos()
+    diagonal = row_weight[:, None] * ring
+    diagonal[1:] += edge_weight[:, None]
+    diagonal[:-1] += edge_weight[:, None]
+    diagonal[0, 0] += 1.0  # the constant is free: this holds it, and costs nothing
+    spectrum = _tridiagonal(diagonal, -edge_weight, torch.fft.rfft(right))
+    out = torch.fft.irfft(spectrum, n=width)
+    return out - out.mean()
+
+
+def _weights(height: int) -> tuple[Tensor, Tensor]:
+    """c of pairs within each row (H,), and between each row and the next (H − 1,)."""
+    step = math.pi / height
+    lat = (torch.arange(height, dtype=torch.float64) + 0.5) * step - math.pi / 2
+    between = torch.arange(1, height, dtype=torch.float64) * step - math.pi / 2
+    return 1 / lat.cos(), between.cos()
+
+
+def _tridiagonal(diagonal: Tensor, beside: Tensor, right: Tensor) -> Tensor:
+    """Solve symmetric tridiagonal systems, one per column (Thomas): (H, K), (H − 1,), (H, K)."""
+    height = len(diagonal)
+    pivot, value = diagonal.clone(), right.clone()
+    for row in range(1, height):
+        factor = beside[row - 1] / pivot[row - 1]
+        pivot[row] -= factor * beside[row - 1]
+        value[row] -= factor * value[row - 1]
+    value[-1] /= pivot[-1]
+    for row in range(height - 2, -1, -1):
+        value[row] = (value[row] - beside[row] * value[row + 1]) / pivot[row]
+    return value
