@@ -1,8 +1,7 @@
 """Rendered panoramas per second here: `python benchmarks/rendering.py [--processes 2]`.
 
 Three ways: one process, `--processes` of them with one thread each (how training renders on CPUs),
-and the GPU where there is one, plain and with torch.compile. Worlds are built on the CPU in every
-case, and that is counted.
+and the GPU where there is one. Worlds are built on the CPU in every case, and that is counted.
 """
 
 from __future__ import annotations
