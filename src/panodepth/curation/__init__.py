@@ -1,0 +1,4 @@
+"""Perspective RGB-D becomes panoramas: sources, projection, out-painting, stitching, gates, shards.
+
+Everything here is numpy and OpenCV; each stage is a pure function `frame -> sample | Rejected`.
+"""

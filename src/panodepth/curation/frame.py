@@ -1,0 +1,195 @@
+"""What passes between the stages of curation: a perspective frame, or why it was not taken."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from panodepth.types import ByteArray, FloatArray
+
+Matrix = npt.NDArray[np.float64]
+DepthKind = Literal["z_depth", "distance"]
+
+FOV_RANGE_DEG = (5.0, 170.0)  # full angles that a pinhole picture can sensibly have
+ASPECT_RANGE = (0.8, 1.25)  # fx / fy: pixels are about square
+CENTRE_RANGE = (0.1, 0.9)  # of the principal point, in widths and heights
+FOV_SLACK_DEG = 1.0  # a stated field of view may differ from the intrinsics by so much
+RAY_SLACK = 0.01  # distance / z-depth may differ from the pixel's ray by so much
+
+# Reason -> what it means; the report page and the documentation show this table.
+REASONS = {
+    "unreadable": "a file is missing, damaged or of another form",
+    "size": "picture and depth are not of one size",
+    "intrinsics": "no intrinsics or field of view is given",
+    "lying_intrinsics": "the intrinsics contradict the picture, the depth or each other",
+    "no_depth": "no depth is given and no estimator was asked for",
+    "invalid_share": "too few pixels have a depth",
+    "sky_share": "too much is sky",
+    "depth_range": "the depths are too near, too far or all the same",
+    "blank": "the picture has almost no contrast",
+    "blur": "the picture is blurred",
+    "flying_pixels": "too many pixels float between two surfaces",
+    "edges": "the edges of the depth are not those of the picture",
+    "coverage": "too little of the panorama would have a distance",
+    "duplicate": "nearly the same picture as one before it",
+    "inconsistent": "the views of one place contradict each other",
+    "crashed": "the process died on it twice",
+}
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A frame that is not used. reason: a key of REASONS; detail: what was found, in one line."""
+
+    reason: str
+    detail: str = ""
+    name: str = ""
+
+
+class Refused(Exception):  # noqa: N818 - an outcome, not a fault
+    """Raised inside a reader; the source turns it into a `Rejected`."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason, self.detail = reason, detail
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One perspective picture with depth.
+
+    name: of the frame in its source; group: frames of one group show one place (for stitching).
+    image: (h, w, 3) uint8 sRGB. depth: (h, w) float32, 0 = not given, inf = sky; None = to be
+    estimated. kind: along the axis ("z_depth") or along the ray ("distance"). unit: "m" or
+    "relative". intrinsics: (3, 3) pixels, centre of the first pixel at (0.5, 0.5). pose: (4, 4)
+    camera to world, both x right, y down, z forward; level: whether the world's y axis is gravity.
+    meta: plain JSON values for the provenance (licence, source files, ...).
+    """
+
+    name: str
+    image: ByteArray
+    depth: FloatArray | None
+    intrinsics: Matrix
+    kind: DepthKind = "z_depth"
+    unit: str = "m"
+    pose: Matrix | None = None
+    level: bool = False
+    group: str = ""
+    meta: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) [px]."""
+        return int(self.image.shape[0]), int(self.image.shape[1])
+
+    @property
+    def fov_deg(self) -> tuple[float, float]:
+        """Full horizontal and vertical angle [deg]."""
+        return fov_deg(self.intrinsics, self.size)
+
+
+def pinhole(fx: float, fy: float, cx: float, cy: float) -> Matrix:
+    """(3, 3) intrinsics in pixels; cx, cy in our coordinates (first pixel's centre at 0.5)."""
+    return np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
+
+
+def pinhole_from_fov(fov_x_deg: float, size: tuple[int, int]) -> Matrix:
+    """(3, 3) of a centred view with square pixels; fov_x_deg between the outer pixel edges."""
+    height, width = size
+    if not FOV_RANGE_DEG[0] <= fov_x_deg <= FOV_RANGE_DEG[1]:
+        raise Refused("lying_intrinsics", f"field of view {fov_x_deg:.4g}°")
+    focal = width / (2 * math.tan(math.radians(fov_x_deg) / 2))
+    return pinhole(focal, focal, width / 2, height / 2)
+
+
+def fov_deg(intrinsics: Matrix, size: tuple[int, int]) -> tuple[float, float]:
+    """Full horizontal and vertical angle [deg] of K (3, 3) for a picture of (h, w)."""
+    height, width = size
+    angles = []
+    for focal, centre, extent in (
+        (intrinsics[0, 0], intrinsics[0, 2], width),
+        (intrinsics[1, 1], intrinsics[1, 2], height),
+    ):
+        angle = math.atan2(centre, focal) + math.atan2(extent - centre, focal)
+        angles.append(math.degrees(angle))
+    return angles[0], angles[1]
+
+
+def check_pinhole(
+    intrinsics: Matrix,
+    size: tuple[int, int],
+    *,
+    stated_size: tuple[int, int] | None = None,
+    stated_fov_deg: float | None = None,
+) -> Matrix:
+    """The intrinsics for a picture of (h, w), or Refused when they cannot be true.
+
+    stated_size: (h, w) for which they were given; the same shape at another resolution is scaled,
+    another shape is a lie. stated_fov_deg: the horizontal angle given beside them; must agree.
+    """
+    if intrinsics.shape != (3, 3) or not np.isfinite(intrinsics).all():
+        raise Refused("lying_intrinsics", "not nine finite numbers")
+    if stated_size is not None and stated_size != size:
+        down, right = size[0] / stated_size[0], size[1] / stated_size[1]
+        if abs(down / right - 1) > 0.01:
+            raise Refused(
+                "lying_intrinsics",
+                f"given for {stated_size[1]}x{stated_size[0]}, the picture is {size[1]}x{size[0]}",
+            )
+        intrinsics = np.diag([right, down, 1.0]) @ intrinsics
+    height, width = size
+    fx, fy, cx, cy = (float(intrinsics[i]) for i in ((0, 0), (1, 1), (0, 2), (1, 2)))
+    if fx <= 0 or fy <= 0 or not ASPECT_RANGE[0] <= fx / fy <= ASPECT_RANGE[1]:
+        raise Refused("lying_intrinsics", f"focal lengths {fx:.4g}, {fy:.4g} px")
+    low, high = CENTRE_RANGE
+    if not (low * width <= cx <= high * width and low * height <= cy <= high * height):
+        raise Refused(
+            "lying_intrinsics", f"principal point ({cx:.4g}, {cy:.4g}) of {width}x{height}"
+        )
+    fov = fov_deg(intrinsics, size)
+    if not all(FOV_RANGE_DEG[0] <= angle <= FOV_RANGE_DEG[1] for angle in fov):
+        raise Refused("lying_intrinsics", f"field of view {fov[0]:.4g}° x {fov[1]:.4g}°")
+    if stated_fov_deg is not None and abs(stated_fov_deg - fov[0]) > FOV_SLACK_DEG:
+        raise Refused(
+            "lying_intrinsics",
+            f"field of view {stated_fov_deg:.4g}° is stated, the intrinsics give {fov[0]:.4g}°",
+        )
+    return intrinsics.astype(np.float64)
+
+
+def ray_lengths(intrinsics: Matrix, size: tuple[int, int]) -> FloatArray:
+    """(h, w) length of each pixel's ray for z = 1: distance = z-depth times this."""
+    height, width = size
+    x = (np.arange(width) + 0.5 - intrinsics[0, 2]) / intrinsics[0, 0]
+    y = (np.arange(height) + 0.5 - intrinsics[1, 2]) / intrinsics[1, 1]
+    lengths: FloatArray = np.sqrt(1 + x[None, :] ** 2 + y[:, None] ** 2).astype(np.float32)
+    return lengths
+
+
+def check_both_depths(distance: FloatArray, z_depth: FloatArray, intrinsics: Matrix) -> None:
+    """Raise Refused when distance and z-depth (h, w) of one frame contradict its intrinsics."""
+    good = np.isfinite(distance) & np.isfinite(z_depth) & (distance > 0) & (z_depth > 0)
+    if not good.any():
+        return
+    lengths = ray_lengths(intrinsics, (distance.shape[0], distance.shape[1]))[good]
+    error = float(np.median(np.abs(distance[good] / z_depth[good] / lengths - 1)))
+    if error > RAY_SLACK:
+        raise Refused(
+            "lying_intrinsics", f"distance / z-depth is off by {error:.1%} from the pixels' rays"
+        )
+
+
+def clean_depth(values: npt.NDArray[Any], sky: npt.NDArray[np.bool_] | None = None) -> FloatArray:
+    """(H, W) float32 of our own: NaN and what is not positive as 0, `sky` (and inf) as inf."""
+    with np.errstate(over="ignore"):
+        depth = np.array(values, np.float32)
+    if depth.ndim != 2:
+        raise Refused("unreadable", f"depth is {depth.shape}, expected (H, W)")
+    depth[~(depth > 0)] = 0
+    if sky is not None:
+        depth[sky] = np.inf
+    return depth

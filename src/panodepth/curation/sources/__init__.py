@@ -1,0 +1,41 @@
+"""Sources of perspective frames, by name: each reads a public set in its own tree."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from panodepth.curation.sources.annotated import open_dynamic_replica, open_hypersim, open_nyu
+from panodepth.curation.sources.base import FrameSource, ListedFrames
+from panodepth.curation.sources.plain import open_frames, open_listed
+from panodepth.curation.sources.synthetic import (
+    open_ken_burns,
+    open_mvs_synth,
+    open_tartanair,
+    open_unrealstereo4k,
+    open_vkitti2,
+)
+from panodepth.errors import ConfigError
+
+SOURCES: dict[str, Callable[[str | Path], FrameSource]] = {
+    "frames": open_frames,
+    "hypersim": open_hypersim,
+    "vkitti2": open_vkitti2,
+    "mvs_synth": open_mvs_synth,
+    "unrealstereo4k": open_unrealstereo4k,
+    "ken_burns": open_ken_burns,
+    "dynamic_replica": open_dynamic_replica,
+    "tartanair": open_tartanair,
+    "nyu": open_nyu,
+}
+
+
+def open_frame_source(kind: str, path: str | Path) -> FrameSource:
+    """The source `kind` (a key of SOURCES) at `path`; nothing is decoded yet.
+
+    Raises ConfigError when the kind is unknown or nothing is found, saying what was looked for.
+    """
+    if kind not in SOURCES:
+        raise ConfigError(f"frame source {kind!r}; choose one of {', '.join(SOURCES)}")
+    return SOURCES[kind](path)
+
+
+__all__ = ["SOURCES", "FrameSource", "ListedFrames", "open_frame_source", "open_listed"]
