@@ -48,7 +48,8 @@ def html(
     parts = [
         f"<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title>",
         f"<style>{_STYLE}</style><h1>{title}</h1>",
-        f"<p>{escape(protocol['summary'])}. Means over images, 95 % bootstrap intervals.</p>",
+        f"<p>Protocol: {escape(protocol['summary'])}.</p>",
+        "<p>Means over images, with 95 % bootstrap intervals over the images.</p>",
         f"<ul>{facts}</ul>",
         _table(measure_table(report)),
     ]

@@ -129,11 +129,12 @@ def markdown(report: Mapping[str, Any], others: Sequence[Mapping[str, Any]] = ()
     run, protocol = report["run"], report["protocol"]
     parts = [
         f"# {run['predictor']}, protocol {protocol['name']}",
-        f"{protocol['summary']}. Means over images, with 95 % bootstrap intervals over the images.",
+        f"Protocol: {protocol['summary']}.",
+        "Means over images, with 95 % bootstrap intervals over the images.",
         "\n".join(f"- {fact}" for fact in report["facts"]),
         _markdown_table(measure_table(report)),
     ]
-    parts += [f"- {note}" for note in notes(report)]
+    parts.append("\n".join(f"- {note}" for note in notes(report)))
     if others or any(d["kind"] in KINDS for d in report["datasets"].values()):
         parts += ["## Beside others", _markdown_table(comparison_table([report, *others]))]
     if report["skipped"]:
