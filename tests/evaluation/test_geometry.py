@@ -143,6 +143,8 @@ def test_flying_pixels():
     assert share == pytest.approx(16 / rim)
     flat = np.full_like(truth, 2.0)
     assert boundary.flying_share(flat, truth, EVERYWHERE) == 0.0
+    ripple = flat * (1 + 0.02 * np.linspace(0, 1, W, dtype=np.float32))
+    assert boundary.flying_share(ripple, truth, EVERYWHERE) == 0.0  # too little to float between
     assert boundary.flying_share(flat, flat, EVERYWHERE) is None
 
 
