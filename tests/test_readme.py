@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from panodepth.training.config import load_config
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 LINKS = re.findall(r"\]\(([^)#]+)\)", README)
@@ -22,8 +24,10 @@ def blocks(language: str) -> list[str]:
 
 
 def commands() -> list[str]:
+    """What the README tells to run, but for training: tests/test_training_pages.py holds that."""
     lines = "\n".join(blocks("bash")).splitlines()
-    return [line.split("  #")[0].strip() for line in lines if line.startswith("panodepth ")]
+    told = [line.split("  #")[0].strip() for line in lines if line.startswith("panodepth ")]
+    return [line for line in told if not line.startswith("panodepth train ")]
 
 
 @pytest.fixture
@@ -40,7 +44,7 @@ def run(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_there_is_something_to_run():
-    assert len(commands()) >= 3
+    assert len(commands()) >= 6
     assert len(blocks("python")) >= 1
 
 
@@ -60,6 +64,14 @@ def test_commands_run(folder):
     written = {p.name for p in (folder / "out").rglob("*") if p.is_file()}
     wanted = {"interior_distance.npz", "interior_preview.png", "interior_points.ply"}
     assert wanted | {"interior.glb", "courtyard_distance.exr"} <= written
+    assert (folder / "report" / "report.md").exists()
+
+
+def test_recipes_to_train_load():
+    recipes = re.findall(r"panodepth train --recipe (\S+)", README)
+    assert len(recipes) >= 3
+    for recipe in recipes:
+        load_config(ROOT / recipe)
 
 
 @pytest.mark.parametrize("link", [x for x in LINKS if not x.startswith("http")])
