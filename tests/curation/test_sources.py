@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.curation.conftest import SIZE, Made
 
 from panodepth.curation.frame import Frame, Rejected, fov_deg, ray_lengths
 from panodepth.curation.sources import SOURCES, FrameSource, open_frame_source
 from panodepth.errors import ConfigError
-from tests.curation.conftest import SIZE, Made
 
 H, W = SIZE
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "rgbd"

@@ -1,0 +1,87 @@
+"""What `panodepth curate` does, without the command line: arguments to a run and its report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from panodepth.curation.estimate import TransformersEstimator
+from panodepth.curation.pipeline import Options, Outcome, Progress, curate, pending_units
+from panodepth.curation.quality import Limits
+from panodepth.curation.report import write_report
+from panodepth.curation.sources import SOURCES, FrameSource, open_frame_source
+from panodepth.curation.stages import Orientation, Plan
+from panodepth.data import Encoding
+from panodepth.errors import ConfigError
+
+FORMS = {"inverse": "inverse", "z": "z_depth", "distance": "distance"}
+
+
+@dataclass(frozen=True)
+class Request:
+    """The command's arguments. source: KIND=PATH or PATH; estimate: MODEL or MODEL:FORM."""
+
+    source: str
+    out: Path
+    size: tuple[int, int] = (512, 1024)
+    outpainter: str = "diffuse"
+    orientation: str = "level"
+    seed: int = 0
+    workers: int = 1
+    chunk: int = 64
+    count: int | None = None
+    stitch: bool = False
+    image: str = "jpg"
+    limits: Sequence[str] = ()
+    estimate: str | None = None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A checked request. pending: samples that are still to do."""
+
+    request: Request
+    source: FrameSource
+    plan: Plan
+    options: Options
+    estimator: TransformersEstimator | None
+    pending: int
+
+    def run(self, progress: Progress | None = None) -> Outcome:
+        """Curate and write the report."""
+        out = self.request.out
+        done = curate(
+            self.source, self.plan, out, self.options, estimator=self.estimator, progress=progress
+        )
+        write_report(out)
+        return done
+
+
+def prepare(request: Request) -> Prepared:
+    """Check a request and open its source. Raises ConfigError when it cannot work."""
+    kind, _, path = request.source.partition("=")
+    if not path:
+        kind, path = "frames", request.source
+    elif kind not in SOURCES:
+        raise ConfigError(f"--source {request.source}: {kind!r} is none of {', '.join(SOURCES)}")
+    source = open_frame_source(kind, path)
+    plan = Plan(
+        size=request.size,
+        outpainter=request.outpainter,
+        orientation=cast(Orientation, request.orientation),
+        limits=Limits.parse(list(request.limits)),
+        seed=request.seed,
+        stitch=request.stitch,
+    )
+    encoding = Encoding(image=cast(Any, request.image))
+    options = Options(request.workers, request.chunk, 0, request.count, encoding)
+    estimator = None
+    if request.estimate is not None:
+        model, _, form = request.estimate.rpartition(":")
+        if form not in FORMS:
+            model, form = request.estimate, "inverse"
+        estimator = TransformersEstimator(model, cast(Any, FORMS[form]))
+    left = pending_units(source, plan, request.out, options)
+    return Prepared(request, source, plan, options, estimator, left)
