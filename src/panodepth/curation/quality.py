@@ -19,6 +19,7 @@ from panodepth.types import BoolArray, ByteArray, FloatArray
 STEP = 0.05  # share by which neighbouring depths must differ to be an edge
 STRONG = 0.7  # quantile of the picture's gradients above which one counts as an edge
 ENOUGH_EDGES = 200  # pixels of depth edges below which their agreement says nothing
+ROUNDING = 0.125  # variance that rounding to 8 bits adds: of three colours, then of their grey
 HASH_BITS = 8  # a perceptual hash has 8 x 8 bits
 
 
@@ -29,7 +30,7 @@ class Limits:
     near, far: of the median depth, only where the unit is metres. spread: least ratio of the 95 %
     to the 5 % quantile. contrast: least standard deviation of the grey values, of 255. sharpness:
     least share of gradient that is left at full resolution. edges: least agreement of depth edges
-    with the picture's, where 0.3 is chance. coverage: least share of the panorama's solid angle
+    with the picture's, where 1 is chance. coverage: least share of the panorama's solid angle
     with a distance. same: perceptual hashes that differ in at most so many of 64 bits are one
     picture; -1 keeps all.
     """
@@ -40,9 +41,9 @@ class Limits:
     far: float = 200.0
     spread: float = 1.02
     contrast: float = 4.0
-    sharpness: float = 0.02
+    sharpness: float = 0.05
     flying: float = 0.03
-    edges: float = 0.35
+    edges: float = 1.05
     coverage: float = 0.01
     same: int = 2
 
@@ -118,12 +119,13 @@ def sharpness(grey: FloatArray) -> float:
     """Gradient energy of the finest octave as a share of the next one's, 0 (blurred) upwards.
 
     grey: (h, w). A picture blurred by two pixels or more, or scaled up, has almost nothing left in
-    its finest octave, whatever it shows.
+    its finest octave, whatever it shows. The rounding to whole grey values does not count.
     """
     soft = cv2.GaussianBlur(grey, (0, 0), 1.0)
     softer = cv2.GaussianBlur(grey, (0, 0), 3.0)
     coarse = float(np.square(soft - softer).mean())
-    return float(np.square(grey - soft).mean()) / coarse if coarse > 0 else 0.0
+    fine = max(float(np.square(grey - soft).mean()) - ROUNDING, 0.0)
+    return fine / coarse if coarse > 0 else 0.0
 
 
 def flying(z_depth: FloatArray) -> BoolArray:
@@ -149,9 +151,11 @@ def flying(z_depth: FloatArray) -> BoolArray:
 
 
 def edge_agreement(grey: FloatArray, z_depth: FloatArray) -> float | None:
-    """Share of depth edges that lie on strong gradients of the picture; None with too few edges.
+    """How much oftener depth edges lie on strong gradients than they would elsewhere; None with too
+    few edges.
 
-    grey, z_depth: (h, w). By construction 1 - STRONG of all pixels are strong: that is chance.
+    grey, z_depth: (h, w). "Elsewhere" is the same edges moved by a tenth of the picture's height to
+    four sides, which allows for pictures with texture all over. 1 is chance.
     """
     given = np.isfinite(z_depth) & (z_depth > 0)
     log = np.log(np.where(given, z_depth, 1)).astype(np.float32)
@@ -165,7 +169,11 @@ def edge_agreement(grey: FloatArray, z_depth: FloatArray) -> float | None:
     soft = cv2.GaussianBlur(grey, (0, 0), 1.0)
     slope = np.abs(cv2.Sobel(soft, cv2.CV_32F, 1, 0)) + np.abs(cv2.Sobel(soft, cv2.CV_32F, 0, 1))
     near = cv2.dilate(slope, np.ones((3, 3), np.uint8))
-    return float((near[edges] > np.quantile(near[::3, ::3], STRONG)).mean())
+    strong = near > np.quantile(near[::3, ::3], STRONG)
+    by = max(4, grey.shape[0] // 10)
+    here = float(strong[edges].mean())
+    moved = [np.roll(strong, way * by, axis)[edges].mean() for way in (-1, 1) for axis in (0, 1)]
+    return here / max(float(np.mean(moved)), 1e-3)
 
 
 def perceptual_hash(image: ByteArray) -> int:

@@ -26,7 +26,7 @@ UNITS = {
     "sky": "share of the frame that is sky",
     "sharpness": "finest octave / next",
     "flying": "share of flying pixels",
-    "edges": "depth edges on picture edges (0.3 is chance)",
+    "edges": "depth edges on picture edges, over elsewhere (1 is chance)",
     "agreement": "share on which stitched views agree",
 }
 
