@@ -419,6 +419,7 @@ def curate(
     count: Annotated[int | None, typer.Option(min=1, help="Only so many frames.")] = None,
     stitch: Annotated[bool, typer.Option("--stitch", help="Merge the views of a place.")] = False,
     image: Annotated[str, typer.Option(help="jpg or png.")] = "jpg",
+    distance: Annotated[str, typer.Option(help="npy (float16), or png: smaller, coarser.")] = "npy",
     limit: Annotated[
         list[str], typer.Option(metavar="NAME=VALUE", help="Of a quality gate; repeat.")
     ] = [],  # noqa: B006 - typer reads it, nobody writes it
@@ -431,7 +432,7 @@ def curate(
     shape = _parse_size(size)
     from panodepth.curation.command import Request, prepare
 
-    choices = (outpainter, orientation, seed, workers, chunk, count, stitch, image)
+    choices = (outpainter, orientation, seed, workers, chunk, count, stitch, image, distance)
     run = prepare(Request(source, out, shape, *choices, limits=limit, estimate=estimate))
 
     from tqdm import tqdm

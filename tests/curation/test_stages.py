@@ -361,3 +361,19 @@ def test_without_transformers_the_error_says_what_to_install() -> None:
         pytest.skip("transformers is installed")
     with pytest.raises(ConfigError, match="pip install transformers"):
         TransformersEstimator("org/depth")(np.zeros((*VIEW, 3), np.uint8))
+
+
+def test_real_posed_frames_agree() -> None:
+    """Redwood's depth, intrinsics and poses, read by us, put five frames on the same surfaces."""
+    from pathlib import Path
+
+    from panodepth.curation.sources import open_frame_source
+
+    folder = Path(__file__).parents[3] / "shared" / "data" / "rgbd" / "redwood_open3d"
+    if not folder.is_dir():
+        pytest.skip("the sample frames are not here")
+    source = open_frame_source("frames", folder)
+    frames = [source[i] for i in range(len(source))]
+    result = stitch([f for f in frames if isinstance(f, Frame)], (256, 512))
+    assert isinstance(result, Stitched)
+    assert result.agreement > 0.95

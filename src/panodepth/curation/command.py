@@ -34,6 +34,7 @@ class Request:
     count: int | None = None
     stitch: bool = False
     image: str = "jpg"
+    distance: str = "npy"
     limits: Sequence[str] = ()
     estimate: str | None = None
 
@@ -75,7 +76,7 @@ def prepare(request: Request) -> Prepared:
         seed=request.seed,
         stitch=request.stitch,
     )
-    encoding = Encoding(image=cast(Any, request.image))
+    encoding = Encoding(cast(Any, request.image), cast(Any, request.distance))
     options = Options(request.workers, request.chunk, 0, request.count, encoding)
     estimator = None
     if request.estimate is not None:
