@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import tomllib
 from pathlib import Path
 
@@ -65,6 +66,20 @@ def test_settings_override_in_order_and_by_type():
         ({"sources": [{"kind": "a", "path": "b", "wait": 1}]}, "did you mean 'weight'"),
         ({"sources": [{"kind": "a", "path": "b", "weight": 0}]}, "weight of .* above 0"),
         ({"data": {"scenes_weight": 0.0}}, "nothing to train on"),
+        ({"data": {"scenes_weight": -1.0}}, "data.scenes_weight must not be negative"),
+        ({"data": {"batch": 0}}, "data.batch must be at least 1"),
+        ({"data": {"first_index": -5}}, "data.first_index must not be negative"),
+        ({"optim": {"lr": 0.0}}, "optim.lr must be above 0"),
+        ({"optim": {"lr": math.nan}}, r"lr in \[optim\] must be float, not nan"),
+        ({"optim": {"grad_clip": 0.0}}, "optim.grad_clip must be above 0"),
+        ({"optim": {"beta1": 2.0}}, r"optim.beta1 must be in \[0, 1\)"),
+        ({"optim": {"warmup": -5}}, "optim.warmup must not be negative"),
+        ({"augment": {"flip": 7.0}}, r"augment.flip must be in \[0, 1\]"),
+        ({"augment": {"noise": -1.0}}, "augment.noise must not be negative"),
+        ({"loss": {"normal": math.inf}}, "normal in .* must be float, not inf"),
+        ({"loss": {"consistency": -1.0}}, "loss.consistency must not be negative"),
+        ({"run": {"max_minutes": -1.0}}, "run.max_minutes must not be negative"),
+        ({"sources": [{"kind": "a", "path": "b", "weight": math.inf}]}, "weight .* must be float"),
     ],
 )
 def test_bad_values_are_named(values, message):

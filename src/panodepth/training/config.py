@@ -28,6 +28,18 @@ SCHEDULES = ("cosine", "trapezoid")
 PRECISIONS = ("auto", "bf16", "fp32")
 SCENE_KINDS = ("mixed", "indoor", "outdoor")
 
+# What numbers may be; all others are from 0 up.
+SIGNED = ("loss.anchor_target", "run.seed")
+AT_LEAST_1 = (
+    *(f"data.{name}" for name in ("height", "width", "batch", "chunk", "reuse", "render_batch")),
+    *("data.worker_threads", "data.loaders", "optim.accumulate"),
+    *("run.steps", "run.log_every", "run.save_every", "run.keep"),
+)
+SHARES = (
+    *("loss.consistency_share", "optim.cooldown", "optim.final_lr"),
+    *(f"augment.{name}" for name in ("flip", "tilt", "blur", "nadir")),
+)
+
 
 @dataclass(frozen=True)
 class NetworkConfig:
@@ -160,6 +172,7 @@ def _one_of(name: str, value: str, choices: Sequence[str]) -> None:
 
 def check_config(config: TrainConfig) -> TrainConfig:
     """Return the config, or raise ConfigError for a value that cannot work."""
+    _check_numbers(config)
     _check_data(config)
     optim, run, loss = config.optim, config.run, config.loss
     _one_of("optim.kind", optim.kind, OPTIMIZERS)
@@ -167,29 +180,31 @@ def check_config(config: TrainConfig) -> TrainConfig:
     _one_of("run.precision", run.precision, PRECISIONS)
     _one_of("loss.alignment", loss.alignment, ALIGNMENTS)
     _one_of("loss.distance_kind", loss.distance_kind, DISTANCE_KINDS)
-    _require(0 <= loss.consistency_share <= 1, "loss.consistency_share must be in [0, 1]")
-    for name in ("steps", "log_every", "save_every", "keep"):
-        _require(getattr(run, name) >= 1, f"run.{name} must be at least 1")
-    for name in ("threads", "preview_every", "validate_every", "validate_count"):
-        _require(getattr(run, name) >= 0, f"run.{name} must not be negative")
-    _require(optim.accumulate >= 1, "optim.accumulate must be at least 1")
-    _require(0 <= optim.ema < 1, "optim.ema must be in [0, 1)")
-    _require(0 <= optim.cooldown <= 1, "optim.cooldown must be in [0, 1]")
-    _require(optim.backbone_lr >= 0, "optim.backbone_lr must not be negative")
+    for name in ("ema", "beta1", "beta2"):
+        _require(0 <= getattr(optim, name) < 1, f"optim.{name} must be in [0, 1)")
     _require(0 < optim.layer_decay <= 1, "optim.layer_decay must be in (0, 1]")
+    _require(optim.lr > 0, "optim.lr must be above 0")
+    _require(optim.grad_clip > 0, "optim.grad_clip must be above 0")
     trained_blocks(config.network.train)
     return config
+
+
+def _check_numbers(config: TrainConfig) -> None:
+    """Counts from 1, shares in [0, 1], and no other number negative unless it may be."""
+    for table, values in config.to_dict().items():
+        for key, value in values.items() if table not in ("network", "sources") else ():
+            name = f"{table}.{key}"
+            if not isinstance(value, int | float) or name in SIGNED:
+                continue
+            _require(value >= 0, f"{name} must not be negative")
+            _require(value >= 1 or name not in AT_LEAST_1, f"{name} must be at least 1")
+            _require(value <= 1 or name not in SHARES, f"{name} must be in [0, 1]")
 
 
 def _check_data(config: TrainConfig) -> None:
     data = config.data
     _one_of("data.kind", data.kind, SCENE_KINDS)
-    for name in ("height", "width", "batch", "chunk", "reuse", "render_batch", "worker_threads"):
-        _require(getattr(data, name) >= 1, f"data.{name} must be at least 1")
     _require(data.width == 2 * data.height, "data.width must be twice data.height")
-    _require(data.workers >= 0, "data.workers must not be negative")
-    _require(data.loaders >= 1, "data.loaders must be at least 1")
-    _require(data.prefetch >= 0, "data.prefetch must not be negative")
     _require(
         bool(config.sources) or (data.chunk * data.reuse) % data.batch == 0,
         f"data.chunk * data.reuse = {data.chunk * data.reuse} must be a multiple of "
@@ -201,7 +216,6 @@ def _check_data(config: TrainConfig) -> None:
     )
     for number, source in enumerate(config.sources, start=1):
         _require(source.weight > 0, f"weight of [[sources]] number {number} must be above 0")
-    _require(data.scenes_weight >= 0, "data.scenes_weight must not be negative")
     _require(
         data.scenes_weight > 0 or bool(config.sources),
         "nothing to train on: data.scenes_weight is 0 and there are no [[sources]]",
