@@ -206,8 +206,41 @@ def test_resuming_with_other_data_is_refused(make_config, renderer):
         Trainer(changed(config, data={"seed": 9}), renderer=renderer)
     with pytest.raises(ConfigError, match=r"optim\.accumulate"):
         Trainer(changed(config, optim={"accumulate": 3}), renderer=renderer)
+    with pytest.raises(ConfigError, match=r"run\.seed differs"):  # of the order, too
+        Trainer(changed(config, run={"seed": 9}), renderer=renderer)
+    other = {"overrides": {**config.network.overrides, "dim": 32}}
+    with pytest.raises(ConfigError, match=r"^network\.overrides\.dim is 32, but .* with 16;"):
+        Trainer(changed(config, network=other), renderer=renderer)
     allowed = changed(config, data={"worker_threads": 2}, optim={"lr": 1e-5}, run={"steps": 9})
     assert Trainer(allowed, renderer=renderer).step == 1
+
+
+def test_an_average_may_be_switched_on_and_off(make_config, renderer):
+    config = make_config(run={"steps": 1}, optim={"ema": 0.0})
+    train(config, renderer=renderer)
+    with_average = changed(config, optim={"ema": 0.9}, run={"steps": 2})
+    resumed = Trainer(with_average, renderer=renderer)
+    weights = dict(resumed.model.named_parameters())
+    assert all(torch.equal(t, weights[n]) for n, t in resumed.average.tensors().items())
+    assert resumed.run().finished
+    assert train(changed(config, run={"steps": 3}), renderer=renderer).finished
+
+
+def test_a_damaged_checkpoint_says_how_to_go_on(make_config, renderer):
+    config = make_config(run={"steps": 1})
+    train(config, renderer=renderer)
+    (state,) = Path(config.run.out).glob("checkpoints/*/state.json")
+    state.write_text("{")
+    with pytest.raises(PanodepthError, match=r"step_00000001: .*remove that folder to go on"):
+        Trainer(config, renderer=renderer)
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "rubbish", "auto"])
+def test_a_render_device_that_is_not_here_cannot_start(make_config, device):
+    config = make_config(data={"render_device": device})
+    with pytest.raises(ConfigError, match=device):
+        Trainer(config)
+    assert not Path(config.run.out).exists()
 
 
 def test_only_the_newest_checkpoints_are_kept(make_config, renderer):

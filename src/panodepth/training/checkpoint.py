@@ -80,4 +80,7 @@ def load_snapshot(path: Path) -> Snapshot:
         tensors = {p.stem: load_file(p) for p in sorted(path.glob("*.safetensors"))}
         return Snapshot(int(state.pop("step")), tensors, state)
     except (OSError, ValueError, KeyError, SafetensorError) as error:
-        raise PanodepthError(f"cannot read checkpoint {path}: {error}") from None
+        raise PanodepthError(
+            f"cannot read checkpoint {path}: {error}; remove that folder to go on from an earlier "
+            "one"
+        ) from None

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from panodepth.device import has_fast_bfloat16
+from panodepth.device import choose_device, has_fast_bfloat16
 from panodepth.errors import ConfigError, OutputError
 from panodepth.model import ModelConfig, SphereViT, find_preset
 from panodepth.model.backbone import Block, ConvBlock
@@ -66,17 +66,38 @@ def check_resumable(state: dict[str, Any], config: TrainConfig, world: int, path
             default = getattr(getattr(TrainConfig(), table), key)
             earlier = before[table].get(key, default)  # a key that the checkpoint's time lacked
             if key not in free and earlier != value:
+                name, value, earlier = _difference(f"{table}.{key}", value, earlier)
                 raise ConfigError(
-                    f"{table}.{key} is {value!r}, but checkpoint {path} was trained with "
+                    f"{name} is {value!r}, but checkpoint {path} was trained with "
                     f"{earlier!r}; use another run.out (and --init to keep the weights)"
                 )
     if list(map(dict, before.get("sources", ()))) != list(map(dict, now["sources"])):
         raise ConfigError(
             f"[[sources]] differ from those of checkpoint {path}; use another run.out"
         )
-    for key, earlier in (("accumulate", 1), ("kind", "adamw")):
-        if before["optim"].get(key, earlier) != now["optim"][key]:
-            raise ConfigError(f"optim.{key} differs from that of checkpoint {path}")
+    for table, key, earlier in (
+        ("optim", "accumulate", 1),
+        ("optim", "kind", "adamw"),
+        ("run", "seed", 0),
+    ):
+        if before[table].get(key, earlier) != now[table][key]:
+            raise ConfigError(f"{table}.{key} differs from that of checkpoint {path}")
+
+
+def _difference(name: str, now: Any, before: Any) -> tuple[str, Any, Any]:
+    """Of two dicts that differ, the first entry that does (None: not there); else as given."""
+    if isinstance(now, dict) and isinstance(before, dict):
+        for key in {**before, **now}:
+            if now.get(key) != before.get(key):
+                return _difference(f"{name}.{key}", now.get(key), before.get(key))
+    return name, now, before
+
+
+def check_render_device(name: str) -> None:
+    """Raise ConfigError when `data.render_device` names no device of this machine."""
+    if name == "auto":
+        raise ConfigError("data.render_device is 'auto'; name one, such as cpu or cuda")
+    choose_device(name)
 
 
 def check_output(run: RunConfig) -> None:

@@ -37,6 +37,7 @@ from panodepth.training.setup import (
     averaged_model,
     build_network,
     check_output,
+    check_render_device,
     check_resumable,
     checkpoint_activations,
     choose_trained,
@@ -77,6 +78,7 @@ class Trainer:
         self.rate = 0.0  # learning rate of the last step
         self.renderer = renderer
         self.notes: list[str] = []
+        check_render_device(config.data.render_device)
         check_output(config.run)
         if config.run.threads:
             torch.set_num_threads(config.run.threads)
@@ -124,7 +126,9 @@ class Trainer:
             self.average = MovingAverage(self.model, self.config.optim.ema)
             if snapshot is not None:
                 updates = int(snapshot.state["ema_updates"])
-                self.average.load(snapshot.tensors.get("ema", {}), updates)
+                # a run without an average has none: one that is switched on begins at the weights
+                averaged = snapshot.tensors.get("ema", snapshot.tensors["weights"])
+                self.average.load(averaged, updates)
                 load_flat_state(self._plain_optimizer, self.model, snapshot.tensors["optimizer"])
                 self.step = snapshot.step
         except (KeyError, RuntimeError) as error:
