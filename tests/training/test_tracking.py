@@ -56,6 +56,7 @@ def test_tensorboard_holds_curves_and_previews(make_config, renderer):
     wanted = {"train/loss", "train/lr", "train/samples_per_s", "train/seconds_per_step/forward"}
     assert wanted <= set(tags["scalars"])
     assert "validate/rendered/indoor/abs_rel" in tags["scalars"]
+    assert not [t for t in tags["scalars"] if "config" in t], "a recipe has no curves"
     assert tags["images"] == ["preview"]
     lines = (Path(config.run.out) / "log.jsonl").read_text().splitlines()
     losses = [r["loss"] for r in map(json.loads, lines) if r["event"] == "train"]

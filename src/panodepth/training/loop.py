@@ -206,7 +206,8 @@ class _Loop:
         model = self.trainer.averaged()
         if model is None:
             return
-        number = max(0, self.trainer.step - 1) * self.trainer.config.optim.accumulate
+        # the last one drawn: what it needs is still in memory
+        number = self.trainer.step * self.trainer.config.optim.accumulate - 1
         batch = self.trainer.batch(number)
         image = batch.image[:PREVIEW_IMAGES]
         log_distance = self._predict(model, image)[0].to(image.device)

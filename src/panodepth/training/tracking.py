@@ -102,7 +102,8 @@ class Board:
 
     def scalars(self, event: str, step: int, values: dict[str, Any]) -> None:
         """Every number of a record, under "event/name"."""
-        for name, value in _flat({k: v for k, v in values.items() if k != "step"}, whole=()):
+        numbers = {k: v for k, v in values.items() if k not in ("step", "config")}
+        for name, value in _flat(numbers, whole=()):
             if isinstance(value, int | float) and not isinstance(value, bool):
                 tag = f"{event}/{name.replace('.', '/')}"
                 self._writer.add_scalar(tag, value, step)
