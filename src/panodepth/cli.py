@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from panodepth import __version__
-from panodepth.errors import ConfigError, InputError, PanodepthError
+from panodepth.errors import ConfigError, InputError, OutputError, PanodepthError
 
 if TYPE_CHECKING:
     from panodepth.inference.run import FileResult
@@ -387,20 +387,29 @@ def render(
     from tqdm import tqdm
 
     with tqdm(total=count * (views or 1), unit="image", disable=not sys.stderr.isatty()) as bar:
+        written = 0
 
         def advance(_: Path) -> None:
+            nonlocal written
+            written += 1
             bar.update(1)
 
-        if views:
-            from panodepth.training.rgbd import ViewJob, render_rgbd
+        try:
+            if views:
+                from panodepth.training.rgbd import ViewJob, render_rgbd
 
-            frames = ViewJob(count, views, fov, shape, seed, first, kind, move)
-            files = render_rgbd(frames, out, on_done=advance)
-        else:
-            from panodepth.training.commands import RenderJob, render_dataset
+                frames = ViewJob(count, views, fov, shape, seed, first, kind, move)
+                files = render_rgbd(frames, out, on_done=advance)
+            else:
+                from panodepth.training.commands import RenderJob, render_dataset
 
-            job = RenderJob(count=count, seed=seed, size=shape, kind=kind, first=first)
-            files = render_dataset(job, out, on_done=advance)
+                job = RenderJob(count=count, seed=seed, size=shape, kind=kind, first=first)
+                files = render_dataset(job, out, on_done=advance)
+        except OutputError as error:
+            if not written:
+                raise
+            print(f"error: {error}; {written} were written", file=sys.stderr)
+            raise typer.Exit(SOME_FAILED) from None
     print(f"{len(files)} {'views' if views else 'panoramas'} in {out}")
 
 

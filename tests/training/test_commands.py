@@ -1,5 +1,6 @@
 """The bodies of `panodepth train` and `panodepth render`."""
 
+import errno
 from pathlib import Path
 from types import SimpleNamespace
 from typing import ClassVar
@@ -9,6 +10,7 @@ import pytest
 from PIL import Image
 
 from panodepth.cli import main as cli_main
+from panodepth.data import open_folder
 from panodepth.errors import ConfigError, OutputError, PanodepthError
 from panodepth.training import __main__ as command_line
 from panodepth.training import commands
@@ -80,7 +82,33 @@ def test_rendered_dataset_can_be_read_and_scored(tmp_path):
         assert np.array_equal(np.isnan(distance), sky)
         assert np.nanmin(distance) > 0.05
     assert all(0 < s.abs_rel < 2 for s in validate(constant, tmp_path))
+    assert open_folder(tmp_path)[0].meta["unit"] == "m"
     assert not list(tmp_path.glob(".*"))
+
+
+def test_what_somebody_said_about_the_folder_stays(tmp_path):
+    (tmp_path / "dataset.json").write_text('{"unit": "relative", "licence": "mine"}')
+    render_dataset(RenderJob(count=1, size=(28, 56)), tmp_path)
+    assert open_folder(tmp_path)[0].meta["licence"] == "mine"
+
+
+@pytest.mark.parametrize("views", [[], ["--views", "1"]])
+def test_a_disk_that_fills_up_stops_rendering(tmp_path, monkeypatch, capsys, views):
+    """Exit code 1 with what is there told, where a place that never worked gives 2."""
+    save = Image.Image.save
+
+    def full(image, file, **more):
+        if len(list(tmp_path.glob("*.png"))) == 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        save(image, file, **more)
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    line = ["render", "--count", "2", "--size", "28x56", "--out", str(tmp_path), *views]
+    assert cli_main(line) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: cannot write to")
+    assert said.endswith("No space left on device; 1 were written\n")
+    assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
 
 
 def test_the_same_job_gives_the_same_bytes(tmp_path):
@@ -90,7 +118,7 @@ def test_the_same_job_gives_the_same_bytes(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "values", [{"kind": "garden"}, {"count": 0}, {"size": (28, 28)}, {"seed": -1}]
+    "values", [{"kind": "garden"}, {"count": 0}, {"size": (28, 28)}, {"size": (2, 4)}, {"seed": -1}]
 )
 def test_impossible_jobs_are_refused(values):
     with pytest.raises(ConfigError):

@@ -45,8 +45,8 @@ class ViewSpec:
     move_m: float = 0.0
 
     def __post_init__(self) -> None:
-        if min(self.size) < 2:
-            raise ConfigError(f"view size is {self.size[0]}x{self.size[1]}; at least 2x2")
+        if min(self.size) < 4:
+            raise ConfigError(f"view size is {self.size[0]}x{self.size[1]}; at least 4x4")
         if not 0.01 < self.x_fov_rad < 0.95 * np.pi:
             raise ConfigError(
                 f"field of view is {np.degrees(self.x_fov_rad):.3g}°; between 1° and 170°"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from panodepth.errors import ConfigError, OutputError
 from panodepth.training.config import SCENE_KINDS, load_config
+from panodepth.training.files import write_whole
 from panodepth.training.trainer import Trainer
 
 
@@ -53,12 +54,16 @@ class RenderJob:
             raise ConfigError(f"kind is {self.kind!r}; choose one of {', '.join(SCENE_KINDS)}")
         if self.count < 1 or self.first < 0 or self.seed < 0:
             raise ConfigError("count must be at least 1, seed and first index at least 0")
-        if self.size[0] < 2 or self.size[1] != 2 * self.size[0]:
+        height, width = self.size
+        if width != 2 * height or height < SMALLEST_HEIGHT:
             raise ConfigError(
-                f"size is {self.size[0]}x{self.size[1]}; the width is twice the height"
+                f"size is {height}x{width}; the width is twice the height, which is at least "
+                f"{SMALLEST_HEIGHT}"
             )
 
 
+SMALLEST_HEIGHT = 4  # pixels; below, the camera has nothing to meter the light by
+DATASET_FILE = "dataset.json"
 PIXELS_AT_ONCE = 1 << 19  # per call of the renderer, to bound its memory
 
 
@@ -69,8 +74,9 @@ def render_dataset(
 
     Each scene gives `indoor_000012.png` (or outdoor_) and `indoor_000012_distance.npz` with
     `distance` (H, W) float32 in metres, NaN in the sky, and `sky` (H, W) bool: the layout that
-    `training.validation` reads. Files are written under a temporary name and renamed; existing ones
-    are replaced. Raises OutputError when the folder cannot be written.
+    `panodepth.data.open_folder` reads, with a `dataset.json` that gives the unit; one that is there
+    already stays. Files are written under a temporary name and renamed; existing ones are replaced.
+    Raises OutputError when the folder cannot be written.
     """
     from PIL import Image
 
@@ -78,22 +84,26 @@ def render_dataset(
     written = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        _describe(folder / DATASET_FILE)
         for name, image, distance, sky in _scenes(job):
-            reference = folder / f"{name}_distance.npz"
-            temporary = reference.with_name(f".{reference.name}.{os.getpid()}")
-            with temporary.open("wb") as file:
-                np.savez(file, distance=distance, sky=sky)
-            temporary.replace(reference)
+            arrays = partial(np.savez, distance=distance, sky=sky)
+            write_whole(folder / f"{name}_distance.npz", arrays)
             picture = folder / f"{name}.png"
-            temporary = picture.with_name(f".{picture.name}.{os.getpid()}")
-            Image.fromarray(image).save(temporary, format="PNG")
-            temporary.replace(picture)
+            write_whole(picture, partial(Image.fromarray(image).save, format="PNG"))
             written.append(picture)
             if on_done is not None:
                 on_done(picture)
     except OSError as error:
         raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from None
     return written
+
+
+def _describe(file: Path) -> None:
+    """Write what holds for the whole folder, unless somebody has."""
+    if file.exists():
+        return
+    text = json.dumps({"unit": "m", "credit": "panodepth render"}, indent=1) + "\n"
+    write_whole(file, lambda opened: opened.write(text.encode()))
 
 
 def _scenes(job: RenderJob) -> Iterator[tuple[str, Any, Any, Any]]:

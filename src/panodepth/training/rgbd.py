@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +13,10 @@ import numpy as np
 
 from panodepth.errors import ConfigError, OutputError
 from panodepth.training.config import SCENE_KINDS
+from panodepth.training.files import write_whole
 from panodepth.types import BoolArray, FloatArray
 
+FARTHEST_M = 100.0  # that a view may be from the panorama's place; worlds end
 PIXELS_AT_ONCE = 1 << 19  # per call of the renderer, to bound its memory
 
 
@@ -44,8 +45,10 @@ class ViewJob:
             raise ConfigError("count and views must be at least 1, seed and first at least 0")
         if not 1.0 <= self.fov_deg <= 170.0:
             raise ConfigError(f"field of view is {self.fov_deg:g}°; between 1° and 170°")
-        if min(self.size) < 2:
-            raise ConfigError(f"size is {self.size[0]}x{self.size[1]}; at least 2x2")
+        if min(self.size) < 4:
+            raise ConfigError(f"size is {self.size[0]}x{self.size[1]}; at least 4x4")
+        if not 0.0 <= self.move_m <= FARTHEST_M:
+            raise ConfigError(f"move is {self.move_m:g} m; between 0 and {FARTHEST_M:g} m")
 
 
 def render_rgbd(
@@ -95,19 +98,12 @@ class _Frame:
         def save(file: IO[bytes]) -> None:
             np.savez(file, distance=self.distance, z_depth=self.z_depth, sky=self.sky)
 
-        _whole(folder / f"{self.name}_distance.npz", save)
+        write_whole(folder / f"{self.name}_distance.npz", save)
         text = json.dumps(self.facts, indent=1) + "\n"
-        _whole(folder / f"{self.name}.json", lambda file: file.write(text.encode()))
+        write_whole(folder / f"{self.name}.json", lambda file: file.write(text.encode()))
         picture = folder / f"{self.name}.png"
-        _whole(picture, lambda file: Image.fromarray(self.image).save(file, format="PNG"))
+        write_whole(picture, lambda file: Image.fromarray(self.image).save(file, format="PNG"))
         return picture
-
-
-def _whole(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("wb") as file:
-        write(file)
-    temporary.replace(path)
 
 
 def _frames(job: ViewJob, indices: range) -> list[_Frame]:
