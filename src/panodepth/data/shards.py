@@ -85,8 +85,10 @@ def open_shards(path: str | Path, split: Path | None = None) -> Shards:
     if split is not None:
         wanted = {row[0] for row in read_split(split)}
         indexes = [index.only(wanted) for index in indexes]
-        if not any(map(len, indexes)):
-            raise ConfigError(f"{root}: none of the {len(wanted)} keys of {split} is in it")
+        if missing := sorted(wanted.difference(*(index.keys for index in indexes))):
+            raise ConfigError(
+                f"{root}: {len(missing)} keys of {split} are not in it, first {missing[0]}"
+            )
     return Shards(root.stem if root.is_file() else root.resolve().name, tars, indexes)
 
 
