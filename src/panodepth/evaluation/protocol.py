@@ -110,7 +110,7 @@ PROTOCOLS: dict[str, Protocol] = {
         replace(
             _DA2_FIXED,
             name="unik3d",
-            summary="truth up to 10 m, the limit that UniK3D's authors take indoors",
+            summary="truth up to 10 m: our reading of UniK3D's indoor limit, not verified",
             far=10.0,
         ),
         replace(
