@@ -1,6 +1,7 @@
 """The bodies of `panodepth train` and `panodepth render`."""
 
 import errno
+import math
 from pathlib import Path
 from types import SimpleNamespace
 from typing import ClassVar
@@ -16,6 +17,7 @@ from panodepth.training import __main__ as command_line
 from panodepth.training import commands
 from panodepth.training.commands import RenderJob, render_dataset
 from panodepth.training.config import TrainConfig
+from panodepth.training.rgbd import ViewJob
 from panodepth.training.trainer import TrainResult
 from panodepth.training.validation import constant, validate
 
@@ -123,6 +125,19 @@ def test_the_same_job_gives_the_same_bytes(tmp_path):
 def test_impossible_jobs_are_refused(values):
     with pytest.raises(ConfigError):
         RenderJob(**{"count": 1, **values})
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"size": (2, 4)}, "at least 4x4"),
+        ({"move_m": math.inf}, "move is inf"),
+        ({"fov_deg": 0}, "0°"),
+    ],
+)
+def test_impossible_views_are_refused(values, said):
+    with pytest.raises(ConfigError, match=said):
+        ViewJob(**{"count": 1, "views": 1, **values})
 
 
 def test_unwritable_folder_is_named(tmp_path):
