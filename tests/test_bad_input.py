@@ -165,7 +165,7 @@ def test_nan_and_inf_in_an_exr_are_masked(
     assert stored["mask"].sum() == stored["mask"].size - 3
 
 
-# Runs a command, prints its exit code and peak memory in bytes. In a small process of its own, since
+# Runs a command, prints its exit code and peak memory in bytes. In a small process of its own:
 # a process that is started counts the memory of the one that starts it.
 MEASURE = """
 import resource, subprocess, sys
