@@ -1,0 +1,55 @@
+"""`panodepth curate`: perspective RGB-D into panoramic training shards."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from panodepth.cli.options import DONE, SOME_FAILED, AsJson, parse_size
+
+
+def curate(
+    source: Annotated[
+        str, typer.Option(metavar="KIND=DIR", help="Frames, e.g. vkitti2=DIR; DIR alone: your own.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for shards and report.")],
+    size: Annotated[str, typer.Option(metavar="HxW", help="Of the panoramas.")] = "512x1024",
+    outpainter: Annotated[str, typer.Option(help="diffuse or none.")] = "diffuse",
+    orientation: Annotated[str, typer.Option(help="level, front or random.")] = "level",
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    workers: Annotated[int, typer.Option(min=1, help="Processes; the bytes stay the same.")] = 1,
+    chunk: Annotated[int, typer.Option(min=1, help="Frames of a shard.")] = 64,
+    count: Annotated[int | None, typer.Option(min=1, help="Only so many frames.")] = None,
+    stitch: Annotated[bool, typer.Option("--stitch", help="Merge the views of a place.")] = False,
+    image: Annotated[str, typer.Option(help="jpg or png.")] = "jpg",
+    distance: Annotated[str, typer.Option(help="npy (float16), or png: smaller, coarser.")] = "npy",
+    limit: Annotated[
+        list[str], typer.Option(metavar="NAME=VALUE", help="Of a quality gate; repeat.")
+    ] = [],  # noqa: B006 - typer reads it, nobody writes it
+    estimate: Annotated[
+        str | None, typer.Option(metavar="MODEL[:FORM]", help="Depth by a transformers model.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Turn perspective RGB-D into panoramic training shards; goes on where it left off."""
+    shape = parse_size(size)
+    from panodepth.curation.command import Request, prepare
+
+    choices = (outpainter, orientation, seed, workers, chunk, count, stitch, image, distance)
+    run = prepare(Request(source, out, shape, *choices, limits=limit, estimate=estimate))
+
+    from tqdm import tqdm
+
+    with tqdm(total=run.pending, unit="frame", disable=as_json or not sys.stderr.isatty()) as bar:
+        done = run.run(lambda kept: bar.update(1))
+    if as_json:
+        print(json.dumps({"kept": done.kept, "rejected": done.reasons, "out": str(out)}))
+    else:
+        rejected = ", ".join(f"{count} {reason}" for reason, count in done.reasons.items())
+        print(f"{done.kept} panoramas in {out}; rejected: {rejected or 'none'}")
+        print(f"report: {out / 'report.html'}")
+    raise typer.Exit(DONE if done.kept else SOME_FAILED)

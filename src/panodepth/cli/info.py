@@ -1,0 +1,56 @@
+"""`panodepth info`: what predict would use here."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import typer
+
+from panodepth import __version__
+from panodepth.cli.options import NOTHING_STARTED, AsJson, Device, Dtype, Model
+from panodepth.errors import PanodepthError
+
+
+def info(
+    model: Model = "default",
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Print the model, device, precision and versions that predict would use."""
+    import platform
+
+    import numpy
+    import torch
+
+    from panodepth.device import choose_device, choose_dtype, device_name
+    from panodepth.inference import load
+
+    chosen = choose_device(device)
+    facts: dict[str, Any] = {
+        "panodepth": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": numpy.__version__,
+        "platform": platform.platform(),
+        "threads": torch.get_num_threads(),
+        "device": str(chosen),
+        "device_name": device_name(chosen),
+        "dtype": str(choose_dtype(dtype, chosen)).removeprefix("torch."),
+    }
+    error = None
+    try:
+        facts |= load(model, device=device, dtype=dtype).describe()
+    except PanodepthError as problem:  # the versions help to find out why
+        error = facts["error"] = str(problem)
+    if as_json:
+        print(json.dumps(facts, indent=2))
+    else:
+        for key, value in facts.items():
+            if key != "error":
+                print(f"{key.replace('_', ' '):<14} {value}")
+    if error is not None:
+        print(f"error: {error}", file=sys.stderr)
+        raise typer.Exit(NOTHING_STARTED)

@@ -1,0 +1,27 @@
+"""What the sub-commands share: exit codes, options, and how a size is written."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from panodepth.errors import ConfigError
+
+DONE, SOME_FAILED, NOTHING_STARTED, INTERRUPTED = 0, 1, 2, 130
+
+Model = Annotated[
+    str, typer.Option(help="default, released, a hub id org/name, a folder or a .safetensors file.")
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
+Dtype = Annotated[str, typer.Option(help="auto, float32 or bfloat16; results are float32 always.")]
+Size = Annotated[str | None, typer.Option(metavar="HxW", help="Network size, multiples of 14.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, nothing else.")]
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """ "546x1092" as (height, width). Raises ConfigError."""
+    height, _, width = text.lower().replace("×", "x").partition("x")
+    if not (height.strip().isdecimal() and width.strip().isdecimal()):
+        raise ConfigError(f"--size {text!r} is not HxW, e.g. 546x1092")
+    return int(height), int(width)

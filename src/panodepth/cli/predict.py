@@ -1,0 +1,148 @@
+"""`panodepth predict`: 360° pictures in, distance and 3D out."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from panodepth import __version__
+from panodepth.cli.options import DONE, SOME_FAILED, AsJson, Device, Dtype, Model, Size, parse_size
+from panodepth.errors import ConfigError, InputError
+
+if TYPE_CHECKING:
+    from panodepth.inference.run import FileResult
+
+DEFAULT_FORMATS = "npz,preview,ply"
+
+
+def predict(
+    inputs: Annotated[
+        list[str], typer.Argument(metavar="INPUT...", help="Pictures, folders, quoted globs.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the results.")],
+    formats: Annotated[
+        list[str], typer.Option("--format", help="What to write; repeat, or separate by commas.")
+    ] = [DEFAULT_FORMATS],  # noqa: B006 - typer reads it, nobody writes it
+    model: Model = "default",
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    mask: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE|DIR", help="White = valid; a folder holds one per picture."),
+    ] = None,
+    size: Size = None,
+    skip_existing: Annotated[
+        bool, typer.Option("--skip-existing", help="Leave pictures whose results are all there.")
+    ] = False,
+    allow_any_aspect: Annotated[
+        bool, typer.Option("--allow-any-aspect", help="Take a picture that is not 2:1 for 360°.")
+    ] = False,
+    camera_height: Annotated[
+        float | None,
+        typer.Option(min=0.01, metavar="METRES", help="Scale to metres by the floor below."),
+    ] = None,
+    sky: Annotated[str, typer.Option(help="auto masks the sky out, none does not.")] = "auto",
+    batch_size: Annotated[int, typer.Option(min=1, help="Pictures per pass.")] = 1,
+    as_json: AsJson = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
+) -> None:
+    """Predict the distance of every pixel of 360° pictures and write it in the formats named."""
+    started = time.perf_counter()
+    if sky not in ("auto", "none"):
+        raise ConfigError(f"unknown --sky {sky!r}: use auto or none")
+    network_size = None if size is None else parse_size(size)
+
+    from panodepth.export import parse_formats
+    from panodepth.inference.inputs import find_inputs
+    from panodepth.inference.run import (
+        FileResult,
+        RunOptions,
+        check_output_folder,
+        is_complete,
+        predict_files,
+    )
+
+    names = parse_formats(formats)
+    if mask is not None and not mask.exists():
+        raise InputError(f"no mask {mask}")
+    check_output_folder(out)
+    found = find_inputs(inputs, out)
+    if not found.files:
+        raise InputError(f"no picture found: {', '.join(found.missing or inputs)}")
+    options = RunOptions(
+        out=out,
+        formats=names,
+        mask=mask,
+        size=network_size,
+        allow_any_aspect=allow_any_aspect,
+        camera_height=camera_height,
+        sky="none" if sky == "none" else "auto",
+        batch_size=batch_size,
+    )
+    results = [
+        FileResult(text, "failed", error=f"{text}: no such file or folder, and no glob matches")
+        for text in found.missing
+    ]
+    done = [item for item in found.files if skip_existing and is_complete(item, options)]
+    results += [FileResult(str(item.path), "skipped") for item in done]
+    pending = [item for item in found.files if item not in done]
+    summary: dict[str, Any] = {"version": __version__}
+    if pending:
+        from panodepth.inference import load
+
+        predictor = load(model, device=device, dtype=dtype, size=network_size)
+        summary |= predictor.describe()
+        summary["seconds"] = {"load": time.perf_counter() - started}
+        with _progress(len(pending), quiet or as_json) as on_result:
+            results += predict_files(predictor, pending, options, on_result)
+    summary.setdefault("seconds", {})["total"] = time.perf_counter() - started
+    raise typer.Exit(_report(results, summary, as_json=as_json, quiet=quiet))
+
+
+@contextmanager
+def _progress(total: int, silent: bool) -> Iterator[Callable[[FileResult], None]]:
+    """What to call with each result: it moves the bar, if any, and prints what was written."""
+    from tqdm import tqdm
+
+    with tqdm(total=total, unit="image", disable=silent or not sys.stderr.isatty()) as bar:
+
+        def on_result(result: FileResult) -> None:
+            bar.update(1)
+            if result.files and not silent:
+                tqdm.write(f"{result.input} -> {', '.join(result.files)}", file=sys.stdout)
+
+        yield on_result
+
+
+def _report(
+    results: list[FileResult], summary: dict[str, Any], *, as_json: bool, quiet: bool
+) -> int:
+    """Print what happened, each failure as one line on standard error; return the exit code."""
+    counts = {s: sum(r.status == s for r in results) for s in ("written", "skipped", "failed")}
+    seconds = summary["seconds"]
+    for step in ("read", "network", "write"):
+        seconds[step] = sum(result.seconds.get(step, 0.0) for result in results)
+    code = SOME_FAILED if counts["failed"] else DONE
+    for result in results:
+        if result.error is not None:
+            print(f"error: {result.error}", file=sys.stderr)
+    if as_json:
+        details = [asdict(result) for result in results]
+        print(json.dumps({**summary, **counts, "exit_code": code, "results": details}, indent=2))
+    elif not quiet:
+        steps = ", ".join(
+            f"{step} {seconds[step]:.2f} s"
+            for step in ("load", "read", "network", "write")
+            if step in seconds
+        )
+        told = ", ".join(f"{number} {status}" for status, number in counts.items() if number)
+        print(f"{told} in {seconds['total']:.2f} s ({steps})")
+    return code

@@ -1,0 +1,67 @@
+"""`panodepth render`: synthetic panoramas and perspective views with exact distance."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from panodepth.cli.options import SOME_FAILED, parse_size
+from panodepth.errors import OutputError
+
+
+def render(
+    count: Annotated[int, typer.Option(min=1, help="How many worlds.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the files.")],
+    seed: Annotated[int, typer.Option(min=0, help="Training uses seed 0.")] = 0,
+    size: Annotated[
+        str | None,
+        typer.Option(metavar="HxW", help="Default 512x1024; for --views any, default 480x640."),
+    ] = None,
+    kind: Annotated[str, typer.Option(help="mixed, indoor or outdoor.")] = "mixed",
+    first: Annotated[int, typer.Option(min=0, help="Number of the first world.")] = 0,
+    views: Annotated[
+        int, typer.Option(min=0, help="So many perspective RGB-D views of each world instead.")
+    ] = 0,
+    fov: Annotated[
+        float, typer.Option(metavar="DEG", help="Horizontal field of view, with --views.")
+    ] = 90.0,
+    move: Annotated[
+        float, typer.Option(metavar="M", min=0, help="Views from up to so far away, with --views.")
+    ] = 0.0,
+) -> None:
+    """Render synthetic panoramas with exact distance: NAME.png with NAME_distance.npz.
+
+    With --views, perspective frames, and beside them NAME.json: intrinsics and pose.
+    """
+    shape = parse_size(size or ("480x640" if views else "512x1024"))
+
+    from tqdm import tqdm
+
+    with tqdm(total=count * (views or 1), unit="image", disable=not sys.stderr.isatty()) as bar:
+        written = 0
+
+        def advance(_: Path) -> None:
+            nonlocal written
+            written += 1
+            bar.update(1)
+
+        try:
+            if views:
+                from panodepth.training.rgbd import ViewJob, render_rgbd
+
+                frames = ViewJob(count, views, fov, shape, seed, first, kind, move)
+                files = render_rgbd(frames, out, on_done=advance)
+            else:
+                from panodepth.training.commands import RenderJob, render_dataset
+
+                job = RenderJob(count=count, seed=seed, size=shape, kind=kind, first=first)
+                files = render_dataset(job, out, on_done=advance)
+        except OutputError as error:
+            if not written:
+                raise
+            print(f"error: {error}; {written} were written", file=sys.stderr)
+            raise typer.Exit(SOME_FAILED) from None
+    print(f"{len(files)} {'views' if views else 'panoramas'} in {out}")

@@ -1,0 +1,97 @@
+"""The command `panodepth`: its sub-commands, and what becomes of errors.
+
+Exit codes: 0 all done; 1 some files failed (they are listed at the end), or an error stopped a
+training run (its last checkpoint is whole); 2 nothing could start
+(a wrong option, no input, no model, no place to write); 130 interrupted. What went wrong is one
+line on standard error that starts with "error:"; PANODEPTH_DEBUG=1 shows tracebacks instead.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from panodepth import __version__
+from panodepth.cli.curate import curate
+from panodepth.cli.evaluate import evaluate
+from panodepth.cli.info import info
+from panodepth.cli.options import DONE, INTERRUPTED, NOTHING_STARTED, SOME_FAILED
+from panodepth.cli.predict import predict
+from panodepth.cli.render import render
+from panodepth.cli.train import train
+from panodepth.errors import PanodepthError
+
+INTERRUPTED_TEXT = "interrupted; every file that was written is whole"
+COMMANDS = (predict, info, train, evaluate, render, curate)  # as --help lists them
+
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Panoramic depth: a 360° photograph in, a dense distance map and 3D out.",
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; every error becomes one line."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    try:
+        code = app(args=arguments, standalone_mode=False)
+        if code != INTERRUPTED:  # typer turns Ctrl-C into this code, or into Abort
+            return code if isinstance(code, int) else DONE
+        return _fail(INTERRUPTED_TEXT, INTERRUPTED, arguments)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return SOME_FAILED
+    except (Exception, KeyboardInterrupt) as error:
+        if os.environ.get("PANODEPTH_DEBUG") == "1":
+            raise
+        return _fail(*_explain(error), arguments)
+
+
+def _explain(error: BaseException) -> tuple[str, int]:
+    """One line for people, and the exit code."""
+    if isinstance(error, PanodepthError):
+        return str(error), NOTHING_STARTED
+    if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "Abort":
+        return INTERRUPTED_TEXT, INTERRUPTED
+    if hasattr(error, "format_message"):  # a usage error; typer carries its own copy of click
+        return f"{error.format_message()} (see panodepth --help)", NOTHING_STARTED
+    if isinstance(error, MemoryError):
+        return "not enough memory", SOME_FAILED
+    if isinstance(error, OSError):
+        return str(error), SOME_FAILED
+    text = f"unexpected {type(error).__name__}: {error} (PANODEPTH_DEBUG=1 tells more)"
+    return text, SOME_FAILED
+
+
+def _fail(text: str, code: int, arguments: Sequence[str]) -> int:
+    line = " ".join(text.split())
+    print(f"error: {line}", file=sys.stderr)
+    if "--json" in arguments:
+        print(json.dumps({"error": line, "exit_code": code}))
+    return code
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"panodepth {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _top(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print it.")
+    ] = False,
+) -> None:
+    """Panoramic depth: a 360° photograph in, a dense distance map and 3D out."""
+
+
+for command in COMMANDS:
+    app.command()(command)

@@ -1,0 +1,48 @@
+"""`panodepth train`: a training run from a recipe."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from panodepth.cli.options import SOME_FAILED
+from panodepth.errors import PanodepthError
+
+
+def train(
+    recipe: Annotated[
+        Path, typer.Option(metavar="FILE", help="A recipe, e.g. recipes/compact.toml.")
+    ],
+    settings: Annotated[
+        list[str], typer.Option("--set", metavar="TABLE.KEY=VALUE", help="Change a key; repeat.")
+    ] = [],  # noqa: B006 - typer reads it, nobody writes it
+    init: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL", help="Start from: default, released, a hub id, a folder or a file."
+        ),
+    ] = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="Folder that keeps rendered panoramas.")
+    ] = None,
+) -> None:
+    """Train from a recipe; goes on where run.out left off. Many GPUs: accelerate launch."""
+    from panodepth.training.commands import prepare_recipe
+
+    start = None
+    if init is not None:
+        from panodepth.inference.loading import find_checkpoint
+
+        start = find_checkpoint(init)[1]
+    run = prepare_recipe(recipe, settings, cache=cache, init=start)
+    try:
+        result = run.run()
+    except PanodepthError as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        raise typer.Exit(SOME_FAILED) from None
+    if run.engine.is_main:
+        print(result.summary())
+    run.engine.close()
