@@ -34,7 +34,10 @@ from panodepth.training.validation import model_predictor, validate
 
 RECIPES = Path(__file__).parents[1] / "recipes" / "ablations"
 BASE = "full"
-ORDER = ("full", "no_sphere", "no_bias", "no_wrap", "no_normal", "l1", "paper_align")
+ORDER = (
+    *("full", "no_sphere", "no_bias", "no_wrap", "no_normal", "l1", "paper_align"),
+    *("adamw", "sunny", "open_rooms"),
+)
 BEGIN, END = "<!-- table: benchmarks/ablations.py -->", "<!-- end of table -->"
 # Two-sided 95 % quantiles of Student's t for 1 .. 10 degrees of freedom; the last for more.
 STUDENT_T = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23)
@@ -95,14 +98,18 @@ def _identity(config: TrainConfig) -> dict[str, Any]:
 
 
 def run_one(plan: Plan, name: str, seed: int, scorer: Scorer) -> dict[str, Any]:
-    """Train and score one recipe with one seed, or read what an earlier call found.
-
-    Raises ConfigError when the earlier result belongs to another state of the recipe.
-    """
-    place = plan.out / f"{name}_seed{seed}"
-    out = f"run.out={json.dumps(str(place))}"
+    """`run_config` of the recipe `name`."""
+    out = f"run.out={json.dumps(str(plan.out / f'{name}_seed{seed}'))}"
     settings = [*plan.settings, f"run.seed={seed}", out]
-    config = load_config(RECIPES / f"{name}.toml", settings)
+    return run_config(plan, name, load_config(RECIPES / f"{name}.toml", settings), scorer)
+
+
+def run_config(plan: Plan, name: str, config: TrainConfig, scorer: Scorer) -> dict[str, Any]:
+    """Train and score one row with one seed, or read what an earlier call found.
+
+    Raises ConfigError when the earlier result belongs to other settings.
+    """
+    seed = config.run.seed
     file = plan.out / "results" / f"{name}_seed{seed}.json"
     record: dict[str, Any] = {"recipe": name, "seed": seed, "config": _identity(config)}
     record |= {"scores": {}, "seconds": 0.0}
@@ -111,7 +118,7 @@ def run_one(plan: Plan, name: str, seed: int, scorer: Scorer) -> dict[str, Any]:
         if earlier["config"] != record["config"]:
             raise ConfigError(f"{file} is of another state of {name}.toml; use another --out")
         record = earlier
-    weights = place / "model.safetensors"
+    weights = Path(config.run.out) / "model.safetensors"
     wanted = {*plan.data, *(["rendered"] if plan.rendered else [])}
     if not record["seconds"] or not weights.exists():
         begun = time.monotonic()
@@ -121,11 +128,16 @@ def run_one(plan: Plan, name: str, seed: int, scorer: Scorer) -> dict[str, Any]:
     elif wanted <= record["scores"].keys():
         return record
     record["scores"] = scorer.score(weights, record["scores"])
+    write_json(file, record)
+    return record
+
+
+def write_json(file: Path, values: Mapping[str, Any]) -> None:
+    """Under a temporary name, renamed."""
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f".{file.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    temporary.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
     temporary.replace(file)
-    return record
 
 
 def columns(record: Mapping[str, Any], data: Sequence[str]) -> Columns:
@@ -150,30 +162,37 @@ def pooled_spread(rows: Mapping[str, Sequence[float]]) -> tuple[float, int]:
     return (math.sqrt(squares / freedom) if freedom else math.nan), freedom
 
 
-def noise_limit(rows: Mapping[str, Sequence[float]], name: str) -> float:
+def noise_limit(rows: Mapping[str, Sequence[float]], name: str, base: str = BASE) -> float:
     """The difference from the base row that seeds alone explain: t · s · √(1/n + 1/n_base)."""
     spread, freedom = pooled_spread(rows)
     if not freedom:
         return math.inf
     quantile = STUDENT_T[min(freedom, len(STUDENT_T)) - 1]
-    return quantile * spread * math.sqrt(1 / len(rows[name]) + 1 / len(rows[BASE]))
+    return quantile * spread * math.sqrt(1 / len(rows[name]) + 1 / len(rows[base]))
 
 
-def cell(rows: Mapping[str, Sequence[float]], name: str, higher_is_better: bool) -> str:
+def cell(
+    rows: Mapping[str, Sequence[float]], name: str, higher_is_better: bool, base: str = BASE
+) -> str:
     """Mean, range over the seeds, and how it differs from the base row."""
     values = rows[name]
     mean = sum(values) / len(values)
     text = f"{mean:.4f} ({min(values):.4f}–{max(values):.4f})"
-    if name == BASE or BASE not in rows:
+    if name == base or base not in rows:
         return text
-    difference = mean - sum(rows[BASE]) / len(rows[BASE])
-    if abs(difference) < noise_limit(rows, name):
+    difference = mean - sum(rows[base]) / len(rows[base])
+    if abs(difference) < noise_limit(rows, name, base):
         return f"{text} ~"
     return f"{text} {'better' if (difference > 0) == higher_is_better else 'worse'}"
 
 
-def markdown(records: Sequence[Mapping[str, Any]], data: Sequence[str]) -> str:
-    """The table and the rule by which differences are called noise."""
+def table(
+    records: Sequence[Mapping[str, Any]], data: Sequence[str], titles: Mapping[str, str], base: str
+) -> list[str]:
+    """A line for each recipe, one that says how it was run, and the rule of what is noise.
+
+    titles: recipe -> its first cell. base: the row that others are compared with.
+    """
     by_column: dict[str, dict[str, list[float]]] = {}
     for record in records:
         for column, value in columns(record, data).items():
@@ -181,13 +200,14 @@ def markdown(records: Sequence[Mapping[str, Any]], data: Sequence[str]) -> str:
     names = list(dict.fromkeys(r["recipe"] for r in records))
     lines = [f"| | {' | '.join(by_column)} |", "|---" * (len(by_column) + 1) + "|"]
     for name in names:
-        cells = [cell(rows, name, column.endswith("IoU")) for column, rows in by_column.items()]
-        lines.append(f"| `{name}`: {title(name)} | {' | '.join(cells)} |")
-    runs = [f"{r['recipe']} {r['seed']}" for r in records]
+        measured = by_column.items()
+        cells = [cell(rows, name, column.endswith("IoU"), base) for column, rows in measured]
+        lines.append(f"| {titles[name]} | {' | '.join(cells)} |")
     config = records[0]["config"]
-    lines += [
+    return [
+        *lines,
         "",
-        f"{len(runs)} run{'s' * (len(runs) > 1)} of {config['run']['steps']} steps with"
+        f"{len(records)} run{'s' * (len(records) > 1)} of {config['run']['steps']} steps with"
         f" {config['data']['batch']} panoramas of {config['data']['height']}×"
         f"{config['data']['width']}, seeds"
         f" {', '.join(sorted({str(r['seed']) for r in records}))}. AbsRel, lower is better: mean"
@@ -196,17 +216,22 @@ def markdown(records: Sequence[Mapping[str, Any]], data: Sequence[str]) -> str:
         " rows of the column, t its 95 % quantile of Student's distribution, and n and n₀ the"
         " numbers of seeds. Each column shares its images, so the choice of images is not in it.",
     ]
-    return "\n".join(lines)
 
 
-def write_table(file: Path, text: str) -> None:
+def markdown(records: Sequence[Mapping[str, Any]], data: Sequence[str]) -> str:
+    """The table and the rule by which differences are called noise."""
+    titles = {r["recipe"]: f"`{r['recipe']}`: {title(r['recipe'])}" for r in records}
+    return "\n".join(table(records, data, titles, BASE))
+
+
+def write_table(file: Path, text: str, begin_line: str = BEGIN) -> None:
     """Put the table between the two markers of a page. Raises ConfigError without them."""
     page = file.read_text(encoding="utf-8")
-    before, begin, rest = page.partition(BEGIN)
+    before, begin, rest = page.partition(begin_line)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise ConfigError(f"{file} has no lines {BEGIN} and {END}")
-    file.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
+        raise ConfigError(f"{file} has no lines {begin_line} and {END}")
+    file.write_text(f"{before}{begin_line}\n{text}\n{END}{after}", encoding="utf-8")
 
 
 def _folder(text: str) -> tuple[str, Path]:
