@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import icosahedron
@@ -12,9 +13,11 @@ import numpy as np
 import pytest
 import torch
 import train
+from budget import OPTIM, VIEW_AUGMENT, Budget, end_to_end_config
 from fusion import Predictor
 
 from panodepth.evaluation.predictors import load_file
+from panodepth.losses import Truth
 from panodepth.sphere import erp_rays, perspective_rays
 from panodepth.types import Panorama
 
@@ -142,27 +145,67 @@ def test_random_weights_predict_through_the_file(tmp_path):
     assert np.isfinite(found.distance).all()
 
 
+def truth_of(distance: torch.Tensor) -> Truth:
+    """0 is sky."""
+    valid = distance > 0
+    return Truth(torch.where(valid, distance, 1.0), valid, ~valid)
+
+
 def test_the_loss_is_zero_on_the_truth_at_any_scale():
-    truth = torch.rand(2, 16, 16, generator=torch.Generator().manual_seed(0)) + 1
-    truth[:, :4] = 0
-    log = truth.clamp_min(1e-3).log() + 2
-    aligned = log - log[truth > 0].mean() + train.ANCHOR_TARGET
-    assert float(train.view_loss(aligned, None, truth, truth == 0)) < 1e-3
+    distance = torch.rand(2, 16, 16, generator=torch.Generator().manual_seed(0)) + 1
+    distance[:, :4] = 0
+    log = distance.clamp_min(1e-3).log() + 2
+    aligned = log - log[distance > 0].mean() + train.ANCHOR_TARGET
+    assert float(train.view_loss(aligned, None, truth_of(distance))) < 1e-3
     worse = aligned.clone()
     worse[:, 8:] += 0.5
-    assert float(train.view_loss(worse, None, truth, truth == 0)) > 0.1
+    assert float(train.view_loss(worse, None, truth_of(distance))) > 0.1
+
+
+def test_a_view_that_is_all_sky_teaches_the_sky_alone():
+    log = torch.zeros(1, 16, 16, requires_grad=True)
+    logit = torch.zeros(1, 16, 16, requires_grad=True)
+    train.view_loss(log, logit, truth_of(torch.zeros(1, 16, 16))).backward()
+    assert logit.grad is not None
+    assert (logit.grad < 0).all()  # towards sky
+    assert log.grad is not None
+    assert torch.isfinite(log.grad).all()
+
+
+def test_both_networks_get_the_same_budget(tmp_path):
+    plan = Budget(steps=3, size=28, worlds=2)
+    config = end_to_end_config(plan, tmp_path)
+    batch = train.Training(replace(plan, preset="tiny"), tmp_path / "views").batch()
+    assert config.optim == OPTIM
+    assert (config.run.steps, config.data.seed, config.data.first_index) == (3, 0, 0)
+    panoramas = config.data.batch * config.data.height * config.data.width
+    assert batch.image.shape[0] * batch.image.shape[-2] * batch.image.shape[-1] == panoramas
+    # worlds: as many new ones a step
+    assert config.data.batch == config.data.reuse * plan.worlds
+    assert [config.augment.flip, config.augment.brightness] == [
+        VIEW_AUGMENT.flip,
+        VIEW_AUGMENT.brightness,
+    ]
+
+
+def test_each_world_is_seen_again_in_the_next_step(tmp_path):
+    run = train.Training(Budget(preset="tiny", size=28, worlds=1), tmp_path)
+    run.step = 4
+    run.batch()
+    first = run._blocks
+    run.step = 5
+    run.batch()
+    assert sorted(first) == [3, 4]
+    assert sorted(run._blocks) == [4, 5]
+    assert run._blocks[4] is first[4]
 
 
 def test_training_stops_and_goes_on_the_same(tmp_path):
-    options = ["--preset", "tiny", "--size", "28", "--worlds", "1", "--views", "2"]
-    options += ["--images", "8", "--save-every", "2"]
+    options = ["--preset", "tiny", "--size", "28", "--worlds", "1", "--steps", "4"]
+    options += ["--save-every", "2"]
     straight, again = tmp_path / "straight", tmp_path / "again"
     assert train.main(["--out", str(straight), *options]) == 0
-    recipe = train.Recipe(images=8, preset="tiny", size=28, worlds=1, views=2, save_every=2)
-    from panodepth.training.config import OptimConfig
-
-    optim = OptimConfig(lr=1e-3, beta2=0.98, schedule="trapezoid", warmup=300, ema=0.999)
-    first = train.Training(recipe, again, optim)
+    first = train.Training(Budget(steps=4, preset="tiny", size=28, worlds=1, save_every=2), again)
     first.train_step()
     first.train_step()
     first.save()
@@ -175,4 +218,12 @@ def test_training_stops_and_goes_on_the_same(tmp_path):
     found = load_file(str(FUSION), {"weights": str(straight / "model.safetensors")})
     picture = np.full((32, 64, 3), 0.5, np.float32)
     assert found(Panorama(picture, meta={"name": "x"})).distance.shape == (32, 64)
-    assert train.main(["--out", str(straight), *options, "--seed", "5"]) == 1  # another recipe
+    assert train.main(["--out", str(straight), *options, "--seed", "5"]) == 1  # another budget
+
+
+def test_the_rival_is_trained_by_the_same_command(tmp_path):
+    options = ["--preset", "tiny", "--size", "28", "--worlds", "1", "--steps", "2"]
+    assert train.main(["--out", str(tmp_path), "--network", "end-to-end", *options]) == 0
+    from panodepth.model import load_model
+
+    assert load_model(tmp_path / "model.safetensors").config.size == (28, 56)
