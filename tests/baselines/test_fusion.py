@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 import torch
 import train
-from budget import OPTIM, VIEW_AUGMENT, Budget, end_to_end_config
+from budget import OPTIM, RECIPE, VIEW_AUGMENT, Budget, end_to_end_config
 from fusion import Predictor
 
 from panodepth.evaluation.predictors import load_file
 from panodepth.losses import Truth
 from panodepth.sphere import erp_rays, perspective_rays
+from panodepth.training.config import load_config
 from panodepth.types import Panorama
 
 ROOM = torch.tensor([2.0, 1.5, 3.0])
@@ -177,6 +178,11 @@ def test_both_networks_get_the_same_budget(tmp_path):
     config = end_to_end_config(plan, tmp_path)
     batch = train.Training(replace(plan, preset="tiny"), tmp_path / "views").batch()
     assert config.optim == OPTIM
+    ablation = load_config(RECIPE)
+    assert end_to_end_config(Budget(), Path(ablation.run.out)).data == replace(
+        ablation.data, workers=0
+    )
+    assert (ablation.optim, ablation.run.steps) == (OPTIM, Budget().steps)
     assert (config.run.steps, config.data.seed, config.data.first_index) == (3, 0, 0)
     panoramas = config.data.batch * config.data.height * config.data.width
     assert batch.image.shape[0] * batch.image.shape[-2] * batch.image.shape[-1] == panoramas
