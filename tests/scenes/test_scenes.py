@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from panodepth.errors import ConfigError
-from panodepth.scenes import make_scene, patterns, render_batch, render_scenes, textures
+from panodepth.scenes import Priors, make_scene, patterns, render_batch, render_scenes, textures
 from panodepth.scenes.camera import plain_camera
+from panodepth.scenes.furniture import WALL
 from panodepth.scenes.primitives import BOX, Light, Material, Scene
 from panodepth.scenes.render import panorama_grid
 from panodepth.scenes.sky import haze
@@ -193,3 +194,18 @@ def test_shadows_lie_where_the_lamp_is_hidden():
     assert float(lit[floor & (aside < 0.6)].mean()) < 0.5 * float(
         lit[floor & (aside > 1.6) & (aside < 2.2)].mean()
     )
+
+
+def test_priors_say_how_often_rooms_open_and_the_sun_is_out():
+    def sunny(overcast):
+        worlds = [make_scene(4, i, "outdoor", Priors(overcast=overcast)) for i in range(40)]
+        return sum(any(light.sun for light in w.lights) for w in worlds)
+
+    assert (sunny(0.0), sunny(1.0)) == (40, 0)
+    assert 8 <= sunny(Priors().overcast) <= 26  # 16 expected
+
+    def walls(openings):
+        rooms = [make_scene(4, i, "indoor", Priors(openings=openings)) for i in range(30)]
+        return sum(row[6] == WALL for room in rooms for row in room._rows)
+
+    assert walls(0.0) < walls(0.5) < walls(1.0)  # other rooms, behind the openings

@@ -25,7 +25,7 @@ NETWORK = {
 }
 
 
-def render_boxes(seed, indices, height, width, *, kind="mixed", device="cpu"):
+def render_boxes(seed, indices, height, width, *, kind="mixed", device="cpu", priors=None):
     """Coloured boxes, without a ceiling when outdoor; a function of (seed, index)."""
     rays = erp_rays(height, width)
     images, distances, skies = [], [], []

@@ -63,7 +63,10 @@ def test_every_recipe_changes_one_thing_and_builds(path, ablations):
     config = load_config(path)
     base = load_config(path.with_name("full.toml"))
     changed = differences(config.to_dict(), base.to_dict()) - {("run", "out")}
-    assert len(changed) == (0 if path.stem == "full" else 1)
+    if path.stem == "adamw":  # which wants a rate of its own
+        assert changed == {("optim", "kind"), ("optim", "lr")}
+    else:
+        assert len(changed) == (0 if path.stem == "full" else 1)
     assert config.run.out.endswith(path.stem)
     assert ablations.title(path.stem)
     build_network(config.network, (28, 56))

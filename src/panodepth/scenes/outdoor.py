@@ -38,8 +38,11 @@ KINDS: dict[str, tuple[float, Callable[[Site], None]]] = {
 }
 
 
-def outdoor_scene(rng: Rng, kind: str | None = None) -> Scene:
-    """One outdoor world with the camera somewhere free in it; kind: a key of KINDS or None."""
+def outdoor_scene(rng: Rng, kind: str | None = None, overcast: float = 0.6) -> Scene:
+    """One outdoor world with the camera somewhere free in it.
+
+    kind: a key of KINDS or None. overcast: how likely there is no sun.
+    """
     names = list(KINDS)
     while True:
         chosen = kind or str(rng.choice(names, p=[KINDS[n][0] for n in names]))
@@ -49,7 +52,7 @@ def outdoor_scene(rng: Rng, kind: str | None = None) -> Scene:
         if _place_camera(site):
             break
     scene.camera_rotation = camera_rotation(rng)
-    _weather(scene, rng)
+    _weather(scene, rng, rng.random() < overcast)
     return scene
 
 
@@ -71,8 +74,7 @@ def _place_camera(site: Site) -> bool:
     return False
 
 
-def _weather(scene: Scene, rng: Rng) -> None:
-    overcast = rng.random() < 0.6
+def _weather(scene: Scene, rng: Rng, overcast: bool) -> None:
     blue = rng.uniform(0.3, 0.75)
     sky = {
         "gradient": float(rng.uniform(0.3, 0.9)),

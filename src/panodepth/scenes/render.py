@@ -30,6 +30,20 @@ _CPU_PIXELS = 1 << 16  # shaded at once on the CPU: temporaries stay in its cach
 
 
 @dataclass(frozen=True)
+class Priors:
+    """How often something happens, in [0, 1]: what training worlds are chosen by.
+
+    openings: rooms that open into another one. overcast: outdoor worlds without sun.
+    """
+
+    openings: float = 0.5
+    overcast: float = 0.6
+
+
+USUAL = Priors()
+
+
+@dataclass(frozen=True)
 class SceneBatch:
     """B rendered panoramas, or views.
 
@@ -77,15 +91,15 @@ def panorama_grid(height: int, width: int, device: str = "cpu") -> PixelGrid:
     return PixelGrid(rays, direction, tile_size(height, width), 2 * math.pi / width)
 
 
-def make_scene(seed: int, index: int, kind: str = "mixed") -> Scene:
+def make_scene(seed: int, index: int, kind: str = "mixed", priors: Priors = USUAL) -> Scene:
     """The world number `index` of `seed`; the same on every machine and worker."""
     if kind not in _KINDS:
         raise ConfigError(f"scene kind is {kind!r}, expected one of {', '.join(_KINDS)}")
     rng = np.random.default_rng([seed, index])
     indoor = kind == "indoor" if kind != "mixed" else rng.random() < INDOOR_SHARE
     if indoor:
-        return indoor_scene(rng)
-    scene = outdoor_scene(rng)
+        return indoor_scene(rng, priors.openings)
+    scene = outdoor_scene(rng, overcast=priors.overcast)
     air = np.random.default_rng([seed, index, 9])
     if air.random() < HAZY_SHARE:
         scene.sky.setdefault("haze_m", float(np.exp(air.uniform(np.log(120), np.log(2000)))))
@@ -101,14 +115,15 @@ def render_batch(
     kind: str = "mixed",
     device: torch.device | str = "cpu",
     camera: bool = True,
+    priors: Priors = USUAL,
 ) -> SceneBatch:
     """Render the worlds `indices` of `seed` as (height, width) panoramas with width = 2 height.
 
     kind: "mixed", "indoor" or "outdoor". camera: with the faults of lens, stitching, sensor and
-    file; without, only exposure and tone curve. Each panorama depends on (seed, index, kind) alone.
-    Raises ConfigError for another kind.
+    file; without, only exposure and tone curve. priors: of the worlds. Each panorama depends on
+    (seed, index, kind, priors) alone. Raises ConfigError for another kind.
     """
-    scenes = [make_scene(seed, i, kind) for i in indices]
+    scenes = [make_scene(seed, i, kind, priors) for i in indices]
     draw = draw_camera if camera else plain_camera
     grid = panorama_grid(height, width, str(device))
     return render_scenes(scenes, grid, [draw(seed, i) for i in indices])

@@ -39,12 +39,15 @@ class House:
     plots: Ground = field(default_factory=Ground)
 
 
-def indoor_scene(rng: Rng) -> Scene:
-    """One furnished indoor world with the camera in its main room."""
+def indoor_scene(rng: Rng, openings: float = 0.5) -> Scene:
+    """One furnished indoor world with the camera in its main room.
+
+    openings: how likely the room opens into one or two others.
+    """
     for attempt in range(20):
         scene = Scene(indoor=True)
         house, main, ground = House(scene, rng), _main_room(rng), Ground()
-        _shell(house, main, ground)
+        _shell(house, main, ground, openings)
         _built_in(scene, rng, main, ground)
         furnish(scene, rng, main, float(rng.random()), ground)
         lamps(scene, rng, main)
@@ -70,7 +73,7 @@ def _main_room(rng: Rng) -> Room:
     return choose_roof(rng, Room(outline(rng, float(w), float(d)), float(height)))
 
 
-def _shell(house: House, main: Room, ground: Ground) -> None:
+def _shell(house: House, main: Room, ground: Ground, likely: float) -> None:
     """Floor, ceiling and walls of the main room, and of rooms seen through its openings."""
     scene, rng = house.scene, house.rng
     looks = room_looks(rng)
@@ -78,7 +81,9 @@ def _shell(house: House, main: Room, ground: Ground) -> None:
     ceiling(scene, main, looks[2])
     for part in main.parts:
         house.plots.take([(float(x), float(z)) for x, z in part])
-    openings = int(rng.choice([0, 1, 2], p=[0.5, 0.33, 0.17])) * (main.roof != "attic")
+    openings = int(rng.choice(3, p=[1 - likely, 0.66 * likely, 0.34 * likely])) * (
+        main.roof != "attic"
+    )
     outside = rng.random() < 0.05 and main.height > 2.3
     sides = main.sides()
     order = [k for k in rng.permutation(len(sides)).tolist() if sides[k].half > 0.55]

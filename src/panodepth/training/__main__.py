@@ -1,4 +1,4 @@
-"""`python -m panodepth.training --recipe recipes/compact.toml --set run.out=runs/a`"""
+"""Training without typer: `python -m panodepth.training --recipe recipes/compact.toml --set ...`"""
 
 from __future__ import annotations
 

@@ -38,6 +38,9 @@ class ChunkCache:
             "width": data.width,
             "kind": data.kind,
         }
+        priors = {"openings": data.openings, "overcast": data.overcast}
+        if any(priors[k] != getattr(DataConfig, k) for k in priors):  # else as ever: still valid
+            identity |= priors
         key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
         self.folder = root / f"{data.kind}_{data.height}x{data.width}_seed{data.seed}_{key}"
         self.stale = False

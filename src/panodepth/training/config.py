@@ -36,6 +36,7 @@ AT_LEAST_1 = (
     *("run.steps", "run.log_every", "run.save_every", "run.keep"),
 )
 SHARES = (
+    *("data.openings", "data.overcast"),
     *("loss.consistency_share", "optim.cooldown", "optim.final_lr"),
     *(f"augment.{name}" for name in ("flip", "tilt", "blur", "nadir")),
 )
@@ -58,6 +59,8 @@ class DataConfig:
     width: int = 252
     batch: int = 16
     kind: str = "mixed"
+    openings: float = 0.5  # share of rooms that open into another one
+    overcast: float = 0.6  # share of outdoor worlds without sun
     seed: int = TRAINING_SEED
     first_index: int = 0  # of the scenes; a later run can start where an earlier one ended
     chunk: int = 256  # panoramas rendered as one unit

@@ -87,6 +87,8 @@ def render_stored(
     renderer: Renderer, data: DataConfig, indices: Sequence[int], *, seed: int | None = None
 ) -> Stored:
     """Render scenes and put them into the stored form, on `data.render_device`."""
+    from panodepth.scenes import Priors
+
     scene = renderer(
         data.seed if seed is None else seed,
         list(indices),
@@ -94,6 +96,7 @@ def render_stored(
         data.width,
         kind=data.kind,
         device=data.render_device,
+        priors=Priors(data.openings, data.overcast),
     )
     image = (scene.image * 255.0 + 0.5).clamp_(0, 255).to(torch.uint8)
     unknown = torch.where(scene.sky, torch.inf, 0.0)
