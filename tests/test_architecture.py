@@ -29,8 +29,11 @@ ALLOWED: dict[str, set[str]] = {
     "data": {"sphere", *PLAIN},
     "inference": {"sphere", "model", "export", "device", *PLAIN},
     "evaluation": {"sphere", "data", *PLAIN},
-    "curation": {"sphere", "data", "scenes", *PLAIN},
-    "training": {"device", "sphere", "model", "losses", "data", "scenes", "evaluation", *PLAIN},
+    "curation": {"device", "sphere", "data", "scenes", *PLAIN},
+    "training": {
+        *("device", "sphere", "model", "losses", "data", "scenes", "evaluation", "curation"),
+        *PLAIN,
+    },
     "app": {"inference", "export", *PLAIN},
     "server": {"inference", "export", *PLAIN},
 }

@@ -38,7 +38,7 @@ def test_known_pixels_are_kept_and_the_rest_does_not_matter(name: str) -> None:
 
 def test_an_unknown_painter_names_the_known_ones() -> None:
     with pytest.raises(ConfigError, match="diffuse"):
-        make_outpainter("flux")
+        make_outpainter("crayon")
 
 
 def test_same_seed_same_bytes_another_seed_other_grain() -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from panodepth.cli.options import DONE, SOME_FAILED, AsJson, parse_size
+from panodepth.cli.options import DONE, SOME_FAILED, AsJson, Device, Dtype, parse_size
 
 
 def curate(
@@ -18,7 +18,10 @@ def curate(
     ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for shards and report.")],
     size: Annotated[str, typer.Option(metavar="HxW", help="Of the panoramas.")] = "512x1024",
-    outpainter: Annotated[str, typer.Option(help="diffuse or none.")] = "diffuse",
+    outpainter: Annotated[
+        str,
+        typer.Option(help="diffuse, none; flux, flux2-klein: docs/outpainting.md."),
+    ] = "diffuse",
     orientation: Annotated[str, typer.Option(help="level, front or random.")] = "level",
     seed: Annotated[int, typer.Option(min=0)] = 0,
     workers: Annotated[int, typer.Option(min=1, help="Processes; the bytes stay the same.")] = 1,
@@ -33,14 +36,42 @@ def curate(
     estimate: Annotated[
         str | None, typer.Option(metavar="MODEL[:FORM]", help="Depth by a transformers model.")
     ] = None,
+    paint_model: Annotated[
+        str,
+        typer.Option(metavar="MODEL", help="Out-painter: folder or hub id[@revision]."),
+    ] = "",
+    lora: Annotated[
+        str, typer.Option(metavar="FILE", help="LoRA for it: .safetensors, or hub ORG/NAME:FILE.")
+    ] = "",
+    prompt: Annotated[str, typer.Option(help="What it is told to paint.")] = "",
+    paint_steps: Annotated[int | None, typer.Option(min=1, help="Its denoising steps.")] = None,
+    guidance: Annotated[float | None, typer.Option(min=0, help="Its guidance.")] = None,
+    paint_height: Annotated[int | None, typer.Option(help="Rows it works on; else --size.")] = None,
+    paint_licence: Annotated[str, typer.Option(help="Licence of its weights, if untold.")] = "",
+    device: Device = "auto",
+    dtype: Dtype = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Turn perspective RGB-D into panoramic training shards; goes on where it left off."""
     shape = parse_size(size)
     from panodepth.curation.command import Request, prepare
+    from panodepth.curation.outpainters.settings import PaintSettings
 
+    painting = PaintSettings(
+        model=paint_model,
+        lora=lora,
+        prompt=prompt,
+        steps=paint_steps,
+        guidance=guidance,
+        height=paint_height,
+        licence=paint_licence,
+        device=device,
+        dtype=dtype,
+    )
     choices = (outpainter, orientation, seed, workers, chunk, count, stitch, image, distance)
-    run = prepare(Request(source, out, shape, *choices, limits=limit, estimate=estimate))
+    run = prepare(
+        Request(source, out, shape, *choices, limits=limit, estimate=estimate, painting=painting)
+    )
 
     from tqdm import tqdm
 

@@ -76,7 +76,7 @@ class Job:
 
 
 def make_tools(job: Job) -> Tools:
-    return Tools(make_outpainter(job.plan.outpainter), job.estimator)
+    return Tools(make_outpainter(job.plan.outpainter, job.plan.painting), job.estimator)
 
 
 def do_chunk(job: Job, number: int, tools: Tools, tell: Callable[[bool], None]) -> None:

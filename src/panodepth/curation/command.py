@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 from panodepth.curation.estimate import TransformersEstimator
+from panodepth.curation.outpainters.settings import PaintSettings
 from panodepth.curation.pipeline import Options, Outcome, Progress, curate, pending_units
 from panodepth.curation.quality import Limits
 from panodepth.curation.report import write_report
@@ -37,6 +38,7 @@ class Request:
     distance: str = "npy"
     limits: Sequence[str] = ()
     estimate: str | None = None
+    painting: PaintSettings = field(default_factory=PaintSettings)
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ def prepare(request: Request) -> Prepared:
         limits=Limits.parse(list(request.limits)),
         seed=request.seed,
         stitch=request.stitch,
+        painting=request.painting,
     )
     encoding = Encoding(cast(Any, request.image), cast(Any, request.distance))
     options = Options(request.workers, request.chunk, 0, request.count, encoding)

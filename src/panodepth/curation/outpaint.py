@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from panodepth.curation.outpainters.settings import PAINTERS, PaintSettings
 from panodepth.errors import ConfigError
 from panodepth.types import BoolArray, ByteArray, FloatArray
 
@@ -89,7 +90,7 @@ class Diffusion:
         if known.all() or not known.any():
             return image.copy()
         base = _diffused(image, known)
-        noisy = base + _seam(image, base, known)
+        noisy = base + border_correction(image, base, known)
         if self.texture > 0:
             noise = _field(height, seed)
             noisy += (self.texture * _grain(image, base, known) * noise)[..., None]
@@ -100,10 +101,20 @@ class Diffusion:
 OUTPAINTERS: dict[str, Callable[[], Outpainter]] = {"none": NoOutpainting, "diffuse": Diffusion}
 
 
-def make_outpainter(name: str) -> Outpainter:
-    """The out-painter `name`, a key of OUTPAINTERS. Raises ConfigError."""
+def make_outpainter(name: str, settings: PaintSettings | None = None) -> Outpainter:
+    """The out-painter `name`, a key of OUTPAINTERS or a learned one of PAINTERS.
+
+    settings: of a learned one; its weights are found here, and loaded when it first paints. Raises
+    ConfigError, and ModelError for weights that cannot be had.
+    """
+    if name in PAINTERS:
+        from panodepth.curation.outpainters.painter import open_painter
+
+        return open_painter(name, settings or PaintSettings())
     if name not in OUTPAINTERS:
-        raise ConfigError(f"out-painter {name!r}; choose one of {', '.join(OUTPAINTERS)}")
+        raise ConfigError(
+            f"out-painter {name!r}; choose one of {', '.join([*OUTPAINTERS, *PAINTERS])}"
+        )
     return OUTPAINTERS[name]()
 
 
@@ -189,7 +200,7 @@ def _gaussians(height: int) -> tuple[_Gaussian, ...]:
     return tuple(blurs)
 
 
-def _seam(image: ByteArray, base: FloatArray, known: BoolArray) -> FloatArray:
+def border_correction(image: ByteArray, base: FloatArray, known: BoolArray) -> FloatArray:
     """(H, W, 3): what is missing at the border of the known, carried outwards and fading."""
     reach = max(3, round(SEAM_PIXELS * known.shape[0] / 512)) | 1
     weighted = np.empty((*known.shape, 4), np.float32)

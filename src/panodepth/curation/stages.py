@@ -15,6 +15,7 @@ import numpy as np
 from panodepth.curation.estimate import DepthEstimator, align_scales, estimate_depth
 from panodepth.curation.frame import Frame, Matrix, Rejected
 from panodepth.curation.outpaint import Outpainter
+from panodepth.curation.outpainters.settings import PAINTERS, PaintSettings
 from panodepth.curation.project import Placed, place
 from panodepth.curation.quality import Limits, judge, measure, perceptual_hash, without_flying
 from panodepth.curation.stitch import stitch
@@ -33,6 +34,7 @@ class Plan:
     size: (H, W) of the panoramas. orientation: "level", by the pose where its world is level (else
     a little pitch and roll), turned by a random yaw; "front", to the panorama's centre; "random",
     uniform over all rotations. keep_flying: leave pixels that float between two surfaces.
+    painting: how a learned out-painter paints; others have no use for it.
     """
 
     size: tuple[int, int] = (512, 1024)
@@ -42,6 +44,7 @@ class Plan:
     seed: int = 0
     keep_flying: bool = False
     stitch: bool = False
+    painting: PaintSettings = field(default_factory=PaintSettings)
 
     def __post_init__(self) -> None:
         height, width = self.size
@@ -56,7 +59,10 @@ class Plan:
 
     def describe(self) -> dict[str, Any]:
         """Plain JSON of everything that the bytes of a sample depend on."""
-        return {**asdict(self), "size": list(self.size)}
+        said = {**asdict(self), "size": list(self.size)}
+        del said["painting"]
+        learned = self.outpainter in PAINTERS
+        return {**said, "painting": self.painting.describe()} if learned else said
 
 
 @dataclass(frozen=True)

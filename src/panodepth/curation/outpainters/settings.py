@@ -1,0 +1,58 @@
+"""What a learned out-painter is asked for, and which ones there are. Plain values, no torch."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from panodepth.errors import ConfigError
+
+PROMPT = (
+    "A photorealistic 360 degree equirectangular panorama of one continuous place, seamless all "
+    "round, with a level horizon and natural light"
+)
+
+# Name -> (diffusers pipeline, the weights used when none are named).
+PAINTERS = {
+    "flux": ("FluxFillPipeline", "black-forest-labs/FLUX.1-Fill-dev"),
+    "flux2-klein": ("Flux2KleinInpaintPipeline", "black-forest-labs/FLUX.2-klein-4B"),
+}
+
+
+@dataclass(frozen=True)
+class PaintSettings:
+    """How a learned out-painter paints.
+
+    model: hub id, "ID@REVISION", or a folder in diffusers' layout; "" = the painter's own. lora:
+    a .safetensors file, or "ORG/NAME:FILE" on the hub; lora_scale: its strength. prompt: "" = the
+    one of the LoRA's training, else PROMPT. steps, guidance: None = the model's usual. height: rows
+    of the panorama that the model works on; None = as asked, rounded up to its grid. licence: of
+    the weights, where nothing else tells. device, dtype: as elsewhere ("auto", "cuda:1",
+    "bfloat16"). Raises ConfigError for numbers out of range.
+    """
+
+    model: str = ""
+    lora: str = ""
+    lora_scale: float = 1.0
+    prompt: str = ""
+    steps: int | None = None
+    guidance: float | None = None
+    height: int | None = None
+    licence: str = ""
+    device: str = "auto"
+    dtype: str = "auto"
+
+    def __post_init__(self) -> None:
+        for name, least in (("steps", 1), ("height", 32)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ConfigError(f"{name} is {value}; at least {least}")
+        for name in ("guidance", "lora_scale"):
+            value = getattr(self, name)
+            if value is not None and not (math.isfinite(value) and value >= 0):
+                raise ConfigError(f"{name} is {value}; give a number from 0 up")
+
+    def describe(self) -> dict[str, Any]:
+        """Plain JSON of what decides the pixels; not where they are computed."""
+        return {key: value for key, value in asdict(self).items() if key != "device"}
