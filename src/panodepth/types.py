@@ -57,20 +57,16 @@ class Prediction:
     @cached_property
     def points(self) -> FloatArray:
         """(H, W, 3) float32, distance times the unit ray of each pixel; unit as `distance`."""
-        import torch
+        from panodepth.erp import distance_to_points
 
-        from panodepth.sphere import distance_to_points
-
-        return distance_to_points(torch.from_numpy(self.distance)).numpy()
+        return np.asarray(distance_to_points(self.distance), np.float32)
 
     @cached_property
     def normals(self) -> FloatArray:
         """(H, W, 3) float32 unit surface normals that face the camera (normal · ray < 0)."""
-        import torch
+        from panodepth.erp import distance_to_normals
 
-        from panodepth.sphere import distance_to_normals
-
-        return distance_to_normals(torch.from_numpy(self.distance)).numpy()
+        return np.asarray(distance_to_normals(self.distance), np.float32)
 
     def save(self, path: str | Path, formats: Sequence[str] | None = None) -> list[Path]:
         """Write the prediction and return the files written.

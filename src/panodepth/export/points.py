@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from panodepth.erp import axis_angles, lonlat_points
 from panodepth.errors import OutputError
 from panodepth.export.atomic import atomic
 from panodepth.export.glb import ARRAY_BUFFER, POINTS, Glb
@@ -105,18 +106,6 @@ def grid_points(prediction: Prediction, rows: slice, columns: slice) -> npt.NDAr
     Made for these pixels alone, with sines per row and column: the whole (H, W, 3) array of a 16K
     panorama would take 1.6 GB.
     """
-    import torch
-
-    from panodepth.sphere import pixels_to_lonlat
-
-    height, width = prediction.distance.shape
-    diagonal = np.repeat(np.arange(max(height, width))[:, None] + 0.5, 2, axis=1)
-    lonlat = pixels_to_lonlat(torch.from_numpy(diagonal), height, width).numpy()
-    lon, lat = lonlat[:width, 0][columns], lonlat[:height, 1][rows]
-    distance = prediction.distance[rows, columns]
-    level = distance * np.cos(lat).astype(np.float32)[:, None]
-    points = np.empty((*distance.shape, 3), np.float32)
-    np.multiply(level, np.sin(lon).astype(np.float32), out=points[..., 0])
-    np.multiply(distance, np.sin(lat).astype(np.float32)[:, None], out=points[..., 1])
-    np.multiply(level, np.cos(lon).astype(np.float32), out=points[..., 2])
-    return points
+    lon, lat = axis_angles(*prediction.distance.shape)
+    points = lonlat_points(prediction.distance[rows, columns], lon[columns], lat[rows])
+    return np.asarray(points, np.float32)

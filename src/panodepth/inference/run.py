@@ -14,7 +14,7 @@ from panodepth.errors import OutputError, PanodepthError
 from panodepth.export import output_paths
 from panodepth.images import ImageData, read_image
 from panodepth.inference.inputs import InputFile, find_mask
-from panodepth.inference.predictor import Predictor, SkyMode
+from panodepth.inference.stages import BasePredictor, SkyMode
 from panodepth.types import Prediction
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -72,7 +72,7 @@ def is_complete(item: InputFile, options: RunOptions) -> bool:
 
 
 def predict_files(
-    predictor: Predictor,
+    predictor: BasePredictor,
     items: Sequence[InputFile],
     options: RunOptions,
     done: Callable[[FileResult], None],
@@ -116,7 +116,7 @@ class _Job:
 
 
 def _predict_batch(
-    predictor: Predictor,
+    predictor: BasePredictor,
     batch: Sequence[InputFile],
     options: RunOptions,
     finish: Callable[[FileResult], None],
@@ -138,7 +138,7 @@ def _predict_batch(
 
 
 def _predicted(
-    predictor: Predictor, jobs: list[_Job], options: RunOptions
+    predictor: BasePredictor, jobs: list[_Job], options: RunOptions
 ) -> list[tuple[_Job, Prediction | Exception]]:
     """Predict jobs together; when that fails, one by one, so that only the bad ones fail."""
     if not jobs:
