@@ -42,6 +42,10 @@ def evaluate(
         bool, typer.Option("--rotation", help="Consistency when the camera is turned.")
     ] = False,
     workers: Annotated[int, typer.Option(min=1, help="Processes, each with its predictor.")] = 1,
+    engine: Annotated[
+        str, typer.Option(help="local, or ray: workers on the cluster of RAY_ADDRESS.")
+    ] = "local",
+    gpus: Annotated[float, typer.Option(min=0, help="GPUs of each of Ray's workers.")] = 0.0,
     threads: Annotated[int, typer.Option(min=1, help="Threads of each process.")] = 1,
     part: Annotated[
         str | None, typer.Option(metavar="I/N", help="Only part I of N, e.g. on N machines.")
@@ -89,6 +93,8 @@ def evaluate(
         part=chosen_part,
         compare=tuple(compare),
         pictures=pictures,
+        engine=engine,
+        gpus=gpus,
     )
     silent = quiet or not sys.stderr.isatty()
     total = len(tasks(datasets, chosen_part))

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,10 @@ from panodepth.evaluation import pictures, report
 from panodepth.evaluation.datasets import Dataset, dataset_kinds
 from panodepth.evaluation.journal import Row
 from panodepth.evaluation.page import Shown, html
-from panodepth.evaluation.runner import Place, Run, run_all, sample
+from panodepth.evaluation.runner import Engine, Place, Run, local_results, run_all, sample
 from panodepth.evaluation.scoring import compare, predict
 
+ENGINES = ("local", "ray")
 PAGE_FILE, MARKDOWN_FILE, CSV_FILE = "index.html", "report.md", "images.csv"
 
 
@@ -30,6 +32,7 @@ class Options:
     name: the predictor, for people and for telling runs apart. identity: what else tells two
     predictors of one name apart, e.g. a file's size and time. part: (i, n), see `runner.Place`.
     compare: folders of earlier runs. pictures: worst and median samples shown, each, per dataset.
+    engine: of ENGINES. gpus: of each of Ray's workers.
     """
 
     name: str
@@ -38,6 +41,8 @@ class Options:
     part: tuple[int, int] | None = None
     compare: tuple[str, ...] = ()
     pictures: int = 3
+    engine: str = "local"
+    gpus: float = 0.0
 
 
 def evaluate_run(
@@ -52,13 +57,25 @@ def evaluate_run(
         _need_scipy()
     others = [report.read_report(folder) for folder in options.compare]
     place = Place(out, header(run, options), options.part)
-    rows = run_all(run, place, options.workers, on_row)
+    rows = run_all(run, place, options.workers, on_row, engine=find_engine(options))
     kinds = dataset_kinds(run.datasets)
     made = report.build(rows, run.protocol, kinds, place.header)
     if options.part is None:
         shown = _pictures(run, rows, options.pictures)
         write_report(out, rows, made, others, shown)
     return made
+
+
+def find_engine(options: Options) -> Engine:
+    """Who does the work. Raises ConfigError for an unknown engine, or one that is not installed."""
+    if options.engine == "local":
+        return local_results
+    if options.engine != "ray":
+        raise ConfigError(f"--engine is {options.engine!r}; choose one of {', '.join(ENGINES)}")
+    from panodepth.evaluation.ray_engine import import_ray, ray_results
+
+    import_ray()  # fails now
+    return partial(ray_results, gpus=options.gpus)
 
 
 def header(run: Run, options: Options) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Datasets through a predictor and a protocol, in this process or in several, resumable.
+"""Datasets through a predictor and a protocol, in this process or in many, resumable.
 
 Every sample is predicted and measured by itself, on a fixed number of threads: the numbers do not
 depend on how many workers there are, nor on who measured what.
@@ -52,12 +52,22 @@ class Place:
     part: tuple[int, int] | None = None
 
 
+Engine = Callable[[Run, Sequence[Task], int], Iterator[tuple[Task, Row]]]
+"""Run, tasks, number of workers: each task with its row, as they are done."""
+
+
 def run_all(
-    run: Run, place: Place, workers: int = 1, on_row: Callable[[Row], None] | None = None
+    run: Run,
+    place: Place,
+    workers: int = 1,
+    on_row: Callable[[Row], None] | None = None,
+    *,
+    engine: Engine | None = None,
 ) -> list[Row]:
     """Measure what is not measured yet; returns all rows in the order of the datasets.
 
-    on_row: told of every row, those of earlier runs first.
+    on_row: told of every row, those of earlier runs first. engine: who does the work; default:
+    processes of this machine. The numbers are the same bits with any.
     Raises ConfigError, ModelError or OutputError when nothing can start or go on; what was
     measured until then is kept.
     """
@@ -74,7 +84,7 @@ def run_all(
             if on_row:
                 on_row(row)
     with open_journal(place.folder, place.header, place.part) as journal:
-        for task, row in _results(run, pending, workers):
+        for task, row in (engine or local_results)(run, pending, workers):
             journal.add(row)
             rows[task] = row
             if on_row:
@@ -88,8 +98,8 @@ def tasks(datasets: Sequence[Dataset], part: tuple[int, int] | None = None) -> l
     return all_tasks if part is None else all_tasks[part[0] - 1 :: part[1]]
 
 
-def _results(run: Run, pending: Sequence[Task], workers: int) -> Iterator[tuple[Task, Row]]:
-    """Each pending task with its row, as they are done."""
+def local_results(run: Run, pending: Sequence[Task], workers: int) -> Iterator[tuple[Task, Row]]:
+    """Each pending task with its row, as they are done, in this process or in `workers` others."""
     if not pending:
         return
     if workers <= 1:
@@ -126,11 +136,15 @@ def _start_worker(run: Run) -> None:
 
 
 def _work(task: Task) -> Row:
-    run: Run = _worker["run"]
-    if "predictor" not in _worker:  # here and not at the start, so that its error gets back
+    return score_task(_worker["run"], _worker, task)
+
+
+def score_task(run: Run, kept: dict[str, Any], task: Task) -> Row:
+    """`score_sample` in a worker process; kept: holds the predictor from one call to the next."""
+    if "predictor" not in kept:  # here and not at the start, so that its error gets back
         _set_threads(run.threads)
-        _worker["predictor"] = run.make_predictor()
-    return score_sample(run, _worker["predictor"], task)
+        kept["predictor"] = run.make_predictor()
+    return score_sample(run, kept["predictor"], task)
 
 
 def score_sample(run: Run, predictor: Predictor, task: Task) -> Row:
