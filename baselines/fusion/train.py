@@ -1,11 +1,12 @@
-"""Train the perspective model of the fusion baseline, or its end-to-end rival of equal budget.
+"""Train the perspective model of the fusion baseline within the budget of an end-to-end recipe.
 
     python baselines/fusion/train.py --out runs/perspective
-    python baselines/fusion/train.py --out runs/end_to_end --network end-to-end
+    panodepth train --recipe recipes/ablations/full.toml  # its end-to-end rival
 
-The perspective model sees pinhole views of our worlds in the directions in which it is used, turned
-by any yaw. What both share is in budget.py; README.md says what is left different. Ctrl-C saves and
-the same command goes on. The result is OUT/model.safetensors.
+Preset, worlds, steps, pixels a step, times each world is seen, optimiser, schedule, average and
+precision are the recipe's. Where it has one panorama of H × 2H, the perspective model has two views
+of H × H and 90°, in directions in which it is used, turned by any yaw. README.md says what is left
+different. Ctrl-C saves and the same command goes on. The result is OUT/model.safetensors.
 """
 
 from __future__ import annotations
@@ -14,23 +15,24 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from budget import OPTIM, VIEW_AUGMENT, VIEWS, Budget, end_to_end_config
 from icosahedron import FOV_DEG, view_angles
 from networks import perspective_config
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from panodepth.device import has_fast_bfloat16
-from panodepth.errors import PanodepthError
+from panodepth.device import choose_device
+from panodepth.errors import ConfigError, PanodepthError
 from panodepth.losses import Truth, anchor, log_alignment, masked_mean
 from panodepth.model import SphereViT, save_model
 from panodepth.scenes import ViewSpec, render_views
 from panodepth.training.augment import augment
+from panodepth.training.config import TrainConfig, load_config
 from panodepth.training.optim import (
     MovingAverage,
     build_optimizer,
@@ -40,7 +42,10 @@ from panodepth.training.optim import (
     set_learning_rate,
 )
 from panodepth.training.samples import Batch
+from panodepth.training.setup import use_bf16
 
+RECIPE = Path(__file__).parents[2] / "recipes" / "ablations" / "full.toml"
+VIEWS = 2  # of each world: together as many pixels as its panorama
 MODEL_FILE, STATE_FILE, LOG_FILE = "model.safetensors", "state.safetensors", "log.jsonl"
 GRADIENT, ANCHOR, SKY = 0.5, 0.02, 0.2  # weights beside the distance term
 ANCHOR_TARGET = 2.0  # as in panodepth.losses
@@ -57,18 +62,28 @@ def directions(world: int) -> list[list[float]]:
 
 
 @torch.no_grad()
-def render_block(budget: Budget, number: int) -> Batch:
+def render_block(config: TrainConfig, number: int, device: torch.device) -> Batch:
     """The views of the worlds that are new in step `number`; (worlds · VIEWS, ...)."""
-    size, fov = (budget.size, budget.size), float(np.radians(FOV_DEG))
+    data, count = config.data, new_worlds(config)
+    size, fov = (data.height, data.height), float(np.radians(FOV_DEG))
     made = []
-    for world in range(number * budget.worlds, (number + 1) * budget.worlds):
+    for world in range(number * count, (number + 1) * count):
+        world += data.first_index
         spec = ViewSpec(size, fov, directions(world))
-        film = render_views(budget.seed, [world], spec, device=budget.device)
+        film = render_views(data.seed, [world], spec, kind=data.kind, device=device)
         valid = film.distance[0] > 0
         truth = (torch.where(valid, film.distance[0], 1.0), valid, film.sky[0])
         made.append((film.image[0], *truth))
     image, distance, valid, sky = (torch.cat(parts) for parts in zip(*made, strict=True))
     return Batch(image, Truth(distance, valid, sky))
+
+
+def new_worlds(config: TrainConfig) -> int:
+    """Worlds that a step sees for the first time, as many as end to end. Raises ConfigError."""
+    data = config.data
+    if data.batch % data.reuse:
+        raise ConfigError(f"data.batch = {data.batch} must be a multiple of reuse = {data.reuse}")
+    return data.batch // data.reuse
 
 
 def view_loss(log_distance: Tensor, sky_logit: Tensor | None, truth: Truth) -> Tensor:
@@ -102,15 +117,19 @@ def view_loss(log_distance: Tensor, sky_logit: Tensor | None, truth: Truth) -> T
 class Training:
     """One run of the perspective model: its network, optimiser and average, kept in `out`."""
 
-    def __init__(self, budget: Budget, out: Path) -> None:
-        self.budget, self.out = budget, out
-        torch.manual_seed(budget.seed)
-        config = perspective_config(budget.preset, budget.size)
-        self.model = SphereViT(config).to(budget.device)
-        self.optimizer = build_optimizer(self.model, OPTIM, config.depth)
-        self.average = MovingAverage(self.model, OPTIM.ema)
-        self.device = torch.device(budget.device)
-        self.bf16 = has_fast_bfloat16(self.device)
+    def __init__(self, config: TrainConfig, out: Path) -> None:
+        self.config, self.out = config, out
+        new_worlds(config)  # may raise
+        self.device = choose_device(config.run.device)
+        self.bf16 = use_bf16(config.run, self.device)
+        torch.manual_seed(config.run.seed)
+        network = perspective_config(config.network.preset, config.data.height)
+        self.model = SphereViT(network).to(self.device)
+        self.optimizer = build_optimizer(self.model, config.optim, network.depth)
+        self.average = MovingAverage(self.model, config.optim.ema)
+        # Mirrored and recoloured as panoramas are; what turns a sphere, or lies at its poles or
+        # its seam, has no counterpart.
+        self.augment = replace(config.augment, roll=False, tilt=0.0, blur=0.0, nadir=0.0)
         self.step = 0
         self._blocks: dict[int, Batch] = {}
         if (out / STATE_FILE).is_file():
@@ -118,52 +137,57 @@ class Training:
 
     def batch(self) -> Batch:
         """The views of this step: those of its new worlds, and of the worlds just before."""
-        budget = self.budget
-        wanted = [max(0, self.step - k) for k in range(budget.reuse)]
-        known = self._blocks
-        self._blocks = {n: known.get(n) or render_block(budget, n) for n in set(wanted)}
-        seeds = [(budget.seed << 40) + self.step * budget.reuse + k for k in range(len(wanted))]
-        parts = [
-            augment(self._blocks[n], VIEW_AUGMENT, s) for n, s in zip(wanted, seeds, strict=True)
-        ]
+        reuse, known = self.config.data.reuse, self._blocks
+        wanted = [max(0, self.step - k) for k in range(reuse)]
+        self._blocks = {
+            n: known.get(n) or render_block(self.config, n, self.device) for n in set(wanted)
+        }
+        first = (self.config.run.seed << 40) + self.step * reuse
+        parts = [augment(self._blocks[n], self.augment, first + k) for k, n in enumerate(wanted)]
         truth = Truth(*(torch.cat(x) for x in zip(*(p.truth for p in parts), strict=True)))
         return Batch(torch.cat([p.image for p in parts]), truth)
 
     def train_step(self) -> Tensor:
         """Move the weights by one batch; returns the loss, (). Raises when it is not finite."""
         image, truth = self.batch()
-        set_learning_rate(self.optimizer, learning_rate(self.step, self.budget.steps, OPTIM))
+        optim = self.config.optim
+        rate = learning_rate(self.step, self.config.run.steps, optim)
+        set_learning_rate(self.optimizer, rate)
         self.model.train()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             raw, logit = self.model.forward_raw(image)
-        loss = view_loss(
-            raw.float() + ANCHOR_TARGET, None if logit is None else logit.float(), truth
-        )
+        sky_logit = None if logit is None else logit.float()
+        loss = view_loss(raw.float() + ANCHOR_TARGET, sky_logit, truth)
         if not bool(torch.isfinite(loss)):
             raise PanodepthError(f"the loss of step {self.step} is not finite")
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), OPTIM.grad_clip)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), optim.grad_clip)
         self.optimizer.step()
         self.average.update()
         self.step += 1
         return loss.detach()
+
+    def identity(self) -> dict[str, Any]:
+        """What a resumed run must share: all of the recipe but where it runs and what it keeps."""
+        values: dict[str, Any] = json.loads(json.dumps(self.config.to_dict()))
+        values["run"] = {key: values["run"][key] for key in ("steps", "seed")}
+        return values
 
     def save(self) -> None:
         """The averaged model, and all that is needed to go on; each file whole or not there."""
         self.out.mkdir(parents=True, exist_ok=True)
         averaged = SphereViT(self.model.config)
         averaged.load_state_dict({n: t.cpu() for n, t in self.average.tensors().items()})
-        about = {"trained": json.dumps({**asdict(self.budget), "step": self.step})}
+        about = {"trained": json.dumps({**self.identity(), "step": self.step})}
         save_model(averaged, self.out / MODEL_FILE, about)
         state = {f"model.{n}": t for n, t in self.model.state_dict().items()}
         state |= {f"average.{n}": t for n, t in self.average.tensors().items()}
         state |= {f"optim.{n}": t for n, t in flat_state(self.optimizer, self.model).items()}
         temporary = self.out / f".{STATE_FILE}.tmp"
         kept = {n: t.detach().cpu().contiguous() for n, t in state.items()}
-        save_file(
-            kept, temporary, {"step": str(self.step), "budget": json.dumps(asdict(self.budget))}
-        )
+        facts = {"step": str(self.step), "identity": json.dumps(self.identity())}
+        save_file(kept, temporary, facts)
         temporary.replace(self.out / STATE_FILE)
 
     def _resume(self) -> None:
@@ -172,9 +196,9 @@ class Training:
         path = self.out / STATE_FILE
         with safe_open(path, "pt") as file:
             about = file.metadata()
-        if json.loads(about["budget"]) != asdict(self.budget):
-            raise PanodepthError(f"{path}: of a run with another budget; choose another --out")
-        state = load_file(path, device=self.budget.device)
+        if json.loads(about["identity"]) != self.identity():
+            raise ConfigError(f"{path}: of a run with another recipe; choose another --out")
+        state = load_file(path, device=str(self.device))
 
         def part(name: str) -> dict[str, Tensor]:
             return {k.removeprefix(name): v for k, v in state.items() if k.startswith(name)}
@@ -185,22 +209,20 @@ class Training:
         load_flat_state(self.optimizer, self.model, part("optim."))
 
 
-def train_perspective(budget: Budget, out: Path) -> bool:
+def train_views(config: TrainConfig, out: Path) -> bool:
     """Train from where `out` left off; whether the end was reached. Raises PanodepthError."""
     from tqdm import tqdm
 
-    run = Training(budget, out)
+    run, steps = Training(config, out), config.run.steps
     out.mkdir(parents=True, exist_ok=True)
-    steps = budget.steps
     bar = tqdm(total=steps, initial=run.step, unit="step", disable=not sys.stderr.isatty())
-    with bar, (out / LOG_FILE).open("a", encoding="utf-8") as log:
+    with bar, (out / LOG_FILE).open("a", encoding="utf-8", buffering=1) as log:
         try:
             while run.step < steps:
                 loss = float(run.train_step())
                 log.write(json.dumps({"step": run.step, "loss": loss}) + "\n")
                 bar.update(1)
-                if run.step % budget.save_every == 0:
-                    log.flush()
+                if run.step % config.run.save_every == 0:
                     run.save()
         except KeyboardInterrupt:
             print(f"stopped at step {run.step}; the same command goes on", file=sys.stderr)
@@ -208,27 +230,15 @@ def train_perspective(budget: Budget, out: Path) -> bool:
     return run.step >= steps
 
 
-def train_end_to_end(budget: Budget, out: Path) -> bool:
-    """The same for the whole panorama's network: `panodepth train` within the budget."""
-    from panodepth.training.trainer import train
-
-    return train(end_to_end_config(budget, out)).finished
-
-
-NETWORKS = {"perspective": train_perspective, "end-to-end": train_end_to_end}
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train to the end or to Ctrl-C; returns the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--network", choices=NETWORKS, default="perspective")
-    for name, value in asdict(Budget()).items():
-        parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
-    chosen = vars(parser.parse_args(arguments))
-    out, train_network = chosen.pop("out"), NETWORKS[chosen.pop("network")]
+    parser.add_argument("--recipe", type=Path, default=RECIPE)
+    parser.add_argument("--set", action="append", default=[], dest="settings", metavar="KEY=VALUE")
+    chosen = parser.parse_args(arguments)
     try:
-        return 0 if train_network(Budget(**chosen), out) else 1
+        return 0 if train_views(load_config(chosen.recipe, chosen.settings), chosen.out) else 1
     except PanodepthError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

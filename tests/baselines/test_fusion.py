@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import icosahedron
@@ -13,9 +12,9 @@ import numpy as np
 import pytest
 import torch
 import train
-from budget import OPTIM, RECIPE, VIEW_AUGMENT, Budget, end_to_end_config
 from fusion import Predictor
 
+from panodepth.errors import ConfigError
 from panodepth.evaluation.predictors import load_file
 from panodepth.losses import Truth
 from panodepth.sphere import erp_rays, perspective_rays
@@ -173,45 +172,39 @@ def test_a_view_that_is_all_sky_teaches_the_sky_alone():
     assert torch.isfinite(log.grad).all()
 
 
-def test_both_networks_get_the_same_budget(tmp_path):
-    plan = Budget(steps=3, size=28, worlds=2)
-    config = end_to_end_config(plan, tmp_path)
-    batch = train.Training(replace(plan, preset="tiny"), tmp_path / "views").batch()
-    assert config.optim == OPTIM
-    ablation = load_config(RECIPE)
-    assert end_to_end_config(Budget(), Path(ablation.run.out)).data == replace(
-        ablation.data, workers=0
-    )
-    assert (ablation.optim, ablation.run.steps) == (OPTIM, Budget().steps)
-    assert (config.run.steps, config.data.seed, config.data.first_index) == (3, 0, 0)
-    panoramas = config.data.batch * config.data.height * config.data.width
-    assert batch.image.shape[0] * batch.image.shape[-2] * batch.image.shape[-1] == panoramas
-    # worlds: as many new ones a step
-    assert config.data.batch == config.data.reuse * plan.worlds
-    assert [config.augment.flip, config.augment.brightness] == [
-        VIEW_AUGMENT.flip,
-        VIEW_AUGMENT.brightness,
-    ]
+TINY = ["network.preset=tiny", "data.height=28", "data.width=56", "data.batch=2", "data.chunk=8"]
+TINY += ["run.steps=4", "run.save_every=2", "optim.warmup=1", "run.device=cpu"]
 
 
-def test_each_world_is_seen_again_in_the_next_step(tmp_path):
-    run = train.Training(Budget(preset="tiny", size=28, worlds=1), tmp_path)
+def test_a_step_has_the_worlds_and_pixels_of_the_end_to_end_recipe(tmp_path):
+    config = load_config(train.RECIPE, TINY)
+    assert config.data.reuse == 2
+    run = train.Training(config, tmp_path)
     run.step = 4
-    run.batch()
+    image, truth = run.batch()
     first = run._blocks
+    panoramas = config.data.batch * config.data.height * config.data.width
+    assert image.shape[0] * image.shape[-2] * image.shape[-1] == panoramas == truth.valid.numel()
     run.step = 5
     run.batch()
-    assert sorted(first) == [3, 4]
+    assert sorted(first) == [3, 4]  # a step sees its own worlds and those of the step before
     assert sorted(run._blocks) == [4, 5]
     assert run._blocks[4] is first[4]
+    seen = config.run.steps * train.new_worlds(config)
+    assert seen * config.data.reuse == config.run.steps * config.data.batch  # as end to end
+
+
+def test_a_batch_that_reuse_does_not_divide_is_refused(tmp_path):
+    config = load_config(train.RECIPE, [*TINY, "data.batch=3", "data.chunk=9"])
+    with pytest.raises(ConfigError, match="must be a multiple of reuse = 2"):
+        train.Training(config, tmp_path)
 
 
 def test_training_stops_and_goes_on_the_same(tmp_path):
-    options = ["--preset", "tiny", "--size", "28", "--worlds", "1", "--steps", "4"]
-    options += ["--save-every", "2"]
+    options = [word for setting in TINY for word in ("--set", setting)]
     straight, again = tmp_path / "straight", tmp_path / "again"
     assert train.main(["--out", str(straight), *options]) == 0
-    first = train.Training(Budget(steps=4, preset="tiny", size=28, worlds=1, save_every=2), again)
+    first = train.Training(load_config(train.RECIPE, TINY), again)
     first.train_step()
     first.train_step()
     first.save()
@@ -224,12 +217,4 @@ def test_training_stops_and_goes_on_the_same(tmp_path):
     found = load_file(str(FUSION), {"weights": str(straight / "model.safetensors")})
     picture = np.full((32, 64, 3), 0.5, np.float32)
     assert found(Panorama(picture, meta={"name": "x"})).distance.shape == (32, 64)
-    assert train.main(["--out", str(straight), *options, "--seed", "5"]) == 1  # another budget
-
-
-def test_the_rival_is_trained_by_the_same_command(tmp_path):
-    options = ["--preset", "tiny", "--size", "28", "--worlds", "1", "--steps", "2"]
-    assert train.main(["--out", str(tmp_path), "--network", "end-to-end", *options]) == 0
-    from panodepth.model import load_model
-
-    assert load_model(tmp_path / "model.safetensors").config.size == (28, 56)
+    assert train.main(["--out", str(straight), *options, "--set", "run.seed=5"]) == 1  # another
