@@ -21,3 +21,9 @@ class OutputError(PanodepthError):
 
 class ConfigError(PanodepthError):
     """A configuration or option has an unknown key or a value out of range."""
+
+
+def error_called(name: str, text: str) -> Exception:
+    """An error that another process told of, by the name of its class; RuntimeError if not ours."""
+    kinds = {kind.__name__: kind for kind in (InputError, ModelError, OutputError, ConfigError)}
+    return kinds[name](text) if name in kinds else RuntimeError(f"{name}: {text}")

@@ -24,7 +24,9 @@ def curate(
     ] = "diffuse",
     orientation: Annotated[str, typer.Option(help="level, front or random.")] = "level",
     seed: Annotated[int, typer.Option(min=0)] = 0,
-    workers: Annotated[int, typer.Option(min=1, help="Processes; the bytes stay the same.")] = 1,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes, 1; with ray, tasks: one per CPU.")
+    ] = None,
     chunk: Annotated[int, typer.Option(min=1, help="Frames of a shard.")] = 64,
     count: Annotated[int | None, typer.Option(min=1, help="Only so many frames.")] = None,
     stitch: Annotated[bool, typer.Option("--stitch", help="Merge the views of a place.")] = False,
@@ -50,6 +52,13 @@ def curate(
     paint_licence: Annotated[str, typer.Option(help="Licence of its weights, if untold.")] = "",
     device: Device = "auto",
     dtype: Dtype = "auto",
+    engine: Annotated[
+        str, typer.Option(help="local, or ray: a cluster; the same bytes.")
+    ] = "local",
+    address: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Of a running Ray cluster, or auto; else its own."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Turn perspective RGB-D into panoramic training shards; goes on where it left off."""
@@ -69,9 +78,7 @@ def curate(
         dtype=dtype,
     )
     choices = (outpainter, orientation, seed, workers, chunk, count, stitch, image, distance)
-    run = prepare(
-        Request(source, out, shape, *choices, limits=limit, estimate=estimate, painting=painting)
-    )
+    run = prepare(Request(source, out, shape, *choices, limit, estimate, painting, engine, address))
 
     from tqdm import tqdm
 

@@ -40,7 +40,8 @@ class Job:
     """What all processes of a run share; can be sent to another process.
 
     units: frames that become one sample, by number: one each, or the views of a place. chunk:
-    units per chunk. prefix: of the shards.
+    units per chunk. run: tells this run from earlier ones on the same folder; decides no bytes.
+    prefix: of the shards.
     """
 
     source: FrameSource
@@ -50,6 +51,7 @@ class Job:
     chunk: int = 64
     encoding: Encoding = field(default_factory=Encoding)
     estimator: DepthEstimator | None = None
+    run: str = ""
 
     @property
     def prefix(self) -> str:
@@ -80,18 +82,22 @@ def make_tools(job: Job) -> Tools:
 
 
 def do_chunk(job: Job, number: int, tools: Tools, tell: Callable[[bool], None]) -> None:
-    """Work through chunk `number`; tell(kept) after each unit. Raises OutputError."""
+    """Work through chunk `number`; tell(kept) after each unit. Raises OutputError.
+
+    When a process of this run died on it, the unit that it was on is blamed first.
+    """
     start = number * job.chunk
-    deaths = read_deaths(job, number)
-    for left in job.out.glob(f".{job.name(number)}-*.tmp"):  # by a process that was killed
-        left.unlink(missing_ok=True)
+    deaths = count_deaths(job, number)
+    for pattern in (f".{job.name(number)}-*.tmp", f"{PARTS}/.{job.name(number)}.*.tmp"):
+        for left in job.out.glob(pattern):  # by a process that was killed
+            left.unlink(missing_ok=True)
     rows: list[dict[str, Any]] = []
     digests: list[int] = []
     shown = {True: 0, False: 0}
     limits = ShardLimits(max_bytes=1 << 40, max_samples=job.chunk)
     with ShardWriter(job.out, job.name(number), encoding=job.encoding, limits=limits) as writer:
         for unit in range(start, min(start + job.chunk, len(job.units))):
-            write_whole(job.marker(number), str(unit).encode())
+            write_whole(job.marker(number), f"{unit} {job.run}".encode())
             frame, result = _curate(job, unit, tools, deaths.get(unit, 0))
             if isinstance(result, Curated):
                 if is_duplicate(result.digest, digests, job.plan.limits):
@@ -182,15 +188,22 @@ def read_deaths(job: Job, number: int) -> dict[int, int]:
     return {int(unit): int(count) for unit, count in said.items()}
 
 
-def note_death(job: Job, number: int) -> None:
-    """After the process of chunk `number` died: count it against the unit it was on."""
-    try:
-        unit = int(job.marker(number).read_text(encoding="ascii"))
-    except (OSError, ValueError):
-        unit = number * job.chunk
+def count_deaths(job: Job, number: int) -> dict[int, int]:
+    """`read_deaths`, with the one counted that a marker of this run tells of.
+
+    A marker of another run says that the whole run was stopped, which is no unit's fault.
+    """
     deaths = read_deaths(job, number)
-    deaths[unit] = deaths.get(unit, 0) + 1
+    try:
+        unit, _, run = job.marker(number).read_text(encoding="ascii").partition(" ")
+        if run != job.run:
+            return deaths
+        deaths[int(unit)] = deaths.get(int(unit), 0) + 1
+    except (OSError, ValueError):
+        return deaths
     write_whole(job.deaths(number), json.dumps(deaths).encode())
+    job.marker(number).unlink(missing_ok=True)
+    return deaths
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -30,7 +30,7 @@ class Request:
     outpainter: str = "diffuse"
     orientation: str = "level"
     seed: int = 0
-    workers: int = 1
+    workers: int | None = None
     chunk: int = 64
     count: int | None = None
     stitch: bool = False
@@ -39,6 +39,8 @@ class Request:
     limits: Sequence[str] = ()
     estimate: str | None = None
     painting: PaintSettings = field(default_factory=PaintSettings)
+    engine: str = "local"
+    address: str | None = None
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def prepare(request: Request) -> Prepared:
         kind, path = "frames", request.source
     elif kind not in SOURCES:
         raise ConfigError(f"--source {request.source}: {kind!r} is none of {', '.join(SOURCES)}")
-    source = open_frame_source(kind, path)
+    source = open_frame_source(kind, path, without_depth=request.estimate is not None)
     plan = Plan(
         size=request.size,
         outpainter=request.outpainter,
@@ -80,12 +82,20 @@ def prepare(request: Request) -> Prepared:
         painting=request.painting,
     )
     encoding = Encoding(cast(Any, request.image), cast(Any, request.distance))
-    options = Options(request.workers, request.chunk, 0, request.count, encoding)
+    options = Options(
+        workers=request.workers,
+        chunk=request.chunk,
+        count=request.count,
+        encoding=encoding,
+        engine=request.engine,
+        address=request.address,
+    )
     estimator = None
     if request.estimate is not None:
         model, _, form = request.estimate.rpartition(":")
         if form not in FORMS:
             model, form = request.estimate, "inverse"
-        estimator = TransformersEstimator(model, cast(Any, FORMS[form]))
+        device = request.painting.device
+        estimator = TransformersEstimator(model, cast(Any, FORMS[form]), device=device)
     left = pending_units(source, plan, request.out, options)
     return Prepared(request, source, plan, options, estimator, left)

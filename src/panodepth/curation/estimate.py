@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 
 from panodepth.curation.frame import DepthKind, Frame, Rejected, clean_depth
 from panodepth.curation.project import place
-from panodepth.errors import ConfigError
+from panodepth.errors import ConfigError, ModelError
 from panodepth.types import ByteArray, FloatArray
 
 FARTHEST = 50.0  # of an inverse depth: 1/50 of the nearest is the farthest that is believed
@@ -42,15 +42,16 @@ class DepthEstimator(Protocol):
 class TransformersEstimator:
     """A `transformers` depth-estimation pipeline; loaded at the first picture, once per object.
 
-    model: hub id or folder. form, unit: what the model's card says it predicts. make_pipeline:
-    stands in for `transformers.pipeline` (for tests and other sources of pipelines). Raises
-    ConfigError when transformers is not installed.
+    model: hub id or folder. form, unit: what the model's card says it predicts. device: "auto",
+    "cpu", "cuda:1", ... make_pipeline: stands in for `transformers.pipeline` (for tests and other
+    sources of pipelines). Calling it raises ConfigError when transformers is not installed or there
+    is no such device, ModelError when the model cannot be loaded.
     """
 
     model: str
     form: Literal["z_depth", "distance", "inverse"] = "inverse"
     unit: Literal["m", "relative"] = "relative"
-    device: str = "cpu"
+    device: str = "auto"
     make_pipeline: Callable[..., Any] | None = None
 
     @property
@@ -62,7 +63,7 @@ class TransformersEstimator:
 
         loaded = self.__dict__.get("_loaded")
         if loaded is None:
-            loaded = self._make()("depth-estimation", model=self.model, device=self.device)
+            loaded = self._load()
             object.__setattr__(self, "_loaded", loaded)
         found = loaded(Image.fromarray(image))["predicted_depth"]
         values = np.asarray(found.numpy() if hasattr(found, "numpy") else found, np.float32)
@@ -70,16 +71,26 @@ class TransformersEstimator:
             np.ascontiguousarray(values.reshape(values.shape[-2:])), self.form, self.unit
         )
 
-    def _make(self) -> Callable[..., Any]:
-        if self.make_pipeline is not None:
-            return self.make_pipeline
+    def _load(self) -> Any:
+        from panodepth.device import choose_device
+
+        device = choose_device(self.device)
+        make = self.make_pipeline or _transformers_pipeline()
         try:
-            from transformers import pipeline
-        except ImportError:
-            raise ConfigError(
-                "estimated depth needs transformers: pip install transformers"
-            ) from None
-        return pipeline  # type: ignore[no-any-return]
+            return make("depth-estimation", model=self.model, device=device)
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise ModelError(f"depth model {self.model} cannot be loaded ({reason})") from None
+
+
+def _transformers_pipeline() -> Callable[..., Any]:
+    try:
+        from transformers import pipeline
+    except ImportError:
+        raise ConfigError(
+            'estimated depth needs transformers: pip install "panodepth[outpaint]"'
+        ) from None
+    return cast(Callable[..., Any], pipeline)
 
 
 def estimate_depth(frame: Frame, estimator: DepthEstimator) -> Frame | Rejected:

@@ -1,14 +1,15 @@
-"""A whole run: chunks in one process or in many, the same bytes either way, always resumable.
+"""A whole run: chunks in one process, in many, or on a Ray cluster, always resumable.
 
-Only this module knows of processes. A worker has one chunk at a time (that is the back-pressure)
-and writes its shard itself. When a worker dies, its chunk is begun again by a new one; a frame on
-which it died twice is rejected as "crashed".
+The bytes are the same either way. Only this module and ray_engine.py know of processes. A worker
+has one chunk at a time (that is the back-pressure) and writes its shard itself. When a worker dies,
+its chunk is begun again by a new one; a frame on which it died twice is rejected as "crashed".
 """
 
 from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,38 +24,47 @@ from panodepth.curation.chunks import (
     Job,
     do_chunk,
     make_tools,
-    note_death,
     write_whole,
 )
 from panodepth.curation.estimate import DepthEstimator
+from panodepth.curation.memory import keep_freed_memory
 from panodepth.curation.sources import FrameSource
 from panodepth.curation.stages import Plan
 from panodepth.data import Encoding
-from panodepth.errors import ConfigError, InputError, OutputError
+from panodepth.errors import ConfigError, InputError, OutputError, PanodepthError, error_called
 
 RUN_FILE = "curation.json"
 FORMAT = "panodepth curation 1"
 MAX_DEATHS = 1000  # of workers in one run: beyond that something else is wrong
+ENGINES = ("local", "ray")
 
 Progress = Callable[[bool], None]  # called with kept or not after each unit
 
 
 @dataclass(frozen=True)
 class Options:
-    """How a run is carried out. chunk, encoding, first and count decide bytes; workers does not.
+    """How a run is carried out. chunk, first, count and encoding decide bytes; the rest does not.
 
-    count: so many frames from `first` on; None = all.
+    workers: chunks at a time; None = 1, with "ray" as many as its cluster has CPUs. count: so many
+    frames from `first` on; None = all. engine: "local", processes of this machine, or "ray".
+    address: of a running Ray cluster ("auto": this machine's); None starts one for the run.
     """
 
-    workers: int = 1
+    workers: int | None = None
     chunk: int = 64
     first: int = 0
     count: int | None = None
     encoding: Encoding = field(default_factory=Encoding)
+    engine: str = "local"
+    address: str | None = None
 
     def __post_init__(self) -> None:
-        if self.workers < 1 or self.chunk < 1 or self.first < 0:
+        if (self.workers is not None and self.workers < 1) or self.chunk < 1 or self.first < 0:
             raise ConfigError("workers and chunk must be at least 1, first at least 0")
+        if self.engine not in ENGINES:
+            raise ConfigError(f"engine {self.engine!r}; choose one of {', '.join(ENGINES)}")
+        if self.address is not None and self.engine != "ray":
+            raise ConfigError("an address is of a Ray cluster: it needs engine ray")
 
 
 @dataclass(frozen=True)
@@ -82,12 +92,17 @@ def curate(
     """
     options = options or Options()
     units = _units(source, plan, options)
-    job = Job(source, plan, Path(out), units, options.chunk, options.encoding, estimator)
+    run = os.urandom(8).hex()
+    job = Job(source, plan, Path(out), units, options.chunk, options.encoding, estimator, run)
     make_tools(job)  # unknown names fail here, before any process starts
     _claim(job, options)
     pending = [n for n in range(job.chunks) if not job.record(n).is_file()]
     tell = progress or (lambda kept: None)
-    if options.workers == 1:
+    if options.engine == "ray" and pending:
+        from panodepth.curation.ray_engine import run_on_ray
+
+        run_on_ray(job, pending, tell, options.workers, options.address)
+    elif options.workers in (None, 1):
         _here(job, pending, tell)
     elif pending:
         _Crew(job, tell).work(pending, min(options.workers, len(pending)))
@@ -166,6 +181,7 @@ def _claim(job: Job, options: Options) -> None:
         "distance": job.encoding.distance,
         "quality": job.encoding.quality,
         "estimator": None if job.estimator is None else job.estimator.name,
+        "estimated": getattr(job.estimator, "form", None),
         "plan": job.plan.describe(),
     }
     path = job.out / RUN_FILE
@@ -187,6 +203,7 @@ def _claim(job: Job, options: Options) -> None:
 def _here(job: Job, pending: Sequence[int], tell: Progress) -> None:
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
+    keep_freed_memory()
     try:
         tools = make_tools(job)
         for number in pending:
@@ -198,12 +215,13 @@ def _here(job: Job, pending: Sequence[int], tell: Progress) -> None:
 def _serve(connection: Connection, job: Job) -> None:
     """A worker's life: chunks by number until None comes or the parent is gone."""
     cv2.setNumThreads(1)
+    keep_freed_memory()
     tools = make_tools(job)
     with suppress(EOFError, BrokenPipeError, KeyboardInterrupt):
         while (number := connection.recv()) is not None:
             try:
                 do_chunk(job, number, tools, lambda kept: connection.send(("unit", kept)))
-            except (ConfigError, OutputError) as error:
+            except PanodepthError as error:
                 connection.send(("error", f"{type(error).__name__}:{error}"))
                 return
             connection.send(("done", number))
@@ -251,14 +269,13 @@ class _Crew:
                 raise OutputError(
                     f"{self.job.out}: {self.deaths} workers died; giving up"
                 ) from None
-            note_death(self.job, number)
             self._hire(number)
             return
         if kind == "unit":
             self.tell(value)
         elif kind == "error":
             name, _, text = value.partition(":")
-            raise ConfigError(text) if name == "ConfigError" else OutputError(text)
+            raise error_called(name, text)
         elif todo:
             self.at_work[connection] = (process, todo.pop())
             connection.send(self.at_work[connection][1])

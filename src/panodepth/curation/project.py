@@ -52,8 +52,7 @@ def place(frame: Frame, rotation: Matrix, size: tuple[int, int]) -> Placed:
     distance = None if frame.depth is None else np.zeros(size, np.float32)
     if inside.any():
         step = np.sqrt(frame.size[0] * frame.size[1] / np.count_nonzero(inside))
-        seen = _picture(frame.image, u, v, step)
-        seen[~inside] = 0
+        seen = cv2.copyTo(_picture(frame.image, u, v, step), inside.view(np.uint8))
         put(image, window, seen)
         put(coverage, window, inside)
         if frame.depth is not None and distance is not None:
@@ -181,24 +180,27 @@ def _picture(image: ByteArray, u: FloatArray, v: FloatArray, step: float) -> npt
 
 def _z_depth(z_depth: FloatArray, u: FloatArray, v: FloatArray) -> FloatArray:
     """z-depth at (u, v) [px]: the nearest pixel's; interpolated in 1 / z where it is smooth."""
-    with np.errstate(divide="ignore"):
-        inverse = np.where(z_depth > 0, 1 / z_depth, 0).astype(np.float32)
+    inverse = np.asarray(cv2.divide(1.0, z_depth), np.float32)
+    np.copyto(inverse, 0, where=z_depth <= 0)
     x, y = u - _HALF, v - _HALF
     border = cv2.BORDER_REPLICATE
     near = cv2.remap(z_depth, x, y, cv2.INTER_NEAREST, borderMode=border)
     smooth = cv2.remap(_smooth(inverse), x, y, cv2.INTER_NEAREST, borderMode=border)
     mean = cv2.remap(inverse, x, y, cv2.INTER_LINEAR, borderMode=border)
-    with np.errstate(divide="ignore"):
-        return np.asarray(np.where(smooth > 0, 1 / mean, near), np.float32)
+    return np.asarray(cv2.copyTo(cv2.divide(1.0, mean), smooth, near), np.float32)
 
 
 def _smooth(inverse: FloatArray) -> npt.NDArray[np.uint8]:
-    """(h, w) 1 where all nine pixels round it lie on one surface without a step or a sharp bend."""
-    bend = cv2.Laplacian(inverse, cv2.CV_32F, ksize=1, borderType=cv2.BORDER_REPLICATE)
-    mixed = np.zeros_like(inverse)
-    mixed[1:-1, 1:-1] = np.abs(inverse[1:-1, :-2] + inverse[1:-1, 2:] - 2 * inverse[1:-1, 1:-1])
-    limit = inverse * np.float32(SMOOTH)
-    flat = ((np.abs(bend) < limit) & (mixed < limit) & (inverse > 0)).astype(np.uint8)
+    """(h, w) 255 where all nine pixels round it lie on one surface without a step or a sharp bend.
+
+    inverse: 1 / z, 0 = not given or sky, which is never smooth.
+    """
+    border = cv2.BORDER_REPLICATE
+    bend = cv2.Laplacian(inverse, cv2.CV_32F, ksize=1, borderType=border)
+    along = cv2.Sobel(inverse, cv2.CV_32F, 2, 0, ksize=1, borderType=border)
+    np.maximum(np.abs(bend, out=bend), np.abs(along, out=along), out=bend)
+    limit = np.multiply(inverse, np.float32(SMOOTH), out=along)
+    flat = np.asarray(cv2.compare(bend, limit, cv2.CMP_LT), np.uint8)
     # At the border the second difference cannot be told: nearest there.
     flat[[0, -1]], flat[:, [0, -1]] = 0, 0
-    return np.asarray(cv2.erode(flat, np.ones((3, 3), np.uint8)))
+    return np.asarray(cv2.erode(flat, np.ones((3, 3), np.uint8)), np.uint8)

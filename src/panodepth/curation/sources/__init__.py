@@ -28,13 +28,19 @@ SOURCES: dict[str, Callable[[str | Path], FrameSource]] = {
 }
 
 
-def open_frame_source(kind: str, path: str | Path) -> FrameSource:
+def open_frame_source(kind: str, path: str | Path, *, without_depth: bool = False) -> FrameSource:
     """The source `kind` (a key of SOURCES) at `path`; nothing is decoded yet.
 
-    Raises ConfigError when the kind is unknown or nothing is found, saying what was looked for.
+    without_depth: take pictures that have no depth, too (to be estimated); "frames" only, the
+    public sets all bring theirs. Raises ConfigError when the kind is unknown or nothing is found,
+    saying what was looked for.
     """
     if kind not in SOURCES:
         raise ConfigError(f"frame source {kind!r}; choose one of {', '.join(SOURCES)}")
+    if without_depth:
+        if kind != "frames":
+            raise ConfigError(f"{kind} has depths of its own; estimated ones are for frames=DIR")
+        return open_frames(path, without_depth=True)
     return SOURCES[kind](path)
 
 

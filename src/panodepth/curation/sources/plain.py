@@ -7,8 +7,9 @@
     camera.json                              optional, for all frames: the same keys, and "unit",
                                              "scale" of whole numbers, "licence"
 
-A folder with meta.json is of the other form (`open_listed`): pairs of names, one pinhole camera, a
-sentence on the depth, and optionally a trajectory.
+Pictures without a depth file are taken only where depth is to be estimated. A folder with meta.json
+is of the other form (`open_listed`): pairs of names, one pinhole camera, a sentence on the depth,
+and optionally a trajectory.
 """
 
 from __future__ import annotations
@@ -48,29 +49,37 @@ from panodepth.types import FloatArray
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
 CAMERA_FILE, LIST_FILE = "camera.json", "meta.json"
 _VIEW = re.compile(r"(.+)_v\d+")  # frames that `panodepth render --views` writes
+_NO_FRAME = re.compile(r"^\.|_(depth|distance|mask|preview|normals)$")
 _LISTED_DEPTH = re.compile(r"value / (\d+)")
 
 
-def open_frames(path: str | Path) -> ListedFrames:
+def open_frames(path: str | Path, *, without_depth: bool = False) -> ListedFrames:
     """A folder of frames, nested as you like; see the head of this module.
 
-    Raises ConfigError when there is no depth file in it.
+    without_depth: take pictures that have no depth file, too. Raises ConfigError when nothing is
+    found.
     """
     root = check_root(path)
     if (root / LIST_FILE).is_file():
         return open_listed(root)
+    depths = {}  # NAME -> its depth file
+    for file in sorted(p for p in root.rglob("*") if p.suffix.lower() in DISTANCE_SUFFIXES):
+        stem, _, ending = file.stem.rpartition("_")
+        if ending in ("distance", "depth") and not file.name.startswith("."):
+            depths[below(root, file.with_name(stem))] = below(root, file)
+    if without_depth:
+        found = (p for p in root.rglob("*") if p.suffix.lower() in PICTURES)
+        names = {below(root, p.with_suffix("")) for p in found if not _NO_FRAME.search(p.stem)}
+        depths = dict.fromkeys(sorted(names), "") | depths
     items: list[Item] = []
-    for depth in sorted(p for p in root.rglob("*") if p.suffix.lower() in DISTANCE_SUFFIXES):
-        stem, _, ending = depth.stem.rpartition("_")
-        if ending not in ("distance", "depth") or depth.name.startswith("."):
-            continue
-        found = [depth.with_name(stem + suffix) for suffix in PICTURES]
-        picture = next((file for file in found if file.is_file()), found[0])
-        view = _VIEW.fullmatch(stem)
-        group = below(root, depth.with_name(view[1])) if view else ""
-        item = (below(root, depth.with_name(stem)), group, below(root, picture), below(root, depth))
-        items.append(item)
-    looked_for = "NAME.png with NAME_distance.npz or NAME_depth.png"
+    for name in sorted(depths):
+        pictures = [root / f"{name}{suffix}" for suffix in PICTURES]
+        picture = next((file for file in pictures if file.is_file()), pictures[0])
+        view = _VIEW.fullmatch(name)
+        items.append((name, view[1] if view else "", below(root, picture), depths[name]))
+    looked_for = (
+        "NAME.png" if without_depth else "NAME.png with NAME_distance.npz or NAME_depth.png"
+    )
     return listed(root.resolve().name, root, items, _read_frame, looked_for)
 
 
@@ -81,9 +90,10 @@ def _read_frame(root: Path, item: Item) -> Frame:
     own = root / f"{name}.json"
     said = {**_camera_file(root, own.parent), **(read_json(own) if own.is_file() else {})}
     intrinsics = _intrinsics(said, size)
-    file = root / depth_name
-    kind: DepthKind = "distance" if file.stem.endswith("_distance") else "z_depth"
-    values, unit = _values(file, kind, said, intrinsics)
+    kind: DepthKind = "distance" if Path(depth_name).stem.endswith("_distance") else "z_depth"
+    values, unit = None, "relative"
+    if depth_name:
+        values, unit = _values(root / depth_name, kind, said, intrinsics)
     meta = {k: said[k] for k in ("licence", "credit", "seed", "index", "view") if k in said}
     pose = said.get("pose")
     return Frame(
@@ -96,7 +106,7 @@ def _read_frame(root: Path, item: Item) -> Frame:
         pose=None if pose is None else check_pose(np.array(pose, np.float64)),
         level=bool(said.get("level", "view to panorama" in str(said.get("frame", "")))),
         group=group,
-        meta={**meta, "image": picture, "depth": depth_name},
+        meta={**meta, "image": picture, **({"depth": depth_name} if depth_name else {})},
     )
 
 
