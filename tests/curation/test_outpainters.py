@@ -25,20 +25,6 @@ SIZE = (32, 64)
 CPU = torch.device("cpu")
 
 
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Folder of a tiny model, made once."""
-    root = tmp_path_factory.mktemp("tiny")
-    made: dict[str, Path] = {}
-
-    def folder(name: str) -> Path:
-        if name not in made:
-            made[name] = save_tiny(name, root / name)
-        return made[name]
-
-    return folder
-
-
 def settings_for(folder: Path, **changes: Any) -> PaintSettings:
     values = {"model": str(folder), "steps": 2, "device": "cpu", "dtype": "float32"}
     return PaintSettings(**{**values, **changes})

@@ -24,10 +24,12 @@ from panodepth.cli.options import DONE, INTERRUPTED, NOTHING_STARTED, SOME_FAILE
 from panodepth.cli.predict import predict
 from panodepth.cli.render import render
 from panodepth.cli.train import train
+from panodepth.cli.train_outpainter import train_outpainter
 from panodepth.errors import PanodepthError
 
 INTERRUPTED_TEXT = "interrupted; every file that was written is whole"
-COMMANDS = (predict, info, train, evaluate, render, curate)  # as --help lists them
+# as --help lists them
+COMMANDS = (predict, info, train, evaluate, render, curate, train_outpainter)
 
 app = typer.Typer(
     add_completion=False,

@@ -259,6 +259,11 @@ def load_config(path: str | Path, settings: Sequence[str] = ()) -> TrainConfig:
 
     Raises ConfigError for a missing or malformed file, an unknown key or a bad value.
     """
+    return config_from_dict(read_recipe(path, settings))
+
+
+def read_recipe(path: str | Path, settings: Sequence[str] = ()) -> dict[str, Any]:
+    """A TOML file's nested values with `settings` applied; nothing is checked but their form."""
     try:
         values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
@@ -276,4 +281,4 @@ def load_config(path: str | Path, settings: Sequence[str] = ()) -> TrainConfig:
             if not isinstance(table, dict):
                 raise ConfigError(f"setting {setting!r}: {part!r} is not a table")
         table[parts[-1]] = _parse_setting(text.strip())
-    return config_from_dict(values)
+    return values

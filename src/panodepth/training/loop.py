@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -42,7 +42,7 @@ def run_training(trainer: Trainer) -> TrainResult:
                 trainer.out, run.steps, trainer.step, silent=silent, board=run.tensorboard
             ) as log,
             trainer.stream,
-            _signals(trainer),
+            asked_by_signals(trainer.stopping.ask),
         ):
             return _Loop(trainer, log).run()
     except (RuntimeError, MemoryError) as error:
@@ -67,15 +67,15 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 @contextlib.contextmanager
-def _signals(trainer: Trainer) -> Iterator[None]:
-    """SIGINT and SIGTERM ask for a clean end; a second one ends at once."""
+def asked_by_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """SIGINT and SIGTERM ask for a clean end, by `stop`; a second one ends at once."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
 
     def ask(number: int, frame: FrameType | None) -> None:
-        trainer.stopping.ask()
+        stop()
         signal.signal(number, before[signal.Signals(number)])
 
     for s in before:

@@ -21,9 +21,9 @@ def make_circular(vae: nn.Module) -> None:
     """
     for module in vae.modules():
         if isinstance(module, nn.Conv2d) and module.padding != (0, 0):
-            module.forward = functools.partial(_conv, module)
+            module.forward = functools.partial(_conv, module)  # type: ignore[method-assign]
         elif type(module).__name__ == "Downsample2D" and _pads_itself(module):
-            module.forward = functools.partial(_downsample, module)  # type: ignore[method-assign]
+            module.forward = functools.partial(_downsample, module)
 
 
 def _pads_itself(module: Any) -> bool:

@@ -161,7 +161,7 @@ def load_prompts(
             encoder = getattr(pipe, name, None)
             if encoder is not None:
                 encoder.eval().to(device)
-        with _quiet():  # FLUX's first text encoder cuts long prompts and says so
+        with quiet():  # FLUX's first text encoder cuts long prompts and says so
             return [BASES[weights.painter].prompt(pipe, text) for text in texts]
 
 
@@ -173,14 +173,14 @@ def _pipeline(weights: Weights, dtype: torch.dtype, without: tuple[str, ...]) ->
     index = json.loads((weights.folder / INDEX).read_text(encoding="utf-8"))
     absent = {name: None for name in without if name in index}
     types = {"vae": torch.float32, "default": dtype}  # a VAE in bfloat16 shows bands in skies
-    with _quiet():
+    with quiet():
         return wanted.from_pretrained(
             weights.folder, dtype=types, local_files_only=True, use_safetensors=True, **absent
         )
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """No progress bars and warnings from diffusers and transformers: ours is one line or none."""
     import diffusers
     import transformers

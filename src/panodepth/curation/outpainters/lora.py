@@ -23,6 +23,7 @@ ADAPTER = "panorama"
 SPHERICAL = "spherical.weight"
 PREFIX = "transformer."
 FACTS = "panodepth"
+ENDINGS = ("lora_A.weight", "lora_B.weight")
 
 
 @dataclass(frozen=True)
@@ -62,12 +63,18 @@ def load_lora(pipe: Any, file: LoraFile, scale: float) -> None:
     import torch
     from safetensors.torch import load_file
 
+    from panodepth.curation.outpainters.loading import quiet
     from panodepth.curation.outpainters.spherical import attach
 
     tensors = load_file(file.path)
     weight = tensors.pop(SPHERICAL, None)
     try:
-        pipe.load_lora_weights(tensors, adapter_name=ADAPTER)
+        with quiet():  # what it would only warn of is an error here, see below
+            wanted = sum(key.endswith(ENDINGS) for key in pipe.lora_state_dict(dict(tensors)))
+            pipe.load_lora_weights(tensors, adapter_name=ADAPTER)
+        found = sum(f".{ADAPTER}." in name for name, _ in pipe.transformer.named_parameters())
+        if found < wanted:
+            raise ValueError(f"{wanted - found} of its {wanted} tensors have no place in it")
         pipe.set_adapters([ADAPTER], [scale])
         if weight is not None:
             channels = attach(pipe.transformer)

@@ -151,6 +151,9 @@ def open_painter(name: str, settings: PaintSettings) -> LearnedOutpainter:
         raise ConfigError(f"out-painter {name!r}; learned ones are {', '.join(PAINTERS)}")
     check_installed(name)
     lora = open_lora(find_lora(settings.lora)) if settings.lora else None
+    made_for = lora.facts.get("painter", name) if lora else name
+    if made_for != name:
+        raise ConfigError(f"--lora {settings.lora}: was trained for {made_for}, not for {name}")
     weights = find_weights(name, settings.model)
     licence = find_licence(weights.model, weights.folder, settings.licence)
     return LearnedOutpainter(name, weights, settings, licence, lora)

@@ -1,0 +1,37 @@
+"""`panodepth train-outpainter`: the LoRA of a learned out-painter, from a recipe."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from panodepth.cli.options import SOME_FAILED
+from panodepth.errors import PanodepthError
+
+
+def train_outpainter(
+    recipe: Annotated[
+        Path, typer.Option(metavar="FILE", help="A recipe, e.g. recipes/outpainter.toml.")
+    ],
+    settings: Annotated[
+        list[str], typer.Option("--set", metavar="TABLE.KEY=VALUE", help="Change a key; repeat.")
+    ] = [],  # noqa: B006 - typer reads it, nobody writes it
+) -> None:
+    """Teach an out-painting model panoramas (LoRA); goes on where run.out left off.
+
+    The result, run.out/lora.safetensors, is for `panodepth curate --outpainter NAME --lora FILE`.
+    """
+    from panodepth.training.outpainter.loop import train_outpainter as prepare
+
+    run = prepare(recipe, settings)
+    try:
+        result = run.run()
+    except PanodepthError as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        raise typer.Exit(SOME_FAILED) from None
+    if run.engine.is_main:
+        print(result.summary())
+    run.engine.close()
