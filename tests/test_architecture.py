@@ -29,6 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     "export": {"sphere", *PLAIN},
     "data": {"sphere", *PLAIN},
     "inference": {"sphere", "model", "export", "device", *PLAIN},
+    "deploy": {"model", "export", *PLAIN},
     "evaluation": {"sphere", "data", *PLAIN},
     "curation": {"device", "sphere", "data", "scenes", *PLAIN},
     "training": {

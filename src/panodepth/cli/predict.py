@@ -19,6 +19,7 @@ from panodepth.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from panodepth.inference.run import FileResult
+    from panodepth.inference.stages import BasePredictor
 
 DEFAULT_FORMATS = "npz,preview,ply"
 
@@ -32,6 +33,9 @@ def predict(
         list[str], typer.Option("--format", help="What to write; repeat, or separate by commas.")
     ] = [DEFAULT_FORMATS],  # noqa: B006 - typer reads it, nobody writes it
     model: Model = "default",
+    backend: Annotated[
+        str, typer.Option(help="torch, onnx (a .onnx model, no torch loaded), or auto by --model.")
+    ] = "auto",
     device: Device = "auto",
     dtype: Dtype = "auto",
     mask: Annotated[
@@ -58,6 +62,7 @@ def predict(
     started = time.perf_counter()
     if sky not in ("auto", "none"):
         raise ConfigError(f"unknown --sky {sky!r}: use auto or none")
+    use_onnx = _use_onnx(backend, model, dtype)
     network_size = None if size is None else parse_size(size)
 
     from panodepth.export import parse_formats
@@ -96,15 +101,35 @@ def predict(
     pending = [item for item in found.files if item not in done]
     summary: dict[str, Any] = {"version": __version__}
     if pending:
-        from panodepth.inference import load
+        predictor: BasePredictor
+        if use_onnx:
+            from panodepth.inference import load_onnx
 
-        predictor = load(model, device=device, dtype=dtype, size=network_size)
+            predictor = load_onnx(model, device=device, size=network_size)
+        else:
+            from panodepth.inference import load
+
+            predictor = load(model, device=device, dtype=dtype, size=network_size)
         summary |= predictor.describe()
         summary["seconds"] = {"load": time.perf_counter() - started}
         with _progress(len(pending), quiet or as_json) as on_result:
             results += predict_files(predictor, pending, options, on_result)
     summary.setdefault("seconds", {})["total"] = time.perf_counter() - started
     raise typer.Exit(_report(results, summary, as_json=as_json, quiet=quiet))
+
+
+def _use_onnx(backend: str, model: str, dtype: str) -> bool:
+    """Whether the ONNX backend is asked for, by name or by the model's ending."""
+    if backend not in ("auto", "torch", "onnx"):
+        raise ConfigError(f"unknown --backend {backend!r}: use auto, torch or onnx")
+    is_file = model.lower().endswith(".onnx")
+    if backend == "onnx" and not is_file:
+        raise ConfigError("--backend onnx needs --model FILE.onnx; `panodepth export` makes one")
+    if backend == "torch" and is_file:
+        raise ConfigError(f"--backend torch cannot run {model}: use onnx")
+    if is_file and dtype != "auto":
+        raise ConfigError("an ONNX file has one precision: leave --dtype out (export --int8)")
+    return is_file
 
 
 @contextmanager

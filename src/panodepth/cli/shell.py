@@ -19,6 +19,7 @@ import typer
 from panodepth import __version__
 from panodepth.cli.curate import curate
 from panodepth.cli.evaluate import evaluate
+from panodepth.cli.export import export
 from panodepth.cli.info import info
 from panodepth.cli.options import DONE, INTERRUPTED, NOTHING_STARTED, SOME_FAILED
 from panodepth.cli.predict import predict
@@ -29,7 +30,7 @@ from panodepth.errors import PanodepthError
 
 INTERRUPTED_TEXT = "interrupted; every file that was written is whole"
 # as --help lists them
-COMMANDS = (predict, info, train, evaluate, render, curate, train_outpainter)
+COMMANDS = (predict, info, train, evaluate, render, curate, export, train_outpainter)
 
 app = typer.Typer(
     add_completion=False,

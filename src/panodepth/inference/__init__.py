@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from panodepth.inference.loading import load
+    from panodepth.inference.onnx_backend import load_onnx
     from panodepth.inference.predictor import Predictor
 
-__all__ = ["Predictor", "load"]
+__all__ = ["Predictor", "load", "load_onnx"]
 
-_HOMES = {"load": "panodepth.inference.loading", "Predictor": "panodepth.inference.predictor"}
+_HOMES = {
+    "load": "panodepth.inference.loading",
+    "load_onnx": "panodepth.inference.onnx_backend",
+    "Predictor": "panodepth.inference.predictor",
+}
 
 
 def __getattr__(name: str) -> Any:

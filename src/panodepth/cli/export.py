@@ -1,0 +1,66 @@
+"""`panodepth export`: a model as one ONNX file, for other runtimes and `predict` without torch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal, cast
+
+import typer
+
+from panodepth.cli.options import AsJson, Model, Size, parse_size
+from panodepth.errors import ConfigError, ModelError
+
+LICENCES = {
+    "default": "Apache-2.0",
+    "haodongli/DA-2": "see https://huggingface.co/haodongli/DA-2",
+}
+
+
+def export(
+    out: Annotated[Path, typer.Argument(metavar="FILE.onnx", help="The file to write.")],
+    model: Model = "default",
+    size: Size = None,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="8-bit weights and linear layers: a quarter the size.")
+    ] = False,
+    image: Annotated[
+        str, typer.Option(help="Its input: float (1, 3, H, W) in [0, 1], or uint8 (1, H, W, 3).")
+    ] = "float",
+    licence: Annotated[
+        str, typer.Option(help="Licence of the weights, for the metadata of other models.")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Write a model as ONNX: picture in, scale-invariant distance out, for one fixed size."""
+    if out.suffix.lower() != ".onnx":
+        raise ConfigError(f"{out}: the file's name must end with .onnx")
+    if image not in ("float", "uint8"):
+        raise ConfigError(f"unknown --image {image!r}: use float or uint8")
+    chosen_size = None if size is None else parse_size(size)
+    try:
+        from panodepth.deploy import onnx_file
+    except ImportError as error:
+        if not (error.name or "").startswith("onnx"):
+            raise
+        raise ModelError('export needs onnx: pip install "panodepth[onnx]"') from None
+
+    from panodepth.inference.loading import find_checkpoint
+    from panodepth.model import load_model
+
+    name, path = find_checkpoint(model)
+    options = onnx_file.OnnxOptions(
+        size=chosen_size,
+        layout=cast(Literal["float", "uint8"], image),
+        int8=int8,
+        name=name,
+        licence=licence or LICENCES.get(name, ""),
+    )
+    proto = onnx_file.build_onnx(load_model(path), options)
+    onnx_file.write_onnx(proto, out)
+    facts = {"file": str(out), "bytes": out.stat().st_size, **onnx_file.metadata_of(proto)}
+    if as_json:
+        print(json.dumps(facts, indent=2))
+    else:
+        told = f"{facts['height']}×{facts['width']}, {facts['precision']}"
+        print(f"{model} -> {out} ({told}, {out.stat().st_size / 1e6:.1f} MB)")
