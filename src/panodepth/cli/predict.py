@@ -55,6 +55,10 @@ def predict(
     ] = None,
     sky: Annotated[str, typer.Option(help="auto masks the sky out, none does not.")] = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help="Pictures per pass.")] = 1,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=0, help="Threads that read, and that write; 0 = nothing overlaps."),
+    ] = None,
     as_json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
 ) -> None:
@@ -91,6 +95,7 @@ def predict(
         camera_height=camera_height,
         sky="none" if sky == "none" else "auto",
         batch_size=batch_size,
+        workers=workers,
     )
     results = [
         FileResult(text, "failed", error=f"{text}: no such file or folder, and no glob matches")
@@ -114,6 +119,9 @@ def predict(
         summary["seconds"] = {"load": time.perf_counter() - started}
         with _progress(len(pending), quiet or as_json) as on_result:
             results += predict_files(predictor, pending, options, on_result)
+        taken = time.perf_counter() - started - summary["seconds"]["load"]
+        written = sum(result.status == "written" for result in results)
+        summary["images_per_second"] = written / taken
     summary.setdefault("seconds", {})["total"] = time.perf_counter() - started
     raise typer.Exit(_report(results, summary, as_json=as_json, quiet=quiet))
 
@@ -169,5 +177,7 @@ def _report(
             if step in seconds
         )
         told = ", ".join(f"{number} {status}" for status, number in counts.items() if number)
-        print(f"{told} in {seconds['total']:.2f} s ({steps})")
+        rate = summary.get("images_per_second", 0.0)
+        speed = f"; {rate:.2f} images/s" if counts["written"] > 1 else ""
+        print(f"{told} in {seconds['total']:.2f} s ({steps}{speed})")
     return code

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import errno
 import os
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from panodepth.errors import OutputError, PanodepthError
 from panodepth.export import output_paths
-from panodepth.images import ImageData, read_image
-from panodepth.inference.inputs import InputFile, find_mask
-from panodepth.inference.stages import BasePredictor, SkyMode
-from panodepth.types import Prediction
+from panodepth.inference.inputs import InputFile
+from panodepth.inference.stages import BasePredictor, PredictOptions, SkyMode
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+MAX_WORKERS = 4  # readers, and as many writers: more of them rarely find work beside one network
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How every file of a run is predicted and written; see `Predictor.predict`.
+    """How every file of a run is predicted and written; see `BasePredictor.predict`.
 
     out: output folder. formats: names of `panodepth.export`. mask: one file for all, or a folder of
-    namesakes. batch_size: panoramas that go through the network together.
+    namesakes. batch_size: panoramas that go through the network together. workers: threads that
+    read, and as many that write, while the network runs; 0 = all in one thread, one after the
+    other; None = one less than there are cores, 1 to 4.
     """
 
     out: Path
@@ -36,6 +36,19 @@ class RunOptions:
     camera_height: float | None = None
     sky: SkyMode = "auto"
     batch_size: int = 1
+    workers: int | None = None
+
+    @property
+    def predict_options(self) -> PredictOptions:
+        """The part that the predictor takes."""
+        return PredictOptions(self.size, self.allow_any_aspect, self.camera_height, self.sky)
+
+    @property
+    def worker_count(self) -> int:
+        """`workers`, or the default for this machine."""
+        if self.workers is not None:
+            return self.workers
+        return min(MAX_WORKERS, max(1, available_cores() - 1))
 
 
 @dataclass
@@ -51,6 +64,17 @@ class FileResult:
     error: str | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
+
+
+class OutOfSpaceError(OutputError):
+    """The disk is full; no other file can be written either."""
+
+
+def available_cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def check_output_folder(out: Path) -> None:
@@ -77,115 +101,30 @@ def predict_files(
     options: RunOptions,
     done: Callable[[FileResult], None],
 ) -> list[FileResult]:
-    """Predict and write every item; `done` hears of each result as soon as it is there.
+    """Predict and write every item; `done` hears of each result, in the order of the items.
 
-    Nothing that is wrong with one file stops the others, but a full disk ends the run: what is
-    left is then failed too.
+    Reading, network and writing of different items overlap (`pipeline`). Nothing that is wrong
+    with one file stops the others, but a full disk ends the run: what is left is then failed too.
     """
+    from panodepth.inference.pipeline import Pipeline
+
     results: list[FileResult] = []
 
     def finish(result: FileResult) -> None:
         results.append(result)
         done(result)
 
-    for start in range(0, len(items), options.batch_size):
-        batch = items[start : start + options.batch_size]
-        try:
-            _predict_batch(predictor, batch, options, finish)
-        except OutOfSpaceError as error:
-            finished = {result.input for result in results}
-            for item in items:
-                if str(item.path) not in finished:
-                    finish(_failed(item, error))
-            break
+    try:
+        Pipeline(predictor, options, finish).run(items)
+    except OutOfSpaceError as error:
+        finished = {result.input for result in results}
+        for item in items:
+            if str(item.path) not in finished:
+                finish(failed(item, error))
     return results
 
 
-class OutOfSpaceError(OutputError):
-    """The disk is full; no other file can be written either."""
-
-
-@dataclass
-class _Job:
-    """One file on its way through a batch."""
-
-    item: InputFile
-    data: ImageData
-    mask: Path | None
-    seconds: dict[str, float]
-
-
-def _predict_batch(
-    predictor: BasePredictor,
-    batch: Sequence[InputFile],
-    options: RunOptions,
-    finish: Callable[[FileResult], None],
-) -> None:
-    jobs = []
-    for item in batch:
-        started = time.perf_counter()
-        try:
-            data, mask = read_image(item.path), find_mask(options.mask, item)
-        except Exception as error:
-            finish(_failed(item, error))
-            continue
-        jobs.append(_Job(item, data, mask, {"read": time.perf_counter() - started}))
-    for job, prediction in _predicted(predictor, jobs, options):
-        if isinstance(prediction, Exception):
-            finish(_failed(job.item, prediction))
-        else:
-            finish(_written(job, prediction, options))
-
-
-def _predicted(
-    predictor: BasePredictor, jobs: list[_Job], options: RunOptions
-) -> list[tuple[_Job, Prediction | Exception]]:
-    """Predict jobs together; when that fails, one by one, so that only the bad ones fail."""
-    if not jobs:
-        return []
-    started = time.perf_counter()
-    try:
-        predictions = predictor.predict_batch(
-            [job.data for job in jobs],
-            [job.mask for job in jobs],
-            size=options.size,
-            allow_any_aspect=options.allow_any_aspect,
-            camera_height=options.camera_height,
-            sky=options.sky,
-        )
-    except Exception as error:
-        if len(jobs) == 1:
-            return [(jobs[0], error)]
-        return [pair for job in jobs for pair in _predicted(predictor, [job], options)]
-    for job in jobs:
-        job.seconds["network"] = (time.perf_counter() - started) / len(jobs)
-    return list(zip(jobs, predictions, strict=True))
-
-
-def _written(job: _Job, prediction: Prediction, options: RunOptions) -> FileResult:
-    target = options.out / job.item.target
-    prediction = replace(prediction, meta={**prediction.meta, "name": target.name})
-    started = time.perf_counter()
-    try:
-        files = prediction.save(f"{target.parent}{os.sep}", formats=options.formats)
-    except Exception as error:
-        if _is_disk_full(error):
-            raise OutOfSpaceError(f"no space left on the disk of {options.out}") from error
-        return _failed(job.item, error)
-    job.seconds["write"] = time.perf_counter() - started
-    height, width = prediction.distance.shape
-    facts = {
-        "width": width,
-        "height": height,
-        "unit": prediction.meta["unit"],
-        "scale": prediction.meta["scale"],
-        "valid_share": float(prediction.mask.mean()),
-    }
-    names = [str(file) for file in files]
-    return FileResult(str(job.item.path), "written", names, None, job.seconds, facts)
-
-
-def _failed(item: InputFile, error: Exception) -> FileResult:
+def failed(item: InputFile, error: Exception) -> FileResult:
     """One line that names the file and says what was wrong with it."""
     if os.environ.get("PANODEPTH_DEBUG") == "1":
         raise error
@@ -203,6 +142,7 @@ def _failed(item: InputFile, error: Exception) -> FileResult:
     return FileResult(str(item.path), "failed", error=text)
 
 
-def _is_disk_full(error: BaseException) -> bool:
+def is_disk_full(error: BaseException) -> bool:
+    """Whether no space was the reason, directly or as a cause."""
     causes = (error, error.__cause__, error.__context__)
     return any(isinstance(e, OSError) and e.errno in DISK_FULL for e in causes)

@@ -1,0 +1,148 @@
+"""Panoramas per second from JPEG files to files: `python benchmarks/throughput.py [--count 48]`.
+
+One run compares, on the same pictures and in turns: one after the other (workers 0) and overlapped
+(the default), by torch and, where onnxruntime is there, by ONNX files made for the occasion. Then
+it says what each stage of one panorama takes, beside the network. The pictures are rendered rooms
+and yards of 512×1024; written are npz and preview, or what --format says.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import tempfile
+import time
+from pathlib import Path
+
+from PIL import Image
+
+from panodepth.errors import PanodepthError
+from panodepth.export import WRITERS, parse_formats
+from panodepth.inference import load, load_onnx
+from panodepth.inference.inputs import find_inputs
+from panodepth.inference.run import RunOptions, available_cores, predict_files
+from panodepth.inference.stages import BasePredictor, PredictOptions
+from panodepth.scenes import render_batch
+
+HEIGHT, WIDTH = 512, 1024
+SCENES = 4  # rendered once and stored again and again under other names
+ROUNDS = 3  # the best of them counts, all variants take turns
+STAGE_RUNS = 10
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=48)
+    parser.add_argument("--format", default="npz,preview")
+    parser.add_argument("--dtype", default="auto")
+    parser.add_argument("--batch-size", type=int, default=1)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        store_pictures(folder / "in", arguments.count)
+        predictors = make_predictors(folder, arguments.dtype)
+        compare(folder, predictors, arguments)
+        for label, predictor in predictors.items():
+            tell_stages(folder / "in" / "0.jpg", label, predictor)
+
+
+def store_pictures(folder: Path, count: int) -> None:
+    folder.mkdir()
+    scenes = render_batch(1_000_000, list(range(SCENES)), HEIGHT, WIDTH)
+    for number in range(count):
+        pixels = (scenes.image[number % SCENES].permute(1, 2, 0) * 255).round().byte().numpy()
+        Image.fromarray(pixels).save(folder / f"{number}.jpg", quality=90)
+
+
+def make_predictors(folder: Path, dtype: str) -> dict[str, BasePredictor]:
+    predictors: dict[str, BasePredictor] = {"torch": load(dtype=dtype)}
+    if importlib.util.find_spec("onnxruntime") is not None:
+        from panodepth.deploy.onnx_file import OnnxOptions, build_onnx, write_onnx
+        from panodepth.inference.loading import bundled_weights
+        from panodepth.model import load_model
+
+        for label, int8 in (("onnx", False), ("onnx int8", True)):
+            path = folder / f"{int8}.onnx"
+            write_onnx(build_onnx(load_model(bundled_weights()), OnnxOptions(int8=int8)), path)
+            predictors[label] = load_onnx(path)
+    return predictors
+
+
+def compare(
+    folder: Path, predictors: dict[str, BasePredictor], arguments: argparse.Namespace
+) -> None:
+    items = find_inputs([str(folder / "in")]).files
+    best: dict[tuple[str, int], float] = {}
+    for _ in range(ROUNDS):
+        for label, predictor in predictors.items():
+            for workers in (0, -1):
+                options = RunOptions(
+                    out=folder / "out",
+                    formats=parse_formats(arguments.format),
+                    batch_size=arguments.batch_size,
+                    workers=None if workers < 0 else 0,
+                )
+                started = time.perf_counter()
+                results = predict_files(predictor, items, options, lambda result: None)
+                rate = len(items) / (time.perf_counter() - started)
+                assert all(result.status == "written" for result in results)
+                best[label, workers] = max(rate, best.get((label, workers), 0.0))
+    print(f"{len(items)} panoramas {HEIGHT}×{WIDTH} jpg -> {arguments.format}, batch size")
+    print(f"{arguments.batch_size}, {available_cores()} cores, best of {ROUNDS}; panoramas/s:")
+    print(f"{'':12} {'one by one':>12} {'overlapped':>12} {'ratio':>7}")
+    for label, predictor in predictors.items():
+        one, side = best[label, 0], best[label, -1]
+        print(f"{label:12} {one:12.1f} {side:12.1f} {side / one:7.2f}  {describe(predictor)}")
+
+
+def describe(predictor: BasePredictor) -> str:
+    told = predictor.describe()
+    return f"{told['dtype']}, {told['device']}, {told['network_size']}"
+
+
+def tell_stages(picture: Path, label: str, predictor: BasePredictor) -> None:
+    """Milliseconds of each stage alone, the best of some runs, and their share of the network's."""
+    from panodepth.images import read_image
+
+    options = PredictOptions()
+    data = read_image(picture)
+    request = predictor.prepare(data, None, options)
+    output = predictor.run([request.pixels])[0]
+    stages = {
+        "network": lambda: predictor.run([request.pixels]),
+        "read (JPEG)": lambda: read_image(picture),
+        "to the network's size": lambda: predictor.prepare(data, None, options),
+        "normalise, back to size": lambda: predictor.finish(request, output, options),
+    }
+    if label == "torch":
+        with tempfile.TemporaryDirectory() as folder:
+            for name in WRITERS:
+
+                def write(name: str = name) -> None:
+                    prediction = predictor.finish(request, output, options)  # nothing cached
+                    prediction.save(f"{folder}/", formats=[name])
+
+                stages[f"... and {name}"] = write
+            _print_stages(label, stages)
+    else:
+        _print_stages(label, stages)
+
+
+def _print_stages(label: str, stages: dict) -> None:
+    print(f"\n{label}: stage, ms, share of the network")
+    network = 0.0
+    for name, stage in stages.items():
+        seconds = []
+        for _ in range(STAGE_RUNS):
+            started = time.perf_counter()
+            stage()
+            seconds.append(time.perf_counter() - started)
+        network = network or min(seconds)
+        print(f"{name:26} {min(seconds) * 1e3:8.1f} {min(seconds) / network:7.2f}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except PanodepthError as error:
+        raise SystemExit(f"error: {error}") from None

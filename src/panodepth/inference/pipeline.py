@@ -1,0 +1,236 @@
+"""Reading, network and writing of different pictures side by side, in threads.
+
+While the network works on one batch, the next pictures are read and brought to its size, and the
+last ones normalised, resized and written. What is in memory is bounded, by pictures and by pixels:
+the thread that runs the network reads no further ahead than that. It alone decides what is started
+and tells results, in the order of the items.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+from panodepth.errors import PanodepthError
+from panodepth.images import image_size, read_image
+from panodepth.inference.inputs import InputFile, find_mask
+from panodepth.inference.run import (
+    FileResult,
+    OutOfSpaceError,
+    RunOptions,
+    failed,
+    is_disk_full,
+)
+from panodepth.inference.stages import BasePredictor, RawOutput, Request
+from panodepth.types import Prediction
+
+MAX_PIXELS_AHEAD = 1 << 26  # pixels read and not yet written: two 8K panoramas; one more waits
+Result = TypeVar("Result")
+
+
+@dataclass
+class _Job:
+    """One picture on its way. request, output: what the stages made of it; None before.
+
+    pixels: of the picture, from its header. error: what ends its way early.
+    """
+
+    item: InputFile
+    pixels: int
+    request: Request | None = None
+    output: RawOutput | None = None
+    error: Exception | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+class Pipeline:
+    """One run over many files; see `run.predict_files`."""
+
+    def __init__(
+        self, predictor: BasePredictor, options: RunOptions, done: Callable[[FileResult], None]
+    ) -> None:
+        """done: hears of each result, in this thread."""
+        self.predictor, self.options, self.done = predictor, options, done
+        self.workers = options.worker_count
+        # Enough to keep every thread busy; with no threads, one batch at a time.
+        self._ahead = options.batch_size + 2 * self.workers if self.workers else options.batch_size
+        self._reading: deque[tuple[_Job, Future[None]]] = deque()
+        self._writing: deque[tuple[_Job, Future[FileResult]]] = deque()
+        self._pixels = 0
+        self._disk_full = False
+
+    def run(self, items: Sequence[InputFile]) -> None:
+        """Take every item through. Raises OutOfSpaceError; then what is not told of is not done."""
+        waiting = deque(items)
+        with _threads(self.workers) as (readers, writers):
+            while waiting or self._reading:
+                self._start_reading(waiting, readers)
+                if not self._reading:
+                    self._tell_next()  # makes room for a large picture
+                    continue
+                batch = self._next_batch()
+                self._predict(batch)
+                for job in batch:
+                    self._writing.append((job, writers.submit(self._write, job)))
+                while self._writing and (len(self._writing) > self._ahead or self._is_told()):
+                    self._tell_next()
+            while self._writing:
+                self._tell_next()
+
+    def _start_reading(self, waiting: deque[InputFile], readers: Executor) -> None:
+        while waiting and len(self._reading) < self._ahead:
+            pixels = _pixels(waiting[0])
+            busy = self._reading or self._writing
+            if busy and self._pixels + pixels > MAX_PIXELS_AHEAD:
+                return
+            job = _Job(waiting.popleft(), pixels)
+            self._pixels += pixels
+            self._reading.append((job, readers.submit(self._read, job)))
+
+    def _next_batch(self) -> list[_Job]:
+        """The next pictures in order, as many as a batch takes or are on their way."""
+        batch: list[_Job] = []
+        while self._reading and len(batch) < self.options.batch_size:
+            job, future = self._reading.popleft()
+            future.result()
+            batch.append(job)
+        return batch
+
+    def _is_told(self) -> bool:
+        return self._writing[0][1].done()
+
+    def _tell_next(self) -> None:
+        """Wait for the oldest picture in the writers' hands and tell what became of it."""
+        job, future = self._writing.popleft()
+        result = future.result()
+        self._pixels -= job.pixels
+        self.done(result)
+
+    # The stages
+
+    def _read(self, job: _Job) -> None:
+        """In a reader's thread: the picture and its mask, at the network's size."""
+        with _timed(job, "read"), _caught(job):
+            data, mask = read_image(job.item.path), find_mask(self.options.mask, job.item)
+            job.request = self.predictor.prepare(data, mask, self.options.predict_options)
+
+    def _predict(self, batch: list[_Job]) -> None:
+        """The network on a batch; when that fails, one by one, so that only the bad ones fail."""
+        jobs = [job for job in batch if job.request is not None]
+        if not jobs:
+            return
+        started = time.perf_counter()
+        try:
+            outputs = self.predictor.run([job.request.pixels for job in jobs if job.request])
+        except Exception as error:
+            if len(jobs) == 1:
+                jobs[0].error = error
+                return
+            for job in jobs:
+                self._predict([job])
+            return
+        seconds = (time.perf_counter() - started) / len(jobs)
+        for job, output in zip(jobs, outputs, strict=True):
+            job.output = output
+            job.seconds["network"] = seconds
+
+    def _write(self, job: _Job) -> FileResult:
+        """In a writer's thread: the prediction at full size, and its files."""
+        with _timed(job, "write"), _caught(job):
+            if job.request is not None and job.output is not None and not self._disk_full:
+                prediction = self.predictor.finish(
+                    job.request, job.output, self.options.predict_options
+                )
+                job.request = job.output = None
+                return self._save(job, prediction)
+        if self._disk_full:
+            raise self._out_of_space()
+        assert job.error is not None
+        return failed(job.item, job.error)
+
+    def _save(self, job: _Job, prediction: Prediction) -> FileResult:
+        target = self.options.out / job.item.target
+        named = replace(prediction, meta={**prediction.meta, "name": target.name})
+        try:
+            files = named.save(f"{target.parent}{os.sep}", formats=self.options.formats)
+        except Exception as error:
+            if is_disk_full(error):
+                self._disk_full = True
+                raise self._out_of_space() from error
+            raise
+        height, width = named.distance.shape
+        facts = {
+            "width": width,
+            "height": height,
+            "unit": named.meta["unit"],
+            "scale": named.meta["scale"],
+            "valid_share": float(named.mask.mean()),
+        }
+        names = [str(file) for file in files]
+        return FileResult(str(job.item.path), "written", names, None, job.seconds, facts)
+
+    def _out_of_space(self) -> OutOfSpaceError:
+        return OutOfSpaceError(f"no space left on the disk of {self.options.out}")
+
+
+@contextmanager
+def _timed(job: _Job, step: str) -> Iterator[None]:
+    started = time.perf_counter()
+    try:
+        yield
+    finally:
+        job.seconds[step] = time.perf_counter() - started
+
+
+@contextmanager
+def _caught(job: _Job) -> Iterator[None]:
+    """Keep what goes wrong with one picture; a full disk and Ctrl-C go on to whoever waits."""
+    try:
+        yield
+    except OutOfSpaceError:
+        raise
+    except Exception as error:
+        job.error = error
+
+
+def _pixels(item: InputFile) -> int:
+    """Of a picture by its header; 0 where it cannot be read: reading it tells why."""
+    try:
+        width, height = image_size(item.path)
+    except PanodepthError:
+        return 0
+    return width * height
+
+
+class _Inline(Executor):
+    """Runs what is submitted at once, in this thread."""
+
+    def submit(self, fn: Callable[..., Result], /, *args: Any, **kwargs: Any) -> Future[Result]:
+        """The result, or what was raised, in a finished future."""
+        future: Future[Result] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+@contextmanager
+def _threads(workers: int) -> Iterator[tuple[Executor, Executor]]:
+    """Readers and writers. However this ends, what is being written is finished, no more begun."""
+    if not workers:
+        yield _Inline(), _Inline()
+        return
+    with ExitStack() as stack:
+        pools = []
+        for name in ("read", "write"):
+            pool = ThreadPoolExecutor(workers, thread_name_prefix=f"panodepth-{name}")
+            stack.callback(pool.shutdown, wait=True, cancel_futures=True)
+            pools.append(pool)
+        yield pools[0], pools[1]
