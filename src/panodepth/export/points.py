@@ -20,7 +20,7 @@ from panodepth.types import Prediction
 MAX_CLOUD_POINTS = 4096 * 2048
 POINT = "surface point"
 COLOURS = ("red", "green", "blue")
-PLY_VERTEX = np.dtype([*((axis, "<f4") for axis in "xyz"), *((colour, "u1") for colour in COLOURS)])
+PLY_VERTEX = np.dtype([("position", "V12"), ("colour", "V3")])  # three float32, three uint8
 
 
 def write_ply(
@@ -45,8 +45,9 @@ def write_ply(
         "end_header\n",
     ]
     vertices = np.empty(len(points), PLY_VERTEX)
-    for i, (axis, colour) in enumerate(zip("xyz", COLOURS, strict=True)):
-        vertices[axis], vertices[colour] = points[:, i], colours[:, i]
+    for key, values in (("position", points.astype("<f4", copy=False)), ("colour", colours)):
+        whole = np.ascontiguousarray(values).view(PLY_VERTEX[key])  # moved as one, not by number
+        vertices[key] = whole[:, 0]
     with atomic(path) as (temporary,), temporary.open("wb") as file:
         file.write("\n".join(header).encode("ascii"))
         file.write(vertices.data)
