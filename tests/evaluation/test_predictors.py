@@ -185,3 +185,27 @@ def test_options_and_parts():
             parse_part(text)
     with pytest.raises(ConfigError, match="not KEY=VALUE"):
         parse_options(["nothing"])
+
+
+def test_what_a_predictor_hangs_on_is_in_its_identity(tmp_path):
+    from panodepth.evaluation.choice import choose_predictor, stamp
+
+    weights, same = tmp_path / "w.safetensors", tmp_path / "again.safetensors"
+    weights.write_bytes(b"a" * 3_000_000)
+    same.write_bytes(weights.read_bytes())
+    file = tmp_path / "p.py"
+    file.write_text("class Predictor: pass")
+
+    def identity() -> str:
+        return choose_predictor(str(file), list, [], {"weights": str(weights)}).identity
+
+    before = identity()
+    assert stamp(weights) == stamp(same) == before.split()[-1]
+    assert identity() == before
+    weights.write_bytes(b"a" * 2_999_999 + b"b")
+    after = identity()
+    assert after != before
+    file.write_text("class Predictor: x = 1")
+    assert identity() not in (before, after)
+    assert stamp(tmp_path / "none") == stamp(tmp_path / "no_folder") == ""
+    assert stamp(tmp_path) not in ("", stamp(weights))

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from panodepth.errors import ConfigError
 from panodepth.model import save_model
 from panodepth.training.config import TEST_SEED
 from panodepth.training.setup import build_network
@@ -21,12 +22,14 @@ SCRIPT = Path(__file__).parents[2] / "benchmarks" / "rendered" / "run.py"
 @pytest.fixture
 def run(monkeypatch, tmp_path, renderer):
     """The script on three and two box worlds of 28×56, with its summary in tmp_path."""
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
     spec = importlib.util.spec_from_file_location("rendered_run", SCRIPT)
     module = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, "rendered_run", module)
     spec.loader.exec_module(module)
-    module.SIZE, module.COUNTS = (28, 56), {"indoor": 3, "outdoor": 2}
-    module.SUMMARY = tmp_path / "summary.json"
+    monkeypatch.setattr(module.rendered_set, "SIZE", (28, 56))
+    monkeypatch.setattr(module.rendered_set, "COUNTS", {"indoor": 3, "outdoor": 2})
+    monkeypatch.setattr(module.rendered_set, "SUMMARY", tmp_path / "summary.json")
     module.seeds = set()
 
     def spy(seed, *arguments, **options):
@@ -40,11 +43,13 @@ def run(monkeypatch, tmp_path, renderer):
 def test_written_then_checked(run, capsys):
     assert run.main(["--check"]) == 1  # nothing to compare with
     assert run.main(["--write"]) == 0
-    kept = json.loads(run.SUMMARY.read_text())
+    kept = json.loads(run.rendered_set.SUMMARY.read_text())
     assert run.seeds == {TEST_SEED}
-    assert {kind: len(rows) for kind, rows in kept["scenes"].items()} == run.COUNTS
-    assert all(row[1] == 0 for row in kept["scenes"]["indoor"])
-    assert all(0 < row[1] < 1 for row in kept["scenes"]["outdoor"])
+    assert {k: len(rows) for k, rows in kept["scenes"].items()} == run.rendered_set.COUNTS
+    sky = kept["columns"].index("sky_share")
+    assert all(row[sky] == 0 for row in kept["scenes"]["indoor"])
+    assert all(0 < row[sky] < 1 for row in kept["scenes"]["outdoor"])
+    assert all(row[0] <= row[1] <= row[2] for rows in kept["scenes"].values() for row in rows)
     capsys.readouterr()
     assert run.main(["--check"]) == 0
     assert "5 worlds are those of summary.json, bit by bit" in capsys.readouterr().out
@@ -63,7 +68,7 @@ def test_other_distances_are_noticed(run, renderer, monkeypatch, capsys, factor,
     monkeypatch.setattr("panodepth.training.rendered.scene_renderer", lambda: other)
     assert run.main(["--check"]) == (0 if same else 1)
     out = capsys.readouterr().out
-    assert ("within tolerance" if same else "indoor 0: median_log_distance") in out
+    assert ("within tolerance" if same else "indoor 0: log_distance_10") in out
 
 
 def test_a_model_beside_the_constant(run, make_config, tmp_path, capsys):
@@ -80,9 +85,31 @@ def test_a_model_beside_the_constant(run, make_config, tmp_path, capsys):
     assert "sky" not in record["constant"]
 
 
-def test_as_files(run, tmp_path, monkeypatch):
-    jobs = []
-    monkeypatch.setattr(run, "render_dataset", lambda job, out: jobs.append((job, out)))
-    assert run.main(["--render", str(tmp_path / "set")]) == 0
-    told = [(job.kind, job.count, job.seed, job.first) for job, _ in jobs]
-    assert told == [("indoor", 3, TEST_SEED, 0), ("outdoor", 2, TEST_SEED, 0)]
+def test_files_are_the_same_worlds(run, tmp_path, capsys):
+    from panodepth.data import open_source
+
+    folder, kept = tmp_path / "set", run.rendered_set
+    assert run.main(["--write"]) == 0
+    assert run.main(["--render", str(folder)]) == 0
+    assert "5 worlds are those of summary.json, bit by bit" in capsys.readouterr().out
+    source = open_source("folder", folder)
+    assert len(source) == 5
+    assert source[4].meta["unit"] == "m"
+    assert bool((source[4].distance == float("inf")).any())  # sky, outdoors
+    fingerprint = kept.Fingerprint()
+    for panorama in kept.read_files(folder, kept.COUNTS):
+        fingerprint.add(panorama)
+    right, text = kept.compare(fingerprint.summary())
+    assert right
+    assert "bit by bit" in text
+    (folder / "indoor_000001_distance.npz").write_bytes(b"PK")
+    with pytest.raises(ConfigError, match=r"indoor_000001: not whole"):
+        list(kept.read_files(folder, kept.COUNTS))
+
+
+def test_a_summary_of_another_version_is_refused(run, capsys):
+    assert run.main(["--write"]) == 0
+    summary = run.rendered_set.SUMMARY
+    summary.write_text(summary.read_text().replace("log_distance_90", "something"))
+    assert run.main(["--check"]) == 1
+    assert "write it again with --write" in capsys.readouterr().err

@@ -64,7 +64,7 @@ def evaluate(
     from tqdm import tqdm
 
     from panodepth.evaluation import command
-    from panodepth.evaluation.choice import choose_predictor, parse_options, parse_part
+    from panodepth.evaluation.choice import choose_predictor, parse_options, parse_part, stamp
     from panodepth.evaluation.datasets import open_datasets
     from panodepth.evaluation.protocol import find_protocol
     from panodepth.evaluation.runner import Run, tasks
@@ -82,10 +82,11 @@ def evaluate(
 
     load_model = partial(load, predictor, device=device, dtype=dtype, size=network_size)
     chosen = choose_predictor(predictor, load_model, datasets, parse_options(option))
+    settings = {}
     if chosen.kind == "model":
-        find_checkpoint(predictor)  # fails now, not in a worker
+        _, weights = find_checkpoint(predictor)  # fails now, not in a worker
+        settings = {"device": device, "dtype": dtype, "size": size, "weights": stamp(weights)}
     run = Run(datasets, chosen.make, chosen_protocol, Extras(geometry, points, rotation), threads)
-    settings = {"device": device, "dtype": dtype, "size": size} if chosen.kind == "model" else {}
     options = command.Options(
         name=chosen.name,
         identity=f"{chosen.identity} {json.dumps(settings)}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,12 +22,15 @@ from panodepth.evaluation.predictors import (
     shared_names,
 )
 
+_END_BYTES = 1 << 20
+_LONGEST_PATH = 1024
 LoadModel = Callable[[], ImagePredictor]
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """make: makes the predictor, in any process. name: as given. identity: what else it hangs on.
+    """make: makes the predictor, in any process. name: as given. identity: what else it hangs on:
+    its options, and digests of the files that are named.
 
     kind: "file", "folder" or "model".
     """
@@ -46,10 +50,10 @@ def choose_predictor(
     `predict` (camera_height). Raises ConfigError when a file or folder cannot be a predictor.
     """
     file, dot, name = text.partition(".py")
-    told = json.dumps(dict(options), sort_keys=True)
+    told = " ".join([json.dumps(dict(options), sort_keys=True), *_option_stamps(options)])
     if dot and (not name or name.startswith(":")):
         made: Callable[[], Predictor] = partial(load_file, text, dict(options))
-        return Chosen(made, text, f"{_stamp(Path(f'{file}.py'))} {told}", "file")
+        return Chosen(made, text, f"{stamp(Path(f'{file}.py'))} {told}", "file")
     path = Path(text).expanduser()
     if path.is_dir() and _has_distances(path):
         unknown = set(options) - {"scale", "unit"}
@@ -61,7 +65,7 @@ def choose_predictor(
         folder = FromFolder(path, shared_names(names), **options)
         return Chosen(partial(_itself, folder), text, told, "folder")
     return Chosen(
-        partial(_from_model, load_model, dict(options)), text, f"{_stamp(path)} {told}", "model"
+        partial(_from_model, load_model, dict(options)), text, f"{stamp(path)} {told}", "model"
     )
 
 
@@ -102,9 +106,27 @@ def _has_distances(folder: Path) -> bool:
     return any(file.suffix.lower() in DISTANCE_SUFFIXES for file in folder.rglob("*"))
 
 
-def _stamp(path: Path) -> str:
-    """A file's size and time: weights that are still in training are another predictor later."""
-    if not path.is_file():
-        return ""
-    facts = path.stat()
-    return f"{facts.st_size}-{facts.st_mtime_ns}"
+def stamp(path: Path) -> str:
+    """A digest of a file, or of the weights in a folder; "" when there is none.
+
+    Weights that are still in training are another predictor later; the same file is the same on
+    every machine. Of large files the size and both ends are read.
+    """
+    files = sorted(path.glob("*.safetensors")) if path.is_dir() else [path]
+    digest = hashlib.sha256()
+    for file in files:
+        if not file.is_file():
+            return ""
+        size = file.stat().st_size
+        digest.update(str(size).encode())
+        with file.open("rb") as opened:
+            digest.update(opened.read(_END_BYTES))
+            opened.seek(max(0, size - _END_BYTES))
+            digest.update(opened.read())
+    return digest.hexdigest()[:16] if files else ""
+
+
+def _option_stamps(options: Mapping[str, Any]) -> list[str]:
+    """Of options that name a file, such as weights=model.safetensors."""
+    texts = [v for v in options.values() if isinstance(v, str) and 0 < len(v) < _LONGEST_PATH]
+    return [stamp(Path(text)) for text in texts if Path(text).is_file()]

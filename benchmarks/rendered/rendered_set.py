@@ -1,0 +1,196 @@
+"""The worlds of the rendered test set: made, written as files, read back, and recognised.
+
+Distances that agree bit by bit with those that summary.json was written from give the same SHA-256;
+elsewhere each world's facts have to agree within TOLERANCES.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from tqdm import tqdm
+
+from panodepth.errors import ConfigError, OutputError
+from panodepth.training.cache import scene_code
+from panodepth.training.commands import DATASET_FILE
+from panodepth.training.config import TEST_SEED, DataConfig
+from panodepth.training.files import write_whole
+from panodepth.training.rendered import RenderedPanorama, rendered_panoramas
+from panodepth.types import FloatArray
+
+COUNTS = {"indoor": 300, "outdoor": 200}
+SIZE = (256, 512)
+SUMMARY = Path(__file__).with_name("summary.json")
+QUANTUM = 1e-3  # distances are compared exactly in steps of their logarithm of this size
+QUANTILES = {"log_distance_10": 0.1, "log_distance_50": 0.5, "log_distance_90": 0.9}
+TOLERANCES = {**dict.fromkeys(QUANTILES, 1e-4), "sky_share": 1e-4, "brightness": 2e-3}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a world is known by.
+
+    log_distance_10, _50, _90: quantiles over its pixels, natural log of metres. sky_share: of its
+    pixels. brightness: mean of the picture, 0 to 1.
+    """
+
+    log_distance_10: float
+    log_distance_50: float
+    log_distance_90: float
+    sky_share: float
+    brightness: float
+
+
+def facts(panorama: RenderedPanorama) -> Facts:
+    """The facts of one world."""
+    truth = panorama.distance
+    logs = np.log(truth[np.isfinite(truth) & (truth > 0)].astype(np.float64))
+    points = np.quantile(logs, list(QUANTILES.values())) if logs.size else np.zeros(3)
+    brightness = float(panorama.image.float().mean()) / 255.0
+    sky = round(float(np.isinf(truth).mean()), 6)
+    return Facts(*(round(float(p), 6) for p in points), sky, round(brightness, 5))
+
+
+def quantised(distance: FloatArray) -> bytes:
+    """The distance map in whole steps of its logarithm; sky and unknown are marked."""
+    with np.errstate(divide="ignore"):
+        steps = np.round(np.log(distance) / QUANTUM)
+    return np.clip(steps, -32768, 32767).astype("<i2").tobytes()
+
+
+class Fingerprint:
+    """Collects what `summary.json` holds while the worlds go by."""
+
+    def __init__(self) -> None:
+        self._digests = {kind: hashlib.sha256() for kind in COUNTS}
+        self._scenes: dict[str, list[list[float]]] = {kind: [] for kind in COUNTS}
+
+    def add(self, panorama: RenderedPanorama) -> None:
+        self._digests[panorama.kind].update(quantised(panorama.distance))
+        self._scenes[panorama.kind].append(list(asdict(facts(panorama)).values()))
+
+    def watched(
+        self, panoramas: Iterable[RenderedPanorama], total: int
+    ) -> Iterator[RenderedPanorama]:
+        """The panoramas as they come, each added."""
+        for panorama in tqdm(panoramas, total=total, disable=not sys.stderr.isatty()):
+            self.add(panorama)
+            yield panorama
+
+    def summary(self) -> dict[str, Any]:
+        """JSON values; "scenes" has one row per world, in the order of "columns"."""
+        return {
+            "seed": TEST_SEED,
+            "size": list(SIZE),
+            "scene_code": scene_code(),
+            "rendered_on": f"{platform.machine()}, torch {torch.__version__}",
+            "sha256": {kind: digest.hexdigest() for kind, digest in self._digests.items()},
+            "columns": list(TOLERANCES),
+            "scenes": self._scenes,
+        }
+
+
+def made(counts: Mapping[str, int], device: str = "cpu") -> Iterator[RenderedPanorama]:
+    """The worlds, rendered one after the other."""
+    data = DataConfig(height=SIZE[0], width=SIZE[1], render_device=device)
+    return rendered_panoramas(data, counts, TEST_SEED)
+
+
+def write_files(panoramas: Iterable[RenderedPanorama], folder: Path) -> int:
+    """NAME.png and NAME_distance.npz of each, and dataset.json; returns how many.
+
+    Distance is in metres, 0 = not given, NaN = sky, which the npz has as a mask too. Raises
+    OutputError.
+    """
+    count = 0
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        about = json.dumps({"unit": "m", "credit": "panodepth, rendered test set"}) + "\n"
+        write_whole(folder / DATASET_FILE, lambda file: file.write(about.encode()))
+        for panorama in panoramas:
+            sky = np.isinf(panorama.distance)
+            arrays = {"distance": np.where(sky, np.float32("nan"), panorama.distance), "sky": sky}
+            picture = Image.fromarray(panorama.image.permute(1, 2, 0).numpy())
+            npz, png = (folder / f"{panorama.name}{end}" for end in ("_distance.npz", ".png"))
+            write_whole(npz, lambda file, a=arrays: np.savez(file, **a))
+            write_whole(png, lambda file, p=picture: p.save(file, format="PNG"))
+            count += 1
+    except OSError as error:
+        raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from None
+    return count
+
+
+def read_files(folder: Path, counts: Mapping[str, int]) -> Iterator[RenderedPanorama]:
+    """What `write_files` wrote. Raises ConfigError when a file is missing or damaged."""
+    for kind, count in counts.items():
+        for number in range(count):
+            stem = folder / f"{kind}_{number:06d}"
+            try:
+                with np.load(f"{stem}_distance.npz", allow_pickle=False) as arrays:
+                    distance = np.where(arrays["sky"], np.float32("inf"), arrays["distance"])
+                image = torch.from_numpy(np.array(Image.open(f"{stem}.png"))).permute(2, 0, 1)
+            except (OSError, ValueError, KeyError, EOFError) as error:
+                raise ConfigError(f"{stem}: not whole ({error}); render the set again") from error
+            yield RenderedPanorama(kind, number, image, distance)
+
+
+def differences(found: Mapping[str, Any], kept: Mapping[str, Any]) -> list[str]:
+    """Worlds of `found` whose facts are not those of `kept`, one line each.
+
+    Distances that agree bit by bit (as on the same kind of machine) settle it; otherwise every fact
+    has to agree within its tolerance. `found` may hold the first worlds only.
+    """
+    lines = []
+    for kind, rows in found["scenes"].items():
+        if rows and found["sha256"][kind] == kept["sha256"][kind]:
+            continue
+        for number, (row, other) in enumerate(zip(rows, kept["scenes"][kind], strict=False)):
+            for (name, limit), a, b in zip(TOLERANCES.items(), row, other, strict=True):
+                if abs(a - b) > limit:
+                    lines.append(f"{kind} {number}: {name} {a:.6f}, kept {b:.6f}")
+    return lines
+
+
+def compare(found: Mapping[str, Any]) -> tuple[bool, str]:
+    """Whether these are the kept worlds, and what to tell people. Raises ConfigError."""
+    if not SUMMARY.exists():
+        return False, f"{SUMMARY} is not there, so whether these are the right worlds is not known"
+    kept = json.loads(SUMMARY.read_text(encoding="utf-8"))
+    if kept["columns"] != list(TOLERANCES):
+        raise ConfigError(f"{SUMMARY} is of another version: write it again with --write")
+    changed = kept["scene_code"] != found["scene_code"]
+    note = "note: the scene code has changed since summary.json was written\n" if changed else ""
+    wrong = differences(found, kept)
+    if wrong:
+        text = f"{len(wrong)} facts differ from summary.json; the first: {wrong[0]}"
+        return False, note + text
+    rows = [row for kind in found["scenes"].values() for row in kind]
+    same = all(
+        found["sha256"][kind] == kept["sha256"][kind] for kind, r in found["scenes"].items() if r
+    )
+    how = "bit by bit" if same else "within tolerance"
+    return True, f"{note}{len(rows)} worlds are those of summary.json, {how}"
+
+
+def write_summary(summary: Mapping[str, Any]) -> None:
+    """summary.json, one world per line."""
+    head = {key: value for key, value in summary.items() if key != "scenes"}
+    text = json.dumps(head, indent=1).removesuffix("\n}")
+    kinds = [
+        f'  "{kind}": [\n' + ",\n".join(f"   {json.dumps(row)}" for row in rows) + "\n  ]"
+        for kind, rows in summary["scenes"].items()
+    ]
+    temporary = SUMMARY.with_name(f".{SUMMARY.name}.{os.getpid()}")
+    temporary.write_text(f'{text},\n "scenes": {{\n' + ",\n".join(kinds) + "\n }\n}\n", "utf-8")
+    temporary.replace(SUMMARY)
