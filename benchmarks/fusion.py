@@ -2,8 +2,9 @@
 
     python benchmarks/fusion.py [--preset compact|large|...] [--device cpu] [--repeats 3]
 
-The same backbone on the same machine with random weights: speed alone. Fusion's parts (cutting the
-views, the network, merging) are timed apart.
+The same backbone on the same machine with random weights: speed alone. Fusion is timed in its parts
+(cutting the views, the network, merging). --repeats 1 leaves the networks' warm-up out too: the
+large one takes minutes.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
 
 from panodepth.inference.predictor import Predictor
 from panodepth.model import SphereViT, find_preset
+from panodepth.types import FloatArray
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "baselines" / "fusion"))
 
@@ -27,18 +30,31 @@ from icosahedron import view_intrinsics, view_rotations
 from merging import merge_views
 
 HEIGHT, WIDTH = 512, 1024
+T = TypeVar("T")
 VIEW_SIZES = {"compact": 126, "large": 518}  # [px]; 518 is what the backbone was pretrained at
 
 
-def timed(call: Callable[[], object], repeats: int) -> float:
-    """The least wall time of `repeats` calls after one that warms up [s]."""
-    call()
+def timed(call: Callable[[], T], repeats: int, *, warm: bool = True) -> tuple[float, T]:
+    """The least wall time of `repeats` calls [s], and the last one's result.
+
+    warm: one more call comes before.
+    """
     times = []
-    for _ in range(repeats):
+    for _ in range(repeats + warm):
         started = time.perf_counter()
-        call()
+        result = call()
         times.append(time.perf_counter() - started)
-    return min(times)
+    return min(times[-repeats:]), result
+
+
+def end_to_end(preset: str, device: str, image: FloatArray, repeats: int) -> float:
+    """Seconds for one panorama; prints them."""
+    torch.manual_seed(0)
+    whole = Predictor(SphereViT(find_preset(preset)).to(device))
+    seconds, _ = timed(lambda: whole.predict(image, sky="none"), repeats, warm=repeats > 1)
+    size = "×".join(map(str, whole.size))
+    print(f"end to end at {size}: {seconds:.3f} s", flush=True)
+    return seconds
 
 
 def main() -> None:
@@ -48,32 +64,23 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--view-size", type=int, default=0, help="pixels a side, multiple of 14")
     chosen = parser.parse_args()
-    view = chosen.view_size or VIEW_SIZES.get(chosen.preset, find_preset(chosen.preset).size[0])
+    repeats, preset, device = max(1, chosen.repeats), chosen.preset, chosen.device
+    view = chosen.view_size or VIEW_SIZES.get(preset, find_preset(preset).size[0])
     image = np.random.default_rng(0).uniform(size=(HEIGHT, WIDTH, 3)).astype(np.float32)
+    print(f"{preset}, {HEIGHT}×{WIDTH}, {device}, {torch.get_num_threads()} threads", flush=True)
+    one = end_to_end(preset, device, image, repeats)
 
-    torch.manual_seed(0)
-    model = SphereViT(find_preset(chosen.preset)).to(chosen.device)
-    whole = Predictor(model)
-    one = timed(lambda: whole.predict(image, sky="none"), chosen.repeats)
-    size = "×".join(map(str, whole.size))
-    print(f"{chosen.preset}, {HEIGHT}×{WIDTH}, {chosen.device}, {torch.get_num_threads()} threads")
-    print(f"end to end at {size}:          {one:8.3f} s")
-
-    options = {"weights": "random", "preset": chosen.preset, "size": view}
-    twelve = fusion.Predictor(**options, device=chosen.device)
-    all_of_it = timed(lambda: twelve.predict(image), chosen.repeats)
+    twelve = fusion.Predictor(weights="random", preset=preset, size=view, device=device)
     planes = torch.from_numpy(image).permute(2, 0, 1).contiguous()
-    cut = twelve.views(planes)
-    logs = twelve.network.log_distance(cut)
     lens, turns = view_intrinsics(view), view_rotations()
-    parts = {
-        "cut": timed(lambda: twelve.views(planes), chosen.repeats),
-        "network": timed(lambda: twelve.network.log_distance(cut), chosen.repeats),
-        "merge": timed(lambda: merge_views(logs, lens, turns, HEIGHT), chosen.repeats),
-    }
-    shown = ", ".join(f"{name} {seconds:.3f}" for name, seconds in parts.items())
-    times = all_of_it / one
-    print(f"fusion of 12 views {view}×{view}: {all_of_it:8.3f} s ({shown}), {times:.1f} times")
+    predict = twelve.network.log_distance
+    cut, views = timed(lambda: twelve.views(planes), repeats)
+    network, logs = timed(lambda: predict(views), repeats, warm=repeats > 1)
+    merge, _ = timed(lambda: merge_views(logs, lens, turns, HEIGHT), repeats)
+    total = cut + network + merge
+    print(f"fusion of 12 views {view}×{view}: {total:.3f} s, {total / one:.1f} times as long")
+    print(f"  cut {cut:.3f} s, network {network:.3f} s, merge {merge:.3f} s;", end=" ")
+    print(f"the network alone {network / one:.1f} times as long")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from panodepth.model import ModelConfig, SphereViT, find_preset, load_model
 
+PIXELS_AT_ONCE = 1 << 20  # in one pass of the network, to bound its memory
 RANDOM = "random"  # instead of weights: an untrained network, for measuring speed
 
 
@@ -55,9 +56,11 @@ class SquareViews:
         self.device = next(model.parameters()).device
 
     def log_distance(self, views: Tensor) -> Tensor:
-        """All views in one pass; (V, s, s) float32 on the CPU."""
+        """(V, s, s) float32 on the CPU; small views in one pass, large ones a few at a time."""
+        at_once = max(1, PIXELS_AT_ONCE // views[0, 0].numel())
         with torch.inference_mode():
-            return self.model(views.to(self.device)).log_distance.float().cpu()
+            parts = [self.model(v.to(self.device)).log_distance for v in views.split(at_once)]
+            return torch.cat(parts).float().cpu()
 
 
 def open_network(weights: str, preset: str, size: int, device: str) -> SquareViews:
