@@ -87,8 +87,10 @@ def compare(
                 rate = len(items) / (time.perf_counter() - started)
                 assert all(result.status == "written" for result in results)
                 best[label, workers] = max(rate, best.get((label, workers), 0.0))
-    print(f"{len(items)} panoramas {HEIGHT}×{WIDTH} jpg -> {arguments.format}, batch size")
-    print(f"{arguments.batch_size}, {available_cores()} cores, best of {ROUNDS}; panoramas/s:")
+    print(
+        f"{len(items)} panoramas {HEIGHT}×{WIDTH} jpg -> {arguments.format}, batch size "
+        f"{arguments.batch_size}, {available_cores()} cores, best of {ROUNDS}; panoramas/s:"
+    )
     print(f"{'':12} {'one by one':>12} {'overlapped':>12} {'ratio':>7}")
     for label, predictor in predictors.items():
         one, side = best[label, 0], best[label, -1]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +21,7 @@ from panodepth.types import Prediction
 # network sees 0.6 M pixels.
 MAX_CLOUD_POINTS = 4096 * 2048
 POINT = "surface point"
+BAND_PIXELS = 1 << 15  # written at a time
 COLOURS = ("red", "green", "blue")
 PLY_VERTEX = np.dtype([("position", "V12"), ("colour", "V3")])  # three float32, three uint8
 
@@ -30,7 +33,7 @@ def write_ply(
 
     Masked pixels are left out, and clouds above `max_points` thinned (`stride` in the metadata).
     """
-    points, colours, stride = cloud(prediction, path, max_points)
+    rows, columns, stride = thinned(prediction, path, max_points)
     meta = metadata(prediction, POINT, stride=stride)
     header = [
         "ply",
@@ -39,19 +42,32 @@ def write_ply(
         f"comment unit: {meta['unit']}",
         f"comment scale: {meta['scale']}",
         f"comment panodepth {to_json(meta)}",
-        f"element vertex {len(points)}",
+        f"element vertex {int(np.count_nonzero(prediction.mask[rows, columns]))}",
         *(f"property float {axis}" for axis in "xyz"),
         *(f"property uchar {colour}" for colour in COLOURS),
         "end_header\n",
     ]
+    with atomic(path) as (temporary,), temporary.open("wb") as file:
+        file.write("\n".join(header).encode("ascii"))
+        for band in _bands(rows, stride, prediction.distance.shape):
+            file.write(_vertices(*_points(prediction, band, columns)).data)
+    return [path]
+
+
+def _vertices(points: npt.NDArray[np.float32], colours: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
+    """(N, 3) points and colours as the records of a PLY file."""
     vertices = np.empty(len(points), PLY_VERTEX)
     for key, values in (("position", points.astype("<f4", copy=False)), ("colour", colours)):
         whole = np.ascontiguousarray(values).view(PLY_VERTEX[key])  # moved as one, not by number
         vertices[key] = whole[:, 0]
-    with atomic(path) as (temporary,), temporary.open("wb") as file:
-        file.write("\n".join(header).encode("ascii"))
-        file.write(vertices.data)
-    return [path]
+    return vertices
+
+
+def _bands(rows: slice, stride: int, shape: tuple[int, ...]) -> Iterator[slice]:
+    """Parts of `rows` of (H, W) that stay in the cache."""
+    step = stride * max(1, BAND_PIXELS * stride // shape[1])
+    for top in range(rows.start, shape[0], step):
+        yield slice(top, min(top + step, shape[0]), stride)
 
 
 def write_points_glb(
@@ -82,18 +98,31 @@ def cloud(
 
     Raises OutputError, naming `path`, when no pixel is valid.
     """
+    rows, columns, stride = thinned(prediction, path, max_points)
+    return *_points(prediction, rows, columns), stride
+
+
+def thinned(prediction: Prediction, path: Path, max_points: int) -> tuple[slice, slice, int]:
+    """The rows and columns of the cloud, and their stride; OutputError when none is valid."""
     height, width = prediction.distance.shape
     stride = 1
     while -(-height // stride) * -(-width // stride) > max_points:
         stride += 1
     thin = every(height, stride), every(width, stride)
-    mask = prediction.mask[thin]
-    if not mask.any():
+    if not prediction.mask[thin].any():
         raise OutputError(f"{path}: no pixel of the prediction is valid, so there is no point")
-    points, colours = grid_points(prediction, *thin), prediction.image[thin]
+    return *thin, stride
+
+
+def _points(
+    prediction: Prediction, rows: slice, columns: slice
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]:
+    """The valid points (N, 3) of some rows and columns, and their colours (N, 3)."""
+    mask = prediction.mask[rows, columns]
+    points, colours = grid_points(prediction, rows, columns), prediction.image[rows, columns]
     if mask.all():
-        return points.reshape(-1, 3), colours.reshape(-1, 3), stride
-    return points[mask], colours[mask], stride
+        return points.reshape(-1, 3), colours.reshape(-1, 3)
+    return points[mask], colours[mask]
 
 
 def every(count: int, stride: int) -> slice:

@@ -6,8 +6,10 @@ unit normal is: NaN breaks too many tools. The .npz holds the distance everywher
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from panodepth.types import Prediction
 
 DISTANCE = "Euclidean distance along the ray"
 NORMALS = "unit surface normal, facing the camera"
+MAX_EXR_THREADS = 4
 MAX_PREVIEW_WIDTH = 4096  # [px]; wider previews are thinned by a whole factor
 PNG_TEXT_KEYS = ("quantity", "unit", "scale", "frame", "invalid")  # plain, beside the full JSON
 
@@ -151,9 +154,19 @@ def _write_exr(
         **{key: meta[key] for key in ("generator", "quantity", "unit", "scale", "frame")},
     }
     planes = {name: np.ascontiguousarray(plane) for name, plane in channels.items()}
+    _use_threads()
     with atomic(path) as (temporary,):
         try:
             with OpenEXR.File(header, planes) as file:
                 file.write(str(temporary))
         except RuntimeError as error:  # OpenEXR's only kind of failure
             raise OSError(" ".join(str(error).split())) from error
+
+
+@cache
+def _use_threads() -> None:
+    """Let OpenEXR compress on several cores; by itself it uses one."""
+    import OpenEXR
+
+    if hasattr(OpenEXR, "set_global_thread_count"):
+        OpenEXR.set_global_thread_count(min(MAX_EXR_THREADS, os.cpu_count() or 1))

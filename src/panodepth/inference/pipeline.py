@@ -9,6 +9,7 @@ and tells results, in the order of the items.
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +25,7 @@ from panodepth.inference.run import (
     FileResult,
     OutOfSpaceError,
     RunOptions,
+    available_cores,
     failed,
     is_disk_full,
 )
@@ -31,6 +33,12 @@ from panodepth.inference.stages import BasePredictor, RawOutput, Request
 from panodepth.types import Prediction
 
 MAX_PIXELS_AHEAD = 1 << 26  # pixels read and not yet written: two 8K panoramas; one more waits
+# The network leaves cores to the other stages once they take this share of its own time. While its
+# threads wait for each other on a core that is in use, all of them wait: a small network with both
+# of two cores was 1.3 times slower beside reading and writing than with one of them.
+SHARE = 0.4
+MEASURED = 3  # pictures before that is decided
+SWITCH_SECONDS = 5e-4  # a network of many small steps gets the interpreter back soon, not in 5 ms
 Result = TypeVar("Result")
 
 
@@ -64,11 +72,13 @@ class Pipeline:
         self._writing: deque[tuple[_Job, Future[FileResult]]] = deque()
         self._pixels = 0
         self._disk_full = False
+        self._shares = False
+        self._seconds: list[tuple[float, float]] = []  # of each picture: network, the rest
 
     def run(self, items: Sequence[InputFile]) -> None:
         """Take every item through. Raises OutOfSpaceError; then what is not told of is not done."""
         waiting = deque(items)
-        with _threads(self.workers) as (readers, writers):
+        with _threads(self.workers) as (readers, writers), ExitStack() as sharing:
             while waiting or self._reading:
                 self._start_reading(waiting, readers)
                 if not self._reading:
@@ -80,6 +90,7 @@ class Pipeline:
                     self._writing.append((job, writers.submit(self._write, job)))
                 while self._writing and (len(self._writing) > self._ahead or self._is_told()):
                     self._tell_next()
+                self._share_cores(sharing)
             while self._writing:
                 self._tell_next()
 
@@ -110,7 +121,20 @@ class Pipeline:
         job, future = self._writing.popleft()
         result = future.result()
         self._pixels -= job.pixels
+        if result.status == "written":
+            network = job.seconds["network"]
+            self._seconds.append((network, sum(job.seconds.values()) - network))
         self.done(result)
+
+    def _share_cores(self, sharing: ExitStack) -> None:
+        """Decide, once, whether the network is so fast that the other stages need cores too."""
+        if self._shares or not self.workers or len(self._seconds) < MEASURED:
+            return
+        self._shares = True
+        network, rest = (sum(times) for times in zip(*self._seconds, strict=True))
+        if rest > SHARE * network:
+            count = min(self.workers, available_cores() // 2)
+            sharing.enter_context(self.predictor.leaving_cores(count))
 
     # The stages
 
@@ -228,6 +252,8 @@ def _threads(workers: int) -> Iterator[tuple[Executor, Executor]]:
         yield _Inline(), _Inline()
         return
     with ExitStack() as stack:
+        stack.callback(sys.setswitchinterval, sys.getswitchinterval())
+        sys.setswitchinterval(SWITCH_SECONDS)
         pools = []
         for name in ("read", "write"):
             pool = ThreadPoolExecutor(workers, thread_name_prefix=f"panodepth-{name}")

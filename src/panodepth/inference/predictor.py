@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,17 @@ class Predictor(BasePredictor):
                 f"size {shown} (height×width) must be multiples of {PATCH}, e.g. 546×1092"
             )
         return (int(size[0]), int(size[1]))
+
+    @contextmanager
+    def leaving_cores(self, count: int) -> Iterator[None]:
+        """Inside, the network on a CPU uses `count` threads less, but one at least."""
+        before = torch.get_num_threads()
+        if self.device.type == "cpu":
+            torch.set_num_threads(max(1, before - count))
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
 
     def run(self, pixels: Sequence[FloatArray]) -> list[RawOutput]:
         """The network on pictures of one size, (3, h, w) float32 in [0, 1] each."""

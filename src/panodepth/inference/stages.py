@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -94,6 +95,11 @@ class BasePredictor(ABC):
     @abstractmethod
     def run(self, pixels: Sequence[FloatArray]) -> list[RawOutput]:
         """The network on pictures of one size, (3, h, w) float32 in [0, 1] each."""
+
+    @contextmanager
+    def leaving_cores(self, count: int) -> Iterator[None]:
+        """Inside, `run` in this thread leaves that many cores to others, where it has a say."""
+        yield
 
     def predict(
         self,
