@@ -1,15 +1,20 @@
-"""How fast each stage of curation is, in CPU time of one thread, on made frames of 640 x 480.
+"""How fast curation is, stage by stage and as a whole, and that its memory stays flat.
 
-    python benchmarks/curation.py [--repeat 20] [--memory FRAMES]
+    python benchmarks/curation.py [--repeat 20]     each stage: CPU time of one thread
+    python benchmarks/curation.py --workers 1,2 --frames 128   whole runs: frames a second
+    python benchmarks/curation.py --memory 10000    one run of small frames: memory over time
 
-CPU time, so that other work on the machine does not count. --memory runs so many small frames
-through the whole pipeline and prints the peak memory after each tenth.
+Made frames of 640 x 480 to panoramas of 512 x 1024. Stages are timed by CPU time, so that other
+work on the machine does not count; whole runs by the clock, on files (PNG and 16-bit PNG), each
+number of workers in turn, with the starting of processes and without.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import resource
+import statistics
 import tempfile
 import time
 from collections.abc import Callable
@@ -20,10 +25,12 @@ import cv2
 import numpy as np
 
 from panodepth.curation.frame import Frame, Rejected, pinhole_from_fov
+from panodepth.curation.memory import keep_freed_memory
 from panodepth.curation.outpaint import Diffusion
 from panodepth.curation.pipeline import Options, curate
 from panodepth.curation.project import place
 from panodepth.curation.quality import Limits, measure, perceptual_hash
+from panodepth.curation.sources import FrameSource, open_frame_source
 from panodepth.curation.stages import Plan, Tools, curate_views
 from panodepth.curation.turns import yaw_pitch_roll
 from panodepth.data import Encoding
@@ -67,6 +74,7 @@ def timed(name: str, run: Callable[[], object], repeat: int) -> None:
 
 def stages(repeat: int) -> None:
     cv2.setNumThreads(1)
+    keep_freed_memory()  # as runs do
     frame = MadeFrames(1)[0]
     assert isinstance(frame, Frame)
     for name, angles in (("front", (0, 0, 0)), ("tilted", (100, 35, 20)), ("pole", (0, 80, 0))):
@@ -83,27 +91,88 @@ def stages(repeat: int) -> None:
     timed("all stages", lambda: curate_views([frame], plan, tools), repeat)
 
 
+def write_frames(folder: Path, count: int) -> None:
+    """Made frames as files: NAME.png with NAME_depth.png in millimetres."""
+    made = MadeFrames(count)
+    (folder / "camera.json").write_text(json.dumps({"x_fov_deg": 90, "scale": 0.001, "unit": "m"}))
+    for index in range(count):
+        frame = made[index]
+        assert isinstance(frame, Frame)
+        assert frame.depth is not None
+        cv2.imwrite(str(folder / f"{frame.name}.png"), frame.image)
+        cv2.imwrite(str(folder / f"{frame.name}_depth.png"), (frame.depth * 1000).astype(np.uint16))
+
+
+def rates(source: FrameSource, out: Path, workers: int) -> tuple[float, float]:
+    """Samples a second of one run: with the starting of processes, and while all are at work."""
+    ends: list[float] = []
+    start = time.monotonic()
+    options, plan = Options(workers=workers, chunk=8), Plan(limits=Limits(same=-1))
+    done = curate(source, plan, out, options, progress=lambda kept: ends.append(time.monotonic()))
+    assert done.kept == len(source), done
+    # From the first quarter to the last: all processes are up, and none is without a chunk.
+    low, high = len(ends) // 4, len(ends) - len(ends) // 4
+    return len(ends) / (time.monotonic() - start), (high - low) / (ends[high] - ends[low])
+
+
+def whole(counts: list[int], frames: int) -> None:
+    """Run a folder of frames with each number of workers; rates, and their ratio to the first."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "frames"
+        folder.mkdir()
+        write_frames(folder, frames)
+        source = open_frame_source("frames", folder)
+        first: tuple[float, float] | None = None
+        for workers in counts:
+            rate, steady = rates(source, Path(name) / f"out{workers}", workers)
+            first = first or (rate, steady)
+            print(f"workers {workers}: {rate:.1f} samples/s ({rate / first[0]:.2f}x), ", end="")
+            print(f"while all are up {steady:.1f} ({steady / first[1]:.2f}x)", flush=True)
+
+
+def resident_mb() -> float:
+    """Memory of this process at present (Linux)."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 2**20
+
+
 def memory(count: int) -> None:
+    """Run small frames in this process; memory after each twentieth, and its slope."""
+    found: list[tuple[int, float]] = []
     done = [0]
 
     def tell(kept: bool) -> None:
         done[0] += 1
-        if done[0] % max(1, count // 10) == 0:
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-            print(f"{done[0]:7d} frames: {peak:.0f} MB at most", flush=True)
+        if done[0] % max(1, count // 20) == 0:
+            found.append((done[0], resident_mb()))
+            print(f"{done[0]:7d} frames: {found[-1][1]:.1f} MB", flush=True)
 
     plan = Plan(size=(64, 128), limits=Limits(same=-1))
     with tempfile.TemporaryDirectory() as folder:
         source = MadeFrames(count, (48, 64))
         curate(source, plan, Path(folder) / "out", Options(chunk=500), progress=tell)
+    late = found[len(found) // 4 :]
+    slope = statistics.linear_regression([float(n) for n, _ in late], [mb for _, mb in late]).slope
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"at most {peak:.1f} MB; {slope * 1000:+.3f} MB per 1,000 frames after the first quarter")
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--repeat", type=int, default=20)
-    parser.add_argument("--memory", type=int, default=0)
+    parser.add_argument("--workers", default="", metavar="1,2")
+    parser.add_argument("--frames", type=int, default=128)
+    parser.add_argument("--memory", type=int, default=0, metavar="FRAMES")
     given = parser.parse_args()
     if given.memory:
         memory(given.memory)
+    elif given.workers:
+        whole([int(n) for n in given.workers.split(",")], given.frames)
     else:
         stages(given.repeat)
+
+
+if __name__ == "__main__":
+    main()

@@ -354,15 +354,6 @@ def test_the_transformers_plug_in_calls_a_pipeline_once_and_reads_its_answer() -
     assert (estimate.form, estimate.unit, estimator.name) == ("z_depth", "m", "org/depth")
 
 
-def test_without_transformers_the_error_says_what_to_install() -> None:
-    from importlib.util import find_spec
-
-    if find_spec("transformers") is not None:
-        pytest.skip("transformers is installed")
-    with pytest.raises(ConfigError, match="pip install transformers"):
-        TransformersEstimator("org/depth")(np.zeros((*VIEW, 3), np.uint8))
-
-
 def test_real_posed_frames_agree() -> None:
     """Redwood's depth, intrinsics and poses, read by us, put five frames on the same surfaces."""
     from pathlib import Path
