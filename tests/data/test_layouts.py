@@ -73,6 +73,31 @@ def test_stanford2d3d(tmp_path):
     np.testing.assert_array_equal(released.mask, sample.mask)
 
 
+def test_3d60(tmp_path):
+    openexr = pytest.importorskip("OpenEXR")
+    values = np.full((H, W), 2.5, np.float32)
+    values[0, :3] = [np.inf, np.nan, 0]
+    stem = "Matterport3D/92_fa5f164b48f043c6b2b0bb9e8631a4821"
+    for folder, name in (("Center_Left_Down", "Left_Down"), ("Up", "Up")):
+        image = f"{folder}/{stem}_color_0_{name}_0.0.png"
+        write_image(tmp_path / image, make_image())
+        header = {"type": openexr.scanlineimage, "compression": openexr.ZIP_COMPRESSION}
+        with openexr.File(header, {"Y": values}) as file:
+            file.write(str(tmp_path / f"{folder}/{stem}_depth_0_{name}_0.0.exr"))
+    source = open_source("3d60", tmp_path)
+    assert [pair.name.split("/")[0] for pair in source.pairs] == ["Center_Left_Down", "Up"]
+    sample = source[0]
+    assert sample.meta["unit"] == "m"
+    assert sample.distance[0, :4].tolist() == [0, 0, 0, 2.5]  # a hole is no sky
+    assert sample.mask[0, :4].tolist() == [False, False, False, True]
+    listed = tmp_path / "centre.txt"
+    listed.write_text("Center_Left_Down\n")
+    assert len(open_source("3d60", tmp_path, split=listed)) == 1
+    (tmp_path / source.pairs[1].distance).unlink()
+    with pytest.raises(InputError, match=r"Up_0\.0\.exr: no such file"):
+        source[1]
+
+
 def test_matterport3d(tmp_path):
     matterport(tmp_path)
     source = open_source("matterport3d", tmp_path)

@@ -81,6 +81,16 @@ class WholeNumbers:
         return DistanceMap(distance, "m")
 
 
+@dataclass(frozen=True)
+class MetresWithHoles:
+    """Reads a file of floats in metres in which not only 0 and NaN but also inf is "not given"."""
+
+    def __call__(self, path: Path) -> DistanceMap:
+        found = DistanceFile(unit="m")(path)
+        found.distance[np.isinf(found.distance)] = 0
+        return found
+
+
 def _read_npz(path: Path, scale: float | None) -> DistanceMap:
     """Keys: `distance`; optional `mask` (False = not given), `sky` (True = sky), `meta` (JSON)."""
     with np.load(path, allow_pickle=False) as arrays:

@@ -6,12 +6,15 @@
 | Stanford2D3D | area_*/pano/rgb/NAME_rgb.png | ../depth/NAME_depth.png | 1/512 m | 0, 65535 |
 | Matterport3D | SCAN/pano_skybox_color/ID.jpg | ../pano_depth/ID.png | 1/4000 m | 0 |
 | PanoSUNCG | HOUSE/ROOM/N_color.png | N_depth.png, 8 bits, blue channel | 1/20 m | 0 |
+| 3D60 | VIEW/SOURCE/ID_color_0_VIEW_0.0.png | ID_depth_0_VIEW_0.0.exr | metres | inf |
 
 All of them hold distance along the ray, not z-depth. Sources: Structured3D's data_organization.md
 (unit, 0) and issue 9 there (panoramas are back-projected by the ray's length); the 2D-3D-Semantics
 README (unit, 65535, "distance from the point-center of the camera in the panoramas"); Matterport3D
 panoramas are stitched from its depth images (0.25 mm), as UniFuse reads them; PanoSUNCG's step is
-the one of DA²'s released evaluation, no other source was found.
+the one of DA²'s released evaluation, no other source was found; 3D60's page (vcl3d.github.io/3D60:
+EXR of floats, inf where the scan has holes) and the trees that projects trained on it print. Its
+spherical stereo formulas (disparity by the sines of two rays) take the value along the ray.
 
 That evaluation reads Stanford2D3D with a step of 1/1000 m and Matterport3D with 1/2560 m, so its
 "5 m" limit lies elsewhere. The published table needs those: `released_units=True`.
@@ -23,7 +26,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from panodepth.data.distances import WholeNumbers
+from panodepth.data.distances import MetresWithHoles, WholeNumbers
 from panodepth.data.source import Pair, PairSource, check_folder
 from panodepth.data.splits import read_split, select
 from panodepth.errors import ConfigError
@@ -43,7 +46,7 @@ class Layout:
     name: str
     patterns: tuple[str, ...]
     partner: Callable[[str], str]
-    reader: WholeNumbers
+    reader: WholeNumbers | MetresWithHoles
     released: WholeNumbers | None = None
 
 
@@ -59,6 +62,11 @@ def _matterport_depth(image: str) -> str:
 
 def _suncg_depth(image: str) -> str:
     return image.removesuffix("_color.png") + "_depth.png"
+
+
+def _three_d_60_depth(image: str) -> str:
+    folder, _, name = image.rpartition("/")
+    return f"{folder}/{name.removesuffix('.png').replace('_color_', '_depth_')}.exr"
 
 
 def _structured3d_depth(image: str) -> str:
@@ -85,6 +93,23 @@ PANOSUNCG = Layout(
     _suncg_depth,
     WholeNumbers(1 / 20, channel=2),  # OpenCV's first channel, which the evaluation takes
 )
+
+
+VIEWS_3D60 = {"Center_Left_Down": "Left_Down", "Right": "Right", "Up": "Up"}  # folder: in names
+THREE_D_60 = Layout(
+    "3D60",
+    tuple(f"{folder}/*/*_color_0_{name}_0.0.png" for folder, name in VIEWS_3D60.items()),
+    _three_d_60_depth,
+    MetresWithHoles(),
+)
+
+
+def open_3d60(path: str | Path, split: Path | None = None) -> PairSource:
+    """3D60 (256×512 renders of Matterport3D, Stanford2D3D, SunCG); ConfigError when it holds none.
+
+    All three views of its stereo rig are found; a split list of `Center_Left_Down` takes that one.
+    """
+    return _open(THREE_D_60, path, split)
 
 
 def open_stanford2d3d(

@@ -8,6 +8,7 @@ from pathlib import Path
 from panodepth.data.curated import open_curated
 from panodepth.data.folder import open_folder
 from panodepth.data.layouts import (
+    open_3d60,
     open_matterport3d,
     open_panosuncg,
     open_stanford2d3d,
@@ -25,6 +26,7 @@ SOURCES: dict[str, SourceFactory] = {
     "stanford2d3d": open_stanford2d3d,
     "matterport3d": open_matterport3d,
     "panosuncg": open_panosuncg,
+    "3d60": open_3d60,
     "curated": open_curated,
     "shards": open_shards,
 }
