@@ -75,7 +75,7 @@ def write_tiff(prediction: Prediction, path: Path) -> list[Path]:
 def write_normals(prediction: Prediction, path: Path) -> list[Path]:
     """Channels X, Y, Z float32; (0, 0, 0) = no surface; metadata in header attributes.
 
-    Uncompressed: of normals that a network's distance has, ZIP takes seven times as long.
+    Uncompressed: ZIP takes several times as long and saves little, for neighbours differ a little.
     """
     meta = metadata(prediction, NORMALS, unit="1", invalid=0)
     planes = {

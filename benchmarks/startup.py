@@ -1,0 +1,48 @@
+"""What one `panodepth predict` costs cold: `python benchmarks/startup.py [--runs 5]`.
+
+A fresh process predicts examples/interior.jpg with the bundled model and writes the default files:
+by torch, and by an ONNX file made before. Beside it, a process that only imports torch. They take
+turns; the median and the best, in seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=5)
+    runs = parser.parse_args().runs
+    with tempfile.TemporaryDirectory() as folder:
+        model = str(Path(folder) / "model.onnx")
+        program = [sys.executable, "-m", "panodepth"]
+        subprocess.run([*program, "export", model], check=True, stdout=subprocess.DEVNULL)
+        predict = [*program, "predict", str(ROOT / "examples/interior.jpg"), "--quiet"]
+        predict += ["--out", folder]
+        commands = {
+            "predict, torch": predict,
+            "predict, onnx": [*predict, "--model", model],
+            "import torch": [sys.executable, "-c", "import torch"],
+            "panodepth --help": [*program, "--help"],
+        }
+        seconds: dict[str, list[float]] = {name: [] for name in commands}
+        for _ in range(runs):
+            for name, command in commands.items():
+                started = time.perf_counter()
+                subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+                seconds[name].append(time.perf_counter() - started)
+    for name, times in seconds.items():
+        print(f"{name:18} median {statistics.median(times):5.2f} s   best {min(times):5.2f} s")
+
+
+if __name__ == "__main__":
+    main()
