@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from panodepth.curation.outpainters.settings import PAINTERS
+from panodepth.curation.outpainters.settings import PAINTERS, usual_sampling
 from panodepth.errors import ConfigError, ModelError
 
 if TYPE_CHECKING:
@@ -28,12 +28,18 @@ OUT_OF_MEMORY = ("out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "DefaultCPUAlloc
 
 @dataclass(frozen=True)
 class Weights:
-    """Weights on disk. model: as asked for, without revision; revision: the hub's commit or ""."""
+    """Weights on disk.
+
+    model: as asked for, without revision; revision: the hub's commit or "". steps, guidance: as the
+    model is usually sampled.
+    """
 
     painter: str
     model: str
     folder: Path
     revision: str = ""
+    steps: int = 50
+    guidance: float = 1.0
 
 
 def check_installed(painter: str) -> None:
@@ -55,19 +61,17 @@ def find_weights(painter: str, model: str) -> Weights:
     wanted = model or usual
     folder = Path(wanted).expanduser()
     if folder.is_dir():
-        _check_folder(painter, folder)
-        return Weights(painter, wanted, folder, _commit_of(folder))
+        return _weights(painter, wanted, folder)
     name, _, revision = wanted.partition("@")
     if name.count("/") != 1 or wanted.startswith((".", "/", "~")):
         raise ConfigError(
             f"{wanted}: no such folder; give a folder in diffusers' layout or a hub id ORG/NAME"
         )
-    found = _download(painter, name, revision)
-    _check_folder(painter, found)
-    return Weights(painter, name, found, _commit_of(found))
+    return _weights(painter, name, _download(name, revision))
 
 
-def _check_folder(painter: str, folder: Path) -> None:
+def _weights(painter: str, model: str, folder: Path) -> Weights:
+    """What a folder's index says of its weights. Raises ConfigError for those of another family."""
     pipeline = PAINTERS[painter][0]
     try:
         index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
@@ -79,14 +83,12 @@ def _check_folder(painter: str, folder: Path) -> None:
     family = pipeline.removesuffix("Pipeline").removesuffix("Inpaint")
     if not found.startswith(family):
         raise ConfigError(f"{folder}: holds a {found}, out-painter {painter!r} wants a {pipeline}")
+    commit = folder.name if folder.parent.name == "snapshots" else ""  # as the hub's cache is laid
+    usual = usual_sampling(painter, bool(index.get("is_distilled", False)))
+    return Weights(painter, model, folder, commit, *usual)
 
 
-def _commit_of(folder: Path) -> str:
-    """The hub's commit, from where its cache keeps a snapshot."""
-    return folder.name if folder.parent.name == "snapshots" else ""
-
-
-def _download(painter: str, name: str, revision: str) -> Path:
+def _download(name: str, revision: str) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (
         GatedRepoError,
@@ -131,19 +133,25 @@ def find_lora(text: str) -> Path:
         raise ModelError(f"--lora {text}: cannot be downloaded ({reason})") from None
 
 
+def base_of(painter: str) -> type[Base]:
+    """The class that knows a painter's model."""
+    from panodepth.curation.outpainters.flux2_klein import Flux2Klein
+    from panodepth.curation.outpainters.flux_fill import FluxFill
+
+    return {"flux": FluxFill, "flux2-klein": Flux2Klein}[painter]
+
+
 def load_base(weights: Weights, device: torch.device, dtype: torch.dtype) -> Base:
     """Transformer (in `dtype`), VAE (in float32) and scheduler on `device`; no text encoders.
 
     Raises ModelError for damaged weights, ConfigError when the device's memory is too small.
     """
-    from panodepth.curation.outpainters.bases import BASES
-
     check_memory(weights, PICTURE_PARTS, device)
     with explained(weights, device):
         pipe = _pipeline(weights, dtype, without=TEXT_PARTS)
         pipe.transformer.requires_grad_(False).eval().to(device)
         pipe.vae.eval().to(device)
-        return BASES[weights.painter](pipe)
+        return base_of(weights.painter)(pipe)
 
 
 def load_prompts(
@@ -151,8 +159,6 @@ def load_prompts(
 ) -> list[Prompt]:
     """Texts through the text encoders, which are loaded for this alone and let go again."""
     import torch
-
-    from panodepth.curation.outpainters.bases import BASES
 
     check_memory(weights, TEXT_PARTS, device)
     with explained(weights, device), torch.no_grad():
@@ -162,7 +168,7 @@ def load_prompts(
             if encoder is not None:
                 encoder.eval().to(device)
         with quiet():  # FLUX's first text encoder cuts long prompts and says so
-            return [BASES[weights.painter].prompt(pipe, text) for text in texts]
+            return [base_of(weights.painter).prompt(pipe, text) for text in texts]
 
 
 def _pipeline(weights: Weights, dtype: torch.dtype, without: tuple[str, ...]) -> Any:

@@ -63,17 +63,14 @@ class LearnedOutpainter:
     def facts(self) -> dict[str, Any]:
         """Model, revision, licences and prompt: they go into every sample."""
         settings, lora = self.settings, self.lora
-        base = self._ready.base if self._ready else None
         adapter = self.licence
         found: dict[str, Any] = {
             "model": self.weights.model,
             "revision": self.weights.revision or None,
             "licence": self.licence.name,
             "prompt": self.prompt,
-            "steps": settings.steps or (base.steps if base else None),
-            "guidance": settings.guidance
-            if settings.guidance is not None
-            else (base.guidance if base else None),
+            "steps": settings.steps or self.weights.steps,
+            "guidance": self.weights.guidance if settings.guidance is None else settings.guidance,
         }
         if lora is not None:
             adapter = licence_called(str(lora.facts.get("licence", "")))

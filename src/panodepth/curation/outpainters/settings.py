@@ -56,3 +56,10 @@ class PaintSettings:
     def describe(self) -> dict[str, Any]:
         """Plain JSON of what decides the pixels; not where they are computed."""
         return {key: value for key, value in asdict(self).items() if key != "device"}
+
+
+def usual_sampling(painter: str, distilled: bool) -> tuple[int, float]:
+    """(steps, guidance) as the publishers sample the model; distilled: made for few steps."""
+    if painter == "flux":
+        return 50, 30.0
+    return (4, 1.0) if distilled else (50, 4.0)
