@@ -12,7 +12,7 @@ from typing import Any
 from panodepth.device import choose_device, choose_dtype
 from panodepth.errors import ModelError
 from panodepth.inference.predictor import Predictor
-from panodepth.model import ModelConfig, load_model
+from panodepth.model import ModelConfig, load_model, prepare
 
 DEFAULT = "default"
 RELEASED_REPO = "haodongli/DA-2"  # what the authors of DA² published, 345 M values, 1.4 GB
@@ -42,7 +42,7 @@ def load(
     chosen_dtype = choose_dtype(dtype, chosen_device)
     name, path = find_checkpoint(name_or_path)
     model = load_model(path, config=config, device=chosen_device, dtype=chosen_dtype)
-    return Predictor(model, name=name, size=size, dtype=chosen_dtype)
+    return Predictor(prepare(model), name=name, size=size, dtype=chosen_dtype)
 
 
 def find_checkpoint(name_or_path: str | os.PathLike[str] | None) -> tuple[str, Path]:

@@ -44,7 +44,7 @@ class Predictor(BasePredictor):
         return {
             "model": self.name,
             "network": self.model.config.name,
-            "parameters": sum(p.numel() for p in self.model.parameters()),
+            "parameters": self.model.parameter_count,
             "network_size": list(self.size),
             "device": str(self.device),
             "dtype": str(self.dtype).removeprefix("torch."),

@@ -11,9 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from panodepth.model.attention import attend
 from panodepth.model.config import PATCH, ModelConfig
 from panodepth.model.embedding import GreatCircleBias
 from panodepth.model.layers import ChannelNorm, SphereConv2d, resize_bilinear
+from panodepth.model.packed import PackedAttention, add_to, gelu_of
 
 CONV_CELL = 16  # pixels per token and axis that the conv stem works at, so that it can halve
 
@@ -90,24 +92,28 @@ class Block(nn.Module):
         dim = config.dim
         self.heads = config.heads
         self.norm_attention = nn.LayerNorm(dim)
-        self.qkv = nn.Linear(dim, 3 * dim)
-        self.out = nn.Linear(dim, dim)
+        self.qkv: nn.Module = nn.Linear(dim, 3 * dim)
+        self.out: nn.Module = nn.Linear(dim, dim)
         self.scale_attention = nn.Parameter(torch.full((dim,), config.layer_scale))
         self.norm_mlp = nn.LayerNorm(dim)
-        self.mlp_in = nn.Linear(dim, 4 * dim)
-        self.mlp_out = nn.Linear(4 * dim, dim)
+        self.mlp_in: nn.Module = nn.Linear(dim, 4 * dim)
+        self.mlp_out: nn.Module = nn.Linear(4 * dim, dim)
         self.scale_mlp = nn.Parameter(torch.full((dim,), config.layer_scale))
         self.bias = GreatCircleBias(config.heads) if config.great_circle_bias else None
 
     def forward(self, x: Tensor, bias: Tensor | None) -> Tensor:
         """x: (B, N, dim); bias: (1, heads, N, N) added to the attention's logits, or None."""
-        qkv = self.qkv(self.norm_attention(x)).unflatten(-1, (3, self.heads, -1))
+        x = add_to(x, self.out, self._attend(self.norm_attention(x), bias), self.scale_attention)
+        hidden = gelu_of(self.mlp_in, self.norm_mlp(x))
+        return add_to(x, self.mlp_out, hidden, self.scale_mlp)
+
+    def _attend(self, x: Tensor, bias: Tensor | None) -> Tensor:
+        if isinstance(self.qkv, PackedAttention):
+            out: Tensor = self.qkv(x)
+            return out
+        qkv = self.qkv(x).unflatten(-1, (3, self.heads, -1))
         q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
-        mask = None if bias is None else bias.to(q.dtype)
-        attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        x = x + self.scale_attention * self.out(attended.transpose(1, 2).flatten(2))
-        out: Tensor = x + self.scale_mlp * self.mlp_out(F.gelu(self.mlp_in(self.norm_mlp(x))))
-        return out
+        return attend(q, k, v, bias)
 
 
 class Backbone(nn.Module):
@@ -141,16 +147,18 @@ class Backbone(nn.Module):
             placed = F.interpolate(square, size=(rows, cols), mode="bicubic").permute(0, 2, 3, 1)
         return placed.reshape(1, rows * cols, dim).to(self.positions.dtype)
 
-    def forward(self, image: Tensor, basis: Tensor | None) -> tuple[list[Tensor], list[Tensor]]:
+    def forward(
+        self, image: Tensor, basis: Tensor | None, positions: Tensor | None = None
+    ) -> tuple[list[Tensor], list[Tensor]]:
         """Four feature maps and the stem's side features.
 
         image: (B, 3, H, W), normalised, H and W multiples of 14. basis: of the great-circle bias
-        (`bias_basis`), None without it.
+        (`bias_basis`), None without it. positions: `grid_positions`, where they are known already.
         Returns four (B, rows, cols, dim) and a list of (B, C, h, w) (empty for the patch stem).
         """
         rows, cols = image.shape[-2] // PATCH, image.shape[-1] // PATCH
         tokens, sides = self.stem(image)
-        x = tokens + self.grid_positions(rows, cols)
+        x = tokens + (self.grid_positions(rows, cols) if positions is None else positions)
         if self.class_token is not None:
             first = self.class_token + self.positions[:, :1]
             x = torch.cat([first.expand(len(x), -1, -1).to(x.dtype), x], dim=1)

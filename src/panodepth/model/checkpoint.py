@@ -21,7 +21,7 @@ from panodepth.errors import ConfigError, ModelError, OutputError
 from panodepth.model.config import PRESETS, ModelConfig, find_preset
 from panodepth.model.keymap import KeyMap, released_keys
 from panodepth.model.layers import Float32Module
-from panodepth.model.spherevit import SphereViT
+from panodepth.model.spherevit import PREPARED, SphereViT
 
 PICKLE_ENDINGS = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle")
 PICKLE_STARTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
@@ -209,8 +209,11 @@ def save_model(
     """Write the model as .safetensors in our own format, whole or not at all, and return the path.
 
     metadata: more text to keep beside the "config". dtype: to store the weights in (the head's stay
-    float32); by default as they are. Raises OutputError when the place cannot be written.
+    float32); by default as they are. Raises OutputError when the place cannot be written,
+    ModelError for a network prepared for inference.
     """
+    if model.prepared:
+        raise ModelError(PREPARED)
     target = Path(path)
     exact = _float32_names(model)
     state = {

@@ -38,13 +38,25 @@ class ResidualUnit(nn.Module):
         super().__init__()
         self.conv1 = SphereConv2d(width, width, 3, border=border)
         self.conv2 = SphereConv2d(width, width, 3, border=border)
-        self.gamma = nn.Parameter(torch.full((1, width, 1, 1), 0.1))
+        self.gamma: nn.Parameter | None = nn.Parameter(torch.full((1, width, 1, 1), 0.1))
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (B, width, h, w); same shape out."""
-        inner = self.conv2(F.leaky_relu(self.conv1(F.leaky_relu(x, SLOPE)), SLOPE))
-        out: Tensor = x + self.gamma.to(inner.dtype) * inner
+        inner: Tensor = self.conv1(F.leaky_relu(x, SLOPE))
+        inner = self.conv2(F.leaky_relu(inner, SLOPE, inplace=True))
+        out: Tensor = x + (inner if self.gamma is None else self.gamma.to(inner.dtype) * inner)
         return out
+
+    def absorb_gamma(self) -> None:
+        """Move gamma into the second convolution, for good; for inference alone."""
+        if self.gamma is None:
+            return
+        factor = self.gamma.detach().flatten().float()
+        for tensor in (self.conv2.weight, self.conv2.bias):
+            assert tensor is not None
+            exact = tensor.detach().float() * factor.view(-1, *[1] * (tensor.ndim - 1))
+            tensor.copy_(exact.to(tensor.dtype))
+        self.gamma = None
 
 
 class Level(nn.Module):
@@ -71,7 +83,7 @@ class Decoder(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         widths, hidden = config.decoder, config.hidden
-        self.latents = nn.Linear(hidden, widths[0])
+        self.latents: nn.Module = nn.Linear(hidden, widths[0])
         self.lifts = nn.ModuleList(Lift(hidden, widths[i], max(1, 2 * i)) for i in range(DOUBLINGS))
         self.levels = nn.ModuleList(
             Level(widths[i], widths[i + 1], config) for i in range(DOUBLINGS)
@@ -123,6 +135,6 @@ class Head(Float32Module):
                 x = resize_bilinear(x, size, wrap=True)
             else:
                 x = F.interpolate(x, size=size, mode="bilinear", align_corners=True)
-            x = F.leaky_relu(self.conv(x), SLOPE)
+            x = F.leaky_relu(self.conv(x), SLOPE, inplace=True)
             distance, *sky = self.out(x).unbind(1)
             return distance, sky[0] if sky else None

@@ -5,18 +5,20 @@ from __future__ import annotations
 from typing import Any, NamedTuple, cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from panodepth.errors import InputError
+from panodepth.errors import InputError, ModelError
+from panodepth.model.attention import attend
 from panodepth.model.backbone import Backbone
 from panodepth.model.config import PATCH, ModelConfig
 from panodepth.model.decoder import Decoder, Head
 from panodepth.model.embedding import GreatCircleBias, bias_basis, sphere_embedding
 from panodepth.model.memory import MemoryCache
+from panodepth.model.packed import add_to, gelu_of
 
 IMAGE_MEAN = (0.485, 0.456, 0.406)  # ImageNet, sRGB-coded
 IMAGE_STD = (0.229, 0.224, 0.225)
+PREPARED = "a network prepared for inference cannot be trained, moved, cast or saved: load it again"
 LOG_LIMIT = 8.0  # |o| of the network is clipped to this
 LOG_OFFSET = 2.0  # log-distance = clip(o) + 2, DA² release
 SCALE_QUANTILE = 0.98  # the distance that becomes 1, DA² release
@@ -38,12 +40,14 @@ class SphereMemory(NamedTuple):
     """What depends on the size and the weights, not on the image.
 
     basis: of the great-circle bias (rows, rows, cols, KNOTS + 1), or None.
+    positions: (1, rows·cols, dim), the learned positions brought to this size.
     keys_values: per cross-attention block, keys and values (1, heads, M, head_dim) each; M is the
         number of tokens, or of their rows where all tokens of a row are alike. Empty without
         sphere_attention.
     """
 
     basis: Tensor | None
+    positions: Tensor
     keys_values: list[tuple[Tensor, Tensor]]
 
 
@@ -66,12 +70,12 @@ class CrossBlock(nn.Module):
         if config.sphere_attention:
             self.norm_image = nn.LayerNorm(hidden)
             self.norm_sphere = nn.LayerNorm(embedding)
-            self.q = nn.Linear(hidden, hidden, bias=False)
+            self.q: nn.Module = nn.Linear(hidden, hidden, bias=False)
             self.kv = nn.Linear(embedding, 2 * hidden, bias=False)
-            self.out = nn.Linear(hidden, hidden, bias=False)
+            self.out: nn.Module = nn.Linear(hidden, hidden, bias=False)
         self.norm_mlp = nn.LayerNorm(hidden)
-        self.mlp_in = nn.Linear(hidden, 4 * hidden)
-        self.mlp_out = nn.Linear(4 * hidden, hidden)
+        self.mlp_in: nn.Module = nn.Linear(hidden, 4 * hidden)
+        self.mlp_out: nn.Module = nn.Linear(4 * hidden, hidden)
         relative = config.great_circle_bias and config.azimuth_free_embedding
         relative = relative and config.sphere_attention
         self.bias = GreatCircleBias(self.heads) if relative else None
@@ -90,18 +94,14 @@ class CrossBlock(nn.Module):
         bias: (1, heads, N, M) or None.
         """
         if memory is not None:
-            x = x + self._attend(x, *memory, bias)
-        out: Tensor = x + self.mlp_out(F.gelu(self.mlp_in(self.norm_mlp(x))))
-        return out
+            x = add_to(x, self.out, self._attend(x, *memory, bias))
+        return add_to(x, self.mlp_out, gelu_of(self.mlp_in, self.norm_mlp(x)))
 
     def _attend(self, x: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None) -> Tensor:
         q = self.q(self.norm_image(x)).unflatten(-1, (self.heads, -1)).transpose(1, 2)
         k = keys.to(q.dtype).expand(len(x), -1, -1, -1)
         v = values.to(q.dtype).expand(len(x), -1, -1, -1)
-        mask = None if bias is None else bias.to(q.dtype)
-        attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        out: Tensor = self.out(attended.transpose(1, 2).flatten(2))
-        return out
+        return attend(q, k, v, bias)
 
 
 class SphereViT(nn.Module):
@@ -122,6 +122,8 @@ class SphereViT(nn.Module):
         self.cross = nn.ModuleList(CrossBlock(config) for _ in config.features)
         self.decoder = Decoder(config)
         self.head = Head(config)
+        self.prepared = False  # `prepare` sets it
+        self.parameter_count = sum(p.numel() for p in self.parameters())
         self._cache = MemoryCache()
         self.reset_parameters()
 
@@ -150,12 +152,16 @@ class SphereViT(nn.Module):
         self._cache.clear()
 
     def train(self, mode: bool = True) -> SphereViT:
-        """As nn.Module.train; leaves nothing stale behind."""
+        """As nn.Module.train; leaves nothing stale behind. ModelError for a prepared network."""
+        if mode and self.prepared:
+            raise ModelError(PREPARED)
         self.clear_cache()
         super().train(mode)
         return self
 
     def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        if self.prepared:
+            raise ModelError(PREPARED)
         self.clear_cache()
         return super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
 
@@ -181,17 +187,21 @@ class SphereViT(nn.Module):
         def make() -> SphereMemory:
             sphere = embedding.to(like.dtype)
             blocks = self._cross_blocks() if self.config.sphere_attention else []
-            return SphereMemory(basis, [block.keys_values(sphere) for block in blocks])
+            positions = self.backbone.grid_positions(rows, cols)
+            return SphereMemory(basis, positions, [block.keys_values(sphere) for block in blocks])
 
         if self.training or torch.is_grad_enabled() or torch.compiler.is_compiling():
             return make()
         device = like.device.type
         autocast = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
-        sources = tuple(
-            weight
-            for block in self._cross_blocks()
-            if self.config.sphere_attention
-            for weight in (block.kv.weight, block.norm_sphere.weight, block.norm_sphere.bias)
+        sources = (
+            self.backbone.positions,
+            *(
+                weight
+                for block in self._cross_blocks()
+                if self.config.sphere_attention
+                for weight in (block.kv.weight, block.norm_sphere.weight, block.norm_sphere.bias)
+            ),
         )
         key = ("memory", rows, cols, like.device, like.dtype, autocast)
         return self._cache.get(key, sources, make)
@@ -227,7 +237,7 @@ class SphereViT(nn.Module):
         x = self.normalise(image)
         rows, cols = image.shape[-2] // PATCH, image.shape[-1] // PATCH
         memory = self._memory(rows, cols, x)
-        maps, sides = self.backbone(x, memory.basis)
+        maps, sides = self.backbone(x, memory.basis, memory.positions)
         return maps, sides, memory
 
     def conditioned_features(self, image: Tensor) -> tuple[list[Tensor], list[Tensor]]:

@@ -1,0 +1,182 @@
+"""The fast route against its clear twin: attention by blocks, packed layers, a prepared network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+import panodepth
+from panodepth.errors import ModelError
+from panodepth.model import (
+    SphereViT,
+    attention,
+    load_model,
+    prepare,
+    save_model,
+    scale_invariant_distance,
+)
+from panodepth.model.backbone import Block
+from panodepth.model.packed import PackedAttention, PackedLinear, packing_works
+
+Build = Callable[..., SphereViT]
+BFLOAT16 = torch.bfloat16
+needs_packing = pytest.mark.skipif(not packing_works(), reason="no oneDNN bfloat16 kernels here")
+
+
+def twin(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """The formula in float64."""
+    q, k, v = q.double(), k.double(), v.double()
+    weights = (q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5).softmax(-1)
+    return (weights @ v).transpose(1, 2).flatten(2)
+
+
+class TestAttention:
+    @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, BFLOAT16])
+    @pytest.mark.parametrize("shape", [(1, 2, 700, 600, 16), (2, 3, 37, 41, 8), (1, 1, 1, 1, 4)])
+    def test_blocks_are_exact(
+        self, shape: tuple[int, ...], dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        batch, heads, queries, keys, width = shape
+        q = torch.randn(batch, heads, queries, width).to(dtype)
+        k, v = torch.randn(2, batch, heads, keys, width).to(dtype).unbind(0)
+        limit = {torch.float64: 1e-12, torch.float32: 1e-5, BFLOAT16: 0.03}[dtype]
+        for rows, elements in ((512, 2**20), (16, 2**20), (16, 1)):  # the last: head by head
+            monkeypatch.setattr(attention, "BLOCK_ROWS", rows)
+            monkeypatch.setattr(attention, "BLOCK_ELEMENTS", elements)
+            found = attention.blocked(q * width**-0.5, k.transpose(-1, -2), v)
+            assert found.dtype == dtype
+            assert (found.double() - twin(q, k, v)).abs().max() < limit
+
+    @pytest.mark.parametrize("dtype", [BFLOAT16, torch.float32, torch.float64])
+    def test_softmax_in_place_is_softmax(self, dtype: torch.dtype) -> None:
+        scores = (4 * torch.randn(3, 65, 771)).to(dtype)
+        expected = scores.softmax(-1)
+        torch.softmax(scores, -1, out=scores)
+        assert torch.equal(scores, expected)
+
+    def test_route(self) -> None:
+        q = torch.zeros(1, 2, 8, 4, dtype=BFLOAT16)
+        k = torch.zeros(1, 2, attention.MIN_KEYS, 4, dtype=BFLOAT16)
+        bias = torch.zeros(1, 2, 8, attention.MIN_KEYS)
+        assert attention.prefers_blocks(q, k, k)
+        assert not attention.prefers_blocks(q.float(), k.float(), k.float())
+        assert not attention.prefers_blocks(q, k[:, :, 1:], k[:, :, 1:])
+        assert not attention.prefers_blocks(q, k, k, bias)
+        assert not attention.prefers_blocks(q.to("meta"), k, k)
+        wanted = q.clone().requires_grad_()
+        assert not attention.prefers_blocks(wanted, k, k)
+        with torch.no_grad():
+            assert attention.prefers_blocks(wanted, k, k)
+
+    def test_both_routes_agree(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        q, k, v = torch.randn(3, 2, 2, 600, 16).to(BFLOAT16).unbind(0)
+        fast = attention.attend(q, k, v).float()
+        monkeypatch.setattr(attention, "prefers_blocks", lambda *_: False)
+        plain = attention.attend(q, k, v).float()
+        assert not torch.equal(fast, plain)  # it did take the other route
+        assert (fast - plain).abs().max() < 0.02
+
+    def test_with_a_bias(self) -> None:
+        q, k, v = torch.randn(3, 2, 2, 30, 8).unbind(0)
+        bias = torch.randn(1, 2, 30, 30)
+        weights = (q @ k.transpose(-1, -2) / 8**0.5 + bias).softmax(-1)
+        expected = (weights @ v).transpose(1, 2).flatten(2)
+        assert torch.allclose(attention.attend(q, k, v, bias), expected, atol=1e-5)
+
+
+@needs_packing
+class TestPacked:
+    def test_linear(self) -> None:
+        layer = torch.nn.Linear(48, 40).to(BFLOAT16)
+        x, other = torch.randn(2, 7, 48).to(BFLOAT16), torch.randn(2, 7, 40).to(BFLOAT16)
+        packed = PackedLinear(layer.weight, layer.bias, 100)
+        exact = F.linear(x.float(), layer.weight.float(), layer.bias.float())
+        for found, expected in (
+            (packed(x), exact),
+            (packed.gelu(x), F.gelu(exact)),
+            (packed.plus(x, other), exact + other.float()),
+        ):
+            assert found.dtype == BFLOAT16
+            assert (found.float() - expected).abs().max() < 0.03
+
+    @torch.no_grad()
+    def test_attention(self) -> None:
+        torch.manual_seed(0)
+        qkv = torch.nn.Linear(32, 96).to(BFLOAT16)
+        x = torch.randn(2, 50, 32).to(BFLOAT16)
+        q, k, v = qkv(x).unflatten(-1, (3, 4, 8)).permute(2, 0, 3, 1, 4).unbind(0)
+        found = PackedAttention(qkv, 4, 50)(x)
+        assert (found.double() - twin(q, k, v)).abs().max() < 0.02
+
+
+@needs_packing
+class TestPrepare:
+    @pytest.mark.parametrize("size", [(56, 112), (224, 448)])  # without and with blocks of rows
+    def test_same_network(
+        self, build: Build, fields: dict[str, Any], size: tuple[int, int]
+    ) -> None:
+        fields = {**fields, "size": size}
+        image = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(1))
+        with torch.inference_mode():
+            exact = build(**fields)(image)
+            plain = build(**fields).to(BFLOAT16)(image)
+            model = prepare(build(**fields).to(BFLOAT16))
+            fast = model(image)
+        assert model.prepared
+        error = (fast.log_distance - exact.log_distance).abs().mean()
+        rounding = (plain.log_distance - exact.log_distance).abs().mean()
+        assert 0 < error < max(2 * rounding, torch.tensor(0.005))
+        assert (fast.sky_logit is None) == (exact.sky_logit is None)
+
+    def test_other_precisions_stay_plain(self, build: Build, panorama: Tensor) -> None:
+        model = build()
+        with torch.inference_mode():
+            before = model(panorama).log_distance
+            assert torch.equal(prepare(model)(panorama).log_distance, before)
+        assert not model.prepared
+
+    def test_packs_every_large_layer(self, build: Build) -> None:
+        model = prepare(build(size=(224, 448)).to(BFLOAT16))
+        for block in model.backbone.blocks:
+            assert isinstance(block, Block)
+            assert isinstance(block.qkv, PackedAttention)
+            assert all(
+                isinstance(m, PackedLinear) for m in (block.out, block.mlp_in, block.mlp_out)
+            )
+
+    def test_is_final(self, build: Build, tmp_path: Path) -> None:
+        model = prepare(build().to(BFLOAT16))
+        assert prepare(model) is model  # twice changes nothing
+        for forbidden in (
+            model.train,
+            model.float,
+            lambda: save_model(model, tmp_path / "m.safetensors"),
+        ):
+            with pytest.raises(ModelError, match="load it again"):
+                forbidden()
+
+    def test_parameters_are_counted_before(self, build: Build) -> None:
+        model = build()
+        expected = sum(p.numel() for p in model.parameters())
+        assert prepare(model.to(BFLOAT16)).parameter_count == expected
+
+    def test_what_load_returns(self, model_file: Path) -> None:
+        predictor = panodepth.load(model_file, device="cpu", dtype="bfloat16")
+        assert predictor.model.prepared
+        assert not panodepth.load(model_file, device="cpu", dtype="float32").model.prepared
+
+
+@needs_packing
+def test_small_reloaded_twin(model_file: Path) -> None:
+    image = torch.rand(1, 3, 56, 112)
+    with torch.inference_mode():
+        exact = scale_invariant_distance(load_model(model_file)(image).log_distance)
+        model = prepare(load_model(model_file, dtype=BFLOAT16))
+        found = scale_invariant_distance(model(image).log_distance)
+    assert ((found - exact).abs() / exact).mean() < 0.005
