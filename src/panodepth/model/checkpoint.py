@@ -21,6 +21,7 @@ from panodepth.errors import ConfigError, ModelError, OutputError
 from panodepth.model.config import PRESETS, ModelConfig, find_preset
 from panodepth.model.keymap import KeyMap, released_keys
 from panodepth.model.layers import Float32Module
+from panodepth.model.reader import TensorReader
 from panodepth.model.spherevit import PREPARED, SphereViT
 
 PICKLE_ENDINGS = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle")
@@ -71,6 +72,10 @@ def open_weights(path: str | os.PathLike[str]) -> Iterator[tuple[Path, Any]]:
 def finite_tensor(weights: Path, file: Any, name: str) -> Tensor:
     """A tensor of the opened file. Raises ModelError unless all its values are finite floats."""
     tensor: Tensor = file.get_tensor(name)
+    return _checked(weights, name, tensor)
+
+
+def _checked(weights: Path, name: str, tensor: Tensor) -> Tensor:
     if not tensor.is_floating_point() or not bool(tensor.isfinite().all()):
         raise ModelError(f"{weights}: {name} has values that are not finite numbers")
     return tensor
@@ -105,9 +110,10 @@ def load_model(
             model = SphereViT(chosen)
         sources = _match(weights, names, model, keys)
         exact = _float32_names(model)
+        reader = TensorReader(weights)
         state: dict[str, Tensor] = {}
         for ours, theirs in sources.items():
-            tensor = finite_tensor(weights, file, theirs)
+            tensor = _checked(weights, theirs, reader.read(theirs))
             state[ours] = tensor.to(device, torch.float32 if ours in exact else dtype)
     model.load_state_dict(state, strict=True, assign=True)
     return model.eval()
