@@ -12,12 +12,15 @@ import argparse
 import importlib.util
 import tempfile
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image
 
 from panodepth.errors import PanodepthError
-from panodepth.export import WRITERS, parse_formats
+from panodepth.export import DEFAULT_FORMATS, WRITERS, parse_formats
+from panodepth.images import read_image
 from panodepth.inference import load, load_onnx
 from panodepth.inference.inputs import find_inputs
 from panodepth.inference.run import RunOptions, available_cores, predict_files
@@ -56,6 +59,8 @@ def store_pictures(folder: Path, count: int) -> None:
 
 def make_predictors(folder: Path, dtype: str) -> dict[str, BasePredictor]:
     predictors: dict[str, BasePredictor] = {"torch": load(dtype=dtype)}
+    if predictors["torch"].describe()["dtype"] != "float32":
+        predictors["torch float32"] = load(dtype="float32")
     if importlib.util.find_spec("onnxruntime") is not None:
         from panodepth.deploy.onnx_file import OnnxOptions, build_onnx, write_onnx
         from panodepth.inference.loading import bundled_weights
@@ -91,10 +96,10 @@ def compare(
         f"{len(items)} panoramas {HEIGHT}×{WIDTH} jpg -> {arguments.format}, batch size "
         f"{arguments.batch_size}, {available_cores()} cores, best of {ROUNDS}; panoramas/s:"
     )
-    print(f"{'':12} {'one by one':>12} {'overlapped':>12} {'ratio':>7}")
+    print(f"{'':14} {'one by one':>12} {'overlapped':>12} {'ratio':>7}")
     for label, predictor in predictors.items():
         one, side = best[label, 0], best[label, -1]
-        print(f"{label:12} {one:12.1f} {side:12.1f} {side / one:7.2f}  {describe(predictor)}")
+        print(f"{label:14} {one:12.1f} {side:12.1f} {side / one:7.2f}  {describe(predictor)}")
 
 
 def describe(predictor: BasePredictor) -> str:
@@ -104,43 +109,41 @@ def describe(predictor: BasePredictor) -> str:
 
 def tell_stages(picture: Path, label: str, predictor: BasePredictor) -> None:
     """Milliseconds of each stage alone, the best of some runs, and their share of the network's."""
-    from panodepth.images import read_image
-
     options = PredictOptions()
     data = read_image(picture)
     request = predictor.prepare(data, None, options)
     output = predictor.run([request.pixels])[0]
-    stages = {
-        "network": lambda: predictor.run([request.pixels]),
-        "read (JPEG)": lambda: read_image(picture),
-        "to the network's size": lambda: predictor.prepare(data, None, options),
-        "normalise, back to size": lambda: predictor.finish(request, output, options),
+    prediction = predictor.finish(request, output, options)
+    network = fastest(lambda: predictor.run([request.pixels]))
+    seconds = {
+        "read (JPEG)": fastest(lambda: read_image(picture)),
+        "to the network's size": fastest(lambda: predictor.prepare(data, None, options)),
+        "normalise, back to size": fastest(lambda: predictor.finish(request, output, options)),
     }
-    if label == "torch":
-        with tempfile.TemporaryDirectory() as folder:
-            for name in WRITERS:
-
-                def write(name: str = name) -> None:
-                    prediction = predictor.finish(request, output, options)  # nothing cached
-                    prediction.save(f"{folder}/", formats=[name])
-
-                stages[f"... and {name}"] = write
-            _print_stages(label, stages)
-    else:
-        _print_stages(label, stages)
-
-
-def _print_stages(label: str, stages: dict) -> None:
+    every = sum(seconds.values())
+    with tempfile.TemporaryDirectory() as folder:
+        for name in WRITERS if label == "torch" else DEFAULT_FORMATS:
+            # `replace`: points and normals are not there already
+            seconds[name] = fastest(
+                lambda name=name: replace(prediction).save(f"{folder}/", formats=[name])
+            )
     print(f"\n{label}: stage, ms, share of the network")
-    network = 0.0
-    for name, stage in stages.items():
-        seconds = []
-        for _ in range(STAGE_RUNS):
-            started = time.perf_counter()
-            stage()
-            seconds.append(time.perf_counter() - started)
-        network = network or min(seconds)
-        print(f"{name:26} {min(seconds) * 1e3:8.1f} {min(seconds) / network:7.2f}")
+    for name, time_taken in {"network": network, **seconds}.items():
+        print(f"{name:26} {time_taken * 1e3:8.1f} {time_taken / network:7.2f}")
+    for formats in (("npz", "preview"), DEFAULT_FORMATS):
+        rest = every + sum(seconds[name] for name in formats)
+        print(f"{'all but the network, for ' + ','.join(formats)}: {rest * 1e3:.1f} ms", end="")
+        print(f", {rest / network:.2f} of the network")
+
+
+def fastest(stage: Callable[[], object]) -> float:
+    """Seconds, the best of STAGE_RUNS."""
+    seconds = []
+    for _ in range(STAGE_RUNS):
+        started = time.perf_counter()
+        stage()
+        seconds.append(time.perf_counter() - started)
+    return min(seconds)
 
 
 if __name__ == "__main__":

@@ -83,6 +83,24 @@ def test_batches_change_nothing(run: Any, tmp_path: Path) -> None:
         np.testing.assert_allclose(one, three, rtol=1e-5)
 
 
+def test_threads_change_nothing_but_the_time(run: Any, tmp_path: Path) -> None:
+    for seed in range(5):
+        picture(tmp_path / "in" / f"{seed}.png", seed)
+    (tmp_path / "in" / "2.png").write_text("no picture")
+    told = {}
+    for workers in (0, 1, 3):
+        folder = tmp_path / f"out{workers}"
+        options = ("--format", "npz,ply", "--workers", workers)
+        code, out, err = run(tmp_path / "in", *options, out=folder)
+        assert (code, err.count("\n")) == (1, 1)
+        assert "images/s" in out.splitlines()[-1]
+        files = {name: (folder / name).read_bytes() for name in written(folder)}
+        told[workers] = ([line.split(" ->")[0] for line in out.splitlines()[:-1]], files)
+    assert told[0] == told[1] == told[3]
+    code, out, _ = run(tmp_path / "in" / "0.png", "--json", out=tmp_path / "one")
+    assert json.loads(out)["images_per_second"] > 0
+
+
 def test_same_names_do_not_overwrite_each_other(run: Any, tmp_path: Path) -> None:
     paths = [
         picture(tmp_path / name, k) for k, name in enumerate(("x/r.png", "y/r.png", "y/r.jpg"))

@@ -48,6 +48,16 @@ def test_ply_holds_the_unmasked_points_and_their_colours(room: Prediction, tmp_p
     assert meta["stride"] == 1
 
 
+@pytest.mark.parametrize("max_points", [10**9, 700])
+def test_ply_in_bands_is_the_same_file(
+    max_points: int, room: Prediction, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_ply(room, tmp_path / "whole.ply", max_points=max_points)
+    monkeypatch.setattr("panodepth.export.points.BAND_PIXELS", 3 * room.mask.shape[1])
+    write_ply(room, tmp_path / "bands.ply", max_points=max_points)
+    assert (tmp_path / "bands.ply").read_bytes() == (tmp_path / "whole.ply").read_bytes()
+
+
 def test_walls_of_a_room_are_planes_in_the_ply(
     room: Prediction, room_corners: tuple[np.ndarray, np.ndarray], tmp_path: Path
 ) -> None:

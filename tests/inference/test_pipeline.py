@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -151,7 +152,10 @@ def test_what_is_in_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(pipeline, "MAX_PIXELS_AHEAD", 3 * 28 * 56)
     run(Fake(), items, options(tmp_path, workers=2, batch_size=4))
     assert most <= 3
-    assert (1, items[5].path.name) in sizes  # four times as large as the others, more than the limit
+    assert (
+        1,
+        items[5].path.name,
+    ) in sizes  # four times as large as the others, more than the limit
 
 
 def test_batches_are_full_where_pictures_are_there(tmp_path: Path) -> None:
@@ -219,6 +223,24 @@ def test_an_interrupt_leaves_whole_files_and_no_threads(
     assert "4_distance.npz" not in written
     for name in written:
         assert np.load(tmp_path / "out" / name)["distance"].shape == SIZE
+
+
+@pytest.mark.parametrize(("seconds", "lent"), [(0.0, 1), (0.2, 0)])
+def test_only_a_fast_network_leaves_cores(
+    seconds: float, lent: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "available_cores", lambda: 2)
+    counts = []
+
+    class Lending(Fake):
+        @contextmanager
+        def leaving_cores(self, count: int) -> Iterator[None]:
+            counts.append(count)
+            yield
+            counts.append(-count)
+
+    run(Lending(seconds), pictures(tmp_path / "in", 8), options(tmp_path, workers=1))
+    assert counts == [1, -1][: 2 * lent]
 
 
 def test_a_missing_mask_fails_one_file(tmp_path: Path) -> None:

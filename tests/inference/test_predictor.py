@@ -289,6 +289,22 @@ def test_bfloat16_stays_close(released_file: Path) -> None:
     assert np.abs(rough / exact - 1).mean() < 0.005
 
 
+def test_leaving_cores_is_for_a_while() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        loaded = predictor()
+        for count, left in ((1, 3), (9, 1)):
+            with loaded.leaving_cores(count):
+                assert torch.get_num_threads() == left
+            assert torch.get_num_threads() == 4
+        with pytest.raises(ZeroDivisionError), loaded.leaving_cores(1):
+            _ = 1 // 0
+        assert torch.get_num_threads() == 4
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_options_are_checked() -> None:
     with pytest.raises(ConfigError, match="sky"):
         predictor().predict(painted(smooth(*SIZE)), sky="blue")  # type: ignore[arg-type]
