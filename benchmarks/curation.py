@@ -87,8 +87,16 @@ def stages(repeat: int) -> None:
     plan, tools = Plan(size=SIZE), Tools(Diffusion())
     made = curate_views([frame], plan, tools)
     assert not isinstance(made, Rejected)
-    timed("encode (jpg, float16, mask)", lambda: encode(made.panorama, Encoding()), repeat)
-    timed("all stages", lambda: curate_views([frame], plan, tools), repeat)
+    for encoding in (Encoding(), Encoding(distance="png")):
+        kind = f"jpg, {encoding.distance}, mask"
+        timed(f"encode ({kind})", lambda encoding=encoding: encode(made.panorama, encoding), repeat)
+        size = sum(len(part) for part in encode(made.panorama, encoding).values())
+        print(f"  a sample takes {size / 1e6:.2f} MB", flush=True)
+    timed("all stages but reading, encoding", lambda: curate_views([frame], plan, tools), repeat)
+    with tempfile.TemporaryDirectory() as folder:
+        write_frames(Path(folder), 1)
+        source = open_frame_source("frames", folder)
+        timed("read (PNG, 16-bit PNG)", lambda: source[0], repeat)
 
 
 def write_frames(folder: Path, count: int) -> None:

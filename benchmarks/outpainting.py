@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import torch
 from ablations import RECIPES, Plan, Scorer, columns, run_config, table, write_json, write_table
 
@@ -32,6 +34,7 @@ from panodepth.errors import PanodepthError
 from panodepth.training.commands import RenderJob, render_dataset
 from panodepth.training.config import load_config
 from panodepth.training.rgbd import ViewJob, render_rgbd
+from panodepth.types import ByteArray
 
 BASE, PANORAMAS = "none", "panoramas"
 BEGIN = "<!-- table: benchmarks/outpainting.py -->"
@@ -104,6 +107,25 @@ def kept_worlds(shards: Path) -> list[str]:
     return [f"{row['name'].rpartition('_v')[0]}.png" for row in rows if "key" in row]
 
 
+def picture(out: Path, size: tuple[int, int], lines: int) -> ByteArray:
+    """Some worlds' samples of the rows side by side, and the distance that frames know."""
+    from panodepth.colour import colourise
+    from panodepth.data import load_resized, open_source
+
+    black, painted = (open_source("shards", out / name) for name in ("none", "diffuse"))
+    whole = open_source("folder", out / PANORAMAS, split=out / "panoramas.txt")
+    kept, shown = kept_worlds(out / "none"), []
+    for number in range(0, len(kept), len(kept) // lines)[:lines]:
+        name = Path(kept[number]).stem
+        same = next(i for i in range(len(whole)) if whole.pairs[i].name.endswith(name))
+        samples = [load_resized(source, number, *size) for source in (black, painted)]
+        samples.append(load_resized(whole, same, *size))
+        images = [np.rint(sample.image * 255).astype(np.uint8) for sample in samples]
+        known = colourise(samples[0].distance, samples[0].mask)
+        shown.append(np.hstack([*images[:2], known, images[2]]))
+    return np.vstack(shown)
+
+
 def run_all(
     plan: Plan, sources: Mapping[str, Mapping[str, Any]], shared: Sequence[str]
 ) -> list[dict[str, Any]]:
@@ -153,6 +175,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--set", action="append", default=[], dest="settings", metavar="KEY=VALUE")
     parser.add_argument("--results", type=Path, help="JSON file for the numbers behind the table")
     parser.add_argument("--write", type=Path, help="page to put the table into")
+    parser.add_argument("--picture", type=Path, help="JPEG of some samples of the rows")
     return parser.parse_args(arguments)
 
 
@@ -176,6 +199,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             write_json(chosen.results, summary(chosen, found, data))
         if chosen.write:
             write_table(chosen.write, text, BEGIN)
+        if chosen.picture:
+            shown = picture(chosen.out, chosen.curated, lines=4)
+            cv2.imwrite(str(chosen.picture), shown[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])
     except PanodepthError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -55,6 +55,24 @@ def test_what_cannot_work_is_said_in_one_line(made: Made, monkeypatch: pytest.Mo
 
 
 @pytest.mark.slow
+def test_a_learned_out_painter_paints_in_an_actor_as_it_does_here(made: Made) -> None:
+    from tests.curation.tiny_painters import save_tiny
+
+    frames(made, 3)
+    model = save_tiny("flux", made.root / "model")
+    command = ["curate", "--source", str(made.root / "f"), "--size", "32x64", "--image", "png"]
+    command += ["--outpainter", "flux", "--paint-model", str(model), "--paint-steps", "2"]
+    command += ["--device", "cpu", "--dtype", "float32", "--chunk", "2"]
+    here, there = made.root / "here", made.root / "there"
+    for out, more in ((here, []), (there, ["--engine", "ray", "--workers", "2"])):
+        run = [sys.executable, "-m", "panodepth", *command, "--out", str(out), *more]
+        subprocess.run(run, check=True)
+    assert files(here) == files(there)
+    sample = open_source("shards", there)[0]
+    assert sample.meta["outpainter"]["name"] == "flux"
+
+
+@pytest.mark.slow
 def test_ray_killed_at_any_moment_nothing_is_lost_or_doubled(made: Made) -> None:
     source = frames(made, 16)
     whole, out = made.root / "whole", made.root / "out"
