@@ -1,5 +1,6 @@
 # make demo   set up, then run the main job on a real panorama with the bundled model
 # make test   set up, then run the whole test suite
+# make benchmark  the offline benchmark's table: about half an hour on two cores
 # make check  lint and types
 
 PYTHON ?= python3
@@ -7,7 +8,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: demo test check wheel-test clean
+.PHONY: demo test benchmark check wheel-test clean
 
 $(VENV)/.core: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -25,6 +26,9 @@ demo: $(VENV)/.core
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2
+
+benchmark: $(VENV)/.dev
+	$(BIN)/python benchmarks/rendered/table.py
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

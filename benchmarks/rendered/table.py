@@ -14,6 +14,7 @@ is not made again, so a stopped command goes on.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
 import json
 import os
@@ -133,8 +134,9 @@ def measure(name: str, row: Row, out: Path, workers: int) -> Path:
     arguments += ["--predictor", row.predictor.format(weights=weights)]
     for option in row.options:
         arguments += ["--option", option.format(weights=weights)]
-    arguments += ["--workers", str(workers), "--out", str(report), "--quiet"]
-    code = panodepth(arguments)
+    arguments += ["--workers", str(workers), "--out", str(report)]
+    with contextlib.redirect_stdout(sys.stderr):  # standard output is the table alone
+        code = panodepth(arguments)
     if code:
         raise PanodepthError(f"{name}: panodepth evaluate failed with exit code {code}")
     return report
