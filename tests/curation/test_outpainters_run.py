@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,22 @@ from tests.curation.test_outpainters import panorama, settings_for
 from panodepth.cli import main
 from panodepth.curation.outpaint import make_outpainter
 from panodepth.curation.outpainters import loading
-from panodepth.curation.outpainters.licences import Licence, both, find_licence, licence_called
+from panodepth.curation.outpainters.licences import (
+    KNOWN,
+    Licence,
+    both,
+    find_licence,
+    licence_called,
+)
+from panodepth.curation.outpainters.loading import Weights
+from panodepth.curation.outpainters.lora import LoraFile
+from panodepth.curation.outpainters.painter import LearnedOutpainter
 from panodepth.curation.outpainters.settings import PAINTERS, PROMPT, PaintSettings
 from panodepth.curation.project import coverage_of
 from panodepth.data import open_source
 from panodepth.errors import ConfigError, ModelError
 
+PAGE = Path(__file__).parents[2] / "docs" / "outpainting.md"
 CARD = """---
 # a comment
 license: other
@@ -91,9 +102,15 @@ def test_a_run_writes_samples_that_say_what_painted_them(
     assert "begun with plan" in capsys.readouterr().err
 
 
-def test_where_it_is_computed_does_not_change_the_plan() -> None:
+def test_where_it_is_computed_does_not_change_the_plan(tmp_path: Path) -> None:
     assert PaintSettings(device="cuda:1").describe() == PaintSettings(device="cpu").describe()
     assert PaintSettings(lora="a").describe() != PaintSettings(lora="b").describe()
+    file = tmp_path / "lora.safetensors"
+    file.write_bytes(b"one")
+    settings = PaintSettings(lora=str(file))
+    before = settings.describe()
+    file.write_bytes(b"two")  # trained on, under the same name
+    assert settings.describe() != before
 
 
 def test_licences(tmp_path: Path) -> None:
@@ -226,10 +243,24 @@ def test_settings_out_of_range() -> None:
             PaintSettings(**bad)  # type: ignore[arg-type]
 
 
-def test_the_help_names_them(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_page_names_options_and_facts_that_exist(capsys: pytest.CaptureFixture[str]) -> None:
+    page = PAGE.read_text(encoding="utf-8")
     assert main(["curate", "--help"]) == 0
-    text = capsys.readouterr().out
-    for option in ("--paint-model", "--lora", "--prompt", "--paint-steps", "--dtype"):
-        assert option in text
-    assert json.dumps(sorted(PAINTERS)) == '["flux", "flux2-klein"]'
-    assert all(name in text for name in PAINTERS)
+    assert main(["train-outpainter", "--help"]) == 0
+    known = set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
+    assert set(re.findall(r"--[a-z]+(?:-[a-z]+)*", page)) <= known
+    for option in ("--paint-model", "--lora", "--prompt", "--paint-steps", "--device", "--dtype"):
+        assert option in known
+        assert option in page
+    for name, (_, model) in PAINTERS.items():
+        licence = KNOWN[model]
+        rows = [row for row in page.splitlines() if row.startswith(f"| `{name}` | `{model}`")]
+        assert len(rows) == 1
+        assert licence.name in rows[0]
+        assert rows[0].endswith("yes |" if licence.commercial else "no |")
+    shown = json.loads(re.findall(r"```json\n(.*?)```", page, re.S)[0])
+    lora = LoraFile(Path("lora.safetensors"), {"licence": "Apache-2.0"}, "...", True)
+    weights = Weights("flux2-klein", shown["model"], Path(), "<commit>", 4, 1.0)
+    settings = PaintSettings(prompt="...")
+    made = LearnedOutpainter("flux2-klein", weights, settings, KNOWN[shown["model"]], lora)
+    assert {"name": made.name, **made.facts} == shown

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from panodepth.errors import ConfigError
@@ -54,8 +56,16 @@ class PaintSettings:
                 raise ConfigError(f"{name} is {value}; give a number from 0 up")
 
     def describe(self) -> dict[str, Any]:
-        """Plain JSON of what decides the pixels; not where they are computed."""
-        return {key: value for key, value in asdict(self).items() if key != "device"}
+        """Plain JSON of what decides the pixels; not where they are computed.
+
+        Of a LoRA on this machine also what is in it: a file trained on is another one.
+        """
+        said = {key: value for key, value in asdict(self).items() if key != "device"}
+        path = Path(self.lora).expanduser()
+        if self.lora and path.is_file():
+            with path.open("rb") as file:
+                said["lora_sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
+        return said
 
 
 def usual_sampling(painter: str, distilled: bool) -> tuple[int, float]:
