@@ -55,7 +55,7 @@ def evaluate(tree: Path, out: Path, predictor: Path, *more: str) -> int:
 
 
 def test_ray_gives_the_bits_of_one_process(tree, tmp_path, predictor, cluster, capfd):
-    ray = ("--engine", "ray", "--workers", "2")
+    ray = ("--engine", "ray", "--workers", "5")  # there is room for two
     assert evaluate(tree, tmp_path / "one", predictor) == 1  # a sample lacks its distance
     told = capfd.readouterr().err
     assert evaluate(tree, tmp_path / "ray", predictor, *ray) == 1
@@ -81,6 +81,18 @@ def test_a_predictor_that_cannot_be_made_is_one_line(tree, tmp_path, predictor, 
     error = capfd.readouterr().err
     assert "Predictor cannot be made (no weights here)" in error
     assert error.count("\n") == 1
+
+
+def test_no_more_workers_than_the_cluster_holds(tree, tmp_path, predictor, cluster, capfd):
+    assert evaluate(tree, tmp_path / "a", predictor, "--engine", "ray", "--gpus", "1") == 2
+    assert "no node has 1 CPUs and 1 GPUs for a worker" in capfd.readouterr().err
+    nodes = [
+        {"Alive": True, "Resources": {"CPU": 9.0, "GPU": 1.0}},
+        {"Alive": True, "Resources": {"CPU": 3.0}},
+        {"Alive": False, "Resources": {"CPU": 64.0}},
+    ]
+    assert ray_engine._room(nodes, 2, 0) == 5
+    assert ray_engine._room(nodes, 2, 0.25) == 4
 
 
 def test_an_engine_that_is_not_there_is_refused(tree, tmp_path, predictor, monkeypatch, capsys):

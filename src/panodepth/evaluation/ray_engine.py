@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from panodepth.errors import ConfigError, PanodepthError
@@ -34,7 +34,7 @@ def import_ray() -> Any:
 def ray_results(
     run: Run, pending: Sequence[Task], workers: int, gpus: float = 0.0
 ) -> Iterator[tuple[Task, Row]]:
-    """Each pending task with its row, as they are done, by `workers` actors.
+    """Each pending task with its row, as they are done, by at most `workers` actors.
 
     The cluster is the one that RAY_ADDRESS names; without it one is started on this machine and
     ended again. gpus: of each worker; without any, predictors run on the CPU.
@@ -49,8 +49,9 @@ def ray_results(
         _start(ray, workers * run.threads)
     crew = None
     try:
+        room = _room(ray.nodes(), run.threads, gpus)  # one more would wait for ever
         crew = _Crew(ray, run, gpus)
-        yield from crew.results(pending, min(workers, len(pending)))
+        yield from crew.results(pending, min(workers, len(pending), room))
     except ray.exceptions.RayTaskError as error:
         if isinstance(error.cause, PanodepthError):
             raise error.cause from None
@@ -148,6 +149,18 @@ class _Crew:
         if actor in self._actors:  # the first of its samples to come back
             self._actors.remove(actor)
             self._hire()
+
+
+def _room(nodes: Sequence[Mapping[str, Any]], cpus: int, gpus: float) -> int:
+    """How many workers the nodes hold. Raises ConfigError when it is none."""
+    count = 0
+    for node in nodes:
+        has = node["Resources"] if node["Alive"] else {}
+        here = int(has.get("CPU", 0) // cpus)
+        count += min(here, int(has.get("GPU", 0) // gpus)) if gpus else here
+    if not count:
+        raise ConfigError(f"Ray: no node has {cpus} CPUs and {gpus:g} GPUs for a worker")
+    return count
 
 
 def _line(error: BaseException) -> str:
