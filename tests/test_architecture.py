@@ -32,6 +32,7 @@ ALLOWED: dict[str, set[str]] = {
     "deploy": {"model", "export", *PLAIN},
     "evaluation": {"sphere", "data", *PLAIN},
     "curation": {"device", "sphere", "data", "scenes", *PLAIN},
+    "bench": {"model"},
     "training": {
         *("device", "sphere", "model", "losses", "data", "scenes", "evaluation", "curation"),
         *PLAIN,

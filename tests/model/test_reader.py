@@ -43,3 +43,4 @@ def test_a_loaded_network_keeps_no_file_mapped(model_file: Path) -> None:
         pytest.skip("no list of mappings here")
     model = load_model(model_file, dtype=torch.float32)  # as stored: nothing forces a copy
     assert model_file.name not in maps.read_text()
+    assert not model.training

@@ -28,11 +28,11 @@ def prepare(model: SphereViT) -> SphereViT:
         return model
     rows, cols = (side // PATCH for side in model.config.size)
     with torch.no_grad():
-        for module in list(model.modules()):
-            if isinstance(module, ResidualUnit):
-                module.absorb_gamma()
-            elif isinstance(module, Block | CrossBlock):
-                _pack_block(module, rows * cols)
+        for unit in [m for m in model.modules() if isinstance(m, ResidualUnit)]:
+            unit.absorb_gamma()
+        # Named alone: a list of all modules would keep every plain weight alive to the end.
+        for block in [m for m in model.modules() if isinstance(m, Block | CrossBlock)]:
+            _pack_block(block, rows * cols)
         for index, layer in enumerate(model.projections):
             model.projections[index] = _packed(cast(nn.Linear, layer), rows * cols)
         model.decoder.latents = _packed(cast(nn.Linear, model.decoder.latents), rows * cols)

@@ -37,7 +37,7 @@ class TensorReader:
         data = torch.empty(end - first, dtype=torch.uint8)
         with self.path.open("rb", buffering=0) as file:
             file.seek(self._start + first)
-            view, filled = memoryview(data.numpy()), 0
+            view, filled = memoryview(data.numpy().data), 0
             while filled < len(view):
                 count = file.readinto(view[filled:])
                 if not count:
