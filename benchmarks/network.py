@@ -55,9 +55,8 @@ def main() -> None:
             times["plain"].append(timed(plain))
             times["fast"].append(timed(lambda: fast(image)))
     best = {name: min(seconds) for name, seconds in times.items()}
-    print(
-        f"{arguments.preset} {config.size}, {torch.get_num_threads()} threads, {flops / 1e9:.1f} GFLOP"
-    )
+    threads = torch.get_num_threads()
+    print(f"{arguments.preset} {config.size}, {threads} threads, {flops / 1e9:.1f} GFLOP")
     print(
         f"matmul floor  {flops / rate:8.3f} s  {rate / 1e9:7.0f} GFLOP/s  packed: {fast.prepared}"
     )

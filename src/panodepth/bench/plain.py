@@ -27,7 +27,7 @@ def plain_forward(model: SphereViT, image: Tensor) -> ModelOutput:
     conditioned = []
     for features, project, block in zip(maps, model.projections, model.cross, strict=True):
         x = _cross(cast(Any, block), project(features), sphere, basis)
-        conditioned.append(x.unflatten(1, (rows, cols)))
+        conditioned.append(x.reshape(len(x), rows, cols, -1))
     low = model.decoder(conditioned, sides)
     raw, sky = model.head(low, (image.shape[-2], image.shape[-1]))
     return ModelOutput(raw.float().clamp(-LOG_LIMIT, LOG_LIMIT) + LOG_OFFSET, sky)
