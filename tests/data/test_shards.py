@@ -394,6 +394,7 @@ def test_every_kind_of_source_opens_by_name(folder):
         "stanford2d3d",
         "matterport3d",
         "panosuncg",
+        "3d60",
         "curated",
         "shards",
     }
