@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from typing import Annotated, Any
 
 import typer
 
-from panodepth.errors import ConfigError
+from panodepth.errors import ConfigError, PanodepthError
 
 DONE, SOME_FAILED, NOTHING_STARTED, INTERRUPTED = 0, 1, 2, 130
 
@@ -25,3 +26,15 @@ def parse_size(text: str) -> tuple[int, int]:
     if not (height.strip().isdecimal() and width.strip().isdecimal()):
         raise ConfigError(f"--size {text!r} is not HxW, e.g. 546x1092")
     return int(height), int(width)
+
+
+def run_training(trainer: Any) -> None:
+    """Run what has been prepared; an error from here on ends it with exit code 1, not 2."""
+    try:
+        result = trainer.run()
+    except PanodepthError as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        raise typer.Exit(SOME_FAILED) from None
+    if trainer.engine.is_main:
+        print(result.summary())
+    trainer.engine.close()

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from panodepth.cli.options import SOME_FAILED
-from panodepth.errors import PanodepthError
+from panodepth.cli.options import run_training
 
 
 def train(
@@ -38,11 +36,4 @@ def train(
 
         start = find_checkpoint(init)[1]
     run = prepare_recipe(recipe, settings, cache=cache, init=start)
-    try:
-        result = run.run()
-    except PanodepthError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        raise typer.Exit(SOME_FAILED) from None
-    if run.engine.is_main:
-        print(result.summary())
-    run.engine.close()
+    run_training(run)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from panodepth.cli.options import SOME_FAILED
-from panodepth.errors import PanodepthError
+from panodepth.cli.options import run_training
 
 
 def train_outpainter(
@@ -27,11 +25,4 @@ def train_outpainter(
     from panodepth.training.outpainter.loop import train_outpainter as prepare
 
     run = prepare(recipe, settings)
-    try:
-        result = run.run()
-    except PanodepthError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        raise typer.Exit(SOME_FAILED) from None
-    if run.engine.is_main:
-        print(result.summary())
-    run.engine.close()
+    run_training(run)

@@ -8,6 +8,7 @@ picture (Lipman et al., 2023); s runs from 1, noise, to 0, the picture.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -50,7 +51,7 @@ class Scene:
     clean: Tensor
 
 
-class Base:
+class Base(ABC):
     """What all models share.
 
     pipe: a diffusers pipeline with transformer, VAE and scheduler; its VAE is made circular.
@@ -81,33 +82,33 @@ class Base:
         return device
 
     @staticmethod
+    @abstractmethod
     def prompt(pipe: Any, text: str) -> Prompt:
         """A text through the text encoders of `pipe`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def encode(self, image: Tensor) -> Tensor:
         """(B, 3, H, W) in [-1, 1] to tokens (B, C, h, w) float32."""
-        raise NotImplementedError
 
+    @abstractmethod
     def decode(self, tokens: Tensor) -> Tensor:
         """Inverse of `encode`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def condition(self, clean: Tensor, known: Tensor) -> Tensor:
         """What goes beside the noisy tokens. clean: tokens of the known picture; known: (B, 1, H,
         W) in {0, 1}."""
-        raise NotImplementedError
 
+    @abstractmethod
     def velocity(self, strip: Tensor, condition: Tensor, wrap: int, step: Step) -> Tensor:
         """(B, C, h, w') of a strip (B, C, h, w') and what it is conditioned on, (B, C', h, w').
 
         wrap: columns of the strip to the left of the panorama's first.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def shift(self, tokens: int, steps: int) -> float:
         """How far the noise levels move up for so many tokens, as the model was trained."""
-        raise NotImplementedError
 
     def scene(self, image: Tensor, known: Tensor) -> Scene:
         """image: (B, 3, H, W) in [-1, 1]; known: (B, 1, H, W) in {0, 1}. Unknown is mid-grey."""
