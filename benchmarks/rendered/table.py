@@ -29,7 +29,7 @@ from panodepth.errors import ConfigError, PanodepthError
 
 ROOT = Path(__file__).parents[2]
 BASELINES, RECIPES = ROOT / "baselines", ROOT / "recipes" / "ablations"
-PAGES = (ROOT / "README.md", Path(__file__).with_name("README.md"))
+FRONT_PAGE, OWN_PAGE = ROOT / "README.md", Path(__file__).with_name("README.md")
 BEGIN, END = "<!-- table: benchmarks/rendered/table.py -->", "<!-- end of table -->"
 PROTOCOL = "uncapped"
 GROUPS = ("", "indoor", "outdoor")  # of all images; names of the test set begin with their kind
@@ -217,8 +217,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         }
         text = markdown(reports)
         print(text)
-        for page in PAGES if chosen.write else ():
-            write_page(page, text)
+        if chosen.write:
+            write_page(OWN_PAGE, text)
+            write_page(FRONT_PAGE, markdown({k: reports[k] for k in README_ROWS if k in reports}))
     except PanodepthError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

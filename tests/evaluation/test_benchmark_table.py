@@ -42,7 +42,10 @@ def test_one_command_makes_the_set_and_the_table(table, tmp_path, monkeypatch, c
     mine.write_text(MINE)
     page = tmp_path / "page.md"
     page.write_text(f"before\n{table.BEGIN}\nold\n{table.END}\nafter\n")
-    monkeypatch.setattr(table, "PAGES", (page,))
+    monkeypatch.setattr(table, "OWN_PAGE", page)
+    front = tmp_path / "front.md"
+    front.write_text(page.read_text())
+    monkeypatch.setattr(table, "FRONT_PAGE", front)
     command = ["--out", str(tmp_path / "out"), "--rows", "constant,box", "--workers", "1"]
     command += ["--predictor", str(mine), "--option", "height=2.5", "--write"]
     assert table.main(command) == 0
@@ -55,6 +58,8 @@ def test_one_command_makes_the_set_and_the_table(table, tmp_path, monkeypatch, c
     assert rows[f"`{mine}`"] == rows["`baselines/constant.py`"] != rows["`baselines/box.py`"]
     assert "3 worlds are those of summary.json, bit by bit" in shown.err
     assert page.read_text() == f"before\n{table.BEGIN}\n{shown.out}{table.END}\nafter\n"
+    own_rows_alone = [line for line in lines if str(mine) not in line]  # of the front page
+    assert front.read_text().splitlines()[2:-2] == own_rows_alone
     monkeypatch.setattr(table.rendered_set, "made", None)  # nothing is rendered again
     assert table.main(command) == 0
     assert capsys.readouterr().out == shown.out
