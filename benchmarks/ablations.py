@@ -234,7 +234,8 @@ def write_table(file: Path, text: str, begin_line: str = BEGIN) -> None:
     file.write_text(f"{before}{begin_line}\n{text}\n{END}{after}", encoding="utf-8")
 
 
-def _folder(text: str) -> tuple[str, Path]:
+def named_folder(text: str) -> tuple[str, Path]:
+    """ "NAME=DIR", for argparse."""
     name, equals, folder = text.partition("=")
     if not equals:
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=DIR")
@@ -249,7 +250,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--cache", type=Path, help="rendered panoramas, shared by all runs")
     parser.add_argument("--seeds", default="0,1")
     parser.add_argument("--recipes", default=",".join(ORDER))
-    parser.add_argument("--data", type=_folder, action="append", default=[], metavar="NAME=DIR")
+    parser.add_argument(
+        "--data", type=named_folder, action="append", default=[], metavar="NAME=DIR"
+    )
     parser.add_argument("--rendered", type=int, default=128, help="of the validation seed")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--set", action="append", default=[], dest="settings", metavar="KEY=VALUE")

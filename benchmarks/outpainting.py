@@ -23,7 +23,17 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from ablations import RECIPES, Plan, Scorer, columns, run_config, table, write_json, write_table
+from ablations import (
+    RECIPES,
+    Plan,
+    Scorer,
+    columns,
+    named_folder,
+    run_config,
+    table,
+    write_json,
+    write_table,
+)
 
 from panodepth.curation.outpaint import OUTPAINTERS
 from panodepth.curation.pipeline import Options, curate, records
@@ -148,13 +158,6 @@ def _size(text: str) -> tuple[int, int]:
     return int(height), int(width)
 
 
-def _folder(text: str) -> tuple[str, Path]:
-    name, equals, folder = text.partition("=")
-    if not equals:
-        raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=DIR")
-    return name, Path(folder)
-
-
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -169,7 +172,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seeds", default="0,1,2")
     rows = [*OUTPAINTERS, PANORAMAS]
     parser.add_argument("--rows", default="none,diffuse,panoramas", help=f"of {', '.join(rows)}")
-    parser.add_argument("--data", type=_folder, action="append", default=[], metavar="NAME=DIR")
+    parser.add_argument(
+        "--data", type=named_folder, action="append", default=[], metavar="NAME=DIR"
+    )
     parser.add_argument("--rendered", type=int, default=128, help="of the validation seed")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--set", action="append", default=[], dest="settings", metavar="KEY=VALUE")

@@ -17,7 +17,7 @@ from tests.curation.test_outpainters import panorama, settings_for
 from panodepth.cli import main
 from panodepth.curation.outpaint import make_outpainter
 from panodepth.curation.outpainters.settings import PAINTERS
-from panodepth.errors import ConfigError, ModelError
+from panodepth.errors import ConfigError, ModelError, PanodepthError
 from panodepth.training.checkpoint import list_snapshots, load_snapshot
 from panodepth.training.outpainter.config import (
     OutpainterConfig,
@@ -231,3 +231,15 @@ def test_from_the_command_line(
     bad = [*words, "--set", 'lora.targets=["nothing"]', "--set", f"run.out={tmp_path / 'b'}"]
     assert main(["train-outpainter", "--recipe", str(RECIPE), *bad]) == 2
     assert "lora.targets" in capsys.readouterr().err
+
+
+def test_out_of_memory_is_one_line_that_helps(
+    tiny: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(trainer: OutpainterTrainer) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
+
+    monkeypatch.setattr(OutpainterTrainer, "train_step", no_room)
+    run = OutpainterTrainer(config(tiny("flux"), tmp_path / "out", steps=2))
+    with pytest.raises(PanodepthError, match=r"out of memory at step 0: lower data\.batch"):
+        run.run()

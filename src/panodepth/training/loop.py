@@ -34,6 +34,19 @@ def run_training(trainer: Trainer) -> TrainResult:
     Raises PanodepthError, one line, when memory or disk are not enough, data cannot be read or the
     loss is not a number; the last checkpoint is whole then.
     """
+    relief = (
+        "lower data.batch (and raise optim.accumulate), set run.checkpoint_activations=true, "
+        "or lower data.height and data.width"
+    )
+    return run_guarded(trainer, lambda log: _Loop(trainer, log).run(), relief)
+
+
+def run_guarded(trainer: Any, loop: Callable[[RunLog], TrainResult], relief: str) -> TrainResult:
+    """Run `loop` with the log, the data and the signals of a trainer around it.
+
+    trainer: ours, or an out-painter's. relief: what to change when memory is not enough.
+    Raises PanodepthError as `run_training` does.
+    """
     run = trainer.config.run
     silent = not trainer.engine.is_main
     try:
@@ -44,14 +57,12 @@ def run_training(trainer: Trainer) -> TrainResult:
             trainer.stream,
             asked_by_signals(trainer.stopping.ask),
         ):
-            return _Loop(trainer, log).run()
+            return loop(log)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
         raise PanodepthError(
-            f"out of memory at step {trainer.step}: lower data.batch (and raise optim.accumulate), "
-            "set run.checkpoint_activations=true, or lower data.height and data.width; "
-            "the last checkpoint is kept"
+            f"out of memory at step {trainer.step}: {relief}; the last checkpoint is kept"
         ) from error
     except OSError as error:
         raise PanodepthError(

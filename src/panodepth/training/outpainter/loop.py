@@ -11,8 +11,7 @@ import torch
 
 from panodepth.curation.outpainters.painter import blend, sample
 from panodepth.curation.outpainters.settings import PaintSettings
-from panodepth.errors import PanodepthError
-from panodepth.training.loop import asked_by_signals
+from panodepth.training.loop import run_guarded
 from panodepth.training.outpainter.trainer import OutpainterTrainer
 from panodepth.training.previews import save_picture
 from panodepth.training.rendering import Cancelled
@@ -23,21 +22,8 @@ from panodepth.types import ByteArray
 
 def run_outpainter(trainer: OutpainterTrainer) -> TrainResult:
     """Train to the last step, or until told to stop. Raises PanodepthError, one line."""
-    run = trainer.config.run
-    silent = not trainer.engine.is_main
-    try:
-        with (
-            RunLog(
-                trainer.out, run.steps, trainer.step, silent=silent, board=run.tensorboard
-            ) as log,
-            trainer.stream,
-            asked_by_signals(trainer.stopping.ask),
-        ):
-            return _loop(trainer, log)
-    except OSError as error:
-        raise PanodepthError(
-            f"cannot write to {trainer.out}: {error.strerror or error}; the last checkpoint is kept"
-        ) from error
+    relief = "lower data.batch (and raise optim.accumulate), or data.height and data.width"
+    return run_guarded(trainer, lambda log: _loop(trainer, log), relief)
 
 
 def _loop(trainer: OutpainterTrainer, log: RunLog) -> TrainResult:
