@@ -206,20 +206,34 @@ class SphereViT(nn.Module):
         key = ("memory", rows, cols, like.device, like.dtype, autocast)
         return self._cache.get(key, sources, make)
 
-    def forward(self, image: Tensor) -> ModelOutput:
+    def memory_for(self, size: tuple[int, int]) -> SphereMemory:
+        """What `forward` keeps for images of this size (H, W), made now where it is not there.
+
+        The same object until weights change: who records the forward pass for replay gives it to
+        `forward`, holds it, and records anew when it is another.
+        """
+        return self._memory(size[0] // PATCH, size[1] // PATCH, self.backbone.norm.weight)
+
+    def forward(self, image: Tensor, memory: SphereMemory | None = None) -> ModelOutput:
         """image: (B, 3, H, W) sRGB-coded in [0, 1]; H and W multiples of 14.
 
-        Raises InputError for any other shape.
+        memory: `memory_for` this size, None = looked up. What is not finite (weights beyond the
+        precision's range) becomes NaN and is not hidden by the limits. Raises InputError for any
+        other shape.
         """
-        raw, sky = self.forward_raw(image)
-        return ModelOutput(raw.float().clamp(-LOG_LIMIT, LOG_LIMIT) + LOG_OFFSET, sky)
+        raw, sky = self.forward_raw(image, memory)
+        raw = raw.float()
+        raw = raw + (raw - raw)  # infinite becomes NaN, the rest stays exactly as it is
+        return ModelOutput(raw.clamp(-LOG_LIMIT, LOG_LIMIT) + LOG_OFFSET, sky)
 
-    def forward_raw(self, image: Tensor) -> tuple[Tensor, Tensor | None]:
+    def forward_raw(
+        self, image: Tensor, memory: SphereMemory | None = None
+    ) -> tuple[Tensor, Tensor | None]:
         """As forward, but with the network's unclipped o in place of the log-distance."""
         if image.ndim != 4 or image.shape[1] != 3 or any(s % PATCH for s in image.shape[-2:]):
             shape = tuple(image.shape)
             raise InputError(f"the network takes (B, 3, H, W), sides multiples of 14, not {shape}")
-        conditioned, sides = self.conditioned_features(image)
+        conditioned, sides = self.conditioned_features(image, memory)
         low = self.decoder(conditioned, sides)
         raw, sky = self.head(low, (image.shape[-2], image.shape[-1]))
         return raw, sky
@@ -232,17 +246,21 @@ class SphereViT(nn.Module):
         ]
         return torch.stack(channels, dim=1).to(self.backbone.norm.weight.dtype)
 
-    def backbone_features(self, image: Tensor) -> tuple[list[Tensor], list[Tensor], SphereMemory]:
+    def backbone_features(
+        self, image: Tensor, memory: SphereMemory | None = None
+    ) -> tuple[list[Tensor], list[Tensor], SphereMemory]:
         """Four (B, rows, cols, dim) maps, the stem's side features, and the sphere's memory."""
         x = self.normalise(image)
         rows, cols = image.shape[-2] // PATCH, image.shape[-1] // PATCH
-        memory = self._memory(rows, cols, x)
+        memory = self._memory(rows, cols, x) if memory is None else memory
         maps, sides = self.backbone(x, memory.basis, memory.positions)
         return maps, sides, memory
 
-    def conditioned_features(self, image: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+    def conditioned_features(
+        self, image: Tensor, memory: SphereMemory | None = None
+    ) -> tuple[list[Tensor], list[Tensor]]:
         """Four (B, rows, cols, hidden) maps after the cross-attention, and the stem's sides."""
-        maps, sides, memory = self.backbone_features(image)
+        maps, sides, memory = self.backbone_features(image, memory)
         out = []
         spheres: list[tuple[Tensor, Tensor] | None] = [*memory.keys_values]
         spheres = spheres or [None] * len(maps)
