@@ -17,6 +17,7 @@ from typing import Annotated
 import typer
 
 from panodepth import __version__
+from panodepth.cli.bench import bench
 from panodepth.cli.curate import curate
 from panodepth.cli.evaluate import evaluate
 from panodepth.cli.export import export
@@ -30,7 +31,7 @@ from panodepth.errors import PanodepthError
 
 INTERRUPTED_TEXT = "interrupted; every file that was written is whole"
 # as --help lists them
-COMMANDS = (predict, info, train, evaluate, render, curate, export, train_outpainter)
+COMMANDS = (predict, info, train, evaluate, render, curate, export, bench, train_outpainter)
 
 app = typer.Typer(
     add_completion=False,

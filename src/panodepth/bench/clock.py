@@ -1,0 +1,117 @@
+"""Time calls on any device; calls that are compared take turns."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+
+Call = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long to measure. seconds: of one comparison's rounds, about; least, most: rounds."""
+
+    seconds: float
+    least: int
+    most: int
+
+
+QUICK = Effort(seconds=0.5, least=3, most=20)
+FULL = Effort(seconds=15.0, least=3, most=100)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds of each call of one route."""
+
+    seconds: tuple[float, ...]
+
+    @property
+    def best(self) -> float:
+        """The shortest call: what the machine does when nothing disturbs it."""
+        return min(self.seconds)
+
+    @property
+    def median(self) -> float:
+        """What to expect."""
+        return statistics.median(self.seconds)
+
+
+def timed(call: Call, device: torch.device) -> float:
+    """Seconds of one call, alone on the device: by events on CUDA, else by the host's clock."""
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            torch.cuda.synchronize()
+            start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
+            start.record()
+            call()
+            end.record()
+            end.synchronize()
+            milliseconds: float = start.elapsed_time(end)
+            return milliseconds / 1000
+    _wait(device)
+    started = time.perf_counter()
+    call()
+    _wait(device)
+    return time.perf_counter() - started
+
+
+def take_turns(
+    calls: Mapping[str, Call], device: torch.device, effort: Effort
+) -> dict[str, Timing | Exception]:
+    """Time all calls in turn, round after round, so that a slow moment meets all of them alike.
+
+    Two calls of each come before, untimed, and say how many rounds the effort pays for. A call that
+    raises has its exception in place of its times and leaves the rounds.
+    """
+    taken: dict[str, list[float]] = {name: [] for name in calls}
+    failed: dict[str, Exception] = {}
+
+    def round_of_all() -> None:
+        for name, call in calls.items():
+            if name in failed:
+                continue
+            try:
+                taken[name].append(timed(call, device))
+            except Exception as error:  # out of memory, no kernel: a row of the table
+                failed[name] = error
+
+    round_of_all()
+    if sum(sum(seconds) for seconds in taken.values()) < effort.seconds:
+        round_of_all()  # first calls of short ones say little
+    cost = sum(seconds[-1] for name, seconds in taken.items() if name not in failed)
+    rounds = max(effort.least, min(effort.most, math.ceil(effort.seconds / max(cost, 1e-9))))
+    taken = {name: [] for name in calls}
+    for _ in range(rounds):
+        round_of_all()
+    return {name: failed[name] if name in failed else Timing(tuple(taken[name])) for name in calls}
+
+
+def best_seconds(call: Call, device: torch.device, effort: Effort) -> float:
+    """Seconds of one call when many follow each other without waiting; the best of several runs.
+
+    Short calls are repeated within a run until it lasts 10 ms, so that neither the clock nor the
+    launch of work on a GPU counts.
+    """
+    timed(call, device)
+    once = max(timed(call, device), 1e-7)
+    count = max(1, math.ceil(0.01 / once))
+
+    def run() -> None:
+        for _ in range(count):
+            call()
+
+    share = effort.seconds / 10  # a ceiling is many such measurements
+    runs = max(effort.least, min(effort.most, math.ceil(share / (once * count))))
+    return min(timed(run, device) for _ in range(runs)) / count
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "mps":
+        torch.mps.synchronize()

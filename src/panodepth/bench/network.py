@@ -1,0 +1,167 @@
+"""The whole network by every route: time, arithmetic, error and memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from panodepth.bench.attention import reason_of
+from panodepth.bench.clock import Effort, Timing, take_turns
+from panodepth.bench.flops import network_flops
+from panodepth.bench.memory import Memory, MemoryJob, measure_memory
+from panodepth.bench.routes import PLAIN, Network, Route, find_routes
+from panodepth.bench.weights import sample_picture
+from panodepth.model import ModelConfig
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The network that is measured: its checkpoint, and where. weights: "bundled" or "random"."""
+
+    config: ModelConfig
+    checkpoint: Path
+    weights: str
+    device: torch.device
+
+
+@dataclass(frozen=True)
+class NetworkRow:
+    """One preset × precision × batch × route.
+
+    flops: of the whole batch, by `network_flops`. ceiling: FLOP/s of the best product of this
+    network in this precision. seconds: of the whole batch. difference: from the plain float32 path,
+    mean |d / (s·d₀) - 1| with the best s. ratio: times as fast as the plain path in this precision.
+    error, memory_error: why the row is empty, in one line.
+    """
+
+    preset: str
+    size: tuple[int, int]
+    weights: str
+    precision: str
+    batch: int
+    route: str
+    is_default: bool
+    flops: int
+    ceiling: float
+    seconds_best: float | None = None
+    seconds_median: float | None = None
+    rounds: int = 0
+    ratio: float | None = None
+    difference: float | None = None
+    memory: Memory | None = None
+    error: str | None = None
+    memory_error: str | None = None
+
+    @property
+    def flops_per_second(self) -> float | None:
+        """By the best time."""
+        return None if self.seconds_best is None else self.flops / self.seconds_best
+
+    @property
+    def share(self) -> float | None:
+        """Of the ceiling; 1 / floors."""
+        rate = self.flops_per_second
+        return None if rate is None else rate / self.ceiling
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Routes of one precision and batch, whose calls take turns. ceiling: FLOP/s."""
+
+    precision: str
+    batch: int
+    ceiling: float
+    routes: Sequence[Route]
+    effort: Effort
+
+
+def reference_of(subject: Subject) -> Tensor:
+    """(H, W) log-distance of the picture by the plain path in float32, on the CPU."""
+    network = find_routes(())[0].build(subject.checkpoint, subject.device, "float32")
+    with torch.inference_mode():
+        picture = sample_picture(subject.config.size).to(subject.device)
+        return network(picture).log_distance[0].cpu()
+
+
+def relative_difference(log_distance: Tensor, reference: Tensor) -> float:
+    """mean |d / (s·d₀) - 1|, where s is the geometric mean of d / d₀; both (H, W), natural logs."""
+    delta = log_distance.double() - reference.double()
+    return float(((delta - delta.mean()).exp() - 1).abs().mean())
+
+
+def compare(subject: Subject, comparison: Comparison, reference: Tensor) -> list[NetworkRow]:
+    """A row per route, in their order, without memory; a route that fails says so in its row."""
+    config, device = subject.config, subject.device
+    picture = sample_picture(config.size, comparison.batch).to(device)
+    rows, calls = {}, {}
+    for route in comparison.routes:
+        row = _empty_row(subject, comparison, route)
+        try:
+            network = route.build(subject.checkpoint, device, comparison.precision)
+            with torch.inference_mode():
+                found = network(picture).log_distance[0].cpu()
+            row = replace(row, difference=relative_difference(found, reference))
+            calls[route.name] = _call(network, picture)
+        except Exception as error:  # out of memory, no kernel, a precision it has not: told
+            row = replace(row, error=reason_of(error))
+        rows[route.name] = row
+    with torch.inference_mode():
+        times = take_turns(calls, device, comparison.effort)
+    for name, timing in times.items():
+        rows[name] = _with_times(rows[name], timing)
+    plain = rows[PLAIN].seconds_best
+    return [_with_ratio(row, plain) for row in rows.values()]
+
+
+def with_memory(row: NetworkRow, subject: Subject) -> NetworkRow:
+    """The row with the peak memory of its route in a process of its own."""
+    if row.error is not None:
+        return row
+    job = MemoryJob(
+        checkpoint=subject.checkpoint,
+        route=row.route,
+        precision=row.precision,
+        device=subject.device,
+        batch=row.batch,
+        size=row.size,
+    )
+    try:
+        return replace(row, memory=measure_memory(job))
+    except RuntimeError as error:
+        return replace(row, memory_error=reason_of(error))
+
+
+def _empty_row(subject: Subject, comparison: Comparison, route: Route) -> NetworkRow:
+    default = route.is_default(subject.device, comparison.precision)
+    return NetworkRow(
+        preset=subject.config.name,
+        size=subject.config.size,
+        weights=subject.weights,
+        precision=comparison.precision,
+        batch=comparison.batch,
+        route=route.name,
+        is_default=default and comparison.batch == 1,
+        flops=comparison.batch * network_flops(subject.config),
+        ceiling=comparison.ceiling,
+    )
+
+
+def _call(network: Network, picture: Tensor) -> Callable[[], object]:
+    return lambda: network(picture)
+
+
+def _with_times(row: NetworkRow, timing: Timing | Exception) -> NetworkRow:
+    if isinstance(timing, Exception):
+        return replace(row, difference=None, error=reason_of(timing))
+    rounds = len(timing.seconds)
+    return replace(row, seconds_best=timing.best, seconds_median=timing.median, rounds=rounds)
+
+
+def _with_ratio(row: NetworkRow, plain: float | None) -> NetworkRow:
+    if row.seconds_best is None or plain is None:
+        return row
+    return replace(row, ratio=plain / row.seconds_best)
