@@ -4,7 +4,12 @@ Same frame, same grid, same names (docs/conventions.md); tests/erp holds each fu
 """
 
 from panodepth.erp.grid import axis_angles, erp_rays, solid_angles
-from panodepth.erp.points import distance_to_normals, distance_to_points, lonlat_points
+from panodepth.erp.points import (
+    distance_to_normals,
+    distance_to_points,
+    lonlat_points,
+    normal_bands,
+)
 from panodepth.erp.resizing import Edges, resize_erp
 
 __all__ = [
@@ -14,6 +19,7 @@ __all__ = [
     "distance_to_points",
     "erp_rays",
     "lonlat_points",
+    "normal_bands",
     "resize_erp",
     "solid_angles",
 ]

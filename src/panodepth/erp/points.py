@@ -8,6 +8,7 @@ has no e: half the work, in bands of rows that stay in the cache.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -44,17 +45,36 @@ def distance_to_normals(distance: Array) -> Array:
     They face the camera (normal · ray < 0). See `sphere.points_to_normals` for what they are. With
     an odd W, what lies beyond the poles is the mean of two distances there, not of two points.
     """
+    normals = np.empty((*distance.shape, 3), distance.dtype)
+    for _ in _filled_bands(distance, lambda rows: normals[rows].transpose(2, 0, 1)):
+        pass
+    return normals
+
+
+def normal_bands(distance: Array) -> Iterator[tuple[slice, Array]]:
+    """The normals of `distance_to_normals` band by band: rows from the top, and (3, h, W).
+
+    Each array is the caller's to keep or change.
+    """
+    width, dtype = distance.shape[1], distance.dtype
+    return _filled_bands(distance, lambda rows: np.empty((3, rows.stop - rows.start, width), dtype))
+
+
+def _filled_bands(
+    distance: Array, place: Callable[[slice], Array]
+) -> Iterator[tuple[slice, Array]]:
+    """Work out the normals of some rows at a time; place: gives them their (3, h, W) array."""
     height, width = distance.shape
     lon, lat = axis_angles(height, width)
     padded = np.empty((height + 2, width), distance.dtype)
     padded[1:-1] = distance
     padded[0], padded[-1] = half_turn(distance[0]), half_turn(distance[-1])
-    normals = np.empty((height, width, 3), distance.dtype)
     cos_lon, sin_lon = np.cos(lon).astype(distance.dtype), np.sin(lon).astype(distance.dtype)
     for start, stop, step in row_bands(height, width, max(1, BAND_PIXELS // width)):
+        out = place(slice(start, stop))
         local = _band(padded[start : stop + 2], lat[start:stop], step, math.pi / height)
-        _to_world(local, lat[start:stop], cos_lon, sin_lon, normals[start:stop])
-    return normals
+        _to_world(local, lat[start:stop], cos_lon, sin_lon, out)
+        yield slice(start, stop), out
 
 
 def row_bands(height: int, width: int, rows_at_once: int) -> list[tuple[int, int, int]]:
@@ -140,7 +160,7 @@ def _to_world(
     sin_lon: Array,
     out: Array,
 ) -> None:
-    """Bring normals along e, s and r to unit length and into the camera frame; out (rows, W, 3)."""
+    """Bring normals along e, s and r to unit length and into the camera frame; out (3, rows, W)."""
     normal_e, normal_s, normal_r = local
     length = normal_e * normal_e
     length += normal_s * normal_s
@@ -154,10 +174,10 @@ def _to_world(
     level -= normal_s * sin_lat
     normal_s *= cos_lat
     normal_r *= sin_lat
-    np.add(normal_s, normal_r, out=out[..., 1])
+    np.add(normal_s, normal_r, out=out[1])
     x = normal_e * cos_lon
     x += level * sin_lon
-    out[..., 0] = x
+    out[0] = x
     level *= cos_lon
     normal_e *= sin_lon
-    np.subtract(level, normal_e, out=out[..., 2])
+    np.subtract(level, normal_e, out=out[2])

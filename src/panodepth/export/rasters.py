@@ -6,10 +6,7 @@ unit normal is: NaN breaks too many tools. The .npz holds the distance everywher
 
 from __future__ import annotations
 
-import os
-import struct
-import zlib
-from functools import cache
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +14,19 @@ import numpy as np
 import numpy.typing as npt
 
 from panodepth.colour import colourise, distance_range
+from panodepth.erp import normal_bands
+from panodepth.export import exr, png
 from panodepth.export.atomic import atomic
 from panodepth.export.metadata import metadata, to_json
 from panodepth.types import Prediction
 
 DISTANCE = "Euclidean distance along the ray"
 NORMALS = "unit surface normal, facing the camera"
-MAX_EXR_THREADS = 4
 MAX_PREVIEW_WIDTH = 4096  # [px]; wider previews are thinned by a whole factor
-PNG_TEXT_KEYS = ("quantity", "unit", "scale", "frame", "invalid")  # plain, beside the full JSON
+BAND_PIXELS = 1 << 17  # worked on at a time, so that a large panorama needs little memory beside
+# Plain, beside the full JSON:
+PNG_TEXT_KEYS = ("quantity", "unit", "scale", "frame", "invalid")
+EXR_KEYS = ("generator", "quantity", "unit", "scale", "frame")
 
 
 def write_npz(prediction: Prediction, path: Path) -> list[Path]:
@@ -38,9 +39,11 @@ def write_npz(prediction: Prediction, path: Path) -> list[Path]:
 
 def write_exr(prediction: Prediction, path: Path) -> list[Path]:
     """One channel Y, float32, ZIP; 0 = no surface; metadata in header attributes."""
-    _write_exr(
-        path, {"Y": _surface(prediction)}, metadata(prediction, DISTANCE, invalid=0), packed=True
-    )
+    size = prediction.distance.shape
+    bands = (_surface(prediction, rows)[None] for rows in _bands(size, exr.ZIP_ROWS))
+    attributes = _attributes(metadata(prediction, DISTANCE, invalid=0))
+    with atomic(path) as (temporary,), temporary.open("wb") as file:
+        exr.write_exr(file, "Y", size, bands, attributes, zipped=True)
     return [path]
 
 
@@ -49,16 +52,28 @@ def write_png(prediction: Prediction, path: Path) -> list[Path]:
 
     The sidecar is PATH.json. The farthest surface is 65535, so the step is 1/65535 of it.
     """
-    surface = _surface(prediction)
-    scale = float(surface.max()) / 65535 or 1.0
-    values = np.rint(surface / np.float32(scale))
-    values = np.where(surface > 0, np.clip(values, 1, 65535), 0).astype(np.uint16)
+    size = prediction.distance.shape
+    every_band = list(_bands(size))
+    farthest = max(float(_surface(prediction, rows).max()) for rows in every_band)
+    scale = farthest / 65535 or 1.0
     meta = metadata(prediction, DISTANCE, scale=scale, invalid=0)
+    bands = (_levels(_surface(prediction, rows), np.float32(scale)) for rows in every_band)
     sidecar = path.with_name(path.name + ".json")
     with atomic(path, sidecar) as (image, text):
-        image.write_bytes(png_bytes(values, meta))
+        with image.open("wb") as file:
+            png.write_png(file, size, bands, _texts(meta))
         text.write_text(to_json(meta) + "\n", encoding="ascii")
     return [path, sidecar]
+
+
+def _levels(surface: npt.NDArray[np.float32], scale: np.float32) -> npt.NDArray[np.uint16]:
+    """Distances in steps of `scale`, 0 where there is no surface and at least 1 where there is."""
+    there = surface > 0
+    values = np.divide(surface, scale)
+    np.rint(values, out=values)
+    np.clip(values, 1, 65535, out=values)
+    np.copyto(values, 0, where=~there)
+    return values.astype(np.uint16)
 
 
 def write_tiff(prediction: Prediction, path: Path) -> list[Path]:
@@ -77,12 +92,10 @@ def write_normals(prediction: Prediction, path: Path) -> list[Path]:
 
     Uncompressed: ZIP takes several times as long and saves little, for neighbours differ a little.
     """
-    meta = metadata(prediction, NORMALS, unit="1", invalid=0)
-    planes = {
-        name: np.multiply(prediction.normals[..., i], prediction.mask, dtype=np.float32)
-        for i, name in enumerate("XYZ")
-    }
-    _write_exr(path, planes, meta, packed=False)
+    size = prediction.distance.shape
+    attributes = _attributes(metadata(prediction, NORMALS, unit="1", invalid=0))
+    with atomic(path) as (temporary,), temporary.open("wb") as file:
+        exr.write_exr(file, "XYZ", size, _normals(prediction), attributes, zipped=False)
     return [path]
 
 
@@ -91,15 +104,41 @@ def write_normals_png(prediction: Prediction, path: Path) -> list[Path]:
 
     Red is x, green y, blue z of the house frame; metadata in text chunks.
     """
-    coded = prediction.normals + np.float32(1)
-    coded *= np.float32(65535 / 2)
-    values = np.rint(coded, out=coded).astype(np.uint16)
-    if not prediction.mask.all():
-        values[~prediction.mask] = 0
     meta = metadata(prediction, NORMALS, unit="1", scale=2 / 65535, offset=-1.0, invalid=0)
-    with atomic(path) as (temporary,):
-        temporary.write_bytes(png_bytes(values, meta))
-    return [path]
+    return _write_png(path, prediction.distance.shape, _coded_normals(prediction), meta)
+
+
+def _normals(prediction: Prediction) -> Iterator[npt.NDArray[np.float32]]:
+    """The normals in bands (3, h, W) from the top, 0 where there is no surface.
+
+    Worked out for the occasion where nobody has asked for `Prediction.normals`: those of a 16K
+    panorama take 1.6 GB.
+    """
+    whole = vars(prediction).get("normals")
+    if whole is None:
+        found = normal_bands(np.asarray(prediction.distance, np.float32))
+    else:
+        found = ((rows, whole[rows].transpose(2, 0, 1)) for rows in _bands(whole.shape))
+    for rows, normals in found:
+        mask = prediction.mask[rows]
+        yield normals if mask.all() else normals * mask
+
+
+def _coded_normals(prediction: Prediction) -> Iterator[npt.NDArray[np.uint16]]:
+    """The normals in bands (h, W, 3) as `write_normals_png` stores them."""
+    top = 0
+    for normals in _normals(prediction):
+        mask = prediction.mask[top : top + normals.shape[1]]
+        top += len(mask)
+        values = normals + np.float32(1)
+        values *= np.float32(65535 / 2)
+        np.rint(values, out=values)
+        if not mask.all():
+            values *= mask
+        coded = np.empty((*mask.shape, 3), np.uint16)
+        for i, plane in enumerate(values):
+            coded[..., i] = plane
+        yield coded
 
 
 def write_preview(prediction: Prediction, path: Path) -> list[Path]:
@@ -109,64 +148,39 @@ def write_preview(prediction: Prediction, path: Path) -> list[Path]:
     thin = np.s_[step // 2 :: step, step // 2 :: step]
     picture = colourise(prediction.distance[thin], prediction.mask[thin], limits=(near, far))
     meta = metadata(prediction, "coloured distance, logarithmic", near=near, far=far)
-    with atomic(path) as (temporary,):
-        temporary.write_bytes(png_bytes(picture, meta))
+    return _write_png(path, picture.shape, (picture[rows] for rows in _bands(picture.shape)), meta)
+
+
+def _write_png(
+    path: Path, size: tuple[int, ...], bands: Iterator[png.Band], meta: dict[str, Any]
+) -> list[Path]:
+    """One PNG file with `meta` in its text chunks."""
+    with atomic(path) as (temporary,), temporary.open("wb") as file:
+        png.write_png(file, (size[0], size[1]), bands, _texts(meta))
     return [path]
 
 
-def png_bytes(pixels: npt.NDArray[Any], meta: dict[str, Any]) -> bytes:
-    """A PNG file of (H, W) or (H, W, 3) uint8 or uint16 pixels, R first; `meta` in text chunks."""
-    import cv2
-
-    if pixels.ndim == 3:
-        pixels = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
-    done, encoded = cv2.imencode(".png", pixels)
-    if not done:
-        raise OSError("PNG encoding failed")
-    texts = {key: str(meta[key]) for key in PNG_TEXT_KEYS if key in meta}
-    texts["panodepth"] = to_json(meta)
-    file, after_header = encoded.tobytes(), 33  # 8 bytes of signature, 25 of the IHDR chunk
-    chunks = [_text_chunk(key, value) for key, value in texts.items()]
-    return b"".join((file[:after_header], *chunks, file[after_header:]))
+def _texts(meta: dict[str, Any]) -> dict[str, str]:
+    """What a PNG file says in its text chunks: some plain values, and all as JSON."""
+    plain = {key: str(meta[key]) for key in PNG_TEXT_KEYS if key in meta}
+    return {**plain, "panodepth": to_json(meta)}
 
 
-def _text_chunk(key: str, value: str) -> bytes:
-    """One tEXt chunk (PNG specification, 11.3.3): keyword, zero byte, Latin-1 text."""
-    body = b"tEXt" + key.encode("latin-1") + b"\0" + value.encode("latin-1", "replace")
-    return struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+def _attributes(meta: dict[str, Any]) -> dict[str, Any]:
+    """What an EXR file says in its header: some plain values, and all as JSON."""
+    return {"panodepth": to_json(meta), **{key: meta[key] for key in EXR_KEYS}}
 
 
-def _surface(prediction: Prediction) -> npt.NDArray[np.float32]:
-    """(H, W) float32 distance, 0 where there is no surface."""
-    return np.multiply(prediction.distance, prediction.mask, dtype=np.float32)
+def _bands(shape: tuple[int, ...], multiple: int = 1) -> Iterator[slice]:
+    """Rows of (H, W, ...) from the top, so many that each band but the last holds a multiple."""
+    step = multiple * max(1, BAND_PIXELS // (shape[1] * multiple))
+    for top in range(0, shape[0], step):
+        yield slice(top, min(top + step, shape[0]))
 
 
-def _write_exr(
-    path: Path, channels: dict[str, npt.NDArray[Any]], meta: dict[str, Any], *, packed: bool
-) -> None:
-    """A scan-line EXR file; plain values of `meta` as header attributes, all of it as JSON."""
-    import OpenEXR
-
-    header: dict[str, Any] = {
-        "compression": OpenEXR.ZIP_COMPRESSION if packed else OpenEXR.NO_COMPRESSION,
-        "type": OpenEXR.scanlineimage,
-        "panodepth": to_json(meta),
-        **{key: meta[key] for key in ("generator", "quantity", "unit", "scale", "frame")},
-    }
-    planes = {name: np.ascontiguousarray(plane) for name, plane in channels.items()}
-    _use_threads()
-    with atomic(path) as (temporary,):
-        try:
-            with OpenEXR.File(header, planes) as file:
-                file.write(str(temporary))
-        except RuntimeError as error:  # OpenEXR's only kind of failure
-            raise OSError(" ".join(str(error).split())) from error
-
-
-@cache
-def _use_threads() -> None:
-    """Let OpenEXR compress on several cores; by itself it uses one."""
-    import OpenEXR
-
-    if hasattr(OpenEXR, "set_global_thread_count"):
-        OpenEXR.set_global_thread_count(min(MAX_EXR_THREADS, os.cpu_count() or 1))
+def _surface(prediction: Prediction, rows: slice = slice(None)) -> npt.NDArray[np.float32]:
+    """(h, W) float32 distance of some rows, 0 where there is no surface; only to be read."""
+    distance, mask = prediction.distance[rows], prediction.mask[rows]
+    if mask.all():
+        return distance.astype(np.float32, copy=False)
+    return np.multiply(distance, mask, dtype=np.float32)
