@@ -13,7 +13,10 @@ DTYPES = {
     "fp32": torch.float32,
     "bfloat16": torch.bfloat16,
     "bf16": torch.bfloat16,
+    "float16": torch.float16,
+    "fp16": torch.float16,
 }
+TENSOR_CORES = (7, 0)  # CUDA capability from which float16 products are fast (Volta)
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -40,17 +43,32 @@ def choose_device(name: str = "auto") -> torch.device:
     return device
 
 
-def choose_dtype(name: str, device: torch.device) -> torch.dtype:
+def choose_dtype(name: str, device: torch.device, *, float16: bool = False) -> torch.dtype:
     """Return the precision of the network for `name` on `device`.
 
     "auto" is bfloat16 on CUDA and on CPUs with bfloat16 instructions, else float32. Whatever is
     chosen, what `predict` returns is float32. Raises ConfigError for an unknown name.
+
+    float16: whether what runs can do with its range (up to 65504) and has no gradients. On GPUs it
+    may then be named, and "auto" is float16 on CUDA before Ampere; CPUs are slow at it.
     """
     if name == "auto":
-        return torch.bfloat16 if has_fast_bfloat16(device) else torch.float32
+        if has_fast_bfloat16(device):
+            return torch.bfloat16
+        return torch.float16 if float16 and _has_only_float16(device) else torch.float32
     if name not in DTYPES:
-        raise ConfigError(f"unknown dtype {name!r}: use auto, float32 or bfloat16")
+        known = "float32, bfloat16 or float16" if float16 else "float32 or bfloat16"
+        raise ConfigError(f"unknown dtype {name!r}: use auto, {known}")
+    if DTYPES[name] == torch.float16 and not float16:
+        raise ConfigError(f"dtype {name} has too small a range here: use auto, float32 or bfloat16")
+    if DTYPES[name] == torch.float16 and device.type == "cpu":
+        raise ConfigError(f"dtype {name} is for GPUs and slow on a CPU: use bfloat16 or float32")
     return DTYPES[name]
+
+
+def _has_only_float16(device: torch.device) -> bool:
+    """True on CUDA devices with fast float16 and slow bfloat16: Volta and Turing."""
+    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= TENSOR_CORES
 
 
 def has_fast_bfloat16(device: torch.device) -> bool:

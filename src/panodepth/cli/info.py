@@ -38,7 +38,7 @@ def info(
         "threads": torch.get_num_threads(),
         "device": str(chosen),
         "device_name": device_name(chosen),
-        "dtype": str(choose_dtype(dtype, chosen)).removeprefix("torch."),
+        "dtype": str(choose_dtype(dtype, chosen, float16=True)).removeprefix("torch."),
     }
     error = None
     try:

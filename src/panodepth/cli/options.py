@@ -15,7 +15,9 @@ Model = Annotated[
     str, typer.Option(help="default, released, a hub id org/name, a folder or a .safetensors file.")
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
-Dtype = Annotated[str, typer.Option(help="auto, float32 or bfloat16; results are float32 always.")]
+Dtype = Annotated[
+    str, typer.Option(help="auto, float32, bfloat16, float16 (GPUs); results are float32.")
+]
 Size = Annotated[str | None, typer.Option(metavar="HxW", help="Network size, multiples of 14.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, nothing else.")]
 
@@ -26,6 +28,15 @@ def parse_size(text: str) -> tuple[int, int]:
     if not (height.strip().isdecimal() and width.strip().isdecimal()):
         raise ConfigError(f"--size {text!r} is not HxW, e.g. 546x1092")
     return int(height), int(width)
+
+
+def parse_batch_size(text: str) -> int | None:
+    """A number from 1 on; "auto" as None. Raises ConfigError."""
+    if text == "auto":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise ConfigError(f"--batch-size {text!r} is neither auto nor a number from 1 on")
+    return int(text)
 
 
 def run_training(trainer: Any) -> None:

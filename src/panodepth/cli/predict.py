@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from panodepth import __version__
-from panodepth.cli.options import DONE, SOME_FAILED, AsJson, Device, Dtype, Model, Size, parse_size
+from panodepth.cli.options import (
+    DONE,
+    SOME_FAILED,
+    AsJson,
+    Device,
+    Dtype,
+    Model,
+    Size,
+    parse_batch_size,
+    parse_size,
+)
 from panodepth.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
@@ -54,11 +64,16 @@ def predict(
         typer.Option(min=0.01, metavar="METRES", help="Scale to metres by the floor below."),
     ] = None,
     sky: Annotated[str, typer.Option(help="auto masks the sky out, none does not.")] = "auto",
-    batch_size: Annotated[int, typer.Option(min=1, help="Pictures per pass.")] = 1,
+    batch_size: Annotated[
+        str, typer.Option(metavar="N|auto", help="Pictures per pass; auto by a GPU's memory.")
+    ] = "auto",
     workers: Annotated[
         int | None,
         typer.Option(min=0, help="Threads that read, and that write; 0 = nothing overlaps."),
     ] = None,
+    compile: Annotated[
+        bool, typer.Option("--compile", help="torch.compile the network: a slow start.")
+    ] = False,
     as_json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
 ) -> None:
@@ -67,6 +82,8 @@ def predict(
     if sky not in ("auto", "none"):
         raise ConfigError(f"unknown --sky {sky!r}: use auto or none")
     use_onnx = _use_onnx(backend, model, dtype)
+    if use_onnx and compile:
+        raise ConfigError("--compile is for the torch backend")
     network_size = None if size is None else parse_size(size)
 
     from panodepth.export import parse_formats
@@ -94,7 +111,7 @@ def predict(
         allow_any_aspect=allow_any_aspect,
         camera_height=camera_height,
         sky="none" if sky == "none" else "auto",
-        batch_size=batch_size,
+        batch_size=parse_batch_size(batch_size),
         workers=workers,
     )
     results = [
@@ -114,7 +131,7 @@ def predict(
         else:
             from panodepth.inference import load
 
-            predictor = load(model, device=device, dtype=dtype, size=network_size)
+            predictor = load(model, device=device, dtype=dtype, size=network_size, compile=compile)
         summary |= predictor.describe()
         summary["seconds"] = {"load": time.perf_counter() - started}
         with _progress(len(pending), quiet or as_json) as on_result:

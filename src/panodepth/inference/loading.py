@@ -28,21 +28,25 @@ def load(
     dtype: str = "auto",
     size: tuple[int, int] | None = None,
     config: ModelConfig | Mapping[str, Any] | str | None = None,
+    compile: bool = False,
 ) -> Predictor:
     """Load a model and return what predicts with it.
 
     name_or_path: None or "default" for the bundled model; "released" for the authors' checkpoint
         from the hub; a hub id "org/name"; a folder; a .safetensors file. A path that exists wins.
-    device: "auto", "cpu", "cuda", "cuda:N" or "mps". dtype: "auto", "float32" or "bfloat16".
+    device: "auto", "cpu", "cuda", "cuda:N" or "mps". dtype: "auto", "float32",
+        "bfloat16" or, on GPUs, "float16".
     size: (h, w) the network runs at, multiples of 14; None = the model's own.
     config: a ModelConfig, its fields or a preset's name, for checkpoints that do not say.
+    compile: run the network by torch.compile; the first picture of a size then takes long.
     Raises ModelError when the model cannot be found or read, ConfigError for a bad option.
     """
     chosen_device = choose_device(device)
-    chosen_dtype = choose_dtype(dtype, chosen_device)
+    chosen_dtype = choose_dtype(dtype, chosen_device, float16=True)
     name, path = find_checkpoint(name_or_path)
     model = load_model(path, config=config, device=chosen_device, dtype=chosen_dtype)
-    return Predictor(prepare(model), name=name, size=size, dtype=chosen_dtype)
+    model = model if compile else prepare(model)
+    return Predictor(model, name=name, size=size, dtype=chosen_dtype, compile=compile)
 
 
 def find_checkpoint(name_or_path: str | os.PathLike[str] | None) -> tuple[str, Path]:

@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from panodepth.errors import PanodepthError
 from panodepth.images import image_size, read_image
 from panodepth.inference.inputs import InputFile, find_mask
+from panodepth.inference.jobs import Job, caught, timed
+from panodepth.inference.network_stage import NetworkStage
 from panodepth.inference.run import (
     FileResult,
     OutOfSpaceError,
@@ -29,7 +30,7 @@ from panodepth.inference.run import (
     failed,
     is_disk_full,
 )
-from panodepth.inference.stages import BasePredictor, RawOutput, Request
+from panodepth.inference.stages import BasePredictor
 from panodepth.types import Prediction
 
 MAX_PIXELS_AHEAD = 1 << 26  # pixels read and not yet written: two 8K panoramas; one more waits
@@ -42,21 +43,6 @@ SWITCH_SECONDS = 5e-4  # a network of many small steps gets the interpreter back
 Result = TypeVar("Result")
 
 
-@dataclass
-class _Job:
-    """One picture on its way. request, output: what the stages made of it; None before.
-
-    pixels: of the picture, from its header. error: what ends its way early.
-    """
-
-    item: InputFile
-    pixels: int
-    request: Request | None = None
-    output: RawOutput | None = None
-    error: Exception | None = None
-    seconds: dict[str, float] = field(default_factory=dict)
-
-
 class Pipeline:
     """One run over many files; see `run.predict_files`."""
 
@@ -66,10 +52,9 @@ class Pipeline:
         """done: hears of each result, in this thread."""
         self.predictor, self.options, self.done = predictor, options, done
         self.workers = options.worker_count
-        # Enough to keep every thread busy; with no threads, one batch at a time.
-        self._ahead = options.batch_size + 2 * self.workers if self.workers else options.batch_size
-        self._reading: deque[tuple[_Job, Future[None]]] = deque()
-        self._writing: deque[tuple[_Job, Future[FileResult]]] = deque()
+        self._network = NetworkStage(predictor, options.batch_size or 1)
+        self._reading: deque[tuple[Job, Future[None]]] = deque()
+        self._writing: deque[tuple[Job, Future[FileResult]]] = deque()
         self._pixels = 0
         self._disk_full = False
         self._shares = False
@@ -78,36 +63,47 @@ class Pipeline:
     def run(self, items: Sequence[InputFile]) -> None:
         """Take every item through. Raises OutOfSpaceError; then what is not told of is not done."""
         waiting = deque(items)
+        if self.options.batch_size is None and len(items) > 1:
+            best = self.predictor.best_batch_size(self.options.size)
+            self._network.batch_size = min(best, len(items))
         with _threads(self.workers) as (readers, writers), ExitStack() as sharing:
-            while waiting or self._reading:
+            while waiting or self._reading or self._network:
                 self._start_reading(waiting, readers)
-                if not self._reading:
+                if self._reading:
+                    self._network.start(self._next_batch())
+                elif not self._network:
                     self._tell_next()  # makes room for a large picture
                     continue
-                batch = self._next_batch()
-                self._predict(batch)
-                for job in batch:
-                    self._writing.append((job, writers.submit(self._write, job)))
+                # A device that works by itself has one batch while the next is made ready.
+                kept = 1 if self.predictor.overlaps and self._reading else 0
+                while len(self._network) > kept:
+                    for job in self._network.finish():
+                        self._writing.append((job, writers.submit(self._write, job)))
                 while self._writing and (len(self._writing) > self._ahead or self._is_told()):
                     self._tell_next()
                 self._share_cores(sharing)
             while self._writing:
                 self._tell_next()
 
+    @property
+    def _ahead(self) -> int:
+        """Pictures read ahead: to keep every thread busy; with no threads, one batch at a time."""
+        return self._network.batch_size + 2 * self.workers
+
     def _start_reading(self, waiting: deque[InputFile], readers: Executor) -> None:
         while waiting and len(self._reading) < self._ahead:
             pixels = _pixels(waiting[0])
-            busy = self._reading or self._writing
+            busy = self._reading or self._network or self._writing
             if busy and self._pixels + pixels > MAX_PIXELS_AHEAD:
                 return
-            job = _Job(waiting.popleft(), pixels)
+            job = Job(waiting.popleft(), pixels)
             self._pixels += pixels
             self._reading.append((job, readers.submit(self._read, job)))
 
-    def _next_batch(self) -> list[_Job]:
+    def _next_batch(self) -> list[Job]:
         """The next pictures in order, as many as a batch takes or are on their way."""
-        batch: list[_Job] = []
-        while self._reading and len(batch) < self.options.batch_size:
+        batch: list[Job] = []
+        while self._reading and len(batch) < self._network.batch_size:
             job, future = self._reading.popleft()
             future.result()
             batch.append(job)
@@ -138,35 +134,15 @@ class Pipeline:
 
     # The stages
 
-    def _read(self, job: _Job) -> None:
+    def _read(self, job: Job) -> None:
         """In a reader's thread: the picture and its mask, at the network's size."""
-        with _timed(job, "read"), _caught(job):
+        with timed(job, "read"), caught(job):
             data, mask = read_image(job.item.path), find_mask(self.options.mask, job.item)
             job.request = self.predictor.prepare(data, mask, self.options.predict_options)
 
-    def _predict(self, batch: list[_Job]) -> None:
-        """The network on a batch; when that fails, one by one, so that only the bad ones fail."""
-        jobs = [job for job in batch if job.request is not None]
-        if not jobs:
-            return
-        started = time.perf_counter()
-        try:
-            outputs = self.predictor.run([job.request.pixels for job in jobs if job.request])
-        except Exception as error:
-            if len(jobs) == 1:
-                jobs[0].error = error
-                return
-            for job in jobs:
-                self._predict([job])
-            return
-        seconds = (time.perf_counter() - started) / len(jobs)
-        for job, output in zip(jobs, outputs, strict=True):
-            job.output = output
-            job.seconds["network"] = seconds
-
-    def _write(self, job: _Job) -> FileResult:
+    def _write(self, job: Job) -> FileResult:
         """In a writer's thread: the prediction at full size, and its files."""
-        with _timed(job, "write"), _caught(job):
+        with timed(job, "write"), caught(job):
             if job.request is not None and job.output is not None and not self._disk_full:
                 prediction = self.predictor.finish(
                     job.request, job.output, self.options.predict_options
@@ -178,7 +154,7 @@ class Pipeline:
         assert job.error is not None
         return failed(job.item, job.error)
 
-    def _save(self, job: _Job, prediction: Prediction) -> FileResult:
+    def _save(self, job: Job, prediction: Prediction) -> FileResult:
         target = self.options.out / job.item.target
         named = replace(prediction, meta={**prediction.meta, "name": target.name})
         try:
@@ -201,26 +177,6 @@ class Pipeline:
 
     def _out_of_space(self) -> OutOfSpaceError:
         return OutOfSpaceError(f"no space left on the disk of {self.options.out}")
-
-
-@contextmanager
-def _timed(job: _Job, step: str) -> Iterator[None]:
-    started = time.perf_counter()
-    try:
-        yield
-    finally:
-        job.seconds[step] = time.perf_counter() - started
-
-
-@contextmanager
-def _caught(job: _Job) -> Iterator[None]:
-    """Keep what goes wrong with one picture; a full disk and Ctrl-C go on to whoever waits."""
-    try:
-        yield
-    except OutOfSpaceError:
-        raise
-    except Exception as error:
-        job.error = error
 
 
 def _pixels(item: InputFile) -> int:

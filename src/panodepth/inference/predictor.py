@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from panodepth.errors import ConfigError
+from panodepth.inference.compiled import Compiled
 from panodepth.inference.stages import BasePredictor, RawOutput
 from panodepth.model import PATCH, SphereViT
 from panodepth.types import FloatArray
@@ -18,7 +19,8 @@ from panodepth.types import FloatArray
 class Predictor(BasePredictor):
     """A loaded network with its preprocessing; get one from `panodepth.load`.
 
-    Holds no state that changes, so several threads may call it at once.
+    Several threads may call it at once. On a CUDA device `start` returns before the network is
+    done; see `inference.gpu` for how it runs there.
 
     Attributes: model, name (for people), size ((h, w) the network runs at), dtype, device.
     """
@@ -30,14 +32,27 @@ class Predictor(BasePredictor):
         name: str = "custom",
         size: tuple[int, int] | None = None,
         dtype: torch.dtype = torch.float32,
+        compile: bool = False,
     ) -> None:
-        """model: on its device and in evaluation mode; size: (h, w), None = the model's own."""
+        """model: on its device and in evaluation mode; size: (h, w), None = the model's own.
+
+        compile: run it by torch.compile where that works; the model must not be prepared.
+        """
         self.model = model.eval()
         self.name = name
         self.size = self.checked_size(size or model.config.size)
         self.edges = "sphere" if model.config.wrap_padding else "cut"
         self.dtype = dtype
         self.device = next(model.parameters()).device
+        if dtype == torch.float16:
+            self.nan_reason = "float16 ends at 65504: use --dtype float32, or bfloat16"
+        self._compiled = Compiled(model) if compile else None
+        self._staged = None
+        self.overlaps = self.device.type == "cuda"
+        if self.overlaps:
+            from panodepth.inference.gpu import staged
+
+            self._staged = staged(model, self._compiled or model, self.device)
 
     def describe(self) -> dict[str, Any]:
         """Plain values for people and logs: what runs, how large, where and how precisely."""
@@ -48,6 +63,7 @@ class Predictor(BasePredictor):
             "network_size": list(self.size),
             "device": str(self.device),
             "dtype": str(self.dtype).removeprefix("torch."),
+            "compiled": self._compiled is not None and self._compiled.active,
             "sky": "model" if self.model.config.sky_head else "classical",
         }
 
@@ -71,11 +87,29 @@ class Predictor(BasePredictor):
         finally:
             torch.set_num_threads(before)
 
+    def best_batch_size(self, size: tuple[int, int] | None = None) -> int:
+        """By the free memory on a CUDA device (runs one blank picture), else 1."""
+        if self.device.type != "cuda":
+            return 1
+        from panodepth.inference.gpu import measured_batch
+
+        return measured_batch(self.model, self.checked_size(size or self.size), self.device)
+
+    def start(self, pixels: Sequence[FloatArray]) -> Callable[[], list[RawOutput]]:
+        """`run`, begun; on a CUDA device it goes on by itself. The result can be taken once."""
+        return super().start(pixels) if self._staged is None else self._staged.start(pixels)
+
     def run(self, pixels: Sequence[FloatArray]) -> list[RawOutput]:
         """The network on pictures of one size, (3, h, w) float32 in [0, 1] each."""
-        batch = torch.from_numpy(np.stack(pixels))
+        if self._staged is not None:
+            return self._staged.start(pixels)()
+        batch = torch.from_numpy(np.stack(pixels)).to(self.device)
         with torch.inference_mode():
-            output = self.model(batch.to(self.device))
+            if self._compiled is not None:
+                memory = self.model.memory_for((batch.shape[-2], batch.shape[-1]))
+                output = self._compiled(batch, memory)
+            else:
+                output = self.model(batch)
         logs = output.log_distance.float().cpu().numpy()
         if output.sky_logit is None:
             return [RawOutput(log, None) for log in logs]

@@ -15,6 +15,7 @@ from panodepth.inference.inputs import InputFile
 from panodepth.inference.stages import BasePredictor, PredictOptions, SkyMode
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+OUT_OF_MEMORY = ("DefaultCPUAllocator", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
 MAX_WORKERS = 4  # readers, and as many writers: more of them rarely find work beside one network
 
 
@@ -23,7 +24,8 @@ class RunOptions:
     """How every file of a run is predicted and written; see `BasePredictor.predict`.
 
     out: output folder. formats: names of `panodepth.export`. mask: one file for all, or a folder of
-    namesakes. batch_size: panoramas that go through the network together. workers: threads that
+    namesakes. batch_size: panoramas that go through the network together; None = as many as the
+    predictor says (1 on a CPU). workers: threads that
     read, and as many that write, while the network runs; 0 = all in one thread, one after the
     other; None = one less than there are cores, 1 to 4.
     """
@@ -35,7 +37,7 @@ class RunOptions:
     allow_any_aspect: bool = False
     camera_height: float | None = None
     sky: SkyMode = "auto"
-    batch_size: int = 1
+    batch_size: int | None = None
     workers: int | None = None
 
     @property
@@ -130,7 +132,7 @@ def failed(item: InputFile, error: Exception) -> FileResult:
         raise error
     if isinstance(error, PanodepthError):
         text = str(error)
-    elif isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+    elif is_out_of_memory(error):
         text = "not enough memory: use a smaller --size or --batch-size, or a smaller picture"
     elif isinstance(error, OSError):
         text = f"{error.strerror or error}"
@@ -140,6 +142,13 @@ def failed(item: InputFile, error: Exception) -> FileResult:
     if str(item.path) not in text:
         text = f"{item.path}: {text}"
     return FileResult(str(item.path), "failed", error=text)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory, of whatever device, was not enough."""
+    if isinstance(error, RuntimeError):  # as torch's own kinds of error are
+        return any(word in str(error) for word in OUT_OF_MEMORY)
+    return isinstance(error, MemoryError)
 
 
 def is_disk_full(error: BaseException) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -77,12 +77,15 @@ class BasePredictor(ABC):
 
     Attributes: name (for people), size ((h, w) the network runs at), edges (what resizing finds
     beyond the seam and the poles: a model in the released format is fed and read as it was
-    trained, without a wrap).
+    trained, without a wrap), overlaps (whether `start` returns before the network is done),
+    nan_reason (what people are told when the network returns NaN).
     """
 
     name: str
     size: tuple[int, int]
     edges: Edges = "sphere"
+    overlaps: bool = False
+    nan_reason: str = "its weights may be damaged"
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:
@@ -95,6 +98,15 @@ class BasePredictor(ABC):
     @abstractmethod
     def run(self, pixels: Sequence[FloatArray]) -> list[RawOutput]:
         """The network on pictures of one size, (3, h, w) float32 in [0, 1] each."""
+
+    def start(self, pixels: Sequence[FloatArray]) -> Callable[[], list[RawOutput]]:
+        """`run`, begun: call what this returns, once, for the result."""
+        outputs = self.run(pixels)
+        return lambda: outputs
+
+    def best_batch_size(self, size: tuple[int, int] | None = None) -> int:
+        """How many pictures `run` had best be given at once; size: (h, w), None = `self.size`."""
+        return 1
 
     @contextmanager
     def leaving_cores(self, count: int) -> Iterator[None]:
@@ -184,7 +196,7 @@ class BasePredictor(ABC):
         """Normalise what the network said, bring it to the input's size, clear the sky."""
         log_distance, sky_logit = output
         if not np.isfinite(log_distance).all():
-            raise ModelError(f"model {self.name} returned NaN: its weights may be damaged")
+            raise ModelError(f"model {self.name} returned NaN: {self.nan_reason}")
         if options.sky == "none":
             sky_logit = None
         valid = request.valid if sky_logit is None else request.valid & (sky_logit <= 0)
