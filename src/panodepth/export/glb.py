@@ -19,6 +19,7 @@ ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER = 34962, 34963
 POINTS, TRIANGLES = 0, 4
 REPEAT, CLAMP_TO_EDGE = 10497, 33071
 LINEAR, LINEAR_MIPMAP_LINEAR = 9729, 9987
+ROWS_AT_ONCE = 1024
 
 
 class Glb:
@@ -63,8 +64,10 @@ class Glb:
 
     def positions(self, points: npt.NDArray[np.float32]) -> int:
         """Add (N, 3) float32 points of the house frame, turned into glTF's (x, -y, -z)."""
-        turned = points * np.array([1, -1, -1], np.float32)
-        low, high = turned.min(axis=0).tolist(), turned.max(axis=0).tolist()
+        turned = np.empty(points.shape, np.float32)
+        turned[:, 0] = points[:, 0]
+        np.negative(points[:, 1:].T, out=turned[:, 1:].T)
+        low, high = (limit.tolist() for limit in _extent(turned))
         return self.accessor(turned, min=low, max=high, view={"target": ARRAY_BUFFER})
 
     def photograph(self, jpeg: bytes) -> int:
@@ -108,3 +111,19 @@ class Glb:
             file.write(struct.pack("<I4s", len(text), b"JSON") + text)
             file.write(struct.pack("<I4s", self._length, b"BIN\0"))
             file.writelines(self._pieces)
+
+
+def _extent(points: npt.NDArray[np.float32]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """The smallest and largest of each column of (N, 3), N > 0.
+
+    In long rows first: over an axis next to one of length 3 it takes thirty times as long.
+    """
+    whole = len(points) // ROWS_AT_ONCE * ROWS_AT_ONCE
+    rows = points[:whole].reshape(-1, 3 * ROWS_AT_ONCE)
+    limits = []
+    for reduce in (np.minimum.reduce, np.maximum.reduce):
+        parts = [points[whole:]]
+        if whole:
+            parts.append(reduce(rows, axis=0).reshape(-1, 3))
+        limits.append(reduce(np.concatenate(parts), axis=0))
+    return limits[0], limits[1]

@@ -13,6 +13,7 @@ from panodepth.errors import OutputError
 from panodepth.export.glb import ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER, TRIANGLES, Glb
 from panodepth.export.metadata import GLTF_FRAME, metadata
 from panodepth.export.points import every, grid_points
+from panodepth.export.triangles import Limits, Vertices, chosen, triangulate
 from panodepth.types import Prediction
 
 MAX_MESH_COLUMNS = 1100  # vertices round the equator; the network's own 1092 columns are kept
@@ -89,27 +90,28 @@ def build_mesh(
     stride = max(1, -(-width // max_columns))
     thin = every(height, stride), every(width, stride)
     rows, columns = np.arange(height)[thin[0]], np.arange(width)[thin[1]]
-    wrapped = np.append(np.arange(len(columns)), 0)  # the first column again, behind the last
-    points = grid_points(prediction, *thin)[:, wrapped]
-    distance, mask = prediction.distance[thin][:, wrapped], prediction.mask[thin][:, wrapped]
-    u = (columns[wrapped] + 0.5) / width
+    points = _closed(grid_points(prediction, *thin))
+    distance, mask = _closed(prediction.distance[thin]), _closed(prediction.mask[thin])
+    u = (np.append(columns, columns[0]) + 0.5) / width
     u[-1] += 1
-    uv = np.stack(np.broadcast_arrays(u, ((rows + 0.5) / height)[:, None]), axis=-1)
+    uv = np.empty((*distance.shape, 2), np.float32)
+    uv[..., 0], uv[..., 1] = u, ((rows + 0.5) / height)[:, None]
 
     poles = [_pole(distance[row], mask[row], u, float(row != 0)) for row in (0, -1)]
-    faces = np.concatenate([_quads(distance), *_fans(len(rows), len(u))])
-    positions = np.concatenate([points.reshape(-1, 3), *(p.positions for p in poles)])
+    vertices = Vertices(
+        np.concatenate([points.reshape(-1, 3), *(p.positions for p in poles)]),
+        np.concatenate([distance.ravel(), *(p.lengths for p in poles)]),
+        np.concatenate([mask.ravel(), *(p.valid for p in poles)]),
+    )
     texture = np.concatenate([uv.reshape(-1, 2), *(p.uv for p in poles)])
-    lengths = np.concatenate([distance.ravel(), *(p.lengths for p in poles)])
-    valid = np.concatenate([mask.ravel(), *(p.valid for p in poles)])
+    limits = Limits(edge_ratio, SURE_EDGE_RATIO, grazing_angle_deg)
+    faces, used = triangulate(vertices, distance.shape, limits)
+    return Mesh(chosen(vertices.positions, used), chosen(texture, used), faces, stride)
 
-    if not valid.all():
-        faces = faces[valid[faces[:, 0]] & valid[faces[:, 1]] & valid[faces[:, 2]]]
-    faces = faces[~_torn(positions, lengths, faces, edge_ratio, grazing_angle_deg)]
-    used = np.zeros(len(positions), np.bool_)
-    used[faces] = True
-    renumbered = (np.cumsum(used) - 1).astype(np.uint32)
-    return Mesh(positions[used], texture[used].astype(np.float32), renumbered[faces], stride)
+
+def _closed(grid: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """A grid (h, w, ...) with its first column once more behind the last."""
+    return np.concatenate([grid, grid[:, :1]], axis=1)
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ class _Pole:
     """One pole as one vertex for each sector: the same point, each with its own u."""
 
     positions: npt.NDArray[np.float32]
-    uv: npt.NDArray[Any]
+    uv: npt.NDArray[np.float32]
     lengths: npt.NDArray[np.float32]
     valid: npt.NDArray[np.bool_]
 
@@ -132,58 +134,10 @@ def _pole(
     position = np.array([0, (2 * v - 1) * length, 0], np.float32)
     return _Pole(
         np.tile(position, (sectors, 1)),
-        np.stack([(u[:-1] + u[1:]) / 2, np.full(sectors, v)], axis=-1),
+        np.stack([(u[:-1] + u[1:]) / 2, np.full(sectors, v)], axis=-1).astype(np.float32),
         np.full(sectors, length),
         np.full(sectors, inside.any()),
     )
-
-
-def _quads(distance: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
-    """(2 (h-1) w, 3) corners: each cell of an (h, w + 1) grid split along its flatter diagonal."""
-    height, width = distance.shape
-    index = np.arange(height * width).reshape(height, width)
-    a, b = index[:-1, :-1], index[:-1, 1:]  # top left, top right
-    c, d = index[1:, :-1], index[1:, 1:]  # bottom left, bottom right
-    with np.errstate(divide="ignore", invalid="ignore"):  # masked corners may hold anything
-        log = np.log(distance)
-    falling = np.abs(log[:-1, :-1] - log[1:, 1:]) <= np.abs(log[:-1, 1:] - log[1:, :-1])
-    first = np.stack([a, c, np.where(falling, d, b)], axis=-1)
-    second = np.stack([np.where(falling, a, c), d, b], axis=-1)
-    return np.concatenate([first.reshape(-1, 3), second.reshape(-1, 3)])
-
-
-def _fans(height: int, width: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """The (w, 3) triangles to the top pole and to the bottom pole of an (h, w + 1) grid.
-
-    The poles' vertices are numbered on behind the grid, w at the top, then w at the bottom.
-    """
-    sector = np.arange(width - 1)
-    top, last = height * width + sector, (height - 1) * width + sector
-    bottom = top + width - 1
-    return np.stack([top, sector, sector + 1], 1), np.stack([bottom, last + 1, last], 1)
-
-
-def _torn(
-    positions: npt.NDArray[np.float32],
-    lengths: npt.NDArray[np.float32],
-    faces: npt.NDArray[np.int64],
-    edge_ratio: float,
-    grazing_angle_deg: float,
-) -> npt.NDArray[np.bool_]:
-    """(M,) True for the triangles that span a depth edge."""
-    # Corner by corner: reducing over an axis of length 3 takes several times as long.
-    first, second, third = (lengths[faces[:, i]] for i in range(3))
-    near = np.minimum(np.minimum(first, second), third)
-    far = np.maximum(np.maximum(first, second), third)
-    torn: npt.NDArray[np.bool_] = far > SURE_EDGE_RATIO * near
-    suspects = np.flatnonzero((far > edge_ratio * near) & ~torn)
-    p, q, r = (positions[faces[suspects, i]].astype(np.float64) for i in range(3))
-    normal = np.cross(q - p, r - p)
-    ray = p + q + r
-    size = np.linalg.norm(normal, axis=1) * np.linalg.norm(ray, axis=1)
-    cosine = np.abs((normal * ray).sum(axis=1))
-    torn[suspects] = cosine < np.cos(np.deg2rad(grazing_angle_deg)) * size
-    return torn
 
 
 def _jpeg(image: npt.NDArray[np.uint8], max_width: int) -> bytes:
