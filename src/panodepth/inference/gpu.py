@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,19 +19,25 @@ MAX_BATCH = 16  # more pictures at a time no longer fill the device better
 SHARE = 0.6  # of the free memory that a batch may take: others use the device too
 
 
-def staged(model: SphereViT, forward: Forward, device: torch.device) -> Staged:
-    """`forward` (the model, or the model compiled) fed through page-locked memory.
+def graphed(model: SphereViT, forward: Forward | None = None) -> Graphed:
+    """`model` as it runs on its CUDA device: of images (B, 3, H, W) there, the result a copy.
 
-    Recorded as CUDA graphs, unless the environment variable PANODEPTH_CUDA_GRAPHS is 0.
+    Warm after two calls per shape. forward: the model, compiled. Convolutions' weights are brought
+    to channels_last memory, the layout of what flows through the decoder.
     """
-    run = exact(forward)
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    device = next(model.parameters()).device
+    return Graphed(exact(forward or model), model.memory_for, CudaRecorder(device))
 
-    def plain(image: Tensor) -> ModelOutput:
-        return run(image, model.memory_for((image.shape[-2], image.shape[-1])))
 
-    network: Callable[[Tensor], ModelOutput] = plain
-    if os.environ.get("PANODEPTH_CUDA_GRAPHS") != "0":
-        network = Graphed(run, model.memory_for, CudaRecorder(device))
+def staged(model: SphereViT, forward: Forward | None, device: torch.device) -> Staged:
+    """`graphed` fed through page-locked memory.
+
+    Without graphs where the environment variable PANODEPTH_CUDA_GRAPHS is 0.
+    """
+    network = graphed(model, forward)
+    if os.environ.get("PANODEPTH_CUDA_GRAPHS") == "0":
+        network.active = False
     return Staged(network, CudaLane(device))
 
 

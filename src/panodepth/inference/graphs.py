@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from panodepth.inference.notes import note, shortly
-from panodepth.model import ModelOutput, SphereViT
+from panodepth.model import ModelOutput
 
 KEPT = 4  # shapes; each recording holds the memory of one forward pass
 TOLERANCE = 5e-3  # mean difference of log distance, share of pixels with another sky
@@ -180,14 +180,3 @@ class _CudaRecording:
         self._image.copy_(image)
         self._graph.replay()
         return self._output
-
-
-def graphed(model: SphereViT) -> Graphed:
-    """`model`, on a CUDA device and in evaluation mode, as `Predictor` runs it there.
-
-    Call it on one stream at a time; warm after two calls per shape.
-    """
-    from panodepth.inference.gpu import exact
-
-    device = next(model.parameters()).device
-    return Graphed(exact(model), model.memory_for, CudaRecorder(device))

@@ -52,7 +52,7 @@ class Predictor(BasePredictor):
         if self.overlaps:
             from panodepth.inference.gpu import staged
 
-            self._staged = staged(model, self._compiled or model, self.device)
+            self._staged = staged(model, self._compiled, self.device)
 
     def describe(self) -> dict[str, Any]:
         """Plain values for people and logs: what runs, how large, where and how precisely."""
