@@ -9,6 +9,7 @@ from panodepth.erp.points import (
     distance_to_points,
     lonlat_points,
     normal_bands,
+    point_bands,
 )
 from panodepth.erp.resizing import Edges, resize_erp
 
@@ -20,6 +21,7 @@ __all__ = [
     "erp_rays",
     "lonlat_points",
     "normal_bands",
+    "point_bands",
     "resize_erp",
     "solid_angles",
 ]

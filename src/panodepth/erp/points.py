@@ -39,6 +39,27 @@ def lonlat_points(distance: Array, lon: npt.NDArray[Any], lat: npt.NDArray[Any])
     return points
 
 
+def point_bands(
+    distance: Array, lon: npt.NDArray[Any], lat: npt.NDArray[Any], rows_at_once: int
+) -> Iterator[tuple[slice, Array]]:
+    """The points of `lonlat_points` band by band: some of the h rows, and (3, rows, w) x, y, z.
+
+    Each array is overwritten by the next: fresh memory costs more than the arithmetic.
+    """
+    dtype = distance.dtype
+    cos_lon, sin_lon = np.cos(lon).astype(dtype), np.sin(lon).astype(dtype)
+    cos_lat, sin_lat = np.cos(lat).astype(dtype)[:, None], np.sin(lat).astype(dtype)[:, None]
+    planes = np.empty((3, min(rows_at_once, len(lat)), len(lon)), dtype)
+    for top in range(0, len(lat), rows_at_once):
+        rows = slice(top, min(top + rows_at_once, len(lat)))
+        x, y, z = out = planes[:, : rows.stop - top]
+        np.multiply(distance[rows], cos_lat[rows], out=x)  # its level part
+        np.multiply(x, cos_lon, out=z)
+        np.multiply(x, sin_lon, out=x)
+        np.multiply(distance[rows], sin_lat[rows], out=y)
+        yield rows, out
+
+
 def distance_to_normals(distance: Array) -> Array:
     """(H, W) float32 or float64 ERP distance, finite and > 0, to (H, W, 3) unit normals.
 

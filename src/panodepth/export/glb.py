@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,17 @@ ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER = 34962, 34963
 POINTS, TRIANGLES = 0, 4
 REPEAT, CLAMP_TO_EDGE = 10497, 33071
 LINEAR, LINEAR_MIPMAP_LINEAR = 9729, 9987
-ROWS_AT_ONCE = 1024
+TURN = np.array([1, -1, -1], np.float32)  # from the house frame: (x, -y, -z)
+ROWS_AT_ONCE, PART = 1024, 1 << 13  # vertices
+
+
+@dataclass(frozen=True)
+class Stream:
+    """An array of `shape` and `dtype` that comes in parts, when the file is written."""
+
+    shape: tuple[int, int]
+    dtype: np.dtype[Any]
+    parts: Iterable[npt.NDArray[Any]]
 
 
 class Glb:
@@ -27,7 +39,7 @@ class Glb:
 
     def __init__(self, name: str, extras: dict[str, Any]) -> None:
         """name: of the node and its mesh. extras: JSON values for asset.extras."""
-        self._pieces: list[bytes | memoryview] = []
+        self._pieces: list[Iterable[bytes | memoryview]] = []
         self._length = 0
         self._tree: dict[str, Any] = {
             "asset": {"version": "2.0", "generator": extras["generator"], "extras": extras},
@@ -38,25 +50,28 @@ class Glb:
             "bufferViews": [],
         }
 
-    def _view(self, data: bytes | memoryview, **more: Any) -> int:
-        """Append bytes as a buffer view, padded to 4; returns its index."""
+    def _view(self, length: int, pieces: Iterable[bytes | memoryview], **more: Any) -> int:
+        """Append `length` bytes as a buffer view, padded to 4; returns its index."""
         views = self._tree["bufferViews"]
-        views.append({"buffer": 0, "byteOffset": self._length, "byteLength": len(data), **more})
-        padding = bytes(-len(data) % 4)
-        self._pieces += [data, padding]
-        self._length += len(data) + len(padding)
+        views.append({"buffer": 0, "byteOffset": self._length, "byteLength": length, **more})
+        padding = bytes(-length % 4)
+        self._pieces += [pieces, [padding]]
+        self._length += length + len(padding)
         return len(views) - 1
 
-    def accessor(self, values: npt.NDArray[Any], **more: Any) -> int:
-        """Add an (N, 1 to 4) float32, uint32 or uint16 array; returns the accessor's index."""
-        data = np.ascontiguousarray(values)
-        view = self._view(data.data.cast("B"), **more.pop("view", {}))
+    def accessor(self, values: npt.NDArray[Any] | Stream, **more: Any) -> int:
+        """Add (N, 1 to 4) float32, uint32 or uint16 values; returns the accessor's index."""
+        if not isinstance(values, Stream):
+            values = Stream((values.shape[0], values.shape[1]), values.dtype, [values])
+        count, width = values.shape
+        pieces = (np.ascontiguousarray(part).data.cast("B") for part in values.parts if len(part))
+        view = self._view(count * width * values.dtype.itemsize, pieces, **more.pop("view", {}))
         self._tree["accessors"].append(
             {
                 "bufferView": view,
-                "componentType": COMPONENT[data.dtype.name],
-                "count": len(data),
-                "type": SHAPE[data.shape[1]],
+                "componentType": COMPONENT[values.dtype.name],
+                "count": count,
+                "type": SHAPE[width],
                 **more,
             }
         )
@@ -64,18 +79,17 @@ class Glb:
 
     def positions(self, points: npt.NDArray[np.float32]) -> int:
         """Add (N, 3) float32 points of the house frame, turned into glTF's (x, -y, -z)."""
-        turned = np.empty(points.shape, np.float32)
-        turned[:, 0] = points[:, 0]
-        np.negative(points[:, 1:].T, out=turned[:, 1:].T)
-        low, high = (limit.tolist() for limit in _extent(turned))
-        return self.accessor(turned, min=low, max=high, view={"target": ARRAY_BUFFER})
+        low, high = ((limit * TURN).tolist() for limit in _extent(points))
+        low[1:], high[1:] = high[1:], low[1:]
+        stream = Stream((len(points), 3), points.dtype, _turned(points))
+        return self.accessor(stream, min=low, max=high, view={"target": ARRAY_BUFFER})
 
     def photograph(self, jpeg: bytes) -> int:
         """Add a panorama as an unlit, double-sided material (light is in the picture already).
 
         The texture repeats in u, so a triangle may run on across the seam. Returns its index.
         """
-        image = {"bufferView": self._view(jpeg), "mimeType": "image/jpeg"}
+        image = {"bufferView": self._view(len(jpeg), [jpeg]), "mimeType": "image/jpeg"}
         sampler = {
             "wrapS": REPEAT,
             "wrapT": CLAMP_TO_EDGE,
@@ -110,7 +124,17 @@ class Glb:
             file.write(struct.pack("<4sII", b"glTF", 2, total))
             file.write(struct.pack("<I4s", len(text), b"JSON") + text)
             file.write(struct.pack("<I4s", self._length, b"BIN\0"))
-            file.writelines(self._pieces)
+            for pieces in self._pieces:
+                file.writelines(pieces)
+
+
+def _turned(points: npt.NDArray[np.float32]) -> Iterator[npt.NDArray[np.float32]]:
+    """(N, 3) points of the house frame in glTF's, part by part."""
+    for top in range(0, len(points), PART):
+        part = points[top : top + PART].copy()
+        np.negative(part[:, 1], out=part[:, 1])
+        np.negative(part[:, 2], out=part[:, 2])
+        yield part
 
 
 def _extent(points: npt.NDArray[np.float32]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:

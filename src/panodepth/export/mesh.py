@@ -12,8 +12,8 @@ import numpy.typing as npt
 from panodepth.errors import OutputError
 from panodepth.export.glb import ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER, TRIANGLES, Glb
 from panodepth.export.metadata import GLTF_FRAME, metadata
-from panodepth.export.points import every, grid_points
-from panodepth.export.triangles import Limits, Vertices, chosen, triangulate
+from panodepth.export.points import chosen, every, grid_points
+from panodepth.export.triangles import Limits, Vertices, triangulate
 from panodepth.types import Prediction
 
 MAX_MESH_COLUMNS = 1100  # vertices round the equator; the network's own 1092 columns are kept

@@ -1,7 +1,7 @@
 """Triangles between the pixels of a closed grid: which there are, and which span a depth edge.
 
-Everything is worked out on whole grids, one array for each corner: gathering corners by number
-takes several times as long.
+Everything is worked out on grids, one array for each corner: gathering corners by number takes
+several times as long. And in bands of rows: fresh memory costs more than the arithmetic.
 """
 
 from __future__ import annotations
@@ -13,9 +13,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from panodepth.export.points import chosen
+
 Array = npt.NDArray[Any]
 BoolArray = npt.NDArray[np.bool_]
 Corners = tuple[Array, Array, Array]
+
+BAND_CELLS = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -50,41 +54,54 @@ def triangulate(
     shape: (h, w + 1) of the grid. A face counts the used vertices alone. First come the first
     triangles of all cells, then the second ones, then the fans to the top and the bottom pole.
     """
-    count = shape[0] * shape[1]
-    falling = _falling(vertices.lengths[:count].reshape(shape))
+    falling = np.empty((shape[0] - 1, shape[1] - 1), np.bool_)
+    kept = [np.empty_like(falling), np.empty_like(falling)]
     numbers = np.arange(len(vertices.lengths), dtype=np.uint32)
-    kept = [
-        _kept(vertices.positions, corners, limits)
-        for corners in zip(
-            _triangles(numbers, shape, falling),
-            _triangles(vertices.lengths, shape, falling),
-            _triangles(vertices.valid, shape, falling),
-            strict=True,
-        )
-    ]
+    grids = [_grid(values, shape) for values in (numbers, vertices.lengths, vertices.valid)]
+    for rows in _bands(falling.shape):
+        parts = [grid[rows.start : rows.stop + 1] for grid in grids]
+        falling[rows] = _falling(parts[1])
+        kinds = zip(*(_halves(part, falling[rows]) for part in parts), strict=True)
+        for keep, corners in zip(kept, kinds, strict=True):
+            keep[rows] = _kept(vertices.positions, corners, limits)
+    fans = zip(
+        *(_fans(values, shape) for values in (numbers, vertices.lengths, vertices.valid)),
+        strict=True,
+    )
+    kept += [_kept(vertices.positions, corners, limits) for corners in fans]
     used = _used(kept, shape, falling)
     if not used.all():
         numbers = np.cumsum(used, dtype=np.uint32)
         numbers -= 1
     faces = np.empty((sum(int(np.count_nonzero(keep)) for keep in kept), 3), np.uint32)
     start = 0
-    for numbered, keep in zip(_triangles(numbers, shape, falling), kept, strict=True):
-        whole = np.empty((*keep.shape, 3), np.uint32)
+    for numbered, keep in _in_order(numbers, shape, falling, kept):
+        part = np.empty((*keep.shape, 3), np.uint32)
         for i, corner in enumerate(numbered):
-            whole[..., i] = corner
-        part = chosen(whole.reshape(-1, 3), keep.ravel())
-        faces[start : start + len(part)] = part
-        start += len(part)
+            part[..., i] = corner
+        whole = chosen(part.reshape(-1, 3), keep.ravel())
+        faces[start : start + len(whole)] = whole
+        start += len(whole)
     return faces, used
 
 
-def chosen(rows: Array, keep: BoolArray) -> Array:
-    """The rows of an (N, C) array that an (N,) mask keeps; the array itself where it keeps all."""
-    if keep.all():
-        return rows
-    # As one value each: runs of rows are then copied at once.
-    records = np.ascontiguousarray(rows).view(f"V{rows.itemsize * rows.shape[1]}")
-    return records[:, 0][keep].view(rows.dtype).reshape(-1, rows.shape[1])
+def _in_order(
+    numbers: Array, shape: tuple[int, ...], falling: BoolArray, kept: list[BoolArray]
+) -> Iterator[tuple[Corners, BoolArray]]:
+    """The corners of all triangles and which are kept, a band of one kind at a time."""
+    grid = _grid(numbers, shape)
+    for half in (0, 1):
+        for rows in _bands(falling.shape):
+            corners = _halves(grid[rows.start : rows.stop + 1], falling[rows])
+            yield corners[half], kept[half][rows]
+    yield from zip(_fans(numbers, shape), kept[2:], strict=True)
+
+
+def _bands(shape: tuple[int, ...]) -> Iterator[slice]:
+    """Rows of (h, w) cells that stay in the cache."""
+    step = max(1, BAND_CELLS // shape[1])
+    for top in range(0, shape[0], step):
+        yield slice(top, min(top + step, shape[0]))
 
 
 def _falling(distance: npt.NDArray[np.float32]) -> BoolArray:
@@ -100,21 +117,26 @@ def _falling(distance: npt.NDArray[np.float32]) -> BoolArray:
     return np.asarray(falling <= rising)
 
 
-def _triangles(values: Array, shape: tuple[int, ...], falling: BoolArray) -> Iterator[Corners]:
-    """What `values`, one for each vertex, holds at the corners of all triangles, kind by kind.
+def _grid(values: Array, shape: tuple[int, ...]) -> Array:
+    """Of `values`, one for each vertex, those of the (h, w + 1) grid."""
+    return values[: shape[0] * shape[1]].reshape(shape)
 
-    Each cell is split along its flatter diagonal: (h - 1, w) first and second triangles; then (w,)
-    to the top pole and (w,) to the bottom pole.
+
+def _halves(grid: Array, falling: BoolArray) -> tuple[Corners, Corners]:
+    """What a grid (h, w + 1) holds at the corners of the two triangles of each cell, (h - 1, w).
+
+    Each cell is split along its flatter diagonal.
     """
-    height, width = shape
-    grid = values[: height * width].reshape(shape)
-    top, bottom = values[height * width :].reshape(2, width - 1)
     a, b = grid[:-1, :-1], grid[:-1, 1:]  # top left, top right
     c, d = grid[1:, :-1], grid[1:, 1:]  # bottom left, bottom right
-    yield a, c, np.where(falling, d, b)
-    yield np.where(falling, a, c), d, b
-    yield top, grid[0, :-1], grid[0, 1:]
-    yield bottom, grid[-1, 1:], grid[-1, :-1]
+    return (a, c, np.where(falling, d, b)), (np.where(falling, a, c), d, b)
+
+
+def _fans(values: Array, shape: tuple[int, ...]) -> tuple[Corners, Corners]:
+    """What the vertices hold at the corners of the (w,) triangles to the top and bottom pole."""
+    grid = _grid(values, shape)
+    top, bottom = values[grid.size :].reshape(2, -1)
+    return (top, grid[0, :-1], grid[0, 1:]), (bottom, grid[-1, 1:], grid[-1, :-1])
 
 
 def _kept(
@@ -143,7 +165,7 @@ def _kept(
 
 
 def _used(kept: list[BoolArray], shape: tuple[int, ...], falling: BoolArray) -> BoolArray:
-    """(N,) True for the vertices at a corner of a kept triangle; in the order of `_triangles`."""
+    """(N,) True for the vertices at a corner of a kept triangle; `kept` as in `triangulate`."""
     first, second, top, bottom = kept
     grid = np.zeros(shape, np.bool_)
     grid[:-1, :-1] |= first | (second & falling)
