@@ -67,29 +67,27 @@ def take_turns(
 ) -> dict[str, Timing | Exception]:
     """Time all calls in turn, round after round, so that a slow moment meets all of them alike.
 
-    Two calls of each come before, untimed, and say how many rounds the effort pays for. A call that
-    raises has its exception in place of its times and leaves the rounds.
+    One round comes before, and more of them where they are short, to warm up. A call that raises
+    has its exception in place of its times and leaves the rounds.
     """
-    taken: dict[str, list[float]] = {name: [] for name in calls}
     failed: dict[str, Exception] = {}
 
-    def round_of_all() -> None:
-        for name, call in calls.items():
-            if name in failed:
-                continue
-            try:
-                taken[name].append(timed(call, device))
-            except Exception as error:  # out of memory, no kernel: a row of the table
-                failed[name] = error
+    def rounds(seconds: float, least: int, most: int) -> dict[str, list[float]]:
+        taken: dict[str, list[float]] = {name: [] for name in calls}
+        started = time.perf_counter()
+        for done in range(most):
+            if done >= least and time.perf_counter() - started >= seconds:
+                break
+            for name, call in calls.items():
+                try:
+                    if name not in failed:
+                        taken[name].append(timed(call, device))
+                except Exception as error:  # out of memory, no kernel: told in the table
+                    failed[name] = error.with_traceback(None)  # which would hold tensors
+        return taken
 
-    round_of_all()
-    if sum(sum(seconds) for seconds in taken.values()) < effort.seconds:
-        round_of_all()  # first calls of short ones say little
-    cost = sum(seconds[-1] for name, seconds in taken.items() if name not in failed)
-    rounds = max(effort.least, min(effort.most, math.ceil(effort.seconds / max(cost, 1e-9))))
-    taken = {name: [] for name in calls}
-    for _ in range(rounds):
-        round_of_all()
+    rounds(effort.seconds / 10, 1, 5)
+    taken = rounds(effort.seconds, effort.least, effort.most)
     return {name: failed[name] if name in failed else Timing(tuple(taken[name])) for name in calls}
 
 

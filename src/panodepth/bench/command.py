@@ -115,12 +115,9 @@ def main(options: Options) -> int:
     print(json.dumps(report.to_json(), indent=2) if options.as_json else page)
     if target is not None:
         print(f"written: {target}", file=sys.stderr)
-    for row in report.network:
-        reason = row.error or row.memory_error
-        if reason:
-            name = f"{row.preset} {row.precision} {row.route}, batch {row.batch}"
-            print(f"error: {name}: {reason}", file=sys.stderr)
-    return SOME_FAILED if report.failed else DONE
+    for line in report.failures:
+        print(f"error: {line}", file=sys.stderr)
+    return SOME_FAILED if report.failures else DONE
 
 
 def check(options: Options) -> Plan:

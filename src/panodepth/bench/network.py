@@ -95,24 +95,30 @@ def relative_difference(log_distance: Tensor, reference: Tensor) -> float:
 
 def compare(subject: Subject, comparison: Comparison, reference: Tensor) -> list[NetworkRow]:
     """A row per route, in their order, without memory; a route that fails says so in its row."""
-    config, device = subject.config, subject.device
-    picture = sample_picture(config.size, comparison.batch).to(device)
-    rows, calls = {}, {}
+    picture = sample_picture(subject.config.size, comparison.batch).to(subject.device)
+    rows: dict[str, NetworkRow] = {}
+    calls: dict[str, Callable[[], None]] = {}
+    results: dict[str, Tensor] = {}
+
+    def add(name: str, network: Network) -> None:
+        def call() -> None:
+            results[name] = network(picture).log_distance
+
+        calls[name] = call
+
     for route in comparison.routes:
-        row = _empty_row(subject, comparison, route)
+        rows[route.name] = _empty_row(subject, comparison, route)
         try:
-            network = route.build(subject.checkpoint, device, comparison.precision)
-            with torch.inference_mode():
-                found = network(picture).log_distance[0].cpu()
-            row = replace(row, difference=relative_difference(found, reference))
-            calls[route.name] = _call(network, picture)
-        except Exception as error:  # out of memory, no kernel, a precision it has not: told
-            row = replace(row, error=reason_of(error))
-        rows[route.name] = row
+            add(route.name, route.build(subject.checkpoint, subject.device, comparison.precision))
+        except Exception as error:  # out of memory, a precision it has not: told in the table
+            rows[route.name] = replace(rows[route.name], error=reason_of(error))
     with torch.inference_mode():
-        times = take_turns(calls, device, comparison.effort)
-    for name, timing in times.items():
-        rows[name] = _with_times(rows[name], timing)
+        times = take_turns(calls, subject.device, comparison.effort)
+        for name, timing in times.items():
+            rows[name] = _with_times(rows[name], timing)
+            if rows[name].error is None:
+                difference = relative_difference(results[name][0].cpu(), reference)
+                rows[name] = replace(rows[name], difference=difference)
     plain = rows[PLAIN].seconds_best
     return [_with_ratio(row, plain) for row in rows.values()]
 
@@ -150,13 +156,9 @@ def _empty_row(subject: Subject, comparison: Comparison, route: Route) -> Networ
     )
 
 
-def _call(network: Network, picture: Tensor) -> Callable[[], object]:
-    return lambda: network(picture)
-
-
 def _with_times(row: NetworkRow, timing: Timing | Exception) -> NetworkRow:
     if isinstance(timing, Exception):
-        return replace(row, difference=None, error=reason_of(timing))
+        return replace(row, error=reason_of(timing))
     rounds = len(timing.seconds)
     return replace(row, seconds_best=timing.best, seconds_median=timing.median, rounds=rounds)
 

@@ -46,10 +46,18 @@ class Report:
     attention: list[AttentionRow] = field(default_factory=list)
 
     @property
-    def failed(self) -> bool:
-        """Whether a row is missing that should be there."""
-        lost = any(row.error or row.memory_error for row in self.network)
-        return lost or any(row.reason and not row.optional for row in self.attention)
+    def failures(self) -> list[str]:
+        """A line for each row that should be there and is not, or not whole."""
+        lines = []
+        for row in self.network:
+            reason = row.error or (row.memory_error and f"memory: {row.memory_error}")
+            if reason:
+                name = f"{row.preset} {row.precision} {row.route}, batch {row.batch}"
+                lines.append(f"{name}: {reason}")
+        for one in self.attention:
+            if one.reason and not one.optional:
+                lines.append(f"{one.preset} {one.precision} attention by {one.route}: {one.reason}")
+        return lines
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; seconds, bytes, FLOP and FLOP/s, unrounded."""
@@ -67,7 +75,7 @@ class Report:
             "ceilings": [{**asdict(c), "best": c.best} for c in self.ceilings],
             "network": network,
             "attention": attention,
-            "failed": self.failed,
+            "failures": self.failures,
         }
 
     def to_markdown(self) -> str:
