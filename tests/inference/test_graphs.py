@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -28,6 +29,8 @@ class FakeRecording:
         if self.fault == "breaks later" and self.replays > 2:
             raise RuntimeError("the device is gone")
         self.image.copy_(image)
+        if self.fault == "slow":
+            time.sleep(1e-3)
         if self.fault != "writes nothing":
             fresh = self.call(self.image)
             self.output.log_distance.copy_(fresh.log_distance)
@@ -190,7 +193,7 @@ def test_too_little_memory_lets_recordings_go_and_is_told() -> None:
 
 
 def test_threads_get_their_own_results() -> None:
-    setting = Setting()
+    setting = Setting("slow")
     images = [pictures(1 + n % 3, 4) + n for n in range(60)]
     with ThreadPoolExecutor(8) as pool:
         outputs = list(pool.map(setting.graphed, images))

@@ -30,6 +30,7 @@ class LateLane:
         self.done = 0
         self.hosts: list[int] = []
         self.lock = threading.Lock()
+        self.when_waiting: Callable[[], object] = lambda: None
 
     def host(self, count: int) -> Tensor:
         self.hosts.append(count)
@@ -50,6 +51,7 @@ class LateLane:
         end = len(self.queue)
 
         def wait() -> None:
+            self.when_waiting()
             with self.lock, torch.inference_mode():
                 while self.done < end:
                     self.queue[self.done]()
@@ -87,9 +89,23 @@ def test_several_on_their_way_keep_apart(backwards: bool) -> None:
     lane = LateLane()
     staged = Staged(lane.network, lane)
     batches = [batch(count, height) for count, height in ((2, 4), (2, 4), (1, 8), (3, 4))]
+    for result in [staged.start(pictures) for pictures in batches]:
+        result()  # leaves memory to be used again
     started = [(pictures, staged.start(pictures)) for pictures in batches]
     for pictures, result in reversed(started) if backwards else started:
         check(pictures, result())
+
+
+def test_memory_is_in_use_until_the_device_is_done() -> None:
+    lane = LateLane()
+    staged = Staged(lane.network, lane)
+    first, second = batch(1), batch(1)
+    result = staged.start(first)
+    later: list[Callable[[], list[RawOutput]]] = []
+    lane.when_waiting = lambda: later.append(staged.start(second))  # as another thread may
+    check(first, result())
+    lane.when_waiting = lambda: None
+    check(second, later[0]())
 
 
 def test_results_outlive_later_batches() -> None:

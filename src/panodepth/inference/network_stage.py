@@ -6,6 +6,7 @@ A device that works by itself has one batch while the next is made ready.
 from __future__ import annotations
 
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -72,13 +73,13 @@ class NetworkStage:
             step([job.request.pixels for job in jobs if job.request])
         except Exception as error:
             failure = error
+            traceback.clear_frames(error.__traceback__)  # they hold memory the next try needs
         seconds = (time.perf_counter() - started) / len(jobs)
         for job in jobs:
             job.seconds["network"] = job.seconds.get("network", 0.0) + seconds
         if failure is None:
             return
         if is_out_of_memory(failure):
-            failure.__traceback__ = None  # its frames hold the memory that the next try needs
             self.batch_size = max(1, min(self.batch_size, len(jobs) // 2))
         if len(jobs) == 1:
             jobs[0].error = failure
