@@ -104,14 +104,15 @@ def colourise(
         good = _visible(block, None if mask is None else mask[top : top + rows])
         all_good = bool(good.all())
         if not all_good:
-            block[~good] = near
+            np.copyto(block, near, where=~good)
         np.log(block, out=block)
         block -= np.float32(low)
         block *= steps
         np.clip(np.rint(block, out=block), 0, 255, out=block)
         cv2.applyColorMap(block.astype(np.uint8), table, dst=picture[top : top + rows])
         if not all_good:
-            picture[top : top + rows][~good] = NO_SURFACE
+            grey = np.full((*block.shape, 3), NO_SURFACE, np.uint8)
+            cv2.copyTo(grey, (~good).view(np.uint8), picture[top : top + rows])
     return picture
 
 

@@ -44,6 +44,18 @@ def test_points(size: tuple[int, int]) -> None:
     np.testing.assert_allclose(points, expected, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize("rows", [1, 5, 1000])
+def test_points_in_bands(rows: int) -> None:
+    distance = bumpy(16, 33)
+    lon, lat = erp.axis_angles(16, 33)
+    for thin in (np.s_[:, :], np.s_[1::3, 2::5]):
+        part = distance[thin], lon[thin[1]], lat[thin[0]]
+        bands = [(band, planes.copy()) for band, planes in erp.point_bands(*part, rows)]
+        joined = np.concatenate([planes for _, planes in bands], axis=1)
+        assert np.array_equal(joined.transpose(1, 2, 0), erp.lonlat_points(*part))
+        assert all(planes.shape[1] == band.stop - band.start <= rows for band, planes in bands)
+
+
 @pytest.mark.parametrize("size", [(2, 4), (7, 14), (16, 34), (17, 33), (90, 180), (128, 256)])
 @pytest.mark.parametrize("unit", [1e-4, 1.0, 1e4])
 def test_normals(size: tuple[int, int], unit: float) -> None:

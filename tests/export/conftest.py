@@ -59,3 +59,36 @@ def make_room() -> Callable[..., Prediction]:
 @pytest.fixture
 def room() -> Prediction:
     return _make()
+
+
+ROUGH_SHAPES = [(33, 67), (70, 141)]
+
+
+@pytest.fixture(params=ROUGH_SHAPES, ids=str)
+def rough(request: pytest.FixtureRequest) -> Prediction:
+    """Steps, slopes, and a mask with long runs and single pixels."""
+    height, width = request.param
+    rng = np.random.default_rng(height)
+    steps = np.exp(rng.normal(0, 0.5, (height // 8 + 1, width // 8 + 1)))
+    distance = steps.repeat(8, axis=0).repeat(8, axis=1)[:height, :width]
+    distance *= rng.uniform(0.97, 1.03, distance.shape)
+    mask = rng.random(distance.shape) > 0.05
+    mask[: height // 5, width // 3 :] = False
+    image = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+    return Prediction(distance.astype(np.float32), mask, image, {"name": "rough"})
+
+
+@pytest.fixture(params=[True, False], ids=["masked", "whole"])
+def rough_or_whole(rough: Prediction, request: pytest.FixtureRequest) -> Prediction:
+    if request.param:
+        return rough
+    return Prediction(rough.distance, np.ones_like(rough.mask), rough.image, rough.meta)
+
+
+@pytest.fixture
+def small_bands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that even small panoramas take several bands."""
+    for module in ("export.points", "export.rasters", "erp.points"):
+        monkeypatch.setattr(f"panodepth.{module}.BAND_PIXELS", 900)
+    monkeypatch.setattr("panodepth.export.triangles.BAND_CELLS", 900)
+    monkeypatch.setattr("panodepth.colour._BLOCK_PIXELS", 900)

@@ -19,7 +19,7 @@ from panodepth.erp.resizing import half_turn
 
 Array = npt.NDArray[np.floating[Any]]
 
-BAND_PIXELS = 1 << 14  # pixels worked on at a time: a dozen arrays of this fit a core's cache
+BAND_PIXELS = 1 << 15  # worked on at a time: a dozen arrays of them about fill a core's cache
 
 
 def distance_to_points(distance: Array) -> Array:
