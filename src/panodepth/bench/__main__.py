@@ -13,7 +13,7 @@ from panodepth.bench.command import Options, main, names_in, numbers_in
 from panodepth.errors import PanodepthError
 
 ABOUT = "Measure this machine's ceilings, and every way to run the network against them."
-NOTHING_STARTED = 2
+NOTHING_STARTED, INTERRUPTED = 2, 130
 
 
 class _Parser(argparse.ArgumentParser):
@@ -29,7 +29,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     parser = _Parser(prog="python -m panodepth.bench", description=ABOUT)
     parser.add_argument("--preset", metavar="A,B", help="compact,large by default")
     parser.add_argument("--precision", metavar="A,B", help="float32, bfloat16, float16")
-    parser.add_argument("--routes", metavar="A,B", help="all by default")
+    parser.add_argument("--routes", metavar="A,B", help="all but compile by default")
     parser.add_argument("--batch", metavar="A,B", help="images at once, e.g. 1,8")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
     parser.add_argument("--attention", default="eager", help=", ".join(MODES))
@@ -53,6 +53,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except PanodepthError as error:
         print(f"error: {error}", file=sys.stderr)
         return NOTHING_STARTED
+    except KeyboardInterrupt:
+        print("error: interrupted; nothing was written", file=sys.stderr)
+        return INTERRUPTED
 
 
 if __name__ == "__main__":

@@ -106,7 +106,7 @@ def best_seconds(call: Call, device: torch.device, effort: Effort) -> float:
         for _ in range(count):
             call()
 
-    share = effort.seconds / 10  # a ceiling is many such measurements
+    share = effort.seconds / 30  # a ceiling is many such measurements
     runs = max(effort.least, min(effort.most, math.ceil(share / (once * count))))
     return min(timed(run, device) for _ in range(runs)) / count
 

@@ -137,10 +137,14 @@ def check(options: Options) -> Plan:
         raise ConfigError(f"--batch {min(batches)} must be at least 1")
     if options.attention not in MODES:
         raise ConfigError(f"unknown --attention {options.attention!r}: use {', '.join(MODES)}")
+    routes = find_routes(options.routes)
+    for route in routes:
+        if options.routes and not any(route.runs(device, precision) for precision in precisions):
+            raise ConfigError(f"route {route.name} is not on {device.type} in {precisions[0]}")
     return Plan(
         configs=tuple(find_preset(name) for name in dict.fromkeys(names)),
         precisions=tuple(dict.fromkeys(precisions)),
-        routes=find_routes(options.routes),
+        routes=routes,
         batches=tuple(dict.fromkeys(batches)),
         device=device,
         attention=options.attention,
@@ -199,7 +203,8 @@ def _command_line(plan: Plan) -> str:
     """What to type for the same report."""
     words = ["panodepth bench", "--preset", ",".join(config.name for config in plan.configs)]
     words += ["--precision", ",".join(plan.precisions)]
-    words += ["--routes", ",".join(route.name for route in plan.routes)]
+    used = (r.name for r in plan.routes if any(r in plan.routes_in(p) for p in plan.precisions))
+    words += ["--routes", ",".join(used)]
     words += ["--batch", ",".join(str(batch) for batch in plan.batches)]
     if plan.attention != "eager":
         words += ["--attention", plan.attention]

@@ -80,9 +80,12 @@ class Comparison:
 
 
 def reference_of(subject: Subject) -> Tensor:
-    """(H, W) log-distance of the picture by the plain path in float32, on the CPU."""
+    """(H, W) log-distance of the picture by the plain path in float32, brought to the CPU.
+
+    cuDNN would round what goes into convolutions to TF32 if it might.
+    """
     network = find_routes(())[0].build(subject.checkpoint, subject.device, "float32")
-    with torch.inference_mode():
+    with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
         picture = sample_picture(subject.config.size).to(subject.device)
         return network(picture).log_distance[0].cpu()
 
@@ -119,6 +122,8 @@ def compare(subject: Subject, comparison: Comparison, reference: Tensor) -> list
             if rows[name].error is None:
                 difference = relative_difference(results[name][0].cpu(), reference)
                 rows[name] = replace(rows[name], difference=difference)
+    if subject.device.type == "cuda":
+        torch.cuda.empty_cache()  # the processes that measure memory come next
     plain = rows[PLAIN].seconds_best
     return [_with_ratio(row, plain) for row in rows.values()]
 

@@ -19,7 +19,7 @@ def bench(
         typer.Option(metavar="A,B", help="float32, bfloat16, float16; the machine's by default."),
     ] = None,
     routes: Annotated[
-        str | None, typer.Option(metavar="A,B", help="Ways to run it; all by default.")
+        str | None, typer.Option(metavar="A,B", help="Ways to run it; all but compile by default.")
     ] = None,
     batch: Annotated[
         str | None, typer.Option(metavar="A,B", help="Images at once; 1, and 8 on CUDA.")
