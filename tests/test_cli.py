@@ -76,6 +76,8 @@ def test_batches_change_nothing(run: Any, tmp_path: Path) -> None:
     common = ("--format", "npz", "--dtype", "float32")
     assert run(tmp_path / "in", *common, out=tmp_path / "one")[0] == 1
     assert run(tmp_path / "in", *common, "--batch-size", 3, out=tmp_path / "three")[0] == 1
+    assert run(tmp_path / "in", *common, "--batch-size", "auto", out=tmp_path / "auto")[0] == 1
+    assert written(tmp_path / "auto") == written(tmp_path / "one")
     assert written(tmp_path / "one") == {f"{seed}_distance.npz" for seed in range(3)}
     assert written(tmp_path / "three") == written(tmp_path / "one")
     for name in written(tmp_path / "one"):
@@ -198,6 +200,8 @@ def test_mask_size_sky_and_metres_arrive(run: Any, tmp_path: Path, model_file: P
         (["predict", "a.png", "--out", "o", "--size", "big"], "HxW"),
         (["predict", "a.png", "--out", "o", "--sky", "blue"], "--sky"),
         (["predict", "a.png", "--out", "o", "--batch-size", "0"], "batch-size"),
+        (["predict", "a.png", "--out", "o", "--batch-size", "all"], "neither auto nor"),
+        (["predict", "a.png", "--out", "o", "--model", "m.onnx", "--compile"], "--compile"),
         (["predict", "a.png", "--out", "o", "--camera-height", "-1"], "camera-height"),
         (["predict", "a.png", "--out", "o", "--mask", "none.png"], "none.png"),
         (["predict", "none-*.png", "--out", "o"], "no picture found: none-*.png"),

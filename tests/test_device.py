@@ -34,6 +34,38 @@ def test_dtype(monkeypatch: pytest.MonkeyPatch) -> None:
         device.choose_dtype("float16", cpu)
 
 
+@pytest.mark.parametrize(
+    ("capability", "allowed", "refused"),
+    [
+        ((6, 1), torch.float32, torch.float32),  # Pascal: slow at both
+        ((7, 5), torch.float16, torch.float32),  # Turing
+        ((8, 0), torch.bfloat16, torch.bfloat16),
+        ((9, 0), torch.bfloat16, torch.bfloat16),
+    ],
+)
+def test_float16_is_chosen_where_it_alone_is_fast_and_nothing_is_trained(
+    capability: tuple[int, int],
+    allowed: torch.dtype,
+    refused: torch.dtype,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    gpu = torch.device("cuda")
+    assert device.choose_dtype("auto", gpu, float16=True) is allowed
+    assert device.choose_dtype("auto", gpu) is refused
+
+
+def test_float16_by_name_is_for_gpus_and_inference() -> None:
+    for name in ("float16", "fp16"):
+        for kind in ("cuda", "mps"):
+            chosen = device.choose_dtype(name, torch.device(kind), float16=True)
+            assert chosen is torch.float16
+            with pytest.raises(ConfigError, match="too small a range"):
+                device.choose_dtype(name, torch.device(kind))
+        with pytest.raises(ConfigError, match="slow on a CPU"):
+            device.choose_dtype(name, torch.device("cpu"), float16=True)
+
+
 def test_this_machine_can_be_described() -> None:
     assert device.device_name(torch.device("cpu"))
     assert isinstance(device.cpu_has_bfloat16(), bool)

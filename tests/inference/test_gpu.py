@@ -154,8 +154,12 @@ def noise(batch: int, size: tuple[int, int]) -> Tensor:
 
 
 @cuda
-@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
-def test_replays_equal_the_plain_network(dtype: str, on_gpu: dict[str, Predictor]) -> None:
+@pytest.mark.parametrize(
+    ("dtype", "limit"), [("float32", 1e-4), ("float16", 1e-3), ("bfloat16", 1e-3)]
+)
+def test_replays_equal_the_plain_network(
+    dtype: str, limit: float, on_gpu: dict[str, Predictor]
+) -> None:
     model = on_gpu[dtype].model
     network = graphed(model)
     for batch, size in ((1, (126, 252)), (3, (126, 252)), (1, (56, 112))):
@@ -163,7 +167,7 @@ def test_replays_equal_the_plain_network(dtype: str, on_gpu: dict[str, Predictor
             image = noise(batch, size)
             with torch.inference_mode():
                 wanted = exact(model)(image, None)
-            assert difference(network(image), wanted) < 1e-4
+            assert difference(network(image), wanted) < limit
     assert network.active
     assert all(entry.recording is not None for entry in network._entries.values())
 
@@ -196,7 +200,7 @@ def test_results_on_a_gpu_keep_apart(on_gpu: dict[str, Predictor]) -> None:
     for outputs in (in_turn, in_threads):
         for got, want in zip(outputs, wanted, strict=True):
             for a, b in zip(got, want, strict=True):
-                np.testing.assert_allclose(a.log_distance, b.log_distance, atol=1e-4)
+                np.testing.assert_allclose(a.log_distance, b.log_distance, atol=1e-3)
 
 
 @cuda
