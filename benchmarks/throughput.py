@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 from PIL import Image
@@ -31,6 +32,8 @@ HEIGHT, WIDTH = 512, 1024
 SCENES = 4  # rendered once and stored again and again under other names
 ROUNDS = 3  # the best of them counts, all variants take turns
 STAGE_RUNS = 10
+# Sums told at the end: a quick look, what is written by default, and a file of each kind.
+SUMS = (("npz", "preview"), DEFAULT_FORMATS, ("preview", "normals", "ply", "exr"))
 
 
 def main() -> None:
@@ -45,8 +48,7 @@ def main() -> None:
         store_pictures(folder / "in", arguments.count)
         predictors = make_predictors(folder, arguments.dtype)
         compare(folder, predictors, arguments)
-        for label, predictor in predictors.items():
-            tell_stages(folder / "in" / "0.jpg", label, predictor)
+        tell_stages(folder / "in" / "0.jpg", "torch", predictors["torch"])
 
 
 def store_pictures(folder: Path, count: int) -> None:
@@ -122,15 +124,17 @@ def tell_stages(picture: Path, label: str, predictor: BasePredictor) -> None:
     }
     every = sum(seconds.values())
     with tempfile.TemporaryDirectory() as folder:
-        for name in WRITERS if label == "torch" else DEFAULT_FORMATS:
-            # `replace`: points and normals are not there already
+        new = count()
+        for name in WRITERS:
+            # `replace`: points and normals are not there already. A new folder each time, as for a
+            # new picture: to replace a file costs some systems more than to write one.
             seconds[name] = fastest(
-                lambda name=name: replace(prediction).save(f"{folder}/", formats=[name])
+                lambda name=name: replace(prediction).save(f"{folder}/{next(new)}/", formats=[name])
             )
     print(f"\n{label}: stage, ms, share of the network")
     for name, time_taken in {"network": network, **seconds}.items():
         print(f"{name:26} {time_taken * 1e3:8.1f} {time_taken / network:7.2f}")
-    for formats in (("npz", "preview"), DEFAULT_FORMATS):
+    for formats in SUMS:
         rest = every + sum(seconds[name] for name in formats)
         print(f"{'all but the network, for ' + ','.join(formats)}: {rest * 1e3:.1f} ms", end="")
         print(f", {rest / network:.2f} of the network")
