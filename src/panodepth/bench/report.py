@@ -172,7 +172,7 @@ def seconds_text(seconds: float | None) -> str:
 
 
 def _tera(rate: float | None) -> str:
-    return NONE if rate is None else f"{rate / 1e12:.3g}"
+    return NONE if rate is None else f"{rate / 1e12:#.3g}".removesuffix(".")
 
 
 def _mega(count: int) -> str:
