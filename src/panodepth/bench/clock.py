@@ -23,7 +23,7 @@ class Effort:
 
 
 QUICK = Effort(seconds=0.5, least=3, most=20)
-FULL = Effort(seconds=15.0, least=3, most=100)
+FULL = Effort(seconds=10.0, least=3, most=100)
 
 
 @dataclass(frozen=True)
