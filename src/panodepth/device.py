@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from typing import NamedTuple
 
 import torch
 
@@ -17,6 +18,13 @@ DTYPES = {
     "fp16": torch.float16,
 }
 TENSOR_CORES = (7, 0)  # CUDA capability from which float16 products are fast (Volta)
+
+
+class Precision(NamedTuple):
+    """How a network that only predicts computes: dtype, and linear layers in 8 bits if int8."""
+
+    dtype: torch.dtype
+    int8: bool
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -64,6 +72,18 @@ def choose_dtype(name: str, device: torch.device, *, float16: bool = False) -> t
     if DTYPES[name] == torch.float16 and device.type == "cpu":
         raise ConfigError(f"dtype {name} is for GPUs and slow on a CPU: use bfloat16 or float32")
     return DTYPES[name]
+
+
+def choose_precision(name: str, device: torch.device) -> Precision:
+    """`choose_dtype` for a network that only predicts: float16 may be named, and "int8".
+
+    With int8, whatever is not a linear layer computes as "auto" says. Raises ConfigError.
+    """
+    if name != "int8":
+        return Precision(choose_dtype(name, device, float16=True), int8=False)
+    if device.type != "cpu":
+        raise ConfigError("dtype int8 is for CPUs: use auto, float32, bfloat16 or float16")
+    return Precision(choose_dtype("auto", device), int8=True)
 
 
 def _has_only_float16(device: torch.device) -> bool:

@@ -22,7 +22,7 @@ from panodepth.model import (
     scale_invariant_distance,
 )
 from panodepth.model.backbone import Block
-from panodepth.model.packed import PackedAttention, PackedLinear, packing_works
+from panodepth.model.packed import PackedLinear, packing_works
 
 Build = Callable[..., SphereViT]
 BFLOAT16 = torch.bfloat16
@@ -49,7 +49,7 @@ class TestAttention:
         for rows, elements in ((512, 2**20), (16, 2**20), (16, 1)):  # the last: head by head
             monkeypatch.setattr(attention, "BLOCK_ROWS", rows)
             monkeypatch.setattr(attention, "BLOCK_ELEMENTS", elements)
-            found = attention.blocked(q * width**-0.5, k.transpose(-1, -2), v)
+            found = attention.blocked(q, k, v)
             assert found.dtype == dtype
             assert (found.double() - twin(q, k, v)).abs().max() < limit
 
@@ -105,15 +105,6 @@ class TestPacked:
             assert found.dtype == BFLOAT16
             assert (found.float() - expected).abs().max() < 0.03
 
-    @torch.no_grad()
-    def test_attention(self) -> None:
-        torch.manual_seed(0)
-        qkv = torch.nn.Linear(32, 96).to(BFLOAT16)
-        x = torch.randn(2, 50, 32).to(BFLOAT16)
-        q, k, v = qkv(x).unflatten(-1, (3, 4, 8)).permute(2, 0, 3, 1, 4).unbind(0)
-        found = PackedAttention(qkv, 4, 50)(x)
-        assert (found.double() - twin(q, k, v)).abs().max() < 0.02
-
 
 @needs_packing
 class TestPrepare:
@@ -145,10 +136,8 @@ class TestPrepare:
         model = prepare(build(size=(224, 448)).to(BFLOAT16))
         for block in model.backbone.blocks:
             assert isinstance(block, Block)
-            assert isinstance(block.qkv, PackedAttention)
-            assert all(
-                isinstance(m, PackedLinear) for m in (block.out, block.mlp_in, block.mlp_out)
-            )
+            layers = (block.qkv, block.out, block.mlp_in, block.mlp_out)
+            assert all(isinstance(layer, PackedLinear) for layer in layers)
 
     def test_is_final(self, build: Build, tmp_path: Path) -> None:
         model = prepare(build().to(BFLOAT16))

@@ -62,7 +62,7 @@ class Predictor(BasePredictor):
             "parameters": self.model.parameter_count,
             "network_size": list(self.size),
             "device": str(self.device),
-            "dtype": str(self.dtype).removeprefix("torch."),
+            "dtype": "int8" if self.model.int8 else str(self.dtype).removeprefix("torch."),
             "compiled": self._compiled is not None and self._compiled.active,
             "sky": "model" if self.model.config.sky_head else "classical",
         }

@@ -3,7 +3,7 @@
 from panodepth.model.checkpoint import load_model, save_model
 from panodepth.model.config import PATCH, PRESETS, ModelConfig, find_preset
 from panodepth.model.initialisation import InitReport, initialise
-from panodepth.model.prepare import prepare
+from panodepth.model.prepare import load_prepared, prepare
 from panodepth.model.spherevit import ModelOutput, SphereViT, scale_invariant_distance
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "find_preset",
     "initialise",
     "load_model",
+    "load_prepared",
     "prepare",
     "save_model",
     "scale_invariant_distance",

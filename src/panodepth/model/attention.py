@@ -23,7 +23,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tenso
     Returns (B, N, heads·d). Differentiable; the route is chosen by `prefers_blocks`.
     """
     if prefers_blocks(q, k, v, bias):
-        return blocked(q * q.shape[-1] ** -0.5, k.transpose(-1, -2), v)
+        return blocked(q, k, v)
     mask = None if bias is None else bias.to(q.dtype)
     out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
     return out.transpose(1, 2).flatten(2)
@@ -39,31 +39,31 @@ def prefers_blocks(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) 
     return not (torch.is_grad_enabled() and (q.requires_grad or k.requires_grad or v.requires_grad))
 
 
-def blocked(q: Tensor, keys: Tensor, v: Tensor) -> Tensor:
-    """softmax(q keys) v by blocks of query rows; no gradients.
+def blocked(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """softmax(q kᵀ / √d) v by blocks of query rows; no gradients.
 
-    q: (B, heads, N, d), already scaled; keys: (B, heads, d, M), transposed, fastest where M is
-    contiguous; v: (B, heads, M, d). Returns (B, N, heads·d). Only one block of scores exists at a
-    time, for as many heads as there are threads.
+    q: (B, heads, N, d); k, v: (B, heads, M, d). Returns (B, N, heads·d). Only one block of scores
+    exists at a time, for as many heads as there are threads. Each head's rows are made contiguous
+    first: a product would copy them anew for every block.
     """
     batch, heads, tokens, width = q.shape
-    count = keys.shape[-1]
+    count = k.shape[-2]
     pieces = -(-tokens // BLOCK_ROWS)
     rows = -(-tokens // pieces)  # blocks of even height
     threads = torch.get_num_threads()
     group = min(batch * heads, threads * max(1, BLOCK_ELEMENTS // (rows * count)))
-    q, v = q.reshape(-1, tokens, width), v.reshape(-1, count, width)
-    keys = keys.reshape(-1, width, count)
-    out = q.new_empty(batch * heads, tokens, width)
+    q = (q * width**-0.5).reshape(-1, tokens, width).contiguous()
+    k, v = (t.reshape(-1, count, width).contiguous() for t in (k, v))
+    out = torch.empty_like(q)
     scratch = q.new_empty(group * rows * count)
     for first in range(0, batch * heads, group):
         here = slice(first, min(first + group, batch * heads))
-        block_keys, block_values = keys[here].contiguous(), v[here].contiguous()
+        keys, values = k[here].transpose(-1, -2), v[here]
         for top in range(0, tokens, rows):
             block = q[here, top : top + rows]
             shape = (block.shape[0], block.shape[1], count)
             scores = scratch[: shape[0] * shape[1] * count].view(shape)
-            torch.bmm(block, block_keys, out=scores)
+            torch.bmm(block, keys, out=scores)
             torch.softmax(scores, -1, out=scores)
-            out[here, top : top + rows] = torch.bmm(scores, block_values)
+            torch.bmm(scores, values, out=out[here, top : top + rows])
     return out.view(batch, heads, tokens, width).transpose(1, 2).flatten(2)

@@ -15,7 +15,7 @@ from panodepth.model.attention import attend
 from panodepth.model.config import PATCH, ModelConfig
 from panodepth.model.embedding import GreatCircleBias
 from panodepth.model.layers import ChannelNorm, SphereConv2d, resize_bilinear
-from panodepth.model.packed import PackedAttention, add_to, gelu_of
+from panodepth.model.packed import add_to, gelu_of
 
 CONV_CELL = 16  # pixels per token and axis that the conv stem works at, so that it can halve
 
@@ -108,9 +108,6 @@ class Block(nn.Module):
         return add_to(x, self.mlp_out, hidden, self.scale_mlp)
 
     def _attend(self, x: Tensor, bias: Tensor | None) -> Tensor:
-        if isinstance(self.qkv, PackedAttention):
-            out: Tensor = self.qkv(x)
-            return out
         qkv = self.qkv(x).unflatten(-1, (3, self.heads, -1))
         q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
         return attend(q, k, v, bias)

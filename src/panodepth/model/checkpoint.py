@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from panodepth.errors import ConfigError, ModelError, OutputError
+from panodepth.model.backbone import Block
 from panodepth.model.config import PRESETS, ModelConfig, find_preset
 from panodepth.model.keymap import KeyMap, released_keys
 from panodepth.model.layers import Float32Module
 from panodepth.model.reader import TensorReader
-from panodepth.model.spherevit import PREPARED, SphereViT
+from panodepth.model.spherevit import PREPARED, CrossBlock, SphereViT
 
 PICKLE_ENDINGS = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle")
 PICKLE_STARTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
@@ -94,12 +95,15 @@ def load_model(
     config: ModelConfig | Mapping[str, Any] | str | None = None,
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
+    finish: Callable[[SphereViT, nn.Module], None] | None = None,
 ) -> SphereViT:
     """Load a SphereViT in eval mode from a .safetensors file or a folder with one.
 
     config: a ModelConfig, its fields, or the name of a preset; by default what the file's metadata
         "config" says, or else the preset that the shapes of a released-format file fit.
     dtype: of the weights; those of the head stay float32.
+    finish: called with the network and each of its transformer blocks, as soon as that has its
+        weights and before the next one's are read; may replace the block's layers.
     Raises ModelError (file, names, shapes) or ConfigError (config), one line each.
     """
     with open_weights(path) as (weights, file):
@@ -111,11 +115,23 @@ def load_model(
         sources = _match(weights, names, model, keys)
         exact = _float32_names(model)
         reader = TensorReader(weights)
-        state: dict[str, Tensor] = {}
-        for ours, theirs in sources.items():
-            tensor = _checked(weights, theirs, reader.read(theirs))
-            state[ours] = tensor.to(device, torch.float32 if ours in exact else dtype)
-    model.load_state_dict(state, strict=True, assign=True)
+
+        def read(part: str) -> dict[str, Tensor]:
+            """What the file holds of the module with this name, by the names inside it."""
+            state: dict[str, Tensor] = {}
+            for ours in [name for name in sources if name.startswith(part)]:
+                theirs = sources.pop(ours)
+                tensor = _checked(weights, theirs, reader.read(theirs))
+                precision = torch.float32 if ours in exact else dtype
+                state[ours.removeprefix(part)] = tensor.to(device, precision)
+            return state
+
+        blocks = [(n, m) for n, m in model.named_modules() if isinstance(m, Block | CrossBlock)]
+        for name, block in blocks:
+            block.load_state_dict(read(f"{name}."), strict=True, assign=True)
+            if finish is not None:
+                finish(model, block)
+        model.load_state_dict(read(""), strict=False, assign=True)  # `_match` has been strict
     return model.eval()
 
 

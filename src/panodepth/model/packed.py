@@ -8,20 +8,32 @@ and both run inside the product. `prepare` swaps them in; the plain modules are 
 from __future__ import annotations
 
 import functools
+from abc import ABC, abstractmethod
 from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from panodepth.model.attention import blocked
+
+class FusedLinear(nn.Module, ABC):
+    """x Wᵀ + b with what follows it inside. Has no parameters: it can do nothing but predict."""
+
+    @abstractmethod
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (..., in); returns (..., out)."""
+
+    @abstractmethod
+    def gelu(self, x: Tensor) -> Tensor:
+        """GELU(x Wᵀ + b), exact (erf)."""
+
+    @abstractmethod
+    def plus(self, x: Tensor, other: Tensor) -> Tensor:
+        """other + x Wᵀ + b; other: (..., out)."""
 
 
-class PackedLinear(nn.Module):
-    """x Wᵀ + b with W reordered for oneDNN; bfloat16 on a CPU.
-
-    It is not a parameter: such a network can neither be trained, moved, cast nor saved.
-    """
+class PackedLinear(FusedLinear):
+    """W reordered for oneDNN; bfloat16 on a CPU."""
 
     def __init__(self, weight: Tensor, bias: Tensor | None, tokens: int) -> None:
         """weight: (out, in); bias: (out,) or None; tokens: rows of a typical input."""
@@ -30,15 +42,12 @@ class PackedLinear(nn.Module):
         self.bias = None if bias is None else bias.detach()
 
     def forward(self, x: Tensor) -> Tensor:
-        """x: (..., in); returns (..., out)."""
         return self._run(x, "none", "")
 
     def gelu(self, x: Tensor) -> Tensor:
-        """GELU(x Wᵀ + b), exact (erf)."""
         return self._run(x, "gelu", "none")
 
     def plus(self, x: Tensor, other: Tensor) -> Tensor:
-        """other + x Wᵀ + b; other: (..., out)."""
         out: Tensor = torch.ops.mkldnn._linear_pointwise.binary(
             x, other, self.packed, self.bias, "add"
         )
@@ -49,35 +58,6 @@ class PackedLinear(nn.Module):
             x, self.packed, self.bias, attribute, [], algorithm
         )
         return out
-
-
-class PackedAttention(nn.Module):
-    """Self-attention up to its output layer, with keys computed already transposed.
-
-    The scale 1/√d is part of the query's weights, and the keys have no bias: it would add the same
-    number to all logits of a row, which a softmax does not see.
-    """
-
-    def __init__(self, qkv: nn.Linear, heads: int, tokens: int) -> None:
-        """qkv: (3·dim, dim), rows of the queries, keys and values in this order."""
-        super().__init__()
-        self.heads = heads
-        dim = qkv.in_features
-        scale = (dim // heads) ** -0.5
-        query, self.keys, value = (w.contiguous() for w in qkv.weight.detach().chunk(3))
-        query_bias, _, value_bias = qkv.bias.detach().chunk(3)
-        self.query_value = PackedLinear(
-            torch.cat([scaled(query, scale), value]),
-            torch.cat([scaled(query_bias, scale), value_bias]),
-            tokens,
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x: (B, N, dim), normalised; returns (B, N, dim)."""
-        both = cast(Tensor, self.query_value(x)).view(*x.shape[:2], 2, self.heads, -1)
-        q, v = both.permute(2, 0, 3, 1, 4).unbind(0)
-        keys = torch.stack([F.linear(self.keys, image) for image in x])  # (B, dim, N)
-        return blocked(q, keys.view(len(x), self.heads, -1, x.shape[1]), v)
 
 
 def scaled(weight: Tensor, factor: Tensor | float) -> Tensor:
@@ -105,15 +85,15 @@ def packing_works() -> bool:
 
 
 def gelu_of(layer: nn.Module, x: Tensor) -> Tensor:
-    """GELU of what a linear layer, plain or packed, makes of x."""
-    if isinstance(layer, PackedLinear):
+    """GELU of what a linear layer, plain or fused, makes of x."""
+    if isinstance(layer, FusedLinear):
         return layer.gelu(x)
     return F.gelu(layer(x))
 
 
 def add_to(residual: Tensor, layer: nn.Module, x: Tensor, scale: Tensor | None = None) -> Tensor:
-    """residual + scale · layer(x); a packed layer has the scale inside already."""
-    if isinstance(layer, PackedLinear):
+    """residual + scale · layer(x); a fused layer has the scale inside already."""
+    if isinstance(layer, FusedLinear):
         return layer.plus(x, residual)
     inner = cast(Tensor, layer(x))
     return residual + (inner if scale is None else scale * inner)

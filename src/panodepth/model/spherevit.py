@@ -123,6 +123,7 @@ class SphereViT(nn.Module):
         self.decoder = Decoder(config)
         self.head = Head(config)
         self.prepared = False  # `prepare` sets it
+        self.int8 = False  # whether linear layers compute in 8 bits; `prepare` sets it
         self.parameter_count = sum(p.numel() for p in self.parameters())
         self._cache = MemoryCache()
         self.reset_parameters()
