@@ -87,13 +87,14 @@ def _filled_bands(
     """Work out the normals of some rows at a time; place: gives them their (3, h, W) array."""
     height, width = distance.shape
     lon, lat = axis_angles(height, width)
-    padded = np.empty((height + 2, width), distance.dtype)
-    padded[1:-1] = distance
-    padded[0], padded[-1] = half_turn(distance[0]), half_turn(distance[-1])
+    beyond = half_turn(distance[:1]), half_turn(distance[-1:])  # the poles
     cos_lon, sin_lon = np.cos(lon).astype(distance.dtype), np.sin(lon).astype(distance.dtype)
     for start, stop, step in row_bands(height, width, max(1, BAND_PIXELS // width)):
         out = place(slice(start, stop))
-        local = _band(padded[start : stop + 2], lat[start:stop], step, math.pi / height)
+        above = distance[start - 1 : start] if start else beyond[0]
+        below = distance[stop : stop + 1] if stop < height else beyond[1]
+        padded = np.concatenate([above, distance[start:stop], below])
+        local = _band(padded, lat[start:stop], step, math.pi / height)
         _to_world(local, lat[start:stop], cos_lon, sin_lon, out)
         yield slice(start, stop), out
 
