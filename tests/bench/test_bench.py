@@ -20,7 +20,7 @@ from panodepth.bench.memory import Memory, MemoryJob
 from panodepth.bench.report import NETWORK_HEAD
 from panodepth.bench.weights import random_network, sample_picture
 from panodepth.cli import main
-from panodepth.device import choose_device, choose_dtype
+from panodepth.device import choose_device
 from panodepth.inference.loading import load
 from panodepth.model import PRESETS, save_model
 
@@ -122,13 +122,13 @@ def test_the_page_says_the_same(done: Done) -> None:
         share = float(told["of ceiling"].removesuffix(" %")) / 100
         assert share == pytest.approx(row["share"], rel=1e-2)
         assert float(told["floors"]) * share == pytest.approx(1, rel=2e-2)
-        assert int(told["MB peak"]) == round(row["memory"]["peak"] / 2**20)
+        assert int(told["MB peak"]) == round(row["memory"]["peak"] / 1e6)
         assert told["route"].endswith("◂") == row["is_default"]
 
 
 def test_the_marked_row_is_what_predict_takes(tmp_path: Path) -> None:
     device = choose_device("auto")
-    chosen = str(choose_dtype("auto", device)).removeprefix("torch.")
+    chosen = routes.auto_precision(device)
     everything = [(route, p) for route in routes.ROUTES for p in routes.ALL_PRECISIONS]
     ((route, precision),) = [(r, p) for r, p in everything if r.is_default(device, p)]
     assert precision == chosen
@@ -222,7 +222,7 @@ def test_memory_that_fails_is_told(
     def no_room(job: MemoryJob) -> Memory:
         if job.route == "fast":
             raise RuntimeError("ended by signal 9")
-        return Memory(2**20, 2**21, 2**22)
+        return Memory(1_000_000, 2_000_000, 4_000_000)
 
     monkeypatch.setattr(network, "measure_memory", no_room)
     options = command.Options(
@@ -237,7 +237,9 @@ def test_memory_that_fails_is_told(
         "failed: ended by signal 9",
         "–",
     )
-    assert "error: tiny float32 fast, batch 1: memory: ended by signal 9" in captured.err.splitlines()
+    assert (
+        "error: tiny float32 fast, batch 1: memory: ended by signal 9" in captured.err.splitlines()
+    )
 
 
 def test_no_compiler_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -253,11 +255,24 @@ def test_no_compiler_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     assert command.Report("", {}, attention=found).failures == []
 
 
+@pytest.mark.usefixtures("brief")
+def test_a_route_that_fell_back_is_not_timed_under_its_name(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(torch, "compile", _fails)
+    options = ["--preset", "tiny", "--precision", "float32", "--attention", "none", "--quick"]
+    assert run([*options, "--device", "cpu", "--routes", "compile"]) == 1
+    told = cells(capsys.readouterr().out, NETWORK_HEAD)
+    assert [row["route"] for row in told] == ["plain", "compile"]
+    assert told[1]["best"] == "failed: torch.compile failed"
+
+
 BAD = {
     "preset": ["--preset", "huge"],
     "precision": ["--precision", "float8"],
     "precision here": ["--precision", "float16", "--device", "cpu"],
     "route": ["--routes", "teleport"],
+    "route here": ["--routes", "graph", "--device", "cpu"],
     "batch": ["--batch", "0"],
     "batch number": ["--batch", "many"],
     "attention": ["--attention", "none,eager"],
@@ -312,3 +327,17 @@ def test_progress_counts_every_step() -> None:
         network_flops(TINY) * batch for batch in (1, 2)
     }
     assert not any(row.is_default for row in report.network if row.batch == 2)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_on_cuda(capsys: pytest.CaptureFixture[str]) -> None:
+    """All precisions and routes there; memory is the device's; replays are what predict takes."""
+    assert run(["--preset", "tiny", "--device", "cuda", "--batch", "1,2", "--quick", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["network"]
+    assert {row["route"] for row in found} == {"plain", "fast", "graph"}
+    assert [row["route"] for row in found if row["is_default"]] == ["graph"]
+    for row in found:
+        assert row["memory"]["start"] == 0
+        assert row["memory"]["loaded"] >= 4e6 * (1 if row["precision"] == "float32" else 0.5)
+        limits = {"float32": 1e-4, "bfloat16": 2e-2, "float16": 5e-3}
+        assert row["route"] == "plain" or row["difference"] < limits[row["precision"]]

@@ -70,7 +70,7 @@ def time_attention(
                 optional,
                 4 * heads * tokens * tokens * width,
             )
-            calls[key] = _call(attention, q.to(dtype), k.to(dtype), v.to(dtype), name)
+            calls[key] = _call(attention, q.to(dtype), k.to(dtype), v.to(dtype))
     with torch.inference_mode():
         exact = _sdpa(q, k, v)
         times = take_turns(calls, device, effort)
@@ -78,7 +78,7 @@ def time_attention(
 
 
 def _routes(device: torch.device, *, compiled: bool) -> list[tuple[str, Attention, bool]]:
-    """(name, function of q, k, v, optional); `blocked` takes q scaled and k transposed."""
+    """(name, function of q, k, v, optional)."""
     routes: list[tuple[str, Attention, bool]] = [("sdpa", _sdpa, False)]
     if device.type == "cpu":
         routes.append(("blocked", blocked, False))
@@ -88,9 +88,7 @@ def _routes(device: torch.device, *, compiled: bool) -> list[tuple[str, Attentio
     return routes
 
 
-def _call(attention: Attention, q: Tensor, k: Tensor, v: Tensor, name: str) -> Callable[[], Tensor]:
-    if name == "blocked":  # the network's products make them so at no cost
-        q, k = q * q.shape[-1] ** -0.5, k.transpose(-1, -2).contiguous()
+def _call(attention: Attention, q: Tensor, k: Tensor, v: Tensor) -> Callable[[], Tensor]:
     return lambda: attention(q, k, v)
 
 

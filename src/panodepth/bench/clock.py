@@ -22,7 +22,7 @@ class Effort:
     most: int
 
 
-QUICK = Effort(seconds=0.5, least=3, most=20)
+QUICK = Effort(seconds=0.5, least=2, most=20)
 FULL = Effort(seconds=10.0, least=3, most=100)
 
 

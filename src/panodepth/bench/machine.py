@@ -12,6 +12,14 @@ import torch
 from panodepth import __version__
 from panodepth.device import device_name
 
+SETTINGS = (
+    "OMP_",
+    "KMP_",
+    "MKL_",
+    "ONEDNN_",
+    "PANODEPTH_",
+)  # in the environment; they change times
+
 
 def machine_facts(device: torch.device) -> dict[str, str]:
     """What a reader needs to compare, in the order of the report."""
@@ -22,6 +30,9 @@ def machine_facts(device: torch.device) -> dict[str, str]:
     facts["cores"] = str(os.cpu_count())
     if hasattr(os, "getloadavg"):  # not on Windows
         facts["load before"] = f"{os.getloadavg()[0]:.1f}"
+    settings = [f"{k}={v}" for k, v in sorted(os.environ.items()) if k.startswith(SETTINGS)]
+    if settings:
+        facts["settings"] = " ".join(settings)
     facts["torch"] = torch.__version__
     facts["panodepth"] = __version__
     facts["system"] = f"{platform.system()} {platform.machine()}"

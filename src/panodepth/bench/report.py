@@ -101,7 +101,7 @@ class Report:
         if self.bandwidth is not None:
             b = self.bandwidth
             lines += (
-                f"\nMemory, float32 vectors of {b.size / 2**20:.0f} MB, reads and writes counted:"
+                f"\nMemory, float32 vectors of {b.size / 1e6:.0f} MB, reads and writes counted:"
                 f" copy {b.copy / 1e9:.1f} GB/s, triad {b.triad / 1e9:.1f} GB/s.\n"
             )
         return lines
@@ -176,7 +176,7 @@ def _tera(rate: float | None) -> str:
 
 
 def _mega(count: int) -> str:
-    return f"{count / 2**20:.0f}"
+    return f"{count / 1e6:.0f}"
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
