@@ -16,16 +16,20 @@ from panodepth.errors import ModelError
 from panodepth.model import (
     SphereViT,
     attention,
+    decoder,
     load_model,
+    load_prepared,
     prepare,
     save_model,
     scale_invariant_distance,
 )
 from panodepth.model.backbone import Block
+from panodepth.model.int8 import int8_works
 from panodepth.model.packed import PackedLinear, packing_works
 
 Build = Callable[..., SphereViT]
 BFLOAT16 = torch.bfloat16
+needs_int8 = pytest.mark.skipif(not int8_works(), reason="no oneDNN products of 8-bit integers")
 needs_packing = pytest.mark.skipif(not packing_works(), reason="no oneDNN bfloat16 kernels here")
 
 
@@ -88,6 +92,32 @@ class TestAttention:
         weights = (q @ k.transpose(-1, -2) / 8**0.5 + bias).softmax(-1)
         expected = (weights @ v).transpose(1, 2).flatten(2)
         assert torch.allclose(attention.attend(q, k, v, bias), expected, atol=1e-5)
+
+
+class TestHead:
+    @pytest.mark.parametrize("elements", [1, 3000, 2**30])  # row by row, some, all at once
+    @pytest.mark.parametrize("size", [(14, 28), (37, 70), (2, 3)])
+    def test_bands_are_the_whole(
+        self, build: Build, size: tuple[int, int], elements: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(decoder, "BAND_ELEMENTS", elements)
+        head = build(sky_head=True).head
+        x = torch.randn(2, 8, 8, 16)
+        with torch.inference_mode():
+            expected, sky = head.whole(x, size)
+            monkeypatch.setattr(head, "whole", None)  # the bands must not need it
+            found, found_sky = head(x, size)
+        assert sky is not None
+        assert found_sky is not None
+        assert found.shape == (2, *size)
+        assert torch.allclose(found, expected, atol=1e-5)
+        assert torch.allclose(found_sky, sky, atol=1e-5)
+
+    def test_gradients_take_the_whole(self, build: Build) -> None:
+        head, x = build().head, torch.randn(1, 8, 8, 16, requires_grad=True)
+        distance, _ = head(x, (14, 28))
+        distance.sum().backward()
+        assert x.grad is not None
 
 
 @needs_packing
@@ -169,3 +199,29 @@ def test_small_reloaded_twin(model_file: Path) -> None:
         model = prepare(load_model(model_file, dtype=BFLOAT16))
         found = scale_invariant_distance(model(image).log_distance)
     assert ((found - exact).abs() / exact).mean() < 0.005
+
+
+@pytest.mark.parametrize("int8", [False, pytest.param(True, marks=needs_int8)])
+def test_block_by_block_is_all_at_once(model_file: Path, int8: bool) -> None:
+    image = torch.rand(1, 3, 56, 112)
+    with torch.inference_mode():
+        expected = prepare(load_model(model_file, dtype=BFLOAT16), int8=int8)(image).log_distance
+        model = load_prepared(model_file, dtype=BFLOAT16, int8=int8)
+        assert torch.equal(model(image).log_distance, expected)
+    assert model.prepared == (int8 or packing_works())
+    assert model.int8 == int8
+
+
+def test_blocks_are_finished_one_by_one(model_file: Path) -> None:
+    """Each has its weights when it is, and the next one has none yet."""
+    seen: list[torch.nn.Module] = []
+
+    def finish(model: SphereViT, part: torch.nn.Module) -> None:
+        assert not any(p.is_meta for p in part.parameters())
+        seen.append(part)
+        blocks = [*model.backbone.blocks, *model.cross]
+        assert all(p.is_meta for block in blocks[len(seen) :] for p in block.parameters())
+
+    model = load_model(model_file, finish=finish)
+    assert seen == [*model.backbone.blocks, *model.cross]
+    assert not any(p.is_meta for p in model.parameters())

@@ -29,7 +29,7 @@ def plain_forward(model: SphereViT, image: Tensor) -> ModelOutput:
         x = _cross(cast(Any, block), project(features), sphere, basis)
         conditioned.append(x.reshape(len(x), rows, cols, -1))
     low = model.decoder(conditioned, sides)
-    raw, sky = model.head(low, (image.shape[-2], image.shape[-1]))
+    raw, sky = model.head.whole(low, (image.shape[-2], image.shape[-1]))
     return ModelOutput(raw.float().clamp(-LOG_LIMIT, LOG_LIMIT) + LOG_OFFSET, sky)
 
 

@@ -15,9 +15,7 @@ Model = Annotated[
     str, typer.Option(help="default, released, a hub id org/name, a folder or a .safetensors file.")
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
-Dtype = Annotated[
-    str, typer.Option(help="auto, float32, bfloat16, float16 (GPUs); results are float32.")
-]
+Dtype = Annotated[str, typer.Option(help="auto, float32, bfloat16, int8 (CPUs), float16 (GPUs).")]
 Size = Annotated[str | None, typer.Option(metavar="HxW", help="Network size, multiples of 14.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, nothing else.")]
 

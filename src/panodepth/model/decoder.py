@@ -10,6 +10,7 @@ from panodepth.model.config import ModelConfig
 from panodepth.model.layers import Float32Module, SphereConv2d, resize_bilinear
 
 SLOPE = 0.01  # of LeakyReLU
+BAND_ELEMENTS = 2**22  # of the head's input at full size that exist at a time, on a CPU: 16 MB
 DOUBLINGS = 3  # the decoder ends at 2³ times the token grid
 
 
@@ -129,6 +130,14 @@ class Head(Float32Module):
 
         Returns the raw log-distance o and the sky logit (or None), (B, H, W) float32 each.
         """
+        if self._takes_bands(x):
+            with torch.autocast(x.device.type, enabled=False):
+                distance, *sky = self._in_bands(x, size).unbind(1)
+            return distance, sky[0] if sky else None
+        return self.whole(x, size)
+
+    def whole(self, x: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor | None]:
+        """`forward` at full size at once: the clear twin of the bands."""
         with torch.autocast(x.device.type, enabled=False):
             x = x.to(self.out.weight.dtype)
             if self.wrap:
@@ -138,3 +147,43 @@ class Head(Float32Module):
             x = F.leaky_relu(self.conv(x), SLOPE, inplace=True)
             distance, *sky = self.out(x).unbind(1)
             return distance, sky[0] if sky else None
+
+    def _takes_bands(self, x: Tensor) -> bool:
+        """Whether full size is to exist by bands of rows only: it saves memory, and copies."""
+        if self.wrap or x.device.type != "cpu" or torch.compiler.is_compiling():
+            return False
+        return not torch.is_grad_enabled() and min(x.shape[-2:]) > 1
+
+    def _in_bands(self, x: Tensor, size: tuple[int, int]) -> Tensor:
+        """(B, outputs, H, W): what `forward` computes, some rows after the others."""
+        height, width = size
+        out = x.new_empty(
+            (len(x), self.out.out_channels, height, width), dtype=self.out.weight.dtype
+        )
+        step = max(1, BAND_ELEMENTS // (len(x) * x.shape[1] * width))
+        for top in range(0, height, step):
+            end = min(top + step, height)
+            rows = torch.arange(top - 1, end + 1).abs()  # mirrored beyond the poles,
+            rows = torch.where(rows < height, rows, 2 * (height - 1) - rows)
+            band = _stretched_rows(x, rows, height).to(out.dtype)
+            band = F.interpolate(band, size=(len(rows), width), mode="bilinear", align_corners=True)
+            band = torch.cat([band[..., 1:2], band, band[..., -2:-1]], dim=-1)  # and the edges
+            band = F.conv2d(band, self.conv.weight, self.conv.bias)
+            out[:, :, top:end] = self.out(F.leaky_relu(band, SLOPE, inplace=True))
+        return out
+
+
+def _stretched_rows(x: Tensor, rows: Tensor, height: int) -> Tensor:
+    """The `rows` (n,) of x (B, C, h, w) stretched linearly to `height`, the end rows kept.
+
+    Returns (B, C, n, w) in channels_last memory; at least float32.
+    """
+    place = rows.to(torch.float32) * ((x.shape[-2] - 1) / (height - 1))
+    above = place.long().clamp(max=x.shape[-2] - 2)
+    share = (place - above).view(-1, 1, 1)
+    lines = x.permute(0, 2, 3, 1)
+    a, b = (
+        lines[:, index].to(torch.promote_types(x.dtype, share.dtype))
+        for index in (above, above + 1)
+    )
+    return torch.lerp(a, b, share.to(a.dtype)).permute(0, 3, 1, 2)
