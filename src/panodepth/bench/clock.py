@@ -12,6 +12,8 @@ import torch
 
 Call = Callable[[], object]
 
+SHORT = 0.25  # seconds; caches are filled anew in a part of longer calls that does not matter
+
 
 @dataclass(frozen=True)
 class Effort:
@@ -67,8 +69,9 @@ def take_turns(
 ) -> dict[str, Timing | Exception]:
     """Time all calls in turn, round after round, so that a slow moment meets all of them alike.
 
-    One round comes before, and more of them where they are short, to warm up. A call that raises
-    has its exception in place of its times and leaves the rounds.
+    Rounds come before to warm up, one at least. Where calls are short, each turn begins with one
+    that does not count and brings the weights back into the caches, as in a folder of pictures. A
+    call that raises has its exception in place of its times and leaves the rounds.
     """
     failed: dict[str, Exception] = {}
 
@@ -81,6 +84,8 @@ def take_turns(
             for name, call in calls.items():
                 try:
                     if name not in failed:
+                        if taken[name] and taken[name][-1] < SHORT:
+                            call()
                         taken[name].append(timed(call, device))
                 except Exception as error:  # out of memory, no kernel: told in the table
                     failed[name] = error.with_traceback(None)  # which would hold tensors
