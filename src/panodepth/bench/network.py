@@ -34,7 +34,8 @@ class NetworkRow:
 
     flops: of the whole batch, by `network_flops`. ceiling: FLOP/s of the best product of this
     network in this precision. seconds: of the whole batch. difference: from the plain float32 path,
-    mean |d / (s·d₀) - 1| with the best s. ratio: times as fast as the plain path in this precision.
+    mean |d / (s·d₀) - 1| with s as in `relative_difference`. ratio: times as fast as the plain path
+    in this precision.
     error, memory_error: why the row is empty, in one line.
     """
 
