@@ -11,11 +11,15 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from panodepth.model import PRESETS, SphereViT, load_model, scale_invariant_distance
+from panodepth.device import cpu_has_bfloat16
+from panodepth.inference import load
+from panodepth.model import PRESETS, SphereViT, scale_invariant_distance
 from panodepth.model.checkpoint import released_keys
+from panodepth.model.int8 import int8_works
 
 HERE = Path(__file__).parent
 LIMIT = 5e-6
+MEAN_RELATIVE = {"float32": 1e-5, "bfloat16": 0.005, "int8": 0.02}
 
 
 def test_names_and_shapes_are_the_released_ones() -> None:
@@ -32,14 +36,29 @@ def test_names_and_shapes_are_the_released_ones() -> None:
 
 @pytest.mark.slow
 def test_output(tmp_path: Path, deterministic: ModuleType) -> None:
+    """Of what `panodepth.load` makes in every precision of this machine; one file for all."""
     shapes = json.loads((HERE / "large_keys.json").read_text())
     weights = deterministic.weights(shapes)
     save_file(weights, tmp_path / "model.safetensors")
     del weights
-    network = load_model(tmp_path)
-    assert network.config == PRESETS["large"]
     expected = np.load(HERE / "large_seed0_546x1092.npz")["distance_3_6"]
     image = deterministic.panorama(546, 1092)
-    with torch.inference_mode():
-        distance = scale_invariant_distance(network(image).log_distance)
-    assert np.abs(distance[0, 3::6, 3::6].numpy() - expected).max() <= LIMIT
+    errors = {}
+    for precision in precisions():
+        network = load(tmp_path, device="cpu", dtype=precision).model
+        assert network.config == PRESETS["large"]
+        with torch.inference_mode():
+            distance = scale_invariant_distance(network(image).log_distance)
+        sampled = distance[0, 3::6, 3::6].numpy()
+        errors[precision] = np.abs(sampled - expected).max()
+        if precision != "float32":
+            errors[precision] = np.abs(sampled / expected - 1).mean()
+    assert errors["float32"] <= LIMIT
+    assert all(error <= MEAN_RELATIVE[name] for name, error in errors.items()), errors
+    assert len(set(errors.values())) == len(errors)  # each went its own way
+
+
+def precisions() -> list[str]:
+    """float32, and those that run fast on this CPU."""
+    bfloat16 = ["bfloat16"] if cpu_has_bfloat16() else []
+    return ["float32", *bfloat16, *(["int8"] if int8_works() else [])]
