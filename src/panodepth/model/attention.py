@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-BLOCK_ROWS = 512  # query rows at a time at most; 256 to 512 measured best for 3,043 tokens
+BLOCK_ROWS = 256  # query rows at a time at most; 256 to 512 measured best for 3,043 tokens
 BLOCK_ELEMENTS = 2**20  # of the scores of one block and thread: 2 MB, about a core's cache
 MIN_KEYS = 512  # with fewer the fused kernel is as fast
 
