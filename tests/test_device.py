@@ -69,3 +69,16 @@ def test_float16_by_name_is_for_gpus_and_inference() -> None:
 def test_this_machine_can_be_described() -> None:
     assert device.device_name(torch.device("cpu"))
     assert isinstance(device.cpu_has_bfloat16(), bool)
+
+
+def test_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    cpu, gpu = torch.device("cpu"), torch.device("cuda")
+    for fast, expected in ((True, torch.bfloat16), (False, torch.float32)):
+        monkeypatch.setattr(device, "cpu_has_bfloat16", lambda fast=fast: fast)
+        assert device.choose_precision("int8", cpu) == (expected, True)
+        assert device.choose_precision("auto", cpu) == (expected, False)
+    assert device.choose_precision("fp16", gpu) == (torch.float16, False)
+    with pytest.raises(ConfigError, match="int8 is for CPUs"):
+        device.choose_precision("int8", gpu)
+    with pytest.raises(ConfigError, match=r"unknown dtype 'int4': use auto, .*int8"):
+        device.choose_precision("int4", cpu)

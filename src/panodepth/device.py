@@ -79,6 +79,9 @@ def choose_precision(name: str, device: torch.device) -> Precision:
 
     With int8, whatever is not a linear layer computes as "auto" says. Raises ConfigError.
     """
+    if name not in ("auto", "int8", *DTYPES):
+        known = "auto, float32, bfloat16, int8 (CPUs) or float16 (GPUs)"
+        raise ConfigError(f"unknown dtype {name!r}: use {known}")
     if name != "int8":
         return Precision(choose_dtype(name, device, float16=True), int8=False)
     if device.type != "cpu":
