@@ -19,6 +19,7 @@ from panodepth.model.packed import FusedLinear
 
 ROWS = 512  # of an image that share a scale; also what the matrix kernel is made ready for
 LEVELS = 254.0  # steps between the smallest and the largest input; the zero point may round up
+FEW = 64  # outputs whose weights are rounded at a time
 MIDDLE = 128  # of the unsigned 8 bits: kernels multiply unsigned inputs by signed weights
 
 
@@ -28,9 +29,13 @@ class Int8Linear(FusedLinear):
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
         """weight: (out, in), of any float precision; bias: (out,) or None."""
         super().__init__()
-        exact = weight.detach().float()
-        self.scales = (exact.abs().amax(1) / 127).clamp(min=1e-12)
-        rounded = (exact / self.scales[:, None]).round_().to(torch.int8)
+        self.scales = torch.empty(len(weight))
+        rounded = torch.empty(weight.shape, dtype=torch.int8)
+        for first in range(0, len(weight), FEW):  # large copies would leave holes in the memory
+            here = slice(first, first + FEW)
+            exact = weight.detach()[here].float()
+            self.scales[here] = (exact.abs().amax(1) / 127).clamp(min=1e-12)
+            rounded[here] = (exact / self.scales[here, None]).round_()
         self.packed = torch.ops.onednn.qlinear_prepack(rounded, [ROWS, weight.shape[1]])
         self.zeros = torch.zeros(len(weight), dtype=torch.int32)
         self.bias = None if bias is None else bias.detach().float()
