@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from panodepth.errors import InputError
-from panodepth.model import PRESETS, ModelConfig, SphereViT, scale_invariant_distance
+from panodepth.model import PRESETS, ModelConfig, SphereViT, scale_invariant_distance, spherevit
 
 Build = Callable[..., SphereViT]
 BFLOAT16_MEAN = 0.02  # of a random network's log-distance
@@ -187,6 +187,30 @@ class TestCache:
         uncached = model(panorama).log_distance.detach()  # gradients on: not from the cache
         assert torch.equal(first, again)
         assert torch.allclose(first, uncached, atol=1e-6)
+
+    def test_biases_that_are_too_large_are_not_kept(
+        self, build: Build, panorama: Tensor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fields = {"great_circle_bias": True, "wrap_padding": True, "periodic_embedding": True}
+        fields |= {"latitude_positions": True, "azimuth_free_embedding": True}
+        model = build(**fields)
+        kept = run(model, panorama)
+        with torch.inference_mode():
+            assert [len(some) for some in model.memory_for((56, 112)).biases] == [4, 4]
+            model.clear_cache()
+            monkeypatch.setattr(spherevit, "BIAS_ELEMENTS", 4 * 2 * 32**2 - 1)
+            assert model.memory_for((56, 112)).biases == ([], [])
+        assert torch.allclose(run(model, panorama), kept, atol=1e-6)
+
+    def test_notices_new_biases(self, build: Build, panorama: Tensor) -> None:
+        model = build(periodic_embedding=True, great_circle_bias=True)
+        before = run(model, panorama)
+        weight = model.backbone.blocks[0].bias.weight
+        with torch.no_grad():
+            weight[:, :3] += 1
+        fresh = copy.deepcopy(model)
+        assert not torch.allclose(run(model, panorama), before, atol=1e-6)
+        assert torch.equal(run(model, panorama), run(fresh, panorama))
 
     def test_is_used(self, build: Build, panorama: Tensor) -> None:
         model = build()

@@ -5,6 +5,7 @@ The transformer is the pre-norm ViT of DINOv2: LayerNorm, self-attention and MLP
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 import torch
@@ -145,12 +146,17 @@ class Backbone(nn.Module):
         return placed.reshape(1, rows * cols, dim).to(self.positions.dtype)
 
     def forward(
-        self, image: Tensor, basis: Tensor | None, positions: Tensor | None = None
+        self,
+        image: Tensor,
+        basis: Tensor | None,
+        positions: Tensor | None = None,
+        biases: Sequence[Tensor] = (),
     ) -> tuple[list[Tensor], list[Tensor]]:
         """Four feature maps and the stem's side features.
 
         image: (B, 3, H, W), normalised, H and W multiples of 14. basis: of the great-circle bias
-        (`bias_basis`), None without it. positions: `grid_positions`, where they are known already.
+        (`bias_basis`), None without it. positions: `grid_positions`, biases: of all blocks, where
+        they are known already.
         Returns four (B, rows, cols, dim) and a list of (B, C, h, w) (empty for the patch stem).
         """
         rows, cols = image.shape[-2] // PATCH, image.shape[-1] // PATCH
@@ -163,7 +169,8 @@ class Backbone(nn.Module):
         for number, block in enumerate(cast(list[Block], list(self.blocks)), start=1):
             bias = None
             if block.bias is not None and basis is not None:
-                bias = block.bias(basis, leading=self.leading)
+                known = biases[number - 1] if biases else None
+                bias = block.bias(basis, leading=self.leading) if known is None else known
             x = block(x, bias)
             if number in self.config.features:
                 kept = self.norm(x[:, self.leading :])

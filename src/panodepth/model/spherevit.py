@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from panodepth.errors import InputError, ModelError
 from panodepth.model.attention import attend
-from panodepth.model.backbone import Backbone
+from panodepth.model.backbone import Backbone, Block
 from panodepth.model.config import PATCH, ModelConfig
 from panodepth.model.decoder import Decoder, Head
 from panodepth.model.embedding import GreatCircleBias, bias_basis, sphere_embedding
@@ -21,6 +21,9 @@ IMAGE_STD = (0.229, 0.224, 0.225)
 PREPARED = "a network prepared for inference cannot be trained, moved, cast or saved: load it again"
 LOG_LIMIT = 8.0  # |o| of the network is clipped to this
 LOG_OFFSET = 2.0  # log-distance = clip(o) + 2, DA² release
+BIAS_ELEMENTS = (
+    2**24
+)  # of all great-circle biases together that are kept per size: 32 MB in 16 bits
 SCALE_QUANTILE = 0.98  # the distance that becomes 1, DA² release
 
 
@@ -40,6 +43,8 @@ class SphereMemory(NamedTuple):
     """What depends on the size and the weights, not on the image.
 
     basis: of the great-circle bias (rows, rows, cols, KNOTS + 1), or None.
+    biases: of the image's blocks and of the cross-attention blocks, made of the basis (1, heads, N,
+        N or M) each; empty where there is none or where they would take too much memory.
     positions: (1, rows·cols, dim), the learned positions brought to this size.
     keys_values: per cross-attention block, keys and values (1, heads, M, head_dim) each; M is the
         number of tokens, or of their rows where all tokens of a row are alike. Empty without
@@ -47,6 +52,7 @@ class SphereMemory(NamedTuple):
     """
 
     basis: Tensor | None
+    biases: tuple[list[Tensor], list[Tensor]]
     positions: Tensor
     keys_values: list[tuple[Tensor, Tensor]]
 
@@ -189,7 +195,9 @@ class SphereViT(nn.Module):
             sphere = embedding.to(like.dtype)
             blocks = self._cross_blocks() if self.config.sphere_attention else []
             positions = self.backbone.grid_positions(rows, cols)
-            return SphereMemory(basis, positions, [block.keys_values(sphere) for block in blocks])
+            biases = self._biases(basis, like.dtype)
+            pairs = [block.keys_values(sphere) for block in blocks]
+            return SphereMemory(basis, biases, positions, pairs)
 
         if self.training or torch.is_grad_enabled() or torch.compiler.is_compiling():
             return make()
@@ -197,6 +205,7 @@ class SphereViT(nn.Module):
         autocast = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
         sources = (
             self.backbone.positions,
+            *(m.weight for m in self.modules() if isinstance(m, GreatCircleBias)),
             *(
                 weight
                 for block in self._cross_blocks()
@@ -206,6 +215,24 @@ class SphereViT(nn.Module):
         )
         key = ("memory", rows, cols, like.device, like.dtype, autocast)
         return self._cache.get(key, sources, make)
+
+    def _biases(
+        self, basis: Tensor | None, dtype: torch.dtype
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """As SphereMemory keeps them; empty while training: they are then a part of the graph."""
+        config = self.config
+        if basis is None or self.training or torch.is_grad_enabled():
+            return [], []
+        tokens = basis.shape[0] * basis.shape[2]
+        if config.depth * config.heads * tokens**2 > BIAS_ELEMENTS:
+            return [], []
+        leading = self.backbone.leading
+        own = [block.bias for block in cast(list[Block], list(self.backbone.blocks))]
+        cross = [block.bias for block in self._cross_blocks()]
+        return (
+            [bias(basis, leading=leading).to(dtype) for bias in own if bias is not None],
+            [bias.by_row(basis).to(dtype) for bias in cross if bias is not None],
+        )
 
     def memory_for(self, size: tuple[int, int]) -> SphereMemory:
         """What `forward` keeps for images of this size (H, W), made now where it is not there.
@@ -254,7 +281,7 @@ class SphereViT(nn.Module):
         x = self.normalise(image)
         rows, cols = image.shape[-2] // PATCH, image.shape[-1] // PATCH
         memory = self._memory(rows, cols, x) if memory is None else memory
-        maps, sides = self.backbone(x, memory.basis, memory.positions)
+        maps, sides = self.backbone(x, memory.basis, memory.positions, memory.biases[0])
         return maps, sides, memory
 
     def conditioned_features(
@@ -262,7 +289,7 @@ class SphereViT(nn.Module):
     ) -> tuple[list[Tensor], list[Tensor]]:
         """Four (B, rows, cols, hidden) maps after the cross-attention, and the stem's sides."""
         maps, sides, memory = self.backbone_features(image, memory)
-        out = []
+        out: list[Tensor] = []
         spheres: list[tuple[Tensor, Tensor] | None] = [*memory.keys_values]
         spheres = spheres or [None] * len(maps)
         for features, project, block, sphere in zip(
@@ -271,7 +298,8 @@ class SphereViT(nn.Module):
             rows, cols = features.shape[1:3]
             bias = None
             if block.bias is not None and memory.basis is not None:
-                bias = block.bias.by_row(memory.basis)
+                kept = memory.biases[1]
+                bias = kept[len(out)] if kept else block.bias.by_row(memory.basis)
             x = block(project(features).flatten(1, 2), sphere, bias)
             out.append(x.unflatten(1, (rows, cols)))
         return out, sides
