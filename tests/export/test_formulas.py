@@ -112,3 +112,29 @@ def test_bands_of_normals_make_up_the_whole(rough: Prediction) -> None:
     assert [rows.start for rows, _ in bands[1:]] == [rows.stop for rows, _ in bands[:-1]]
     whole = np.concatenate([planes for _, planes in bands], axis=1)
     assert np.array_equal(whole.transpose(1, 2, 0), distance_to_normals(rough.distance))
+
+
+def test_whatever_masked_pixels_hold_is_written_as_0(rough: Prediction, tmp_path: Path) -> None:
+    anything = np.resize(np.array([np.nan, np.inf, -np.inf, -1, 0], np.float32), rough.mask.shape)
+    distance = np.where(rough.mask, rough.distance, anything)
+    spoiled = Prediction(distance, rough.mask, rough.image, rough.meta)
+    rasters = ["exr", "png", "preview", "tiff"]
+    for prediction, folder in ((rough, "clean"), (spoiled, "spoiled")):
+        save(prediction, tmp_path / folder, rasters)
+    for file in (tmp_path / "clean").iterdir():
+        assert (tmp_path / "spoiled" / file.name).read_bytes() == file.read_bytes(), file.name
+
+    normals = distance_to_normals(rough.distance)
+    normals[~rough.mask] = np.nan
+    vars(spoiled)["normals"] = normals  # as if asked for before
+    save(spoiled, tmp_path, ["normals"])
+    with OpenEXR.File(str(tmp_path / "rough_normals.exr"), separate_channels=True) as file:
+        read = np.stack([file.channels()[axis].pixels for axis in "XYZ"], axis=-1)
+    assert np.array_equal(read, np.where(rough.mask[..., None], normals, 0))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 2), (2, 4), (3, 5)])
+def test_normals_of_the_smallest_panoramas_are_numbers(shape: tuple[int, int]) -> None:
+    distance = np.random.default_rng(1).uniform(1, 2, shape).astype(np.float32)
+    length = np.linalg.norm(distance_to_normals(distance), axis=-1)
+    np.testing.assert_allclose(length, 0 if shape[0] == 1 else 1, atol=1e-6)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -130,6 +131,27 @@ def test_a_full_disk_leaves_nothing_and_spoils_nothing(
     changed = Prediction(room.distance * 2, room.mask, room.image, room.meta)
     with pytest.raises(OutputError, match="No space left on device"):
         save(changed, tmp_path, [format_name])
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("format_name", list(WRITERS))
+@pytest.mark.usefixtures("small_bands")
+def test_a_disk_that_fills_in_the_middle_of_a_file_leaves_nothing(
+    make_room: Callable[..., Prediction], tmp_path: Path, format_name: str
+) -> None:
+    resource = pytest.importorskip("resource")
+    room = make_room(128, 256)
+    before = {path: path.read_bytes() for path in save(room, tmp_path, [format_name])}
+    largest = max(map(len, before.values()))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest // 2, hard))  # real writes fail there
+    try:
+        with pytest.raises(OutputError, match="cannot be written") as caught:
+            save(room, tmp_path, [format_name])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "\n" not in str(caught.value)
+    assert isinstance(caught.value.__cause__, OSError)  # by which a run tells a full disk
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 

@@ -63,8 +63,9 @@ def point_bands(
 def distance_to_normals(distance: Array) -> Array:
     """(H, W) float32 or float64 ERP distance, finite and > 0, to (H, W, 3) unit normals.
 
-    They face the camera (normal · ray < 0). See `sphere.points_to_normals` for what they are. With
-    an odd W, what lies beyond the poles is the mean of two distances there, not of two points.
+    They face the camera (normal · ray < 0); 0 where neighbours give none, as in one row. See
+    `sphere.points_to_normals` for what they are. With an odd W, what lies beyond the poles is the
+    mean of two distances there, not of two points.
     """
     normals = np.empty((*distance.shape, 3), distance.dtype)
     for _ in _filled_bands(distance, lambda rows: normals[rows].transpose(2, 0, 1)):
@@ -188,6 +189,8 @@ def _to_world(
     length += normal_s * normal_s
     length += normal_r * normal_r
     np.sqrt(length, out=length)
+    if not length.all():  # no tangents, as in a single row
+        length[length == 0] = np.inf
     for part in local:
         part /= length
     cos_lat = np.cos(lat)[:, None].astype(out.dtype)

@@ -120,8 +120,7 @@ def _normals(prediction: Prediction) -> Iterator[npt.NDArray[np.float32]]:
     else:
         found = ((rows, whole[rows].transpose(2, 0, 1)) for rows in _bands(whole.shape))
     for rows, normals in found:
-        mask = prediction.mask[rows]
-        yield normals if mask.all() else normals * mask
+        yield _masked(normals, prediction.mask[rows])
 
 
 def _coded_normals(prediction: Prediction) -> Iterator[npt.NDArray[np.uint16]]:
@@ -180,7 +179,17 @@ def _bands(shape: tuple[int, ...], multiple: int = 1) -> Iterator[slice]:
 
 def _surface(prediction: Prediction, rows: slice = slice(None)) -> npt.NDArray[np.float32]:
     """(h, W) float32 distance of some rows, 0 where there is no surface; only to be read."""
-    distance, mask = prediction.distance[rows], prediction.mask[rows]
+    distance = prediction.distance[rows].astype(np.float32, copy=False)
+    return _masked(distance, prediction.mask[rows])
+
+
+def _masked(
+    values: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.float32]:
+    """`values`, 0 where (h, W) `mask` is False; themselves where it is True everywhere.
+
+    Their bits are multiplied: what is masked may be infinite or NaN, which times 0 is NaN.
+    """
     if mask.all():
-        return distance.astype(np.float32, copy=False)
-    return np.multiply(distance, mask, dtype=np.float32)
+        return values
+    return np.multiply(values.view(np.uint32), mask, dtype=np.uint32).view(np.float32)
