@@ -58,7 +58,9 @@ class Setting:
 
     def forward(self, image: Tensor, memory: Tensor) -> ModelOutput:
         self.plain += 1
-        if self.fault == "no memory" and len(image) > 2:
+        others = [key for key, entry in self.graphed._entries.items() if entry.recording]
+        crowded = self.fault == "crowded" and any(key[0] != tuple(image.shape) for key in others)
+        if len(image) > 2 and (crowded or self.fault == "no memory"):
             raise torch.cuda.OutOfMemoryError("CUDA out of memory")
         return ModelOutput(image.sum(1) + memory, image[:, 0] - 0.5)
 
@@ -189,6 +191,19 @@ def test_too_little_memory_lets_recordings_go_and_is_told() -> None:
     assert len(setting.recordings) == 1
     setting.check(pictures())
     assert len(setting.recordings) == 2
+    assert setting.said == []
+
+
+def test_memory_that_recordings_hold_is_given_to_whom_it_misses() -> None:
+    setting = Setting("crowded")
+    for _ in range(3):
+        setting.check(pictures())
+    plain = setting.plain
+    setting.check(pictures(3))
+    assert setting.plain == plain + 2  # in vain, and without recordings
+    setting.check(pictures(3))
+    setting.check(pictures(3))
+    assert [len(r.image) for r in setting.recordings] == [1, 3]
     assert setting.said == []
 
 

@@ -92,7 +92,7 @@ class Graphed:
         expected = self._plain(image, memory)
         if not self.active:
             return expected
-        if entry is not None and entry.memory is memory:
+        if entry is not None and entry.memory is memory and key in self._entries:
             entry.recording = self._record(image, memory, expected)
         else:
             self._entries[key] = _Entry(memory)
@@ -102,11 +102,14 @@ class Graphed:
         return expected
 
     def _plain(self, image: Tensor, memory: Any) -> ModelOutput:
+        """Tried again, once, without the memory that recordings hold."""
         try:
             return self._forward(image, memory)
         except torch.cuda.OutOfMemoryError:
-            self._entries.clear()  # what recordings hold may be what the next try needs
-            raise
+            if all(entry.recording is None for entry in self._entries.values()):
+                raise
+        self._entries.clear()
+        return self._forward(image, memory)
 
     def _record(self, image: Tensor, memory: Any, expected: ModelOutput) -> Recording | None:
         """A recording that gives what is expected, or None."""
