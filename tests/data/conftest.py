@@ -8,7 +8,11 @@ import cv2
 import numpy as np
 import pytest
 
+from panodepth.data import ShardLimits, open_folder
+from panodepth.data.source import PairSource
+
 H, W = 16, 32
+PAIRS_A_SHARD = ShardLimits(max_samples=2)
 
 
 def make_image(seed: int = 0, height: int = H, width: int = W) -> np.ndarray:
@@ -47,3 +51,16 @@ def folder(tmp_path: Path) -> Path:
         here = tmp_path / "mine" / name
         write_pair(here.parent, here.name, seed)
     return tmp_path / "mine"
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+@pytest.fixture
+def big(tmp_path: Path) -> PairSource:
+    """Five samples, of which number 2 is broken."""
+    for i in range(5):
+        write_pair(tmp_path / "big", f"{i}", i)
+    (tmp_path / "big/2_distance.npz").write_bytes(b"broken")
+    return open_folder(tmp_path / "big")
