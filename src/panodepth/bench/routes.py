@@ -17,6 +17,7 @@ from panodepth.device import choose_device, choose_dtype, has_fast_bfloat16
 from panodepth.errors import ConfigError
 from panodepth.inference.compiled import Compiled
 from panodepth.inference.gpu import graphed
+from panodepth.inference.graphs import Graphed
 from panodepth.inference.loading import load
 from panodepth.model import ModelOutput, load_model
 from panodepth.model.int8 import int8_works
@@ -102,14 +103,7 @@ def _int8_works(device: torch.device, precision: str) -> bool:
 
 def _graph(checkpoint: Path, device: torch.device, precision: str) -> Network:
     network = graphed(load(checkpoint, device=str(device), dtype=precision).model)
-
-    def run(image: Tensor) -> ModelOutput:
-        output = network(image)
-        if not network.active:
-            raise RuntimeError("no CUDA graph could be recorded")
-        return output
-
-    return run
+    return _unless_left(network, network, "no CUDA graph could be recorded")
 
 
 def _compile(checkpoint: Path, device: torch.device, precision: str) -> Network:
@@ -120,11 +114,16 @@ def _compile(checkpoint: Path, device: torch.device, precision: str) -> Network:
         return compiled(image, model.memory_for((image.shape[-2], image.shape[-1])))
 
     network: Network = graphed(model, compiled) if device.type == "cuda" else plainly
+    return _unless_left(network, compiled, "torch.compile failed")
+
+
+def _unless_left(network: Network, path: Graphed | Compiled, reason: str) -> Network:
+    """`network`, but a RuntimeError once `path` has given up and runs it plainly."""
 
     def run(image: Tensor) -> ModelOutput:
         output = network(image)
-        if not compiled.active:
-            raise RuntimeError("torch.compile failed")
+        if not path.active:
+            raise RuntimeError(reason)
         return output
 
     return run
