@@ -62,7 +62,7 @@ class Route:
 
     def is_default(self, device: torch.device, precision: str) -> bool:
         """Whether `panodepth predict` without options runs this."""
-        here = device == choose_device("auto") and device.type in self.default_on
+        here = device.type == choose_device("auto").type and device.type in self.default_on
         return here and precision == auto_precision(device)
 
 
