@@ -36,6 +36,18 @@ def test_one_sided_and_constant_inputs() -> None:
         assert torch.allclose(scale * (levels.float() - zero), x, atol=1e-6)
 
 
+@needs_int8
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_what_is_not_finite_shows(value: float) -> None:
+    """As NaN, in its picture alone; the predictor then says that the network returned NaN."""
+    layer, x = Int8Linear(torch.randn(8, 16), None), torch.randn(2, 30, 16)
+    x[1, 3, 4] = value
+    with torch.inference_mode():
+        for found in (layer(x), layer.gelu(x), layer.plus(x, torch.zeros(2, 30, 8))):
+            assert found[0].isfinite().all()
+            assert found[1].isnan().all()
+
+
 def test_input_stays() -> None:
     x = torch.randn(3, 4)
     before = x.clone()

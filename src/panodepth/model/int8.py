@@ -9,6 +9,7 @@ batch. Sums are whole numbers of 32 bits; what comes out has the input's precisi
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Iterator
 
 import torch
@@ -43,23 +44,23 @@ class Int8Linear(FusedLinear):
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (..., in); returns (..., out)."""
-        out = x.new_empty(*x.shape[:-1], self.outputs)
-        for chunk, place in _chunks(x, out):
-            place.copy_(self._product(chunk, "none"))
-        return out
+        return self._run(x, "none")
 
     def gelu(self, x: Tensor) -> Tensor:
         """GELU(x Wᵀ + b), exact (erf)."""
-        out = x.new_empty(*x.shape[:-1], self.outputs)
-        for chunk, place in _chunks(x, out):
-            place.copy_(self._product(chunk, "gelu"))
-        return out
+        return self._run(x, "gelu")
 
     def plus(self, x: Tensor, other: Tensor) -> Tensor:
         """other + x Wᵀ + b; other: (..., out)."""
-        out = other.clone()
+        out = other.clone(memory_format=torch.contiguous_format)
         for chunk, place in _chunks(x, out):
             place += self._product(chunk, "none")
+        return out
+
+    def _run(self, x: Tensor, following: str) -> Tensor:
+        out = x.new_empty(*x.shape[:-1], self.outputs)
+        for chunk, place in _chunks(x, out):
+            place.copy_(self._product(chunk, following))
         return out
 
     def _product(self, x: Tensor, following: str) -> Tensor:
@@ -72,8 +73,13 @@ class Int8Linear(FusedLinear):
 
 
 def quantise(x: Tensor) -> tuple[Tensor, float, int]:
-    """(n, m) floats as 8 bits: (levels uint8, scale, zero), x ≈ scale · (levels - zero)."""
+    """(n, m) floats as 8 bits: (levels uint8, scale, zero), x ≈ scale · (levels - zero).
+
+    The scale is NaN, and so is what is made of it, where x holds anything that is not finite.
+    """
     low, high = (float(value) for value in torch.aminmax(x))
+    if not math.isfinite(high - low):
+        return torch.zeros(x.shape, dtype=torch.uint8), math.nan, 0
     low, high = min(low, 0.0), max(high, 0.0)  # so that nought is a level
     scale = (high - low) / LEVELS or 1.0
     zero = round(-low / scale)
