@@ -86,6 +86,17 @@ def test_covered_pixels_are_the_frame_s_own_and_can_be_told(made: Made) -> None:
     assert (black.image[~coverage] == 0).all()
 
 
+def test_report_clears_what_a_killed_one_left(made: Made) -> None:
+    out = made.root / "out"
+    curate(frames(made, 1), PLAN, out, Options())
+    left = [out / f".{name}.0123abcd.tmp" for name in ("report.json", "report.html")]
+    for path in left:
+        path.touch()
+    write_report(out)
+    assert not any(path.exists() for path in left)
+    assert (out / "report.json").is_file()
+
+
 def test_many_processes_write_the_same_bytes(made: Made) -> None:
     source = frames(made)
     one, two = made.root / "one", made.root / "two"

@@ -46,6 +46,9 @@ def write_report(out: str | Path) -> dict[str, Any]:
     Raises InputError when a record is damaged, OutputError when the folder cannot be written.
     """
     folder = Path(out)
+    for name in (PAGE, NUMBERS, RUN_FILE):
+        for left in folder.glob(f".{name}.*.tmp"):  # by a process that was killed
+            left.unlink(missing_ok=True)
     numbers, sheets = _collect(folder)
     run = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
     write_whole(folder / NUMBERS, (json.dumps(numbers, indent=1) + "\n").encode())
