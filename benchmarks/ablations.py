@@ -6,7 +6,7 @@
 Each recipe of recipes/ablations differs from full.toml in one thing. All share one cache of
 rendered panoramas; the seed changes the initial weights, the order of the data and the
 augmentation. A run that was stopped goes on, a finished one is read from OUT/results. Scored on
-rendered panoramas of the validation seed and on folders (see `panodepth.training.validation`).
+rendered panoramas of the validation seed and on folders (see `panodepth.lab.training.validation`).
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from typing import Any
 import torch
 
 from panodepth.errors import ConfigError, PanodepthError
+from panodepth.lab.training.config import DataConfig, TrainConfig, load_config
+from panodepth.lab.training.rendered import RenderedSet
+from panodepth.lab.training.scores import Score, summarise
+from panodepth.lab.training.trainer import train
+from panodepth.lab.training.validation import model_predictor, validate
 from panodepth.model import load_model
-from panodepth.training.config import DataConfig, TrainConfig, load_config
-from panodepth.training.rendered import RenderedSet
-from panodepth.training.scores import Score, summarise
-from panodepth.training.trainer import train
-from panodepth.training.validation import model_predictor, validate
 
 RECIPES = Path(__file__).parents[1] / "recipes" / "ablations"
 BASE = "full"

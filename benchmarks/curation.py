@@ -24,17 +24,17 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from panodepth.curation.frame import Frame, Rejected, pinhole_from_fov
-from panodepth.curation.memory import keep_freed_memory
-from panodepth.curation.outpaint import Diffusion
-from panodepth.curation.pipeline import Options, curate
-from panodepth.curation.project import place
-from panodepth.curation.quality import Limits, measure, perceptual_hash
-from panodepth.curation.sources import FrameSource, open_frame_source
-from panodepth.curation.stages import Plan, Tools, curate_views
-from panodepth.curation.turns import yaw_pitch_roll
-from panodepth.data import Encoding
-from panodepth.data.shard_codec import encode
+from panodepth.lab.curation.frame import Frame, Rejected, pinhole_from_fov
+from panodepth.lab.curation.memory import keep_freed_memory
+from panodepth.lab.curation.outpaint import Diffusion
+from panodepth.lab.curation.pipeline import Options, curate
+from panodepth.lab.curation.project import place
+from panodepth.lab.curation.quality import Limits, measure, perceptual_hash
+from panodepth.lab.curation.sources import FrameSource, open_frame_source
+from panodepth.lab.curation.stages import Plan, Tools, curate_views
+from panodepth.lab.curation.turns import yaw_pitch_roll
+from panodepth.lab.data import Encoding
+from panodepth.lab.data.shard_codec import encode
 
 VIEW, SIZE = (480, 640), (512, 1024)
 

@@ -19,10 +19,10 @@ import cv2
 import numpy as np
 import torch
 
-from panodepth.evaluation.predictors import Predicted
-from panodepth.evaluation.protocol import PROTOCOLS
-from panodepth.evaluation.scoring import Compared, Extras, compare, measure
-from panodepth.sphere import erp_rays
+from panodepth.geometry import erp_rays
+from panodepth.lab.evaluation.protocol import PROTOCOLS
+from panodepth.lab.evaluation.run.predictors import Predicted
+from panodepth.lab.evaluation.scoring import Compared, Extras, compare, measure
 from panodepth.types import Panorama
 
 HEIGHT, WIDTH = 512, 1024

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from panodepth.erp import resize_erp
 from panodepth.export import WRITERS
+from panodepth.geometry.erp import resize_erp
 from panodepth.types import Prediction
 
 RUNS = 5
@@ -45,7 +45,7 @@ def main() -> None:
 
 def room(height: int, width: int) -> dict[str, np.ndarray]:
     """A rendered room: distance (H, W) float32, mask (H, W) bool, image (H, W, 3) uint8."""
-    from panodepth.scenes import render_batch  # loads torch, which would blur the memory
+    from panodepth.lab.worlds import render_batch  # loads torch, which would blur the memory
 
     rows = min(height, MAX_RENDERED_HEIGHT)
     scene = render_batch(1_000_000, [0], rows, rows * width // height, kind="indoor")

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 
 import panodepth
-from panodepth.scenes import render_batch
-from panodepth.scenes.furniture import WALL
+from panodepth.lab.worlds import render_batch
+from panodepth.lab.worlds.indoor.furniture import WALL
 
 SEED = 1_000_000  # validation worlds
 

@@ -19,8 +19,8 @@ from typing import TypeVar
 import numpy as np
 import torch
 
-from panodepth.inference.predictor import Predictor
 from panodepth.model import SphereViT, find_preset
+from panodepth.predict.torch_backend import Predictor
 from panodepth.types import FloatArray
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "baselines" / "fusion"))

@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor
 
-from panodepth import sphere
+from panodepth import geometry as sphere
 
 HEIGHT, WIDTH = 512, 1024
 

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from panodepth.deploy.onnx_file import OnnxOptions, build_onnx, write_onnx
-from panodepth.inference import load, load_onnx
-from panodepth.inference.loading import find_checkpoint
-from panodepth.inference.stages import BasePredictor, PredictOptions
+from panodepth.lab.worlds import render_batch
 from panodepth.model import load_model
-from panodepth.scenes import render_batch
+from panodepth.onnx.onnx_file import OnnxOptions, build_onnx, write_onnx
+from panodepth.predict import load, load_onnx
+from panodepth.predict.loading import find_checkpoint
+from panodepth.predict.predictor import BasePredictor, PredictOptions
 from panodepth.types import FloatArray
 
 ROOT = Path(__file__).parents[1]

@@ -5,7 +5,7 @@
 
 Renders one perspective frame and one panorama of each world (training seed), curates the frames
 once for each out-painter, trains recipes/ablations/full.toml on each set alone and measures on full
-rendered panoramas of the validation seed and on folders (`panodepth.training.validation`).
+rendered panoramas of the validation seed and on folders (`panodepth.lab.training.validation`).
 `panoramas` are those of the very worlds whose frame was kept. Loss is taken where a distance is
 real, never on out-painted pixels. Whatever is there is not done again: the same command goes on.
 """
@@ -35,15 +35,15 @@ from ablations import (
     write_table,
 )
 
-from panodepth.curation.outpaint import OUTPAINTERS
-from panodepth.curation.pipeline import Options, curate, records
-from panodepth.curation.report import write_report
-from panodepth.curation.sources import open_frame_source
-from panodepth.curation.stages import Plan as CurationPlan
 from panodepth.errors import PanodepthError
-from panodepth.training.commands import RenderJob, render_dataset
-from panodepth.training.config import load_config
-from panodepth.training.rgbd import ViewJob, render_rgbd
+from panodepth.lab.curation.outpaint import OUTPAINTERS
+from panodepth.lab.curation.pipeline import Options, curate, records
+from panodepth.lab.curation.report import write_report
+from panodepth.lab.curation.sources import open_frame_source
+from panodepth.lab.curation.stages import Plan as CurationPlan
+from panodepth.lab.training.commands import RenderJob, render_dataset
+from panodepth.lab.training.config import load_config
+from panodepth.lab.training.feed.rgbd import ViewJob, render_rgbd
 from panodepth.types import ByteArray
 
 BASE, PANORAMAS = "none", "panoramas"
@@ -119,8 +119,8 @@ def kept_worlds(shards: Path) -> list[str]:
 
 def picture(out: Path, size: tuple[int, int], lines: int) -> ByteArray:
     """Some worlds' samples of the rows side by side, and the distance that frames know."""
-    from panodepth.colour import colourise
-    from panodepth.data import load_resized, open_source
+    from panodepth.export.colour import colourise
+    from panodepth.lab.data import load_resized, open_source
 
     black, painted = (open_source("shards", out / name) for name in ("none", "diffuse"))
     whole = open_source("folder", out / PANORAMAS, split=out / "panoramas.txt")

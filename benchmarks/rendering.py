@@ -14,7 +14,7 @@ from multiprocessing import get_context
 
 import torch
 
-from panodepth.scenes import render_batch
+from panodepth.lab.worlds import render_batch
 
 SIZES = ((128, 256), (256, 512))
 BATCH = {"cpu": 16, "cuda": 64}

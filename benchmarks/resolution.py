@@ -11,7 +11,7 @@ import argparse
 import torch
 import torch.nn.functional as F
 
-from panodepth.scenes import render_batch
+from panodepth.lab.worlds import render_batch
 
 SEED = 1_000_000  # validation worlds
 HEIGHT = 256

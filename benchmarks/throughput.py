@@ -22,11 +22,11 @@ from PIL import Image
 from panodepth.errors import PanodepthError
 from panodepth.export import DEFAULT_FORMATS, WRITERS, parse_formats
 from panodepth.images import read_image
-from panodepth.inference import load, load_onnx
-from panodepth.inference.inputs import find_inputs
-from panodepth.inference.run import RunOptions, available_cores, predict_files
-from panodepth.inference.stages import BasePredictor, PredictOptions
-from panodepth.scenes import render_batch
+from panodepth.lab.worlds import render_batch
+from panodepth.predict import load, load_onnx
+from panodepth.predict.folder.inputs import find_inputs
+from panodepth.predict.folder.run import RunOptions, available_cores, predict_files
+from panodepth.predict.predictor import BasePredictor, PredictOptions
 
 HEIGHT, WIDTH = 512, 1024
 SCENES = 4  # rendered once and stored again and again under other names
@@ -64,9 +64,9 @@ def make_predictors(folder: Path, dtype: str) -> dict[str, BasePredictor]:
     if predictors["torch"].describe()["dtype"] != "float32":
         predictors["torch float32"] = load(dtype="float32")
     if importlib.util.find_spec("onnxruntime") is not None:
-        from panodepth.deploy.onnx_file import OnnxOptions, build_onnx, write_onnx
-        from panodepth.inference.loading import bundled_weights
         from panodepth.model import load_model
+        from panodepth.onnx.onnx_file import OnnxOptions, build_onnx, write_onnx
+        from panodepth.predict.loading import bundled_weights
 
         for label, int8 in (("onnx", False), ("onnx int8", True)):
             path = folder / f"{int8}.onnx"

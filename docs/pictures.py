@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 
 import panodepth
-from panodepth.colour import colourise
-from panodepth.scenes import render_batch
+from panodepth.export.colour import colourise
+from panodepth.lab.worlds import render_batch
 from panodepth.types import Prediction
 
 ROOT = Path(__file__).parents[1]

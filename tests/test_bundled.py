@@ -9,10 +9,10 @@ import pytest
 import torch
 
 import panodepth
-from panodepth.evaluation.align import median_scale
-from panodepth.evaluation.metrics import abs_rel
-from panodepth.scenes import render_batch
-from panodepth.scenes.furniture import WALL
+from panodepth.lab.evaluation.measures.align import median_scale
+from panodepth.lab.evaluation.measures.metrics import abs_rel
+from panodepth.lab.worlds import render_batch
+from panodepth.lab.worlds.indoor.furniture import WALL
 
 ROOT = Path(__file__).parents[1]
 WEIGHTS = ROOT / "src" / "panodepth" / "weights"

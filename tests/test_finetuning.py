@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from panodepth.lab.training.config import load_config
+from panodepth.lab.training.setup import build_network
+from panodepth.lab.training.validation import BUNDLED
 from panodepth.model import load_model
-from panodepth.training.config import load_config
-from panodepth.training.setup import build_network
-from panodepth.training.validation import BUNDLED
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "finetuning.md").read_text(encoding="utf-8")
@@ -54,7 +54,7 @@ def test_the_page_word_for_word(tmp_path):
             command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600
         )
         assert done.returncode == 0, f"{command}: {done.stderr}"
-        if "panodepth.training.validation" in command:
+        if "panodepth.lab.training.validation" in command:
             lines = [json.loads(x) for x in done.stdout.splitlines() if x.startswith("{")]
             scores.append({r["data"]: r["model"]["all"]["abs_rel"] for r in lines})
     before, after = scores

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from panodepth.training.config import load_config
+from panodepth.lab.training.config import load_config
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from panodepth.training.config import config_from_dict, load_config
+from panodepth.lab.training.config import config_from_dict, load_config
 
 ROOT = Path(__file__).parents[1]
 PAGES = ["training.md", "finetuning.md", "ablations.md"]

@@ -14,7 +14,7 @@ from icosahedron import own_resolution, view_intrinsics, view_rotations
 from merging import merge_views
 from networks import ViewNetwork, open_network
 
-from panodepth.sphere import erp_to_perspective
+from panodepth.geometry import erp_to_perspective
 
 
 class Predictor:

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from panodepth.sphere import intrinsics_from_fov, rotation_from_yaw_pitch_roll
+from panodepth.geometry import intrinsics_from_fov, rotation_from_yaw_pitch_roll
 
 FOV_DEG = 90.0
 # Corners: the two poles, and two rings of five at this latitude, half a step apart.

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from panodepth.sphere import perspective_to_erp
+from panodepth.geometry import perspective_to_erp
 
 LEAST = 1e-3  # weight at a view's very border, relative to its centre
 

@@ -28,12 +28,11 @@ from torch import Tensor
 
 from panodepth.device import choose_device
 from panodepth.errors import ConfigError, PanodepthError
-from panodepth.losses import Truth, anchor, log_alignment, masked_mean
-from panodepth.model import SphereViT, save_model
-from panodepth.scenes import ViewSpec, render_views
-from panodepth.training.augment import augment
-from panodepth.training.config import TrainConfig, load_config
-from panodepth.training.optim import (
+from panodepth.lab.losses import Truth, anchor, log_alignment, masked_mean
+from panodepth.lab.training.config import TrainConfig, load_config
+from panodepth.lab.training.feed.augment import augment
+from panodepth.lab.training.feed.samples import Batch
+from panodepth.lab.training.optimisation.optim import (
     MovingAverage,
     build_optimizer,
     flat_state,
@@ -41,14 +40,15 @@ from panodepth.training.optim import (
     load_flat_state,
     set_learning_rate,
 )
-from panodepth.training.samples import Batch
-from panodepth.training.setup import use_bf16
+from panodepth.lab.training.setup import use_bf16
+from panodepth.lab.worlds import ViewSpec, render_views
+from panodepth.model import SphereViT, save_model
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "ablations" / "full.toml"
 VIEWS = 2  # of each world: together as many pixels as its panorama
 MODEL_FILE, STATE_FILE, LOG_FILE = "model.safetensors", "state.safetensors", "log.jsonl"
 GRADIENT, ANCHOR, SKY = 0.5, 0.02, 0.2  # weights beside the distance term
-ANCHOR_TARGET = 2.0  # as in panodepth.losses
+ANCHOR_TARGET = 2.0  # as in panodepth.lab.losses
 SCALES = 3  # of the gradient term: 1, 2 and 4 pixels
 
 

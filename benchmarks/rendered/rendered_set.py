@@ -22,11 +22,11 @@ from PIL import Image
 from tqdm import tqdm
 
 from panodepth.errors import ConfigError, OutputError
-from panodepth.training.cache import scene_code
-from panodepth.training.commands import DATASET_FILE
-from panodepth.training.config import TEST_SEED, DataConfig
-from panodepth.training.files import write_whole
-from panodepth.training.rendered import RenderedPanorama, rendered_panoramas
+from panodepth.lab.training.commands import DATASET_FILE
+from panodepth.lab.training.config import TEST_SEED, DataConfig
+from panodepth.lab.training.feed.cache import scene_code
+from panodepth.lab.training.files import write_whole
+from panodepth.lab.training.rendered import RenderedPanorama, rendered_panoramas
 from panodepth.types import FloatArray
 
 COUNTS = {"indoor": 300, "outdoor": 200}

@@ -26,12 +26,12 @@ import rendered_set
 import torch
 
 from panodepth.errors import ConfigError, PanodepthError
+from panodepth.geometry import resize_erp
+from panodepth.lab.training.config import TEST_SEED
+from panodepth.lab.training.rendered import RenderedPanorama, score_panorama
+from panodepth.lab.training.scores import Score, summarise, table
+from panodepth.lab.training.validation import BUNDLED, run_network
 from panodepth.model import SphereViT, load_model
-from panodepth.sphere import resize_erp
-from panodepth.training.config import TEST_SEED
-from panodepth.training.rendered import RenderedPanorama, score_panorama
-from panodepth.training.scores import Score, summarise, table
-from panodepth.training.validation import BUNDLED, run_network
 from panodepth.types import FloatArray
 
 

@@ -57,8 +57,8 @@ def train_recipe(name: str) -> Callable[[Path], bool]:
     """Trains recipes/ablations/NAME.toml with its own seed; as benchmarks/ablations.py does."""
 
     def run(folder: Path) -> bool:
-        from panodepth.training.config import load_config
-        from panodepth.training.trainer import train
+        from panodepth.lab.training.config import load_config
+        from panodepth.lab.training.trainer import train
 
         settings = [f"run.out={json.dumps(str(folder))}", "run.tensorboard=false"]
         return train(load_config(RECIPES / f"{name}.toml", settings)).finished
@@ -150,8 +150,8 @@ def read_values(report: Path) -> list[dict[str, str]]:
 
 def markdown(reports: Mapping[str, tuple[Row, Path]]) -> str:
     """The table: one line a row, means over images; AbsRel with its 95 % bootstrap interval."""
-    from panodepth.evaluation.catalogue import MEASURES
-    from panodepth.evaluation.summary import statistic
+    from panodepth.lab.evaluation.report.catalogue import MEASURES
+    from panodepth.lab.evaluation.report.summary import statistic
 
     shown = [(MEASURES[key], group) for key, groups in COLUMNS.items() for group in groups]
     heads = [f"{m.label}{group and ', ' + group} {m.arrow}" for m, group in shown]

@@ -16,11 +16,11 @@ __all__ = ["PanodepthError", "Prediction", "__version__", "load"]
 
 if TYPE_CHECKING:
     from panodepth.errors import PanodepthError
-    from panodepth.inference import load
+    from panodepth.predict import load
     from panodepth.types import Prediction
 
 _HOMES = {
-    "load": "panodepth.inference",
+    "load": "panodepth.predict",
     "Prediction": "panodepth.types",
     "PanodepthError": "panodepth.errors",
 }

@@ -15,10 +15,10 @@ import train
 from fusion import Predictor
 
 from panodepth.errors import ConfigError
-from panodepth.evaluation.predictors import load_file
-from panodepth.losses import Truth
-from panodepth.sphere import erp_rays, perspective_rays
-from panodepth.training.config import load_config
+from panodepth.geometry import erp_rays, perspective_rays
+from panodepth.lab.evaluation.run.predictors import load_file
+from panodepth.lab.losses import Truth
+from panodepth.lab.training.config import load_config
 from panodepth.types import Panorama
 
 ROOM = torch.tensor([2.0, 1.5, 3.0])

@@ -90,5 +90,5 @@ def small_bands(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that even small panoramas take several bands."""
     for module in ("export.points", "export.rasters", "erp.points"):
         monkeypatch.setattr(f"panodepth.{module}.BAND_PIXELS", 900)
-    monkeypatch.setattr("panodepth.export.triangles.BAND_CELLS", 900)
-    monkeypatch.setattr("panodepth.colour._BLOCK_PIXELS", 900)
+    monkeypatch.setattr("panodepth.export.meshes.triangles.BAND_CELLS", 900)
+    monkeypatch.setattr("panodepth.export.colour._BLOCK_PIXELS", 900)

@@ -9,8 +9,8 @@ import numpy as np
 import OpenEXR
 import pytest
 
-from panodepth.export import deflate
-from panodepth.export.exr import ZIP_ROWS, write_exr
+from panodepth.export.rasters import deflate
+from panodepth.export.rasters.exr import ZIP_ROWS, write_exr
 
 ATTRIBUTES = {"unit": "m", "scale": 1.0, "panodepth": '{"a": 1}'}
 SIZES = [(1, 1), (1, 5), (15, 8), (16, 30), (17, 33), (64, 128), (100, 50)]

@@ -11,9 +11,9 @@ import numpy as np
 import OpenEXR
 import pytest
 
-from panodepth.colour import NO_SURFACE, colourise, distance_range, distance_table
-from panodepth.erp import axis_angles, distance_to_normals, normal_bands
 from panodepth.export import save
+from panodepth.export.colour import NO_SURFACE, colourise, distance_range, distance_table
+from panodepth.geometry.erp import axis_angles, distance_to_normals, normal_bands
 from panodepth.images import srgb_to_linear
 from panodepth.types import Prediction
 

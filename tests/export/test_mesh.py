@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from panodepth.errors import OutputError
 from panodepth.export import save
-from panodepth.export.mesh import build_mesh, write_mesh
+from panodepth.export.meshes.mesh import build_mesh, write_mesh
 from panodepth.types import Prediction
 
 

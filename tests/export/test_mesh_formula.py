@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from panodepth.erp import distance_to_points
-from panodepth.export import mesh
+from panodepth.export.meshes import mesh
+from panodepth.geometry.erp import distance_to_points
 from panodepth.types import Prediction
 
 pytestmark = pytest.mark.usefixtures("small_bands")

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from panodepth.export import deflate
-from panodepth.export.png import write_png
+from panodepth.export.rasters import deflate
+from panodepth.export.rasters.png import write_png
 
 
 @pytest.fixture(params=["ISA-L", "zlib"])

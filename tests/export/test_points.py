@@ -14,7 +14,7 @@ import trimesh
 
 from panodepth.errors import OutputError
 from panodepth.export import save
-from panodepth.export.points import grid_points, write_ply, write_points_glb
+from panodepth.export.clouds.points import grid_points, write_ply, write_points_glb
 from panodepth.types import Prediction
 
 
@@ -53,7 +53,7 @@ def test_ply_in_bands_is_the_same_file(
     max_points: int, room: Prediction, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_ply(room, tmp_path / "whole.ply", max_points=max_points)
-    monkeypatch.setattr("panodepth.export.points.BAND_PIXELS", 3 * room.mask.shape[1])
+    monkeypatch.setattr("panodepth.export.clouds.points.BAND_PIXELS", 3 * room.mask.shape[1])
     write_ply(room, tmp_path / "bands.ply", max_points=max_points)
     assert (tmp_path / "bands.ply").read_bytes() == (tmp_path / "whole.ply").read_bytes()
 

@@ -14,8 +14,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from panodepth.colour import NO_SURFACE
 from panodepth.export import save
+from panodepth.export.colour import NO_SURFACE
 from panodepth.types import Prediction
 
 

@@ -13,8 +13,9 @@ from torch import Tensor
 
 import panodepth
 from panodepth.errors import ConfigError
-from panodepth.model import SphereViT, prepare
-from panodepth.model.int8 import Int8Linear, int8_works, quantise
+from panodepth.model import SphereViT
+from panodepth.model.fast import prepare
+from panodepth.model.fast.int8 import Int8Linear, int8_works, quantise
 
 Build = Callable[..., SphereViT]
 BFLOAT16 = torch.bfloat16

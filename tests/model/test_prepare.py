@@ -15,17 +15,16 @@ import panodepth
 from panodepth.errors import ModelError
 from panodepth.model import (
     SphereViT,
-    attention,
     decoder,
     load_model,
     load_prepared,
-    prepare,
     save_model,
     scale_invariant_distance,
 )
 from panodepth.model.backbone import Block
-from panodepth.model.int8 import int8_works
-from panodepth.model.packed import PackedLinear, packing_works
+from panodepth.model.fast import attention, prepare
+from panodepth.model.fast.int8 import int8_works
+from panodepth.model.fast.packed import PackedLinear, packing_works
 
 Build = Callable[..., SphereViT]
 BFLOAT16 = torch.bfloat16

@@ -12,10 +12,10 @@ import torch
 from safetensors.torch import save_file
 
 from panodepth.device import cpu_has_bfloat16
-from panodepth.inference import load
 from panodepth.model import PRESETS, SphereViT, scale_invariant_distance
 from panodepth.model.checkpoint import released_keys
-from panodepth.model.int8 import int8_works
+from panodepth.model.fast.int8 import int8_works
+from panodepth.predict import load
 
 HERE = Path(__file__).parent
 LIMIT = 5e-6

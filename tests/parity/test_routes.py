@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from panodepth.bench.routes import ROUTES, default_precisions
-from panodepth.deploy.onnx_file import OnnxOptions, build_onnx, write_onnx
 from panodepth.device import choose_device
-from panodepth.inference import load_onnx
+from panodepth.lab.bench.routes import ROUTES, default_precisions
 from panodepth.model import load_model, scale_invariant_distance
+from panodepth.onnx.onnx_file import OnnxOptions, build_onnx, write_onnx
+from panodepth.predict import load_onnx
 
 LIMIT = {"float32": 1e-5, "bfloat16": 0.005, "float16": 0.005, "int8": 0.02}  # mean relative
 CPU = torch.device("cpu")

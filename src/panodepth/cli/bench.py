@@ -38,7 +38,7 @@ def bench(
     as_json: AsJson = False,
 ) -> None:
     """Measure this machine's ceilings, and every way to run the network against them."""
-    from panodepth.bench.command import Options, main, names_in, numbers_in
+    from panodepth.lab.bench.command import Options, main, names_in, numbers_in
 
     options = Options(
         presets=names_in(preset),

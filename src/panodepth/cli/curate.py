@@ -63,8 +63,8 @@ def curate(
 ) -> None:
     """Turn perspective RGB-D into panoramic training shards; goes on where it left off."""
     shape = parse_size(size)
-    from panodepth.curation.command import Request, prepare
-    from panodepth.curation.outpainters.settings import PaintSettings
+    from panodepth.lab.curation.command import Request, prepare
+    from panodepth.lab.curation.outpainters.settings import PaintSettings
 
     painting = PaintSettings(
         model=paint_model,

@@ -63,12 +63,17 @@ def evaluate(
 
     from tqdm import tqdm
 
-    from panodepth.evaluation import command
-    from panodepth.evaluation.choice import choose_predictor, parse_options, parse_part, stamp
-    from panodepth.evaluation.datasets import open_datasets
-    from panodepth.evaluation.protocol import find_protocol
-    from panodepth.evaluation.runner import Run, tasks
-    from panodepth.evaluation.scoring import Extras
+    from panodepth.lab.evaluation import command
+    from panodepth.lab.evaluation.protocol import find_protocol
+    from panodepth.lab.evaluation.run.choice import (
+        choose_predictor,
+        parse_options,
+        parse_part,
+        stamp,
+    )
+    from panodepth.lab.evaluation.run.datasets import open_datasets
+    from panodepth.lab.evaluation.run.runner import Run, tasks
+    from panodepth.lab.evaluation.scoring import Extras
 
     chosen_protocol = find_protocol(protocol)
     network_size = None if size is None else parse_size(size)
@@ -77,8 +82,8 @@ def evaluate(
         raise ConfigError("give --data NAME=DIR, e.g. --data stanford2d3d=/data/2D3DS")
     datasets = tuple(open_datasets(data, chosen_protocol, split))
 
-    from panodepth.inference import load
-    from panodepth.inference.loading import find_checkpoint
+    from panodepth.predict import load
+    from panodepth.predict.loading import find_checkpoint
 
     load_model = partial(load, predictor, device=device, dtype=dtype, size=network_size)
     chosen = choose_predictor(predictor, load_model, datasets, parse_options(option))

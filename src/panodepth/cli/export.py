@@ -39,14 +39,14 @@ def export(
         raise ConfigError(f"unknown --image {image!r}: use float or uint8")
     chosen_size = None if size is None else parse_size(size)
     try:
-        from panodepth.deploy import onnx_file
+        from panodepth.onnx import onnx_file
     except ImportError as error:
         if not (error.name or "").startswith("onnx"):
             raise
         raise ModelError('export needs onnx: pip install "panodepth[onnx]"') from None
 
-    from panodepth.inference.loading import find_checkpoint
     from panodepth.model import load_model
+    from panodepth.predict.loading import find_checkpoint
 
     name, path = find_checkpoint(model)
     options = onnx_file.OnnxOptions(

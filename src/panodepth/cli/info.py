@@ -26,7 +26,7 @@ def info(
     import torch
 
     from panodepth.device import choose_device, choose_dtype, device_name
-    from panodepth.inference import load
+    from panodepth.predict import load
 
     chosen = choose_device(device)
     facts: dict[str, Any] = {

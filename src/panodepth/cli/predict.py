@@ -28,8 +28,8 @@ from panodepth.cli.options import (
 from panodepth.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
-    from panodepth.inference.run import FileResult
-    from panodepth.inference.stages import BasePredictor
+    from panodepth.predict.folder.run import FileResult
+    from panodepth.predict.predictor import BasePredictor
 
 DEFAULT_FORMATS = "npz,preview,ply"
 
@@ -87,8 +87,8 @@ def predict(
     network_size = None if size is None else parse_size(size)
 
     from panodepth.export import parse_formats
-    from panodepth.inference.inputs import find_inputs
-    from panodepth.inference.run import (
+    from panodepth.predict.folder.inputs import find_inputs
+    from panodepth.predict.folder.run import (
         FileResult,
         RunOptions,
         check_output_folder,
@@ -125,11 +125,11 @@ def predict(
     if pending:
         predictor: BasePredictor
         if use_onnx:
-            from panodepth.inference import load_onnx
+            from panodepth.predict import load_onnx
 
             predictor = load_onnx(model, device=device, size=network_size)
         else:
-            from panodepth.inference import load
+            from panodepth.predict import load
 
             predictor = load(model, device=device, dtype=dtype, size=network_size, compile=compile)
         summary |= predictor.describe()

@@ -50,12 +50,12 @@ def render(
 
         try:
             if views:
-                from panodepth.training.rgbd import ViewJob, render_rgbd
+                from panodepth.lab.training.feed.rgbd import ViewJob, render_rgbd
 
                 frames = ViewJob(count, views, fov, shape, seed, first, kind, move)
                 files = render_rgbd(frames, out, on_done=advance)
             else:
-                from panodepth.training.commands import RenderJob, render_dataset
+                from panodepth.lab.training.commands import RenderJob, render_dataset
 
                 job = RenderJob(count=count, seed=seed, size=shape, kind=kind, first=first)
                 files = render_dataset(job, out, on_done=advance)

@@ -28,11 +28,11 @@ def train(
     ] = None,
 ) -> None:
     """Train from a recipe; goes on where run.out left off. Many GPUs: accelerate launch."""
-    from panodepth.training.commands import prepare_recipe
+    from panodepth.lab.training.commands import prepare_recipe
 
     start = None
     if init is not None:
-        from panodepth.inference.loading import find_checkpoint
+        from panodepth.predict.loading import find_checkpoint
 
         start = find_checkpoint(init)[1]
     run = prepare_recipe(recipe, settings, cache=cache, init=start)

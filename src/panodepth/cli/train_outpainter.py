@@ -22,7 +22,7 @@ def train_outpainter(
 
     The result, run.out/lora.safetensors, is for `panodepth curate --outpainter NAME --lora FILE`.
     """
-    from panodepth.training.outpainter.loop import train_outpainter as prepare
+    from panodepth.lab.training.outpainter.loop import train_outpainter as prepare
 
     run = prepare(recipe, settings)
     run_training(run)

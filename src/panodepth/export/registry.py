@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Protocol
 
 from panodepth.errors import OutputError
-from panodepth.export import mesh, points, rasters
+from panodepth.export.clouds import points
+from panodepth.export.meshes import mesh
+from panodepth.export.rasters import rasters
 from panodepth.types import Prediction
 
 

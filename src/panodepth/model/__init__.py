@@ -2,8 +2,8 @@
 
 from panodepth.model.checkpoint import load_model, save_model
 from panodepth.model.config import PATCH, PRESETS, ModelConfig, find_preset
+from panodepth.model.fast.prepare import load_prepared, prepare
 from panodepth.model.initialisation import InitReport, initialise
-from panodepth.model.prepare import load_prepared, prepare
 from panodepth.model.spherevit import ModelOutput, SphereViT, scale_invariant_distance
 
 __all__ = [

@@ -12,11 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from panodepth.model.attention import attend
 from panodepth.model.config import PATCH, ModelConfig
 from panodepth.model.embedding import GreatCircleBias
+from panodepth.model.fast.attention import attend
+from panodepth.model.fast.packed import add_to, gelu_of
 from panodepth.model.layers import ChannelNorm, SphereConv2d, resize_bilinear
-from panodepth.model.packed import add_to, gelu_of
 
 CONV_CELL = 16  # pixels per token and axis that the conv stem works at, so that it can halve
 

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from panodepth.errors import InputError, ModelError
-from panodepth.model.attention import attend
 from panodepth.model.backbone import Backbone, Block
 from panodepth.model.config import PATCH, ModelConfig
 from panodepth.model.decoder import Decoder, Head
 from panodepth.model.embedding import GreatCircleBias, bias_basis, sphere_embedding
-from panodepth.model.memory import MemoryCache
-from panodepth.model.packed import add_to, gelu_of
+from panodepth.model.fast.attention import attend
+from panodepth.model.fast.memory import MemoryCache
+from panodepth.model.fast.packed import add_to, gelu_of
 
 IMAGE_MEAN = (0.485, 0.456, 0.406)  # ImageNet, sRGB-coded
 IMAGE_STD = (0.229, 0.224, 0.225)

@@ -1,0 +1,1 @@
+"""Coloured point clouds."""

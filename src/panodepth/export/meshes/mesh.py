@@ -1,0 +1,157 @@
+"""A textured mesh of the whole sphere: closed over the seam and the poles, cut at depth edges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from panodepth.errors import OutputError
+from panodepth.export.clouds.points import chosen, every, grid_points
+from panodepth.export.meshes.glb import ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER, TRIANGLES, Glb
+from panodepth.export.meshes.triangles import Limits, Vertices, triangulate
+from panodepth.export.metadata import GLTF_FRAME, metadata
+from panodepth.types import Prediction
+
+MAX_MESH_COLUMNS = 1100  # vertices round the equator; the network's own 1092 columns are kept
+MAX_TEXTURE_WIDTH = 4096  # [px]
+JPEG_QUALITY = 92
+# A triangle is cut when its far corner is this much farther than its near one ...
+EDGE_RATIO = 1.06
+# ... and it is seen at a more grazing angle [deg from its normal] than floors and walls are,
+GRAZING_ANGLE_DEG = 84.0
+# or, at any angle, when the ratio is this large: on coarse grids an edge looks no steeper.
+SURE_EDGE_RATIO = 1.5
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """Triangles in the house frame; seen from the camera their corners run counterclockwise.
+
+    positions: (N, 3) float32, unit as the distance. uv: (N, 2) float32, (0, 0) = the texture's top
+    left corner; u runs past 1 where a triangle crosses the seam. faces: (M, 3) uint32.
+    stride: pixels between neighbouring vertices.
+    """
+
+    positions: npt.NDArray[np.float32]
+    uv: npt.NDArray[np.float32]
+    faces: npt.NDArray[np.uint32]
+    stride: int
+
+
+def write_mesh(
+    prediction: Prediction,
+    path: Path,
+    *,
+    max_columns: int = MAX_MESH_COLUMNS,
+    max_texture_width: int = MAX_TEXTURE_WIDTH,
+) -> list[Path]:
+    """Binary glTF: one triangle mesh with the panorama as an embedded JPEG texture."""
+    mesh = build_mesh(prediction, max_columns=max_columns)
+    if not len(mesh.faces):
+        raise OutputError(f"{path}: no three neighbouring pixels are valid, so there is no mesh")
+    meta = metadata(prediction, "surface", frame=GLTF_FRAME, stride=mesh.stride)
+    glb = Glb("panorama", meta)
+    attributes = {
+        "POSITION": glb.positions(mesh.positions),
+        "TEXCOORD_0": glb.accessor(mesh.uv, view={"target": ARRAY_BUFFER}),
+    }
+    corners = mesh.faces.reshape(-1, 1)
+    primitive = {
+        "attributes": attributes,
+        "indices": glb.accessor(corners, view={"target": ELEMENT_ARRAY_BUFFER}),
+        "material": glb.photograph(_jpeg(prediction.image, max_texture_width)),
+        "mode": TRIANGLES,
+    }
+    glb.write(path, primitive)
+    return [path]
+
+
+def build_mesh(
+    prediction: Prediction,
+    *,
+    max_columns: int = MAX_MESH_COLUMNS,
+    edge_ratio: float = EDGE_RATIO,
+    grazing_angle_deg: float = GRAZING_ANGLE_DEG,
+) -> Mesh:
+    """The mesh of the valid pixels, one vertex for every stride-th pixel in both axes.
+
+    The first column of vertices is there twice, with u and with u + 1, so that the texture runs on
+    over the seam. Each pole is one point at the mean distance of its row, repeated for each sector
+    with a u of its own. A triangle is left out when a corner is masked, or when the ratio of its
+    largest to its smallest distance exceeds `edge_ratio` and the ray meets it at more than
+    `grazing_angle_deg` from its normal (or the ratio SURE_EDGE_RATIO): then it spans a depth edge,
+    and is no floor seen far off.
+    """
+    height, width = prediction.distance.shape
+    stride = max(1, -(-width // max_columns))
+    thin = every(height, stride), every(width, stride)
+    rows, columns = np.arange(height)[thin[0]], np.arange(width)[thin[1]]
+    points = _closed(grid_points(prediction, *thin))
+    distance, mask = _closed(prediction.distance[thin]), _closed(prediction.mask[thin])
+    u = (np.append(columns, columns[0]) + 0.5) / width
+    u[-1] += 1
+    uv = np.empty((*distance.shape, 2), np.float32)
+    uv[..., 0], uv[..., 1] = u, ((rows + 0.5) / height)[:, None]
+
+    poles = [_pole(distance[row], mask[row], u, float(row != 0)) for row in (0, -1)]
+    vertices = Vertices(
+        np.concatenate([points.reshape(-1, 3), *(p.positions for p in poles)]),
+        np.concatenate([distance.ravel(), *(p.lengths for p in poles)]),
+        np.concatenate([mask.ravel(), *(p.valid for p in poles)]),
+    )
+    texture = np.concatenate([uv.reshape(-1, 2), *(p.uv for p in poles)])
+    limits = Limits(edge_ratio, SURE_EDGE_RATIO, grazing_angle_deg)
+    faces, used = triangulate(vertices, distance.shape, limits)
+    return Mesh(chosen(vertices.positions, used), chosen(texture, used), faces, stride)
+
+
+def _closed(grid: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """A grid (h, w, ...) with its first column once more behind the last."""
+    return np.concatenate([grid, grid[:, :1]], axis=1)
+
+
+@dataclass(frozen=True)
+class _Pole:
+    """One pole as one vertex for each sector: the same point, each with its own u."""
+
+    positions: npt.NDArray[np.float32]
+    uv: npt.NDArray[np.float32]
+    lengths: npt.NDArray[np.float32]
+    valid: npt.NDArray[np.bool_]
+
+
+def _pole(
+    distance: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_], u: npt.NDArray[Any], v: float
+) -> _Pole:
+    """The pole beyond one (w + 1,) row of the grid; v: 0 at the top, 1 at the bottom."""
+    sectors = len(u) - 1
+    inside = mask[:-1]
+    length = np.float32(distance[:-1][inside].mean() if inside.any() else 1)
+    position = np.array([0, (2 * v - 1) * length, 0], np.float32)
+    return _Pole(
+        np.tile(position, (sectors, 1)),
+        np.stack([(u[:-1] + u[1:]) / 2, np.full(sectors, v)], axis=-1).astype(np.float32),
+        np.full(sectors, length),
+        np.full(sectors, inside.any()),
+    )
+
+
+def _jpeg(image: npt.NDArray[np.uint8], max_width: int) -> bytes:
+    """The panorama as a JPEG file, at its own size or reduced to `max_width` [px]."""
+    import cv2
+
+    height, width = image.shape[:2]
+    swap = cv2.COLOR_RGB2BGR
+    if width > max_width:
+        size = (max_width, max(1, round(height * max_width / width)))
+        bgr = cv2.cvtColor(cv2.resize(image, size, interpolation=cv2.INTER_AREA), swap)
+    else:
+        bgr = cv2.cvtColor(image, swap)
+    done, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    if not done:
+        raise OSError("JPEG encoding failed")
+    return bytes(encoded)

@@ -1,0 +1,1 @@
+"""Pictures on the panorama's own grid: PNG, EXR, TIFF, npz."""

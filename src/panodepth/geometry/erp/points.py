@@ -1,0 +1,208 @@
+"""Distance to points and to normals, closed over the seam and the poles.
+
+The normals are those of `geometry.points`, but worked out in the frame of each pixel's own ray r,
+east e and south s. There the rays of the neighbours are constants per row, and the vertical tangent
+has no e: half the work, in bands of rows that stay in the cache.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from panodepth.geometry.erp.grid import axis_angles
+from panodepth.geometry.erp.resizing import half_turn
+
+Array = npt.NDArray[np.floating[Any]]
+
+BAND_PIXELS = 1 << 15  # worked on at a time: a dozen arrays of them about fill a core's cache
+
+
+def distance_to_points(distance: Array) -> Array:
+    """(H, W) ERP distance to (H, W, 3) points in the camera frame; same unit and dtype."""
+    lon, lat = axis_angles(*distance.shape)
+    return lonlat_points(distance, lon, lat)
+
+
+def lonlat_points(distance: Array, lon: npt.NDArray[Any], lat: npt.NDArray[Any]) -> Array:
+    """(h, w, 3) points of the pixels at longitudes (w,) and latitudes (h,) [rad], in their unit."""
+    dtype = distance.dtype
+    points = np.empty((*distance.shape, 3), dtype)
+    level = distance * np.cos(lat).astype(dtype)[:, None]
+    np.multiply(level, np.sin(lon).astype(dtype), out=points[..., 0])
+    np.multiply(distance, np.sin(lat).astype(dtype)[:, None], out=points[..., 1])
+    np.multiply(level, np.cos(lon).astype(dtype), out=points[..., 2])
+    return points
+
+
+def point_bands(
+    distance: Array, lon: npt.NDArray[Any], lat: npt.NDArray[Any], rows_at_once: int
+) -> Iterator[tuple[slice, Array]]:
+    """The points of `lonlat_points` band by band: some of the h rows, and (3, rows, w) x, y, z.
+
+    Each array is overwritten by the next: fresh memory costs more than the arithmetic.
+    """
+    dtype = distance.dtype
+    cos_lon, sin_lon = np.cos(lon).astype(dtype), np.sin(lon).astype(dtype)
+    cos_lat, sin_lat = np.cos(lat).astype(dtype)[:, None], np.sin(lat).astype(dtype)[:, None]
+    planes = np.empty((3, min(rows_at_once, len(lat)), len(lon)), dtype)
+    for top in range(0, len(lat), rows_at_once):
+        rows = slice(top, min(top + rows_at_once, len(lat)))
+        x, y, z = out = planes[:, : rows.stop - top]
+        np.multiply(distance[rows], cos_lat[rows], out=x)  # its level part
+        np.multiply(x, cos_lon, out=z)
+        np.multiply(x, sin_lon, out=x)
+        np.multiply(distance[rows], sin_lat[rows], out=y)
+        yield rows, out
+
+
+def distance_to_normals(distance: Array) -> Array:
+    """(H, W) float32 or float64 ERP distance, finite and > 0, to (H, W, 3) unit normals.
+
+    They face the camera (normal · ray < 0); 0 where neighbours give none, as in one row. See
+    `geometry.points_to_normals` for what they are. With an odd W, what lies beyond the poles is the
+    mean of two distances there, not of two points.
+    """
+    normals = np.empty((*distance.shape, 3), distance.dtype)
+    for _ in _filled_bands(distance, lambda rows: normals[rows].transpose(2, 0, 1)):
+        pass
+    return normals
+
+
+def normal_bands(distance: Array) -> Iterator[tuple[slice, Array]]:
+    """The normals of `distance_to_normals` band by band: rows from the top, and (3, h, W).
+
+    Each array is the caller's to keep or change.
+    """
+    width, dtype = distance.shape[1], distance.dtype
+    return _filled_bands(distance, lambda rows: np.empty((3, rows.stop - rows.start, width), dtype))
+
+
+def _filled_bands(
+    distance: Array, place: Callable[[slice], Array]
+) -> Iterator[tuple[slice, Array]]:
+    """Work out the normals of some rows at a time; place: gives them their (3, h, W) array."""
+    height, width = distance.shape
+    lon, lat = axis_angles(height, width)
+    beyond = half_turn(distance[:1]), half_turn(distance[-1:])  # the poles
+    cos_lon, sin_lon = np.cos(lon).astype(distance.dtype), np.sin(lon).astype(distance.dtype)
+    for start, stop, step in row_bands(height, width, max(1, BAND_PIXELS // width)):
+        out = place(slice(start, stop))
+        above = distance[start - 1 : start] if start else beyond[0]
+        below = distance[stop : stop + 1] if stop < height else beyond[1]
+        padded = np.concatenate([above, distance[start:stop], below])
+        local = _band(padded, lat[start:stop], step, math.pi / height)
+        _to_world(local, lat[start:stop], cos_lon, sin_lon, out)
+        yield slice(start, stop), out
+
+
+def row_bands(height: int, width: int, rows_at_once: int) -> list[tuple[int, int, int]]:
+    """(first row, end row, column step): the power of two nearest to 1 / cos lat, at most W / 4."""
+    bands: list[tuple[int, int, int]] = []
+    for row in range(height):
+        ratio = 1 / math.sin(math.pi * (row + 0.5) / height)
+        step = max(1, min(2 ** round(math.log2(ratio)), width // 4))
+        if bands and bands[-1][2] == step and row - bands[-1][0] < rows_at_once:
+            bands[-1] = (bands[-1][0], row + 1, step)
+        else:
+            bands.append((row, row + 1, step))
+    return bands
+
+
+def _band(
+    padded: Array, lat: npt.NDArray[Any], step: int, down_rad: float
+) -> tuple[Array, Array, Array]:
+    """Normals, not yet of unit length, along e, s and r, each (rows, W).
+
+    padded: (rows + 2, W). Everything is in units of the pixel's own distance, so that neither tiny
+    nor huge distances leave the range of float32. r' of a neighbour is (1 − less) r ± east e +
+    south s to the sides, and (1 − less_down) r ± sin(down_rad) s above and below.
+    """
+    dtype = padded.dtype
+    half_sine = math.sin(step * math.pi / padded.shape[1])
+    less = (2 * np.cos(lat) ** 2 * half_sine**2)[:, None].astype(dtype)
+    south = (2 * np.cos(lat) * np.sin(lat) * half_sine**2)[:, None].astype(dtype)
+    east = (np.cos(lat) * math.sin(step * 2 * math.pi / padded.shape[1]))[:, None].astype(dtype)
+    less_down = np.asarray(2 * math.sin(down_rad / 2) ** 2, dtype)
+
+    centre = padded[1:-1]
+    inverse = 1 / centre
+    side = (np.roll(centre, -step, 1), np.roll(centre, step, 1))
+    across_r, across_sum, across_difference = _tangent(side, centre, inverse, less)
+    down_r, down_s, _ = _tangent((padded[2:], padded[:-2]), centre, inverse, less_down)
+    across_e, across_s = across_sum * east, across_difference * south
+    down_s *= math.sin(down_rad)
+    # normal = down × across
+    normal_e = down_s * across_r
+    normal_e -= down_r * across_s
+    down_r *= across_e
+    down_s *= across_e
+    return normal_e, down_r, np.negative(down_s, out=down_s)
+
+
+def _tangent(
+    neighbours: tuple[Array, Array], centre: Array, inverse: Array, less: Array
+) -> tuple[Array, Array, Array]:
+    """The blend of both one-sided differences, in units of the pixel's distance, (rows, W) each.
+
+    Returns its part along r, and the sum and difference of the weighted distances, which the
+    neighbours' rays turn into its parts across r. Weights: the inverse fourth power of a
+    difference's length, up to a common factor.
+    """
+    ahead = (neighbours[0] - centre) * inverse  # less 1: exact where the neighbour is close
+    behind = (neighbours[1] - centre) * inverse
+    ahead_far, behind_far = ahead + 1, behind + 1
+    ahead_square = ahead * ahead
+    ahead_square += (2 * less) * ahead_far
+    behind_square = behind * behind
+    behind_square += (2 * less) * behind_far
+    behind_square += ahead_square
+    share = np.divide(ahead_square, behind_square, out=ahead_square)
+    rest = 1 - share
+    rest *= rest
+    share *= share
+    ahead *= rest
+    behind *= share
+    ahead -= behind
+    rest *= ahead_far
+    share *= behind_far
+    difference = rest - share
+    rest += share
+    ahead -= less * difference
+    return ahead, rest, difference
+
+
+def _to_world(
+    local: tuple[Array, Array, Array],
+    lat: npt.NDArray[Any],
+    cos_lon: Array,
+    sin_lon: Array,
+    out: Array,
+) -> None:
+    """Bring normals along e, s and r to unit length and into the camera frame; out (3, rows, W)."""
+    normal_e, normal_s, normal_r = local
+    length = normal_e * normal_e
+    length += normal_s * normal_s
+    length += normal_r * normal_r
+    np.sqrt(length, out=length)
+    if not length.all():  # no tangents, as in a single row
+        length[length == 0] = np.inf
+    for part in local:
+        part /= length
+    cos_lat = np.cos(lat)[:, None].astype(out.dtype)
+    sin_lat = np.sin(lat)[:, None].astype(out.dtype)
+    level = normal_r * cos_lat
+    level -= normal_s * sin_lat
+    normal_s *= cos_lat
+    normal_r *= sin_lat
+    np.add(normal_s, normal_r, out=out[1])
+    x = normal_e * cos_lon
+    x += level * sin_lon
+    out[0] = x
+    level *= cos_lon
+    normal_e *= sin_lon
+    np.subtract(level, normal_e, out=out[2])

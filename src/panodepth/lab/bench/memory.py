@@ -1,0 +1,111 @@
+"""Peak memory of loading a network and predicting once, in a process of its own.
+
+`python -m panodepth.lab.bench.memory CHECKPOINT ROUTE PRECISION DEVICE BATCH HEIGHT WIDTH` is that
+process; it prints one line of JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+TIMEOUT_S = 1800
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes, each the highest until then: before anything is loaded, after loading, after one
+    prediction. On CUDA what torch holds there, elsewhere the whole process's resident memory.
+    """
+
+    start: int
+    loaded: int
+    peak: int
+
+
+@dataclass(frozen=True)
+class MemoryJob:
+    """What the process is to load and run: see `Route.build`; batch: images of `size` (h, w)."""
+
+    checkpoint: Path
+    route: str
+    precision: str
+    device: torch.device
+    batch: int
+    size: tuple[int, int]
+
+
+def measure_memory(job: MemoryJob) -> Memory:
+    """Run the job in a fresh process. Raises RuntimeError, one line, when it fails."""
+    words = [job.checkpoint, job.route, job.precision, job.device, job.batch, *job.size]
+    command = [sys.executable, "-m", "panodepth.lab.bench.memory", *map(str, words)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        raise RuntimeError(f"no result within {TIMEOUT_S} s") from None
+    if done.returncode < 0:
+        raise RuntimeError(f"ended by signal {-done.returncode} (9: out of memory, most likely)")
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or ["no message"]
+        raise RuntimeError(lines[-1])
+    return Memory(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def peak_bytes(device: torch.device) -> int:
+    """The most memory held so far: the device's on CUDA, else this process's resident memory."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return resident_peak()
+
+
+def resident_peak() -> int:
+    """Bytes, from VmHWM where there is /proc.
+
+    Elsewhere ru_maxrss, which on Linux would not do: a new program starts with its parent's.
+    """
+    try:
+        for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    try:
+        import resource
+    except ImportError:
+        raise RuntimeError("this system does not tell a process's peak memory") from None
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def run_job(job: MemoryJob) -> Memory:
+    """Do the job in this process."""
+    from panodepth.lab.bench.routes import find_routes
+    from panodepth.lab.bench.weights import sample_picture
+
+    route = next(r for r in find_routes((job.route,)) if r.name == job.route)
+    start = peak_bytes(job.device)
+    network = route.build(job.checkpoint, job.device, job.precision)
+    loaded = peak_bytes(job.device)
+    with torch.inference_mode():
+        picture = sample_picture(job.size, job.batch).to(job.device)
+        for _ in range(route.calls):
+            network(picture).log_distance.cpu()
+    return Memory(start, loaded, peak_bytes(job.device))
+
+
+def main() -> None:
+    """The measured process."""
+    checkpoint, route, precision, device, *numbers = sys.argv[1:]
+    batch, height, width = map(int, numbers)
+    where = torch.device(device)
+    job = MemoryJob(Path(checkpoint), route, precision, where, batch, (height, width))
+    print(json.dumps(asdict(run_job(job))))
+
+
+if __name__ == "__main__":
+    main()

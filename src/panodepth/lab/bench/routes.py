@@ -1,0 +1,158 @@
+"""The ways to run a network that are compared: a name, where it exists, how to build it.
+
+A new way is one entry of ROUTES. `plain` must stay the first: the others are measured against it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from panodepth.device import choose_device, choose_dtype, has_fast_bfloat16
+from panodepth.errors import ConfigError
+from panodepth.lab.bench.plain import plain_forward
+from panodepth.model import ModelOutput, load_model
+from panodepth.model.fast.int8 import int8_works
+from panodepth.predict.cuda.compiled import Compiled
+from panodepth.predict.cuda.gpu import graphed
+from panodepth.predict.cuda.graphs import Graphed
+from panodepth.predict.loading import load
+
+Network = Callable[[Tensor], ModelOutput]
+
+PLAIN = "plain"
+ALL_PRECISIONS = ("float32", "bfloat16", "float16")
+PRECISIONS = {  # that make sense per kind of device
+    "cpu": ("float32", "bfloat16"),
+    "cuda": ("float32", "bfloat16", "float16"),
+    "mps": ("float32", "float16"),
+}
+
+
+@dataclass(frozen=True)
+class Route:
+    """One way to run a network.
+
+    build: from (checkpoint, device, precision) to a callable of (B, 3, H, W) in [0, 1] on that
+        device; it runs inside torch.inference_mode.
+    default_on: kinds of device where `panodepth predict` takes it, when nothing is said.
+    on_request: not among "all routes".
+    calls: until it runs as it will from then on.
+    works: whether this machine has it, in this precision.
+    """
+
+    name: str
+    about: str
+    build: Callable[[Path, torch.device, str], Network]
+    precisions: tuple[str, ...] = ALL_PRECISIONS
+    devices: tuple[str, ...] = ("cpu", "cuda", "mps")
+    default_on: tuple[str, ...] = ()
+    on_request: bool = False
+    calls: int = 1
+    works: Callable[[torch.device, str], bool] = lambda device, precision: True
+
+    def runs(self, device: torch.device, precision: str) -> bool:
+        """Whether there is such a row."""
+        known = precision in self.precisions and precision in PRECISIONS[device.type]
+        return known and device.type in self.devices and self.works(device, precision)
+
+    def is_default(self, device: torch.device, precision: str) -> bool:
+        """Whether `panodepth predict` without options runs this."""
+        here = device.type == choose_device("auto").type and device.type in self.default_on
+        return here and precision == auto_precision(device)
+
+
+def auto_precision(device: torch.device) -> str:
+    """What `panodepth predict` computes in when nothing is said."""
+    return str(choose_dtype("auto", device, float16=True)).removeprefix("torch.")
+
+
+def _plain(checkpoint: Path, device: torch.device, precision: str) -> Network:
+    model = load_model(checkpoint, device=device)
+
+    def run(image: Tensor) -> ModelOutput:
+        if precision == "float32":
+            return plain_forward(model, image)
+        with torch.autocast(device.type, getattr(torch, precision)):
+            return plain_forward(model, image)
+
+    return run
+
+
+def _fast(checkpoint: Path, device: torch.device, precision: str) -> Network:
+    model = load(checkpoint, device=str(device), dtype=precision).model
+    if device.type != "cuda":
+        return model
+    network = graphed(model)
+    network.active = False  # what runs where graphs are not wanted
+    return network
+
+
+def _int8(checkpoint: Path, device: torch.device, precision: str) -> Network:
+    return load(checkpoint, device=str(device), dtype="int8").model
+
+
+def _int8_works(device: torch.device, precision: str) -> bool:
+    """Whatever is no linear layer computes as "auto" says, so there is one precision."""
+    return precision == auto_precision(device) and int8_works()
+
+
+def _graph(checkpoint: Path, device: torch.device, precision: str) -> Network:
+    network = graphed(load(checkpoint, device=str(device), dtype=precision).model)
+    return _unless_left(network, network, "no CUDA graph could be recorded")
+
+
+def _compile(checkpoint: Path, device: torch.device, precision: str) -> Network:
+    model = load_model(checkpoint, device=device, dtype=getattr(torch, precision))
+    compiled = Compiled(model)
+
+    def plainly(image: Tensor) -> ModelOutput:
+        return compiled(image, model.memory_for((image.shape[-2], image.shape[-1])))
+
+    network: Network = graphed(model, compiled) if device.type == "cuda" else plainly
+    return _unless_left(network, compiled, "torch.compile failed")
+
+
+def _unless_left(network: Network, path: Graphed | Compiled, reason: str) -> Network:
+    """`network`, but a RuntimeError once `path` has given up and runs it plainly."""
+
+    def run(image: Tensor) -> ModelOutput:
+        output = network(image)
+        if not path.active:
+            raise RuntimeError(reason)
+        return output
+
+    return run
+
+
+ROUTES = (
+    Route(PLAIN, "float32 weights, autocast, torch's attention, nothing kept", _plain),
+    Route("fast", "what `panodepth.load` returns", _fast, default_on=("cpu", "mps")),
+    Route("graph", "that, recorded", _graph, devices=("cuda",), default_on=("cuda",), calls=3),
+    Route("compile", "by torch.compile: `--compile`", _compile, on_request=True),
+    Route("int8", "`--dtype int8`", _int8, devices=("cpu",), works=_int8_works),
+)
+
+
+def find_routes(names: tuple[str, ...] | None) -> tuple[Route, ...]:
+    """The routes of these names, for None all but those on request; the plain one always.
+
+    Raises ConfigError for an unknown name.
+    """
+    known = {route.name: route for route in ROUTES}
+    for name in names or ():
+        if name not in known:
+            raise ConfigError(f"unknown route {name!r}: there are {', '.join(known)}")
+    if names is None:
+        return tuple(route for route in ROUTES if not route.on_request)
+    return tuple(route for route in ROUTES if route.name in (PLAIN, *names))
+
+
+def default_precisions(device: torch.device) -> tuple[str, ...]:
+    """Those this machine computes in hardware."""
+    slow = set() if has_fast_bfloat16(device) else {"bfloat16"}
+    return tuple(p for p in PRECISIONS[device.type] if p not in slow)

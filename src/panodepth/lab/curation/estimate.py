@@ -1,0 +1,158 @@
+"""Depth for frames that have none: a pseudo-label by somebody else's model, marked as such."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Protocol, cast
+
+import numpy as np
+
+from panodepth.errors import ConfigError, ModelError
+from panodepth.lab.curation.frame import DepthKind, Frame, Rejected, clean_depth
+from panodepth.lab.curation.project import place
+from panodepth.types import ByteArray, FloatArray
+
+FARTHEST = 50.0  # of an inverse depth: 1/50 of the nearest is the farthest that is believed
+ALIGN_SIZE = (128, 256)  # panorama on which overlaps are compared
+ENOUGH = 50  # pixels of overlap that tie two views together
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """values: (h', w') float32 of any size. form: what they are; "inverse" is 1 / z-depth."""
+
+    values: FloatArray
+    form: Literal["z_depth", "distance", "inverse"]
+    unit: Literal["m", "relative"] = "relative"
+
+
+class DepthEstimator(Protocol):
+    """A monocular depth model. `name` goes into the provenance as "pseudo_label"."""
+
+    @property
+    def name(self) -> str: ...
+
+    def __call__(self, image: ByteArray) -> Estimate:
+        """image: (h, w, 3) uint8 sRGB."""
+        ...
+
+
+@dataclass(frozen=True)
+class TransformersEstimator:
+    """A `transformers` depth-estimation pipeline; loaded at the first picture, once per object.
+
+    model: hub id or folder. form, unit: what the model's card says it predicts. device: "auto",
+    "cpu", "cuda:1", ... make_pipeline: stands in for `transformers.pipeline` (for tests and other
+    sources of pipelines). Calling it raises ConfigError when transformers is not installed or there
+    is no such device, ModelError when the model cannot be loaded.
+    """
+
+    model: str
+    form: Literal["z_depth", "distance", "inverse"] = "inverse"
+    unit: Literal["m", "relative"] = "relative"
+    device: str = "auto"
+    make_pipeline: Callable[..., Any] | None = None
+
+    @property
+    def name(self) -> str:
+        return self.model
+
+    def __call__(self, image: ByteArray) -> Estimate:
+        from PIL import Image
+
+        loaded = self.__dict__.get("_loaded")
+        if loaded is None:
+            loaded = self._load()
+            object.__setattr__(self, "_loaded", loaded)
+        found = loaded(Image.fromarray(image))["predicted_depth"]
+        values = np.asarray(found.numpy() if hasattr(found, "numpy") else found, np.float32)
+        return Estimate(
+            np.ascontiguousarray(values.reshape(values.shape[-2:])), self.form, self.unit
+        )
+
+    def _load(self) -> Any:
+        from panodepth.device import choose_device
+
+        device = choose_device(self.device)
+        make = self.make_pipeline or _transformers_pipeline()
+        try:
+            return make("depth-estimation", model=self.model, device=device)
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise ModelError(f"depth model {self.model} cannot be loaded ({reason})") from None
+
+
+def _transformers_pipeline() -> Callable[..., Any]:
+    try:
+        from transformers import pipeline
+    except ImportError:
+        raise ConfigError(
+            'estimated depth needs transformers: pip install "panodepth[outpaint]"'
+        ) from None
+    return cast(Callable[..., Any], pipeline)
+
+
+def estimate_depth(frame: Frame, estimator: DepthEstimator) -> Frame | Rejected:
+    """The frame with an estimated depth, and the model's name in its meta as "pseudo_label".
+
+    Rejected when the model gives nothing usable.
+    """
+    import cv2
+
+    estimate = estimator(frame.image)
+    values = estimate.values
+    if values.ndim != 2 or not np.isfinite(values).any():
+        return Rejected("no_depth", f"{estimator.name} gave no depth", frame.name)
+    if values.shape != frame.size:
+        size = (frame.size[1], frame.size[0])
+        values = np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_LINEAR), np.float32)
+    kind: DepthKind = "distance" if estimate.form == "distance" else "z_depth"
+    if estimate.form == "inverse":
+        top = float(np.nanmax(values))
+        if not top > 0:
+            return Rejected("no_depth", f"{estimator.name} gave no depth", frame.name)
+        values = 1 / np.maximum(values / top, 1 / FARTHEST)
+    depth = clean_depth(values)
+    depth[np.isinf(depth)] = 0
+    meta = {**frame.meta, "pseudo_label": estimator.name}
+    return replace(frame, depth=depth, kind=kind, unit=estimate.unit, meta=meta)
+
+
+def align_scales(frames: Sequence[Frame]) -> list[Frame]:
+    """Posed views of one place with their depths on one scale, the first frame's.
+
+    The logarithms of the scales are fitted to the median ratios of all overlaps (least squares);
+    views are compared by direction, so they should be from about one place. A view that overlaps no
+    other keeps its scale.
+    """
+    layers = []
+    for frame in frames:
+        rotation = np.eye(3) if frame.pose is None else frame.pose[:3, :3]
+        distance = place(frame, rotation, ALIGN_SIZE).distance
+        assert distance is not None
+        layers.append(np.where(np.isfinite(distance), distance, 0))
+    rows, sides, weights = [], [], []
+    for i in range(len(frames)):
+        for j in range(i + 1, len(frames)):
+            both = (layers[i] > 0) & (layers[j] > 0)
+            count = int(np.count_nonzero(both))
+            if count >= ENOUGH:
+                row = np.zeros(len(frames))
+                row[i], row[j] = 1, -1
+                rows.append(row)
+                sides.append(float(np.median(np.log(layers[j][both] / layers[i][both]))))
+                weights.append(np.sqrt(count))
+    if not rows:
+        return list(frames)
+    matrix, heights = np.array(rows), np.array(weights)
+    # Least squares of least norm: views without overlap stay at 0.
+    logs = np.linalg.lstsq(matrix * heights[:, None], np.array(sides) * heights, rcond=None)[0]
+    scales = np.exp(logs - logs[0])
+    tied = np.abs(matrix).sum(0) > 0
+    return [
+        replace(frame, depth=frame.depth * np.float32(scale))
+        if tie and frame.depth is not None
+        else frame
+        for frame, scale, tie in zip(frames, scales, tied, strict=True)
+    ]

@@ -1,0 +1,206 @@
+"""P2E: a perspective frame laid onto an empty panorama, anywhere on the sphere, by a true rotation.
+
+Work is done only in the rows and columns that the view can reach.
+
+Picture: averaged over a panorama pixel's footprint (shrinking by a whole number, then a narrow
+Gaussian), then bilinear: neither aliased nor shifted. Distance: the z-depth of the nearest frame
+pixel, divided by the panorama ray's own z. Where the pixels round it lie on one smooth surface,
+1 / z, which is affine over a plane, is interpolated instead: exact on planes, and never blended
+over an edge.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from panodepth.lab.curation.frame import Frame, Matrix, ray_lengths
+from panodepth.types import BoolArray, ByteArray, FloatArray
+
+SMOOTH = (
+    0.005  # of 1 / z: a bend or step above this share is an edge, and nothing is blended over it
+)
+_MIN_COSINE = 1e-6
+_HALF = np.float32(0.5)
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A frame on the sphere.
+
+    image: (H, W, 3) uint8, 0 where nothing is seen. distance: (H, W) float32, 0 = not given, inf =
+    sky; None without depth. coverage: (H, W) bool, the pixels whose centre's ray passes through the
+    frame. rotation: (3, 3) frame to panorama.
+    """
+
+    image: ByteArray
+    distance: FloatArray | None
+    coverage: BoolArray
+    rotation: Matrix
+
+
+def place(frame: Frame, rotation: Matrix, size: tuple[int, int]) -> Placed:
+    """The frame turned by `rotation` (3, 3), frame to panorama, on a panorama of (H, W)."""
+    height, width = size
+    window, (u, v), inside, z = view_coordinates(frame.intrinsics, frame.size, rotation, size)
+    image = np.zeros((height, width, 3), np.uint8)
+    coverage = np.zeros(size, bool)
+    distance = None if frame.depth is None else np.zeros(size, np.float32)
+    if inside.any():
+        step = np.sqrt(frame.size[0] * frame.size[1] / np.count_nonzero(inside))
+        seen = cv2.copyTo(_picture(frame.image, u, v, step), inside.view(np.uint8))
+        put(image, window, seen)
+        put(coverage, window, inside)
+        if frame.depth is not None and distance is not None:
+            z_depth = frame.depth
+            if frame.kind == "distance":
+                z_depth = z_depth / ray_lengths(frame.intrinsics, frame.size)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                along = _z_depth(z_depth, u, v) / z
+            along[~inside] = 0
+            put(distance, window, along)
+    return Placed(image, distance, coverage, rotation)
+
+
+Window = tuple[int, int, int, int]  # first row, past the last row, first column (any), columns
+
+
+def view_coordinates(
+    intrinsics: Matrix, view_size: tuple[int, int], rotation: Matrix, size: tuple[int, int]
+) -> tuple[Window, tuple[FloatArray, FloatArray], BoolArray, FloatArray]:
+    """Where the panorama's rays meet a view.
+
+    intrinsics: (3, 3). view_size: (h, w). rotation: (3, 3) view to panorama. size: (H, W).
+    Returns the window of the panorama that the view can reach (its columns may run over the seam);
+    for its pixels u and v [px of the view], whether the view sees them, and the unit ray's z in the
+    view's frame.
+    """
+    window = _window(intrinsics, view_size, rotation, size)
+    top, bottom, left, columns = window
+    height, width = size
+    lat = (np.arange(top, bottom) + 0.5) * (np.pi / height) - np.pi / 2
+    lon = (np.arange(left, left + columns) + 0.5) * (2 * np.pi / width) - np.pi
+    cos_lat, sin_lat = np.cos(lat)[:, None], np.sin(lat)[:, None]
+    across = np.stack((np.sin(lon), np.cos(lon)))
+    axes = []
+    for axis in rotation.T:  # the view's right, down and forward in the panorama
+        level = (axis[0] * across[0] + axis[2] * across[1])[None, :].astype(np.float32)
+        axes.append(cos_lat.astype(np.float32) * level + (axis[1] * sin_lat).astype(np.float32))
+    x, y, z = axes
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        inverse = 1 / z
+        u = np.float32(intrinsics[0, 0]) * x * inverse + np.float32(intrinsics[0, 2])
+        v = np.float32(intrinsics[1, 1]) * y * inverse + np.float32(intrinsics[1, 2])
+        inside = (z > _MIN_COSINE) & (u >= 0) & (u <= view_size[1])
+        inside &= (v >= 0) & (v <= view_size[0])
+    return window, (u, v), inside, z
+
+
+def coverage_of(view: dict[str, Any], size: tuple[int, int]) -> BoolArray:
+    """(H, W) bool: what a placed view covers, from the "view" that a sample's meta holds."""
+    matrices = (np.array(view["intrinsics"], np.float64), np.array(view["rotation"], np.float64))
+    h, w = view["size"]
+    window, _, inside, _ = view_coordinates(matrices[0], (int(h), int(w)), matrices[1], size)
+    coverage = np.zeros(size, bool)
+    put(coverage, window, inside)
+    return coverage
+
+
+def _window(
+    intrinsics: Matrix, view_size: tuple[int, int], rotation: Matrix, size: tuple[int, int]
+) -> Window:
+    """Rows and columns that hold the view: from its border, and its poles where it sees them."""
+    height, width = size
+    h, w = view_size
+    u = np.linspace(0, w, 65)
+    v = np.linspace(0, h, 65)
+    zero, one = np.zeros(65), np.ones(65)
+    border = np.concatenate(
+        [np.stack(p, 1) for p in ((u, zero), (u, h * one), (zero, v), (w * one, v))]
+    )
+    flat = (border - intrinsics[[0, 1], 2]) / intrinsics[[0, 1], [0, 1]]
+    rays = np.column_stack([flat, np.ones(len(flat))]) @ rotation.T
+    lat = np.arctan2(rays[:, 1], np.hypot(rays[:, 0], rays[:, 2]))
+    slack = 2 + height // 64  # great circles bulge between the border's samples
+    top = int(np.floor((lat.min() / np.pi + 0.5) * height)) - slack
+    bottom = int(np.ceil((lat.max() / np.pi + 0.5) * height)) + slack
+    poles = [_sees(intrinsics, view_size, rotation.T @ [0.0, sign, 0.0]) for sign in (-1.0, 1.0)]
+    top, bottom = (0 if poles[0] else max(top, 0)), (height if poles[1] else min(bottom, height))
+    if any(poles):
+        return top, bottom, 0, width
+    lon = np.arctan2(rays[:, 0], rays[:, 2])
+    ordered = np.sort(lon)
+    gaps = np.diff(np.append(ordered, ordered[0] + 2 * np.pi))
+    widest = int(gaps.argmax())
+    start, span = ordered[(widest + 1) % len(ordered)], 2 * np.pi - gaps[widest]
+    left = int(np.floor((start / (2 * np.pi) + 0.5) * width)) - slack
+    columns = int(np.ceil(span / (2 * np.pi) * width)) + 2 * slack + 1
+    return (top, bottom, 0, width) if columns >= width else (top, bottom, left, columns)
+
+
+def _sees(intrinsics: Matrix, view_size: tuple[int, int], ray: Matrix) -> bool:
+    if ray[2] <= _MIN_COSINE:
+        return False
+    u, v = (intrinsics @ (ray / ray[2]))[:2]
+    return bool(0 <= u <= view_size[1] and 0 <= v <= view_size[0])
+
+
+def put(target: npt.NDArray[Any], window: Window, values: npt.NDArray[Any]) -> None:
+    """Write a window into the panorama; its columns may lie over the seam."""
+    top, bottom, left, columns = window
+    width = target.shape[1]
+    start = left % width
+    first = min(columns, width - start)
+    target[top:bottom, start : start + first] = values[:, :first]
+    if first < columns:
+        target[top:bottom, : columns - first] = values[:, first:]
+
+
+def _picture(image: ByteArray, u: FloatArray, v: FloatArray, step: float) -> npt.NDArray[np.uint8]:
+    """Colours at (u, v) [px], averaged over `step` pixels each way."""
+    shrink = max(1, int(step))
+    if shrink > 1:
+        h, w = image.shape[:2]
+        small = (max(1, round(w / shrink)), max(1, round(h / shrink)))
+        image = np.asarray(cv2.resize(image, small, interpolation=cv2.INTER_AREA), np.uint8)
+        u, v = u * np.float32(small[0] / w), v * np.float32(small[1] / h)
+    rest = step / shrink
+    if rest > 1.05:
+        # Pixel boxes of width 1 become ones of width `rest` in the second moment.
+        sigma = float(np.sqrt((rest**2 - 1) / 12))
+        blurred = cv2.GaussianBlur(image, (5, 5), sigma, borderType=cv2.BORDER_REFLECT)
+        image = np.asarray(blurred, np.uint8)
+    border = cv2.BORDER_REPLICATE
+    return np.asarray(cv2.remap(image, u - _HALF, v - _HALF, cv2.INTER_LINEAR, borderMode=border))
+
+
+def _z_depth(z_depth: FloatArray, u: FloatArray, v: FloatArray) -> FloatArray:
+    """z-depth at (u, v) [px]: the nearest pixel's; interpolated in 1 / z where it is smooth."""
+    inverse = np.asarray(cv2.divide(1.0, z_depth), np.float32)
+    np.copyto(inverse, 0, where=z_depth <= 0)
+    x, y = u - _HALF, v - _HALF
+    border = cv2.BORDER_REPLICATE
+    near = cv2.remap(z_depth, x, y, cv2.INTER_NEAREST, borderMode=border)
+    smooth = cv2.remap(_smooth(inverse), x, y, cv2.INTER_NEAREST, borderMode=border)
+    mean = cv2.remap(inverse, x, y, cv2.INTER_LINEAR, borderMode=border)
+    return np.asarray(cv2.copyTo(cv2.divide(1.0, mean), smooth, near), np.float32)
+
+
+def _smooth(inverse: FloatArray) -> npt.NDArray[np.uint8]:
+    """(h, w) 255 where all nine pixels round it lie on one surface without a step or a sharp bend.
+
+    inverse: 1 / z, 0 = not given or sky, which is never smooth.
+    """
+    border = cv2.BORDER_REPLICATE
+    bend = cv2.Laplacian(inverse, cv2.CV_32F, ksize=1, borderType=border)
+    along = cv2.Sobel(inverse, cv2.CV_32F, 2, 0, ksize=1, borderType=border)
+    np.maximum(np.abs(bend, out=bend), np.abs(along, out=along), out=bend)
+    limit = np.multiply(inverse, np.float32(SMOOTH), out=along)
+    flat = np.asarray(cv2.compare(bend, limit, cv2.CMP_LT), np.uint8)
+    # At the border the second difference cannot be told: nearest there.
+    flat[[0, -1]], flat[:, [0, -1]] = 0, 0
+    return np.asarray(cv2.erode(flat, np.ones((3, 3), np.uint8)), np.uint8)

@@ -1,0 +1,203 @@
+"""Quality gates: numbers measured on a frame, and limits on them, each with its reason.
+
+`measure` only measures and `judge` only compares, so that the report can show the distribution of
+every number over kept and rejected frames, and limits can be chosen from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import cv2
+import numpy as np
+
+from panodepth.errors import ConfigError
+from panodepth.lab.curation.frame import Frame, Rejected, ray_lengths
+from panodepth.types import BoolArray, ByteArray, FloatArray
+
+STEP = 0.05  # share by which neighbouring depths must differ to be an edge
+STRONG = 0.7  # quantile of the picture's gradients above which one counts as an edge
+ENOUGH_EDGES = 200  # pixels of depth edges below which their agreement says nothing
+ROUNDING = 0.125  # variance that rounding to 8 bits adds: of three colours, then of their grey
+HASH_BITS = 8  # a perceptual hash has 8 x 8 bits
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a frame must keep to; depths in the frame's unit, shares of its pixels in [0, 1].
+
+    near, far: of the median depth, only where the unit is metres. spread: least ratio of the 95 %
+    to the 5 % quantile. contrast: least standard deviation of the grey values, of 255. sharpness:
+    least share of gradient that is left at full resolution. edges: least agreement of depth edges
+    with the picture's, where 1 is chance. coverage: least share of the panorama's solid angle
+    with a distance. same: perceptual hashes that differ in at most so many of 64 bits are one
+    picture; -1 keeps all.
+    """
+
+    valid: float = 0.3
+    sky: float = 0.8
+    near: float = 0.2
+    far: float = 200.0
+    spread: float = 1.02
+    contrast: float = 4.0
+    sharpness: float = 0.05
+    flying: float = 0.03
+    edges: float = 1.25
+    coverage: float = 0.01
+    same: int = 2
+
+    @classmethod
+    def parse(cls, settings: list[str]) -> Limits:
+        """Limits with "name=value" settings. Raises ConfigError."""
+        limits = cls()
+        for setting in settings:
+            name, _, value = setting.partition("=")
+            known = [field.name for field in fields(cls)]
+            if name not in known:
+                raise ConfigError(f"limit {name!r}; choose one of {', '.join(known)}")
+            try:
+                number: Any = int(value) if name == "same" else float(value)
+            except ValueError:
+                raise ConfigError(f"limit {setting!r}: not a number") from None
+            limits = replace(limits, **{name: number})
+        return limits
+
+
+def measure(frame: Frame) -> dict[str, float]:
+    """Every number that `judge` looks at but coverage; shares are of the frame's pixels."""
+    grey = cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    found = {"contrast": float(grey.std()), "sharpness": sharpness(grey)}
+    if frame.depth is None:
+        return found
+    valid = np.isfinite(frame.depth) & (frame.depth > 0)
+    found |= {"valid": float(valid.mean()), "sky": float(np.isinf(frame.depth).mean())}
+    if not valid.any():
+        return found
+    low, middle, high = np.quantile(frame.depth[valid][::7], (0.05, 0.5, 0.95))
+    found |= {"median": float(middle), "spread": float(high / low)}
+    z_depth = frame.depth
+    if frame.kind == "distance":
+        z_depth = z_depth / ray_lengths(frame.intrinsics, frame.size)
+    found["flying"] = float(flying(z_depth).sum() / valid.sum())
+    agreement = edge_agreement(grey, z_depth)
+    return found if agreement is None else {**found, "edges": agreement}
+
+
+def judge(measured: dict[str, float], limits: Limits, unit: str = "m") -> Rejected | None:
+    """The first limit that is not kept, or None. Numbers that were not measured are not judged."""
+
+    def low(name: str, limit: float, reason: str, text: str) -> Rejected | None:
+        value = measured.get(name)
+        if value is None or value >= limit:
+            return None
+        return Rejected(reason, f"{text} {value:.3g}, at least {limit:g}")
+
+    def high(name: str, limit: float, reason: str, text: str) -> Rejected | None:
+        value = measured.get(name)
+        if value is None or value <= limit:
+            return None
+        return Rejected(reason, f"{text} {value:.3g}, at most {limit:g}")
+
+    checks = [
+        high("sky", limits.sky, "sky_share", "share of sky"),
+        low("valid", min(limits.valid, 1 - measured.get("sky", 0)), "invalid_share", "valid share"),
+        low("spread", limits.spread, "depth_range", "spread of depths"),
+        low("contrast", limits.contrast, "blank", "grey values deviate by"),
+        low("sharpness", limits.sharpness, "blur", "sharpness"),
+        high("flying", limits.flying, "flying_pixels", "share of flying pixels"),
+        low("edges", limits.edges, "edges", "agreement of edges"),
+        low("coverage", limits.coverage, "coverage", "share of the sphere"),
+    ]
+    if unit == "m":
+        checks.append(low("median", limits.near, "depth_range", "median depth"))
+        checks.append(high("median", limits.far, "depth_range", "median depth"))
+    return next((check for check in checks if check is not None), None)
+
+
+def sharpness(grey: FloatArray) -> float:
+    """Gradient energy of the finest octave as a share of the next one's, 0 (blurred) upwards.
+
+    grey: (h, w). A picture blurred by two pixels or more, or scaled up, has almost nothing left in
+    its finest octave, whatever it shows. The rounding to whole grey values does not count.
+    """
+    soft = cv2.GaussianBlur(grey, (0, 0), 1.0)
+    softer = cv2.GaussianBlur(grey, (0, 0), 3.0)
+    coarse = float(np.square(soft - softer).mean())
+    fine = max(float(np.square(grey - soft).mean()) - ROUNDING, 0.0)
+    return fine / coarse if coarse > 0 else 0.0
+
+
+def flying(z_depth: FloatArray) -> BoolArray:
+    """(h, w) pixels that float between a near and a far surface: steps on both sides, flat beyond.
+
+    z_depth: 0 = not given, inf = sky. On a slanted surface the pixels beyond step as well.
+    """
+    with np.errstate(divide="ignore"):
+        inverse = np.where(z_depth > 0, 1 / z_depth, 0).astype(np.float32)
+    found = np.zeros(z_depth.shape, bool)
+    for values, out in ((inverse, found), (inverse.T, found.T)):
+        if values.shape[1] < 5:
+            continue
+        step = np.diff(values, axis=1)
+        before, after = step[:, 1:-2], step[:, 2:-1]
+        least = STEP * values[:, 2:-2]
+        both = (np.minimum(np.abs(before), np.abs(after)) > least) & (before * after > 0)
+        calm = np.abs(step[:, :-3]) < 0.25 * np.abs(before)
+        calm &= np.abs(step[:, 3:]) < 0.25 * np.abs(after)
+        given = (values[:, 1:-3] > 0) & (values[:, 2:-2] > 0) & (values[:, 3:-1] > 0)
+        out[:, 2:-2] |= both & calm & given
+    return found
+
+
+def edge_agreement(grey: FloatArray, z_depth: FloatArray) -> float | None:
+    """How much oftener depth edges lie on strong gradients than they would elsewhere; None with too
+    few edges.
+
+    grey, z_depth: (h, w). "Elsewhere" is the same edges moved by a tenth of the picture's height to
+    four sides, which allows for pictures with texture all over. 1 is chance.
+    """
+    given = z_depth > 0  # the sky's outline counts
+    with np.errstate(divide="ignore"):
+        inverse = np.where(given, 1 / z_depth, 0).astype(np.float32)
+    edges = np.zeros(grey.shape, bool)
+    for values, there, out in ((inverse, given, edges), (inverse.T, given.T, edges.T)):
+        # 1 / z is affine over a plane, so that floors have no edges, however slanted.
+        before, middle, after = values[:-2], values[1:-1], values[2:]
+        bend = np.abs(before + after - 2 * middle)
+        largest = np.maximum(np.maximum(before, after), middle)
+        out[1:-1] |= (bend > STEP * largest) & there[:-2] & there[1:-1] & there[2:]
+    if np.count_nonzero(edges) < ENOUGH_EDGES:
+        return None
+    soft = cv2.GaussianBlur(grey, (0, 0), 1.0)
+    slope = np.abs(cv2.Sobel(soft, cv2.CV_32F, 1, 0)) + np.abs(cv2.Sobel(soft, cv2.CV_32F, 0, 1))
+    near = cv2.dilate(slope, np.ones((3, 3), np.uint8))
+    strong = near > np.quantile(near[::3, ::3], STRONG)
+    by = max(4, grey.shape[0] // 10)
+    here = float(strong[edges].mean())
+    moved = [np.roll(strong, way * by, axis)[edges].mean() for way in (-1, 1) for axis in (0, 1)]
+    return here / max(float(np.mean(moved)), 1e-3)
+
+
+def perceptual_hash(image: ByteArray) -> int:
+    """64 bits that near-identical pictures share: signs of a thumbnail's lowest cosine waves."""
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    small = cv2.resize(grey, (32, 32), interpolation=cv2.INTER_AREA).astype(np.float32)
+    waves = cv2.dct(small)[:HASH_BITS, :HASH_BITS].ravel()
+    bits = waves > np.median(waves[1:])
+    return int.from_bytes(np.packbits(bits).tobytes(), "big")
+
+
+def is_duplicate(value: int, earlier: list[int], limits: Limits) -> bool:
+    """Whether a hash is that of a picture before it, to within `limits.same` bits."""
+    return any((value ^ other).bit_count() <= limits.same for other in earlier)
+
+
+def without_flying(frame: Frame) -> Frame:
+    """The frame with its flying pixels "not given"."""
+    if frame.depth is None:
+        return frame
+    lengths: Any = ray_lengths(frame.intrinsics, frame.size) if frame.kind == "distance" else 1
+    depth = frame.depth.copy()
+    depth[flying(frame.depth / lengths)] = 0
+    return replace(frame, depth=depth)

@@ -1,0 +1,47 @@
+"""Sources of perspective frames, by name: each reads a public set in its own tree."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from panodepth.errors import ConfigError
+from panodepth.lab.curation.sources.annotated import open_dynamic_replica, open_hypersim, open_nyu
+from panodepth.lab.curation.sources.base import FrameSource, ListedFrames
+from panodepth.lab.curation.sources.plain import open_frames, open_listed
+from panodepth.lab.curation.sources.synthetic import (
+    open_ken_burns,
+    open_mvs_synth,
+    open_tartanair,
+    open_unrealstereo4k,
+    open_vkitti2,
+)
+
+SOURCES: dict[str, Callable[[str | Path], FrameSource]] = {
+    "frames": open_frames,
+    "hypersim": open_hypersim,
+    "vkitti2": open_vkitti2,
+    "mvs_synth": open_mvs_synth,
+    "unrealstereo4k": open_unrealstereo4k,
+    "ken_burns": open_ken_burns,
+    "dynamic_replica": open_dynamic_replica,
+    "tartanair": open_tartanair,
+    "nyu": open_nyu,
+}
+
+
+def open_frame_source(kind: str, path: str | Path, *, without_depth: bool = False) -> FrameSource:
+    """The source `kind` (a key of SOURCES) at `path`; nothing is decoded yet.
+
+    without_depth: take pictures that have no depth, too (to be estimated); "frames" only, the
+    public sets all bring theirs. Raises ConfigError when the kind is unknown or nothing is found,
+    saying what was looked for.
+    """
+    if kind not in SOURCES:
+        raise ConfigError(f"frame source {kind!r}; choose one of {', '.join(SOURCES)}")
+    if without_depth:
+        if kind != "frames":
+            raise ConfigError(f"{kind} has depths of its own; estimated ones are for frames=DIR")
+        return open_frames(path, without_depth=True)
+    return SOURCES[kind](path)
+
+
+__all__ = ["SOURCES", "FrameSource", "ListedFrames", "open_frame_source", "open_listed"]

@@ -1,0 +1,273 @@
+"""Public sets that keep cameras or pixels in HDF5, CSV or annotation files.
+
+HDF5 needs h5py (`pip install 'panodepth[curate]'`). None of these sets was at hand: facts are from
+their documentation and public readers.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from panodepth.errors import ConfigError, InputError
+from panodepth.lab.curation.frame import Frame, Matrix, Refused, check_pinhole, clean_depth, pinhole
+from panodepth.lab.curation.sources.base import (
+    Item,
+    ListedFrames,
+    below,
+    check_pose,
+    check_root,
+    listed,
+    read_picture,
+    read_whole_numbers,
+)
+
+HYPERSIM_CAMERAS = "metadata_camera_parameters.csv"
+HYPERSIM_TILT = 1e-3  # off-diagonal share of M_cam_from_uv above which the lens was tilted
+# RGB camera of NYU Depth v2, from its toolbox (camera_params.m: pixels counted from 1).
+NYU_FOCAL, NYU_CENTRE = (518.857901, 519.469611), (325.582449, 253.736166)
+NYU_FRAME = (slice(45, 471), slice(41, 601))  # inside the white border, as the toolbox crops it
+_UPRIGHT = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])  # z-up world axes to y-down ones
+
+
+def open_hypersim(path: str | Path) -> ListedFrames:
+    """Hypersim (CC BY-SA 3.0): ai_VVV_NNN/images/scene_cam_XX_{final_preview,geometry_hdf5}/....
+
+    frame.IIII.depth_meters.hdf5 is the Euclidean distance to the camera's centre [m], NaN = nothing
+    hit; frame.IIII.tonemap.jpg the picture (Hypersim's README). Cameras differ from scene to scene
+    and some lenses are shifted or tilted: the intrinsics come from M_cam_from_uv of
+    metadata_camera_parameters.csv, which must lie in the folder or at its usual places below; a
+    tilted lens is no pinhole of ours and is rejected. Poses: _detail/cam_XX, asset units x
+    meters_per_asset_unit, camera x right, y up, z back, world z up.
+    """
+    root = check_root(path)
+    _h5py()
+    items: list[Item] = []
+    for picture in sorted(root.glob("**/images/scene_cam_*_final_preview/frame.*.tonemap.jpg")):
+        scene = picture.parents[2]
+        camera = picture.parent.name.removeprefix("scene_").removesuffix("_final_preview")
+        number = picture.name.split(".")[1]
+        folder = scene / "images" / f"scene_{camera}_geometry_hdf5"
+        depth = folder / f"frame.{number}.depth_meters.hdf5"
+        name = f"{below(root, scene)}/{camera}/{number}"
+        files = (below(root, picture), below(root, depth), below(root, scene), camera, number)
+        items.append((name, "", *files))
+    looked_for = "ai_001_001/images/scene_cam_00_final_preview/frame.0000.tonemap.jpg"
+    return listed("hypersim", root, items, _read_hypersim, looked_for)
+
+
+def _read_hypersim(root: Path, item: Item) -> Frame:
+    name, group, picture, depth, scene, camera, number = item
+    image = read_picture(root / picture)
+    intrinsics = _hypersim_intrinsics(root, Path(scene).name, (image.shape[0], image.shape[1]))
+    detail = root / scene / "_detail"
+    pose = None
+    if (detail / camera / "camera_keyframe_positions.hdf5").is_file():
+        pose = _hypersim_pose(detail, camera, int(number))
+    return Frame(
+        name=name,
+        image=image,
+        depth=clean_depth(_dataset(root / depth)),
+        intrinsics=intrinsics,
+        kind="distance",
+        pose=pose,
+        level=pose is not None,
+        group=group,
+        meta={"licence": "CC BY-SA 3.0", "image": picture, "depth": depth},
+    )
+
+
+def _hypersim_intrinsics(root: Path, scene: str, size: tuple[int, int]) -> Matrix:
+    """K from the ray of image place (u, v) in [-1, 1], v up: M (u, v, 1), z back."""
+    below_root = ("", "analysis", "evermotion_dataset/analysis", "contrib/mikeroberts3000")
+    places = [*(root / part for part in below_root), root.parent]
+    found = next((p / HYPERSIM_CAMERAS for p in places if (p / HYPERSIM_CAMERAS).is_file()), None)
+    if found is None:
+        raise Refused("intrinsics", f"no {HYPERSIM_CAMERAS} (contrib/mikeroberts3000 of its code)")
+    row = _camera_table(found).get(scene)
+    if row is None:
+        raise Refused("intrinsics", f"{HYPERSIM_CAMERAS} has no scene {scene}")
+    m = np.array([[float(row[f"M_cam_from_uv_{i}{j}"]) for j in range(3)] for i in range(3)])
+    if not (m[0, 0] > 0 and m[1, 1] > 0 and m[2, 2] < 0):
+        raise Refused("lying_intrinsics", "M_cam_from_uv does not look forward")
+    if np.abs(m[[0, 1, 2, 2], [1, 0, 0, 1]]).max() > HYPERSIM_TILT * -m[2, 2]:
+        raise Refused("lying_intrinsics", "the lens is tilted: not a pinhole square to its axis")
+    height, width = size
+    stated = None
+    if row.get("settings_output_img_width"):
+        heights, widths = row["settings_output_img_height"], row["settings_output_img_width"]
+        stated = (int(float(heights)), int(float(widths)))
+    focal = -m[2, 2] * width / (2 * m[0, 0]), -m[2, 2] * height / (2 * m[1, 1])
+    centre = width / 2 * (1 - m[0, 2] / m[0, 0]), height / 2 * (1 + m[1, 2] / m[1, 1])
+    if stated is not None and abs(stated[0] * width / (stated[1] * height) - 1) > 0.01:
+        raise Refused("lying_intrinsics", f"given for {stated[1]}x{stated[0]}")
+    return check_pinhole(pinhole(*focal, *centre), size)
+
+
+@lru_cache(maxsize=4)
+def _camera_table(path: Path) -> dict[str, dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return {row["scene_name"]: row for row in csv.DictReader(file)}
+
+
+def _hypersim_pose(detail: Path, camera: str, number: int) -> Matrix:
+    folder = detail / camera
+    frames = folder / "camera_keyframe_frame_indices.hdf5"
+    index = number
+    if frames.is_file():
+        index = int(np.flatnonzero(_dataset(frames) == number)[0])
+    turn = _dataset(folder / "camera_keyframe_orientations.hdf5")[index]
+    place = _dataset(folder / "camera_keyframe_positions.hdf5")[index]
+    with (detail / "metadata_scene.csv").open(encoding="utf-8", newline="") as file:
+        rows = {row[0]: row[1] for row in csv.reader(file) if len(row) >= 2}
+    pose = np.eye(4)
+    pose[:3, :3] = _UPRIGHT @ turn @ np.diag([1.0, -1.0, -1.0])
+    pose[:3, 3] = _UPRIGHT @ place * float(rows["meters_per_asset_unit"])
+    return check_pose(pose)
+
+
+def open_nyu(path: str | Path) -> ListedFrames:
+    """NYU Depth v2: nyu_depth_v2_labeled.mat, or folders ROOM/rgb_NNNNN.jpg + sync_depth_NNNNN.png.
+
+    The .mat is HDF5: images (N, 3, W, H) uint8 and rawDepths (N, W, H) z-depth in metres on the RGB
+    camera's grid, 0 = none (`depths` is in-filled: made up in the holes, so it is not used). The
+    synchronised folders that depth estimation trains on hold millimetres. Frames are cropped inside
+    the white border. Intrinsics: the toolbox's RGB camera. Licence: not stated by its authors.
+    """
+    root = Path(path).expanduser()
+    file = root if root.is_file() else root / "nyu_depth_v2_labeled.mat"
+    if file.is_file():
+        with _h5py().File(file, "r") as opened:
+            count = int(opened["images"].shape[0])
+        items: list[Item] = [(f"labeled/{i:04d}", "", file.name, str(i)) for i in range(count)]
+        return listed("nyu", file.parent, items, _read_nyu_mat, "images in the .mat file")
+    root = check_root(path)
+    items = []
+    for picture in sorted(root.glob("**/rgb_*.jpg")):
+        depth = picture.with_name(f"sync_depth_{picture.stem.removeprefix('rgb_')}.png")
+        files = (below(root, picture), below(root, depth))
+        items.append((files[0].removesuffix(".jpg"), "", *files))
+    looked_for = "nyu_depth_v2_labeled.mat or ROOM/rgb_00000.jpg with sync_depth_00000.png"
+    return listed("nyu", root, items, _read_nyu_pair, looked_for)
+
+
+def _read_nyu_mat(root: Path, item: Item) -> Frame:
+    name, group, file, number = item
+    with _h5py().File(root / file, "r") as opened:
+        image = np.asarray(opened["images"][int(number)]).transpose(2, 1, 0)
+        z_depth = np.asarray(opened["rawDepths"][int(number)]).T
+    meta = {"image": file, "number": int(number)}
+    return _nyu_frame(name, group, image, z_depth, meta)
+
+
+def _read_nyu_pair(root: Path, item: Item) -> Frame:
+    name, group, picture, depth = item
+    z_depth = read_whole_numbers(root / depth) * np.float32(0.001)
+    meta = {"image": picture, "depth": depth}
+    return _nyu_frame(name, group, read_picture(root / picture), z_depth, meta)
+
+
+def _nyu_frame(
+    name: str, group: str, image: npt.NDArray[Any], z_depth: npt.NDArray[Any], meta: dict[str, Any]
+) -> Frame:
+    if image.shape[:2] != (480, 640):
+        raise Refused(
+            "lying_intrinsics",
+            f"the camera is known for 640x480, the picture is {image.shape[1]}x{image.shape[0]}",
+        )
+    if z_depth.shape != (480, 640):
+        raise Refused("size", f"depth is {z_depth.shape[1]}x{z_depth.shape[0]}, not 640x480")
+    rows, columns = NYU_FRAME
+    inside = np.ascontiguousarray(image[rows, columns])
+    centre = NYU_CENTRE[0] - 0.5 - columns.start, NYU_CENTRE[1] - 0.5 - rows.start
+    intrinsics = check_pinhole(pinhole(*NYU_FOCAL, *centre), (inside.shape[0], inside.shape[1]))
+    depth = clean_depth(z_depth[rows, columns])
+    return Frame(name, inside, depth, intrinsics, group=group, meta={"licence": "", **meta})
+
+
+def open_dynamic_replica(path: str | Path) -> ListedFrames:
+    """Dynamic Replica (non-commercial): frame_annotations_SPLIT.jgz with paths beside it.
+
+    A record holds image and depth paths, and a viewpoint in PyTorch3D's form: focal length and
+    principal point in "ndc_isotropic" units of half the shorter side, R and T for row vectors, x
+    left and y up. NAME.geometric.png are float16 bit patterns in 16 bits: z-depth [m], times
+    scale_adjustment (as Meta's own loader decodes them).
+    """
+    root = check_root(path)
+    items: list[Item] = []
+    for file in sorted(root.glob("**/frame_annotations_*.jgz")):
+        try:
+            with gzip.open(file, "rt", encoding="utf-8") as opened:
+                records = json.load(opened)
+        except (OSError, ValueError, EOFError) as error:
+            raise ConfigError(f"{file}: cannot be read ({error})") from error
+        for record in records:
+            picture = str(record["image"]["path"])
+            place = below(root, file.parent)
+            name = re.sub(r"^\./", "", f"{place}/{Path(picture).with_suffix('')}")
+            items.append((name, "", place, json.dumps(record, sort_keys=True)))
+    looked_for = "frame_annotations_train.jgz"
+    return listed("dynamic_replica", root, items, _read_dynamic_replica, looked_for)
+
+
+def _read_dynamic_replica(root: Path, item: Item) -> Frame:
+    name, group, place, text = item
+    record = json.loads(text)
+    picture, depth = record["image"]["path"], record["depth"]["path"]
+    image = read_picture(root / place / picture)
+    size = (image.shape[0], image.shape[1])
+    view = record.get("viewpoint")
+    if not view:
+        raise Refused("intrinsics", "no viewpoint in the annotations")
+    if view.get("intrinsics_format", "ndc_isotropic") != "ndc_isotropic":
+        raise Refused("intrinsics", f"intrinsics in {view['intrinsics_format']}, not ndc_isotropic")
+    stated = tuple(int(v) for v in record["image"]["size"])
+    half = min(stated) / 2
+    (fx, fy), (cx, cy) = view["focal_length"], view["principal_point"]
+    given = pinhole(fx * half, fy * half, stated[1] / 2 - cx * half, stated[0] / 2 - cy * half)
+    codes = read_whole_numbers(root / place / depth)
+    scale = np.float32(record["depth"].get("scale_adjustment") or 1.0)
+    return Frame(
+        name=name,
+        image=image,
+        depth=clean_depth(codes.view(np.float16).astype(np.float32) * scale),
+        intrinsics=check_pinhole(given, size, stated_size=(stated[0], stated[1])),
+        pose=_pytorch3d_pose(view),
+        group=group,
+        meta={"licence": "non-commercial", "image": picture, "depth": depth},
+    )
+
+
+def _pytorch3d_pose(view: dict[str, Any]) -> Matrix:
+    """X_camera = X_world R + T with x left, y up becomes camera to world with x right, y down."""
+    flip = np.diag([-1.0, -1.0, 1.0])
+    turn = flip @ np.array(view["R"], np.float64).T
+    shift = flip @ np.array(view["T"], np.float64)
+    pose = np.eye(4)
+    pose[:3, :3], pose[:3, 3] = turn.T, -turn.T @ shift
+    return check_pose(pose)
+
+
+def _dataset(path: Path) -> npt.NDArray[Any]:
+    """The array "dataset" of an HDF5 file, the only one in Hypersim's. Raises InputError."""
+    try:
+        with _h5py().File(path, "r") as opened:
+            return np.asarray(opened["dataset"][()])
+    except (OSError, KeyError) as error:
+        raise InputError(f"{path}: no readable HDF5 dataset ({error})") from error
+
+
+def _h5py() -> Any:
+    try:
+        import h5py
+    except ImportError:
+        raise ConfigError("HDF5 files need h5py: pip install 'panodepth[curate]'") from None
+    return h5py

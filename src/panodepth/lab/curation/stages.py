@@ -1,0 +1,186 @@
+"""The stages in order: a frame (or the views of one place) becomes a panorama, or is rejected.
+
+Pure: what comes out depends on the frame, the plan and the frame's name alone.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from panodepth.errors import ConfigError
+from panodepth.lab.curation.estimate import DepthEstimator, align_scales, estimate_depth
+from panodepth.lab.curation.frame import Frame, Matrix, Rejected
+from panodepth.lab.curation.outpaint import Outpainter
+from panodepth.lab.curation.outpainters.settings import PAINTERS, PaintSettings
+from panodepth.lab.curation.project import Placed, place
+from panodepth.lab.curation.quality import Limits, judge, measure, perceptual_hash, without_flying
+from panodepth.lab.curation.stitch import stitch
+from panodepth.types import BoolArray, FloatArray, Panorama
+
+Orientation = Literal["level", "front", "random"]
+ORIENTATIONS = ("level", "front", "random")
+PITCH_DEG, ROLL_DEG = 10.0, 3.0  # deviations drawn for level frames whose pose is not known
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is done with every frame. Raises ConfigError for values that cannot work.
+
+    size: (H, W) of the panoramas. orientation: "level", by the pose where its world is level (else
+    a little pitch and roll), turned by a random yaw; "front", to the panorama's centre; "random",
+    uniform over all rotations. keep_flying: leave pixels that float between two surfaces.
+    painting: how a learned out-painter paints; others have no use for it.
+    """
+
+    size: tuple[int, int] = (512, 1024)
+    outpainter: str = "diffuse"
+    orientation: Orientation = "level"
+    limits: Limits = field(default_factory=Limits)
+    seed: int = 0
+    keep_flying: bool = False
+    stitch: bool = False
+    painting: PaintSettings = field(default_factory=PaintSettings)
+
+    def __post_init__(self) -> None:
+        height, width = self.size
+        if height < 16 or height % 8 or width != 2 * height:
+            raise ConfigError(f"size is {height}x{width}; W = 2H, H a multiple of 8 from 16 on")
+        if self.orientation not in ORIENTATIONS:
+            raise ConfigError(
+                f"orientation is {self.orientation!r}; choose one of {', '.join(ORIENTATIONS)}"
+            )
+        if self.seed < 0:
+            raise ConfigError("seed must be at least 0")
+
+    def describe(self) -> dict[str, Any]:
+        """Plain JSON of everything that the bytes of a sample depend on."""
+        said = {**asdict(self), "size": list(self.size)}
+        del said["painting"]
+        learned = self.outpainter in PAINTERS
+        return {**said, "painting": self.painting.describe()} if learned else said
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What stages need beside the plan: made once per process."""
+
+    outpainter: Outpainter
+    estimator: DepthEstimator | None = None
+
+
+@dataclass(frozen=True)
+class Curated:
+    """A panorama with what was measured on the way. digest: perceptual hash of the frame."""
+
+    panorama: Panorama
+    measured: dict[str, float]
+    digest: int
+
+
+def curate_views(frames: Sequence[Frame], plan: Plan, tools: Tools) -> Curated | Rejected:
+    """One frame, or the views of one place (stitched), through all stages."""
+    passed: list[Frame] = []
+    measured: dict[str, float] = {}
+    for given in frames:
+        frame = _with_depth(given, tools)
+        if isinstance(frame, Rejected):
+            return frame
+        found = measure(frame)
+        rejected = judge(found, plan.limits, frame.unit)
+        if rejected is not None:
+            return replace(rejected, name=frame.name)
+        measured = measured or found
+        passed.append(frame if plan.keep_flying else without_flying(frame))
+    first = passed[0]
+    facts: dict[str, Any] = {}
+    if len(passed) == 1:
+        placed = place(first, orientation(first, plan), plan.size)
+        facts["view"] = view_facts(first, placed.rotation)
+    else:
+        if any("pseudo_label" in frame.meta for frame in passed):
+            passed = align_scales(passed)
+        merged = stitch(passed, plan.size)
+        if isinstance(merged, Rejected):
+            return replace(merged, name=first.group or first.name)
+        placed = merged.placed
+        measured = {**measured, "agreement": merged.agreement}
+        facts["views"] = [frame.name for frame in passed]
+    assert placed.distance is not None  # frames without depth were rejected
+    valid = np.isfinite(placed.distance) & (placed.distance > 0)
+    measured = {**measured, "coverage": solid_share(valid)}
+    rejected = judge({"coverage": measured["coverage"]}, plan.limits)
+    if rejected is not None:
+        return replace(rejected, name=first.name)
+    panorama = _finish(first, placed, valid, plan, tools, facts)
+    panorama.meta["measured"] = {key: float(f"{v:.5g}") for key, v in measured.items()}
+    return Curated(panorama, measured, perceptual_hash(first.image))
+
+
+def _with_depth(frame: Frame, tools: Tools) -> Frame | Rejected:
+    if frame.depth is not None:
+        return frame
+    if tools.estimator is None:
+        return Rejected("no_depth", "the frame has none", frame.name)
+    return estimate_depth(frame, tools.estimator)
+
+
+def orientation(frame: Frame, plan: Plan) -> Matrix:
+    """(3, 3) frame to panorama, drawn from the plan's seed and the frame's name."""
+    from panodepth.lab.curation.turns import random_turn, yaw_pitch_roll
+
+    rng = frame_rng(frame.name, plan.seed)
+    if plan.orientation == "front":
+        return np.eye(3)
+    if plan.orientation == "random":
+        return random_turn(rng)
+    yaw = rng.uniform(-180, 180)
+    if frame.level and frame.pose is not None:
+        return yaw_pitch_roll(yaw, 0, 0) @ frame.pose[:3, :3]
+    pitch, roll = rng.normal(0, (PITCH_DEG, ROLL_DEG)).clip(-45, 45)
+    return yaw_pitch_roll(yaw, float(pitch), float(roll))
+
+
+def frame_rng(name: str, seed: int) -> np.random.Generator:
+    """A frame's own random numbers: whatever the order and the number of processes."""
+    return np.random.default_rng([seed, zlib.crc32(name.encode())])
+
+
+def view_facts(frame: Frame, rotation: Matrix) -> dict[str, Any]:
+    """What `project.coverage_of` needs to tell real pixels from out-painted ones."""
+    return {
+        "intrinsics": frame.intrinsics.tolist(),
+        "rotation": rotation.tolist(),
+        "size": list(frame.size),
+    }
+
+
+def solid_share(mask: BoolArray) -> float:
+    """Share of the sphere's solid angle that a mask (H, W) covers."""
+    height = mask.shape[0]
+    weights = np.cos((np.arange(height) + 0.5) / height * np.pi - np.pi / 2)
+    return float((mask.mean(axis=1) * weights).sum() / weights.sum())
+
+
+def _finish(
+    frame: Frame, placed: Placed, valid: BoolArray, plan: Plan, tools: Tools, facts: dict[str, Any]
+) -> Panorama:
+    assert placed.distance is not None
+    seed = int(frame_rng(frame.name, plan.seed + 1).integers(1 << 31))
+    painted = tools.outpainter.fill(placed.image, placed.coverage, seed)
+    image: FloatArray = np.divide(painted, np.float32(255), dtype=np.float32)
+    meta = {
+        **frame.meta,
+        **facts,
+        "name": frame.group if plan.stitch and frame.group else frame.name,
+        "unit": frame.unit,
+        "orientation": plan.orientation,
+        "seed": plan.seed,
+        "outpainter": {"name": tools.outpainter.name, **tools.outpainter.facts},
+        "covered": round(float(placed.coverage.mean()), 5),
+    }
+    return Panorama(image, placed.distance, valid, meta)

@@ -1,0 +1,233 @@
+"""Distance files: npz, npy, exr, tiff and png, each with its unit and its "not given"."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from panodepth.errors import InputError
+from panodepth.images import read_stored
+from panodepth.lab.data.source import DistanceMap
+from panodepth.types import FloatArray
+
+DISTANCE_SUFFIXES = (".npz", ".npy", ".exr", ".tiff", ".tif", ".png")  # the first that is there
+EXR_CHANNELS = ("Y", "distance", "Distance", "depth", "Depth", "Z", "V", "R")
+SIDECAR = ".json"  # NAME_distance.png.json beside NAME_distance.png
+
+
+@dataclass(frozen=True)
+class DistanceFile:
+    """Reads a distance file by its ending.
+
+    scale: distance = value × scale for whole-number pixels without a scale of their own (a sidecar
+        or a PNG text chunk, as `panodepth predict --format png` writes them); None = they must say.
+    unit: of files that do not say.
+    Raises InputError for files that are damaged, of another shape, or whose scale is unknown.
+    """
+
+    scale: float | None = None
+    unit: str | None = None
+
+    def __call__(self, path: Path) -> DistanceMap:
+        try:
+            read = _READERS[path.suffix.lower()]
+        except KeyError:
+            raise InputError(
+                f"{path}: a distance file ends in {', '.join(DISTANCE_SUFFIXES)}"
+            ) from None
+        try:
+            found = read(path, self.scale)
+        except InputError:
+            raise
+        except ImportError as error:
+            raise InputError(
+                f"{path}: needs {error.name}: pip install {error.name}, or save it as npz"
+            ) from error
+        except Exception as error:  # decoders raise anything on damaged files
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise InputError(f"{path}: damaged or unreadable distance file ({reason})") from error
+        return found._replace(unit=_unit(found.unit or self.unit, path))
+
+
+@dataclass(frozen=True)
+class WholeNumbers:
+    """Reads a PNG of whole numbers: distance = value × step [m]; 0 = not given.
+
+    missing: another value that means "not given". channel: which one of a picture with three, R
+    first, holds the distance.
+    """
+
+    step: float
+    missing: int | None = None
+    channel: int | None = None
+
+    def __call__(self, path: Path) -> DistanceMap:
+        values = read_stored(path).pixels
+        if values.ndim == 3:
+            if self.channel is None:
+                raise InputError(f"{path}: a distance map has one channel, this has colours")
+            values = values[..., self.channel]
+        elif values.dtype.kind != "u":
+            raise InputError(f"{path}: expected whole numbers, found {values.dtype}")
+        distance = values * np.float32(self.step)
+        if self.missing is not None:
+            distance[values == self.missing] = 0
+        return DistanceMap(distance, "m")
+
+
+@dataclass(frozen=True)
+class MetresWithHoles:
+    """Reads a file of floats in metres in which not only 0 and NaN but also inf is "not given"."""
+
+    def __call__(self, path: Path) -> DistanceMap:
+        found = DistanceFile(unit="m")(path)
+        found.distance[np.isinf(found.distance)] = 0
+        return found
+
+
+def _read_npz(path: Path, scale: float | None) -> DistanceMap:
+    """Keys: `distance`; optional `mask` (False = not given), `sky` (True = sky), `meta` (JSON)."""
+    with np.load(path, allow_pickle=False) as arrays:
+        if "distance" not in arrays:
+            raise InputError(
+                f"{path}: no array 'distance'; it has {', '.join(arrays.files) or 'nothing'}"
+            )
+        distance = _plane(arrays["distance"], path)
+        if "mask" in arrays:
+            distance[~_like(arrays["mask"], distance, "mask", path)] = 0
+        if "sky" in arrays:
+            distance[_like(arrays["sky"], distance, "sky", path)] = np.inf
+        meta = json.loads(str(arrays["meta"])) if "meta" in arrays else {}
+    return DistanceMap(distance, meta.get("unit") if isinstance(meta, dict) else None)
+
+
+def _read_npy(path: Path, scale: float | None) -> DistanceMap:
+    return DistanceMap(_plane(np.load(path, allow_pickle=False), path))
+
+
+def _read_exr(path: Path, scale: float | None) -> DistanceMap:
+    """The only channel, or the first there is of EXR_CHANNELS."""
+    import OpenEXR
+
+    with OpenEXR.File(str(path), separate_channels=True) as opened:
+        part = opened.parts[0]
+        names = list(part.channels)
+        chosen = names[0] if len(names) == 1 else next((n for n in EXR_CHANNELS if n in names), "")
+        if not chosen:
+            raise InputError(
+                f"{path}: which channel is the distance? It has {', '.join(names)}; "
+                f"known are {', '.join(EXR_CHANNELS)}"
+            )
+        values = np.array(part.channels[chosen].pixels)
+        header = dict(part.header)
+    if np.asarray(header["dataWindow"]).tolist() != np.asarray(header["displayWindow"]).tolist():
+        raise InputError(f"{path}: its data window is not the whole picture; save it uncropped")
+    unit = header.get("unit")
+    return DistanceMap(_plane(values, path), unit if isinstance(unit, str) else None)
+
+
+def _read_tiff(path: Path, scale: float | None) -> DistanceMap:
+    values = read_stored(path).pixels
+    said = {**_tiff_description(path), **_sidecar(path)}
+    return DistanceMap(_scaled(values, said, scale, path), _said_unit(said))
+
+
+def _read_png(path: Path, scale: float | None) -> DistanceMap:
+    from PIL import PngImagePlugin
+
+    values = read_stored(path).pixels
+    with path.open("rb") as file:
+        said: dict[str, Any] = dict(PngImagePlugin.PngImageFile(file).text)
+    said = {**said, **_sidecar(path)}
+    if values.ndim != 2 or values.dtype != np.uint16:
+        raise InputError(f"{path}: a distance PNG has one channel of 16 bits")
+    return DistanceMap(_scaled(values, said, scale, path), _said_unit(said))
+
+
+_READERS: dict[str, Callable[[Path, float | None], DistanceMap]] = {
+    ".npz": _read_npz,
+    ".npy": _read_npy,
+    ".exr": _read_exr,
+    ".tiff": _read_tiff,
+    ".tif": _read_tiff,
+    ".png": _read_png,
+}
+
+
+def _plane(values: npt.NDArray[Any], path: Path) -> FloatArray:
+    """(H, W) float32, NaN and what is not positive as 0; an array of our own."""
+    if values.ndim != 2 or values.dtype.kind not in "fui":
+        raise InputError(f"{path}: distance is {values.dtype} {values.shape}, expected (H, W)")
+    distance = np.array(values, np.float32)
+    distance[~(distance > 0)] = 0
+    return distance
+
+
+def _like(
+    values: npt.NDArray[Any], distance: FloatArray, name: str, path: Path
+) -> npt.NDArray[np.bool_]:
+    if values.shape != distance.shape:
+        raise InputError(f"{path}: {name} {values.shape} does not match distance {distance.shape}")
+    return values.astype(bool)
+
+
+def _scaled(
+    values: npt.NDArray[Any], said: Mapping[str, Any], scale: float | None, path: Path
+) -> FloatArray:
+    """Whole numbers times their scale; floats are distances as they are."""
+    if values.dtype.kind == "f":
+        return _plane(values, path)
+    given = said.get("scale", scale)
+    try:
+        step = float(given or 0)
+    except (TypeError, ValueError):
+        step = 0.0
+    if not (0 < step < np.inf):
+        raise InputError(
+            f"{path}: the scale of its whole numbers is {'unknown' if given is None else given}; "
+            f'write {{"scale": 0.001, "unit": "m"}} into {path.name}{SIDECAR} or dataset.json'
+        )
+    return _plane(values * np.float32(step), path)
+
+
+def _sidecar(path: Path) -> dict[str, Any]:
+    side = path.with_name(path.name + SIDECAR)
+    if not side.is_file():
+        return {}
+    try:
+        said = json.loads(side.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{side}: not JSON ({error})") from error
+    if not isinstance(said, dict):
+        raise InputError(f'{side}: expected a JSON object such as {{"scale": 0.001}}')
+    return said
+
+
+def _tiff_description(path: Path) -> dict[str, Any]:
+    """The JSON that our own TIFF writer leaves in ImageDescription, if it is there."""
+    from PIL import TiffImagePlugin
+
+    try:
+        with path.open("rb") as file:
+            image = TiffImagePlugin.TiffImageFile(file)
+            said = json.loads(image.tag_v2.get(TiffImagePlugin.IMAGEDESCRIPTION, "{}"))
+    except (OSError, SyntaxError, KeyError, TypeError, ValueError):  # a kind Pillow does not know
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _said_unit(said: Mapping[str, Any]) -> str | None:
+    unit = said.get("unit")
+    return unit if isinstance(unit, str) else None
+
+
+def _unit(unit: str | None, path: Path) -> str | None:
+    if unit not in (None, "m", "relative"):
+        raise InputError(f"{path}: its unit is {unit!r}; expected 'm' or 'relative'")
+    return unit

@@ -1,0 +1,45 @@
+"""Sources by name, as recipes write them: `kind = "folder"`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from panodepth.errors import ConfigError
+from panodepth.lab.data.curated import open_curated
+from panodepth.lab.data.folder import open_folder
+from panodepth.lab.data.layouts import (
+    open_3d60,
+    open_matterport3d,
+    open_panosuncg,
+    open_stanford2d3d,
+    open_structured3d,
+)
+from panodepth.lab.data.shards import open_shards
+from panodepth.lab.data.source import PanoramaSource
+
+SourceFactory = Callable[[str | Path, Path | None], PanoramaSource]
+
+SOURCES: dict[str, SourceFactory] = {
+    "folder": open_folder,
+    "structured3d": open_structured3d,
+    "stanford2d3d": open_stanford2d3d,
+    "matterport3d": open_matterport3d,
+    "panosuncg": open_panosuncg,
+    "3d60": open_3d60,
+    "curated": open_curated,
+    "shards": open_shards,
+}
+
+
+def open_source(kind: str, path: str | Path, *, split: Path | None = None) -> PanoramaSource:
+    """The source `kind` (a key of SOURCES) at `path`; split: a list file, see `splits`.
+
+    Nothing is decoded yet: broken samples show when they are read. Raises ConfigError or InputError
+    when the kind is unknown or nothing is found, saying what was looked for.
+    """
+    try:
+        factory = SOURCES[kind]
+    except KeyError:
+        raise ConfigError(f"source kind {kind!r}; choose one of {', '.join(SOURCES)}") from None
+    return factory(path, split)

@@ -1,0 +1,45 @@
+"""The bridge to training: a sample at the size that a batch needs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from panodepth.errors import InputError
+from panodepth.lab.data.source import PanoramaSource
+from panodepth.types import Panorama
+
+
+def load_resized(source: PanoramaSource, index: int, height: int, width: int) -> Panorama:
+    """Sample `index` at (height, width); raises InputError as the source does.
+
+    See `resize_panorama`. InputError too when no valid pixel is left at that size.
+    """
+    resized = resize_panorama(source[index], height, width)
+    if resized.mask is not None and not resized.mask.any():
+        name = resized.meta.get("name", f"sample {index}")
+        raise InputError(f"{source.name}: {name}: no valid pixel is left at {width}x{height}")
+    return resized
+
+
+def resize_panorama(panorama: Panorama, height: int, width: int) -> Panorama:
+    """A panorama at another size, closed over the seam and the poles.
+
+    The picture is filtered (bilinear, antialiased); distance and mask take the nearest pixel, so
+    that no value lies between a near and a far surface or between a surface and the sky.
+    """
+    if panorama.image.shape[:2] == (height, width):
+        return panorama
+    import torch
+
+    from panodepth.geometry import resize_erp
+
+    size = (height, width)
+    planes = torch.from_numpy(np.ascontiguousarray(panorama.image.transpose(2, 0, 1)))
+    image = resize_erp(planes, size).clamp_(0, 1).permute(1, 2, 0).contiguous().numpy()
+    distance, mask = (
+        None if array is None else resize_erp(torch.from_numpy(array), size, mode="nearest").numpy()
+        for array in (panorama.distance, panorama.mask)
+    )
+    return replace(panorama, image=image, distance=distance, mask=mask)

@@ -1,0 +1,1 @@
+"""Alignment and every measure of one prediction against the truth, plain NumPy."""

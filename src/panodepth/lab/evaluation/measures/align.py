@@ -1,0 +1,113 @@
+"""Alignment of a prediction to the truth before it is measured; numpy only.
+
+prediction, truth: (H, W) in any one unit each; valid: (H, W) bool, True = counted.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from panodepth.lab.evaluation.measures.median import median, weighted_median
+from panodepth.lab.evaluation.protocol import FIT_SIDE, Alignment
+from panodepth.types import BoolArray, FloatArray
+
+Float64Array = npt.NDArray[np.float64]
+
+
+class Fit(NamedTuple):
+    """aligned = scale · prediction + shift; shift in the truth's unit."""
+
+    scale: float
+    shift: float = 0.0
+
+    def apply(self, prediction: FloatArray) -> FloatArray:
+        """(H, W) float32 aligned prediction; with a shift it may be zero or negative."""
+        aligned: FloatArray = prediction.astype(np.float32) * np.float32(self.scale)
+        return aligned + np.float32(self.shift) if self.shift else aligned
+
+
+def median_scale(prediction: FloatArray, truth: FloatArray, valid: BoolArray) -> float:
+    """The factor median(truth) / median(prediction) over the valid pixels.
+
+    This is the field's alignment (DA² evaluation): a ratio of two medians, not the median of the
+    ratio. prediction, truth, valid: (H, W). Raises ValueError when no pixel is valid.
+    """
+    if not valid.any():
+        raise ValueError("no valid pixel to align on")
+    return median(truth[valid]) / median(prediction[valid])
+
+
+def weighted_median_scale(
+    prediction: FloatArray, truth: FloatArray, valid: BoolArray, weights: FloatArray
+) -> float:
+    """The ratio of the two weighted medians; weights: broadcast to (H, W), > 0.
+
+    Raises ValueError when no pixel is valid.
+    """
+    if not valid.any():
+        raise ValueError("no valid pixel to align on")
+    chosen = np.broadcast_to(weights, valid.shape)[valid]
+    return weighted_median(truth[valid], chosen) / weighted_median(prediction[valid], chosen)
+
+
+def nearest_copy(array: npt.NDArray[Any], longest: int) -> npt.NDArray[Any]:
+    """(H, W) thinned so that no side is above `longest`: pixel floor(i / f) for i < floor(H f).
+
+    The factor f = longest / max(H, W) and the floor are the released evaluation's; arrays that are
+    small enough are returned as they are.
+    """
+    height, width = array.shape
+    factor = min(longest / height, longest / width)
+    if factor >= 1:
+        return array
+    rows, columns = (
+        np.minimum((np.arange(int(n * factor)) / factor).astype(np.int64), n - 1)
+        for n in (height, width)
+    )
+    thinned: npt.NDArray[Any] = array[rows[:, None], columns]
+    return thinned
+
+
+def least_squares(
+    prediction: FloatArray, truth: FloatArray, valid: BoolArray, longest: int = FIT_SIDE
+) -> Fit:
+    """Scale and shift that minimise Σ (scale · prediction + shift − truth)² over valid pixels.
+
+    On a nearest-neighbour copy whose longest side is `longest` [px], as in the release. Sums in
+    float64 about the means, one after the other: the same bits on any number of threads. A constant
+    prediction gets scale 0 and the mean. Raises ValueError when no pixel of the copy is valid.
+    """
+    small = nearest_copy(valid, longest).astype(bool)
+    if not small.any():
+        raise ValueError("no valid pixel to align on")
+    p = nearest_copy(prediction, longest)[small].astype(np.float64)
+    t = nearest_copy(truth, longest)[small].astype(np.float64)
+    mean_p, mean_t = p.sum() / p.size, t.sum() / t.size
+    p -= mean_p
+    spread = (p * p).sum()
+    # Below this all values are one value in float32, and the slope would be noise.
+    flat = spread <= p.size * (1e-6 * abs(mean_p)) ** 2
+    scale = 0.0 if flat else float((p * (t - mean_t)).sum() / spread)
+    return Fit(scale, float(mean_t - scale * mean_p))
+
+
+def fit(
+    kind: Alignment,
+    maps: tuple[FloatArray, FloatArray, BoolArray],
+    weights: FloatArray | None = None,
+    longest: int = FIT_SIDE,
+) -> Fit:
+    """The alignment a protocol asks for; maps: prediction, truth, valid, (H, W) each.
+
+    weights: broadcast to (H, W), for the median alone. Raises ValueError when no pixel is valid.
+    """
+    if kind == "none":
+        return Fit(1.0)
+    if kind == "affine":
+        return least_squares(*maps, longest)
+    if weights is None:
+        return Fit(median_scale(*maps))
+    return Fit(weighted_median_scale(*maps, weights))

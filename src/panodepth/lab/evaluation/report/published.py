@@ -1,0 +1,49 @@
+"""The published table (DA², arXiv 2509.26618, table 1): 35 rows, three datasets, four measures."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+KINDS = ("stanford2d3d", "matterport3d", "panosuncg")  # names of `panodepth.lab.data.SOURCES`
+KEYS = ("abs_rel", "rmse", "delta1", "delta2")
+_UNITS = {"abs_rel": 100.0, "rmse": 100.0, "delta1": 100.0, "delta2": 100.0}  # percent, and cm
+
+
+@dataclass(frozen=True)
+class PublishedRow:
+    """setting: "in-domain", "zero-shot fusion", ..., with "affine" where so aligned.
+
+    values: (kind, key) -> number as in our rows: fractions, and metres; None = not published.
+    """
+
+    setting: str
+    method: str
+    values: dict[tuple[str, str], float | None]
+
+
+@cache
+def published() -> tuple[PublishedRow, ...]:
+    """All rows, in the paper's order."""
+    file = resources.files("panodepth.lab.evaluation.report").joinpath("published_table.csv")
+    rows = list(csv.DictReader(file.read_text(encoding="utf-8").splitlines()))
+    return tuple(
+        PublishedRow(
+            row["setting"],
+            row["method"],
+            {
+                (kind, key): float(cell) / _UNITS[key]
+                if (cell := row[_column(kind, key)])
+                else None
+                for kind in KINDS
+                for key in KEYS
+            },
+        )
+        for row in rows
+    )
+
+
+def _column(kind: str, key: str) -> str:
+    return f"{kind}_{key.replace('_', '')}"

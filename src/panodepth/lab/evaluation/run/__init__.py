@@ -1,0 +1,1 @@
+"""Predictors and datasets, and the run over all of them."""

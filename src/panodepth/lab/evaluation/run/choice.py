@@ -1,0 +1,132 @@
+"""Which predictor a text means: a Python file, a folder of predicted files, or a model."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from panodepth.errors import ConfigError
+from panodepth.lab.data.distances import DISTANCE_SUFFIXES
+from panodepth.lab.evaluation.run.datasets import Dataset
+from panodepth.lab.evaluation.run.predictors import (
+    FromFolder,
+    FromImages,
+    ImagePredictor,
+    Predictor,
+    load_file,
+    shared_names,
+)
+
+_END_BYTES = 1 << 20
+_LONGEST_PATH = 1024
+LoadModel = Callable[[], ImagePredictor]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """make: makes the predictor, in any process. name: as given. identity: what else it hangs on:
+    its options, and digests of the files that are named.
+
+    kind: "file", "folder" or "model".
+    """
+
+    make: Callable[[], Predictor]
+    name: str
+    identity: str
+    kind: str
+
+
+def choose_predictor(
+    text: str, load_model: LoadModel, datasets: Sequence[Dataset], options: Mapping[str, Any]
+) -> Chosen:
+    """FILE.py[:CLASS], a folder of predicted files, or else what `load_model` makes.
+
+    options: keyword arguments of the class, of `FromFolder` (scale, unit), or of a model's
+    `predict` (camera_height). Raises ConfigError when a file or folder cannot be a predictor.
+    """
+    file, dot, name = text.partition(".py")
+    told = " ".join([json.dumps(dict(options), sort_keys=True), *_option_stamps(options)])
+    if dot and (not name or name.startswith(":")):
+        made: Callable[[], Predictor] = partial(load_file, text, dict(options))
+        return Chosen(made, text, f"{stamp(Path(f'{file}.py'))} {told}", "file")
+    path = Path(text).expanduser()
+    if path.is_dir() and _has_distances(path):
+        unknown = set(options) - {"scale", "unit"}
+        if unknown:
+            raise ConfigError(
+                f"--option {min(unknown)}: a folder of predictions has scale and unit"
+            )
+        names = (d.sample_name(i) for d in datasets for i in range(len(d.source)))
+        folder = FromFolder(path, shared_names(names), **options)
+        return Chosen(partial(_itself, folder), text, told, "folder")
+    return Chosen(
+        partial(_from_model, load_model, dict(options)), text, f"{stamp(path)} {told}", "model"
+    )
+
+
+def parse_options(texts: Iterable[str]) -> dict[str, Any]:
+    """`KEY=VALUE` texts; a value that is JSON (a number, true, null) is read as such."""
+    options: dict[str, Any] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not (equals and key.isidentifier()):
+            raise ConfigError(f"--option {text!r} is not KEY=VALUE")
+        try:
+            options[key] = json.loads(value)
+        except ValueError:
+            options[key] = value
+    return options
+
+
+def parse_part(text: str) -> tuple[int, int]:
+    """ "2/8" as (2, 8). Raises ConfigError unless 1 <= i <= n."""
+    left, _, right = text.partition("/")
+    if left.isdecimal() and right.isdecimal() and 1 <= int(left) <= int(right):
+        return int(left), int(right)
+    raise ConfigError(f"--part {text!r} is not I/N with 1 <= I <= N, e.g. 2/8")
+
+
+def _from_model(load_model: LoadModel, options: Mapping[str, Any]) -> Predictor:
+    return FromImages(load_model(), options)
+
+
+def _itself(predictor: Predictor) -> Predictor:
+    return predictor
+
+
+def _has_distances(folder: Path) -> bool:
+    """Whether it is no folder of weights, and some file in it or below may be a distance."""
+    if any(folder.glob("*.safetensors")):
+        return False
+    return any(file.suffix.lower() in DISTANCE_SUFFIXES for file in folder.rglob("*"))
+
+
+def stamp(path: Path) -> str:
+    """A digest of a file, or of the weights in a folder; "" when there is none.
+
+    Weights that are still in training are another predictor later; the same file is the same on
+    every machine. Of large files the size and both ends are read.
+    """
+    files = sorted(path.glob("*.safetensors")) if path.is_dir() else [path]
+    digest = hashlib.sha256()
+    for file in files:
+        if not file.is_file():
+            return ""
+        size = file.stat().st_size
+        digest.update(str(size).encode())
+        with file.open("rb") as opened:
+            digest.update(opened.read(_END_BYTES))
+            opened.seek(max(0, size - _END_BYTES))
+            digest.update(opened.read())
+    return digest.hexdigest()[:16] if files else ""
+
+
+def _option_stamps(options: Mapping[str, Any]) -> list[str]:
+    """Of options that name a file, such as weights=model.safetensors."""
+    texts = [v for v in options.values() if isinstance(v, str) and 0 < len(v) < _LONGEST_PATH]
+    return [stamp(Path(text)) for text in texts if Path(text).is_file()]

@@ -1,0 +1,94 @@
+"""What is measured on: datasets as the command line names them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from panodepth.errors import ConfigError
+from panodepth.lab.data import SOURCES, PanoramaSource, open_source
+from panodepth.lab.data.layouts import open_matterport3d, open_stanford2d3d
+from panodepth.lab.evaluation.protocol import FIT_SIDE, FIT_SIDES, Protocol
+
+RELEASED = {"stanford2d3d": open_stanford2d3d, "matterport3d": open_matterport3d}
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """name: in the report. kind: of `panodepth.lab.data.SOURCES`. path, split: as given."""
+
+    name: str
+    kind: str
+    path: str
+    split: str | None
+    source: PanoramaSource
+
+    @property
+    def fit_side(self) -> int:
+        """Longest side [px] of the copy that least squares fit on, DA² release."""
+        return FIT_SIDES.get(self.kind, FIT_SIDE)
+
+    def sample_name(self, index: int) -> str:
+        """A sample's name without reading it; "#0", "#1", ... where the source has no names."""
+        pairs = getattr(self.source, "pairs", None)
+        return f"#{index}" if pairs is None else str(pairs[index].name)
+
+    def describe(self) -> dict[str, str | None]:
+        """Plain values that say which samples these are."""
+        return {"name": self.name, "kind": self.kind, "path": self.path, "split": self.split}
+
+
+def open_datasets(
+    texts: Sequence[str], protocol: Protocol, splits: Iterable[str] = ()
+) -> list[Dataset]:
+    """Datasets from `[KIND:]NAME=DIR`, or DIR for a plain folder that takes the folder's name.
+
+    A NAME that is a kind (stanford2d3d, matterport3d, panosuncg, structured3d, shards, ...) is read
+    as such, any other as a plain folder. splits: `NAME=FILE` lists of samples.
+    Raises ConfigError when a name is given twice or not at all, or nothing is found.
+    """
+    lists = _split_files(splits)
+    datasets = []
+    for text in texts:
+        left, equals, path = text.rpartition("=")
+        kind, _, name = left.rpartition(":")
+        name = name or Path(path).expanduser().resolve().name
+        if equals and not left:
+            raise ConfigError(f"--data {text!r}: no name before =")
+        if not kind:
+            kind = name if left and name in SOURCES else "folder"
+        split = lists.pop(name, None)
+        source = _open(kind, path, split, protocol)
+        if not len(source):
+            raise ConfigError(f"{path}: no sample in it")
+        chosen = None if split is None else str(split)
+        datasets.append(Dataset(name, kind, path, chosen, source))
+    names = [dataset.name for dataset in datasets]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"--data: two datasets are called {name!r}; name them, e.g. a=DIR")
+    if lists:
+        raise ConfigError(f"--split {next(iter(lists))}=...: no dataset of that name is given")
+    return datasets
+
+
+def _split_files(splits: Iterable[str]) -> dict[str, Path]:
+    files: dict[str, Path] = {}
+    for text in splits:
+        name, equals, path = text.partition("=")
+        if not (name and equals and path):
+            raise ConfigError(f"--split {text!r} is not NAME=FILE")
+        files[name] = Path(path)
+    return files
+
+
+def _open(kind: str, path: str, split: Path | None, protocol: Protocol) -> PanoramaSource:
+    if protocol.released_units and kind in RELEASED:
+        return RELEASED[kind](path, split, released_units=True)
+    return open_source(kind, path, split=split)
+
+
+def dataset_kinds(datasets: Iterable[Dataset]) -> Mapping[str, str]:
+    """Name -> kind."""
+    return {dataset.name: dataset.kind for dataset in datasets}

@@ -1,0 +1,152 @@
+"""Whose numbers: a Python object that predicts, a file that holds one, or predicted files.
+
+A predictor for the evaluation is a callable `Panorama -> Predicted`; `load_file` and `FromImages`
+make one of anything with `predict(image)`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from panodepth.errors import ConfigError, InputError, PanodepthError
+from panodepth.lab.data.distances import DISTANCE_SUFFIXES, DistanceFile
+from panodepth.types import FloatArray, Panorama
+
+ENDINGS = ("_distance", "", "_pred", "_depth")  # NAME + ending + suffix; the first that is there
+
+
+class Predicted(NamedTuple):
+    """distance: (h, w) float32, any size; not finite or <= 0: not predicted. unit: None: unsaid."""
+
+    distance: FloatArray
+    unit: str | None = None
+
+
+class Predictor(Protocol):
+    """What the evaluation calls; panorama holds image and meta, never the truth."""
+
+    def __call__(self, panorama: Panorama) -> Predicted: ...
+
+
+class ImagePredictor(Protocol):
+    """What others write: `predict` takes (H, W, 3) float32 sRGB in [0, 1].
+
+    It returns a `panodepth.Prediction`, or an (h, w) array of distances along the ray.
+    """
+
+    def predict(self, image: FloatArray) -> Any: ...
+
+
+@dataclass(frozen=True)
+class FromImages:
+    """An `ImagePredictor` as a `Predictor`. options: keyword arguments of every `predict`."""
+
+    predictor: ImagePredictor
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __call__(self, panorama: Panorama) -> Predicted:
+        answer = self.predictor.predict(panorama.image, **self.options)
+        distance = np.asarray(getattr(answer, "distance", answer))
+        if distance.ndim != 2 or distance.dtype.kind not in "fui":
+            raise InputError(
+                f"the predictor returned {distance.dtype} {distance.shape}; expected (H, W) "
+                "distances or a panodepth.Prediction"
+            )
+        meta = getattr(answer, "meta", {})
+        unit = meta.get("unit") if isinstance(meta, Mapping) else None
+        return Predicted(distance.astype(np.float32, copy=False), unit)
+
+
+def load_file(text: str, options: Mapping[str, Any] | None = None) -> Predictor:
+    """FILE.py[:CLASS] as a predictor; the class is called with `options` as keyword arguments.
+
+    The file is run, and may import what lies beside it, as a script may: name only files you
+    trust. Raises ConfigError, one line, when it cannot be
+    imported, has no such class (default "Predictor"), or the class cannot be made.
+    """
+    file, _, name = text.partition(".py")
+    path = Path(f"{file}.py").expanduser()
+    chosen = name.lstrip(":") or "Predictor"
+    if not path.is_file():
+        raise ConfigError(f"{path}: no such file")
+    module_name = f"panodepth_predictor_{path.stem}"
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    if str(path.resolve().parent) not in sys.path:
+        sys.path.insert(0, str(path.resolve().parent))
+    try:
+        spec.loader.exec_module(module)
+        made = getattr(module, chosen)(**(options or {}))
+    except PanodepthError:
+        raise
+    except AttributeError as error:
+        if hasattr(module, chosen):
+            raise ConfigError(f"{path}: {chosen} failed ({error})") from error
+        raise ConfigError(f"{path}: no class {chosen!r} in it") from None
+    except Exception as error:  # another person's file may raise anything
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ConfigError(f"{path}: {chosen} cannot be made ({reason})") from error
+    if not callable(getattr(made, "predict", None)):
+        raise ConfigError(f"{path}: {chosen} has no method predict(image)")
+    return FromImages(made)
+
+
+@dataclass(frozen=True)
+class FromFolder:
+    """Predicted files: NAME.{npz,npy,exr,tiff,png}, with or without _distance, _pred or _depth.
+
+    NAME is the sample's name with its folders, with or without the dataset's in front, or its last
+    part alone where no two samples share it.
+
+    shared: last parts that several samples have. scale, unit: of files that do not say theirs
+        (whole-number PNG and TIFF); without a unit a prediction cannot be taken for metres.
+    Raises ConfigError when there is no such folder or no distance file in it.
+    """
+
+    root: Path
+    shared: frozenset[str] = frozenset()
+    scale: float = 1.0
+    unit: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.root.is_dir():
+            raise ConfigError(f"{self.root}: no such folder of predictions")
+        if not any(f.suffix.lower() in DISTANCE_SUFFIXES for f in self.root.rglob("*")):
+            raise ConfigError(
+                f"{self.root}: no distance file in it ({', '.join(DISTANCE_SUFFIXES)})"
+            )
+
+    def __call__(self, panorama: Panorama) -> Predicted:
+        name = str(panorama.meta["name"])
+        stored = DistanceFile(scale=self.scale)(self._find(name, panorama.meta.get("dataset")))
+        return Predicted(stored.distance, stored.unit or self.unit or "relative")
+
+    def _find(self, name: str, dataset: str | None) -> Path:
+        last = Path(name).name
+        stems = [name] if dataset is None else [f"{dataset}/{name}", name]
+        if last not in self.shared:
+            stems += [last] if dataset is None else [f"{dataset}/{last}", last]
+        for stem in dict.fromkeys(stems):
+            for ending in ENDINGS:
+                for suffix in DISTANCE_SUFFIXES:
+                    path = self.root / f"{stem}{ending}{suffix}"
+                    if path.is_file():
+                        return path
+        raise InputError(f"no prediction in {self.root}: no {name}_distance.npz or the like")
+
+
+def shared_names(names: Iterable[str]) -> frozenset[str]:
+    """The last parts of path-like names that occur more than once."""
+    counts = Counter(Path(name).name for name in names)
+    return frozenset(name for name, count in counts.items() if count > 1)

@@ -1,0 +1,152 @@
+"""One panorama, one prediction, one protocol: numbers, or the reason why there are none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from panodepth.errors import InputError
+from panodepth.lab.evaluation.measures import boundary, geometry
+from panodepth.lab.evaluation.measures.align import Fit, fit
+from panodepth.lab.evaluation.measures.metrics import ten_metrics
+from panodepth.lab.evaluation.measures.resizing import given_picture, to_size
+from panodepth.lab.evaluation.protocol import FIT_SIDE, Protocol
+from panodepth.lab.evaluation.run.predictors import Predicted, Predictor
+from panodepth.types import BoolArray, FloatArray, Panorama
+
+SMALLEST = 1e-6  # [truth's unit] distances below it are raised to it, DA² release
+
+
+@dataclass(frozen=True)
+class Extras:
+    """What to measure beside the ten metrics.
+
+    geometry: seam, poles, normals, contours. points: F-score and Chamfer, half a second an image.
+    rotation: two more predictions an image.
+    """
+
+    geometry: bool = True
+    points: bool = False
+    rotation: bool = False
+
+
+class Compared(NamedTuple):
+    """What is measured: (H, W) each.
+
+    aligned: > 0, not clipped. clipped: as the protocol says. valid: where both are known.
+    """
+
+    aligned: FloatArray
+    clipped: FloatArray
+    truth: FloatArray
+    valid: BoolArray
+    fit: Fit
+    coverage: float
+
+
+def evaluate(
+    panorama: Panorama,
+    predictor: Predictor,
+    protocol: Protocol,
+    extras: Extras | None = None,
+    *,
+    fit_side: int = FIT_SIDE,
+) -> dict[str, float | None]:
+    """Every measure of one panorama by name, see `catalogue.MEASURES`; None = nothing to measure.
+
+    Raises InputError, one line, when the panorama or the prediction cannot be measured.
+    """
+    chosen = extras or Extras()
+    predicted = predict(panorama, predictor, protocol)
+    compared = compare(panorama, predicted, protocol, fit_side=fit_side)
+    values = measure(compared, protocol, chosen)
+    if chosen.rotation:
+        from panodepth.lab.evaluation.measures.rotation import rotation_consistency
+
+        size = compared.truth.shape
+
+        def again(image: FloatArray) -> FloatArray:
+            turned = Panorama(image, meta=panorama.meta)
+            return to_size(predict(turned, predictor, protocol).distance, size, protocol.closed)
+
+        distance = to_size(predicted.distance, size, protocol.closed)
+        values |= rotation_consistency(again, panorama.image, distance)
+    return values
+
+
+def predict(panorama: Panorama, predictor: Predictor, protocol: Protocol) -> Predicted:
+    """The prediction for the picture as the protocol gives it. Raises InputError."""
+    picture = given_picture(panorama.image, protocol.long_side)
+    return predictor(Panorama(picture, meta=panorama.meta))
+
+
+def compare(
+    panorama: Panorama, predicted: Predicted, protocol: Protocol, *, fit_side: int = FIT_SIDE
+) -> Compared:
+    """Bring the prediction to the truth's size, find what is valid, align and clip.
+
+    Pixels without a prediction (not finite, or 0 and below) are not measured, and `coverage` says
+    how many of the valid ones had one. Raises InputError when nothing is left, or the units do not
+    fit the protocol.
+    """
+    truth, mask = panorama.distance, panorama.mask
+    if truth is None or mask is None:
+        raise InputError("no distance to compare with")
+    _check_units(panorama, predicted, protocol)
+    wanted = mask & (truth > protocol.near)
+    if protocol.far is not None:
+        wanted &= truth < protocol.far
+    black = ~panorama.image.any(axis=2) if protocol.black != "keep" else None
+    if black is not None and protocol.black == "everywhere":
+        wanted &= ~black
+    if not wanted.any():
+        raise InputError(f"no pixel is valid in protocol {protocol.name}")
+    distance = to_size(predicted.distance, truth.shape, protocol.closed)
+    known = np.isfinite(distance) & (distance > 0)
+    valid = wanted & known
+    for_fit = valid if black is None else valid & ~black
+    weights = geometry.row_weights(len(truth)) if protocol.solid_angle else None
+    if not for_fit.any():
+        raise InputError("no valid pixel to align on")
+    found = fit(protocol.alignment, (distance, truth, for_fit), weights, fit_side)
+    with np.errstate(over="ignore"):
+        aligned = np.maximum(found.apply(distance), np.float32(SMALLEST))
+    if not np.isfinite(aligned[valid]).all():
+        raise InputError("aligned, the prediction's values are out of all range")
+    clipped = np.clip(aligned, protocol.near, protocol.far) if protocol.clip else aligned
+    coverage = int(np.count_nonzero(valid)) / int(np.count_nonzero(wanted))
+    return Compared(aligned, clipped, truth, valid, found, coverage)
+
+
+def measure(compared: Compared, protocol: Protocol, extras: Extras) -> dict[str, float | None]:
+    """The ten metrics, coverage, and the extras that need no predictor."""
+    aligned, clipped, truth, valid, _, coverage = compared
+    weights = geometry.row_weights(len(truth)) if protocol.solid_angle else None
+    values: dict[str, float | None] = {**(ten_metrics(clipped, truth, valid, weights) or {})}
+    values["coverage"] = coverage
+    if extras.geometry:
+        residual = geometry.log_residual(aligned, truth, valid)
+        values |= geometry.seam(residual, valid)
+        values |= geometry.poles(aligned, truth, residual, valid)
+        values |= geometry.normals(aligned, truth, valid)
+        values["boundary_f1"] = boundary.boundary_f1(aligned, truth, valid)
+        values["flying"] = boundary.flying_share(aligned, truth, valid)
+    if extras.points:
+        from panodepth.lab.evaluation.measures.points import cloud_scores
+
+        values |= cloud_scores(aligned, truth, valid)
+    return values
+
+
+def _check_units(panorama: Panorama, predicted: Predicted, protocol: Protocol) -> None:
+    """A limit or a comparison in metres needs metres."""
+    truth_unit = panorama.meta.get("unit", "m")
+    if truth_unit == "relative" and (protocol.far is not None or protocol.alignment == "none"):
+        raise InputError(
+            f"its distance has no unit, and protocol {protocol.name} needs metres: "
+            "use uncapped or sphere, or say the unit in dataset.json"
+        )
+    if predicted.unit == "relative" and protocol.alignment == "none":
+        raise InputError(f"the prediction has no unit, and protocol {protocol.name} needs metres")

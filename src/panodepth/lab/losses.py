@@ -1,0 +1,253 @@
+"""The method's losses on equirectangular maps: pure functions of (B, H, W) tensors.
+
+Predictions are log distances (natural log; the unit is free). Truth is distance with a mask:
+sky and unknown pixels are excluded from every geometric term. Every mean over pixels is weighted by
+the solid angle a pixel sees, is taken per image and then over the batch; an image without a valid
+pixel contributes exactly zero and no gradient, so every term is always finite.
+
+Formulas: DA² (arXiv 2509.26618) for median alignment, L1 distance and L1 normals; the alignment by
+the median of the log residual and the anchor on the mean log output are ours. With two separate
+medians the global offset of the output feels a constant gradient and drifts.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from panodepth.geometry import pad_erp, rotate_erp, solid_angles
+
+ALIGNMENTS = ("log_residual", "median_ratio")
+DISTANCE_KINDS = ("log_l1", "l1")
+MAX_ALIGNED_LOG = 16.0  # e^16 truth medians: keeps exp finite for the L1 of a model gone astray
+
+
+class Truth(NamedTuple):
+    """What is known about a batch of panoramas.
+
+    distance: (B, H, W) float, > 0 and finite where `valid` (any unit; other pixels are ignored).
+    valid: (B, H, W) bool, True = the distance is known.
+    sky: (B, H, W) bool, True = known to be sky. Pixels that are neither valid nor sky are unknown.
+    """
+
+    distance: Tensor
+    valid: Tensor
+    sky: Tensor
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weights (0 switches a term off) and kinds of the training loss; see `training_loss`."""
+
+    distance: float = 1.0
+    distance_kind: str = "log_l1"  # or "l1": the paper's, on distance over the truth's median
+    alignment: str = "log_residual"  # or "median_ratio": the paper's two separate medians
+    normal: float = 0.3
+    normal_edge: float = 0.1  # relative bend of inverse distance above which a pixel is an edge
+    anchor: float = 0.02
+    anchor_target: float = 2.0  # mean log output aimed at: the centre of the head's clip range
+    sky: float = 0.2
+    gradient: float = 0.0
+    gradient_scales: int = 3
+    consistency: float = 0.0  # agreement with the prediction of the rotated panorama
+    consistency_share: float = 0.25  # of each batch (at least one panorama) is rotated as well
+    consistency_tilt_deg: float = 20.0  # largest pitch and roll of that rotation; yaw is any
+
+
+def masked_mean(values: Tensor, mask: Tensor, weights: Tensor) -> Tensor:
+    """Weighted mean over the pixels of each image where `mask` is True: (B, H, W) -> (B,).
+
+    weights broadcasts to (B, H, W). An empty mask gives 0. Values outside the mask may be anything,
+    NaN included, and receive no gradient.
+    """
+    kept = torch.where(mask, values, 0.0)
+    w = mask * weights
+    total = w.sum(dim=(-2, -1))
+    return (kept * w).sum(dim=(-2, -1)) / torch.where(total > 0, total, 1.0)
+
+
+def _masked_median(values: Tensor, mask: Tensor) -> Tensor:
+    """Median over the True pixels of each image (the lower of two middles); NaN where none."""
+    return torch.where(mask, values, torch.nan).flatten(-2).nanmedian(dim=-1).values
+
+
+def log_alignment(
+    log_pred: Tensor, log_true: Tensor, valid: Tensor, kind: str = "log_residual"
+) -> Tensor:
+    """The offset (B,), detached, that is added to `log_pred` so that it fits the truth.
+
+    log_pred, log_true: (B, H, W). kind "log_residual": median of log_true - log_pred, the offset
+    that minimises the log L1. kind "median_ratio": difference of the two medians, as the paper
+    aligns. Zero for an image without a valid pixel.
+    """
+    with torch.no_grad():
+        if kind == "log_residual":
+            offset = _masked_median(log_true - log_pred, valid)
+        elif kind == "median_ratio":
+            offset = _masked_median(log_true, valid) - _masked_median(log_pred, valid)
+        else:
+            raise ValueError(f"alignment {kind!r} is none of {', '.join(ALIGNMENTS)}")
+        return torch.nan_to_num(offset, nan=0.0)
+
+
+def distance_log_l1(aligned_log: Tensor, log_true: Tensor) -> Tensor:
+    """|log d̂ - log d*| per pixel, (B, H, W); `aligned_log` already carries the offset."""
+    return (aligned_log - log_true).abs()
+
+
+def distance_l1(aligned_log: Tensor, log_true: Tensor, valid: Tensor) -> Tensor:
+    """The paper's |d̂ - d*|, both over the truth's median so that images weigh alike: (B, H, W)."""
+    median = torch.nan_to_num(_masked_median(log_true, valid), nan=0.0)[:, None, None]
+    pred = (aligned_log - median).clamp(-MAX_ALIGNED_LOG, MAX_ALIGNED_LOG).exp()
+    return (pred - (log_true - median).exp()).abs()
+
+
+def smooth_pixels(distance: Tensor, valid: Tensor, edge: float = 0.1) -> Tensor:
+    """Pixels whose 3x3 neighbourhood is all valid and lies on one smooth surface: (B, H, W) bool.
+
+    On a plane the inverse distance is linear in the ray, however obliquely it is seen, so its
+    second difference relative to its value stays small there and is large across a depth edge
+    (a step of a fraction s of the distance gives about s). `edge` is the limit.
+    """
+    inverse = torch.where(valid, 1.0 / distance.clamp_min(1e-6), 0.0)[:, None]
+    known = pad_erp(valid[:, None].to(inverse.dtype), 1)
+    all_known = -F.max_pool2d(-known, 3, stride=1) > 0.5
+    p = pad_erp(inverse, 1)
+    centre = 2.0 * inverse
+    bend = torch.maximum(
+        (p[..., 1:-1, :-2] + p[..., 1:-1, 2:] - centre).abs(),
+        (p[..., :-2, 1:-1] + p[..., 2:, 1:-1] - centre).abs(),
+    )
+    return (all_known & (bend <= edge * inverse))[:, 0] & valid
+
+
+def local_normals(log_distance: Tensor) -> Tensor:
+    """Unit surface normals in each pixel's own axes (to the camera, down, right): (B, 3, H, W).
+
+    log_distance: (B, H, W). With ray r, down φ and right λ the surface d(φ, λ) r has the normal
+    -r + (∂ log d / ∂φ) φ + (∂ log d / ∂λ) / cos φ λ, up to its length. Slopes are
+    differences to the pixel below and to the right (central ones would not see every second pixel
+    differ); towards the poles the step to the right grows, to stay about one pixel long. The bottom
+    row repeats the slope above it. Closed over the seam, free of scale, without an exponential.
+    """
+    height, width = log_distance.shape[-2:]
+    device, dtype = log_distance.device, log_distance.dtype
+    row = torch.arange(height, device=device)
+    cos_lat = torch.sin((row + 0.5) * (math.pi / height)).to(dtype)
+    step = torch.exp2(torch.round(-torch.log2(cos_lat))).long().clamp(1, max(1, width // 4))
+    column = (torch.arange(width, device=device) + step[:, None]) % width
+    ahead = log_distance.gather(-1, column.expand(log_distance.shape))
+    right = (ahead - log_distance) / (step * cos_lat * (2 * math.pi / width))[:, None]
+    below = (log_distance[..., 1:, :] - log_distance[..., :-1, :]) * (height / math.pi)
+    down = torch.cat([below, below[..., -1:, :]], dim=-2)
+    facing = torch.rsqrt(1.0 + down * down + right * right)
+    return torch.stack([facing, down * facing, right * facing], dim=1)
+
+
+def normal_l1(log_pred: Tensor, log_true: Tensor) -> Tensor:
+    """|N̂ - N*| summed over the three components per pixel: (B, H, W) log distances to (B, H, W).
+
+    L1 because the gradient of a cosine vanishes as the normals agree (the paper's reason); in each
+    pixel's own axes (see `local_normals`), so that turning the panorama changes nothing.
+    """
+    with torch.no_grad():
+        true = local_normals(log_true)
+    return (local_normals(log_pred) - true).abs().sum(dim=1)
+
+
+def anchor(log_pred: Tensor, valid: Tensor, weights: Tensor, target: float) -> Tensor:
+    """(mean log output - target)² per image, (B,): holds the free scale of the output in place."""
+    has_any = valid.flatten(1).any(dim=1)
+    return torch.where(has_any, (masked_mean(log_pred, valid, weights) - target).square(), 0.0)
+
+
+def sky_bce(logit: Tensor, truth: Truth, weights: Tensor) -> Tensor:
+    """Binary cross-entropy of the sky logit per image, (B,), over pixels that are known."""
+    bce = F.binary_cross_entropy_with_logits(logit, truth.sky.to(logit.dtype), reduction="none")
+    return masked_mean(bce, truth.valid | truth.sky, weights)
+
+
+def log_gradient(residual: Tensor, valid: Tensor, weights: Tensor, scales: int = 3) -> Tensor:
+    """Multi-scale gradient of the log residual per image, (B,): sharpens edges, flattens surfaces.
+
+    residual: (B, H, W) log d̂ - log d*. Absolute differences over 1, 2, 4, ... pixels, closed
+    across the seam, over pairs of valid pixels; the mean over scales.
+    """
+    total = residual.new_zeros(residual.shape[0])
+    r = torch.where(valid, residual, 0.0)
+    for scale in range(scales):
+        step = 2**scale
+        across = valid & valid.roll(-step, dims=-1)
+        total = total + masked_mean((r.roll(-step, dims=-1) - r).abs(), across, weights)
+        down = valid[..., step:, :] & valid[..., :-step, :]
+        lower = (r[..., step:, :] - r[..., :-step, :]).abs()
+        total = total + masked_mean(lower, down, weights[..., step:, :])
+    return total / max(scales, 1)
+
+
+def rotation_consistency(
+    log_pred: Tensor, log_rotated: Tensor, rotation: Tensor, mask: Tensor
+) -> Tensor:
+    """How far the prediction of a rotated panorama, rotated back, is from that of the original.
+
+    log_pred: (B, H, W), of the panoramas. log_rotated: (B, H, W), of `rotate_erp(panorama, R)`.
+    rotation: (B, 3, 3), R. mask: (B, H, W) bool in the original's pixels; leave depth edges out,
+    where resampling mixes both sides. Returns (B,): solid-angle weighted mean |difference of log
+    distances| over the mask, after their median offset. Zero for an empty mask.
+
+    Gradients reach `log_rotated` alone. The original stands upright, as the network knows
+    panoramas, and is held by its truth: it teaches. Were it taught too, both could agree on
+    something flatter, for a constant is the most consistent prediction of all.
+    """
+    fixed = log_pred.detach()
+    back = rotate_erp(log_rotated[:, None], rotation.mT)[:, 0]
+    offset = log_alignment(back, fixed, mask)
+    weights = solid_angles(*fixed.shape[-2:], dtype=fixed.dtype, device=fixed.device)
+    return masked_mean((back + offset[:, None, None] - fixed).abs(), mask, weights)
+
+
+def training_loss(
+    log_distance: Tensor, sky_logit: Tensor | None, truth: Truth, config: LossConfig
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """The weighted sum of all terms that are switched on, and each term unweighted and detached.
+
+    log_distance: (B, H, W) float32 network output; sky_logit: (B, H, W) or None (no sky term).
+    Terms: distance, normal, anchor, sky, gradient; a term whose weight is 0 is not computed.
+    """
+    valid = truth.valid
+    height, width = log_distance.shape[-2:]
+    weights = solid_angles(height, width, dtype=log_distance.dtype, device=log_distance.device)
+    log_true = torch.where(valid, truth.distance, 1.0).log()
+    offset = log_alignment(log_distance, log_true, valid, config.alignment)
+    aligned = log_distance + offset[:, None, None]
+
+    terms: dict[str, tuple[float, Tensor]] = {}
+    if config.distance:
+        if config.distance_kind not in DISTANCE_KINDS:
+            raise ValueError(f"distance_kind is none of {', '.join(DISTANCE_KINDS)}")
+        if config.distance_kind == "l1":
+            error = distance_l1(aligned, log_true, valid)
+        else:
+            error = distance_log_l1(aligned, log_true)
+        terms["distance"] = (config.distance, masked_mean(error, valid, weights))
+    if config.normal:
+        smooth = smooth_pixels(truth.distance, valid, config.normal_edge)
+        error = normal_l1(log_distance, log_true)
+        terms["normal"] = (config.normal, masked_mean(error, smooth, weights))
+    if config.anchor:
+        value = anchor(log_distance, valid, weights, config.anchor_target)
+        terms["anchor"] = (config.anchor, value)
+    if config.sky and sky_logit is not None:
+        terms["sky"] = (config.sky, sky_bce(sky_logit, truth, weights))
+    if config.gradient:
+        value = log_gradient(aligned - log_true, valid, weights, config.gradient_scales)
+        terms["gradient"] = (config.gradient, value)
+    total = log_distance.new_zeros(())
+    for weight, per_image in terms.values():
+        total = total + weight * per_image.mean()
+    return total, {name: per_image.detach().mean() for name, (_, per_image) in terms.items()}

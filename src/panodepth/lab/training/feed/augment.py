@@ -1,0 +1,178 @@
+"""Augmentations of a batch of panoramas that respect the sphere.
+
+Geometry (roll by whole columns, mirror, a small true rotation) changes image and truth together;
+everything else changes the image only. All choices come from one integer seed, so a batch can be
+made again exactly. Images are (B, 3, H, W) in [0, 1]; where a formula wants light, the sRGB code is
+taken as a power of 1/2.2.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from panodepth.geometry import pad_erp, rotate_erp, rotation_from_yaw_pitch_roll
+from panodepth.lab.losses import Truth
+from panodepth.lab.training.config import AugmentConfig
+from panodepth.lab.training.feed.samples import Batch, send
+
+SRGB_POWER = 2.2
+LUMA = (0.299, 0.587, 0.114)
+NADIR_HALF_ANGLE_DEG = (8.0, 25.0)  # a tripod or a hand, seen from above
+EDGE_BLEND = 0.05  # relative disagreement at which a resampled distance counts as mixed
+
+
+class _Dice:
+    """Random numbers drawn on the CPU and sent to the images' device: the same on any device."""
+
+    def __init__(self, seed: int, count: int, device: torch.device) -> None:
+        self.generator = torch.Generator().manual_seed(seed)
+        self.count = count
+        self.device = device
+
+    def uniform(self, *shape: int) -> Tensor:
+        return send(torch.rand(self.count, *shape, generator=self.generator), self.device)
+
+    def normal(self, *shape: int) -> Tensor:
+        return send(torch.randn(self.count, *shape, generator=self.generator), self.device)
+
+    def fractions(self) -> list[float]:
+        drawn = torch.rand(self.count, generator=self.generator).tolist()
+        return [float(x) for x in drawn]
+
+    def chance(self, probability: float) -> list[int]:
+        """Which images of the batch are picked."""
+        drawn = torch.rand(self.count, generator=self.generator)
+        return [i for i, x in enumerate(drawn.tolist()) if x < probability]
+
+    def integers(self, stop: int) -> list[int]:
+        drawn = torch.randint(stop, (self.count,), generator=self.generator).tolist()
+        return [int(x) for x in drawn]
+
+
+def augment(batch: Batch, config: AugmentConfig, seed: int) -> Batch:
+    """The batch under random augmentations that depend on `seed` alone; a new batch."""
+    dice = _Dice(seed, batch.image.shape[0], batch.image.device)
+    batch = tilt(batch, config, dice)
+    batch = roll_and_flip(batch, config, dice)
+    image = colour(batch.image, config, dice)
+    image = hide_nadir(image, config, dice)
+    image = blur_and_noise(image, config, dice)
+    return Batch(image.clamp(0.0, 1.0), batch.truth)
+
+
+def roll_and_flip(batch: Batch, config: AugmentConfig, dice: _Dice) -> Batch:
+    """Turn each panorama by whole columns, and mirror some."""
+    width = batch.image.shape[-1]
+    columns = torch.arange(width).expand(dice.count, width)
+    if config.roll:
+        columns = (columns + torch.tensor(dice.integers(width))[:, None]) % width
+    mirrored = torch.zeros(dice.count, 1, dtype=torch.bool)
+    mirrored[dice.chance(config.flip)] = True
+    columns = send(torch.where(mirrored, width - 1 - columns, columns), dice.device)
+
+    def move(maps: Tensor) -> Tensor:
+        index = columns.reshape(-1, *[1] * (maps.ndim - 2), width)
+        return maps.gather(-1, index.expand(maps.shape))
+
+    return Batch(move(batch.image), Truth(*(move(x) for x in batch.truth)))
+
+
+def tilt(batch: Batch, config: AugmentConfig, dice: _Dice) -> Batch:
+    """Rotate some panoramas about a horizontal axis: a camera that does not stand level.
+
+    Inverse distance is interpolated, not distance: on a plane it is linear in the ray, so walls
+    stay flat. Where nearest and interpolated values disagree (across an edge) nearest is taken.
+    """
+    chosen = dice.chance(config.tilt)
+    angle = dice.uniform() * math.radians(config.tilt_deg)
+    axis = dice.uniform() * 2 * math.pi
+    if not chosen:
+        return batch
+    index = send(torch.tensor(chosen), batch.image.device)
+    a, x = axis[index], angle[index]
+    turn = rotation_from_yaw_pitch_roll(a, torch.zeros_like(a), torch.zeros_like(a))
+    lean = rotation_from_yaw_pitch_roll(torch.zeros_like(x), x, torch.zeros_like(x))
+    rotation = turn @ lean @ turn.transpose(-1, -2)
+    image, (distance, valid, sky) = batch.image[index], (m[index] for m in batch.truth)
+    inverse = torch.where(valid, 1.0 / distance, 0.0)
+    maps = torch.stack([inverse, valid.float(), sky.float()], dim=1)
+    nearest = rotate_erp(maps, rotation, mode="nearest")
+    smooth = rotate_erp(maps[:, :1], rotation, mode="bilinear")[:, 0]
+    mixed = (smooth - nearest[:, 0]).abs() > EDGE_BLEND * nearest[:, 0]
+    inverse = torch.where(mixed, nearest[:, 0], smooth)
+    valid = (nearest[:, 1] > 0.5) & (inverse > 0)
+    new = (torch.where(valid, 1.0 / inverse, 1.0), valid, nearest[:, 2] > 0.5)
+    rotated = rotate_erp(image, rotation, mode="bilinear")
+    return Batch(
+        batch.image.index_copy(0, index, rotated),
+        Truth(*(old.index_copy(0, index, x) for old, x in zip(batch.truth, new, strict=True))),
+    )
+
+
+def colour(image: Tensor, config: AugmentConfig, dice: _Dice) -> Tensor:
+    """Exposure, white balance, channel mix, saturation, contrast and gamma."""
+    stops = config.brightness * dice.normal(1, 1, 1)
+    balance = config.white_balance * dice.normal(3, 1, 1)
+    gain = torch.exp2(stops / SRGB_POWER) * torch.exp(balance / SRGB_POWER)
+    mix = torch.eye(3, device=image.device) + config.channel_mix * dice.normal(3, 3)
+    mix = mix / mix.sum(dim=-1, keepdim=True).clamp_min(0.5)
+    luma = image.new_tensor(LUMA)
+    grey = luma.expand(3, 3)
+    keep = torch.exp(config.saturation * dice.normal(1, 1)).clamp(max=2.0)
+    # one 3x3 matrix does gain, mixing and saturation
+    matrix = (keep * torch.eye(3, device=image.device) + (1 - keep) * grey) @ mix
+    matrix = matrix * gain[..., 0].transpose(-1, -2)
+    image = torch.einsum("bij,bjhw->bihw", matrix, image)
+    contrast = torch.exp(config.contrast * dice.normal(1, 1, 1))
+    mean = image.mean(dim=(1, 2, 3), keepdim=True)
+    image = ((image - mean) * contrast + mean).clamp(1e-4, 1.0)
+    return image.pow(torch.exp(config.gamma * dice.normal(1, 1, 1)))
+
+
+def hide_nadir(image: Tensor, config: AugmentConfig, dice: _Dice) -> Tensor:
+    """Cover the disc below the camera of some images with one colour; the truth stays the floor."""
+    chosen = dice.chance(config.nadir)
+    low, high = NADIR_HALF_ANGLE_DEG
+    half_angle = [low + (high - low) * x for x in dice.fractions()]
+    paint = dice.uniform(3, 1, 1)
+    own = dice.chance(0.5)
+    if not chosen:
+        return image
+    image = image.clone()
+    height = image.shape[-2]
+    for i in chosen:
+        rows = max(1, round(half_angle[i] / 180.0 * height))
+        patch = image[i, :, -rows:]
+        patch.copy_(patch.mean(dim=(1, 2), keepdim=True) if i in own else paint[i])
+    return image
+
+
+def blur_and_noise(image: Tensor, config: AugmentConfig, dice: _Dice) -> Tensor:
+    """Binomial blur of some images (closed over seam and poles), then sensor noise on all."""
+    chosen = dice.chance(config.blur)
+    twice = set(dice.chance(0.3))
+    sigma = config.noise * dice.uniform(1, 1, 1) ** 2
+    noise_seed = int(torch.randint(2**62, (1,), generator=dice.generator))
+    if chosen:
+        index = send(torch.tensor(chosen), image.device)
+        soft = _binomial(image[index])
+        again = [k for k, i in enumerate(chosen) if i in twice]
+        if again:
+            soft[again] = _binomial(soft[again])
+        image = image.index_copy(0, index, soft)
+    if config.noise:
+        generator = torch.Generator(device=image.device).manual_seed(noise_seed)
+        grain = torch.randn(image.shape, generator=generator, device=image.device)
+        image = torch.addcmul(image, grain, sigma.expand_as(image))
+    return image
+
+
+def _binomial(image: Tensor) -> Tensor:
+    """3x3 blur with weights (1, 2, 1)/4 along each axis."""
+    kernel = image.new_tensor([0.25, 0.5, 0.25])
+    weight = (kernel[:, None] * kernel).expand(3, 1, 3, 3)
+    return F.conv2d(pad_erp(image, 1), weight, groups=3)

@@ -1,0 +1,109 @@
+"""Rendered panoramas kept on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from panodepth.errors import ConfigError, PanodepthError
+from panodepth.lab.training.config import DataConfig
+from panodepth.lab.training.feed.samples import Stored
+
+CACHE_FORMAT = 1  # raise when the stored form or the meaning of a scene index changes
+
+
+class ChunkCache:
+    """Rendered chunks on disk, shared between runs.
+
+    One folder per distinct (seed, size, kind, chunk, ...), with `chunk_000012.npz` files and
+    beside each a `.json` with its SHA-256. Files are written under a temporary name and renamed. A
+    file without a matching checksum counts as absent and is rendered again. Panoramas rendered by
+    an earlier state of the scene code are still used; `stale` then says so.
+    """
+
+    def __init__(self, root: Path, data: DataConfig) -> None:
+        identity = {
+            "format": CACHE_FORMAT,
+            "seed": data.seed,
+            "first_index": data.first_index,
+            "chunk": data.chunk,
+            "render_batch": data.render_batch,
+            "height": data.height,
+            "width": data.width,
+            "kind": data.kind,
+        }
+        priors = {"openings": data.openings, "overcast": data.overcast}
+        if any(priors[k] != getattr(DataConfig, k) for k in priors):  # else as ever: still valid
+            identity |= priors
+        key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
+        self.folder = root / f"{data.kind}_{data.height}x{data.width}_seed{data.seed}_{key}"
+        self.stale = False
+        note = self.folder / "identity.json"
+        code = scene_code()
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if note.exists():
+                self.stale = json.loads(note.read_text()).get("code") != code
+            else:
+                note.write_text(json.dumps({**identity, "code": code}, indent=1) + "\n")
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"data.cache {root} cannot be used: {error}") from None
+
+    def _path(self, chunk: int) -> Path:
+        return self.folder / f"chunk_{chunk:06d}.npz"
+
+    def has(self, chunk: int) -> bool:
+        """Whether the chunk and its checksum are there (not whether they agree)."""
+        path = self._path(chunk)
+        return path.exists() and path.with_suffix(".json").exists()
+
+    def read(self, chunk: int) -> Stored | None:
+        """The chunk, or None when it is absent or damaged."""
+        path = self._path(chunk)
+        try:
+            expected = json.loads(path.with_suffix(".json").read_text())["sha256"]
+            if _sha256(path) != expected:
+                return None
+            with np.load(path, allow_pickle=False) as arrays:
+                return Stored(
+                    torch.from_numpy(arrays["image"]), torch.from_numpy(arrays["distance"])
+                )
+        except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+            return None
+
+    def write(self, chunk: int, stored: Stored) -> None:
+        """Keep the chunk; a full disk is an error, since the run would go on without a cache."""
+        path = self._path(chunk)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            with temporary.open("wb") as file:
+                np.savez(
+                    file, image=stored.image.cpu().numpy(), distance=stored.distance.cpu().numpy()
+                )
+            index = temporary.with_name(temporary.name + ".json")
+            index.write_text(json.dumps({"sha256": _sha256(temporary)}) + "\n")
+            temporary.replace(path)
+            index.replace(path.with_suffix(".json"))
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise PanodepthError(f"cannot write {path}: {error.strerror}") from None
+
+
+def scene_code() -> str:
+    """A short digest of the source of `panodepth.lab.worlds`."""
+    digest = hashlib.sha256()
+    folder = Path(__file__).parents[2] / "worlds"
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

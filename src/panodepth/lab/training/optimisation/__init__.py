@@ -1,0 +1,1 @@
+"""Optimisers, the learning-rate schedule, and the moving average of the weights."""

@@ -1,0 +1,41 @@
+"""The flow-matching loss of an out-painter on a panorama of which a part is shown."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from panodepth.geometry import solid_angles
+from panodepth.lab.curation.outpainters.bases import Base, Prompt, Step
+from panodepth.lab.training.outpainter.views import Masked
+
+SCHEDULE_STEPS = 50  # of sampling; some models move their noise levels by it
+
+
+def flow_loss(base: Base, batch: Masked, prompt: Prompt, guidance: float, seed: int) -> Tensor:
+    """Mean squared error () of the velocity, by solid angle.
+
+    Noise levels are drawn as FLUX's were, from a logit-normal moved by the number of tokens (Esser
+    et al., 2024). Where a model's known tokens are set anew in every step of sampling they are
+    given here as there, and do not count.
+    """
+    rng = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        image, known = (x.to(base.device) for x in batch)
+        scene = base.scene(image, known)
+        clean = base.encode(image)
+        noise = torch.randn(clean.shape, generator=rng).to(clean)
+        rows, columns = clean.shape[-2:]
+        even = torch.sigmoid(torch.randn(len(clean), generator=rng))
+        levels = base.shifted(even.numpy(), rows * columns, SCHEDULE_STEPS)
+        sigma = torch.tensor(levels, device=clean.device)
+        share = sigma.view(-1, 1, 1, 1)
+        tokens = (1 - share) * clean + share * noise
+        weight = solid_angles(rows, columns, device=clean.device)[:, :1].to(clean)
+        weight = weight.expand(len(clean), 1, rows, columns)
+        if base.keeps_known:
+            tokens = torch.where(scene.known, (1 - share) * scene.clean + share * noise, tokens)
+            weight = weight * ~scene.known
+    velocity = base.around(tokens, scene, Step(sigma, prompt, guidance))
+    error = (velocity - (noise - clean)).square().mean(1, keepdim=True)
+    return (error * weight).sum() / weight.sum().clamp_min(1e-9)

@@ -1,0 +1,76 @@
+"""What is shown of a panorama in training: random pinhole views, covered as in curation."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from panodepth.lab.curation.frame import Matrix, pinhole
+from panodepth.lab.curation.outpainters.around import columns_to_middle
+from panodepth.lab.curation.project import coverage_of
+from panodepth.lab.curation.turns import random_turn, yaw_pitch_roll
+from panodepth.lab.training.outpainter.config import ViewConfig
+from panodepth.types import BoolArray
+
+VIEW_WIDTH = 1000  # pixels; only angles matter
+
+
+class Masked(NamedTuple):
+    """image: (B, 3, H, W) float32 in [-1, 1]; known: (B, 1, H, W) float32 in {0, 1}."""
+
+    image: Tensor
+    known: Tensor
+
+
+def random_coverage(
+    views: ViewConfig, size: tuple[int, int], rng: np.random.Generator
+) -> BoolArray:
+    """(H, W): what one or two random views cover, never nothing."""
+    covered = _one_view(views, size, rng)
+    if rng.random() < views.second:
+        covered = covered | _one_view(views, size, rng)
+    if not covered.any():  # a narrow view between the centres of a very small panorama's pixels
+        covered[size[0] // 2, size[1] // 2] = True
+    return covered
+
+
+def _one_view(views: ViewConfig, size: tuple[int, int], rng: np.random.Generator) -> BoolArray:
+    fov_deg = rng.uniform(views.fov_min_deg, views.fov_max_deg)
+    aspect = math.exp(rng.uniform(math.log(views.aspect_min), math.log(views.aspect_max)))
+    focal = VIEW_WIDTH / (2 * math.tan(math.radians(fov_deg) / 2))
+    height = max(1, round(VIEW_WIDTH / aspect))
+    view = {
+        "intrinsics": pinhole(focal, focal, VIEW_WIDTH / 2, height / 2),
+        "rotation": _turn(views, rng),
+        "size": (height, VIEW_WIDTH),
+    }
+    return coverage_of(view, size)
+
+
+def _turn(views: ViewConfig, rng: np.random.Generator) -> Matrix:
+    if rng.random() < views.any_turn:
+        return random_turn(rng)
+    pitch, roll = rng.normal(0, 1, 2) * (views.pitch_deg, views.roll_deg)
+    return yaw_pitch_roll(rng.uniform(-180, 180), float(pitch), float(roll))
+
+
+def mask_batch(images: Tensor, views: ViewConfig, seed: int) -> Masked:
+    """Show a random part of each panorama, and turn it until that part lies in the middle.
+
+    images: (B, 3, H, W) uint8. The turning is the out-painter's own (`columns_to_middle`), so every
+    azimuth is seen, and the model sees in training what it will see in use.
+    """
+    rng = np.random.default_rng([seed, 17])
+    turned, known = [], []
+    for image in images:
+        pixels = image.permute(1, 2, 0).cpu().numpy()
+        covered = random_coverage(views, (pixels.shape[0], pixels.shape[1]), rng)
+        turn = columns_to_middle(covered, pixels)
+        turned.append(image.roll(turn, -1))
+        known.append(torch.from_numpy(np.roll(covered, turn, 1)))
+    stacked = torch.stack(turned).float() / 127.5 - 1
+    return Masked(stacked, torch.stack(known).float()[:, None].to(stacked.device))

@@ -1,0 +1,55 @@
+"""When a run stops before its end: asked to, in whichever process, or because a number is bad."""
+
+from __future__ import annotations
+
+import threading
+
+import torch
+from torch import Tensor
+
+from panodepth.lab.training.engine import Engine
+from panodepth.lab.training.guard import GPU_LAG, Guard
+
+
+class Stopping:
+    """What one process knows; all processes come to the same conclusion at the same step.
+
+    On a GPU both a stop and a bad number are seen `GPU_LAG` steps late, so that nothing waits.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        lag = 0 if engine.device.type == "cpu" else GPU_LAG
+        self._finite, self._unasked = Guard(lag), Guard(lag)
+        self._asked = threading.Event()
+        self._agreed = False
+
+    def ask(self) -> None:
+        """End cleanly as soon as all processes know; callable from a signal handler."""
+        self._asked.set()
+
+    @property
+    def now(self) -> bool:
+        """Whether to end before the next step: the same in all processes."""
+        return self._agreed if self._engine.world > 1 else self._asked.is_set()
+
+    def cancelled(self) -> bool:
+        """Whether to give up waiting for data, in the middle of a step.
+
+        With others waiting for this process the step is done first.
+        """
+        return self._engine.world == 1 and self._asked.is_set()
+
+    def add(self, step: int, finite: Tensor) -> int | None:
+        """Note a step (finite: () bool), hear of the others; the number of a bad one, if known."""
+        if self._engine.world > 1:
+            asked = torch.full_like(finite, self._asked.is_set())
+            bad, stop = self._engine.any(torch.stack([~finite, asked])).unbind()
+            finite = ~bad
+            if self._unasked.add(step, ~stop) is not None:
+                self._agreed = True
+        return self._finite.add(step, finite)
+
+    def check(self) -> int | None:
+        """The number of a bad step, of all that were noted; waits for them."""
+        return self._finite.check()

@@ -1,0 +1,21 @@
+"""Synthetic panoramas with exact distance, normals and sky mask: rooms and outdoor places."""
+
+from panodepth.lab.worlds.panoramas import (
+    Priors,
+    SceneBatch,
+    make_scene,
+    render_batch,
+    render_scenes,
+)
+from panodepth.lab.worlds.views import ViewBatch, ViewSpec, render_views
+
+__all__ = [
+    "Priors",
+    "SceneBatch",
+    "ViewBatch",
+    "ViewSpec",
+    "make_scene",
+    "render_batch",
+    "render_scenes",
+    "render_views",
+]

@@ -1,0 +1,1 @@
+"""The camera that photographs a rendered world, and its faults."""

@@ -1,0 +1,233 @@
+"""The camera that photographs a rendered world: exposure, lens and stitching faults, sensor, JPEG.
+
+Only the picture changes; distance, normals and masks stay exact. Every trait is drawn from the
+scene's own numbers, so a picture is the same on any machine and beside any other scenes. What the
+training augmentations do (white noise, even blur, one-coloured nadir patches, random colour) is
+left to them; here are the faults that know where lenses, lamps and edges are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from panodepth.lab.worlds.camera.jpeg import jpeg
+from panodepth.lab.worlds.camera.stitching import (
+    Patch,
+    Stitch,
+    draw_patches,
+    draw_stitch,
+    lens_gain,
+    misalign,
+)
+from panodepth.lab.worlds.camera.stitching import paint as paint_patches
+
+GRAIN_COUNT = 1 << 20  # normal numbers shared by all sensors, read from a random place
+_GRAIN_SEED = 20251118
+BLOOM_FROM = 1.6  # exposed radiance above which light spills over
+BLOOM_CELL = 4  # pixels averaged before the spill is spread
+SHOWN_HEIGHT = 256  # rows for which pixel-sized strengths are given; smaller pictures show less
+
+
+@dataclass(frozen=True)
+class Camera:
+    """One camera. The first five traits make the plain picture; the defaults of others do nothing.
+
+    target: mean exposed level. shoulder: radiance that turns white. contrast, saturation: factors.
+    balance: gains of r, g, b. bloom: share of bright light that spreads. halo: sharpening (> 0)
+    or softness (< 0). fringe: pixels between red and blue. grain: noise of mid grey, of [0, 1].
+    grain_start: place in the shared grain. quality: of the JPEG file, 0 = none.
+    """
+
+    target: float
+    shoulder: float
+    contrast: float
+    saturation: float
+    balance: tuple[float, float, float]
+    bloom: float = 0.0
+    halo: float = 0.0
+    fringe: float = 0.0
+    grain: float = 0.0
+    grain_start: int = 0
+    quality: int = 0
+    stitch: Stitch | None = None
+    patches: tuple[Patch, ...] = ()
+
+
+def plain_camera(seed: int, index: int) -> Camera:
+    """Exposure, tone curve and white balance of scene (seed, index), and no faults."""
+    rng = np.random.default_rng([seed, index, 7])
+    warm, green = 0.08 * rng.normal(), 0.025 * rng.normal()
+    balance = np.exp([warm - green, green, -warm - green])
+    balance = balance / balance.mean()
+    return Camera(
+        target=float(rng.uniform(0.2, 0.75)),
+        shoulder=float(rng.uniform(1.5, 4.0)),
+        contrast=float(rng.uniform(0.95, 1.25)),
+        saturation=float(rng.uniform(0.7, 1.3)),
+        balance=(float(balance[0]), float(balance[1]), float(balance[2])),
+    )
+
+
+def draw_camera(seed: int, index: int, *, panorama: bool = True) -> Camera:
+    """The camera of scene (seed, index) with its faults; stitching only for panoramas."""
+    plain = plain_camera(seed, index)
+    rng = np.random.default_rng([seed, index, 8])
+    dice, strength = rng.random(8), rng.random(8)
+    start = int(rng.integers(GRAIN_COUNT))
+    stitch = draw_stitch(rng) if dice[5] < 0.4 else None
+    patches = draw_patches(rng) if dice[6] < 0.2 else ()
+    return replace(
+        plain,
+        bloom=0.05 + 0.3 * float(strength[0]) if dice[0] < 0.5 else 0.0,
+        halo=_halo(float(dice[1]), float(strength[1])),
+        fringe=float(0.3 + 0.7 * strength[2]) if dice[2] < 0.15 else 0.0,
+        grain=float(0.003 + 0.017 * strength[3] ** 2) if dice[3] < 0.25 else 0.0,
+        grain_start=start,
+        quality=round(35 + 58 * float(strength[4])) if dice[4] < 0.3 else 0,
+        stitch=stitch if panorama else None,
+        patches=patches if panorama else (),
+    )
+
+
+def _halo(dice: float, strength: float) -> float:
+    """Most pictures are a little soft at the pixel, some are oversharpened."""
+    if dice < 0.55:
+        return -0.15 - 0.5 * strength
+    return 0.2 + 0.9 * strength**2 if dice < 0.8 else 0.0
+
+
+def photograph(linear: Tensor, cameras: Sequence[Camera], *, wrap: bool = True) -> Tensor:
+    """(B, 3, H, W) sRGB in [0, 1] from linear (B, 3, H, W) radiance, one camera per picture.
+
+    wrap: the left and right edges meet, as in a panorama.
+    """
+    scale = min(1.0, linear.shape[-2] / SHOWN_HEIGHT)
+    x = _bloom(_meter(linear, cameras), cameras)
+    for i, camera in enumerate(cameras):
+        if camera.stitch is not None:
+            x[i] = lens_gain(x[i], camera.stitch)
+    x = _tone(x, cameras)
+    for i, camera in enumerate(cameras):
+        if camera.stitch is not None:
+            x[i] = misalign(x[i], camera.stitch)
+    x = _fringe(x, [c.fringe * scale for c in cameras], wrap)
+    x = _halos(x, [c.halo for c in cameras], wrap)
+    for i, camera in enumerate(cameras):
+        if camera.patches:
+            x[i] = paint_patches(x[i], camera.patches)
+    x = _grain(x, cameras, scale)
+    # A photograph that was made smaller shows less of its compression.
+    shown = [round(100 - (100 - c.quality) * scale) if c.quality else 0 for c in cameras]
+    return jpeg(x.clamp_(0.0, 1.0), shown)
+
+
+def _column(values: Sequence[float], like: Tensor) -> Tensor:
+    """(B, 1, 1, 1) on the picture's device."""
+    return torch.tensor(values, dtype=torch.float32, device=like.device)[:, None, None, None]
+
+
+def _meter(linear: Tensor, cameras: Sequence[Camera]) -> Tensor:
+    """Radiance scaled to the exposure target, white balance applied."""
+    grid = linear[:, :, 2::5, 2::5].mean(1).flatten(1)  # metering on a grid is enough
+    level = (0.5 * grid.median(1).values + 0.5 * grid.mean(1)).clamp_min(1e-4)
+    gain = torch.tensor([c.balance for c in cameras], dtype=torch.float32, device=linear.device)
+    gain = gain[:, :, None, None] * _column([c.target for c in cameras], linear)
+    return linear * (gain / level[:, None, None, None])
+
+
+def _bloom(x: Tensor, cameras: Sequence[Camera]) -> Tensor:
+    """Light above BLOOM_FROM spreads over a few degrees, and thinly over the whole picture."""
+    rows = [i for i, c in enumerate(cameras) if c.bloom > 0]
+    if not rows:
+        return x
+    index = torch.tensor(rows, device=x.device)
+    share = _column([cameras[i].bloom for i in rows], x)
+    chosen = x[index]
+    height, width = x.shape[-2:]
+    spill = F.avg_pool2d((chosen - BLOOM_FROM).clamp(0.0, 20.0), BLOOM_CELL, ceil_mode=True)
+    reach = max(1, height // (BLOOM_CELL * 24))
+    for _ in range(3):  # three boxes are nearly a Gaussian
+        spill = F.avg_pool2d(spill, 2 * reach + 1, 1, reach, count_include_pad=False)
+    veil = 0.15 * spill.mean((2, 3), keepdim=True)
+    spread = F.interpolate(spill, size=(height, width), mode="bilinear")
+    return x.index_copy(0, index, chosen + share * (spread + veil))
+
+
+def _tone(x: Tensor, cameras: Sequence[Camera]) -> Tensor:
+    """Extended Reinhard curve, saturation, the sRGB code, contrast."""
+    shoulder = _column([c.shoulder for c in cameras], x)
+    x = x * (1 + x / (shoulder * shoulder)) / (1 + x)
+    grey = x.mean(1, keepdim=True)
+    x = torch.lerp(grey, x, _column([c.saturation for c in cameras], x)).clamp_(0, 1)
+    coded = torch.where(x <= 0.0031308, 12.92 * x, 1.055 * x.clamp_min(1e-6) ** (1 / 2.4) - 0.055)
+    contrast = _column([c.contrast for c in cameras], x)
+    return (contrast * coded + (0.5 - 0.5 * contrast)).clamp_(0, 1)
+
+
+def _beside(x: Tensor, wrap: bool) -> Tensor:
+    """One more pixel on every side; the poles repeat their row."""
+    if wrap:
+        x = torch.cat([x[..., -1:], x, x[..., :1]], -1)
+        return torch.cat([x[..., :1, :], x, x[..., -1:, :]], -2)
+    return F.pad(x, (1, 1, 1, 1), mode="replicate")
+
+
+def _fringe(x: Tensor, pixels: Sequence[float], wrap: bool) -> Tensor:
+    """Red and blue lie apart by up to `pixels` along the rows, most where the lens looks askew."""
+    rows = [i for i, p in enumerate(pixels) if p > 0]
+    if not rows:
+        return x
+    index = torch.tensor(rows, device=x.device)
+    chosen = x[index]
+    around = _beside(chosen, wrap)[..., 1:-1, :]
+    slope = 0.5 * (around[..., 2:] - around[..., :-2])
+    side = torch.linspace(-1.0, 1.0, x.shape[-1], device=x.device)
+    # Two lenses back to back: none on their axes and at the seam, so that the seam stays closed.
+    askew = torch.sin(2 * math.pi * side) if wrap else side
+    apart = _column([0.5 * pixels[i] for i in rows], x) * askew
+    sign = torch.tensor([1.0, 0.0, -1.0], device=x.device)[:, None, None]
+    return x.index_copy(0, index, chosen + slope * apart * sign)
+
+
+def _halos(x: Tensor, strength: Sequence[float], wrap: bool) -> Tensor:
+    """Unsharp masking with a 3 × 3 blur; a negative strength mixes the blur in."""
+    rows = [i for i, s in enumerate(strength) if s != 0]
+    if not rows:
+        return x
+    index = torch.tensor(rows, device=x.device)
+    chosen = x[index]
+    around = _beside(chosen, wrap)
+    along = around[..., :-2] + 2 * around[..., 1:-1] + around[..., 2:]
+    blurred = (along[..., :-2, :] + 2 * along[..., 1:-1, :] + along[..., 2:, :]) / 16
+    amount = _column([strength[i] for i in rows], x)
+    return x.index_copy(0, index, chosen + amount * (chosen - blurred))
+
+
+@lru_cache(maxsize=4)
+def _grain_table(device: str) -> Tensor:
+    made = torch.randn(GRAIN_COUNT, generator=torch.Generator().manual_seed(_GRAIN_SEED))
+    return made.to(device)
+
+
+def _grain(x: Tensor, cameras: Sequence[Camera], scale: float) -> Tensor:
+    """Photon noise: strongest in the coded picture's darks, mostly common to the channels."""
+    rows = [i for i, c in enumerate(cameras) if c.grain > 0]
+    if not rows:
+        return x
+    index = torch.tensor(rows, device=x.device)
+    chosen = x[index]
+    table, count = _grain_table(str(x.device)), chosen[0].numel()
+    places = torch.arange(count, device=x.device)
+    start = torch.tensor([cameras[i].grain_start for i in rows], device=x.device)[:, None]
+    noise = table[(start + places) % GRAIN_COUNT].view_as(chosen)
+    noise = 0.5 * noise + 0.9 * noise[:, 1:2]
+    sigma = _column([cameras[i].grain * scale for i in rows], x) * (1.4 - chosen)
+    return x.index_copy(0, index, torch.addcmul(chosen, noise, sigma))

@@ -1,0 +1,190 @@
+"""Faults of panoramas put together from several lenses, and what hides the tripod.
+
+Lenses stand side by side around the vertical axis. Each has its own gain and falls off toward its
+rim; at a seam, both pictures are a little out of place and blend. Seams are meridians, so all of
+this is a function of the column, but for the rim.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from panodepth.lab.worlds.looks import textures
+from panodepth.lab.worlds.looks.patterns import SIZE
+
+Array = npt.NDArray[np.float64]
+SHIFT_REACH_RAD = 0.15  # a misplaced picture is back in place this far from the seam
+NOTHING = 0.02  # share of a shift that is not worth moving pixels for
+
+
+@dataclass(frozen=True)
+class Stitch:
+    """lenses: how many. yaw_rad: of the first seam. gains: (lenses, 3). vignette: darkening 90°
+    off a lens axis, 0..1. blend_rad: half width of a seam. shift_rad: (lenses, 2) how far apart
+    the two pictures lie at a seam: longitude, latitude.
+    """
+
+    lenses: int
+    yaw_rad: float
+    gains: Array
+    vignette: float
+    blend_rad: float
+    shift_rad: Array
+
+
+@dataclass(frozen=True)
+class Patch:
+    """Something over a pole. kind: "logo", "tripod", "smear" or "hole"; below unless `zenith`."""
+
+    kind: str
+    half_angle_rad: float
+    colour: tuple[float, float, float]
+    texture: int = 0
+    turn_rad: float = 0.0
+    zenith: bool = False
+
+
+def draw_stitch(rng: np.random.Generator) -> Stitch:
+    """Two fisheyes in half of the cases, else up to six lenses."""
+    lenses = int(rng.choice([2, 3, 4, 6], p=[0.5, 0.15, 0.2, 0.15]))
+    step, tone = 0.12 * rng.random() ** 2, 0.04 * rng.random() ** 2
+    gains = np.exp(step * rng.normal(size=(lenses, 1)) + tone * rng.normal(size=(lenses, 3)))
+    shift = rng.normal(size=(lenses, 2)) * [0.012, 0.008] * (rng.random() < 0.6)
+    return Stitch(
+        lenses=lenses,
+        yaw_rad=float(rng.uniform(0, 2 * np.pi)),
+        gains=gains,
+        vignette=float(0.6 * rng.random() ** 2),
+        blend_rad=float(np.exp(rng.uniform(np.log(0.005), np.log(0.12)))),
+        shift_rad=np.clip(shift, -0.03, 0.03),
+    )
+
+
+def draw_patches(rng: np.random.Generator) -> tuple[Patch, ...]:
+    """What covers the nadir, and seldom the zenith too."""
+
+    def one(kind: str, zenith: bool) -> Patch:
+        level = float(rng.choice([0.0, 0.05, 0.5, 1.0], p=[0.4, 0.2, 0.2, 0.2]))
+        colour = np.clip(level + 0.1 * rng.normal(size=3) * (0.02 < level < 1), 0, 1)
+        return Patch(
+            kind=kind,
+            half_angle_rad=math.radians(float(rng.uniform(7, 30 if kind == "smear" else 22))),
+            colour=(float(colour[0]), float(colour[1]), float(colour[2])),
+            texture=textures.choose(rng, "text", "text", "picture"),
+            turn_rad=float(rng.uniform(0, 2 * np.pi)),
+            zenith=zenith,
+        )
+
+    kind = str(rng.choice(["logo", "tripod", "smear", "hole"], p=[0.3, 0.3, 0.3, 0.1]))
+    below = one(kind, False)
+    if kind in ("smear", "hole") and rng.random() < 0.4:
+        return below, one(kind, True)
+    return (below,)
+
+
+def _seams(stitch: Stitch, width: int) -> tuple[Array, npt.NDArray[np.int64]]:
+    """Per column: angle past the nearest seam [rad], and the number of the lens after it."""
+    lon = ((np.arange(width) + 0.5) / width - 0.5) * 2 * np.pi
+    span = 2 * np.pi / stitch.lenses
+    turns = np.mod(lon - stitch.yaw_rad, 2 * np.pi) / span
+    nearest = np.round(turns)
+    return (turns - nearest) * span, nearest.astype(np.int64) % stitch.lenses
+
+
+def _weight(past: Array, stitch: Stitch) -> Array:
+    """Share of the lens after the seam, 0..1, smooth over the blend."""
+    t = np.clip(past / (2 * stitch.blend_rad) + 0.5, 0, 1)
+    return np.asarray(t * t * (3 - 2 * t))
+
+
+def lens_gain(image: Tensor, stitch: Stitch) -> Tensor:
+    """(3, H, W) linear light through lenses of unlike gain that darken toward their rims."""
+    height, width = image.shape[-2:]
+    past, after = _seams(stitch, width)
+    weight = _weight(past, stitch)[:, None]
+    gains = stitch.gains[after - 1] * (1 - weight) + stitch.gains[after] * weight
+    beside = np.cos(math.pi / stitch.lenses - np.abs(past))  # cosine from the lens axis, level
+    lat = torch.arange(height, device=image.device, dtype=torch.float32)
+    level = torch.cos(((lat + 0.5) / height - 0.5) * math.pi)[:, None]
+    columns = torch.tensor(np.c_[gains, beside].T, dtype=torch.float32, device=image.device)
+    rim = 1 - stitch.vignette * (1 - level * columns[3])
+    return image * columns[:3, None] * rim
+
+
+def misalign(image: Tensor, stitch: Stitch) -> Tensor:
+    """(3, H, W) picture with both sides of every seam out of place by half of its shift."""
+    height, width = image.shape[-2:]
+    past, after = _seams(stitch, width)
+    fall = np.exp(-((past / SHIFT_REACH_RAD) ** 2))
+    shift = stitch.shift_rad[after] * fall[:, None] / 2
+    size = np.abs(shift).max(1)
+    chosen = np.flatnonzero(size > NOTHING * 0.01)
+    if not len(chosen):
+        return image
+    lon = (chosen + 0.5) / width
+    moved = np.stack([lon, shift[chosen, 0], shift[chosen, 1], _weight(past, stitch)[chosen]])
+    u, du, dv, weight = torch.tensor(moved, dtype=torch.float32, device=image.device)
+    v = (torch.arange(height, device=image.device, dtype=torch.float32) + 0.5)[:, None] / height
+    calm = torch.sin(v * math.pi)  # poles stay where they are
+    pad = 4 + width // 60
+    wide = torch.cat([image[..., -pad:], image, image[..., :pad]], -1)[None]
+    sides = []
+    for sign in (-1.0, 1.0):
+        x = (u + sign * calm * du / (2 * math.pi)) * width + pad
+        y = (v + sign * calm * dv / math.pi) * 2 - 1
+        grid = torch.stack([x * (2 / (width + 2 * pad)) - 1, y], -1)[None]
+        sides.append(F.grid_sample(wide, grid, padding_mode="border", align_corners=False)[0])
+    mixed = torch.lerp(sides[0], sides[1], weight)
+    return image.index_copy(2, torch.tensor(chosen, device=image.device), mixed)
+
+
+def paint(image: Tensor, patches: tuple[Patch, ...]) -> Tensor:
+    """(3, H, W) coded picture with patches over its poles."""
+    for patch in patches:
+        turned = image if patch.zenith else image.flip(1)
+        turned = _paint_top(turned, patch)
+        image = turned if patch.zenith else turned.flip(1)
+    return image
+
+
+def _paint_top(image: Tensor, patch: Patch) -> Tensor:
+    height, width = image.shape[-2:]
+    rows = max(1, round(patch.half_angle_rad / math.pi * height))
+    cap, device = image[:, :rows], image.device
+    radius = ((torch.arange(rows, device=device) + 0.5) / rows)[:, None]
+    lon = (torch.arange(width, device=device) + 0.5) / width * (2 * math.pi) + patch.turn_rad
+    colour = torch.tensor(patch.colour, device=device)[:, None, None]
+    if patch.kind == "smear":
+        painted, cover = _smear(image[:, rows - 1 : rows + 2], radius), (4 - 4 * radius).clamp(0, 1)
+    elif patch.kind == "tripod":
+        leg = (torch.remainder(lon, 2 * math.pi / 3) - math.pi / 3).abs() * radius
+        dark = ((leg < 0.07) | (radius < 0.3)).float()
+        painted, cover = 0.15 * colour + 0.1 * cap.mean((1, 2), keepdim=True), dark
+    elif patch.kind == "logo":
+        x, y = radius * torch.sin(lon), radius * torch.cos(lon)
+        u, v = (c.flatten() * 0.5 + 0.5 for c in (x, y))
+        texels = torch.full_like(u, 0.5 * SIZE / rows)
+        found = textures.sample(torch.full_like(u, patch.texture), u, v, texels)
+        painted = found.view(3, rows, width) ** (1 / 2.2)
+        painted, cover = torch.where(radius > 0.93, colour, painted), torch.ones_like(radius)
+    else:
+        painted, cover = colour, torch.ones_like(radius)
+    return torch.cat([torch.lerp(cap, painted.expand_as(cap), cover), image[:, rows:]], 1)
+
+
+def _smear(edge: Tensor, radius: Tensor) -> Tensor:
+    """(3, rows, W): the ring (3, n, W) round a cap drawn inward, smoother toward the pole."""
+    ring = edge.mean(1)
+    width = ring.shape[-1]
+    pad = width // 12
+    wide = torch.cat([ring[:, -pad:], ring, ring[:, :pad]], -1)[None]
+    soft = F.avg_pool1d(wide, 2 * pad + 1, 1)[0]
+    mean = ring.mean(-1, keepdim=True)
+    return torch.lerp(mean[:, None], soft[:, None], radius.clamp(0, 1))

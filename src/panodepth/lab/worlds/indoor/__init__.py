@@ -1,0 +1,1 @@
+"""Rooms: plans, walls, ceilings, furniture, lamps."""

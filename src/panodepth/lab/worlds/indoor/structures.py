@@ -1,0 +1,177 @@
+"""What is built into rooms: stairs, spiral stairs, mezzanines, columns, arcades, half walls."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from panodepth.lab.worlds.indoor import furniture as f
+from panodepth.lab.worlds.indoor.furniture import WALL, Place, Rng, tint, wooden
+from panodepth.lab.worlds.indoor.plans import Ground, Room, oriented
+from panodepth.lab.worlds.looks.textures import choose
+from panodepth.lab.worlds.render.primitives import Array, Material, Scene
+from panodepth.lab.worlds.render.solids import arch, prism, tapered
+
+STEP, TREAD = 0.17, 0.27  # metres
+
+
+def stairs(p: Place, half_width: float, steps: int) -> None:
+    """A straight flight that rises toward −z, open below or solid, often with a handrail."""
+    rng, look = p.rng, wooden(p.rng)
+    solid = rng.random() < 0.6
+    for i in range(steps):
+        top, z = STEP * (i + 1), (steps - i) * TREAD - steps * TREAD / 2
+        low = 0.0 if solid else top - 0.05
+        p.box((0, (low + top) / 2, z), (half_width, (top - low) / 2, TREAD / 2 + 0.005), look)
+    lean, long = float(np.arctan2(STEP, TREAD)), steps * float(np.hypot(STEP, TREAD)) / 2
+    if not solid:  # the boards that carry the treads
+        for s in (-1, 1):
+            p.box((s * half_width, steps * STEP / 2 - 0.03, 0), (0.02, 0.1, long), look, tilt=lean)
+    if rng.random() < 0.6:
+        rail = wooden(rng)
+        for s in (-1, 1) if rng.random() < 0.5 else (1,):
+            at = (s * half_width, steps * STEP / 2 + 0.95, TREAD / 2)
+            p.box(at, (0.025, 0.025, long), rail, tilt=lean)
+            for i in range(0, steps, 2):
+                z = (steps - i) * TREAD - steps * TREAD / 2
+                p.box((s * half_width, STEP * (i + 1) + 0.45, z), (0.012, 0.45, 0.012), rail)
+
+
+def spiral(p: Place, radius: float, height: float) -> None:
+    """A spiral staircase around a pole: sector-shaped steps up to `height`."""
+    look, steps = wooden(p.rng), max(3, int(height / 0.19))
+    p.tube((0, height / 2 + 0.4, 0), 0.05, height / 2 + 0.4, f.painted(p.rng))
+    wide = 2 * np.pi / 13
+    edge = np.array([-wide / 2, 0.0, wide / 2])
+    sector = np.concatenate(
+        [
+            np.stack([radius * np.cos(edge), radius * np.sin(edge)], 1),
+            [(0.04, 0.02), (0.04, -0.02)],
+        ]
+    )
+    rail = p.rng.random() < 0.7
+    for i in range(steps):
+        y, turn = height * (i + 1) / steps, float(i * wide * 0.95)
+        p.solid(prism(sector, -0.05, 0.0), look, (0, y, 0), yaw=turn)
+        if rail:
+            out = yaw_of(turn) * radius * 0.96
+            p.tube((out[0], y + 0.45, out[1]), 0.012, 0.45, look)
+
+
+def yaw_of(turn: float) -> Array:
+    """(2,) the local x axis (x, z) of something turned by `turn` [rad]."""
+    return np.array([np.cos(turn), -np.sin(turn)])
+
+
+def column(p: Place, radius: float, height: float, look: Material) -> None:
+    """A round, square, eight-sided or tapering column, perhaps with a base and a capital."""
+    rng, style = p.rng, p.rng.random()
+    y = height / 2
+    if style < 0.4:
+        p.tube((0, y, 0), radius, y, look, taper=float(rng.uniform(0.8, 1.0)))
+    elif style < 0.75:
+        p.box((0, y, 0), (radius, y, radius), look)
+    elif style < 0.9:
+        turn = (np.arange(8) + 0.5) * np.pi / 4
+        points = radius / np.cos(np.pi / 8) * np.stack([np.cos(turn), np.sin(turn)], 1)
+        p.solid(prism(points, 0.0, height), look)
+    else:
+        p.solid(tapered((radius, y, radius), float(rng.uniform(0.6, 0.9))), look, (0, y, 0))
+    if rng.random() < 0.4:
+        wide = radius * 1.25
+        p.box((0, 0.08, 0), (wide, 0.08, wide), look)
+        p.box((0, height - 0.1, 0), (wide, 0.1, wide), look)
+
+
+def columns(scene: Scene, rng: Rng, room: Room, ground: Ground) -> None:
+    """A few columns in a larger room: a grid of them, or two rows that may carry arches."""
+    (x0, x1), (z0, z1) = room.x, room.z
+    hx, hz = (x1 - x0) / 2, (z1 - z0) / 2
+    mid = np.array([(x0 + x1) / 2, 0.0, (z0 + z1) / 2])
+    look = Material(tint(rng, 0.3, 0.95, 0.15), choose(rng, "plain", "plaster", "marble", "brick"))
+    radius, height = float(rng.uniform(0.12, 0.35)), room.height
+    p = Place(scene, rng, mid, 0.0, WALL)
+    if max(hx, hz) > 4 and height > 2.8 and room.roof == "flat" and rng.random() < 0.4:
+        _arcades(p, (hx, hz), (radius, height), look, ground)
+        return
+    n, m = max(2, min(4, round(hx / 2.5))), max(2, min(4, round(hz / 2.5)))
+    for i in range(n):
+        for j in range(m):
+            at = mid + [(2 * (i + 0.5) / n - 1) * hx, 0, (2 * (j + 0.5) / m - 1) * hz]
+            foot = oriented((at[0], at[2]), 0.0, radius * 1.3, radius * 1.3)
+            if room.contains(foot) and ground.free(foot):
+                ground.take(foot)
+                column(Place(scene, rng, at, 0.0, WALL), radius, height + 0.05, look)
+
+
+def _arcades(
+    p: Place, half: tuple[float, float], size: tuple[float, float], look: Material, ground: Ground
+) -> None:
+    """Two rows of columns along the longer side with round arches between them."""
+    radius, height = size
+    turn = 0.0 if half[0] > half[1] else np.pi / 2
+    long, wide = max(half), min(half)
+    n = max(2, round(long / 1.6))
+    bay = long / n
+    rise = min(bay - radius, 0.4 * height)
+    spring = height - rise - 0.15
+    for s in (-1, 1):
+        z = s * wide * 0.6
+        q = p.moved((0, 0, 0), turn)
+        for k in range(n + 1):
+            x = -long + 2 * bay * k
+            at = q.origin + q.turned @ np.array([x, 0.0, z])
+            ground.take(oriented((at[0], at[2]), 0.0, radius * 1.2, radius * 1.2))
+            q.tube((x, spring / 2, z), radius, spring / 2, look)
+            q.box((x, spring - 0.06, z), (radius * 1.2, 0.06, radius * 1.2), look)
+        for k in range(n):
+            block = arch((bay, (height - spring) / 2, radius * 0.95), (bay - radius, rise))
+            q.solid(block, look, (-long + bay * (2 * k + 1), (height + spring) / 2, z))
+
+
+def mezzanine(scene: Scene, rng: Rng, room: Room, ground: Ground) -> None:
+    """A gallery along one wall of a high box room: slab, posts, railing, stairs up to it."""
+    side = room.sides()[int(rng.integers(4))]
+    level = float(rng.uniform(2.3, min(3.0, room.height - 2.0)))
+    across = (room.x[1] - room.x[0]) + (room.z[1] - room.z[0]) - 2 * side.half
+    deep = float(rng.uniform(0.2, 0.45)) * across
+    p = Place(scene, rng, side.middle, side.yaw, WALL)
+    look, rail = wooden(rng), wooden(rng)
+    p.box((0, level - 0.1, deep / 2), (side.half, 0.1, deep / 2), look)
+    n = max(2, int(side.half / 1.2))
+    for k in range(n):
+        x = (2 * (k + 0.5) / n - 1) * side.half
+        ground.take(side.rectangle(x, deep - 0.12, 0.12, 0.12))
+        p.box((x, (level - 0.2) / 2, deep - 0.12), (0.09, (level - 0.2) / 2, 0.09), look)
+    steps = int(level / STEP)
+    run, end = steps * TREAD, float(rng.choice([-1, 1])) * (side.half - 0.6)
+    with_stairs = run < across - deep - 0.8
+    gap = (end - 0.55, end + 0.55) if with_stairs else (9e3, 9e3)
+    if with_stairs:
+        ground.take(side.rectangle(end, deep + run / 2 + 0.3, 0.55, run / 2 + 0.3))
+        stairs(p.moved((end, 0, deep + run / 2)), 0.5, steps)
+    for x in np.arange(-side.half + 0.1, side.half, 0.22):
+        if not gap[0] < x < gap[1]:
+            p.box((x, level + 0.45, deep - 0.05), (0.012, 0.45, 0.012), rail)
+    spans = [(-side.half, side.half)]
+    if with_stairs:
+        spans = [(-side.half, gap[0]), (gap[1], side.half)]
+    for a, b in spans:
+        if b - a > 0.1:
+            p.box(((a + b) / 2, level + 0.92, deep - 0.05), ((b - a) / 2, 0.03, 0.03), rail)
+
+
+def half_wall(scene: Scene, rng: Rng, room: Room, look: Material, ground: Ground) -> None:
+    """A partition that juts out from a wall: low, or up to the ceiling."""
+    sides = [s for s in room.sides() if s.half > 1.2]
+    if not sides:
+        return
+    side = sides[int(rng.integers(len(sides)))]
+    long = float(rng.uniform(0.3, 0.9))
+    x = float(rng.uniform(-0.6, 0.6)) * side.half
+    foot = side.rectangle(x, long, 0.06, long)
+    if not (room.contains(side.rectangle(x, long + 0.02, 0.06, long - 0.02)) and ground.free(foot)):
+        return
+    ground.take(foot)
+    tall = float(rng.choice([room.height + 0.02, rng.uniform(0.9, 1.5)]))
+    p = Place(scene, rng, side.middle, side.yaw, WALL)
+    p.box((x, tall / 2, long), (0.06, tall / 2, long), look)

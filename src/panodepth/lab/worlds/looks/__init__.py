@@ -1,0 +1,1 @@
+"""What surfaces and skies look like: patterns, prints, the texture atlas, skies."""

@@ -1,0 +1,1 @@
+"""Outdoor places: streets, squares, nature, and what stands in them."""

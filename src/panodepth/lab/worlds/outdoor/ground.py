@@ -1,0 +1,92 @@
+"""The ground of outdoor worlds: flat surfaces, paint on them, rolling terrain, far hills."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from panodepth.lab.worlds.indoor.furniture import GROUND, Rng, tint
+from panodepth.lab.worlds.looks.textures import choose
+from panodepth.lab.worlds.outdoor.site import Site
+from panodepth.lab.worlds.render.heightfield import HeightField, graded_axis
+from panodepth.lab.worlds.render.primitives import BOX, ELLIPSOID, Array, Material
+
+HORIZON = 400.0  # metres; the ground ends here
+PAINT = 0.006  # metres that paint and patches rise above the ground
+
+
+def ground_look(rng: Rng, *groups: str) -> Material:
+    """Paving, asphalt, earth or grass from one of the texture groups."""
+    s = float(rng.uniform(1.5, 5.0))
+    group = str(rng.choice(groups))
+    level = float(rng.uniform(0.5, 1.3))
+    flat = (level, level, level) if group == "grass" else tint(rng, 0.25, 0.95, 0.1)
+    return Material(flat, choose(rng, group), (s, s))
+
+
+def ground(site: Site, *groups: str) -> None:
+    """Level ground out to the horizon."""
+    look = ground_look(site.rng, *groups)
+    site.scene.add(BOX, (0, -0.5, 0), (HORIZON, 0.5, HORIZON), 0.0, look, label=GROUND)
+
+
+_next_layer = 7  # paint lies in layers so that overlapping marks do not fight
+
+
+def paint(
+    site: Site,
+    at: tuple[float, float],
+    half: tuple[float, float],
+    yaw: float,
+    look: Material | None = None,
+) -> None:
+    """A flat mark on level ground: white paint, or any look."""
+    level = PAINT + 0.0004 * (len(site.scene) % _next_layer)
+    look = look or Material((0.85, 0.85, 0.8), 0)
+    site.scene.add(BOX, (at[0], level, at[1]), (half[0], level, half[1]), yaw, look, label=GROUND)
+
+
+def terrain(site: Site, look: Material, rough: float, hills: float) -> None:
+    """Rolling ground as a height field: bumps of `rough` [m] near by, hills of `hills` [m] far off.
+
+    Level with y = 0 at the origin. Sets `site.ground`.
+    """
+    rng, axis = site.rng, graded_axis(HORIZON * 0.9, 7, 2.4)
+    x, z = np.meshgrid(axis, axis)
+    field = partial(_heights, *_waves(rng, rough, hills))
+    height = field(x, z) - field(np.zeros(1), np.zeros(1))
+    surface = HeightField(axis, axis, height)
+    surface.add_to(site.scene, look, label=GROUND)
+    site.ground = lambda px, pz: float(surface.at(px, pz))
+
+
+def _waves(rng: Rng, rough: float, hills: float) -> tuple[Array, Array, Array]:
+    """(K, 2) wave vectors [rad/m], (K,) amplitudes [m] and phases of a random ground."""
+    length = np.exp(rng.uniform(np.log(9.0), np.log(30.0), 5))
+    length = np.concatenate([length, np.exp(rng.uniform(np.log(60.0), np.log(300.0), 5))])
+    turn = rng.uniform(0, 2 * np.pi, 10)
+    vector = 2 * np.pi / length[:, None] * np.stack([np.cos(turn), np.sin(turn)], 1)
+    size = np.array([rough] * 5 + [hills] * 5) * rng.uniform(0.2, 1.0, 10) / np.sqrt(5)
+    return vector, size, rng.uniform(0, 2 * np.pi, 10)
+
+
+def _heights(vector: Array, size: Array, phase: Array, x: Array, z: Array) -> Array:
+    waves = np.sin(x[..., None] * vector[:, 0] + z[..., None] * vector[:, 1] + phase) * size
+    # Hills grow with the distance, so that the camera stands on ground of a moderate slope.
+    far = np.hypot(x, z)[..., None]
+    near, wide = waves[..., :5], waves[..., 5:] * np.minimum(far / 40.0, 1.5)
+    return np.asarray((near + wide * 0.9).sum(-1))
+
+
+def hills(site: Site, count: int, nearest: float) -> None:
+    """Rounded hills on level ground, `nearest` metres away or farther."""
+    rng = site.rng
+    for _ in range(count):
+        turn = rng.uniform(0, 2 * np.pi)
+        far = float(np.exp(rng.uniform(np.log(nearest), np.log(250))))
+        wide = far * float(rng.uniform(0.3, 0.7))
+        look = Material((1, 1, 1), choose(rng, "grass", "foliage"), (6.0, 6.0))
+        at = (far * np.cos(turn), -0.1 * wide, far * np.sin(turn))
+        half = (wide, wide * float(rng.uniform(0.12, 0.5)), wide * float(rng.uniform(0.6, 1.2)))
+        site.scene.add(ELLIPSOID, at, half, float(rng.uniform(0, 3)), look, label=GROUND)

@@ -1,0 +1,228 @@
+"""Render batches of synthetic panoramas with exact distance, normals and sky mask."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from panodepth.errors import ConfigError
+from panodepth.geometry import erp_rays
+from panodepth.lab.worlds.camera.photograph import Camera, draw_camera, photograph, plain_camera
+from panodepth.lab.worlds.indoor.rooms import indoor_scene
+from panodepth.lab.worlds.looks.sky import haze, sky
+from panodepth.lab.worlds.outdoor.places import outdoor_scene
+from panodepth.lab.worlds.render.lighting import Lights, illuminate, occlusion, prepare
+from panodepth.lab.worlds.render.primitives import Scene, pack
+from panodepth.lab.worlds.render.raycast import Rays, cast, from_tiles, panorama_rays, tile_size
+from panodepth.lab.worlds.render.reflections import reflections
+from panodepth.lab.worlds.render.surfaces import SurfaceTable, surface_table, surfaces
+
+INDOOR_SHARE = 0.6  # of a "mixed" batch
+HAZY_SHARE = 0.45  # of outdoor worlds
+_KINDS = ("mixed", "indoor", "outdoor")
+_CPU_PIXELS = 1 << 16  # shaded at once on the CPU: temporaries stay in its cache
+
+
+@dataclass(frozen=True)
+class Priors:
+    """How often something happens, in [0, 1]: what training worlds are chosen by.
+
+    openings: rooms that open into another one. overcast: outdoor worlds without sun.
+    """
+
+    openings: float = 0.5
+    overcast: float = 0.6
+
+
+USUAL = Priors()
+
+
+@dataclass(frozen=True)
+class SceneBatch:
+    """B rendered panoramas, or views.
+
+    image: (B, 3, H, W) sRGB in [0, 1]. distance: (B, H, W) metres, 0 in the sky. normals:
+    (B, H, W, 3) unit, facing the camera, 0 in the sky. sky: (B, H, W) bool. label: (B, H, W) int64
+    semantic ids. indoor: (B,) bool.
+    """
+
+    image: Tensor
+    distance: Tensor
+    normals: Tensor
+    sky: Tensor
+    label: Tensor
+    indoor: Tensor
+
+    @property
+    def valid(self) -> Tensor:
+        """(B, H, W) bool, True = a surface with known distance."""
+        return ~self.sky
+
+
+@dataclass(frozen=True)
+class PixelGrid:
+    """The pixels of a picture: tiled rays for casting, (3, H, W) unit rays, mean angle between
+    neighbours. wrap: left and right edges meet (a panorama).
+    """
+
+    rays: Rays
+    direction: Tensor
+    tile: tuple[int, int]
+    pixel_rad: float
+    wrap: bool = True
+
+    @property
+    def size(self) -> tuple[int, int]:
+        height, width = self.direction.shape[1:]
+        return height, width
+
+
+@lru_cache(maxsize=8)
+def panorama_grid(height: int, width: int, device: str = "cpu") -> PixelGrid:
+    """The pixels of an ERP panorama."""
+    direction = erp_rays(height, width, device=device).permute(2, 0, 1).contiguous()
+    rays = panorama_rays(height, width, device)
+    return PixelGrid(rays, direction, tile_size(height, width), 2 * math.pi / width)
+
+
+def make_scene(seed: int, index: int, kind: str = "mixed", priors: Priors = USUAL) -> Scene:
+    """The world number `index` of `seed`; the same on every machine and worker."""
+    if kind not in _KINDS:
+        raise ConfigError(f"scene kind is {kind!r}, expected one of {', '.join(_KINDS)}")
+    rng = np.random.default_rng([seed, index])
+    indoor = kind == "indoor" if kind != "mixed" else rng.random() < INDOOR_SHARE
+    if indoor:
+        return indoor_scene(rng, priors.openings)
+    scene = outdoor_scene(rng, overcast=priors.overcast)
+    air = np.random.default_rng([seed, index, 9])
+    if air.random() < HAZY_SHARE:
+        scene.sky.setdefault("haze_m", float(np.exp(air.uniform(np.log(120), np.log(2000)))))
+    return scene
+
+
+def render_batch(
+    seed: int,
+    indices: Sequence[int],
+    height: int,
+    width: int,
+    *,
+    kind: str = "mixed",
+    device: torch.device | str = "cpu",
+    camera: bool = True,
+    priors: Priors = USUAL,
+) -> SceneBatch:
+    """Render the worlds `indices` of `seed` as (height, width) panoramas with width = 2 height.
+
+    kind: "mixed", "indoor" or "outdoor". camera: with the faults of lens, stitching, sensor and
+    file; without, only exposure and tone curve. priors: of the worlds. Each panorama depends on
+    (seed, index, kind, priors) alone. Raises ConfigError for another kind.
+    """
+    scenes = [make_scene(seed, i, kind, priors) for i in indices]
+    draw = draw_camera if camera else plain_camera
+    grid = panorama_grid(height, width, str(device))
+    return render_scenes(scenes, grid, [draw(seed, i) for i in indices])
+
+
+@torch.no_grad()
+def render_scenes(
+    scenes: Sequence[Scene], grid: PixelGrid, cameras: Sequence[Camera]
+) -> SceneBatch:
+    """Render given worlds on one grid, each with its camera."""
+    height, width = grid.size
+    device, count = grid.direction.device, len(scenes)
+    out = _Film(
+        radiance=torch.empty(count, 3, height, width, device=device),
+        distance=torch.empty(count, height, width, device=device),
+        normals=torch.empty(count, height, width, 3, device=device),
+        sky=torch.empty(count, height, width, dtype=torch.bool, device=device),
+        label=torch.empty(count, height, width, dtype=torch.int64, device=device),
+    )
+    # Lamps and sun are lit by different passes, so indoor and outdoor worlds go apart.
+    for inside in (True, False):
+        rows = [i for i, s in enumerate(scenes) if s.indoor == inside]
+        if rows:
+            _expose([scenes[i] for i in rows], grid, out, torch.tensor(rows, device=device))
+    return SceneBatch(
+        image=photograph(out.radiance, cameras, wrap=grid.wrap),
+        distance=out.distance,
+        normals=out.normals,
+        sky=out.sky,
+        label=out.label,
+        indoor=torch.tensor([s.indoor for s in scenes], device=device),
+    )
+
+
+@dataclass(frozen=True)
+class _Film:
+    """What rendering fills in, scene by scene; as `SceneBatch`, with linear light."""
+
+    radiance: Tensor
+    distance: Tensor
+    normals: Tensor
+    sky: Tensor
+    label: Tensor
+
+
+def _expose(scenes: Sequence[Scene], grid: PixelGrid, film: _Film, rows: Tensor) -> None:
+    """Render scenes that are all indoor or all outdoor into the `rows` of the film."""
+    height, width = grid.size
+    primitives = pack(scenes, grid.direction.device)
+    hits = cast(primitives, grid.rays)
+    distance, index = (
+        from_tiles(x[..., None], height, width, grid.tile).reshape(len(scenes), -1)
+        for x in (hits.distance, hits.index)
+    )
+    lights, table = prepare(primitives, scenes), surface_table(primitives)
+    at_once = len(scenes)
+    if grid.direction.device.type == "cpu":
+        at_once = max(1, _CPU_PIXELS // (height * width))
+    for start in range(0, len(scenes), at_once):
+        part = slice(start, start + at_once)
+        shaded = _shade(scenes[part], grid, (table, lights), (distance[part], index[part]), start)
+        for field in fields(_Film):
+            getattr(film, field.name).index_copy_(0, rows[part], getattr(shaded, field.name))
+
+
+def _shade(
+    scenes: Sequence[Scene],
+    grid: PixelGrid,
+    world: tuple[SurfaceTable, Lights],
+    hits: tuple[Tensor, Tensor],
+    start: int,
+) -> _Film:
+    """Light and materials of the scenes start .. start + b − 1 at their hits (b, R)."""
+    height, width = grid.size
+    table, lights = world
+    rays = grid.direction.flatten(1)
+    seen = surfaces(table, hits, start, rays, grid.pixel_rad)
+    light, overhead = illuminate(lights, slice(start, start + len(scenes)), seen)
+    # Sky rays have a stand-in point at 1 m; push it away so that it occludes nothing.
+    point = torch.where(seen.hit, seen.point, seen.point * 1e4)
+    shape = (3, len(scenes), height, width)
+    near = occlusion(point.view(shape), seen.normal.view(shape), grid.pixel_rad, wrap=grid.wrap)
+    flat, up = (0.8, 0.2) if lights.indoor else (0.62, 0.38)
+    hemisphere = (flat - up * seen.normal[1]) * overhead * near.flatten(1)
+    ambient = lights.ambient[start : start + len(scenes)].T[:, :, None]
+    radiance = seen.albedo * (light + ambient * hemisphere + seen.emission)
+    if not lights.indoor:
+        radiance = haze(scenes, radiance, seen.distance)
+    scene, pixel = (~seen.hit).nonzero(as_tuple=True)
+    if len(scene):
+        radiance[:, scene, pixel] = sky(scenes, scene, rays[:, pixel])
+    radiance = radiance.view(shape)
+    if grid.wrap:
+        radiance = reflections(radiance, seen)
+    picture = (len(scenes), height, width)
+    return _Film(
+        radiance=radiance.transpose(0, 1),
+        distance=torch.where(seen.hit, seen.distance, 0.0).view(picture),
+        normals=torch.where(seen.hit, seen.normal, 0.0).permute(1, 2, 0).view(*picture, 3),
+        sky=~seen.hit.view(picture),
+        label=torch.where(seen.hit, seen.label, 0).view(picture),
+    )

@@ -1,0 +1,1 @@
+"""From solids to pixels: exact ray casting, surfaces and light, batched over worlds."""

@@ -1,0 +1,53 @@
+"""How much room there is around a point: lower bounds of its distance to solids."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from panodepth.lab.worlds.render.shapes import CONVEX, CONVEX8, HOLLOW, PATCH, PLANES
+
+Array = npt.NDArray[np.float64]
+
+
+def clearances(kind: npt.NDArray[np.int64], local: Array, half: Array, shape: Array) -> Array:
+    """(N,) metres between a point and N primitives, each at most the true distance.
+
+    kind: (N,). local: (N, 3) the point in each primitive's frame [m]. half: (N, 3) metres.
+    shape: (N, NUMBERS), see `shapes`. Boxes are exact; round shapes count as their boxes.
+    """
+    bound: Array = np.linalg.norm(np.maximum(np.abs(local) - half, 0.0), axis=1)
+    unit = local / half
+    cut = (kind == CONVEX) | (kind == CONVEX8)
+    if cut.any():
+        planes = shape[cut].reshape(-1, PLANES, 4)
+        beyond = (planes[..., :3] * unit[cut][:, None]).sum(-1) - planes[..., 3]
+        bound[cut] = np.maximum(bound[cut], beyond.max(1))
+    bored = kind == HOLLOW
+    if bored.any():
+        bound[bored] = np.maximum(
+            bound[bored], _inside_bore(unit[bored], half[bored], shape[bored])
+        )
+    patch = kind == PATCH
+    if patch.any():
+        bound[patch] = np.maximum(bound[patch], _off_patch(unit[patch], half[patch], shape[patch]))
+    return bound
+
+
+def _inside_bore(unit: Array, half: Array, shape: Array) -> Array:
+    """Metres from a point inside the removed ellipsoid to its wall, at least; else 0."""
+    away = unit + [0.0, 1.0, 0.0]
+    radius = np.sqrt((shape[:, :3] * away**2).sum(1))
+    axes = half / np.sqrt(np.maximum(shape[:, :3], 1e-12))  # metres; huge along a tunnel
+    return np.asarray(np.maximum(1.0 - radius, 0.0) * axes.min(1))
+
+
+def _off_patch(unit: Array, half: Array, shape: Array) -> Array:
+    """Metres from a point above or below a cell to its surface, at least; else 0."""
+    k0, k1, k2, k3 = shape[:, :4].T
+    x, y, z = unit.T
+    gap = np.abs(y - k0 - k1 * x - k2 * z - k3 * x * z) * half[:, 1]
+    steep_x, steep_z = (np.abs(k) + np.abs(k3) for k in (k1, k2))
+    slope = np.hypot(steep_x / half[:, 0], steep_z / half[:, 2]) * half[:, 1]
+    over = (np.abs(x) <= 1) & (np.abs(z) <= 1)
+    return np.asarray(np.where(over, gap / np.hypot(1.0, slope), 0.0))

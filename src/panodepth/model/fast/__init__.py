@@ -1,0 +1,1 @@
+"""Faster routes to the same network; for inference alone."""

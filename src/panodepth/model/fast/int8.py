@@ -1,0 +1,116 @@
+"""Linear layers with weights and inputs of 8 bits: faster and less exact; for inference alone.
+
+Weights are rounded once, symmetrically with a scale for each output (127 = its largest); inputs
+anew at every call, with a scale and a zero point for every few hundred rows of one image, so that
+one odd token spoils its neighbours' precision alone, and no picture depends on the others of its
+batch. Sums are whole numbers of 32 bits; what comes out has the input's precision.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from panodepth.model.fast.packed import FusedLinear
+
+ROWS = 512  # of an image that share a scale; also what the matrix kernel is made ready for
+LEVELS = 254.0  # steps between the smallest and the largest input; the zero point may round up
+FEW = 64  # outputs whose weights are rounded at a time
+MIDDLE = 128  # of the unsigned 8 bits: kernels multiply unsigned inputs by signed weights
+
+
+class Int8Linear(FusedLinear):
+    """x Wᵀ + b with W and x rounded to 8 bits; on a CPU."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+        """weight: (out, in), of any float precision; bias: (out,) or None."""
+        super().__init__()
+        self.scales = torch.empty(len(weight))
+        rounded = torch.empty(weight.shape, dtype=torch.int8)
+        for first in range(0, len(weight), FEW):  # large copies would leave holes in the memory
+            here = slice(first, first + FEW)
+            exact = weight.detach()[here].float()
+            self.scales[here] = (exact.abs().amax(1) / 127).clamp(min=1e-12)
+            rounded[here] = (exact / self.scales[here, None]).round_()
+        self.packed = torch.ops.onednn.qlinear_prepack(rounded, [ROWS, weight.shape[1]])
+        self.zeros = torch.zeros(len(weight), dtype=torch.int32)
+        self.bias = None if bias is None else bias.detach().float()
+        self.outputs = len(weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (..., in); returns (..., out)."""
+        return self._run(x, "none")
+
+    def gelu(self, x: Tensor) -> Tensor:
+        """GELU(x Wᵀ + b), exact (erf)."""
+        return self._run(x, "gelu")
+
+    def plus(self, x: Tensor, other: Tensor) -> Tensor:
+        """other + x Wᵀ + b; other: (..., out)."""
+        out = other.clone(memory_format=torch.contiguous_format)
+        for chunk, place in _chunks(x, out):
+            place += self._product(chunk, "none")
+        return out
+
+    def _run(self, x: Tensor, following: str) -> Tensor:
+        out = x.new_empty(*x.shape[:-1], self.outputs)
+        for chunk, place in _chunks(x, out):
+            place.copy_(self._product(chunk, following))
+        return out
+
+    def _product(self, x: Tensor, following: str) -> Tensor:
+        levels, scale, zero = quantise(x)
+        out: Tensor = torch.ops.onednn.qlinear_pointwise(
+            *(levels, scale, zero, self.packed, self.scales, self.zeros, self.bias, 1.0, 0),
+            *(x.dtype, following, [], "none" if following == "gelu" else ""),
+        )
+        return out
+
+
+def quantise(x: Tensor) -> tuple[Tensor, float, int]:
+    """(n, m) floats as 8 bits: (levels uint8, scale, zero), x ≈ scale · (levels - zero).
+
+    The scale is NaN, and so is what is made of it, where x holds anything that is not finite.
+    """
+    low, high = (float(value) for value in torch.aminmax(x))
+    if not math.isfinite(high - low):
+        return torch.zeros(x.shape, dtype=torch.uint8), math.nan, 0
+    low, high = min(low, 0.0), max(high, 0.0)  # so that nought is a level
+    scale = (high - low) / LEVELS or 1.0
+    zero = round(-low / scale)
+    # Floats become signed bytes 8 times as fast as unsigned ones; flipping the top bit adds 128.
+    levels = x.to(torch.float32, copy=True).mul_(1 / scale).add_(zero - MIDDLE).round_()
+    signed = levels.to(torch.int8)
+    return signed.view(torch.uint8).bitwise_xor_(MIDDLE), scale, zero
+
+
+def _chunks(x: Tensor, out: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Matching (n, in) and (n, out) rows of each image: views, of x and of contiguous out."""
+    if x.ndim == 2:
+        x, out = x[None], out[None]
+    for image, result in zip(x, out, strict=True):
+        rows = image.reshape(-1, x.shape[-1]).split(ROWS)
+        yield from zip(rows, result.view(-1, out.shape[-1]).split(ROWS), strict=True)
+
+
+@functools.cache
+def int8_works() -> bool:
+    """Whether this build of torch on this machine multiplies 8-bit integers rightly."""
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return False
+    try:
+        with torch.inference_mode():
+            weight = torch.eye(32)[:16] * 2
+            x = torch.arange(-27.0, 228.0).repeat(2)[: 15 * 32].view(15, 32)
+            layer = Int8Linear(weight, torch.ones(16))
+            expected = 2 * x[:, :16] + 1
+            right = torch.allclose(layer(x), expected, atol=0.1)
+            right &= torch.allclose(layer.plus(x, expected), 2 * expected, atol=0.1)
+            return right and torch.allclose(layer.gelu(x), F.gelu(expected), atol=0.1)
+    except (RuntimeError, NotImplementedError, AttributeError):  # names and support vary by version
+        return False

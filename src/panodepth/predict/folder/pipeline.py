@@ -1,0 +1,218 @@
+"""Reading, network and writing of different pictures side by side, in threads.
+
+While the network works on one batch, the next pictures are read and brought to its size, and the
+last ones normalised, resized and written. What is in memory is bounded, by pictures and by pixels:
+the thread that runs the network reads no further ahead than that. It alone decides what is started
+and tells results, in the order of the items.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from panodepth.errors import PanodepthError
+from panodepth.images import image_size, read_image
+from panodepth.predict.folder.inputs import InputFile, find_mask
+from panodepth.predict.folder.jobs import Job, caught, timed
+from panodepth.predict.folder.network_stage import NetworkStage
+from panodepth.predict.folder.run import (
+    FileResult,
+    OutOfSpaceError,
+    RunOptions,
+    available_cores,
+    failed,
+    is_disk_full,
+)
+from panodepth.predict.predictor import BasePredictor
+from panodepth.types import Prediction
+
+MAX_PIXELS_AHEAD = 1 << 26  # pixels read and not yet written: two 8K panoramas; one more waits
+# The network leaves cores to the other stages once they take this share of its own time. While its
+# threads wait for each other on a core that is in use, all of them wait: a small network with both
+# of two cores was 1.3 times slower beside reading and writing than with one of them.
+SHARE = 0.4
+MEASURED = 3  # pictures before that is decided
+SWITCH_SECONDS = 5e-4  # a network of many small steps gets the interpreter back soon, not in 5 ms
+Result = TypeVar("Result")
+
+
+class Pipeline:
+    """One run over many files; see `run.predict_files`."""
+
+    def __init__(
+        self, predictor: BasePredictor, options: RunOptions, done: Callable[[FileResult], None]
+    ) -> None:
+        """done: hears of each result, in this thread."""
+        self.predictor, self.options, self.done = predictor, options, done
+        self.workers = options.worker_count
+        self._network = NetworkStage(predictor, options.batch_size or 1)
+        self._reading: deque[tuple[Job, Future[None]]] = deque()
+        self._writing: deque[tuple[Job, Future[FileResult]]] = deque()
+        self._pixels = 0
+        self._disk_full = False
+        self._shares = False
+        self._seconds: list[tuple[float, float]] = []  # of each picture: network, the rest
+
+    def run(self, items: Sequence[InputFile]) -> None:
+        """Take every item through. Raises OutOfSpaceError; then what is not told of is not done."""
+        waiting = deque(items)
+        if self.options.batch_size is None and len(items) > 1:
+            best = self.predictor.best_batch_size(self.options.size)
+            self._network.batch_size = min(best, len(items))
+        with _threads(self.workers) as (readers, writers), ExitStack() as sharing:
+            while waiting or self._reading or self._network:
+                self._start_reading(waiting, readers)
+                if self._reading:
+                    self._network.start(self._next_batch())
+                elif not self._network:
+                    self._tell_next()  # makes room for a large picture
+                    continue
+                # A device that works by itself has one batch while the next is made ready.
+                kept = 1 if self.predictor.overlaps and self._reading else 0
+                while len(self._network) > kept:
+                    for job in self._network.finish():
+                        self._writing.append((job, writers.submit(self._write, job)))
+                while self._writing and (len(self._writing) > self._ahead or self._is_told()):
+                    self._tell_next()
+                self._share_cores(sharing)
+            while self._writing:
+                self._tell_next()
+
+    @property
+    def _ahead(self) -> int:
+        """Pictures read ahead: to keep every thread busy; with no threads, one batch at a time."""
+        return self._network.batch_size + 2 * self.workers
+
+    def _start_reading(self, waiting: deque[InputFile], readers: Executor) -> None:
+        while waiting and len(self._reading) < self._ahead:
+            pixels = _pixels(waiting[0])
+            busy = self._reading or self._network or self._writing
+            if busy and self._pixels + pixels > MAX_PIXELS_AHEAD:
+                return
+            job = Job(waiting.popleft(), pixels)
+            self._pixels += pixels
+            self._reading.append((job, readers.submit(self._read, job)))
+
+    def _next_batch(self) -> list[Job]:
+        """The next pictures in order, as many as a batch takes or are on their way."""
+        batch: list[Job] = []
+        while self._reading and len(batch) < self._network.batch_size:
+            job, future = self._reading.popleft()
+            future.result()
+            batch.append(job)
+        return batch
+
+    def _is_told(self) -> bool:
+        return self._writing[0][1].done()
+
+    def _tell_next(self) -> None:
+        """Wait for the oldest picture in the writers' hands and tell what became of it."""
+        job, future = self._writing.popleft()
+        result = future.result()
+        self._pixels -= job.pixels
+        if result.status == "written":
+            network = job.seconds["network"]
+            self._seconds.append((network, sum(job.seconds.values()) - network))
+        self.done(result)
+
+    def _share_cores(self, sharing: ExitStack) -> None:
+        """Decide, once, whether the network is so fast that the other stages need cores too."""
+        if self._shares or not self.workers or len(self._seconds) < MEASURED:
+            return
+        self._shares = True
+        network, rest = (sum(times) for times in zip(*self._seconds, strict=True))
+        if rest > SHARE * network:
+            count = min(self.workers, available_cores() // 2)
+            sharing.enter_context(self.predictor.leaving_cores(count))
+
+    # The stages
+
+    def _read(self, job: Job) -> None:
+        """In a reader's thread: the picture and its mask, at the network's size."""
+        with timed(job, "read"), caught(job):
+            data, mask = read_image(job.item.path), find_mask(self.options.mask, job.item)
+            job.request = self.predictor.prepare(data, mask, self.options.predict_options)
+
+    def _write(self, job: Job) -> FileResult:
+        """In a writer's thread: the prediction at full size, and its files."""
+        with timed(job, "write"), caught(job):
+            if job.request is not None and job.output is not None and not self._disk_full:
+                prediction = self.predictor.finish(
+                    job.request, job.output, self.options.predict_options
+                )
+                job.request = job.output = None
+                return self._save(job, prediction)
+        if self._disk_full:
+            raise self._out_of_space()
+        assert job.error is not None
+        return failed(job.item, job.error)
+
+    def _save(self, job: Job, prediction: Prediction) -> FileResult:
+        target = self.options.out / job.item.target
+        named = replace(prediction, meta={**prediction.meta, "name": target.name})
+        try:
+            files = named.save(f"{target.parent}{os.sep}", formats=self.options.formats)
+        except Exception as error:
+            if is_disk_full(error):
+                self._disk_full = True
+                raise self._out_of_space() from error
+            raise
+        height, width = named.distance.shape
+        facts = {
+            "width": width,
+            "height": height,
+            "unit": named.meta["unit"],
+            "scale": named.meta["scale"],
+            "valid_share": float(named.mask.mean()),
+        }
+        names = [str(file) for file in files]
+        return FileResult(str(job.item.path), "written", names, None, job.seconds, facts)
+
+    def _out_of_space(self) -> OutOfSpaceError:
+        return OutOfSpaceError(f"no space left on the disk of {self.options.out}")
+
+
+def _pixels(item: InputFile) -> int:
+    """Of a picture by its header; 0 where it cannot be read: reading it tells why."""
+    try:
+        width, height = image_size(item.path)
+    except PanodepthError:
+        return 0
+    return width * height
+
+
+class _Inline(Executor):
+    """Runs what is submitted at once, in this thread."""
+
+    def submit(self, fn: Callable[..., Result], /, *args: Any, **kwargs: Any) -> Future[Result]:
+        """The result, or what was raised, in a finished future."""
+        future: Future[Result] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+@contextmanager
+def _threads(workers: int) -> Iterator[tuple[Executor, Executor]]:
+    """Readers and writers. However this ends, what is being written is finished, no more begun."""
+    if not workers:
+        yield _Inline(), _Inline()
+        return
+    with ExitStack() as stack:
+        stack.callback(sys.setswitchinterval, sys.getswitchinterval())
+        sys.setswitchinterval(SWITCH_SECONDS)
+        pools = []
+        for name in ("read", "write"):
+            pool = ThreadPoolExecutor(workers, thread_name_prefix=f"panodepth-{name}")
+            stack.callback(pool.shutdown, wait=True, cancel_futures=True)
+            pools.append(pool)
+        yield pools[0], pools[1]

@@ -1,0 +1,129 @@
+"""The ONNX backend: a file made by `panodepth export` run by onnxruntime; torch is never loaded."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from panodepth.errors import ConfigError, ModelError
+from panodepth.predict.predictor import BasePredictor, RawOutput
+from panodepth.types import FloatArray
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+NEEDED = ("model", "network", "precision", "height", "width", "edges", "parameters")
+QUIET = 3  # onnxruntime's log level: errors only; those of loading are told in one line here
+
+
+class OnnxPredictor(BasePredictor):
+    """An exported network with its preprocessing; get one from `load_onnx`.
+
+    Takes one size of picture, that of the file, one at a time. Several threads may call it at once.
+    """
+
+    def __init__(self, session: InferenceSession, *, path: Path) -> None:
+        """Raises ModelError when the file was not made by `panodepth export`."""
+        self._session = session
+        self._facts = session.get_modelmeta().custom_metadata_map
+        missing = [key for key in NEEDED if key not in self._facts]
+        if missing:
+            raise ModelError(
+                f"{path}: not a file of `panodepth export` (no {missing[0]!r} in its metadata)"
+            )
+        self.name = self._facts["model"]
+        self.size = (int(self._facts["height"]), int(self._facts["width"]))
+        self.edges = "cut" if self._facts["edges"] == "cut" else "sphere"
+        self._input = session.get_inputs()[0]
+        self._outputs = [output.name for output in session.get_outputs()]
+
+    def describe(self) -> dict[str, Any]:
+        """Plain values for people and logs: what runs, how large, where and how precisely."""
+        provider = self._session.get_providers()[0]
+        devices = {provider: device for device, provider in PROVIDERS.items()}
+        return {
+            "model": self.name,
+            "network": self._facts["network"],
+            "parameters": int(self._facts["parameters"]),
+            "network_size": list(self.size),
+            "backend": "onnx",
+            "device": devices.get(provider, provider),
+            "dtype": self._facts["precision"],
+            "sky": "model" if "sky_logit" in self._outputs else "classical",
+        }
+
+    def checked_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Raises ConfigError unless (h, w) is the file's own."""
+        if tuple(size) != self.size:
+            height, width = self.size
+            raise ConfigError(
+                f"model {self.name} is an ONNX file for {height}×{width} alone: leave --size out, "
+                f"or export another (panodepth export --size {'x'.join(map(str, size))} FILE.onnx)"
+            )
+        return self.size
+
+    def run(self, pixels: Sequence[FloatArray]) -> list[RawOutput]:
+        """The network on pictures of its size, (3, h, w) float32 in [0, 1] each, one by one."""
+        return [self._run_one(picture) for picture in pixels]
+
+    def _run_one(self, picture: FloatArray) -> RawOutput:
+        image = picture[None]
+        if self._input.type == "tensor(uint8)":
+            image = np.rint(np.moveaxis(image, 1, -1) * 255).astype(np.uint8)
+        values = self._session.run(self._outputs, {self._input.name: np.ascontiguousarray(image)})
+        found = dict(zip(self._outputs, values, strict=True))
+        sky = found.get("sky_logit")
+        return RawOutput(np.log(found["distance"][0]), None if sky is None else sky[0])
+
+
+def load_onnx(
+    path: str | os.PathLike[str], *, device: str = "auto", size: tuple[int, int] | None = None
+) -> OnnxPredictor:
+    """Load a file made by `panodepth export` and return what predicts with it.
+
+    device: "auto" (CUDA where this onnxruntime has it), "cpu" or "cuda". size: if given, must be
+    the file's. Threads: OMP_NUM_THREADS, or all cores. Raises ModelError when the file or
+    onnxruntime is missing or broken, ConfigError for a device or size that cannot be.
+    """
+    place = Path(path).expanduser()
+    if not place.is_file():
+        raise ModelError(f"{path}: no such file; `panodepth export {place.name}` makes one")
+    try:
+        import onnxruntime
+    except ImportError:
+        raise ModelError(
+            'the onnx backend needs onnxruntime: pip install "panodepth[onnx]"'
+        ) from None
+    options = onnxruntime.SessionOptions()
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    options.intra_op_num_threads = int(threads) if threads.isdecimal() else 0
+    # Idle threads sleep: reading and writing of other pictures goes on beside the network.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = QUIET
+    providers = _providers(device, onnxruntime.get_available_providers())
+    try:
+        session = onnxruntime.InferenceSession(str(place), options, providers=providers)
+    except Exception as error:  # onnxruntime has a dozen kinds of its own
+        reason = " ".join(str(error).split())[:200]
+        raise ModelError(f"{path}: onnxruntime cannot load it ({reason})") from error
+    predictor = OnnxPredictor(session, path=place)
+    if size is not None:
+        predictor.checked_size(size)
+    return predictor
+
+
+def _providers(device: str, available: Sequence[str]) -> list[str]:
+    """onnxruntime's names for `device`, the preferred first."""
+    if device == "auto":
+        return [name for name in (PROVIDERS["cuda"], PROVIDERS["cpu"]) if name in available]
+    kind = device.split(":")[0]
+    if kind not in PROVIDERS:
+        raise ConfigError(f"the onnx backend runs on auto, cpu or cuda, not on {device!r}")
+    if PROVIDERS[kind] not in available:
+        raise ConfigError(f"this onnxruntime has no {kind} device: use cpu, or onnxruntime-gpu")
+    return [PROVIDERS[kind], PROVIDERS["cpu"]][: 2 if kind == "cuda" else 1]

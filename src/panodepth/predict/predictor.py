@@ -1,0 +1,265 @@
+"""One panorama in, one `Prediction` out: what every backend shares, in NumPy alone.
+
+Resize, network, normalise per image, resize back. What a network returns is a log distance without
+a scale. Its 0.98 pixel quantile becomes 1, taken per image, at the network's size and over the
+pixels that the user's mask and the model's own sky output call valid. The classical sky mask (for
+models without a sky output) is not part of the model and so never enters the normalisation; it only
+clears `Prediction.mask`.
+"""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from panodepth.errors import ConfigError, InputError, ModelError
+from panodepth.geometry.erp import Edges, resize_erp
+from panodepth.images import ImageData, check_aspect, read_mask, to_image_data
+from panodepth.predict.scale import metres_per_unit
+from panodepth.predict.sky import classical_sky
+from panodepth.types import BoolArray, FloatArray, Prediction
+
+ROUGH = 2  # a picture is box-averaged down to no less than this many times the network's size
+SCALE_QUANTILE = 0.98  # the distance that becomes 1, DA² release
+FRAME = "x right, y down, z forward"
+SkyMode = Literal["auto", "none"]
+
+
+@dataclass(frozen=True)
+class PredictOptions:
+    """How one panorama is predicted; see `BasePredictor.predict`."""
+
+    size: tuple[int, int] | None = None
+    allow_any_aspect: bool = False
+    camera_height: float | None = None
+    sky: SkyMode = "auto"
+
+    def __post_init__(self) -> None:
+        if self.sky not in ("auto", "none"):
+            raise ConfigError(f"unknown sky mode {self.sky!r}: use auto or none")
+
+
+@dataclass(frozen=True)
+class Request:
+    """One checked input, ready for the network.
+
+    data, mask: the picture and (H, W) bool at full size, mask None = all valid. pixels: (3, h, w)
+    float32 in [0, 1]. valid: (h, w) bool at the network's size, any True.
+    """
+
+    data: ImageData
+    mask: BoolArray | None
+    pixels: FloatArray
+    valid: BoolArray
+
+
+class RawOutput(NamedTuple):
+    """What a network says about one panorama, (h, w) float32 each.
+
+    log_distance: natural log, up to one offset. sky_logit: > 0 = sky; None without a sky output.
+    """
+
+    log_distance: FloatArray
+    sky_logit: FloatArray | None
+
+
+class BasePredictor(ABC):
+    """A network with its preprocessing; a backend adds `run`.
+
+    `predict` is the whole; `prepare`, `run` and `finish` are its three stages, for who lets them
+    overlap. Holds no state that changes, so several threads may call it at once.
+
+    Attributes: name (for people), size ((h, w) the network runs at), edges (what resizing finds
+    beyond the seam and the poles: a model in the released format is fed and read as it was
+    trained, without a wrap), overlaps (whether `start` returns before the network is done),
+    nan_reason (what people are told when the network returns NaN).
+    """
+
+    name: str
+    size: tuple[int, int]
+    edges: Edges = "sphere"
+    overlaps: bool = False
+    nan_reason: str = "its weights may be damaged"
+
+    @abstractmethod
+    def describe(self) -> dict[str, Any]:
+        """Plain values for people and logs: what runs, how large, where and how precisely."""
+
+    @abstractmethod
+    def checked_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """(h, w) if the network can run at it, else ConfigError."""
+
+    @abstractmethod
+    def run(self, pixels: Sequence[FloatArray]) -> list[RawOutput]:
+        """The network on pictures of one size, (3, h, w) float32 in [0, 1] each."""
+
+    def start(self, pixels: Sequence[FloatArray]) -> Callable[[], list[RawOutput]]:
+        """`run`, begun: call what this returns, once, for the result."""
+        outputs = self.run(pixels)
+        return lambda: outputs
+
+    def best_batch_size(self, size: tuple[int, int] | None = None) -> int:
+        """How many pictures `run` had best be given at once; size: (h, w), None = `self.size`."""
+        return 1
+
+    @contextmanager
+    def leaving_cores(self, count: int) -> Iterator[None]:
+        """Inside, `run` in this thread leaves that many cores to others, where it has a say."""
+        yield
+
+    def predict(
+        self,
+        image: Any,
+        mask: Any = None,
+        *,
+        size: tuple[int, int] | None = None,
+        allow_any_aspect: bool = False,
+        camera_height: float | None = None,
+        sky: SkyMode = "auto",
+    ) -> Prediction:
+        """Predict one panorama.
+
+        image: path, PIL image, or (H, W, 3) uint8, uint16 or float in [0, 1], sRGB-coded; W = 2H.
+        mask: (H, W) bool, True = valid, or the path of a mask file (white = valid); None = all.
+        size: (h, w) to run the network at, multiples of 14; None = `self.size`.
+        allow_any_aspect: take an image that is not 2:1 for a full sphere all the same.
+        camera_height: metres from the floor to the camera; distances are then metres.
+        sky: "auto" clears sky from the mask, "none" takes every pixel for a surface.
+        Raises InputError when the image or mask cannot be used, ConfigError for a bad option.
+        """
+        return self.predict_batch(
+            [image],
+            [mask],
+            size=size,
+            allow_any_aspect=allow_any_aspect,
+            camera_height=camera_height,
+            sky=sky,
+        )[0]
+
+    def predict_batch(
+        self,
+        images: Sequence[Any],
+        masks: Sequence[Any] | None = None,
+        *,
+        size: tuple[int, int] | None = None,
+        allow_any_aspect: bool = False,
+        camera_height: float | None = None,
+        sky: SkyMode = "auto",
+    ) -> list[Prediction]:
+        """Predict several panoramas, of any sizes, in one pass; options as in `predict`.
+
+        masks: one per image (None = everything), or None. Every image is normalised by itself.
+        """
+        options = PredictOptions(size, allow_any_aspect, camera_height, sky)
+        if masks is None:
+            masks = [None] * len(images)
+        if len(masks) != len(images):
+            raise InputError(f"{len(masks)} masks do not match {len(images)} images")
+        if not images:
+            return []
+        requests = [
+            self.prepare(image, mask, options) for image, mask in zip(images, masks, strict=True)
+        ]
+        outputs = self.run([request.pixels for request in requests])
+        return [
+            self.finish(request, output, options)
+            for request, output in zip(requests, outputs, strict=True)
+        ]
+
+    def prepare(self, image: Any, mask: Any, options: PredictOptions) -> Request:
+        """Check one picture and its mask and bring both to the network's size."""
+        size = self.size if options.size is None else self.checked_size(options.size)
+        data = to_image_data(image)
+        height, width = data.size
+        check_aspect(width, height, options.allow_any_aspect, name=data.source or "image")
+        valid = data.valid
+        if mask is not None:
+            given = _checked_mask(mask, data.size)
+            valid = given if valid is None else given & valid
+        small_valid = np.ones(size, np.bool_)
+        if valid is not None:
+            if not valid.any():
+                raise InputError(f"{data.source or 'image'}: the mask leaves no valid pixel")
+            small_valid = _shrink_mask(valid, size)
+        rough = data.shrunk(ROUGH * size[0], ROUGH * size[1]).image
+        planes = np.ascontiguousarray(np.moveaxis(rough, -1, 0))
+        pixels = np.clip(resize_erp(planes, size, edges=self.edges), 0, 1)
+        return Request(data, valid, np.asarray(pixels, np.float32), small_valid)
+
+    def finish(self, request: Request, output: RawOutput, options: PredictOptions) -> Prediction:
+        """Normalise what the network said, bring it to the input's size, clear the sky."""
+        log_distance, sky_logit = output
+        if not np.isfinite(log_distance).all():
+            raise ModelError(f"model {self.name} returned NaN: {self.nan_reason}")
+        if options.sky == "none":
+            sky_logit = None
+        valid = request.valid if sky_logit is None else request.valid & (sky_logit <= 0)
+        if not valid.any():
+            raise InputError("no valid pixel: all that the mask leaves is sky")
+        distance = np.exp(log_distance)
+        distance /= _quantile(distance[valid], SCALE_QUANTILE)
+        scale = 1.0
+        if options.camera_height is not None:
+            scale = metres_per_unit(distance, valid, options.camera_height)
+        data = request.data
+        full = resize_erp(distance, data.size, edges=self.edges)
+        if scale != 1.0:
+            full = full * np.float32(scale)
+        mask = np.ones(data.size, np.bool_) if request.mask is None else request.mask.copy()
+        if sky_logit is not None:
+            mask &= resize_erp(sky_logit, data.size, edges=self.edges) <= 0
+        elif options.sky == "auto":
+            mask &= ~classical_sky(data.pixels, distance)
+        by = "model" if sky_logit is not None else "classical"
+        meta: dict[str, Any] = {
+            "model": self.name,
+            "unit": "relative" if options.camera_height is None else "m",
+            "scale": scale,
+            "frame": FRAME,
+            "network_size": list(distance.shape),
+            "sky": "none" if options.sky == "none" else by,
+            "name": data.name,
+            "source": data.source,
+        }
+        if options.camera_height is not None:
+            meta["camera_height_m"] = options.camera_height
+        return Prediction(np.asarray(full, np.float32), mask, data.to_uint8(), meta)
+
+
+def _quantile(values: FloatArray, q: float) -> np.float32:
+    """Linear-interpolated quantile of (n,) values, n > 0; as `model.scale_invariant_distance`."""
+    place = q * (values.size - 1)
+    low = int(place)
+    high = min(low + 1, values.size - 1)
+    ordered = np.partition(values, (low, high))
+    return np.float32(ordered[low] + (ordered[high] - ordered[low]) * np.float32(place - low))
+
+
+def _checked_mask(mask: Any, shape: tuple[int, int]) -> BoolArray:
+    name = ""
+    if isinstance(mask, str | os.PathLike):
+        name = f": {os.fspath(mask)}"
+        mask = read_mask(mask)
+    array = np.asarray(mask)
+    if array.dtype != np.bool_:
+        raise InputError(f"mask must be bool (True = valid), not {array.dtype}{name}")
+    if array.shape != shape:
+        raise InputError(f"mask {array.shape} does not match image {shape}{name}")
+    return array
+
+
+def _shrink_mask(valid: BoolArray, size: tuple[int, int]) -> BoolArray:
+    """(H, W) bool to (h, w) bool: valid where half of the area is, or any of it where none is."""
+    import cv2
+
+    shrinks = valid.shape[0] >= size[0] and valid.shape[1] >= size[1]
+    mode = cv2.INTER_AREA if shrinks else cv2.INTER_NEAREST_EXACT
+    share = cv2.resize(valid.astype(np.float32), (size[1], size[0]), interpolation=mode)
+    half = np.asarray(share > 0.5 - 1e-4)
+    return half if half.any() else np.asarray(share > 0)

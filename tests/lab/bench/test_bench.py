@@ -1,0 +1,343 @@
+"""`panodepth bench` end to end on a network of milliseconds: what its numbers must be."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+import torch
+
+from panodepth.cli import main
+from panodepth.device import choose_device
+from panodepth.lab.bench import attention, ceilings, command, network, network_flops, routes
+from panodepth.lab.bench.__main__ import run
+from panodepth.lab.bench.ceilings import products
+from panodepth.lab.bench.clock import Effort
+from panodepth.lab.bench.flops import _backbone
+from panodepth.lab.bench.memory import Memory, MemoryJob
+from panodepth.lab.bench.report import NETWORK_HEAD
+from panodepth.lab.bench.weights import random_network, sample_picture
+from panodepth.model import PRESETS, save_model
+from panodepth.predict.loading import load
+
+TINY = PRESETS["tiny"]
+
+
+BRIEF = Effort(seconds=0.05, least=3, most=5)
+
+
+class Done(NamedTuple):
+    """What one run left."""
+
+    code: int
+    out: str
+    err: str
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
+    """One whole run, memory in processes of its own included."""
+    folder = tmp_path_factory.mktemp("bench")
+    out, err = folder / "out.txt", folder / "err.txt"
+    with pytest.MonkeyPatch.context() as patch, out.open("w") as stdout, err.open("w") as stderr:
+        patch.setattr(command, "QUICK", BRIEF)
+        patch.setitem(ceilings.COPY_BYTES, "cpu", 2**22)
+        patch.setattr("sys.stdout", stdout)
+        patch.setattr("sys.stderr", stderr)
+        code = run(
+            [
+                *("--preset", "tiny", "--precision", "float32,bfloat16", "--device", "cpu"),
+                *("--routes", "plain,fast", "--quick", "--json", "--out", str(folder / "results")),
+            ]
+        )
+    return Done(code, out.read_text(), err.read_text(), folder / "results")
+
+
+@pytest.fixture
+def brief(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few rounds, little memory, and no processes, for tests of other things."""
+    monkeypatch.setattr(command, "QUICK", BRIEF)
+    monkeypatch.setitem(ceilings.COPY_BYTES, "cpu", 2**22)
+    monkeypatch.setattr(network, "measure_memory", lambda job: Memory(1, 2, 3))
+
+
+def rows_of(done: Done) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = json.loads(done.out)["network"]
+    return rows
+
+
+def cells(page: str, head: tuple[str, ...]) -> list[dict[str, str]]:
+    """The rows of the table under this head."""
+    lines = page.split(f"| {' | '.join(head)} |\n")[1].split("\n\n")[0].splitlines()[1:]
+    split = [line.strip("| ").split(" | ") for line in lines]
+    return [dict(zip(head, row, strict=True)) for row in split]
+
+
+def test_all_rows_are_there(done: Done) -> None:
+    assert done.code == 0, done.err
+    assert [(row["precision"], row["route"]) for row in rows_of(done)] == [
+        (precision, route) for precision in ("float32", "bfloat16") for route in ("plain", "fast")
+    ]
+    assert "\r" not in done.err, "a progress bar in a file"
+    assert [line.split(":")[0] for line in done.err.splitlines()] == ["written"]
+
+
+def test_rates_follow_from_arithmetic_and_time(done: Done) -> None:
+    flops = network_flops(TINY)
+    ceilings = {c["precision"]: c for c in json.loads(done.out)["ceilings"]}
+    for row in rows_of(done):
+        ceiling = max(ceilings[row["precision"]]["rates"].values())
+        assert row["flops"] == flops
+        assert 0 < row["seconds_best"] <= row["seconds_median"]
+        assert row["flops_per_second"] == pytest.approx(flops / row["seconds_best"])
+        assert row["share"] == pytest.approx(flops / row["seconds_best"] / ceiling)
+        assert row["rounds"] >= 3
+
+
+def test_ratio_and_difference(done: Done) -> None:
+    by = {(row["precision"], row["route"]): row for row in rows_of(done)}
+    for precision in ("float32", "bfloat16"):
+        plain, fast = by[precision, "plain"], by[precision, "fast"]
+        assert plain["ratio"] == 1
+        assert fast["ratio"] == pytest.approx(plain["seconds_best"] / fast["seconds_best"])
+        assert 0 < fast["difference"] < 0.02 or precision == "float32"
+    assert by["float32", "plain"]["difference"] == 0
+    assert by["float32", "fast"]["difference"] < 1e-5
+
+
+def test_the_page_says_the_same(done: Done) -> None:
+    (file,) = done.folder.iterdir()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d-[a-z0-9-]*[a-z0-9]\.md", file.name)
+    table = cells(file.read_text(encoding="utf-8"), NETWORK_HEAD)
+    for row, told in zip(rows_of(done), table, strict=True):
+        value, unit = told["best"].split()
+        seconds = float(value) * {"s": 1, "ms": 1e-3}[unit]
+        assert seconds == pytest.approx(row["seconds_best"], rel=1e-2)
+        assert float(told["TFLOP/s"]) == pytest.approx(row["flops"] / seconds / 1e12, rel=1e-2)
+        share = float(told["of ceiling"].removesuffix(" %")) / 100
+        assert share == pytest.approx(row["share"], rel=1e-2)
+        assert float(told["floors"]) * share == pytest.approx(1, rel=2e-2)
+        assert int(told["MB peak"]) == round(row["memory"]["peak"] / 1e6)
+        assert told["route"].endswith("◂") == row["is_default"]
+
+
+def test_the_marked_row_is_what_predict_takes(tmp_path: Path) -> None:
+    device = choose_device("auto")
+    chosen = routes.auto_precision(device)
+    everything = [(route, p) for route in routes.ROUTES for p in routes.ALL_PRECISIONS]
+    ((route, precision),) = [(r, p) for r, p in everything if r.is_default(device, p)]
+    assert precision == chosen
+    checkpoint = save_model(random_network(TINY), tmp_path / "tiny.safetensors")
+    picture = sample_picture(TINY.size)
+    with torch.inference_mode():
+        ours = route.build(checkpoint, device, precision)(picture.to(device)).log_distance[0]
+    (predicted,) = load(checkpoint).run([picture[0].numpy()])
+    assert np.array_equal(ours.cpu().numpy(), predicted[0])
+
+
+def test_attention_rows(done: Done) -> None:
+    found = json.loads(done.out)["attention"]
+    tokens, width = 8 * 16 + 1, 32
+    assert {row["route"] for row in found} == {"sdpa", "blocked"}
+    for row in found:
+        assert row["shape"] == [3, tokens, width]
+        assert row["flops"] == 4 * 3 * tokens**2 * width
+        assert row["difference"] < (1e-5 if row["precision"] == "float32" else 2e-2)
+
+
+@pytest.mark.parametrize("name", ["tiny", "large"])
+def test_products_are_the_backbone(name: str) -> None:
+    """With all query rows at once they are what the formula counts, but for the stem and bias."""
+    config = PRESETS[name]
+    height, width = config.size
+    rows, cols = height // 14, width // 14
+    tokens = rows * cols + 1
+    blocks = sum(
+        product.flops * (1 if product.count == 1 else tokens / product.rows)
+        for product in products(config)
+    )
+    stem = rows * cols * 3 * 14 * 14 * config.dim
+    assert config.depth * blocks == pytest.approx(2 * (_backbone(config, rows, cols) - stem))
+
+
+def test_difference_is_up_to_scale() -> None:
+    reference = torch.rand(4, 8)
+    sign = torch.tensor([1.0, -1.0]).repeat(16).view(4, 8)
+    assert network.relative_difference(reference + 3, reference) == pytest.approx(0, abs=1e-6)
+    wave = network.relative_difference(reference + 0.1 * sign, reference)
+    assert wave == pytest.approx((np.expm1(0.1) - np.expm1(-0.1)) / 2, rel=1e-5)
+
+
+def test_every_branch_of_random_weights_shows() -> None:
+    model, picture = random_network(TINY), sample_picture((112, 224))
+    with torch.inference_mode():
+        whole = model(picture).log_distance[0]
+        assert float(whole.std()) == pytest.approx(0.5, rel=1e-2)
+        for layer in (model.backbone.blocks[3].out, model.cross[0].out):  # type: ignore[union-attr]
+            kept = layer.weight.clone()
+            layer.weight.zero_()
+            model.clear_cache()
+            assert network.relative_difference(model(picture).log_distance[0], whole) > 1e-3
+            layer.weight.copy_(kept)
+
+
+def _fails(*_: object) -> Any:
+    raise RuntimeError("no kernel | for this\nsecond line")
+
+
+def _builds_and_fails(*_: object) -> Any:
+    return _fails
+
+
+@pytest.mark.parametrize("build", [_fails, _builds_and_fails])
+@pytest.mark.usefixtures("brief")
+def test_a_route_that_fails_is_a_row(
+    build: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = routes.Route("broken", "never works", build)
+    monkeypatch.setattr(routes, "ROUTES", (*routes.ROUTES, broken))
+    options = ["--preset", "tiny", "--precision", "float32", "--attention", "none", "--quick"]
+    assert run([*options, "--device", "cpu"]) == 1
+    captured = capsys.readouterr()
+    told = {row["route"].rstrip(" ◂"): row for row in cells(captured.out, NETWORK_HEAD)}
+    assert told["broken"]["best"] == "failed: no kernel / for this"
+    assert told["plain"]["× plain"] == "1.00"
+    assert float(told["fast"]["× plain"]) > 0
+    assert captured.err.splitlines() == [
+        "error: tiny float32 broken, batch 1: no kernel / for this"
+    ]
+
+
+@pytest.mark.usefixtures("brief")
+def test_memory_that_fails_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The times are there, the memory is not."""
+
+    def no_room(job: MemoryJob) -> Memory:
+        if job.route == "fast":
+            raise RuntimeError("ended by signal 9")
+        return Memory(1_000_000, 2_000_000, 4_000_000)
+
+    monkeypatch.setattr(network, "measure_memory", no_room)
+    options = command.Options(
+        presets=("tiny",), precisions=("float32",), device="cpu", attention="none", quick=True
+    )
+    assert command.main(options) == 1
+    captured = capsys.readouterr()
+    rows = {row["route"].rstrip(" ◂"): row for row in cells(captured.out, NETWORK_HEAD)}
+    assert float(rows["fast"]["× plain"]) > 0
+    assert (rows["plain"]["MB loaded"], rows["plain"]["MB peak"]) == ("2", "4")
+    assert (rows["fast"]["MB loaded"], rows["fast"]["MB peak"]) == (
+        "failed: ended by signal 9",
+        "–",
+    )
+    assert (
+        "error: tiny float32 fast, batch 1: memory: ended by signal 9" in captured.err.splitlines()
+    )
+
+
+def test_no_compiler_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_compiler(*_: object, **__: object) -> Any:
+        raise RuntimeError("no C++ compiler found")
+
+    monkeypatch.setattr(torch, "compile", no_compiler)
+    device = torch.device("cpu")
+    found = attention.time_attention(TINY, ("float32",), device, BRIEF, compiled=True)
+    reasons = {row.route: row.reason for row in found}
+    assert reasons["sdpa"] is None
+    assert reasons["compile of sdpa"] == reasons["compile of flex"] == "no C++ compiler found"
+    assert command.Report("", {}, attention=found).failures == []
+
+
+@pytest.mark.usefixtures("brief")
+def test_a_route_that_fell_back_is_not_timed_under_its_name(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(torch, "compile", _fails)
+    options = ["--preset", "tiny", "--precision", "float32", "--attention", "none", "--quick"]
+    assert run([*options, "--device", "cpu", "--routes", "compile"]) == 1
+    told = cells(capsys.readouterr().out, NETWORK_HEAD)
+    assert [row["route"] for row in told] == ["plain", "compile"]
+    assert told[1]["best"] == "failed: torch.compile failed"
+
+
+BAD = {
+    "preset": ["--preset", "huge"],
+    "precision": ["--precision", "float8"],
+    "precision here": ["--precision", "float16", "--device", "cpu"],
+    "route": ["--routes", "teleport"],
+    "route here": ["--routes", "graph", "--device", "cpu"],
+    "batch": ["--batch", "0"],
+    "batch number": ["--batch", "many"],
+    "attention": ["--attention", "none,eager"],
+    "device": ["--device", "abacus"],
+    "option": ["--turbo"],
+}
+
+
+@pytest.mark.parametrize("entrance", [run, lambda words: main(["bench", *words])])
+@pytest.mark.parametrize("name", BAD)
+def test_bad_options_are_one_line(
+    name: str, entrance: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        code = entrance(BAD[name])
+    except SystemExit as stop:  # argparse's own
+        code = stop.code
+    captured = capsys.readouterr()
+    assert code == 2
+    assert captured.out == ""
+    assert captured.err.startswith("error: ")
+    assert len(captured.err.splitlines()) == 1
+
+
+def test_a_place_that_cannot_be_written_stops_before_measuring(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "measure", lambda *_: pytest.fail("measured"))
+    (tmp_path / "file").write_text("")
+    assert run(["--quick", "--out", str(tmp_path / "file" / "results")]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_both_entrances_have_the_same_options(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "--help"]) == 0
+    by_typer = capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        run(["--help"])
+    by_argparse = capsys.readouterr().out
+    names = [set(re.findall(r"--[a-z-]+", text)) for text in (by_typer, by_argparse)]
+    assert names[0] == names[1] > {"--preset", "--quick", "--json"}
+
+
+@pytest.mark.usefixtures("brief")
+def test_progress_counts_every_step() -> None:
+    told: list[str] = []
+    options = command.Options(presets=("tiny",), batches=(1, 2), device="cpu", quick=True)
+    plan = command.check(options)
+    report = command.measure(plan, told.append)
+    assert len(told) == plan.steps
+    assert {row.flops for row in report.network} == {
+        network_flops(TINY) * batch for batch in (1, 2)
+    }
+    assert not any(row.is_default for row in report.network if row.batch == 2)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_on_cuda(capsys: pytest.CaptureFixture[str]) -> None:
+    """All precisions and routes there; memory is the device's; replays are what predict takes."""
+    assert run(["--preset", "tiny", "--device", "cuda", "--batch", "1,2", "--quick", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["network"]
+    assert {row["route"] for row in found} == {"plain", "fast", "graph"}
+    assert [row["route"] for row in found if row["is_default"]] == ["graph"]
+    for row in found:
+        assert row["memory"]["start"] == 0
+        assert row["memory"]["loaded"] >= 4e6 * (1 if row["precision"] == "float32" else 0.5)
+        limits = {"float32": 1e-4, "bfloat16": 2e-2, "float16": 5e-3}
+        assert row["route"] == "plain" or row["difference"] < limits[row["precision"]]

@@ -1,0 +1,96 @@
+"""The clock and the memory gauge against what is known."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from panodepth.lab.bench.clock import Effort, Timing, best_seconds, take_turns, timed
+from panodepth.lab.bench.memory import MemoryJob, measure_memory
+from panodepth.lab.bench.weights import random_network
+from panodepth.model import PRESETS, save_model
+
+CPU = torch.device("cpu")
+MB = 2**20
+
+
+def test_a_sleep_takes_what_it_takes() -> None:
+    assert 0.02 <= timed(lambda: time.sleep(0.02), CPU) < 0.2
+    assert 0.02 <= best_seconds(lambda: time.sleep(0.02), CPU, Effort(0.0, 1, 1)) < 0.2
+
+
+def test_calls_take_turns_and_failures_leave() -> None:
+    order: list[str] = []
+
+    def fail() -> None:
+        order.append("c")
+        if order.count("c") == 3:
+            raise MemoryError("full")
+
+    calls = {"a": lambda: order.append("a"), "b": lambda: order.append("b"), "c": fail}
+    found = take_turns(calls, CPU, Effort(seconds=0.0, least=4, most=4))
+    # One round to warm up and four that count; from the second on a call that does not, before it.
+    assert order == [*"abc", *"abc", *"aabbc", *"aabb", *"aabb"]
+    assert isinstance(found["c"], MemoryError)
+    for name in "ab":
+        timing = found[name]
+        assert isinstance(timing, Timing)
+        assert len(timing.seconds) == 4
+        assert timing.best <= timing.median
+
+
+def test_rounds_end_with_the_effort() -> None:
+    calls = {"nap": lambda: time.sleep(0.001)}
+    found = take_turns(calls, CPU, Effort(seconds=60.0, least=2, most=7))["nap"]
+    assert isinstance(found, Timing)
+    assert len(found.seconds) == 7
+    found = take_turns(calls, CPU, Effort(seconds=0.05, least=2, most=10**6))["nap"]
+    assert isinstance(found, Timing)
+    assert 2 <= len(found.seconds) <= 51
+
+
+def test_peak_memory_grows_by_what_is_allocated() -> None:
+    """And stays when it is let go: the highest counts."""
+    code = (
+        "from panodepth.lab.bench.memory import resident_peak\n"
+        "before = resident_peak()\n"
+        f"block = bytearray(300 * {MB})\n"
+        "del block\n"
+        "print(resident_peak() - before)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    # What was free below the mark before is not seen.
+    assert 280 * MB < int(done.stdout) < 310 * MB
+
+
+def test_loading_takes_what_the_weights_take(tmp_path: Path) -> None:
+    network = random_network(PRESETS["small"])
+    path = save_model(network, tmp_path / "small.safetensors")
+    weights = 4 * network.parameter_count
+    memory = measure_memory(MemoryJob(path, "plain", "float32", CPU, 1, (112, 224)))
+    assert 0.9 * weights < memory.loaded - memory.start < weights + 40 * MB
+    assert memory.loaded <= memory.peak < memory.loaded + 200 * MB
+
+
+def test_a_process_that_fails_says_why(tmp_path: Path) -> None:
+    job = MemoryJob(tmp_path / "gone.safetensors", "plain", "float32", CPU, 1, (112, 224))
+    with pytest.raises(RuntimeError, match="no such weights file") as caught:
+        measure_memory(job)
+    assert "\n" not in str(caught.value)
+
+
+def test_neither_typer_nor_readers_of_rare_files_are_needed() -> None:
+    code = (
+        "import sys\n"
+        "for name in ('typer', 'OpenEXR', 'trimesh', 'webdataset'): sys.modules[name] = None\n"
+        "from panodepth.lab.bench.__main__ import run\n"
+        "sys.exit(run(['--preset', 'huge']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: unknown model preset")

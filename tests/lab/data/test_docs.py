@@ -1,0 +1,35 @@
+"""The Python of docs/data.md runs as it is written, from top to bottom."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from panodepth.lab.data import SOURCES
+
+from .conftest import write_pair
+
+PAGE = (Path(__file__).parents[3] / "docs" / "data.md").read_text(encoding="utf-8")
+
+
+def test_the_page_runs(tmp_path, monkeypatch):
+    write_pair(tmp_path / "mine", "room")
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
+    assert len(blocks) == 4
+    names: dict = {}
+    for block in blocks:
+        exec(compile(block, "docs/data.md", "exec"), names)
+    sample = names["shards"][0]
+    assert sample.meta["licence"] == "CC0-1.0"
+    assert sample.meta["unit"] == "m"
+    assert np.isposinf(sample.distance[:20]).all()
+    assert (sample.distance[-4:] == 0).all()
+    assert (sample.distance[20:-4] == 2.5).all()
+    assert 0 <= names["index"] < 500
+
+
+def test_the_page_lists_every_kind():
+    assert {kind for kind in SOURCES if f"| `{kind}` |" in PAGE} == set(SOURCES)

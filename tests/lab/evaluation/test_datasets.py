@@ -1,0 +1,78 @@
+"""Datasets as the command line names them, in true layouts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from panodepth.errors import ConfigError
+from panodepth.lab.evaluation.protocol import PROTOCOLS
+from panodepth.lab.evaluation.run.datasets import open_datasets
+
+
+@pytest.fixture
+def stanford(tmp_path: Path) -> Path:
+    pano = tmp_path / "2D3DS" / "area_5a" / "pano"
+    for part in ("rgb", "depth"):
+        (pano / part).mkdir(parents=True)
+    for name in ("camera_a", "camera_b"):
+        cv2.imwrite(str(pano / f"rgb/{name}_rgb.png"), np.full((16, 32, 3), 90, np.uint8))
+        cv2.imwrite(str(pano / f"depth/{name}_depth.png"), np.full((16, 32), 2048, np.uint16))
+    return tmp_path / "2D3DS"
+
+
+def test_da2_reads_the_released_steps_and_the_others_the_true_ones(stanford):
+    for name, metres in (("da2", 2.048), ("affine", 2.048), ("da2-fixed", 4.0), ("sphere", 4.0)):
+        (dataset,) = open_datasets([f"stanford2d3d={stanford}"], PROTOCOLS[name])
+        assert dataset.kind == "stanford2d3d"
+        assert dataset.source[0].distance[0, 0] == pytest.approx(metres)
+
+
+def test_names_kinds_and_splits(stanford, tree, tmp_path):
+    listed = tmp_path / "list.txt"
+    listed.write_text(
+        "area_5a/pano/rgb/camera_b_rgb.png area_5a/pano/depth/camera_b_depth.png\n"
+        "area_5a/pano/rgb/gone_rgb.png area_5a/pano/depth/gone_depth.png\n"
+    )
+    datasets = open_datasets(
+        [f"stanford2d3d:test={stanford}", f"mine={tree}", str(tree)],
+        PROTOCOLS["da2"],
+        [f"test={listed}"],
+    )
+    assert [(d.name, d.kind) for d in datasets] == [
+        ("test", "stanford2d3d"),
+        ("mine", "folder"),
+        ("tree", "folder"),
+    ]
+    assert datasets[0].sample_name(1) == "area_5a/pano/rgb/gone_rgb"
+    assert len(datasets[1].source) == 30
+
+
+def test_the_fit_copy_is_smaller_for_panosuncg(tmp_path):
+    room = tmp_path / "house" / "room"
+    room.mkdir(parents=True)
+    cv2.imwrite(str(room / "1_color.png"), np.full((16, 32, 3), 90, np.uint8))
+    cv2.imwrite(str(room / "1_depth.png"), np.full((16, 32, 3), 40, np.uint8))
+    (dataset,) = open_datasets([f"panosuncg={tmp_path}"], PROTOCOLS["affine"])
+    assert dataset.fit_side == 1024
+    assert dataset.source[0].distance[0, 0] == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize(
+    ("texts", "splits", "said"),
+    [
+        (["a={tree}", "a={tree}"], [], "two datasets are called 'a'"),
+        (["={tree}"], [], "no name before ="),
+        (["a={tree}/none"], [], "no such folder"),
+        (["nonsense:a={tree}"], [], "source kind 'nonsense'"),
+        (["matterport3d={tree}"], [], "no Matterport3D"),
+        (["a={tree}"], ["b=list.txt"], "no dataset of that name"),
+        (["a={tree}"], ["list.txt"], "not NAME=FILE"),
+    ],
+)
+def test_what_can_be_wrong(tree, texts, splits, said):
+    with pytest.raises(ConfigError, match=said):
+        open_datasets([text.format(tree=tree) for text in texts], PROTOCOLS["da2"], splits)

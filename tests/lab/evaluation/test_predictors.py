@@ -1,0 +1,211 @@
+"""Predictors from Python files and from folders of predicted files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.lab.evaluation.conftest import panorama
+
+from panodepth.errors import ConfigError, InputError
+from panodepth.lab.evaluation.protocol import PROTOCOLS
+from panodepth.lab.evaluation.run.choice import choose_predictor, parse_options, parse_part
+from panodepth.lab.evaluation.run.datasets import open_datasets
+from panodepth.lab.evaluation.run.predictors import FromFolder, FromImages, load_file, shared_names
+from panodepth.types import Panorama, Prediction
+
+GOOD = """
+import numpy as np
+
+class Predictor:
+    def __init__(self, factor=1.0):
+        self.factor = factor
+
+    def predict(self, image):
+        assert image.dtype == np.float32 and image.max() <= 1
+        return np.full(image.shape[:2], self.factor)
+
+class Broken:
+    def __init__(self):
+        raise RuntimeError("no luck\\nat all")
+
+class Silent:
+    pass
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "mine.py"
+    path.write_text(GOOD)
+    return path
+
+
+def test_a_file_with_a_class_and_options(file):
+    found = load_file(f"{file}:Predictor", {"factor": 3})(panorama())
+    assert found.distance.shape == (32, 64)
+    assert found.distance.dtype == np.float32
+    assert found.unit is None
+    assert (found.distance == 3).all()
+    assert (load_file(str(file))(panorama()).distance == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (":Other", "no class 'Other'"),
+        (":Broken", "cannot be made .no luck at all"),
+        (":Silent", "no method predict"),
+    ],
+)
+def test_what_a_file_can_lack(file, name, said):
+    with pytest.raises(ConfigError, match=said):
+        load_file(f"{file}{name}")
+
+
+def test_a_file_that_is_not_there_or_not_python(tmp_path):
+    with pytest.raises(ConfigError, match="no such file"):
+        load_file(str(tmp_path / "none.py"))
+    (tmp_path / "bad.py").write_text("def (:")
+    with pytest.raises(ConfigError, match=r"bad\.py: Predictor cannot be made"):
+        load_file(str(tmp_path / "bad.py"))
+    path = tmp_path / "mine.py"
+    path.write_text(GOOD)
+    with pytest.raises(ConfigError, match="unexpected keyword"):
+        load_file(str(path), {"nothing": 1})
+
+
+class Answers:
+    def __init__(self, answer):
+        self.answer = answer
+
+    def predict(self, image, **options):
+        self.options = options
+        return self.answer
+
+
+def test_predictions_and_arrays_are_both_taken():
+    made = panorama()
+    ones = np.ones((32, 64), np.float32)
+    whole = Prediction(ones * 2, ones > 0, ones.astype(np.uint8), {"unit": "m"})
+    predictor = FromImages(Answers(whole), {"camera_height": 1.6})
+    assert predictor(made).unit == "m"
+    assert predictor.predictor.options == {"camera_height": 1.6}
+    assert (predictor(made).distance == 2).all()
+    with pytest.raises(InputError, match=r"returned float64 \(32, 64, 3\)"):
+        FromImages(Answers(np.ones((32, 64, 3))))(made)
+
+
+def named(name: str, dataset: str | None = None) -> Panorama:
+    meta = {"name": name} | ({"dataset": dataset} if dataset else {})
+    return Panorama(np.ones((2, 4, 3), np.float32), meta=meta)
+
+
+def put(path: Path, value: float) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(path, distance=np.full((2, 4), value, np.float32))
+
+
+def test_files_are_found_by_whole_name_then_by_last_part(tmp_path):
+    put(tmp_path / "a/room_distance.npz", 1)
+    put(tmp_path / "set/b/room.npz", 2)
+    put(tmp_path / "hall_pred.npz", 3)
+    folder = FromFolder(tmp_path)
+    assert folder(named("a/room")).distance[0, 0] == 1
+    assert folder(named("b/room", "set")).distance[0, 0] == 2
+    assert folder(named("deep/below/hall")).distance[0, 0] == 3
+    assert folder(named("a/room")).unit == "relative"
+    with pytest.raises(InputError, match="no prediction in"):
+        folder(named("c/room"))
+
+
+def test_a_last_part_that_two_samples_share_is_not_enough(tmp_path):
+    put(tmp_path / "16_color.npz", 1)
+    shared = shared_names(["x/16_color", "y/16_color", "y/8_color"])
+    assert shared == {"16_color"}
+    with pytest.raises(InputError, match="no prediction"):
+        FromFolder(tmp_path, shared)(named("x/16_color"))
+    assert FromFolder(tmp_path)(named("x/16_color")).distance[0, 0] == 1
+
+
+def test_the_three_formats_give_the_same(tmp_path):
+    from panodepth.export import save
+
+    distance = np.linspace(1, 8, 8 * 16, dtype=np.float32).reshape(8, 16)
+    mask = np.ones(distance.shape, bool)
+    mask[0, :3] = False
+    image = np.zeros((8, 16, 3), np.uint8)
+    made = Prediction(distance, mask, image, {"unit": "m", "name": "p", "scale": 1.0, "frame": ""})
+    for ending in ("npz", "exr", "png"):
+        save(made, tmp_path / ending / f"p_distance.{ending}")
+        found = FromFolder(tmp_path / ending)(named("p"))
+        assert found.unit == "m"
+        assert np.allclose(found.distance[mask], distance[mask], rtol=1e-4)
+        assert not (found.distance[~mask] > 0).any()
+
+
+def test_folders_that_cannot_be_predictions(tmp_path):
+    with pytest.raises(ConfigError, match="no such folder"):
+        FromFolder(tmp_path / "none")
+    (tmp_path / "notes.txt").write_text("")
+    with pytest.raises(ConfigError, match="no distance file"):
+        FromFolder(tmp_path)
+
+
+def test_which_kind_a_text_means(tmp_path, tree, file):
+    datasets = open_datasets([str(tree)], PROTOCOLS["uncapped"])
+
+    def model():
+        raise AssertionError("not loaded before it is needed")
+
+    assert choose_predictor(f"{file}:Predictor", model, datasets, {}).kind == "file"
+    assert choose_predictor(str(tree), model, datasets, {}).kind == "folder"
+    assert choose_predictor("default", model, datasets, {}).kind == "model"
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    (weights / "model.safetensors").write_bytes(b"")
+    assert choose_predictor(str(weights), model, datasets, {}).kind == "model"
+    with pytest.raises(ConfigError, match="has scale and unit"):
+        choose_predictor(str(tree), model, datasets, {"factor": 1})
+
+
+def test_another_file_of_the_same_name_is_another_predictor(file, tree):
+    datasets = open_datasets([str(tree)], PROTOCOLS["uncapped"])
+    before = choose_predictor(str(file), list, datasets, {}).identity
+    file.write_text(GOOD + "\n# changed")
+    assert choose_predictor(str(file), list, datasets, {}).identity != before
+
+
+def test_options_and_parts():
+    assert parse_options(["a=1.5", "b=text", "c=true"]) == {"a": 1.5, "b": "text", "c": True}
+    assert parse_part("2/8") == (2, 8)
+    for text in ("0/3", "4/3", "x", "1/"):
+        with pytest.raises(ConfigError, match="--part"):
+            parse_part(text)
+    with pytest.raises(ConfigError, match="not KEY=VALUE"):
+        parse_options(["nothing"])
+
+
+def test_what_a_predictor_hangs_on_is_in_its_identity(tmp_path):
+    from panodepth.lab.evaluation.run.choice import choose_predictor, stamp
+
+    weights, same = tmp_path / "w.safetensors", tmp_path / "again.safetensors"
+    weights.write_bytes(b"a" * 3_000_000)
+    same.write_bytes(weights.read_bytes())
+    file = tmp_path / "p.py"
+    file.write_text("class Predictor: pass")
+
+    def identity() -> str:
+        return choose_predictor(str(file), list, [], {"weights": str(weights)}).identity
+
+    before = identity()
+    assert stamp(weights) == stamp(same) == before.split()[-1]
+    assert identity() == before
+    weights.write_bytes(b"a" * 2_999_999 + b"b")
+    after = identity()
+    assert after != before
+    file.write_text("class Predictor: x = 1")
+    assert identity() not in (before, after)
+    assert stamp(tmp_path / "none") == stamp(tmp_path / "no_folder") == ""
+    assert stamp(tmp_path) not in ("", stamp(weights))

@@ -1,0 +1,181 @@
+"""Means, intervals, tables, the page, and the published numbers beside them."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import numpy as np
+import pytest
+from tests.lab.evaluation.conftest import Fixed, panorama, smooth
+
+from panodepth.errors import ConfigError
+from panodepth.lab.evaluation.command import write_report
+from panodepth.lab.evaluation.protocol import PROTOCOLS
+from panodepth.lab.evaluation.report import pictures, report
+from panodepth.lab.evaluation.report.page import Shown, html
+from panodepth.lab.evaluation.report.published import published
+from panodepth.lab.evaluation.report.summary import RESAMPLES, statistic, summarise
+from panodepth.lab.evaluation.run.journal import Row
+from panodepth.lab.evaluation.scoring import compare
+
+RUN = {"predictor": "mine<1>", "threads": 1}
+
+
+def rows(dataset="stanford2d3d", count=20):
+    made = [
+        Row(dataset, i, f"n{i}", {"abs_rel": 0.05 + 0.01 * i, "rmse": 0.2, "delta1": 0.9})
+        for i in range(count)
+    ]
+    return [*made, Row(dataset, count, "bad|name", reason="no such file")]
+
+
+def made_report(dataset="stanford2d3d", protocol="da2"):
+    return report.build(rows(dataset), PROTOCOLS[protocol], {dataset: dataset}, RUN)
+
+
+def test_means_and_counts():
+    (summary,) = summarise(rows())
+    assert (summary.images, summary.skipped) == (20, 1)
+    found = summary.measures["abs_rel"]
+    assert found.mean == pytest.approx(0.145)
+    assert found.low < 0.145 < found.high
+    assert "seam" not in summary.measures
+
+
+def test_a_measure_that_some_images_lack_is_the_mean_of_the_rest():
+    some = [Row("d", 0, "a", {"seam": 1.0}), Row("d", 1, "b", {"seam": None})]
+    found = summarise(some)[0].measures["seam"]
+    assert found == statistic([1.0])
+    assert (found.mean, found.low, found.count) == (1.0, None, 1)
+
+
+def test_the_interval_is_that_of_the_mean():
+    values = np.random.default_rng(5).normal(10, 2, 400)
+    found = statistic(values.tolist())
+    error = values.std() / 20
+    assert found.low == pytest.approx(values.mean() - 1.96 * error, abs=0.1 * error * 3)
+    assert found.high == pytest.approx(values.mean() + 1.96 * error, abs=0.1 * error * 3)
+    assert found == statistic(values.tolist())
+    many = statistic(np.linspace(0, 1, 5000).tolist())  # drawn in several blocks
+    assert many.high - many.low == pytest.approx(2 * 1.96 * 0.2887 / 5000**0.5, rel=0.15)
+    assert RESAMPLES >= 1000
+
+
+def test_the_published_table_is_whole():
+    table = published()
+    assert len(table) == 35
+    ours = table[-1]
+    assert (ours.setting, ours.method) == ("zero-shot end-to-end", "DA2")
+    assert ours.values["stanford2d3d", "abs_rel"] == pytest.approx(0.0723)
+    assert ours.values["matterport3d", "rmse"] == pytest.approx(0.2882)
+    assert table[3].values["panosuncg", "delta1"] is None
+    unik3d = next(row for row in table if row.method == "UniK3D")
+    kinds = ("stanford2d3d", "matterport3d", "panosuncg")
+    cuts = [1 - ours.values[k, "abs_rel"] / unik3d.values[k, "abs_rel"] for k in kinds]
+    assert sum(cuts) / 3 == pytest.approx(0.38, abs=0.005)  # the paper's headline
+
+
+def test_published_rows_stand_beside_the_paper_s_datasets_only():
+    table = report.comparison_table([made_report()])
+    assert len(table) == 1 + 1 + 35
+    assert table[1][:6] == ["mine<1>", "da2", "14.50", "0.2000", "90.00", "–"]
+    assert table[-1][:6] == [
+        "DA2 (published, zero-shot end-to-end)",
+        "da2",
+        "7.23",
+        "0.1400",
+        "95.45",
+        "98.38",
+    ]
+    affine = [row for row in table if row[0].startswith("PanDA")]
+    assert [row[1] for row in affine] == ["da2", "affine"]
+    assert len(report.comparison_table([made_report("own")])) == 2
+    assert len(report.comparison_table([made_report(protocol="sphere")])) == 2
+
+
+def test_runs_stand_side_by_side():
+    table = report.comparison_table([made_report("own"), made_report("own", "sphere")])
+    assert [row[1] for row in table] == ["protocol", "da2", "sphere"]
+    other = report.comparison_table([made_report("own"), made_report("else")])
+    assert other[2][2:] == ["–"] * 4
+
+
+def test_markdown_says_the_protocol_and_who_was_skipped():
+    text = report.markdown(made_report())
+    for fact in PROTOCOLS["da2"].facts():
+        assert f"- {fact}" in text
+    assert "black pixels are left out of the alignment only" in text
+    assert "| stanford2d3d | bad\\|name | no such file |" in text
+    assert "AbsRel % ↓ | 14.50 [" in text
+    heads = [line for line in text.splitlines() if line.startswith("| measure")]
+    assert heads == ["| measure | stanford2d3d (20) |"]
+
+
+def test_missing_predictions_are_told():
+    few = [Row("d", 0, "a", {"abs_rel": 0.1, "coverage": 0.75})]
+    made = report.build(few, PROTOCOLS["uncapped"], {"d": "folder"}, RUN)
+    assert "d: predictions are missing on 25.00% of the pixels" in report.notes(made)
+
+
+def test_csv_reads_back_exactly():
+    value = 0.1 + 0.2
+    text = report.csv_text([Row("d", 0, "a,b", {"abs_rel": value, "seam": None}), rows()[-1]])
+    lines = text.splitlines()
+    assert lines[0] == "dataset,name,abs_rel,seam,skipped"
+    assert lines[1] == f'd,"a,b",{value!r},,'
+    assert lines[2] == "stanford2d3d,bad|name,,,no such file"
+
+
+def test_worst_and_median_are_chosen():
+    chosen = pictures.choose(rows(), 3)
+    assert [(c.row.index, c.why) for c in chosen[:3]] == [
+        (19, "worst"),
+        (18, "worst"),
+        (17, "worst"),
+    ]
+    assert [c.row.index for c in chosen[3:]] == [8, 9, 10]
+    assert len(pictures.choose(rows(count=2), 3)) == 2
+
+
+def test_the_strip_shows_the_error_in_its_place():
+    import cv2
+
+    made = panorama(0, 64, 128)
+    prediction = smooth(0, 64, 128)
+    prediction[:, :64] *= 2
+    mask = made.mask.copy()
+    mask[:8] = False
+    from dataclasses import replace
+
+    compared = compare(replace(made, mask=mask), Fixed(prediction)(made), PROTOCOLS["metric"])
+    jpeg = pictures.strip(made.image, compared)
+    strip = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert strip.shape == (240, 4 * 480 + 3 * 4, 3)
+    error = strip[:, -480:, ::-1].astype(int)
+    assert error[150, 100] == pytest.approx([190, 32, 38], abs=12)  # too far: red
+    assert error[150, 400] == pytest.approx([246, 246, 246], abs=12)
+    assert error[5, 200] == pytest.approx([40, 40, 40], abs=12)  # no truth
+
+
+def test_the_page_is_one_file_and_escapes_names():
+    shown = [Shown(pictures.Choice(rows()[3], "worst"), b"\xff\xd8")]
+    text = html(made_report(), [made_report()], shown)
+    assert "mine&lt;1&gt;" in text
+    assert "mine<1>" not in text
+    assert "data:image/jpeg;base64,/9g=" in text
+    assert not re.search(r'(src|href)="?(http|/)', text)
+    assert text.count("<table>") == text.count("</table>") == 3
+
+
+def test_files_are_written_and_read_again(tmp_path):
+    made = made_report()
+    write_report(tmp_path, rows(), made)
+    names = {"report.json", "report.md", "images.csv", "index.html"}
+    assert {path.name for path in tmp_path.iterdir()} == names
+    assert report.read_report(tmp_path) == json.loads(json.dumps(made))
+    with pytest.raises(ConfigError, match="no report"):
+        report.read_report(tmp_path / "none")
+    (tmp_path / "report.json").write_text("{}")
+    with pytest.raises(ConfigError, match="no report"):
+        report.read_report(tmp_path)

@@ -1,0 +1,237 @@
+"""Loss terms against closed forms, and their behaviour at masks, edges and empty images."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from panodepth.geometry import erp_lonlat, erp_rays, solid_angles
+from panodepth.lab.losses import (
+    LossConfig,
+    Truth,
+    anchor,
+    distance_l1,
+    distance_log_l1,
+    local_normals,
+    log_alignment,
+    log_gradient,
+    masked_mean,
+    normal_l1,
+    sky_bce,
+    smooth_pixels,
+    training_loss,
+)
+
+from .conftest import H, W, box_room, random_batch
+
+
+class TestMaskedMean:
+    def test_weights_every_pixel_by_its_solid_angle(self):
+        weights = solid_angles(H, W)
+        upper = torch.zeros(1, H, W)
+        upper[:, : H // 4] = 1.0  # the cap above latitude -45°: (1 - cos 45°) / 2 of the sphere
+        mean = masked_mean(upper, torch.ones(1, H, W, dtype=torch.bool), weights)
+        assert mean.item() == pytest.approx((1 - math.cos(math.pi / 4)) / 2, abs=1e-5)
+
+    def test_ignores_what_is_outside_the_mask_even_nan(self):
+        values = torch.ones(1, H, W, requires_grad=True)
+        mask = torch.zeros(1, H, W, dtype=torch.bool)
+        mask[:, 3, 5] = True
+        broken = torch.where(mask, values, torch.nan)
+        mean = masked_mean(broken, mask, solid_angles(H, W))
+        mean.sum().backward()
+        assert mean.item() == 1.0
+        assert torch.isfinite(values.grad).all()
+
+    def test_is_zero_for_an_empty_mask(self):
+        mask = torch.zeros(2, H, W, dtype=torch.bool)
+        assert masked_mean(torch.ones(2, H, W), mask, solid_angles(H, W)).tolist() == [0.0, 0.0]
+
+
+class TestAlignment:
+    @settings(max_examples=20, deadline=None)
+    @given(offset=st.floats(-5, 5), kind=st.sampled_from(["log_residual", "median_ratio"]))
+    def test_recovers_a_global_scale(self, offset, kind):
+        truth = box_room().log()[None]
+        valid = torch.ones_like(truth, dtype=torch.bool)
+        found = log_alignment(truth - offset, truth, valid, kind)
+        assert found.item() == pytest.approx(offset, abs=1e-5)
+
+    def test_kinds_differ_as_defined(self):
+        pred = torch.tensor([[[0.0, 1.0, 5.0]]])
+        true = torch.tensor([[[4.0, 2.0, 3.0]]])
+        valid = torch.ones_like(true, dtype=torch.bool)
+        # residuals 4, 1, -2: median 1. medians 3 and 1: difference 2.
+        assert log_alignment(pred, true, valid, "log_residual").item() == 1.0
+        assert log_alignment(pred, true, valid, "median_ratio").item() == 2.0
+
+    def test_looks_at_valid_pixels_alone_and_is_zero_without_any(self):
+        pred = torch.zeros(2, 1, 3)
+        true = torch.tensor([[[7.0, 9.0, 9.0]], [[9.0, 9.0, 9.0]]])
+        valid = torch.tensor([[[True, False, False]], [[False, False, False]]])
+        assert log_alignment(pred, true, valid).tolist() == [7.0, 0.0]
+
+    def test_residual_median_does_not_pull_on_the_global_offset(self):
+        """Half the residuals lie on each side, so the gradient along a common shift vanishes; with
+        two separate medians it does not, which is how the output drifts."""
+        g = torch.Generator().manual_seed(0)
+        true = torch.randn(1, H, W, generator=g)
+        # wrong by much more where the truth is far: the medians' difference is off the middle
+        pred = true - torch.where(true > 0.3, 2.0 * true, 0.0)
+        pred = pred + 0.1 * torch.randn(true.shape, generator=g)
+        valid = torch.ones_like(true, dtype=torch.bool)
+        pulls = {}
+        for kind in ("log_residual", "median_ratio"):
+            shift = torch.zeros((), requires_grad=True)
+            aligned = pred + shift + log_alignment(pred, true, valid, kind)
+            distance_log_l1(aligned, true).mean().backward()
+            pulls[kind] = abs(shift.grad.item())
+        assert pulls["log_residual"] < 0.01
+        assert pulls["median_ratio"] > 0.2
+
+    def test_loss_does_not_depend_on_the_scale_of_the_output(self):
+        log_pred, truth = random_batch()
+        config = LossConfig(anchor=0, sky=0, gradient=1.0)
+        first = training_loss(log_pred, None, truth, config)[0].item()
+        for shift in (-3.0, 2.0):
+            other = training_loss(log_pred + shift, None, truth, config)[0].item()
+            assert other == pytest.approx(first, rel=1e-4)
+
+    def test_unknown_kind_is_refused(self):
+        with pytest.raises(ValueError, match="median_ratio"):
+            log_alignment(*[torch.zeros(1, 1, 1)] * 2, torch.ones(1, 1, 1).bool(), "mean")
+
+
+class TestDistance:
+    def test_log_l1_is_the_absolute_log_ratio(self):
+        error = distance_log_l1(torch.tensor([math.log(2.0)]), torch.tensor([math.log(8.0)]))
+        assert error.item() == pytest.approx(math.log(4.0))
+
+    def test_l1_is_relative_to_the_median_of_the_truth(self):
+        log_true = torch.tensor([[[2.0, 4.0, 6.0]]]).log()
+        pred = torch.tensor([[[3.0, 4.0, 9.0]]]).log()
+        valid = torch.ones(1, 1, 3, dtype=torch.bool)
+        expected = [0.25, 0.0, 0.75]
+        got = distance_l1(pred, log_true, valid).flatten().tolist()
+        assert got == pytest.approx(expected, abs=1e-6)
+
+    def test_l1_stays_finite_far_away(self):
+        log_true = torch.zeros(1, 1, 3)
+        pred = torch.tensor([[[90.0, 0.0, -90.0]]], requires_grad=True)
+        error = distance_l1(pred, log_true, torch.ones(1, 1, 3, dtype=torch.bool))
+        error.sum().backward()
+        assert torch.isfinite(error).all()
+        assert torch.isfinite(pred.grad).all()
+
+
+class TestNormals:
+    def test_local_normals_are_the_normals_of_the_walls(self):
+        """Turned into the panorama's axes they are those of the box's faces, within a pixel."""
+        height, width = 128, 256
+        room = box_room(height, width)
+        local = local_normals(room.log()[None])[0]
+        lon, lat = erp_lonlat(height, width).unbind(-1)
+        ray = erp_rays(height, width)
+        down = torch.stack([-lat.sin() * lon.sin(), lat.cos(), -lat.sin() * lon.cos()], -1)
+        right = torch.stack([lon.cos(), torch.zeros_like(lon), -lon.sin()], -1)
+        forward, below, beside = local[..., None]
+        got = below * down + beside * right - forward * ray
+        face = (torch.tensor([2.0, 1.5, 3.0]) / ray.abs()).argmin(-1, keepdim=True)
+        truth = -torch.zeros_like(ray).scatter(-1, face, ray.gather(-1, face).sign())
+        cosine = (got * truth).sum(-1)
+        inner = smooth_pixels(room[None], torch.ones(1, height, width).bool(), 0.02)[0]
+        inner &= lat.abs() < 1.3
+        angle = torch.rad2deg(torch.acos(cosine[inner].clamp(-1, 1)))
+        assert inner.float().mean() > 0.6
+        assert angle.mean() < 1.5  # half a pixel is 0.7 degrees
+        assert torch.allclose(local.norm(dim=0), torch.ones(height, width), atol=1e-5)
+
+    def test_right_prediction_of_any_scale_costs_nothing(self):
+        room = box_room()[None].log()
+        assert normal_l1(room + 1.3, room).max() < 1e-4
+
+    def test_a_sphere_for_a_wall_costs_the_difference_of_their_normals(self):
+        """The sphere faces the camera everywhere, (1, 0, 0); the wall only straight ahead."""
+        height, width = 256, 512
+        room = box_room(height, width)[None].log()
+        error = normal_l1(torch.zeros_like(room), room)[0]
+        for column in (width // 2, width // 2 + 40):  # on the front wall z = 3, at the horizon
+            lon = (column + 1.0) / width * 2 * math.pi - math.pi
+            expected = (1 - math.cos(lon)) + math.sin(lon)
+            assert error[height // 2, column].item() == pytest.approx(expected, abs=0.02)
+
+    def test_sees_a_pattern_of_single_pixels(self):
+        """Every second column further away by 1 %: central differences would miss it."""
+        stripes = 0.01 * (torch.arange(W) % 2).float().expand(1, H, W)
+        assert normal_l1(stripes, torch.zeros_like(stripes)).mean() > 0.05
+
+    def test_rolls_with_the_panorama(self):
+        log_pred, truth = random_batch(5)
+        other = truth.distance.log()
+        once = normal_l1(log_pred, other).roll(9, -1)
+        assert torch.allclose(once, normal_l1(log_pred.roll(9, -1), other.roll(9, -1)), atol=1e-6)
+
+
+class TestSmoothPixels:
+    def test_a_plane_is_smooth_however_oblique(self):
+        """The floor up to the horizon: inverse distance is linear, there is no edge."""
+        rays = erp_rays(H, W)
+        floor = torch.where(rays[..., 1] > 0.02, 1.6 / rays[..., 1].clamp_min(1e-3), 1.0)
+        valid = rays[..., 1] > 0.02
+        smooth = smooth_pixels(floor[None], valid[None])[0]
+        inner = valid.clone()
+        inner[H // 2 : H // 2 + 2] = False  # touches the invalid half
+        assert smooth[inner].float().mean() > 0.95
+        assert not smooth[~valid].any()
+
+    def test_both_sides_of_a_step_are_left_out(self):
+        distance = torch.full((1, H, W), 4.0)
+        distance[:, 10:20, 30:40] = 3.0
+        smooth = smooth_pixels(distance, torch.ones_like(distance, dtype=torch.bool))[0]
+        assert not smooth[15, 29:31].any()
+        assert not smooth[15, 39:41].any()
+        assert smooth[15, 33:37].all()
+        assert smooth[15, 45:60].all()
+
+    def test_the_border_of_the_mask_is_left_out_across_the_seam(self):
+        distance = torch.full((1, H, W), 4.0)
+        valid = torch.ones(1, H, W, dtype=torch.bool)
+        valid[:, 12, 0] = False
+        smooth = smooth_pixels(distance, valid)[0]
+        assert not smooth[11:14, W - 1].any()
+        assert not smooth[11:14, :2].any()
+        assert smooth[12, 2:-1].all()
+
+    def test_rolls_with_the_panorama(self):
+        _, truth = random_batch(3)
+        once = smooth_pixels(truth.distance, truth.valid, 0.5).roll(7, -1)
+        other = smooth_pixels(truth.distance.roll(7, -1), truth.valid.roll(7, -1), 0.5)
+        assert torch.equal(once, other)
+
+
+class TestOtherTerms:
+    def test_anchor_is_the_squared_offset_of_the_mean(self):
+        valid = torch.ones(2, H, W, dtype=torch.bool)
+        valid[1] = False
+        values = anchor(torch.full((2, H, W), 5.0), valid, solid_angles(H, W), 2.0)
+        assert values.tolist() == pytest.approx([9.0, 0.0], abs=1e-4)
+
+    def test_sky_counts_known_pixels_alone(self):
+        shape = (1, H, W)
+        valid, sky = torch.zeros(shape, dtype=torch.bool), torch.zeros(shape, dtype=torch.bool)
+        sky[:, : H // 2] = True  # the lower half is unknown
+        logit = torch.full(shape, -20.0)
+        logit[:, : H // 2] = 0.0
+        value = sky_bce(logit, Truth(torch.ones(shape), valid, sky), solid_angles(H, W))
+        assert value.item() == pytest.approx(math.log(2), abs=1e-5)
+
+    def test_log_gradient_of_a_step_in_the_residual(self):
+        residual = torch.zeros(1, H, W)
+        residual[..., W // 2 :] = 1.0
+        valid = torch.ones(1, H, W, dtype=torch.bool)
+        value = log_gradient(residual, valid, torch.ones(H, 1), scales=1)
+        assert value.item() == pytest.approx(2 / W)  # the step and the seam
+        assert log_gradient(residual + 5, valid, torch.ones(H, 1), 3) > 0
+        assert log_gradient(torch.full_like(residual, 5.0), valid, torch.ones(H, 1)).item() == 0

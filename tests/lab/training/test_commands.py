@@ -1,0 +1,146 @@
+"""The bodies of `panodepth train` and `panodepth render`."""
+
+import errno
+import math
+from pathlib import Path
+from types import SimpleNamespace
+from typing import ClassVar
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from panodepth.cli import main as cli_main
+from panodepth.errors import ConfigError, OutputError, PanodepthError
+from panodepth.lab.data import open_folder
+from panodepth.lab.training import __main__ as command_line
+from panodepth.lab.training import commands
+from panodepth.lab.training.commands import RenderJob, render_dataset
+from panodepth.lab.training.config import TrainConfig
+from panodepth.lab.training.feed.rgbd import ViewJob
+from panodepth.lab.training.trainer import TrainResult
+from panodepth.lab.training.validation import constant, validate
+
+RECIPE = Path(__file__).parents[3] / "recipes" / "compact.toml"
+
+
+class FakeRun:
+    """Stands in for a Trainer: notes what it was made of, ends as told."""
+
+    made: ClassVar[list[tuple[TrainConfig, Path | None]]] = []
+    error: PanodepthError | None = None
+    engine = SimpleNamespace(is_main=True, close=lambda: None)
+
+    def __init__(self, config, *, init):
+        self.made.append((config, init))
+
+    def run(self):
+        if self.error is not None:
+            raise self.error
+        return TrainResult(3, False, Path("m.safetensors"), {})
+
+
+def test_command_line_passes_settings_on(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(commands, "Trainer", FakeRun)
+    monkeypatch.setattr(FakeRun, "made", [])
+    place = tmp_path / "a 'quoted' folder"
+    line = ["--recipe", str(RECIPE), "--set", "run.steps=7", "--cache", str(place), "--init", "w"]
+    assert command_line.main(line) == 0
+    config, init = FakeRun.made[0]
+    assert (config.run.steps, config.data.cache, init) == (7, str(place), Path("w"))
+    assert "run the same command" in capsys.readouterr().out
+    assert command_line.main(["--recipe", str(tmp_path / "none.toml")]) == 2
+    assert "error: cannot read recipe" in capsys.readouterr().err
+
+
+def test_exit_code_tells_not_started_from_stopped(monkeypatch, capsys):
+    monkeypatch.setattr(commands, "Trainer", FakeRun)
+    monkeypatch.setattr(FakeRun, "error", PanodepthError("out of memory at step 3: ..."))
+    for main in (command_line.main, cli_main):
+        words = ["--recipe", str(RECIPE)]
+        assert main(["train", *words] if main is cli_main else words) == 1
+        assert capsys.readouterr().err == "error: out of memory at step 3: ...\n"
+
+
+def test_no_place_to_write_cannot_start(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    place = f"run.out={tmp_path / 'file' / 'run'}"
+    assert command_line.main(["--recipe", str(RECIPE), "--set", place]) == 2
+    assert capsys.readouterr().err.startswith("error: cannot write to run.out")
+
+
+def test_rendered_dataset_can_be_read_and_scored(tmp_path):
+    job = RenderJob(count=3, seed=4, size=(28, 56), first=5)
+    done = []
+    written = render_dataset(job, tmp_path, on_done=done.append)
+    assert done == written
+    assert [p.name.rpartition("_")[2] for p in written] == [f"{i:06d}.png" for i in (5, 6, 7)]
+    for image in written:
+        reference = image.with_name(f"{image.stem}_distance.npz")
+        assert np.asarray(Image.open(image)).shape == (28, 56, 3)
+        with np.load(reference) as arrays:
+            distance, sky = arrays["distance"], arrays["sky"]
+        assert distance.dtype == np.float32
+        assert np.array_equal(np.isnan(distance), sky)
+        assert np.nanmin(distance) > 0.05
+    assert all(0 < s.abs_rel < 2 for s in validate(constant, tmp_path))
+    assert open_folder(tmp_path)[0].meta["unit"] == "m"
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_what_somebody_said_about_the_folder_stays(tmp_path):
+    (tmp_path / "dataset.json").write_text('{"unit": "relative", "licence": "mine"}')
+    render_dataset(RenderJob(count=1, size=(28, 56)), tmp_path)
+    assert open_folder(tmp_path)[0].meta["licence"] == "mine"
+
+
+@pytest.mark.parametrize("views", [[], ["--views", "1"]])
+def test_a_disk_that_fills_up_stops_rendering(tmp_path, monkeypatch, capsys, views):
+    """Exit code 1 with what is there told, where a place that never worked gives 2."""
+    save = Image.Image.save
+
+    def full(image, file, **more):
+        if len(list(tmp_path.glob("*.png"))) == 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        save(image, file, **more)
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    line = ["render", "--count", "2", "--size", "28x56", "--out", str(tmp_path), *views]
+    assert cli_main(line) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: cannot write to")
+    assert said.endswith("No space left on device; 1 were written\n")
+    assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
+
+
+def test_the_same_job_gives_the_same_bytes(tmp_path):
+    one = render_dataset(RenderJob(count=1, seed=1, size=(28, 56)), tmp_path / "a")[0]
+    both = render_dataset(RenderJob(count=2, seed=1, size=(28, 56)), tmp_path / "b")[0]
+    assert one.read_bytes() == both.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "values", [{"kind": "garden"}, {"count": 0}, {"size": (28, 28)}, {"size": (2, 4)}, {"seed": -1}]
+)
+def test_impossible_jobs_are_refused(values):
+    with pytest.raises(ConfigError):
+        RenderJob(**{"count": 1, **values})
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"size": (2, 4)}, "at least 4x4"),
+        ({"move_m": math.inf}, "move is inf"),
+        ({"fov_deg": 0}, "0°"),
+    ],
+)
+def test_impossible_views_are_refused(values, said):
+    with pytest.raises(ConfigError, match=said):
+        ViewJob(**{"count": 1, "views": 1, **values})
+
+
+def test_unwritable_folder_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot write to"):
+        render_dataset(RenderJob(count=1, size=(28, 56)), tmp_path / "file")

@@ -1,0 +1,159 @@
+"""What may go wrong in the middle of a run: one clear line, and nothing lost."""
+
+import contextlib
+import errno
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from panodepth.errors import OutputError, PanodepthError
+from panodepth.lab.training import loop
+from panodepth.lab.training.checkpoint import list_snapshots, load_snapshot
+from panodepth.lab.training.loop import is_out_of_memory
+from panodepth.lab.training.trainer import Trainer, train
+
+
+@contextlib.contextmanager
+def full_disk(limit: int):
+    """Every file of this process may hold `limit` bytes and no more: real writes fail."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def saved_run(config, renderer):
+    """A run after one step, saved."""
+    run = Trainer(config, renderer=renderer)
+    run.train_step()
+    run.save()
+    return run
+
+
+def checkpoints(config):
+    return list_snapshots(Path(config.run.out) / "checkpoints")
+
+
+def leftovers(config):
+    return [
+        p for p in Path(config.run.out).rglob("*") if p.name.startswith(".") or ".part" in p.name
+    ]
+
+
+ERRORS = [
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB"),
+    RuntimeError(
+        "[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: "
+        "you tried to allocate 99999999999 bytes. Error code 12 (Cannot allocate memory)"
+    ),
+    MemoryError(),
+]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=["device", "cpu", "python"])
+def test_out_of_memory_says_what_to_change(make_config, renderer, monkeypatch, error):
+    config = make_config()
+    run = saved_run(config, renderer)
+
+    def fails(image):
+        raise error
+
+    monkeypatch.setattr(run, "_network", fails)
+    with pytest.raises(PanodepthError) as caught:
+        run.run()
+    text = str(caught.value)
+    assert "\n" not in text
+    for word in ("step 1", "data.batch", "optim.accumulate", "run.checkpoint_activations"):
+        assert word in text
+    (path,) = checkpoints(config)
+    assert load_snapshot(path).step == 1
+    assert Trainer(config, renderer=renderer).step == 1
+
+
+def test_a_real_allocation_that_fails_is_recognised():
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(1 << 60, dtype=torch.uint8)
+    assert is_out_of_memory(caught.value)
+    assert not is_out_of_memory(RuntimeError("shapes do not match"))
+    assert not is_out_of_memory(ValueError("out of memory"))
+
+
+def test_other_errors_are_not_hidden(make_config, renderer, monkeypatch):
+    run = Trainer(make_config(), renderer=renderer)
+
+    def fails(image):
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    monkeypatch.setattr(run, "_network", fails)
+    with pytest.raises(RuntimeError, match="mat1 and mat2"):
+        run.run()
+
+
+def test_full_disk_while_saving_keeps_the_old_checkpoint(make_config, renderer):
+    config = make_config()
+    run = saved_run(config, renderer)
+    (path,) = checkpoints(config)
+    before = {p.name: p.read_bytes() for p in path.iterdir()}
+    run.train_step()
+    with full_disk(20_000), pytest.raises(PanodepthError, match="cannot write checkpoint"):
+        run.save()
+    assert checkpoints(config) == [path]
+    assert {p.name: p.read_bytes() for p in path.iterdir()} == before
+    assert not leftovers(config)
+    run.save()
+    assert len(checkpoints(config)) == 2
+
+
+def test_full_disk_while_exporting_keeps_the_old_model(make_config, renderer):
+    config = make_config()
+    run = saved_run(config, renderer)
+    file = run.export()
+    before = file.read_bytes()
+    run.train_step()
+    with full_disk(20_000), pytest.raises(OutputError, match="cannot be written"):
+        run.export()
+    assert file.read_bytes() == before
+    assert not leftovers(config)
+
+
+def test_full_disk_in_the_log_ends_with_one_line(make_config, renderer):
+    config = make_config(run={"steps": 500})
+    saved_run(config, renderer)
+    with full_disk(2_000), pytest.raises(PanodepthError) as caught:
+        train(config, renderer=renderer)
+    text = str(caught.value)
+    assert config.run.out in text
+    assert "checkpoint" in text
+    assert "\n" not in text
+    assert load_snapshot(checkpoints(config)[-1]).step == 1
+
+
+def test_full_disk_while_previewing(make_config, renderer, monkeypatch):
+    def no_space(path, pixels):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(loop, "save_picture", no_space)
+    config = make_config(run={"preview_every": 2, "save_every": 1})
+    with pytest.raises(PanodepthError, match="No space left on device; the last checkpoint"):
+        train(config, renderer=renderer)
+    assert load_snapshot(checkpoints(config)[-1]).step == 2
+
+
+def test_accelerate_and_tensorboard_are_loaded_for_training_alone():
+    code = (
+        "import sys\n"
+        "from panodepth.cli import main\n"
+        "main(['--help'])\n"
+        "import panodepth.predict, panodepth.lab.training.trainer\n"
+        "print([m for m in ('accelerate', 'tensorboard', 'webdataset') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout.strip().splitlines()[-1] == "[]"

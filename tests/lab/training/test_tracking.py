@@ -1,0 +1,106 @@
+"""The log file, TensorBoard events, the progress bar's line and the preview pictures."""
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from panodepth.errors import ConfigError
+from panodepth.export.colour import distance_table
+from panodepth.lab.losses import Truth
+from panodepth.lab.training.previews import draw_preview
+from panodepth.lab.training.tracking import RunLog
+from panodepth.lab.training.trainer import Trainer, train
+
+
+def test_preview_shows_input_truth_prediction_and_error():
+    """Rows at distance 1 to 8, seen as twice as far in one quarter; the top row is unknown."""
+    height, width = 8, 16
+    distance = torch.arange(1.0, 9.0)[None, :, None].expand(1, height, width).clone()
+    valid = torch.ones(1, height, width, dtype=torch.bool)
+    valid[:, 0] = False
+    predicted = 20.0 * distance
+    predicted[:, 4:, :8] *= 2.0
+    image = torch.zeros(1, 3, height, width)
+    image[:, 0] = 1.0
+    pixels = draw_preview(image, Truth(distance, valid, ~valid), predicted.log())
+    assert pixels.shape == (height, 4 * width, 3)
+    assert pixels.dtype == np.uint8
+    seen, truth, prediction, error = np.split(pixels, 4, axis=1)
+    assert (seen == [255, 0, 0]).all()
+    right, wrong = (6, 12), (4, 2)
+    assert (prediction[right] == truth[right]).all(), "aligned, on the truth's scale"
+    assert (prediction[wrong] != truth[wrong]).any()
+    assert (truth[0] == truth[0, 0]).all()
+    assert (truth[0, 0] != truth[1, 0]).any()
+    assert (error[right] == distance_table()[255]).all(), "no error: dark"
+    assert (error[wrong] == distance_table()[0]).all()  # log 2 is beyond the brightest
+    assert (error[0] == truth[0, 0]).all()
+
+
+def test_tensorboard_holds_curves_and_previews(make_config, renderer):
+    config = make_config(
+        run={"steps": 2, "preview_every": 1, "tensorboard": True, "validate_count": 2}
+    )
+    train(config, renderer=renderer)
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(Path(config.run.out) / "tensorboard"))
+    events.Reload()
+    tags = events.Tags()
+    wanted = {"train/loss", "train/lr", "train/samples_per_s", "train/seconds_per_step/forward"}
+    assert wanted <= set(tags["scalars"])
+    assert "validate/rendered/indoor/abs_rel" in tags["scalars"]
+    assert not [t for t in tags["scalars"] if "config" in t], "a recipe has no curves"
+    assert tags["images"] == ["preview"]
+    lines = (Path(config.run.out) / "log.jsonl").read_text().splitlines()
+    losses = [r["loss"] for r in map(json.loads, lines) if r["event"] == "train"]
+    assert [e.step for e in events.Scalars("train/loss")] == [1, 2]
+    assert [e.value for e in events.Scalars("train/loss")] == pytest.approx(losses)
+    picture = Path(config.run.out) / "previews" / "step_00000001.png"
+    assert Image.open(picture).size == (4 * 56, 4 * 28)
+
+
+def test_missing_tensorboard_says_what_to_install(make_config, monkeypatch):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "tensorboard" else find(name)
+    )
+    with pytest.raises(ConfigError, match=r'pip install "panodepth\[train\]"'):
+        Trainer(make_config(run={"tensorboard": True}))
+
+
+def test_missing_accelerate_says_what_to_install(make_config, renderer, monkeypatch):
+    monkeypatch.setitem(sys.modules, "accelerate", None)
+    with pytest.raises(ConfigError, match=r'pip install "panodepth\[train\]"'):
+        Trainer(make_config(), renderer=renderer)
+
+
+def test_the_bar_tells_loss_speed_and_time_left(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with RunLog(tmp_path, 10) as log:
+        log.advance()
+        log.write("train", step=1, loss=0.5, samples_per_s=12.3)
+        log.write("note", text="something")
+    captured = capsys.readouterr()
+    shown = captured.err
+    assert "loss=0.5, 12.3 samples/s" in shown
+    assert "1/10" in shown
+    assert "note: text=something" in captured.out
+    assert [json.loads(x)["event"] for x in (tmp_path / "log.jsonl").read_text().splitlines()] == [
+        "train",
+        "note",
+    ]
+
+
+def test_a_silent_log_leaves_nothing(tmp_path, capsys):
+    with RunLog(tmp_path / "none", 10, silent=True, board=True) as log:
+        log.advance()
+        log.write("train", step=1, loss=0.5)
+    assert not (tmp_path / "none").exists()
+    assert capsys.readouterr().err == ""

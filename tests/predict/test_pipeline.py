@@ -1,0 +1,255 @@
+"""Folders: stages overlap, order and errors stay, memory is bounded, an interrupt is clean."""
+
+from __future__ import annotations
+
+import errno
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from panodepth.errors import InputError, OutputError
+from panodepth.predict.folder import pipeline
+from panodepth.predict.folder.inputs import InputFile, find_inputs
+from panodepth.predict.folder.run import FileResult, RunOptions, predict_files
+from panodepth.predict.predictor import BasePredictor, RawOutput
+from panodepth.types import FloatArray, Prediction
+
+SIZE = (28, 56)
+
+
+class Fake(BasePredictor):
+    """Log distance = 3 · red; remembers how many pictures came together, may wait or fail."""
+
+    name, size = "fake", SIZE
+
+    def __init__(self, seconds: float = 0.0, bad: float | None = None) -> None:
+        self.seconds, self.bad = seconds, bad
+        self.batches: list[int] = []
+
+    def describe(self) -> dict[str, Any]:
+        return {}
+
+    def checked_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        return size
+
+    def run(self, pixels: Sequence[FloatArray]) -> list[RawOutput]:
+        self.batches.append(len(pixels))
+        time.sleep(self.seconds)
+        if self.bad is not None and any(abs(float(p[0].mean()) - self.bad) < 0.01 for p in pixels):
+            raise MemoryError
+        return [RawOutput(3 * picture[0], None) for picture in pixels]
+
+
+def pictures(folder: Path, count: int) -> list[InputFile]:
+    """Grey panoramas 0.png, 1.png, ..., each a little brighter than the one before."""
+    folder.mkdir(exist_ok=True)
+    for number in range(count):
+        pixels = np.full((28, 56, 3), 10 + 20 * number, np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    return find_inputs([str(folder)]).files
+
+
+def options(tmp_path: Path, **more: Any) -> RunOptions:
+    return RunOptions(out=tmp_path / "out", formats=("npz",), sky="none", **more)
+
+
+def run(predictor: Fake, items: Sequence[InputFile], chosen: RunOptions) -> list[FileResult]:
+    told: list[FileResult] = []
+    results = predict_files(predictor, items, chosen, told.append)
+    assert told == results
+    return results
+
+
+def names(results: Sequence[FileResult]) -> list[str]:
+    return [Path(result.input).name for result in results]
+
+
+@pytest.mark.parametrize("workers", [0, 1, 3])
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_order_and_errors_are_the_same_however_many_threads(
+    workers: int, batch_size: int, tmp_path: Path
+) -> None:
+    items = pictures(tmp_path / "in", 8)
+    (tmp_path / "in" / "2.png").write_text("no picture")
+    Image.fromarray(np.zeros((28, 40, 3), np.uint8)).save(tmp_path / "in" / "3.png")
+    bad = (10 + 20 * 5) / 255  # the network fails on 5.png
+    chosen = options(tmp_path, workers=workers, batch_size=batch_size)
+    results = run(Fake(bad=bad), items, chosen)
+    assert names(results) == [f"{number}.png" for number in range(8)]
+    failed = {Path(r.input).name: r.error or "" for r in results if r.status == "failed"}
+    assert set(failed) == {"2.png", "3.png", "5.png"}
+    assert "damaged" in failed["2.png"] or "not a" in failed["2.png"]
+    assert "not a full panorama" in failed["3.png"]
+    assert "not enough memory" in failed["5.png"]
+    assert all(set(r.seconds) == {"read", "network", "write"} for r in results if not r.error)
+    written = {path.name for path in (tmp_path / "out").iterdir()}
+    assert written == {f"{number}_distance.npz" for number in (0, 1, 4, 6, 7)}
+
+
+def test_stages_overlap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of three stages sleeps: side by side they take a third of the time."""
+    nap, count = 0.05, 10
+    items = pictures(tmp_path / "in", count)
+    real_read, real_save = pipeline.read_image, Prediction.save
+
+    def read(path: Any) -> Any:
+        time.sleep(nap)
+        return real_read(path)
+
+    def save(self: Prediction, *arguments: Any, **more: Any) -> list[Path]:
+        time.sleep(nap)
+        return real_save(self, *arguments, **more)
+
+    monkeypatch.setattr(pipeline, "read_image", read)
+    monkeypatch.setattr(Prediction, "save", save)
+    seconds = {}
+    for workers in (0, 1):
+        started = time.perf_counter()
+        run(Fake(seconds=nap), items, options(tmp_path, workers=workers))
+        seconds[workers] = time.perf_counter() - started
+    assert seconds[0] >= 3 * nap * count
+    assert seconds[1] < 0.75 * seconds[0]
+
+
+def test_what_is_in_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow writer holds the readers back, by pictures and by pixels; a large one goes alone."""
+    items = pictures(tmp_path / "in", 12)
+    Image.fromarray(np.full((56, 112, 3), 99, np.uint8)).save(items[5].path)
+    alive, most, sizes = 0, 0, []
+    lock = threading.Lock()
+    real_read, real_save = pipeline.read_image, Prediction.save
+
+    def read(path: Path) -> Any:
+        nonlocal alive, most
+        with lock:
+            alive += 1
+            most = max(most, alive)
+            sizes.append((alive, Path(path).name))
+        return real_read(path)
+
+    def save(self: Prediction, *arguments: Any, **more: Any) -> list[Path]:
+        nonlocal alive
+        time.sleep(0.02)
+        with lock:
+            alive -= 1
+        return real_save(self, *arguments, **more)
+
+    monkeypatch.setattr(pipeline, "read_image", read)
+    monkeypatch.setattr(Prediction, "save", save)
+    results = run(Fake(), items, options(tmp_path, workers=2))
+    assert all(result.status == "written" for result in results)
+    assert most <= 2 * (1 + 2 * 2) + 1 + 1  # ahead of the network, behind it, in it
+    assert most > 2
+    most = alive = 0
+    sizes.clear()
+    monkeypatch.setattr(pipeline, "MAX_PIXELS_AHEAD", 3 * 28 * 56)
+    run(Fake(), items, options(tmp_path, workers=2, batch_size=4))
+    assert most <= 3
+    assert (
+        1,
+        items[5].path.name,
+    ) in sizes  # four times as large as the others, more than the limit
+
+
+def test_batches_are_full_where_pictures_are_there(tmp_path: Path) -> None:
+    predictor = Fake()
+    run(predictor, pictures(tmp_path / "in", 7), options(tmp_path, batch_size=3))
+    assert predictor.batches == [3, 3, 1]
+
+
+def test_a_full_disk_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    items = pictures(tmp_path / "in", 12)
+    real_save = Prediction.save
+    calls = []
+
+    def save(self: Prediction, *arguments: Any, **more: Any) -> list[Path]:
+        calls.append(self.meta["name"])
+        if len(calls) == 3:
+            raise OutputError("x") from OSError(errno.ENOSPC, "No space left on device")
+        return real_save(self, *arguments, **more)
+
+    monkeypatch.setattr(Prediction, "save", save)
+    results = run(Fake(), items, options(tmp_path, workers=1))
+    assert len(results) == 12
+    assert [r.status for r in results[:2]] == ["written", "written"]
+    assert all("no space left" in (r.error or "") for r in results[2:])
+    assert len(calls) == 3
+
+
+@pytest.mark.parametrize("stage", ["read", "network", "write"])
+def test_an_interrupt_leaves_whole_files_and_no_threads(
+    stage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items = pictures(tmp_path / "in", 9)
+    before = set(threading.enumerate())
+    real_read, real_save = pipeline.read_image, Prediction.save
+
+    def read(path: Path) -> Any:
+        if stage == "read" and path.name == "4.png":
+            raise KeyboardInterrupt
+        return real_read(path)
+
+    def save(self: Prediction, *arguments: Any, **more: Any) -> list[Path]:
+        if stage == "write" and self.meta["name"] == "4":
+            raise KeyboardInterrupt
+        return real_save(self, *arguments, **more)
+
+    monkeypatch.setattr(pipeline, "read_image", read)
+    monkeypatch.setattr(Prediction, "save", save)
+    predictor = Fake()
+    if stage == "network":
+        real_run = predictor.run
+
+        def network(pixels: Sequence[FloatArray]) -> list[RawOutput]:
+            if len(predictor.batches) == 4:
+                raise KeyboardInterrupt
+            return real_run(pixels)
+
+        monkeypatch.setattr(predictor, "run", network)
+    with pytest.raises(KeyboardInterrupt):
+        predict_files(predictor, items, options(tmp_path, workers=2), lambda result: None)
+    assert set(threading.enumerate()) == before
+    written = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert written == [f"{number}_distance.npz" for number in range(9)][: len(written)] or (
+        stage == "write"  # what the other writer had begun is finished
+    )
+    assert "4_distance.npz" not in written
+    for name in written:
+        assert np.load(tmp_path / "out" / name)["distance"].shape == SIZE
+
+
+@pytest.mark.parametrize(("seconds", "lent"), [(0.0, 1), (0.2, 0)])
+def test_only_a_fast_network_leaves_cores(
+    seconds: float, lent: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "available_cores", lambda: 2)
+    counts = []
+
+    class Lending(Fake):
+        @contextmanager
+        def leaving_cores(self, count: int) -> Iterator[None]:
+            counts.append(count)
+            yield
+            counts.append(-count)
+
+    run(Lending(seconds), pictures(tmp_path / "in", 8), options(tmp_path, workers=1))
+    assert counts == [1, -1][: 2 * lent]
+
+
+def test_a_missing_mask_fails_one_file(tmp_path: Path) -> None:
+    items = pictures(tmp_path / "in", 3)
+    (tmp_path / "masks").mkdir()
+    for number in (0, 2):
+        white = Image.fromarray(np.full(SIZE, 255, np.uint8))
+        white.save(tmp_path / "masks" / f"{number}.png")
+    results = run(Fake(), items, options(tmp_path, mask=tmp_path / "masks"))
+    assert [r.status for r in results] == ["written", "failed", "written"]
+    assert InputError.__name__ not in (results[1].error or "")
+    assert "no mask" in (results[1].error or "")
