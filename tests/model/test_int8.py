@@ -13,8 +13,7 @@ from torch import Tensor
 
 import panodepth
 from panodepth.errors import ConfigError
-from panodepth.model import SphereViT
-from panodepth.model.fast import prepare
+from panodepth.model import SphereViT, prepare
 from panodepth.model.fast.int8 import Int8Linear, int8_works, quantise
 
 Build = Callable[..., SphereViT]

@@ -18,11 +18,12 @@ from panodepth.model import (
     decoder,
     load_model,
     load_prepared,
+    prepare,
     save_model,
     scale_invariant_distance,
 )
 from panodepth.model.backbone import Block
-from panodepth.model.fast import attention, prepare
+from panodepth.model.fast import attention
 from panodepth.model.fast.int8 import int8_works
 from panodepth.model.fast.packed import PackedLinear, packing_works
 

@@ -10,9 +10,8 @@ import torch
 from torch import Tensor
 
 import panodepth
-from panodepth.model import PRESETS, SphereViT, load_model, scale_invariant_distance
+from panodepth.model import PRESETS, SphereViT, load_model, prepare, scale_invariant_distance
 from panodepth.model.embedding import pixel_rays, released_embedding
-from panodepth.model.fast import prepare
 
 LIMIT = 2e-5
 

@@ -92,7 +92,7 @@ def folder(tmp_path):
 def test_runs_are_trained_scored_kept_and_tabled(
     ablations, renderer, monkeypatch, tmp_path, folder, capsys
 ):
-    for module in ("rendering", "rendered"):
+    for module in ("feed.rendering", "rendered"):
         monkeypatch.setattr(f"panodepth.lab.training.{module}.scene_renderer", lambda: renderer)
     page = tmp_path / "page.md"
     page.write_text(f"before\n{ablations.BEGIN}\nold\n{ablations.END}\nafter\n")
