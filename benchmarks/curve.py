@@ -1,6 +1,6 @@
 """One table of how a model was trained, from the logs of its runs, one after the other.
 
-    python docs/curve.py RUN/log.jsonl ... --out curve.csv
+    python benchmarks/curve.py RUN/log.jsonl ... --out curve.csv
 
 Writes a row for every logged step, and prints a Markdown table with a few rows of each run. Losses
 of runs at different sizes, or on worlds of different states, do not compare.

@@ -1,4 +1,4 @@
-"""Make the pictures in docs/images: `python docs/pictures.py [overview] [worlds]`, default both.
+"""Make the pictures in docs/images: `python benchmarks/pictures.py [overview] [worlds]`, default both.
 
 worlds.jpg: rendered panoramas of a seed that is never trained on, and their distance.
 overview.jpg, with the bundled model: per example, the panorama, its distance map, and its point
