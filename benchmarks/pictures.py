@@ -1,5 +1,6 @@
-"""Make the pictures in docs/images: `python benchmarks/pictures.py [overview] [worlds]`, default both.
+"""Make the pictures in docs/images: `python benchmarks/pictures.py [overview] [worlds]`.
 
+Without a name, both are made.
 worlds.jpg: rendered panoramas of a seed that is never trained on, and their distance.
 overview.jpg, with the bundled model: per example, the panorama, its distance map, and its point
 cloud seen from straight above with the ceiling taken off. How straight the walls are is seen best
