@@ -15,9 +15,10 @@ ROOT = Path(panodepth.__file__).parent
 PRODUCT = ("geometry", "images", "model", "export", "onnx", "predict")
 
 # Part -> what it may import of ours, besides itself and what everybody may import.
-EVERYBODY = {"errors", "device", "types", "version"}
+EVERYBODY = {"errors", "strict", "device", "types", "version"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
+    "strict": set(),
     "version": set(),
     "device": set(),
     "types": {"geometry"},

@@ -28,7 +28,9 @@ def test_frozen() -> None:
     ("key", "right"), [("wrap_pading", "wrap_padding"), ("n_heads", "heads"), ("DIM", "dim")]
 )
 def test_unknown_key_suggests_the_nearest(key: str, right: str) -> None:
-    with pytest.raises(ConfigError, match=f"unknown key {key!r}; did you mean {right!r}"):
+    with pytest.raises(
+        ConfigError, match=f"unknown key {key!r} in model config; did you mean {right!r}"
+    ):
         ModelConfig.from_dict({key: 1})
 
 
@@ -62,8 +64,8 @@ def test_bad_json_values(text: str) -> None:
         ({"head": (64,)}, "head must be"),
         ({"sphere_extent": (6.28,)}, "sphere_extent"),
         ({"azimuth_free_embedding": True}, "needs periodic_embedding"),
-        ({"layer_scale": "small"}, "layer_scale must be float"),
-        ({"wrap_padding": 1}, "wrap_padding must be bool"),
+        ({"layer_scale": "small"}, "layer_scale in model config must be float"),
+        ({"wrap_padding": 1}, "wrap_padding in model config must be bool"),
     ],
 )
 def test_contradictions(changes: dict[str, Any], words: str) -> None:

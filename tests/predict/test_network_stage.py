@@ -12,10 +12,11 @@ import pytest
 import torch
 from PIL import Image
 
+from panodepth.errors import is_out_of_memory
 from panodepth.predict.folder.inputs import InputFile, find_inputs
 from panodepth.predict.folder.jobs import Job
 from panodepth.predict.folder.network_stage import NetworkStage
-from panodepth.predict.folder.run import RunOptions, is_out_of_memory, predict_files
+from panodepth.predict.folder.run import RunOptions, predict_files
 from panodepth.predict.predictor import BasePredictor, RawOutput, Request
 from panodepth.types import FloatArray
 

@@ -40,6 +40,9 @@ def render(
 
     from tqdm import tqdm
 
+    from panodepth.strict import build
+
+    worlds = {"count": count, "seed": seed, "size": shape, "kind": kind, "first": first}
     with tqdm(total=count * (views or 1), unit="image", disable=not sys.stderr.isatty()) as bar:
         written = 0
 
@@ -52,13 +55,13 @@ def render(
             if views:
                 from panodepth.lab.training.feed.rgbd import ViewJob, render_rgbd
 
-                frames = ViewJob(count, views, fov, shape, seed, first, kind, move)
+                camera = {"views": views, "fov_deg": fov, "move_m": move}
+                frames = build(ViewJob, {**worlds, **camera}, "render")
                 files = render_rgbd(frames, out, on_done=advance)
             else:
                 from panodepth.lab.training.commands import RenderJob, render_dataset
 
-                job = RenderJob(count=count, seed=seed, size=shape, kind=kind, first=first)
-                files = render_dataset(job, out, on_done=advance)
+                files = render_dataset(build(RenderJob, worlds, "render"), out, on_done=advance)
         except OutputError as error:
             if not written:
                 raise

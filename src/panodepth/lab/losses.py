@@ -14,16 +14,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from panodepth.geometry import pad_erp, rotate_erp, solid_angles
+from panodepth.strict import Amount, Index, Share
 
-ALIGNMENTS = ("log_residual", "median_ratio")
-DISTANCE_KINDS = ("log_l1", "l1")
+Alignment = Literal["log_residual", "median_ratio"]
 MAX_ALIGNED_LOG = 16.0  # e^16 truth medians: keeps exp finite for the L1 of a model gone astray
 
 
@@ -44,19 +44,19 @@ class Truth(NamedTuple):
 class LossConfig:
     """Weights (0 switches a term off) and kinds of the training loss; see `training_loss`."""
 
-    distance: float = 1.0
-    distance_kind: str = "log_l1"  # or "l1": the paper's, on distance over the truth's median
-    alignment: str = "log_residual"  # or "median_ratio": the paper's two separate medians
-    normal: float = 0.3
-    normal_edge: float = 0.1  # relative bend of inverse distance above which a pixel is an edge
-    anchor: float = 0.02
+    distance: Amount = 1.0
+    distance_kind: Literal["log_l1", "l1"] = "log_l1"  # l1: the paper's, over the truth's median
+    alignment: Alignment = "log_residual"  # or "median_ratio": the paper's two separate medians
+    normal: Amount = 0.3
+    normal_edge: Amount = 0.1  # relative bend of inverse distance above which a pixel is an edge
+    anchor: Amount = 0.02
     anchor_target: float = 2.0  # mean log output aimed at: the centre of the head's clip range
-    sky: float = 0.2
-    gradient: float = 0.0
-    gradient_scales: int = 3
-    consistency: float = 0.0  # agreement with the prediction of the rotated panorama
-    consistency_share: float = 0.25  # of each batch (at least one panorama) is rotated as well
-    consistency_tilt_deg: float = 20.0  # largest pitch and roll of that rotation; yaw is any
+    sky: Amount = 0.2
+    gradient: Amount = 0.0
+    gradient_scales: Index = 3
+    consistency: Amount = 0.0  # agreement with the prediction of the rotated panorama
+    consistency_share: Share = 0.25  # of each batch (at least one panorama) is rotated as well
+    consistency_tilt_deg: Amount = 20.0  # largest pitch and roll of that rotation; yaw is any
 
 
 def masked_mean(values: Tensor, mask: Tensor, weights: Tensor) -> Tensor:
@@ -77,7 +77,7 @@ def _masked_median(values: Tensor, mask: Tensor) -> Tensor:
 
 
 def log_alignment(
-    log_pred: Tensor, log_true: Tensor, valid: Tensor, kind: str = "log_residual"
+    log_pred: Tensor, log_true: Tensor, valid: Tensor, kind: Alignment = "log_residual"
 ) -> Tensor:
     """The offset (B,), detached, that is added to `log_pred` so that it fits the truth.
 
@@ -88,10 +88,8 @@ def log_alignment(
     with torch.no_grad():
         if kind == "log_residual":
             offset = _masked_median(log_true - log_pred, valid)
-        elif kind == "median_ratio":
-            offset = _masked_median(log_true, valid) - _masked_median(log_pred, valid)
         else:
-            raise ValueError(f"alignment {kind!r} is none of {', '.join(ALIGNMENTS)}")
+            offset = _masked_median(log_true, valid) - _masked_median(log_pred, valid)
         return torch.nan_to_num(offset, nan=0.0)
 
 
@@ -228,8 +226,6 @@ def training_loss(
 
     terms: dict[str, tuple[float, Tensor]] = {}
     if config.distance:
-        if config.distance_kind not in DISTANCE_KINDS:
-            raise ValueError(f"distance_kind is none of {', '.join(DISTANCE_KINDS)}")
         if config.distance_kind == "l1":
             error = distance_l1(aligned, log_true, valid)
         else:

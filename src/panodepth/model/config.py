@@ -7,13 +7,13 @@ meant for own training close the seam and sample the sphere where the patches ar
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from panodepth.errors import ConfigError
+from panodepth.strict import build, check_fields, find_named
 
 PATCH = 14  # pixels per token and axis (DINOv2)
 
@@ -59,29 +59,9 @@ class ModelConfig:
     sky_head: bool = False  # a second output: sky logit
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, list):  # JSON has no tuples
-                object.__setattr__(self, field.name, tuple(value))
-        self._check_types()
+        for name, value in check_fields(self, "model config").items():
+            object.__setattr__(self, name, value)  # JSON has no tuples
         self._check_values()
-
-    def _check_types(self) -> None:
-        for field in dataclasses.fields(self):
-            value, kind = getattr(self, field.name), str(field.type)
-            if kind.startswith("tuple"):
-                number = (int, float) if "float" in kind else int
-                good = isinstance(value, tuple) and all(
-                    isinstance(v, number) and not isinstance(v, bool) for v in value
-                )
-            elif kind == "float":
-                good = isinstance(value, int | float) and not isinstance(value, bool)
-            elif kind == "int":
-                good = isinstance(value, int) and not isinstance(value, bool)
-            else:
-                good = type(value).__name__ == kind
-            if not good:
-                raise ConfigError(f"model config: {field.name} must be {kind}, got {value!r}")
 
     def _check_values(self) -> None:
         conv = self.stem == "conv"
@@ -116,12 +96,7 @@ class ModelConfig:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ModelConfig:
         """Read plain JSON or TOML values. Raises ConfigError for an unknown key or a wrong type."""
-        known = [field.name for field in dataclasses.fields(cls)]
-        for key in values:
-            if key not in known:
-                near = difflib.get_close_matches(str(key).lower(), known, n=1, cutoff=0.0)[0]
-                raise ConfigError(f"model config: unknown key {key!r}; did you mean {near!r}?")
-        return cls(**values)
+        return build(cls, values, "model config")
 
     @classmethod
     def from_json(cls, text: str) -> ModelConfig:
@@ -130,8 +105,6 @@ class ModelConfig:
             values = json.loads(text)
         except json.JSONDecodeError as error:
             raise ConfigError(f"model config is not JSON: {error}") from error
-        if not isinstance(values, dict):
-            raise ConfigError("model config must be a JSON object")
         return cls.from_dict(values)
 
     def to_dict(self) -> dict[str, Any]:
@@ -226,9 +199,4 @@ PRESETS: dict[str, ModelConfig] = {
 
 def find_preset(name: str) -> ModelConfig:
     """The preset of this name. Raises ConfigError naming the nearest one."""
-    if name in PRESETS:
-        return PRESETS[name]
-    near = difflib.get_close_matches(name.lower(), PRESETS, n=1, cutoff=0.0)[0]
-    raise ConfigError(
-        f"unknown model preset {name!r}; did you mean {near!r}? (there are {', '.join(PRESETS)})"
-    )
+    return find_named("model preset", name, PRESETS)

@@ -195,7 +195,7 @@ def test_the_shipped_recipe_is_complete() -> None:
     ("settings", "says"),
     [
         (["lora.rnak=3"], "rank"),
-        (["lora.rank=0"], "lora.rank must be at least 1"),
+        (["lora.rank=0"], "rank in [lora] must be at least 1"),
         (["painter.painter=crayon"], "painter.painter"),
         (["data.width=64"], "twice"),
         (["views.fov_max_deg=200"], "fov"),

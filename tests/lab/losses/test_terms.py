@@ -99,10 +99,6 @@ class TestAlignment:
             other = training_loss(log_pred + shift, None, truth, config)[0].item()
             assert other == pytest.approx(first, rel=1e-4)
 
-    def test_unknown_kind_is_refused(self):
-        with pytest.raises(ValueError, match="median_ratio"):
-            log_alignment(*[torch.zeros(1, 1, 1)] * 2, torch.ones(1, 1, 1).bool(), "mean")
-
 
 class TestDistance:
     def test_log_l1_is_the_absolute_log_ratio(self):

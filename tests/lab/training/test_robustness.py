@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from panodepth.errors import OutputError, PanodepthError
+from panodepth.errors import OutputError, PanodepthError, is_out_of_memory
 from panodepth.lab.training import loop
 from panodepth.lab.training.checkpoint import list_snapshots, load_snapshot
-from panodepth.lab.training.loop import is_out_of_memory
 from panodepth.lab.training.trainer import Trainer, train
 
 

@@ -5,11 +5,10 @@ docs/protocols.md gives the formulas and says what each published number assumes
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from panodepth.errors import ConfigError
+from panodepth.strict import find_named
 
 Alignment = Literal["median", "affine", "none"]
 Black = Literal["keep", "alignment", "everywhere"]
@@ -136,9 +135,4 @@ PROTOCOLS: dict[str, Protocol] = {
 
 def find_protocol(name: str) -> Protocol:
     """The protocol of this name. Raises ConfigError naming the nearest one."""
-    if name in PROTOCOLS:
-        return PROTOCOLS[name]
-    near = difflib.get_close_matches(name.lower(), PROTOCOLS, n=1, cutoff=0.0)[0]
-    raise ConfigError(
-        f"unknown protocol {name!r}; did you mean {near!r}? (there are {', '.join(PROTOCOLS)})"
-    )
+    return find_named("protocol", name, PROTOCOLS)

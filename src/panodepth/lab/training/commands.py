@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from panodepth.errors import ConfigError, OutputError
-from panodepth.lab.training.config import SCENE_KINDS, load_config
+from panodepth.lab.training.config import SceneKind, load_config
 from panodepth.lab.training.files import write_whole
 from panodepth.lab.training.trainer import Trainer
+from panodepth.strict import Count, Index, check_fields
 
 
 def prepare_recipe(
@@ -42,18 +43,15 @@ class RenderJob:
     size is (H, W), W = 2H. Raises ConfigError for values that cannot work.
     """
 
-    count: int
-    seed: int = 0
+    count: Count
+    seed: Index = 0
     size: tuple[int, int] = (512, 1024)
-    kind: str = "mixed"
-    first: int = 0
+    kind: SceneKind = "mixed"
+    first: Index = 0
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        if self.kind not in SCENE_KINDS:
-            raise ConfigError(f"kind is {self.kind!r}; choose one of {', '.join(SCENE_KINDS)}")
-        if self.count < 1 or self.first < 0 or self.seed < 0:
-            raise ConfigError("count must be at least 1, seed and first index at least 0")
+        check_fields(self, "render")
         height, width = self.size
         if width != 2 * height or height < SMALLEST_HEIGHT:
             raise ConfigError(

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from panodepth.errors import PanodepthError
+from panodepth.errors import PanodepthError, is_out_of_memory
 from panodepth.lab.losses import Truth
 from panodepth.lab.training.feed.rendering import Cancelled
 from panodepth.lab.training.previews import draw_preview, save_picture
@@ -25,7 +25,6 @@ from panodepth.lab.training.trainer import Trainer, TrainResult
 
 PREVIEW_IMAGES = 4
 MAX_EXPORT_MB = 20.0
-OUT_OF_MEMORY = ("DefaultCPUAllocator", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
 
 
 def run_training(trainer: Trainer) -> TrainResult:
@@ -68,13 +67,6 @@ def run_guarded(trainer: Any, loop: Callable[[RunLog], TrainResult], relief: str
         raise PanodepthError(
             f"cannot write to {trainer.out}: {error.strerror or error}; the last checkpoint is kept"
         ) from error
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether the error says that memory, of whatever device, was not enough."""
-    if isinstance(error, RuntimeError):  # as torch's own kinds of error are
-        return any(word in str(error) for word in OUT_OF_MEMORY)
-    return isinstance(error, MemoryError)
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from torch import Tensor
 from panodepth.lab.training.config import VALIDATION_SEED, DataConfig
 from panodepth.lab.training.feed.samples import Renderer, render_stored, scene_renderer
 from panodepth.lab.training.scores import Score, Summary, count_sky, score_map, summarise
+from panodepth.strict import build
 from panodepth.types import FloatArray
 
 PredictBatch = Callable[[Tensor], tuple[Tensor, Tensor | None]]
@@ -39,7 +40,7 @@ def rendered_panoramas(
     """Scenes 0 .. count - 1 of each kind ("indoor", "outdoor"), one by one, at `data`'s size."""
     chosen = renderer or scene_renderer()
     for kind, count in counts.items():
-        of_kind = dataclasses.replace(data, kind=kind)
+        of_kind = build(DataConfig, {"kind": kind}, "data", data)
         for start in range(0, count, data.render_batch):
             indices = range(start, min(start + data.render_batch, count))
             with torch.no_grad():

@@ -11,8 +11,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from panodepth.errors import is_out_of_memory
 from panodepth.predict.folder.jobs import Job
-from panodepth.predict.folder.run import is_out_of_memory
 from panodepth.predict.predictor import BasePredictor, RawOutput
 from panodepth.types import FloatArray
 

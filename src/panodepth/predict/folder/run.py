@@ -9,13 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from panodepth.errors import OutputError, PanodepthError
+from panodepth.errors import OutputError, PanodepthError, is_out_of_memory
 from panodepth.export import output_paths
 from panodepth.predict.folder.inputs import InputFile
 from panodepth.predict.predictor import BasePredictor, PredictOptions, SkyMode
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
-OUT_OF_MEMORY = ("DefaultCPUAllocator", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
 MAX_WORKERS = 4  # readers, and as many writers: more of them rarely find work beside one network
 
 
@@ -142,13 +141,6 @@ def failed(item: InputFile, error: Exception) -> FileResult:
     if str(item.path) not in text:
         text = f"{item.path}: {text}"
     return FileResult(str(item.path), "failed", error=text)
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory, of whatever device, was not enough."""
-    if isinstance(error, RuntimeError):  # as torch's own kinds of error are
-        return any(word in str(error) for word in OUT_OF_MEMORY)
-    return isinstance(error, MemoryError)
 
 
 def is_disk_full(error: BaseException) -> bool:

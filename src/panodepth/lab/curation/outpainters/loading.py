@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from panodepth.errors import ConfigError, ModelError
+from panodepth.errors import ConfigError, ModelError, is_out_of_memory
 from panodepth.lab.curation.outpainters.settings import PAINTERS, usual_sampling
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ INDEX = "model_index.json"
 TEXT_PARTS = ("text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2")
 PICTURE_PARTS = ("transformer", "vae")
 HEADROOM = 1.15  # of the weights' size: what computing with them takes at 512 x 1024
-OUT_OF_MEMORY = ("out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "DefaultCPUAllocator")
 
 
 @dataclass(frozen=True)
@@ -215,7 +214,7 @@ def explained(weights: Weights, device: torch.device) -> Iterator[None]:
         reason = " ".join(str(error).split())[:300]
         raise ModelError(f"{weights.model}: cannot be loaded: {reason}") from error
     except (RuntimeError, MemoryError) as error:
-        if isinstance(error, MemoryError) or any(word in str(error) for word in OUT_OF_MEMORY):
+        if is_out_of_memory(error):
             raise ConfigError(
                 f"{device} has not enough memory for {weights.model}: take a smaller model, a "
                 "smaller height, dtype bfloat16 or another device"

@@ -7,6 +7,7 @@ import json
 import os
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,7 +29,7 @@ class ChunkCache:
     """
 
     def __init__(self, root: Path, data: DataConfig) -> None:
-        identity = {
+        identity: dict[str, Any] = {
             "format": CACHE_FORMAT,
             "seed": data.seed,
             "first_index": data.first_index,

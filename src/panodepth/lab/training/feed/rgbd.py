@@ -7,13 +7,14 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Annotated, Any
 
 import numpy as np
 
 from panodepth.errors import ConfigError, OutputError
-from panodepth.lab.training.config import SCENE_KINDS
+from panodepth.lab.training.config import SceneKind
 from panodepth.lab.training.files import write_whole
+from panodepth.strict import Count, Index, Range, check_fields
 from panodepth.types import BoolArray, FloatArray
 
 FARTHEST_M = 100.0  # that a view may be from the panorama's place; worlds end
@@ -28,27 +29,20 @@ class ViewJob:
     this distance of the panorama's place. Raises ConfigError for values that cannot work.
     """
 
-    count: int
-    views: int
-    fov_deg: float = 90.0
+    count: Count
+    views: Count
+    fov_deg: Annotated[float, Range(at_least=1, at_most=170)] = 90.0
     size: tuple[int, int] = (480, 640)
-    seed: int = 0
-    first: int = 0
-    kind: str = "mixed"
-    move_m: float = 0.0
+    seed: Index = 0
+    first: Index = 0
+    kind: SceneKind = "mixed"
+    move_m: Annotated[float, Range(at_least=0, at_most=FARTHEST_M)] = 0.0
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        if self.kind not in SCENE_KINDS:
-            raise ConfigError(f"kind is {self.kind!r}; choose one of {', '.join(SCENE_KINDS)}")
-        if min(self.count, self.views) < 1 or min(self.first, self.seed) < 0:
-            raise ConfigError("count and views must be at least 1, seed and first at least 0")
-        if not 1.0 <= self.fov_deg <= 170.0:
-            raise ConfigError(f"field of view is {self.fov_deg:g}°; between 1° and 170°")
+        check_fields(self, "render")
         if min(self.size) < 4:
             raise ConfigError(f"size is {self.size[0]}x{self.size[1]}; at least 4x4")
-        if not 0.0 <= self.move_m <= FARTHEST_M:
-            raise ConfigError(f"move is {self.move_m:g} m; between 0 and {FARTHEST_M:g} m")
 
 
 def render_rgbd(

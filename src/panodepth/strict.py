@@ -1,0 +1,188 @@
+"""Plain values of TOML or JSON into frozen dataclasses: no unknown key, no wrong type, no NaN.
+
+What a number may be stands in its type, `Annotated[int, Range(at_least=1)]`; which words a text may
+be, in a `Literal`. Errors name the key and its table, and for a misspelt key the likely right one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+import tomllib
+import types
+import typing
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from panodepth.errors import ConfigError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Range:
+    """Which numbers are allowed; `above` and `below` leave their own value out."""
+
+    at_least: float = -math.inf
+    at_most: float = math.inf
+    above: float = -math.inf
+    below: float = math.inf
+
+    def __contains__(self, number: float) -> bool:
+        closed = self.at_least <= number <= self.at_most
+        return closed and self.above < number < self.below
+
+    def __str__(self) -> str:
+        limits = dataclasses.asdict(self).items()
+        told = [f"{k.replace('_', ' ')} {v:g}" for k, v in limits if math.isfinite(v)]
+        return " and ".join(told)
+
+
+Count = Annotated[int, Range(at_least=1)]
+Index = Annotated[int, Range(at_least=0)]
+Amount = Annotated[float, Range(at_least=0)]
+Positive = Annotated[float, Range(above=0)]
+Share = Annotated[float, Range(at_least=0, at_most=1)]
+
+
+def build(cls: type[T], values: object, where: str, base: T | None = None) -> T:
+    """A `cls` (a dataclass, whose fields may be dataclasses or tuples of them) from nested values.
+
+    where: what an error calls the place. base: gives the values of keys that are not there; by
+    default each field's own default does. Raises ConfigError.
+    """
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{where} must be a table, not {values!r}")
+    hints = _hints(cls)
+    defaults = _defaults(cls) if base is None else vars(base)
+    made = dict(defaults)
+    for key, value in values.items():
+        if key not in hints:
+            raise ConfigError(f"unknown key {key!r} in {where}; {suggestion(str(key), hints)}")
+        made[key] = _nested(key, value, hints[key], where, defaults.get(key))
+    for key in hints:
+        if key not in made:
+            raise ConfigError(f"{where} needs a value for {key!r}")
+    return cls(**made)
+
+
+def check_fields(config: Any, where: str) -> dict[str, Any]:
+    """The fields of a dataclass that was made in Python, checked as `build` checks them.
+
+    Returned are their values with lists as tuples and whole numbers as floats where so declared.
+    """
+    return {k: _checked(k, getattr(config, k), h, where) for k, h in _hints(type(config)).items()}
+
+
+def find_named(kind: str, name: str, known: Mapping[str, T]) -> T:
+    """`known[name]`. Raises ConfigError that names the nearest and all others."""
+    if name in known:
+        return known[name]
+    raise ConfigError(
+        f"unknown {kind} {name!r}; {suggestion(name, known)} (there are {', '.join(known)})"
+    )
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """ "did you mean 'optim'?" with the nearest of `known`."""
+    nearest = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.0)[0]
+    return f"did you mean {nearest!r}?"
+
+
+def read_toml(path: str | Path, settings: Sequence[str] = ()) -> dict[str, Any]:
+    """A TOML file's nested values, with `settings` such as "optim.lr=5e-4" applied on top.
+
+    Only the form is checked. Raises ConfigError for a missing or malformed file or setting.
+    """
+    try:
+        values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read recipe {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"recipe {path} is not valid TOML: {error}") from None
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        *tables, key = name.strip().split(".")
+        if not (equals and key and all(tables)):
+            raise ConfigError(f"setting {setting!r} is not of the form table.key=value")
+        table: Any = values
+        for part in tables:
+            table = table.setdefault(part, {})
+            if not isinstance(table, dict):
+                raise ConfigError(f"setting {setting!r}: {part!r} is not a table")
+        table[key] = _setting_value(text.strip())
+    return values
+
+
+def _setting_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"v = {text}")["v"]
+    except tomllib.TOMLDecodeError:
+        return text  # a bare word is a string
+
+
+def _hints(cls: type[Any]) -> dict[str, Any]:
+    hints = typing.get_type_hints(cls, include_extras=True)
+    return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
+
+
+def _defaults(cls: type[Any]) -> dict[str, Any]:
+    found = {}
+    for field in dataclasses.fields(cls):
+        if field.default_factory is not dataclasses.MISSING:
+            found[field.name] = field.default_factory()
+        elif field.default is not dataclasses.MISSING:
+            found[field.name] = field.default
+    return found
+
+
+def _nested(key: str, value: Any, hint: Any, where: str, default: Any) -> Any:
+    """A field's value: a table as its dataclass, `[[key]]` tables as a tuple, else as it is."""
+    if dataclasses.is_dataclass(hint):
+        return build(typing.cast("type[Any]", hint), value, f"[{key}]", default)
+    row = typing.get_args(hint)[0] if typing.get_origin(hint) is tuple else None
+    if not dataclasses.is_dataclass(row):
+        return _checked(key, value, hint, where)
+    if not isinstance(value, list | tuple):
+        raise ConfigError(f"{key} in {where} must be a list of tables ([[{key}]])")
+    kind = typing.cast("type[Any]", row)
+    return tuple(build(kind, v, f"[[{key}]] number {i}") for i, v in enumerate(value, start=1))
+
+
+def _checked(key: str, value: Any, hint: Any, where: str) -> Any:
+    """The value of a plain type, a union, a Literal or an Annotated number; raises ConfigError."""
+    name = f"{key} in {where}"
+    if typing.get_origin(hint) is Literal:
+        choices = typing.get_args(hint)
+        if value not in choices:
+            raise ConfigError(f"{name} is {value!r}; choose one of {', '.join(map(str, choices))}")
+        return value
+    ranges = getattr(hint, "__metadata__", ())
+    plain = typing.get_args(hint)[0] if ranges else hint
+    if not _fits(value, plain):
+        kind = plain.__name__ if isinstance(plain, type) and not typing.get_args(plain) else plain
+        raise ConfigError(f"{name} must be {kind}, not {value!r}")
+    for allowed in ranges:
+        if value not in allowed:
+            raise ConfigError(f"{name} must be {allowed}, not {value!r}")
+    if typing.get_origin(plain) is tuple:
+        return tuple(value)  # TOML and JSON have lists alone
+    return float(value) if plain is float else value
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return any(_fits(value, h) for h in inner)
+    if origin in (list, tuple):  # how long a tuple is, is its owner's to check
+        elements = inner[0]
+        return isinstance(value, list | tuple) and all(_fits(v, elements) for v in value)
+    if hint is float:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return is_number and math.isfinite(value)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, origin or hint)
