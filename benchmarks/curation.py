@@ -24,6 +24,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from panodepth.jobs import Workers
 from panodepth.lab.curation.frame import Frame, Rejected, pinhole_from_fov
 from panodepth.lab.curation.memory import keep_freed_memory
 from panodepth.lab.curation.outpaint import Diffusion
@@ -115,7 +116,7 @@ def rates(source: FrameSource, out: Path, workers: int) -> tuple[float, float]:
     """Samples a second of one run: with the starting of processes, and while all are at work."""
     ends: list[float] = []
     start = time.monotonic()
-    options, plan = Options(workers=workers, chunk=8), Plan(limits=Limits(same=-1))
+    options, plan = Options(Workers(workers), chunk=8), Plan(limits=Limits(same=-1))
     done = curate(source, plan, out, options, progress=lambda kept: ends.append(time.monotonic()))
     assert done.kept == len(source), done
     # From the first quarter to the last: all processes are up, and none is without a chunk.

@@ -15,12 +15,13 @@ ROOT = Path(panodepth.__file__).parent
 PRODUCT = ("geometry", "images", "model", "export", "onnx", "predict")
 
 # Part -> what it may import of ours, besides itself and what everybody may import.
-EVERYBODY = {"errors", "strict", "device", "types", "version"}
+EVERYBODY = {"errors", "strict", "device", "types", "jobs", "version"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "strict": set(),
     "version": set(),
     "device": set(),
+    "jobs": set(),
     "types": {"geometry"},
     "geometry": set(),
     "images": {"geometry"},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 
 class PanodepthError(Exception):
     """Base class of every error this package raises on purpose; its text is one clear line."""
@@ -33,7 +35,14 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError)
 
 
-def error_called(name: str, text: str) -> Exception:
-    """An error that another process told of, by the name of its class; RuntimeError if not ours."""
-    kinds = {kind.__name__: kind for kind in (InputError, ModelError, OutputError, ConfigError)}
-    return kinds[name](text) if name in kinds else RuntimeError(f"{name}: {text}")
+def require(what: str, extra: str, *modules: str) -> None:
+    """Raise ConfigError, which says how to install them, unless all these packages are there.
+
+    what: names what needs them. extra: of the optional dependencies in pyproject.toml.
+    """
+    missing = [name for name in modules if find_spec(name) is None]
+    if missing:
+        raise ConfigError(
+            f"{what} needs {', '.join(missing)}, which is not installed: "
+            f'pip install "panodepth[{extra}]"'
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -25,7 +25,7 @@ def curate(
     orientation: Annotated[str, typer.Option(help="level, front or random.")] = "level",
     seed: Annotated[int, typer.Option(min=0)] = 0,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes, 1; with ray, tasks: one per CPU.")
+        int | None, typer.Option(min=1, help="Processes, 1; with ray, one per CPU.")
     ] = None,
     chunk: Annotated[int, typer.Option(min=1, help="Frames of a shard.")] = 64,
     count: Annotated[int | None, typer.Option(min=1, help="Only so many frames.")] = None,
@@ -59,12 +59,22 @@ def curate(
         str | None,
         typer.Option(metavar="HOST:PORT", help="Of a running Ray cluster, or auto; else its own."),
     ] = None,
+    gpus: Annotated[
+        float | None, typer.Option(min=0, help="GPUs of each of Ray's workers; 1 for a model.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Turn perspective RGB-D into panoramic training shards; goes on where it left off."""
     shape = parse_size(size)
-    from panodepth.lab.curation.command import Request, prepare
+    from tqdm import tqdm
+
+    from panodepth.jobs import Workers
+    from panodepth.lab.curation.command import prepare
     from panodepth.lab.curation.outpainters.settings import PaintSettings
+    from panodepth.lab.curation.pipeline import Options
+    from panodepth.lab.curation.quality import Limits
+    from panodepth.lab.curation.stages import Plan
+    from panodepth.lab.data import Encoding
 
     painting = PaintSettings(
         model=paint_model,
@@ -77,13 +87,13 @@ def curate(
         device=device,
         dtype=dtype,
     )
-    choices = (outpainter, orientation, seed, workers, chunk, count, stitch, image, distance)
-    run = prepare(Request(source, out, shape, *choices, limit, estimate, painting, engine, address))
-
-    from tqdm import tqdm
-
+    limits = Limits.parse(limit)
+    plan = Plan(shape, outpainter, cast(Any, orientation), limits, seed, False, stitch, painting)
+    encoding = Encoding(cast(Any, image), cast(Any, distance))
+    options = Options(Workers(workers, engine, address, gpus), chunk, 0, count, encoding)
+    run = prepare(source, plan, out, options, estimate)
     with tqdm(total=run.pending, unit="frame", disable=as_json or not sys.stderr.isatty()) as bar:
-        done = run.run(lambda kept: bar.update(1))
+        done = run(lambda kept: bar.update(1))
     if as_json:
         print(json.dumps({"kept": done.kept, "rejected": done.reasons, "out": str(out)}))
     else:

@@ -63,6 +63,7 @@ def evaluate(
 
     from tqdm import tqdm
 
+    from panodepth.jobs import Workers
     from panodepth.lab.evaluation import command
     from panodepth.lab.evaluation.protocol import find_protocol
     from panodepth.lab.evaluation.run.choice import (
@@ -95,12 +96,10 @@ def evaluate(
     options = command.Options(
         name=chosen.name,
         identity=f"{chosen.identity} {json.dumps(settings)}",
-        workers=workers,
+        workers=Workers(workers, engine, gpus=gpus),
         part=chosen_part,
         compare=tuple(compare),
         pictures=pictures,
-        engine=engine,
-        gpus=gpus,
     )
     silent = quiet or not sys.stderr.isatty()
     total = len(tasks(datasets, chosen_part))

@@ -37,3 +37,9 @@ def atomic(*paths: Path) -> Iterator[tuple[Path, ...]]:
                 name.unlink(missing_ok=True)
             except OSError:  # its folder is gone or no folder: then the file is not there either
                 continue
+
+
+def write_atomic(path: Path, content: str | bytes) -> None:
+    """Write a whole file (text as UTF-8), or leave things as they were. Raises OutputError."""
+    with atomic(path) as (temporary,):
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)

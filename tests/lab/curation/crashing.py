@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from panodepth.jobs import Workers
 from panodepth.lab.curation.frame import Frame, Rejected
 from panodepth.lab.curation.pipeline import Options, curate
 from panodepth.lab.curation.quality import Limits
@@ -41,4 +42,4 @@ class Deadly:
 if __name__ == "__main__":
     source = Deadly(open_frame_source("frames", Path(sys.argv[1])))
     plan = Plan(size=(32, 64), limits=Limits(same=-1))
-    curate(source, plan, sys.argv[2], Options(workers=2, chunk=3))
+    curate(source, plan, sys.argv[2], Options(Workers(2), chunk=3))

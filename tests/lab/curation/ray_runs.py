@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import ray
 
+from panodepth.jobs import Workers
 from panodepth.lab.curation.estimate import Estimate
 from panodepth.lab.curation.frame import Frame, Rejected
 from panodepth.lab.curation.pipeline import Options, curate
@@ -54,15 +55,15 @@ class Wrapped:
 
 @dataclass(frozen=True)
 class Guess:
-    """Depth by brightness. notes: where it says what it does; its process dies the first time."""
+    """Depth by brightness. calls: folder of a list of calls per process; the first dies."""
 
-    notes: Path | None = None
+    calls: Path | None = None
     name: str = "guess"
 
     def __call__(self, image: ByteArray) -> Estimate:
-        if self.notes is not None:
-            born = self.notes / f"{os.getpid()}"
-            first = not any(self.notes.iterdir())
+        if self.calls is not None:
+            born = self.calls / f"{os.getpid()}"
+            first = not any(self.calls.iterdir())
             born.write_text(f"{born.read_text() if born.exists() else ''}{time.monotonic()}\n")
             if first:
                 os._exit(9)
@@ -75,7 +76,7 @@ class Guess:
 
 def main(frames: Path, out: Path) -> None:
     source = open_frame_source("frames", frames)
-    on_ray = Options(chunk=2, engine="ray", workers=2)
+    on_ray = Options(Workers(2, "ray"), chunk=2)
     seen: list[bool] = []
     curate(source, PLAN, out / "plain", on_ray, progress=seen.append)
     assert len(seen) == len(source), seen
@@ -83,8 +84,9 @@ def main(frames: Path, out: Path) -> None:
     assert len(seen) == len(source), seen
     curate(Wrapped(source, deadly=True), PLAN, out / "deadly", on_ray)
     bare = Wrapped(source, bare=True)
-    (out / "notes").mkdir()
-    curate(bare, PLAN, out / "guessed", on_ray, estimator=Guess(out / "notes"))
+    (out / "calls").mkdir()
+    one = Options(Workers(engine="ray"), chunk=2)  # without a GPU a model gets one worker
+    curate(bare, PLAN, out / "guessed", one, estimator=Guess(out / "calls"))
     curate(bare, PLAN, out / "guessed_here", Options(chunk=2), estimator=Guess())
 
 

@@ -16,6 +16,7 @@ import pytest
 from tests.lab.curation.conftest import Made
 
 from panodepth.errors import ConfigError
+from panodepth.jobs import Workers
 from panodepth.lab.curation.frame import REASONS, Rejected
 from panodepth.lab.curation.pipeline import Options, Outcome, curate, records
 from panodepth.lab.curation.quality import Limits
@@ -101,7 +102,7 @@ def test_many_processes_write_the_same_bytes(made: Made) -> None:
     source = frames(made)
     one, two = made.root / "one", made.root / "two"
     curate(source, PLAN, one, Options(chunk=2))
-    curate(source, PLAN, two, Options(workers=2, chunk=2))
+    curate(source, PLAN, two, Options(Workers(2), chunk=2))
     assert files(one) == files(two)
 
 
@@ -118,7 +119,7 @@ def test_a_finished_run_does_nothing_more_and_other_settings_are_refused(made: M
     source, out = frames(made), made.root / "out"
     curate(source, PLAN, out, Options(chunk=3))
     before = files(out)
-    again = curate(source, PLAN, out, Options(chunk=3, workers=2))
+    again = curate(source, PLAN, out, Options(Workers(2), chunk=3))
     assert again.new_chunks == 0
     assert again.kept == 6
     assert files(out) == before
@@ -141,7 +142,7 @@ def test_lost_records_are_made_again(made: Made) -> None:
     before = files(out)
     (out / "parts" / "f-000001.json").unlink()
     (out / ".f-000001-000000.tar.0badcafe.tmp").write_bytes(b"half a shard")
-    (out / "parts" / ".f-000001.now").write_text("4")
+    (out / "parts" / ".f-000001.json.0badcafe.tmp").write_text("half a record")
     again = curate(source, PLAN, out, Options(chunk=3))
     assert again.new_chunks == 1
     assert files(out) == before

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from panodepth.cli import main
-from panodepth.errors import ConfigError
-from panodepth.lab.evaluation import command
-from panodepth.lab.evaluation.run import ray_engine
 
 PREDICTOR = """
 import os
@@ -37,7 +35,7 @@ class Predictor:
 def cluster():
     """One Ray for all tests here: starting it takes seconds."""
     ray = pytest.importorskip("ray")
-    ray_engine._start(ray, 2)
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     yield ray
     ray.shutdown()
 
@@ -84,25 +82,13 @@ def test_a_predictor_that_cannot_be_made_is_one_line(tree, tmp_path, predictor, 
     assert error.count("\n") == 1
 
 
-def test_no_more_workers_than_the_cluster_holds(tree, tmp_path, predictor, cluster, capfd):
-    assert evaluate(tree, tmp_path / "a", predictor, "--engine", "ray", "--gpus", "1") == 2
-    assert "no node has 1 CPUs and 1 GPUs for a worker" in capfd.readouterr().err
-    nodes = [
-        {"Alive": True, "Resources": {"CPU": 9.0, "GPU": 1.0}},
-        {"Alive": True, "Resources": {"CPU": 3.0}},
-        {"Alive": False, "Resources": {"CPU": 64.0}},
-    ]
-    assert ray_engine._room(nodes, 2, 0) == 5
-    assert ray_engine._room(nodes, 2, 0.25) == 4
-
-
-def test_an_engine_that_is_not_there_is_refused(tree, tmp_path, predictor, monkeypatch, capsys):
+def test_an_engine_that_is_not_there_is_refused(
+    tree, tmp_path, predictor, cluster, monkeypatch, capsys
+):
     assert evaluate(tree, tmp_path / "out", predictor, "--engine", "spark") == 2
-    assert "--engine is 'spark'; choose one of local, ray" in capsys.readouterr().err
-
-    def missing(name: str) -> None:
-        raise ImportError(name)
-
-    monkeypatch.setattr(ray_engine.importlib, "import_module", missing)
-    with pytest.raises(ConfigError, match=r'pip install "panodepth\[eval\]"'):
-        command.find_engine(command.Options("x", engine="ray"))
+    assert "engine is 'spark'; choose one of local, ray" in capsys.readouterr().err
+    assert evaluate(tree, tmp_path / "out", predictor, "--engine", "ray", "--gpus", "1") == 2
+    assert "no node has 1 CPUs and 1 GPUs for a worker" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert evaluate(tree, tmp_path / "out", predictor, "--engine", "ray") == 2
+    assert 'pip install "panodepth[cluster]"' in capsys.readouterr().err

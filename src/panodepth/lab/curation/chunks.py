@@ -1,16 +1,16 @@
 """One chunk of a run: some frames through all stages into one shard, with a record of every frame.
 
-A chunk is the unit of work, of resuming and of repeating: its shard and its record depend on the
-source, the plan and its number alone. The record is written last; a chunk without one was not done.
+A chunk is the item of the job runner and the step of resuming: its shard and its record depend on
+the source, the plan and the chunk's number alone. The record is written last; a chunk without a
+record is not done.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-import os
-import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,15 @@ from typing import Any
 import cv2
 import numpy as np
 
-from panodepth.errors import OutputError, PanodepthError
+from panodepth.errors import PanodepthError
+from panodepth.export.atomic import write_atomic
 from panodepth.export.colour import colourise
+from panodepth.jobs import limited_threads
 from panodepth.lab.curation.estimate import DepthEstimator
 from panodepth.lab.curation.frame import Frame, Rejected
+from panodepth.lab.curation.memory import keep_freed_memory
 from panodepth.lab.curation.outpaint import make_outpainter
+from panodepth.lab.curation.outpainters.settings import PAINTERS
 from panodepth.lab.curation.quality import is_duplicate
 from panodepth.lab.curation.sources import FrameSource
 from panodepth.lab.curation.stages import Curated, Plan, Tools, curate_views
@@ -30,18 +34,18 @@ from panodepth.lab.data import Encoding, ShardLimits, ShardWriter
 from panodepth.lab.data.shard_writer import clean_key
 from panodepth.types import ByteArray
 
-PARTS = "parts"
+PARTS = "parts"  # folder of the records
+MAX_DEATHS = 2  # of workers on one unit, before it is rejected
 SHOWN = 3  # thumbnails of kept frames, and of rejected ones, that a record keeps
 THUMB = 192  # pixels wide
 
 
 @dataclass(frozen=True)
-class Job:
-    """What all processes of a run share; can be sent to another process.
+class ChunkJob:
+    """A run as a job of `panodepth.jobs`: its items are chunk numbers, it yields kept or not.
 
-    units: frames that become one sample, by number: one each, or the views of a place. chunk:
-    units per chunk. run: tells this run from earlier ones on the same folder; decides no bytes.
-    prefix: of the shards.
+    units: the frames, by number, that become one sample: one frame, or the views of one place.
+    chunk: units per chunk.
     """
 
     source: FrameSource
@@ -51,108 +55,106 @@ class Job:
     chunk: int = 64
     encoding: Encoding = field(default_factory=Encoding)
     estimator: DepthEstimator | None = None
-    run: str = ""
+
+    threads = 1
 
     @property
-    def prefix(self) -> str:
-        return clean_key(self.source.name).strip("_-") or "frames"
+    def prefers_gpu(self) -> bool:
+        """Whether a worker holds a model."""
+        return self.plan.outpainter in PAINTERS or self.estimator is not None
 
-    @property
-    def chunks(self) -> int:
-        return -(-len(self.units) // self.chunk)
+    def pending(self) -> list[int]:
+        """Numbers of the chunks without a record."""
+        count = -(-len(self.units) // self.chunk)
+        return [number for number in range(count) if not self.record(number).is_file()]
+
+    def units_of(self, number: int) -> range:
+        """Numbers of the units in a chunk."""
+        start = number * self.chunk
+        return range(start, min(start + self.chunk, len(self.units)))
 
     def name(self, number: int) -> str:
-        """Of a chunk: the prefix of its shard and the stem of its record."""
-        return f"{self.prefix}-{number:06d}"
+        """A chunk's name: its shard is called NAME-000000.tar and its record NAME.json."""
+        prefix = clean_key(self.source.name).strip("_-") or "frames"
+        return f"{prefix}-{number:06d}"
 
     def record(self, number: int) -> Path:
         return self.out / PARTS / f"{self.name(number)}.json"
 
-    def marker(self, number: int) -> Path:
-        """Holds the unit that is being worked on, to name it when the process dies."""
-        return self.out / PARTS / f".{self.name(number)}.now"
+    def make_tools(self) -> Tools:
+        """Raises ConfigError for an unknown out-painter, ModelError for weights not to be had."""
+        return Tools(make_outpainter(self.plan.outpainter, self.plan.painting), self.estimator)
 
-    def deaths(self, number: int) -> Path:
-        """Holds how often the process died on which unit."""
-        return self.out / PARTS / f".{self.name(number)}.deaths"
+    @contextmanager
+    def open(self) -> Iterator[Tools]:
+        keep_freed_memory()
+        with limited_threads(opencv=1):
+            yield self.make_tools()
 
+    def work(self, tools: Tools, number: int, deaths: Sequence[int]) -> Iterator[bool]:
+        """Write a chunk's shard and record; yields whether each unit was kept.
 
-def make_tools(job: Job) -> Tools:
-    return Tools(make_outpainter(job.plan.outpainter, job.plan.painting), job.estimator)
+        A unit on which workers died twice is rejected as "crashed". Raises OutputError.
+        """
+        name = self.name(number)
+        for pattern in (f".{name}-*.tmp", f"{PARTS}/.{name}.*.tmp"):
+            for left in self.out.glob(pattern):  # by a process that was killed
+                left.unlink(missing_ok=True)
+        rows: list[dict[str, Any]] = []
+        digests: list[int] = []
+        shown = {True: 0, False: 0}
+        limits = ShardLimits(max_bytes=1 << 40, max_samples=self.chunk)
+        with ShardWriter(self.out, name, encoding=self.encoding, limits=limits) as writer:
+            for position, unit in enumerate(self.units_of(number)):
+                frame, result = self._curate(unit, tools, deaths.count(position))
+                if isinstance(result, Curated):
+                    if is_duplicate(result.digest, digests, self.plan.limits):
+                        result = Rejected("duplicate", "the same picture as one before it")
+                    else:
+                        digests.append(result.digest)
+                row = self._row(unit, result)
+                if isinstance(result, Curated):
+                    row["key"] = f"{unit:08d}_{clean_key(row['name'])}"[:80]
+                    writer.add(result.panorama, row["key"])
+                kept = isinstance(result, Curated)
+                if frame is not None and shown[kept] < SHOWN:
+                    row["thumb"] = _thumbnail(frame, result)
+                    shown[kept] += 1
+                rows.append(row)
+                yield kept
+        write_atomic(self.record(number), json.dumps({"chunk": number, "units": rows}) + "\n")
 
+    def _curate(
+        self, unit: int, tools: Tools, deaths: int
+    ) -> tuple[Frame | None, Curated | Rejected]:
+        """The unit's first frame, if it can be read, and what became of the unit."""
+        if deaths >= MAX_DEATHS:
+            return None, Rejected("crashed", "the process died on it twice")
+        first: Frame | None = None
+        failure = ""
+        for _ in range(2):  # what failed by chance may work again
+            try:
+                frames = []
+                for index in self.units[unit]:
+                    frame = self.source[index]
+                    if isinstance(frame, Rejected):
+                        return None, frame
+                    frames.append(frame)
+                    first = frames[0]
+                return first, curate_views(frames, self.plan, tools)
+            except PanodepthError:
+                raise  # not the frame's fault
+            except Exception as error:  # one frame must not stop a long run
+                failure = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        return first, Rejected("crashed", failure)
 
-def do_chunk(job: Job, number: int, tools: Tools, tell: Callable[[bool], None]) -> None:
-    """Work through chunk `number`; tell(kept) after each unit. Raises OutputError.
-
-    When a process of this run died on it, the unit that it was on is blamed first.
-    """
-    start = number * job.chunk
-    deaths = count_deaths(job, number)
-    for pattern in (f".{job.name(number)}-*.tmp", f"{PARTS}/.{job.name(number)}.*.tmp"):
-        for left in job.out.glob(pattern):  # by a process that was killed
-            left.unlink(missing_ok=True)
-    rows: list[dict[str, Any]] = []
-    digests: list[int] = []
-    shown = {True: 0, False: 0}
-    limits = ShardLimits(max_bytes=1 << 40, max_samples=job.chunk)
-    with ShardWriter(job.out, job.name(number), encoding=job.encoding, limits=limits) as writer:
-        for unit in range(start, min(start + job.chunk, len(job.units))):
-            write_whole(job.marker(number), f"{unit} {job.run}".encode())
-            frame, result = _curate(job, unit, tools, deaths.get(unit, 0))
-            if isinstance(result, Curated):
-                if is_duplicate(result.digest, digests, job.plan.limits):
-                    result = Rejected("duplicate", "the same picture as one before it")
-                else:
-                    digests.append(result.digest)
-            row = _row(job, unit, result)
-            if isinstance(result, Curated):
-                row["key"] = f"{unit:08d}_{clean_key(row['name'])}"[:80]
-                writer.add(result.panorama, row["key"])
-            kept = isinstance(result, Curated)
-            if frame is not None and shown[kept] < SHOWN:
-                row["thumb"] = _thumbnail(frame, result)
-                shown[kept] += 1
-            rows.append(row)
-            tell(kept)
-    record = {"chunk": number, "units": rows}
-    write_whole(job.record(number), (json.dumps(record) + "\n").encode())
-    for path in (job.marker(number), job.deaths(number)):
-        path.unlink(missing_ok=True)
-
-
-def _curate(
-    job: Job, unit: int, tools: Tools, deaths: int
-) -> tuple[Frame | None, Curated | Rejected]:
-    """The first frame, when it can be read, and what became of the unit."""
-    if deaths >= 2:
-        return None, Rejected("crashed", "the process died on it twice")
-    frame: Frame | None = None
-    for attempt in (1, 2):
-        try:
-            frames = []
-            for index in job.units[unit]:
-                read = job.source[index]
-                if isinstance(read, Rejected):
-                    return None, read
-                frames.append(read)
-                frame = frames[0]
-            return frame, curate_views(frames, job.plan, tools)
-        except PanodepthError:
-            raise  # not the frame's fault
-        except Exception as error:  # one frame must not stop a long run
-            if attempt == 2:
-                reason = " ".join(str(error).split())
-                return frame, Rejected("crashed", f"{type(error).__name__}: {reason}")
-    raise AssertionError("unreachable")
-
-
-def _row(job: Job, unit: int, result: Curated | Rejected) -> dict[str, Any]:
-    name, group = job.source.label(job.units[unit][0])
-    row: dict[str, Any] = {"unit": unit, "name": group if job.plan.stitch and group else name}
-    if isinstance(result, Rejected):
-        return {**row, "reason": result.reason, "detail": result.detail}
-    measured = {key: float(f"{value:.5g}") for key, value in result.measured.items()}
-    return {**row, "measured": measured, "digest": f"{result.digest:016x}"}
+    def _row(self, unit: int, result: Curated | Rejected) -> dict[str, Any]:
+        name, group = self.source.label(self.units[unit][0])
+        row: dict[str, Any] = {"unit": unit, "name": group if self.plan.stitch and group else name}
+        if isinstance(result, Rejected):
+            return {**row, "reason": result.reason, "detail": result.detail}
+        measured = {key: float(f"{value:.5g}") for key, value in result.measured.items()}
+        return {**row, "measured": measured, "digest": f"{result.digest:016x}"}
 
 
 def _thumbnail(frame: Frame, result: Curated | Rejected) -> str:
@@ -162,8 +164,7 @@ def _thumbnail(frame: Frame, result: Curated | Rejected) -> str:
         assert panorama.distance is not None
         image = np.rint(panorama.image * 255).astype(np.uint8)
         pair = [image, colourise(panorama.distance, panorama.mask)]
-        small = [_shrunk(picture, THUMB) for picture in pair]
-        sheet = np.concatenate(small)
+        sheet = np.concatenate([_shrunk(picture, THUMB) for picture in pair])
     else:
         pictures = [frame.image]
         if frame.depth is not None:
@@ -177,43 +178,3 @@ def _shrunk(picture: ByteArray, width: int) -> ByteArray:
     height = max(1, round(picture.shape[0] * width / picture.shape[1]))
     small = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
     return np.asarray(small, np.uint8)
-
-
-def read_deaths(job: Job, number: int) -> dict[int, int]:
-    """Unit -> how often the process died on it."""
-    try:
-        said = json.loads(job.deaths(number).read_text(encoding="ascii"))
-    except (OSError, ValueError):
-        return {}
-    return {int(unit): int(count) for unit, count in said.items()}
-
-
-def count_deaths(job: Job, number: int) -> dict[int, int]:
-    """`read_deaths`, with the one counted that a marker of this run tells of.
-
-    A marker of another run says that the whole run was stopped, which is no unit's fault.
-    """
-    deaths = read_deaths(job, number)
-    try:
-        unit, _, run = job.marker(number).read_text(encoding="ascii").partition(" ")
-        if run != job.run:
-            return deaths
-        deaths[int(unit)] = deaths.get(int(unit), 0) + 1
-    except (OSError, ValueError):
-        return deaths
-    write_whole(job.deaths(number), json.dumps(deaths).encode())
-    job.marker(number).unlink(missing_ok=True)
-    return deaths
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """A file under a temporary name, renamed. Raises OutputError."""
-    temporary = path.with_name(f".{path.name.lstrip('.')}.{uuid.uuid4().hex[:8]}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -1,101 +1,66 @@
-"""What `panodepth curate` does, without the command line: arguments to a run and its report."""
+"""What `panodepth curate` does, without the command line: texts to a run and its report."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from panodepth.errors import ConfigError
 from panodepth.lab.curation.estimate import TransformersEstimator
-from panodepth.lab.curation.outpainters.settings import PaintSettings
-from panodepth.lab.curation.pipeline import Options, Outcome, Progress, curate, pending_units
-from panodepth.lab.curation.quality import Limits
+from panodepth.lab.curation.pipeline import Options, Outcome, Progress, curate, make_job
 from panodepth.lab.curation.report import write_report
 from panodepth.lab.curation.sources import SOURCES, FrameSource, open_frame_source
-from panodepth.lab.curation.stages import Orientation, Plan
-from panodepth.lab.data import Encoding
+from panodepth.lab.curation.stages import Plan
 
 FORMS = {"inverse": "inverse", "z": "z_depth", "distance": "distance"}
 
 
 @dataclass(frozen=True)
-class Request:
-    """The command's arguments. source: KIND=PATH or PATH; estimate: MODEL or MODEL:FORM."""
+class Run:
+    """A checked run. pending: frames (or places) that are still to do."""
 
-    source: str
-    out: Path
-    size: tuple[int, int] = (512, 1024)
-    outpainter: str = "diffuse"
-    orientation: str = "level"
-    seed: int = 0
-    workers: int | None = None
-    chunk: int = 64
-    count: int | None = None
-    stitch: bool = False
-    image: str = "jpg"
-    distance: str = "npy"
-    limits: Sequence[str] = ()
-    estimate: str | None = None
-    painting: PaintSettings = field(default_factory=PaintSettings)
-    engine: str = "local"
-    address: str | None = None
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A checked request. pending: samples that are still to do."""
-
-    request: Request
     source: FrameSource
     plan: Plan
+    out: Path
     options: Options
     estimator: TransformersEstimator | None
     pending: int
 
-    def run(self, progress: Progress | None = None) -> Outcome:
+    def __call__(self, progress: Progress | None = None) -> Outcome:
         """Curate and write the report."""
-        out = self.request.out
-        done = curate(
-            self.source, self.plan, out, self.options, estimator=self.estimator, progress=progress
+        outcome = curate(
+            self.source,
+            self.plan,
+            self.out,
+            self.options,
+            estimator=self.estimator,
+            progress=progress,
         )
-        write_report(out)
-        return done
+        write_report(self.out)
+        return outcome
 
 
-def prepare(request: Request) -> Prepared:
-    """Check a request and open its source. Raises ConfigError when it cannot work."""
-    kind, _, path = request.source.partition("=")
-    if not path:
-        kind, path = "frames", request.source
+def prepare(
+    source: str, plan: Plan, out: Path, options: Options, estimate: str | None = None
+) -> Run:
+    """Open the source of a run. Raises ConfigError when the run cannot work.
+
+    source: KIND=PATH, or PATH for frames of your own. estimate: MODEL or MODEL:FORM.
+    """
+    kind, equals, path = source.partition("=")
+    if not equals:
+        kind, path = "frames", source
     elif kind not in SOURCES:
-        raise ConfigError(f"--source {request.source}: {kind!r} is none of {', '.join(SOURCES)}")
-    source = open_frame_source(kind, path, without_depth=request.estimate is not None)
-    plan = Plan(
-        size=request.size,
-        outpainter=request.outpainter,
-        orientation=cast(Orientation, request.orientation),
-        limits=Limits.parse(list(request.limits)),
-        seed=request.seed,
-        stitch=request.stitch,
-        painting=request.painting,
-    )
-    encoding = Encoding(cast(Any, request.image), cast(Any, request.distance))
-    options = Options(
-        workers=request.workers,
-        chunk=request.chunk,
-        count=request.count,
-        encoding=encoding,
-        engine=request.engine,
-        address=request.address,
-    )
+        raise ConfigError(f"--source {source}: {kind!r} is none of {', '.join(SOURCES)}")
+    frames = open_frame_source(kind, path, without_depth=estimate is not None)
     estimator = None
-    if request.estimate is not None:
-        model, _, form = request.estimate.rpartition(":")
+    if estimate is not None:
+        model, _, form = estimate.rpartition(":")
         if form not in FORMS:
-            model, form = request.estimate, "inverse"
-        device = request.painting.device
+            model, form = estimate, "inverse"
+        device = plan.painting.device
         estimator = TransformersEstimator(model, cast(Any, FORMS[form]), device=device)
-    left = pending_units(source, plan, request.out, options)
-    return Prepared(request, source, plan, options, estimator, left)
+    job = make_job(frames, plan, out, options, estimator)
+    pending = sum(len(job.units_of(number)) for number in job.pending())
+    return Run(frames, plan, out, options, estimator, pending)

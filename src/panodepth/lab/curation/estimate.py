@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 
-from panodepth.errors import ConfigError, ModelError
+from panodepth.errors import ModelError, require
 from panodepth.lab.curation.frame import DepthKind, Frame, Rejected, clean_depth
 from panodepth.lab.curation.project import place
 from panodepth.types import ByteArray, FloatArray
@@ -75,22 +75,17 @@ class TransformersEstimator:
         from panodepth.device import choose_device
 
         device = choose_device(self.device)
-        make = self.make_pipeline or _transformers_pipeline()
+        make = self.make_pipeline
+        if make is None:
+            require("estimated depth", "outpaint", "transformers")
+            import transformers
+
+            make = cast(Callable[..., Any], transformers.pipeline)
         try:
             return make("depth-estimation", model=self.model, device=device)
         except (OSError, ValueError, KeyError, RuntimeError) as error:
             reason = " ".join(str(error).split())[:200]
             raise ModelError(f"depth model {self.model} cannot be loaded ({reason})") from None
-
-
-def _transformers_pipeline() -> Callable[..., Any]:
-    try:
-        from transformers import pipeline
-    except ImportError:
-        raise ConfigError(
-            'estimated depth needs transformers: pip install "panodepth[outpaint]"'
-        ) from None
-    return cast(Callable[..., Any], pipeline)
 
 
 def estimate_depth(frame: Frame, estimator: DepthEstimator) -> Frame | Rejected:

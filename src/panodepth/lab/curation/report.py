@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from panodepth.lab.curation.chunks import write_whole
+from panodepth.export.atomic import write_atomic
 from panodepth.lab.curation.frame import REASONS
 from panodepth.lab.curation.pipeline import RUN_FILE, records
 
@@ -51,8 +51,8 @@ def write_report(out: str | Path) -> dict[str, Any]:
             left.unlink(missing_ok=True)
     numbers, sheets = _collect(folder)
     run = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
-    write_whole(folder / NUMBERS, (json.dumps(numbers, indent=1) + "\n").encode())
-    write_whole(folder / PAGE, _page(run, numbers, sheets).encode())
+    write_atomic(folder / NUMBERS, json.dumps(numbers, indent=1) + "\n")
+    write_atomic(folder / PAGE, _page(run, numbers, sheets))
     return numbers
 
 

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
-import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from panodepth import __version__
-from panodepth.errors import ConfigError, OutputError, PanodepthError
+from panodepth.errors import ConfigError, PanodepthError
+from panodepth.export.atomic import write_atomic
+from panodepth.jobs import Workers
 from panodepth.lab.evaluation.report import pictures, report
 from panodepth.lab.evaluation.report.page import Shown, html
 from panodepth.lab.evaluation.run.datasets import Dataset, dataset_kinds
 from panodepth.lab.evaluation.run.journal import Row
-from panodepth.lab.evaluation.run.runner import Engine, Place, Run, local_results, run_all, sample
+from panodepth.lab.evaluation.run.runner import Place, Run, run_all, sample
 from panodepth.lab.evaluation.scoring import compare, predict
 
-ENGINES = ("local", "ray")
 PAGE_FILE, MARKDOWN_FILE, CSV_FILE = "index.html", "report.md", "images.csv"
 
 
@@ -32,17 +29,14 @@ class Options:
     name: the predictor, for people and for telling runs apart. identity: what else tells two
     predictors of one name apart, e.g. a file's size and time. part: (i, n), see `runner.Place`.
     compare: folders of earlier runs. pictures: worst and median samples shown, each, per dataset.
-    engine: of ENGINES. gpus: of each of Ray's workers.
     """
 
     name: str
     identity: str = ""
-    workers: int = 1
+    workers: Workers = field(default_factory=Workers)
     part: tuple[int, int] | None = None
     compare: tuple[str, ...] = ()
     pictures: int = 3
-    engine: str = "local"
-    gpus: float = 0.0
 
 
 def evaluate_run(
@@ -57,25 +51,13 @@ def evaluate_run(
         _need_scipy()
     others = [report.read_report(folder) for folder in options.compare]
     place = Place(out, header(run, options), options.part)
-    rows = run_all(run, place, options.workers, on_row, engine=find_engine(options))
+    rows = run_all(run, place, options.workers, on_row)
     kinds = dataset_kinds(run.datasets)
     made = report.build(rows, run.protocol, kinds, place.header)
     if options.part is None:
         shown = _pictures(run, rows, options.pictures)
         write_report(out, rows, made, others, shown)
     return made
-
-
-def find_engine(options: Options) -> Engine:
-    """Who does the work. Raises ConfigError for an unknown engine, or one that is not installed."""
-    if options.engine == "local":
-        return local_results
-    if options.engine != "ray":
-        raise ConfigError(f"--engine is {options.engine!r}; choose one of {', '.join(ENGINES)}")
-    from panodepth.lab.evaluation.run.ray_engine import import_ray, ray_results
-
-    import_ray()  # fails now
-    return partial(ray_results, gpus=options.gpus)
 
 
 def header(run: Run, options: Options) -> dict[str, Any]:
@@ -99,10 +81,10 @@ def write_report(
     shown: Sequence[Shown] = (),
 ) -> None:
     """report.json, report.md, images.csv and index.html, each whole or not there at all."""
-    _write(out / CSV_FILE, report.csv_text(rows))
-    _write(out / MARKDOWN_FILE, report.markdown(made, others))
-    _write(out / PAGE_FILE, html(made, others, shown))
-    _write(out / report.REPORT_FILE, json.dumps(made, indent=1, ensure_ascii=False) + "\n")
+    write_atomic(out / CSV_FILE, report.csv_text(rows))
+    write_atomic(out / MARKDOWN_FILE, report.markdown(made, others))
+    write_atomic(out / PAGE_FILE, html(made, others, shown))
+    write_atomic(out / report.REPORT_FILE, json.dumps(made, indent=1, ensure_ascii=False) + "\n")
 
 
 def plain_text(made: Mapping[str, Any], out: Path, options: Options) -> str:
@@ -144,22 +126,3 @@ def _need_scipy() -> None:
         raise ConfigError(
             "point-cloud metrics need scipy: pip install scipy, or leave out --points"
         )
-
-
-def _write(path: Path, text: str) -> None:
-    with _replaced(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-
-
-@contextmanager
-def _replaced(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path` that takes its place when all went well."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        os.replace(temporary, path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error
-    finally:
-        temporary.unlink(missing_ok=True)

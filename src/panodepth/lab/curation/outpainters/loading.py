@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from panodepth.errors import ConfigError, ModelError, is_out_of_memory
+from panodepth.errors import ConfigError, ModelError, is_out_of_memory, require
 from panodepth.lab.curation.outpainters.settings import PAINTERS, usual_sampling
 
 if TYPE_CHECKING:
@@ -43,12 +42,7 @@ class Weights:
 
 def check_installed(painter: str) -> None:
     """Raise ConfigError when a package that a learned out-painter needs is missing."""
-    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
-    if missing:
-        raise ConfigError(
-            f"out-painter {painter!r} needs {', '.join(missing)}, which is not installed: "
-            'pip install "panodepth[outpaint]"'
-        )
+    require(f"out-painter {painter!r}", "outpaint", *NEEDED)
 
 
 def find_weights(painter: str, model: str) -> Weights:

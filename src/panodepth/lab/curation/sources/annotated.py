@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from panodepth.errors import ConfigError, InputError
+from panodepth.errors import ConfigError, InputError, require
 from panodepth.lab.curation.frame import Frame, Matrix, Refused, check_pinhole, clean_depth, pinhole
 from panodepth.lab.curation.sources.base import (
     Item,
@@ -266,8 +266,7 @@ def _dataset(path: Path) -> npt.NDArray[Any]:
 
 
 def _h5py() -> Any:
-    try:
-        import h5py
-    except ImportError:
-        raise ConfigError("HDF5 files need h5py: pip install 'panodepth[curate]'") from None
+    require("an HDF5 file", "curate", "h5py")
+    import h5py
+
     return h5py

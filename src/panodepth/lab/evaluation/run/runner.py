@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from panodepth.errors import ConfigError, PanodepthError
+from panodepth.jobs import Workers, limited_threads, run_jobs
 from panodepth.lab.evaluation.protocol import Protocol
 from panodepth.lab.evaluation.run.datasets import Dataset
 from panodepth.lab.evaluation.run.journal import Row, open_journal, read_rows
@@ -22,12 +23,13 @@ from panodepth.lab.evaluation.run.predictors import Predicted, Predictor
 from panodepth.lab.evaluation.scoring import Extras, evaluate
 from panodepth.types import Panorama
 
+MAX_DEATHS = 2  # of workers on one sample, before it is skipped
 Task = tuple[int, int]  # number of the dataset, number of the sample in it
 
 
 @dataclass(frozen=True)
 class Run:
-    """What is measured and how; goes to worker processes, so all of it can be pickled.
+    """What is measured and how: a job of `panodepth.jobs`, which yields one row per sample.
 
     make_predictor: called once in each process. threads: of each process.
     """
@@ -37,6 +39,21 @@ class Run:
     protocol: Protocol
     extras: Extras = field(default_factory=Extras)
     threads: int = 1
+
+    prefers_gpu = False  # workers get GPUs only when asked for
+
+    @contextmanager
+    def open(self) -> Iterator[Predictor]:
+        with limited_threads(self.threads, self.threads):
+            yield self.make_predictor()
+
+    def work(self, predictor: Predictor, task: Task, deaths: Sequence[int]) -> Iterator[Row]:
+        if len(deaths) < MAX_DEATHS:
+            yield score_sample(self, predictor, task)
+        else:
+            dataset = self.datasets[task[0]]
+            reason = "its worker process died twice (out of memory?)"
+            yield Row(dataset.name, task[1], dataset.sample_name(task[1]), reason=reason)
 
 
 @dataclass(frozen=True)
@@ -52,22 +69,16 @@ class Place:
     part: tuple[int, int] | None = None
 
 
-Engine = Callable[[Run, Sequence[Task], int], Iterator[tuple[Task, Row]]]
-"""Run, tasks, number of workers: each task with its row, as they are done."""
-
-
 def run_all(
     run: Run,
     place: Place,
-    workers: int = 1,
+    workers: Workers | None = None,
     on_row: Callable[[Row], None] | None = None,
-    *,
-    engine: Engine | None = None,
 ) -> list[Row]:
     """Measure what is not measured yet; returns all rows in the order of the datasets.
 
-    on_row: told of every row, those of earlier runs first. engine: who does the work; default:
-    processes of this machine. The numbers are the same bits with any.
+    on_row: called with every row, those of earlier runs first. The numbers are the same bits
+    whoever the workers are.
     Raises ConfigError, ModelError or OutputError when nothing can start or go on; what was
     measured until then is kept.
     """
@@ -84,11 +95,14 @@ def run_all(
             if on_row:
                 on_row(row)
     with open_journal(place.folder, place.header, place.part) as journal:
-        for task, row in (engine or local_results)(run, pending, workers):
+
+        def keep(task: Task, row: Row) -> None:
             journal.add(row)
             rows[task] = row
             if on_row:
                 on_row(row)
+
+        run_jobs(run, pending, keep, workers)
     return [rows[task] for task in sorted(rows)]
 
 
@@ -96,55 +110,6 @@ def tasks(datasets: Sequence[Dataset], part: tuple[int, int] | None = None) -> l
     """Every sample, or part i of n: numbers i - 1, i - 1 + n, ... of the list."""
     all_tasks = [(d, i) for d, dataset in enumerate(datasets) for i in range(len(dataset.source))]
     return all_tasks if part is None else all_tasks[part[0] - 1 :: part[1]]
-
-
-def local_results(run: Run, pending: Sequence[Task], workers: int) -> Iterator[tuple[Task, Row]]:
-    """Each pending task with its row, as they are done, in this process or in `workers` others."""
-    if not pending:
-        return
-    if workers <= 1:
-        with _threads(run.threads):
-            predictor = run.make_predictor()
-            for task in pending:
-                yield task, score_sample(run, predictor, task)
-        return
-    from concurrent.futures import ProcessPoolExecutor, as_completed
-    from concurrent.futures.process import BrokenProcessPool
-    from multiprocessing import get_context
-
-    count = min(workers, len(pending))
-    # Processes are started afresh: a fork of one that has used torch or a GPU may hang.
-    pool = ProcessPoolExecutor(count, get_context("spawn"), _start_worker, (run,))
-    try:
-        futures = {pool.submit(_work, task): task for task in pending}
-        for future in as_completed(futures):
-            yield futures[future], future.result()
-    except BrokenProcessPool as error:
-        raise PanodepthError(
-            f"a worker process was killed (out of memory?); use fewer than {count} workers, "
-            "the same command goes on where it stopped"
-        ) from error
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
-_worker: dict[str, Any] = {}  # of a worker process: its run, and its predictor once it is made
-
-
-def _start_worker(run: Run) -> None:
-    _worker["run"] = run
-
-
-def _work(task: Task) -> Row:
-    return score_task(_worker["run"], _worker, task)
-
-
-def score_task(run: Run, kept: dict[str, Any], task: Task) -> Row:
-    """`score_sample` in a worker process; kept: holds the predictor from one call to the next."""
-    if "predictor" not in kept:  # here and not at the start, so that its error gets back
-        _set_threads(run.threads)
-        kept["predictor"] = run.make_predictor()
-    return score_sample(run, kept["predictor"], task)
 
 
 def score_sample(run: Run, predictor: Predictor, task: Task) -> Row:
@@ -194,23 +159,3 @@ def _reason(error: Exception) -> str:
     if isinstance(error, PanodepthError):
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-def _set_threads(count: int) -> int:
-    """Threads of torch and OpenCV in this process; returns how many torch had."""
-    import cv2
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    cv2.setNumThreads(count)
-    return before
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = _set_threads(count)
-    try:
-        yield
-    finally:
-        _set_threads(before)
