@@ -25,10 +25,10 @@ from typing import Any
 import torch
 
 from panodepth.errors import ConfigError, PanodepthError
+from panodepth.lab.training import train
 from panodepth.lab.training.config import DataConfig, TrainConfig, load_config
 from panodepth.lab.training.rendered import RenderedSet
 from panodepth.lab.training.scores import Score, summarise
-from panodepth.lab.training.trainer import train
 from panodepth.lab.training.validation import model_predictor, validate
 from panodepth.model import load_model
 

@@ -121,7 +121,7 @@ class Training:
         self.config, self.out = config, out
         new_worlds(config)  # may raise
         self.device = choose_device(config.run.device)
-        self.bf16 = use_bf16(config.run, self.device)
+        self.bf16 = use_bf16(config.run.precision, self.device)
         torch.manual_seed(config.run.seed)
         network = perspective_config(config.network.preset, config.data.height)
         self.model = SphereViT(network).to(self.device)

@@ -57,8 +57,8 @@ def train_recipe(name: str) -> Callable[[Path], bool]:
     """Trains recipes/ablations/NAME.toml with its own seed; as benchmarks/ablations.py does."""
 
     def run(folder: Path) -> bool:
+        from panodepth.lab.training import train
         from panodepth.lab.training.config import load_config
-        from panodepth.lab.training.trainer import train
 
         settings = [f"run.out={json.dumps(str(folder))}", "run.tensorboard=false"]
         return train(load_config(RECIPES / f"{name}.toml", settings)).finished

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -28,12 +29,15 @@ def train(
     ] = None,
 ) -> None:
     """Train from a recipe; goes on where run.out left off. Many GPUs: accelerate launch."""
-    from panodepth.lab.training.commands import prepare_recipe
+    from panodepth.lab.training.config import load_config
+    from panodepth.lab.training.depth import DepthTask
+    from panodepth.lab.training.trainer import Trainer
 
     start = None
     if init is not None:
         from panodepth.predict.loading import find_checkpoint
 
         start = find_checkpoint(init)[1]
-    run = prepare_recipe(recipe, settings, cache=cache, init=start)
-    run_training(run)
+    if cache is not None:
+        settings = [*settings, f"data.cache={json.dumps(str(cache))}"]
+    run_training(Trainer(DepthTask(load_config(recipe, settings), init=start)))

@@ -25,10 +25,10 @@ from panodepth.lab.training.outpainter.config import (
     load_outpainter,
     outpainter_from_dict,
 )
-from panodepth.lab.training.outpainter.loop import draw_preview
 from panodepth.lab.training.outpainter.objective import flow_loss
-from panodepth.lab.training.outpainter.trainer import OutpainterTrainer
+from panodepth.lab.training.outpainter.task import OutpainterTask
 from panodepth.lab.training.outpainter.views import mask_batch, random_coverage
+from panodepth.lab.training.trainer import Trainer
 
 RECIPE = Path(__file__).parents[3] / "recipes" / "outpainter.toml"
 SMALL = {
@@ -47,15 +47,20 @@ def config(folder: Path, out: Path, name: str = "flux", **run: Any) -> Outpainte
     return outpainter_from_dict(values)
 
 
+def start(config: OutpainterConfig) -> Trainer:
+    return Trainer(OutpainterTask(config))
+
+
 def losses(out: Path) -> list[float]:
     rows = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     return [row["loss"] for row in rows if row["event"] == "train"]
 
 
 @torch.no_grad()
-def loss_of(run: OutpainterTrainer) -> float:
+def loss_of(run: Trainer) -> float:
     """On the same panoramas, views and noise each time, not those that are trained on."""
-    found = [flow_loss(run.base, run.batch(n), run.prompts[0], 1.0, seed=n) for n in (20, 21)]
+    task = run.task
+    found = [flow_loss(task.base, run.batch(n), task.prompts[0], 1.0, seed=n) for n in (20, 21)]
     return float(sum(found))
 
 
@@ -63,23 +68,23 @@ def loss_of(run: OutpainterTrainer) -> float:
 def test_the_loss_falls_and_only_the_lora_changes(
     name: str, tiny: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    run = OutpainterTrainer(config(tiny(name), tmp_path, name, steps=12, log_every=3))
-    before = {n: p.detach().clone() for n, p in run.model.named_parameters()}
+    run = start(config(tiny(name), tmp_path, name, steps=12, log_every=3))
+    before = {n: p.detach().clone() for n, p in run.task.model.named_parameters()}
     first = loss_of(run)
     assert run.run().finished
-    changed = {n for n, p in run.model.named_parameters() if not torch.equal(p, before[n])}
-    assert changed == set(run.trained)
+    changed = {n for n, p in run.task.model.named_parameters() if not torch.equal(p, before[n])}
+    assert changed == set(run.task.trained)
     assert all(".panorama." in n or n == "spherical.weight" for n in changed)
-    assert all(p.grad is None for n, p in run.model.named_parameters() if n not in changed)
+    assert all(p.grad is None for n, p in run.task.model.named_parameters() if n not in changed)
     assert loss_of(run) < 0.95 * first
     assert len(losses(tmp_path)) == 4
-    assert draw_preview(run).shape == (96, 64, 3)
+    assert run.task.preview(run.batch(11)).shape == (96, 64, 3)
 
 
 def test_a_resumed_run_is_an_uninterrupted_one(tiny: Callable[[str], Path], tmp_path: Path) -> None:
-    OutpainterTrainer(config(tiny("flux"), tmp_path / "whole", steps=4)).run()
-    OutpainterTrainer(config(tiny("flux"), tmp_path / "parts", steps=2)).run()
-    again = OutpainterTrainer(config(tiny("flux"), tmp_path / "parts", steps=4))
+    start(config(tiny("flux"), tmp_path / "whole", steps=4)).run()
+    start(config(tiny("flux"), tmp_path / "parts", steps=2)).run()
+    again = start(config(tiny("flux"), tmp_path / "parts", steps=4))
     assert again.step == 2
     again.run()
     ends = [
@@ -92,8 +97,8 @@ def test_a_resumed_run_is_an_uninterrupted_one(tiny: Callable[[str], Path], tmp_
     assert all(torch.equal(files[0][key], files[1][key]) for key in files[0])
     values = config(tiny("flux"), tmp_path / "parts", steps=6).to_dict()
     other = outpainter_from_dict({**values, "lora": {"rank": 8}})
-    with pytest.raises(ConfigError, match=r"lora\.rank is now 8"):
-        OutpainterTrainer(other)
+    with pytest.raises(ConfigError, match=r"lora\.rank is 8, but checkpoint .* was trained with 4"):
+        start(other)
 
 
 def test_the_file_is_read_by_curate_and_by_diffusers(
@@ -102,7 +107,7 @@ def test_the_file_is_read_by_curate_and_by_diffusers(
     name = "flux2-klein"
     values = config(tiny(name), tmp_path, name, steps=3).to_dict()
     painter = {**values["painter"], "prompt": "an attic", "licence": "apache-2.0"}
-    run = OutpainterTrainer(outpainter_from_dict({**values, "painter": painter}))
+    run = start(outpainter_from_dict({**values, "painter": painter}))
     file = run.run().weights
     with safe_open(file, "np") as opened:
         facts = json.loads(opened.metadata()["panodepth"])
@@ -121,7 +126,7 @@ def test_the_file_is_read_by_curate_and_by_diffusers(
     assert len(tuned.facts["lora_sha256"]) == 64
     # What was trained is what paints: the trainer's own weights give the same velocity.
     loaded = tuned._ready.base  # type: ignore[attr-defined]
-    for key, parameter in run.trained.items():
+    for key, parameter in run.task.trained.items():
         torch.testing.assert_close(dict(loaded.transformer.named_parameters())[key], parameter)
 
 
@@ -132,21 +137,21 @@ def test_without_spherical_channels_it_is_a_plain_lora(
 
     values = config(tiny("flux"), tmp_path, steps=1).to_dict()
     lora = {**values["lora"], "spherical": False}
-    file = OutpainterTrainer(outpainter_from_dict({**values, "lora": lora})).run().weights
+    file = start(outpainter_from_dict({**values, "lora": lora})).run().weights
     pipe = diffusers.FluxFillPipeline.from_pretrained(tiny("flux"))
     pipe.load_lora_weights(str(file))
     assert any("lora_B" in n and p.abs().sum() > 0 for n, p in pipe.transformer.named_parameters())
     go_on = {**values["lora"], "spherical": False, "init": str(file)}
     out = {**values["run"], "out": str(tmp_path / "on")}
-    run = OutpainterTrainer(outpainter_from_dict({**values, "lora": go_on, "run": out}))
+    run = start(outpainter_from_dict({**values, "lora": go_on, "run": out}))
     kept = load_file(file)
-    for name, parameter in run.trained.items():
+    for name, parameter in run.task.trained.items():
         key = f"transformer.{name.replace('.panorama', '')}"
         torch.testing.assert_close(parameter.detach(), kept[key])
 
 
 def test_lora_of_another_model(tiny: Callable[[str], Path], tmp_path: Path) -> None:
-    file = OutpainterTrainer(config(tiny("flux"), tmp_path, steps=1)).run().weights
+    file = start(config(tiny("flux"), tmp_path, steps=1)).run().weights
     wanted = settings_for(tiny("flux2-klein"), lora=str(file))
     with pytest.raises(ConfigError, match="was trained for flux, not for flux2-klein"):
         make_outpainter("flux2-klein", wanted)
@@ -236,10 +241,10 @@ def test_from_the_command_line(
 def test_out_of_memory_is_one_line_that_helps(
     tiny: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def no_room(trainer: OutpainterTrainer) -> None:
+    def no_room(trainer: Trainer) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
 
-    monkeypatch.setattr(OutpainterTrainer, "train_step", no_room)
-    run = OutpainterTrainer(config(tiny("flux"), tmp_path / "out", steps=2))
+    monkeypatch.setattr(Trainer, "train_step", no_room)
+    run = start(config(tiny("flux"), tmp_path / "out", steps=2))
     with pytest.raises(PanodepthError, match=r"out of memory at step 0: lower data\.batch"):
         run.run()

@@ -13,10 +13,9 @@ from PIL import Image
 from panodepth.cli import main as cli_main
 from panodepth.errors import ConfigError, OutputError, PanodepthError
 from panodepth.lab.data import open_folder
-from panodepth.lab.training import __main__ as command_line
-from panodepth.lab.training import commands
+from panodepth.lab.training import trainer
 from panodepth.lab.training.commands import RenderJob, render_dataset
-from panodepth.lab.training.config import TrainConfig
+from panodepth.lab.training.depth import DepthTask
 from panodepth.lab.training.feed.rgbd import ViewJob
 from panodepth.lab.training.trainer import TrainResult
 from panodepth.lab.training.validation import constant, validate
@@ -24,15 +23,15 @@ from panodepth.lab.training.validation import constant, validate
 RECIPE = Path(__file__).parents[3] / "recipes" / "compact.toml"
 
 
-class FakeRun:
+class FakeTrainer:
     """Stands in for a Trainer: notes what it was made of, ends as told."""
 
-    made: ClassVar[list[tuple[TrainConfig, Path | None]]] = []
+    made: ClassVar[list[DepthTask]] = []
     error: PanodepthError | None = None
     engine = SimpleNamespace(is_main=True, close=lambda: None)
 
-    def __init__(self, config, *, init):
-        self.made.append((config, init))
+    def __init__(self, task):
+        self.made.append(task)
 
     def run(self):
         if self.error is not None:
@@ -40,32 +39,37 @@ class FakeRun:
         return TrainResult(3, False, Path("m.safetensors"), {})
 
 
-def test_command_line_passes_settings_on(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(commands, "Trainer", FakeRun)
-    monkeypatch.setattr(FakeRun, "made", [])
-    place = tmp_path / "a 'quoted' folder"
-    line = ["--recipe", str(RECIPE), "--set", "run.steps=7", "--cache", str(place), "--init", "w"]
-    assert command_line.main(line) == 0
-    config, init = FakeRun.made[0]
-    assert (config.run.steps, config.data.cache, init) == (7, str(place), Path("w"))
+@pytest.fixture
+def fake(monkeypatch, tmp_path):
+    monkeypatch.setattr(trainer, "Trainer", FakeTrainer)
+    monkeypatch.setattr(FakeTrainer, "made", [])
+    out = ["--set", f"run.out={tmp_path / 'run'}", "--set", "run.tensorboard=false"]
+    return ["train", "--recipe", str(RECIPE), *out]
+
+
+def test_command_line_passes_settings_on(fake, tmp_path, capsys):
+    place, start = tmp_path / "a 'quoted' folder", tmp_path / "w.safetensors"
+    start.touch()
+    line = ["--set", "run.steps=7", "--cache", str(place), "--init", str(start)]
+    assert cli_main([*fake, *line]) == 0
+    (task,) = FakeTrainer.made
+    config = task.config
+    assert (config.run.steps, config.data.cache, task.init) == (7, str(place), start)
     assert "run the same command" in capsys.readouterr().out
-    assert command_line.main(["--recipe", str(tmp_path / "none.toml")]) == 2
+    assert cli_main(["train", "--recipe", str(tmp_path / "none.toml")]) == 2
     assert "error: cannot read recipe" in capsys.readouterr().err
 
 
-def test_exit_code_tells_not_started_from_stopped(monkeypatch, capsys):
-    monkeypatch.setattr(commands, "Trainer", FakeRun)
-    monkeypatch.setattr(FakeRun, "error", PanodepthError("out of memory at step 3: ..."))
-    for main in (command_line.main, cli_main):
-        words = ["--recipe", str(RECIPE)]
-        assert main(["train", *words] if main is cli_main else words) == 1
-        assert capsys.readouterr().err == "error: out of memory at step 3: ...\n"
+def test_exit_code_tells_not_started_from_stopped(fake, monkeypatch, capsys):
+    monkeypatch.setattr(FakeTrainer, "error", PanodepthError("out of memory at step 3: ..."))
+    assert cli_main(fake) == 1
+    assert capsys.readouterr().err == "error: out of memory at step 3: ...\n"
 
 
 def test_no_place_to_write_cannot_start(tmp_path, capsys):
     (tmp_path / "file").write_text("")
     place = f"run.out={tmp_path / 'file' / 'run'}"
-    assert command_line.main(["--recipe", str(RECIPE), "--set", place]) == 2
+    assert cli_main(["train", "--recipe", str(RECIPE), "--set", place]) == 2
     assert capsys.readouterr().err.startswith("error: cannot write to run.out")
 
 

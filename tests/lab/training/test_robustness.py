@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from panodepth.errors import OutputError, PanodepthError, is_out_of_memory
-from panodepth.lab.training import loop
+from panodepth.lab.training import train, trainer
 from panodepth.lab.training.checkpoint import list_snapshots, load_snapshot
-from panodepth.lab.training.trainer import Trainer, train
+from panodepth.lab.training.depth import DepthTask
+from panodepth.lab.training.trainer import Trainer
 
 
 @contextlib.contextmanager
@@ -29,7 +30,7 @@ def full_disk(limit: int):
 
 def saved_run(config, renderer):
     """A run after one step, saved."""
-    run = Trainer(config, renderer=renderer)
+    run = Trainer(DepthTask(config, renderer=renderer))
     run.train_step()
     run.save()
     return run
@@ -63,7 +64,7 @@ def test_out_of_memory_says_what_to_change(make_config, renderer, monkeypatch, e
     def fails(image):
         raise error
 
-    monkeypatch.setattr(run, "_network", fails)
+    monkeypatch.setattr(run.task, "_network", fails)
     with pytest.raises(PanodepthError) as caught:
         run.run()
     text = str(caught.value)
@@ -72,7 +73,7 @@ def test_out_of_memory_says_what_to_change(make_config, renderer, monkeypatch, e
         assert word in text
     (path,) = checkpoints(config)
     assert load_snapshot(path).step == 1
-    assert Trainer(config, renderer=renderer).step == 1
+    assert Trainer(DepthTask(config, renderer=renderer)).step == 1
 
 
 def test_a_real_allocation_that_fails_is_recognised():
@@ -84,12 +85,12 @@ def test_a_real_allocation_that_fails_is_recognised():
 
 
 def test_other_errors_are_not_hidden(make_config, renderer, monkeypatch):
-    run = Trainer(make_config(), renderer=renderer)
+    run = Trainer(DepthTask(make_config(), renderer=renderer))
 
     def fails(image):
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
-    monkeypatch.setattr(run, "_network", fails)
+    monkeypatch.setattr(run.task, "_network", fails)
     with pytest.raises(RuntimeError, match="mat1 and mat2"):
         run.run()
 
@@ -137,7 +138,7 @@ def test_full_disk_while_previewing(make_config, renderer, monkeypatch):
     def no_space(path, pixels):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(loop, "save_picture", no_space)
+    monkeypatch.setattr(trainer, "save_picture", no_space)
     config = make_config(run={"preview_every": 2, "save_every": 1})
     with pytest.raises(PanodepthError, match="No space left on device; the last checkpoint"):
         train(config, renderer=renderer)

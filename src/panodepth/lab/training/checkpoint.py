@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from panodepth.errors import PanodepthError
+from panodepth.errors import ConfigError, PanodepthError
+from panodepth.lab.training.config import FREE_DATA_FIELDS, Recipe
 
 FORMAT = 1
 STATE = "state.json"
@@ -84,3 +86,51 @@ def load_snapshot(path: Path) -> Snapshot:
             f"cannot read checkpoint {path}: {error}; remove that folder to go on from an earlier "
             "one"
         ) from None
+
+
+def check_resumable(
+    state: Mapping[str, Any], config: Recipe, fixed: Iterable[str], world: int, path: Path
+) -> None:
+    """Raise ConfigError when a resumed run would see other data, or be another network.
+
+    state: of the checkpoint at `path`. fixed: tables of the recipe, or TABLE.KEY, that must be what
+    they were. world: number of processes now.
+    """
+    processes = int(state.get("processes", 1))
+    if processes != world:
+        raise ConfigError(
+            f"checkpoint {path} was written by {processes} process{'es' * (processes > 1)}, this "
+            f"run has {world}, which would draw other samples: launch {processes} again, or take "
+            "another run.out with --init"
+        )
+    # keys that the checkpoint's time lacked had the values that are defaults now
+    before = type(config)().to_dict()
+    for table, values in state["config"].items():
+        before[table] = {**before[table], **values} if isinstance(values, dict) else values
+    now = config.to_dict()
+    for values in (before, now):
+        values["sources"] = [dict(source) for source in values["sources"]]
+        for key in FREE_DATA_FIELDS:
+            del values["data"][key]
+    for name in fixed:
+        table, _, key = name.partition(".")
+        old, new = ((v[table][key] if key else v[table]) for v in (before, now))
+        if old != new and isinstance(new, list):
+            raise ConfigError(
+                f"[[{name}]] differ from those of checkpoint {path}; use another run.out"
+            )
+        if old != new:
+            where, old, new = _first_difference(name, old, new)
+            raise ConfigError(
+                f"{where} is {new!r}, but checkpoint {path} was trained with {old!r}; use another "
+                "run.out (and --init to keep the weights)"
+            )
+
+
+def _first_difference(name: str, before: Any, now: Any) -> tuple[str, Any, Any]:
+    """Of two dicts that differ, the first entry that does (None: not there); else as given."""
+    if isinstance(now, dict) and isinstance(before, dict):
+        for key in {**before, **now}:
+            if now.get(key) != before.get(key):
+                return _first_difference(f"{name}.{key}", before.get(key), now.get(key))
+    return name, before, now

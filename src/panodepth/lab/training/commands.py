@@ -1,9 +1,9 @@
-"""What `panodepth train` and `panodepth render` do, apart from reading the command line."""
+"""What `panodepth render` does, apart from reading the command line."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,28 +12,9 @@ from typing import Any
 import numpy as np
 
 from panodepth.errors import ConfigError, OutputError
-from panodepth.lab.training.config import SceneKind, load_config
+from panodepth.lab.training.config import SceneKind
 from panodepth.lab.training.files import write_whole
-from panodepth.lab.training.trainer import Trainer
 from panodepth.strict import Count, Index, check_fields
-
-
-def prepare_recipe(
-    recipe: str | Path,
-    settings: Sequence[str] = (),
-    *,
-    cache: str | Path | None = None,
-    init: str | Path | None = None,
-) -> Trainer:
-    """A run that is ready to go: `.run()` trains, from where its `run.out` left off.
-
-    settings: such as "optim.lr=5e-4". cache: the same as the setting data.cache. init: a file of
-    weights to start from. Raises PanodepthError subclasses when the run cannot start.
-    """
-    chosen = list(settings)
-    if cache is not None:
-        chosen.append(f"data.cache={json.dumps(str(cache))}")
-    return Trainer(load_config(recipe, chosen), init=Path(init) if init else None)
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,14 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol
 
 from panodepth.errors import ConfigError
 from panodepth.lab.losses import LossConfig
 from panodepth.strict import Amount, Count, Index, Positive, Range, Share, build, read_toml
+
+# Data settings that say where the work is done, not what is seen: a resumed run may change them.
+FREE_DATA_FIELDS = ("workers", "worker_threads", "render_device", "cache", "loaders", "prefetch")
 
 # Ranges of scene seeds, so that no training scene is ever measured on.
 TRAINING_SEED = 0
@@ -88,21 +91,27 @@ class AugmentConfig:
 
 
 @dataclass(frozen=True)
-class OptimConfig:
+class StepConfig:
+    """What the steps of every optimiser have."""
+
+    lr: Positive = 1e-3
+    weight_decay: Amount = 0.05
+    warmup: Index = 300  # steps
+    grad_clip: Positive = 1.0
+    accumulate: Count = 1  # batches per step
+
+
+@dataclass(frozen=True)
+class OptimConfig(StepConfig):
     """The optimiser, its schedule and the moving average of the weights."""
 
     kind: Literal["adamw", "muon"] = "adamw"  # muon: for matrices and kernels, AdamW for the rest
-    lr: Positive = 1e-3
     beta1: Memory = 0.9
     beta2: Memory = 0.98
-    weight_decay: Amount = 0.05
-    grad_clip: Positive = 1.0
     schedule: Literal["cosine", "trapezoid"] = "trapezoid"
-    warmup: Index = 300  # steps
     cooldown: Share = 0.2  # trapezoid: share of the steps spent falling to final_lr
     final_lr: Share = 0.02  # share of lr at the end
     ema: Memory = 0.999  # 0 switches the average off
-    accumulate: Count = 1  # batches per step
     backbone_lr: Amount = 1.0  # factor on lr for the backbone; below 1 when it is pretrained
     layer_decay: Annotated[float, Range(above=0, at_most=1)] = (
         1.0  # further factor per block, from the last (1) down to the stem
@@ -110,26 +119,48 @@ class OptimConfig:
 
 
 @dataclass(frozen=True)
-class RunConfig:
-    """Where and how long a run goes, and how often it reports."""
+class LoopConfig:
+    """Where and how long a run of any kind goes, and how often it reports."""
 
-    out: str = "runs/compact"
-    steps: Count = 30_000
+    out: str
+    steps: Count
     seed: int = 0
     device: str = "auto"
-    precision: Literal["auto", "bf16", "fp32"] = "auto"
-    channels_last: bool = False
-    compile: bool = False
-    checkpoint_activations: bool = False  # recompute blocks in the backward pass: less memory
     threads: Index = 0  # torch threads of the training process; 0 leaves torch's own choice
     log_every: Count = 20
     save_every: Count = 500
     keep: Count = 2  # checkpoints kept
     preview_every: Index = 1000  # 0 = never
-    validate_every: Index = 1000  # 0 = only at the end
-    validate_count: Index = 32  # rendered panoramas from the validation seeds; 0 = none
     tensorboard: bool = True  # curves and previews for TensorBoard, beside log.jsonl
     max_minutes: Amount = 0.0  # stop cleanly after this long; 0 = no limit
+
+
+@dataclass(frozen=True)
+class RunConfig(LoopConfig):
+    """And how the network is run and measured."""
+
+    out: str = "runs/compact"
+    steps: Count = 30_000
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    channels_last: bool = False
+    compile: bool = False
+    checkpoint_activations: bool = False  # recompute blocks in the backward pass: less memory
+    validate_every: Index = 1000  # 0 = only at the end
+    validate_count: Index = 32  # rendered panoramas from the validation seeds; 0 = none
+
+
+class Recipe(Protocol):
+    """What the recipe of every kind of training has."""
+
+    @property
+    def data(self) -> DataConfig: ...
+    @property
+    def sources(self) -> tuple[SourceConfig, ...]: ...
+    @property
+    def optim(self) -> StepConfig: ...
+    @property
+    def run(self) -> LoopConfig: ...
+    def to_dict(self) -> dict[str, Any]: ...
 
 
 @dataclass(frozen=True)

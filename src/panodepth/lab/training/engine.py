@@ -18,7 +18,6 @@ from torch import Tensor, nn
 
 from panodepth.device import choose_device
 from panodepth.errors import ConfigError
-from panodepth.lab.training.config import RunConfig
 from panodepth.lab.training.setup import use_bf16
 
 COLLECTIVE_HOURS = 2  # others wait this long while rank 0 validates or a rank renders
@@ -40,21 +39,22 @@ def import_accelerate() -> Any:
 class Engine:
     """One process of a run.
 
-    rank, world: number of this process, and how many there are. unused_parameters: whether some
-    trained parameter may stay without a gradient. Raises ConfigError for a device or a launch that
+    device_name: as in `run.device`. precision: as in `run.precision`. unused_parameters: whether
+    some trained parameter may stay without a gradient. rank, world: number of this process, and how
+    many there are. Raises ConfigError for a device or a launch that
     is not supported.
     """
 
-    def __init__(self, run: RunConfig, *, unused_parameters: bool = False) -> None:
+    def __init__(self, device_name: str, precision: str, *, unused_parameters: bool) -> None:
         accelerate = import_accelerate()
-        device = choose_device(run.device)
+        device = choose_device(device_name)
         launched = int(os.environ.get("WORLD_SIZE", "1")) > 1
         if device.index is not None:
             if launched:
-                raise ConfigError(f"run.device is {run.device!r}; with several processes leave it")
+                raise ConfigError(f"run.device is {device_name!r}; with several processes leave it")
             torch.cuda.set_device(device)
         _forget_earlier_runs(accelerate, launched)
-        self.bf16 = use_bf16(run, device)
+        self.bf16 = use_bf16(precision, device)
         handlers = [
             accelerate.DistributedDataParallelKwargs(find_unused_parameters=unused_parameters),
             accelerate.InitProcessGroupKwargs(timeout=timedelta(hours=COLLECTIVE_HOURS)),

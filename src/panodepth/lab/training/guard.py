@@ -13,7 +13,6 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from panodepth.errors import PanodepthError
-from panodepth.lab.training.feed.samples import Batch
 
 GPU_LAG = 2  # steps that a GPU may run ahead of the check
 
@@ -52,22 +51,29 @@ class Guard:
 
 def keep_evidence(
     folder: Path,
-    batches: Mapping[int, Batch],
+    batches: Mapping[int, Any],
     samples: Mapping[int, Sequence[int | str]],
     facts: Mapping[str, Any],
 ) -> None:
     """Write the batches of a bad step, by number, which samples they are, and further facts.
 
+    batches: named tuples of tensors, or of such named tuples.
     Processes beside the first (`facts["rank"]`) put theirs into a folder of their own.
     """
     place = folder / f"rank_{facts['rank']}" if facts.get("rank") else folder
     place.mkdir(parents=True, exist_ok=True)
     for number, batch in batches.items():
-        tensors = {"image": batch.image, **batch.truth._asdict()}
-        plain = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
-        save_file(plain, place / f"batch_{number}.safetensors")
+        save_file(_named_tensors(batch), place / f"batch_{number}.safetensors")
     report: dict[str, Any] = {**facts, "samples": dict(samples)}
     (place / "report.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
+
+def _named_tensors(batch: Any) -> dict[str, Tensor]:
+    tensors: dict[str, Tensor] = {}
+    for name, value in batch._asdict().items():
+        inner = {name: value.detach().cpu().contiguous()} if isinstance(value, Tensor) else None
+        tensors |= _named_tensors(value) if inner is None else inner
+    return tensors
 
 
 def not_finite(step: int, folder: Path) -> PanodepthError:

@@ -7,7 +7,6 @@ import importlib.util
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,20 +14,10 @@ from torch.utils.checkpoint import checkpoint
 
 from panodepth.device import choose_device, has_fast_bfloat16
 from panodepth.errors import ConfigError, OutputError
-from panodepth.lab.training.config import NetworkConfig, RunConfig, TrainConfig, trained_blocks
+from panodepth.lab.training.config import LoopConfig, NetworkConfig, TrainConfig, trained_blocks
 from panodepth.model import ModelConfig, SphereViT, find_preset
 from panodepth.model.backbone import Block, ConvBlock
 from panodepth.model.spherevit import CrossBlock
-
-# Data settings that say where the work is done, not what is seen: a resumed run may change them.
-FREE_DATA_FIELDS = (
-    "workers",
-    "worker_threads",
-    "render_device",
-    "cache",
-    "loaders",
-    "prefetch",
-)
 
 
 def build_network(config: NetworkConfig, size: tuple[int, int] | None = None) -> SphereViT:
@@ -41,56 +30,9 @@ def build_network(config: NetworkConfig, size: tuple[int, int] | None = None) ->
     return SphereViT(ModelConfig.from_dict(values))
 
 
-def use_bf16(run: RunConfig, device: torch.device) -> bool:
-    """Whether to compute in bfloat16; "auto": where the hardware has it."""
-    if run.precision != "auto":
-        return run.precision == "bf16"
-    return has_fast_bfloat16(device)
-
-
-def check_resumable(state: dict[str, Any], config: TrainConfig, world: int, path: Path) -> None:
-    """Raise ConfigError when a resumed run would see other data, or be another network.
-
-    state: of the checkpoint at `path`. world: number of processes now.
-    """
-    processes = int(state.get("processes", 1))
-    if processes != world:
-        raise ConfigError(
-            f"checkpoint {path} was written by {processes} process{'es' * (processes > 1)}, this "
-            f"run has {world}, which would draw other samples: launch {processes} again, or take "
-            "another run.out with --init"
-        )
-    before, now = state["config"], config.to_dict()
-    for table, free in (("network", ()), ("data", FREE_DATA_FIELDS)):
-        for key, value in now[table].items():
-            default = getattr(getattr(TrainConfig(), table), key)
-            earlier = before[table].get(key, default)  # a key that the checkpoint's time lacked
-            if key not in free and earlier != value:
-                name, value, earlier = _difference(f"{table}.{key}", value, earlier)
-                raise ConfigError(
-                    f"{name} is {value!r}, but checkpoint {path} was trained with "
-                    f"{earlier!r}; use another run.out (and --init to keep the weights)"
-                )
-    if list(map(dict, before.get("sources", ()))) != list(map(dict, now["sources"])):
-        raise ConfigError(
-            f"[[sources]] differ from those of checkpoint {path}; use another run.out"
-        )
-    for table, key, earlier in (
-        ("optim", "accumulate", 1),
-        ("optim", "kind", "adamw"),
-        ("run", "seed", 0),
-    ):
-        if before[table].get(key, earlier) != now[table][key]:
-            raise ConfigError(f"{table}.{key} differs from that of checkpoint {path}")
-
-
-def _difference(name: str, now: Any, before: Any) -> tuple[str, Any, Any]:
-    """Of two dicts that differ, the first entry that does (None: not there); else as given."""
-    if isinstance(now, dict) and isinstance(before, dict):
-        for key in {**before, **now}:
-            if now.get(key) != before.get(key):
-                return _difference(f"{name}.{key}", now.get(key), before.get(key))
-    return name, now, before
+def use_bf16(precision: str, device: torch.device) -> bool:
+    """Whether to compute in bfloat16; precision: bf16, fp32, or auto: where the hardware has it."""
+    return has_fast_bfloat16(device) if precision == "auto" else precision == "bf16"
 
 
 def check_render_device(name: str) -> None:
@@ -100,7 +42,7 @@ def check_render_device(name: str) -> None:
     choose_device(name)
 
 
-def check_output(run: RunConfig) -> None:
+def check_output(run: LoopConfig) -> None:
     """Raise OutputError when `run.out` cannot be written, ConfigError without tensorboard."""
     folder = Path(run.out)
     probe = folder / f".probe.{os.getpid()}"

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
 
 import torch
 from torch import Tensor
@@ -53,3 +57,24 @@ class Stopping:
     def check(self) -> int | None:
         """The number of a bad step, of all that were noted; waits for them."""
         return self._finite.check()
+
+
+@contextlib.contextmanager
+def asked_by_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """SIGINT and SIGTERM ask for a clean end, by `stop`; a second one ends at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        stop()
+        signal.signal(number, before[signal.Signals(number)])
+
+    for s in before:
+        signal.signal(s, ask)
+    try:
+        yield
+    finally:
+        for s, handler in before.items():
+            signal.signal(s, handler)

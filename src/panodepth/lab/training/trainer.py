@@ -1,51 +1,39 @@
-"""One training run: network, optimiser, average and batches, resumable at every step.
+"""One training run of a task, resumable at every step.
 
 Everything random comes from (seed, step) or (seed, batch number), so a run that was stopped and
 resumed computes what an uninterrupted one would have. A step of a process uses its batches number
-step * accumulate onwards (stream.py). The loop around the steps is in loop.py, processes and
-precision are in engine.py.
+step * accumulate onwards (feed/stream.py). What is trained is in the task, processes and precision
+are in engine.py.
 """
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+import sys
+import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from panodepth.errors import ConfigError, ModelError
-from panodepth.lab.training.checkpoint import Snapshot, list_snapshots, load_snapshot, save_snapshot
-from panodepth.lab.training.config import TrainConfig
+from panodepth.errors import ModelError, PanodepthError, is_out_of_memory
+from panodepth.lab.training.checkpoint import (
+    Snapshot,
+    check_resumable,
+    list_snapshots,
+    load_snapshot,
+    save_snapshot,
+)
 from panodepth.lab.training.engine import Engine
-from panodepth.lab.training.feed.augment import augment
-from panodepth.lab.training.feed.samples import Batch, Renderer, mix_seed
+from panodepth.lab.training.feed.rendering import Cancelled
+from panodepth.lab.training.feed.samples import mix_seed
 from panodepth.lab.training.feed.stream import SampleStream
 from panodepth.lab.training.guard import keep_evidence, not_finite
-from panodepth.lab.training.objective import batch_loss
-from panodepth.lab.training.optimisation.optim import (
-    MovingAverage,
-    build_optimizer,
-    flat_state,
-    learning_rate,
-    load_flat_state,
-    set_learning_rate,
-)
-from panodepth.lab.training.setup import (
-    averaged_model,
-    build_network,
-    check_output,
-    check_render_device,
-    check_resumable,
-    checkpoint_activations,
-    choose_trained,
-    has_unused_parameters,
-)
-from panodepth.lab.training.stopping import Stopping
-from panodepth.lab.training.tracking import Averages, StopWatch
-from panodepth.model import ModelOutput, initialise, save_model
+from panodepth.lab.training.optimisation.optim import flat_state, load_flat_state, set_learning_rate
+from panodepth.lab.training.previews import save_picture
+from panodepth.lab.training.stopping import Stopping, asked_by_signals
+from panodepth.lab.training.task import Task
+from panodepth.lab.training.tracking import Averages, RunLog, StopWatch
 
 
 @dataclass(frozen=True)
@@ -55,7 +43,7 @@ class TrainResult:
     step: int
     finished: bool
     weights: Path
-    scores: dict[str, dict[str, float]]
+    scores: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def summary(self) -> str:
         """One line for people."""
@@ -64,97 +52,63 @@ class TrainResult:
 
 
 class Trainer:
-    """One run. Construct, then `run()`; or use the function `train`.
+    """One run of a task, from the last checkpoint in `run.out` if there is one.
 
-    With several processes each has one, and all of them call the same methods.
+    With several processes each has one, and all of them call the same methods. Raises
+    PanodepthError subclasses when the run cannot start.
     """
 
-    def __init__(
-        self, config: TrainConfig, *, renderer: Renderer | None = None, init: Path | None = None
-    ) -> None:
-        self.config = config
-        self.out = Path(config.run.out)
+    def __init__(self, task: Task[Any]) -> None:
+        self.task, self.config = task, task.config
+        self.out = Path(self.config.run.out)
         self.step = 0
         self.rate = 0.0  # learning rate of the last step
-        self.renderer = renderer
-        self.notes: list[str] = []
-        check_render_device(config.data.render_device)
-        check_output(config.run)
-        if config.run.threads:
-            torch.set_num_threads(config.run.threads)
-        torch.manual_seed(mix_seed(config.run.seed, 0))
-        self.model = build_network(config.network, (config.data.height, config.data.width))
-        unused = has_unused_parameters(self.model, config)
-        self.engine = Engine(config.run, unused_parameters=unused)
-        if self.engine.sharded and config.optim.kind == "muon":
-            raise ConfigError("optim.kind = muon needs whole matrices: launch without FSDP")
+        self.scores: dict[str, dict[str, float]] = {}
+        self.engine = Engine(
+            self.config.run.device, task.precision, unused_parameters=task.unused_parameters
+        )
         self.device = self.engine.device
         self.stopping = Stopping(self.engine)
         self.watch = StopWatch()
         self.averages = Averages()
         rank, world = self.engine.rank, self.engine.world
         self.stream = SampleStream(
-            config, renderer, self.stopping.cancelled, rank=rank, world=world
+            self.config, task.renderer, self.stopping.cancelled, rank=rank, world=world
         )
         if self.stream.factory.stale_cache:
-            self.notes.append(f"{config.data.cache} was filled by another state of the scene code")
-        self._prepare(init)
+            folder = self.config.data.cache
+            task.notes.append(f"{folder} was filled by another state of the scene code")
+        self._prepare()
 
-    def _prepare(self, init: Path | None) -> None:
-        """Weights from `init` or the last checkpoint; optimiser and average around them."""
-        run = self.config.run
+    def _prepare(self) -> None:
         earlier = list_snapshots(self.out / "checkpoints")
         snapshot = load_snapshot(earlier[-1]) if earlier else None
-        if snapshot is not None:
-            check_resumable(snapshot.state, self.config, self.engine.world, earlier[-1])
-            if init is not None:
-                self.notes.append(f"resuming from {earlier[-1]}: {init} is not used")
-        elif init is not None:
-            self.notes.append(initialise(self.model, init).summary())
-        last = run.channels_last and not self.engine.sharded  # which wants plain weights
-        layout = torch.channels_last if last else torch.contiguous_format
-        self.model.to(self.device, memory_format=layout)  # type: ignore[call-overload]
+        if snapshot is None:
+            self.task.prepare(self.engine, None)
+            return
+        path = earlier[-1]
+        check_resumable(snapshot.state, self.config, self.task.fixed, self.engine.world, path)
+        if self.task.init is not None:
+            self.task.notes.append(f"resuming from {path}: {self.task.init} is not used")
         try:
-            if snapshot is not None:
-                self.model.load_state_dict(snapshot.tensors["weights"])
-            self.model.train()
-            choose_trained(self.model, self.config.network)
-            optimizer = build_optimizer(self.model, self.config.optim, self.model.config.depth)
-            if run.checkpoint_activations:
-                checkpoint_activations(self.model)
-            self._wrapped, self.optimizer = self.engine.prepare(self.model, optimizer)
-            self.average = MovingAverage(self.model, self.config.optim.ema)
-            if snapshot is not None:
-                updates = int(snapshot.state["ema_updates"])
-                # a run without an average has none: one that is switched on begins at the weights
-                averaged = snapshot.tensors.get("ema", snapshot.tensors["weights"])
-                self.average.load(averaged, updates)
-                load_flat_state(self._plain_optimizer, self.model, snapshot.tensors["optimizer"])
-                self.step = snapshot.step
+            self.task.prepare(self.engine, snapshot)
+            optimizer = snapshot.tensors["optimizer"]
+            load_flat_state(self.task.optimizer, self.task.model, optimizer)
         except (KeyError, RuntimeError) as error:
-            if snapshot is None:
-                raise
-            text = f"checkpoint {earlier[-1]} does not fit the network: {error}"
+            text = f"checkpoint {path} does not fit the network: {error}"
             raise ModelError(text) from None
-        self._forward: Any = torch.compile(self._wrapped) if run.compile else self._wrapped
-
-    @property
-    def _plain_optimizer(self) -> torch.optim.Optimizer:
-        plain: torch.optim.Optimizer = getattr(self.optimizer, "optimizer", self.optimizer)
-        return plain
+        self.step = snapshot.step
 
     # ------------------------------------------------------------ one step
 
-    def batch(self, number: int) -> Batch:
-        """Augmented batch `number` of this process, on the training device."""
+    def batch(self, number: int) -> Any:
+        """Batch `number` of this process, as the task's loss takes it."""
         with self.watch.part("wait"):
             stored = self.stream.stored(number)
         with self.watch.part("augment"):
-            return augment(
-                stored.to(self.device).decode(), self.config.augment, self._batch_seed(2, number)
-            )
+            return self.task.batch(stored, self._seed(self.task.batch_seed, number))
 
-    def _batch_seed(self, purpose: int, number: int) -> int:
+    def _seed(self, purpose: int, number: int) -> int:
         of_all = number * self.engine.world + self.engine.rank
         return mix_seed(self.config.data.seed, purpose, of_all, self.config.run.seed)
 
@@ -167,38 +121,31 @@ class Trainer:
 
         Raises `Cancelled` before anything has changed when a stop is asked for while waiting.
         """
+        task = self.task
         torch.manual_seed(mix_seed(self.config.run.seed, 3, self.step))
         batches = {n: self.batch(n) for n in self._numbers(self.step)}
         finite = torch.ones((), dtype=torch.bool, device=self.device)
         last = max(batches)
         for number, batch in batches.items():
-            with self.engine.gather_gradients(self._wrapped, now=number == last):
+            with self.engine.gather_gradients(task.wrapped, now=number == last):
                 with self.watch.part("forward"):
-                    seed = self._batch_seed(5, number)
-                    loss, terms = batch_loss(self._network, batch, self.config.loss, seed)
+                    loss, terms = task.loss(batch, self._seed(task.loss_seed, number))
                 with self.watch.part("backward"):
                     self.engine.accelerator.backward(loss / len(batches))
             finite &= torch.isfinite(loss.detach())
             self.averages.add({"loss": loss.detach(), **terms})
         with self.watch.part("optimizer"):
-            norm = self.engine.clip(self.model, self.config.optim.grad_clip)
+            norm = self.engine.clip(task.model, self.config.optim.grad_clip)
             bad = self.stopping.add(self.step, finite & torch.isfinite(norm))
             if bad is not None:
                 self._fail(bad)
-            self.rate = learning_rate(self.step, self.config.run.steps, self.config.optim)
-            set_learning_rate(self._plain_optimizer, self.rate)
-            self.optimizer.step()
-            self.optimizer.zero_grad(set_to_none=True)
-            self.average.update()
+            self.rate = task.rate(self.step)
+            set_learning_rate(task.optimizer, self.rate)
+            task.stepper.step()
+            task.stepper.zero_grad(set_to_none=True)
+            task.stepped()
         self.averages.add({"grad_norm": norm})
         self.step += 1
-
-    def _network(self, image: Tensor) -> ModelOutput:
-        if self.config.run.channels_last:
-            image = image.contiguous(memory_format=torch.channels_last)
-        with self.engine.autocast():
-            output: ModelOutput = self._forward(image)
-        return output
 
     def _fail(self, step: int) -> None:
         """Save the batches of a bad step and stop."""
@@ -209,71 +156,141 @@ class Trainer:
         keep_evidence(folder, batches, samples, facts)
         raise not_finite(step, folder)
 
-    # ------------------------------------------------------------ keeping
-
-    def save(self) -> None:
-        """Write a checkpoint; refuses when a step is known to have gone wrong."""
-        if (bad := self.stopping.check()) is not None:
-            self._fail(bad)
-        stems = {
-            "weights": dict(self.model.state_dict()),
-            "optimizer": flat_state(self._plain_optimizer, self.model),
-        }
-        if self.average.decay:
-            stems["ema"] = self.average.tensors()
-        tensors = {stem: self.engine.gather(values) for stem, values in stems.items()}
-        state = {
-            "ema_updates": self.average.updates,
-            "processes": self.engine.world,
-            "config": self.config.to_dict(),
-        }
-        if self.engine.is_main:
-            snapshot = Snapshot(self.step, tensors, state)
-            save_snapshot(snapshot, self.out / "checkpoints", self.config.run.keep)
-
     @property
     def samples_per_step(self) -> int:
         """Panoramas that one step of all processes sees."""
         return self.config.data.batch * self.config.optim.accumulate * self.engine.world
 
-    def averaged(self) -> Any:
-        """The averaged network, for evaluation, in rank 0; None elsewhere. All processes call it.
-
-        Not a copy, unless the weights are sharded: it changes with the next step.
-        """
-        buffers = dict(self.model.named_buffers())
-        tensors = self.engine.gather({**buffers, **self.average.tensors()})
-        made = averaged_model(self.model, tensors) if self.engine.is_main else None
-        return None if made is None else made.to(self.device)
+    def save(self) -> None:
+        """Write a checkpoint; refuses when a step is known to have gone wrong."""
+        if (bad := self.stopping.check()) is not None:
+            self._fail(bad)
+        task = self.task
+        stems = {**task.weights(), "optimizer": flat_state(task.optimizer, task.model)}
+        tensors = {stem: self.engine.gather(values) for stem, values in stems.items()}
+        state = {**task.state(), "processes": self.engine.world, "config": self.config.to_dict()}
+        if self.engine.is_main:
+            snapshot = Snapshot(self.step, tensors, state)
+            save_snapshot(snapshot, self.out / "checkpoints", self.config.run.keep)
 
     def export(self) -> Path:
-        """Write the averaged weights as float16 to `model.safetensors` for `panodepth.load`."""
-        metadata = {
-            "steps": str(self.step),
-            "samples": str(self.step * self.samples_per_step),
-            "trained_at": f"{self.config.data.height}x{self.config.data.width}",
-            "training": json.dumps(self.config.to_dict()),
-        }
-        path = self.out / "model.safetensors"
-        averaged = self.averaged()
-        if averaged is not None:
-            save_model(averaged, path, metadata, dtype=torch.float16)
-        return path
+        """Write the file that the run is for."""
+        return self.task.export(self.step, self.step * self.samples_per_step)
+
+    # ------------------------------------------------------------ the loop around the steps
 
     def run(self) -> TrainResult:
-        """Train to the last step, or until told to stop; always leaves a checkpoint and weights."""
-        from panodepth.lab.training.loop import run_training
+        """Train to the last step, or until told to stop; always leaves a checkpoint and weights.
 
-        return run_training(self)
+        Raises PanodepthError, one line, when memory or disk are not enough, data cannot be read or
+        the loss is not a number; the last checkpoint is whole then.
+        """
+        run, silent = self.config.run, not self.engine.is_main
+        try:
+            with (
+                RunLog(self.out, run.steps, self.step, silent=silent, board=run.tensorboard) as log,
+                self.stream,
+                asked_by_signals(self.stopping.ask),
+            ):
+                return self._loop(log)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise PanodepthError(
+                f"out of memory at step {self.step}: {self.task.relief}; the last checkpoint is "
+                "kept"
+            ) from error
+        except OSError as error:
+            raise PanodepthError(
+                f"cannot write to {self.out}: {error.strerror or error}; the last checkpoint is "
+                "kept"
+            ) from error
 
+    def _loop(self, log: RunLog) -> TrainResult:
+        run, begun = self.config.run, time.monotonic()
+        log.write("start", **self._facts())
+        for note in self.task.notes:
+            log.write("note", text=note)
+        logged_at, logged_step = time.monotonic(), self.step
+        while self.step < run.steps and not self.stopping.now:
+            try:
+                self.train_step()
+            except Cancelled:
+                break
+            log.advance()
+            if self.step % run.log_every == 0 or self.step == run.steps:
+                self._write_progress(log, time.monotonic() - logged_at, self.step - logged_step)
+                logged_at, logged_step = time.monotonic(), self.step
+            self._periodic(log)
+            if run.max_minutes and time.monotonic() - begun > run.max_minutes * 60:
+                self.stopping.ask()
+        self.save()
+        finished = self.step >= run.steps
+        if finished:
+            self._validate(log)
+        weights = self.export()
+        if self.engine.is_main:
+            size = weights.stat().st_size / 1e6
+            log.write("end", step=self.step, finished=finished, megabytes=size)
+        self.engine.wait()
+        return TrainResult(self.step, finished, weights, self.scores)
 
-def train(
-    config: TrainConfig, *, renderer: Renderer | None = None, init: str | Path | None = None
-) -> TrainResult:
-    """Train as configured, resuming from `run.out` when it holds a checkpoint.
+    def _facts(self) -> dict[str, Any]:
+        parameters = list(self.task.model.parameters())
+        return {
+            "step": self.step,
+            "device": str(self.device),
+            "processes": self.engine.world,
+            "parameters": sum(p.numel() for p in parameters),
+            "trained": sum(p.numel() for p in parameters if p.requires_grad),
+            "torch": torch.__version__,
+            "threads": torch.get_num_threads(),
+            **self.task.facts(),
+            "config": self.config.to_dict(),
+        }
 
-    renderer: a function like `panodepth.lab.worlds.render_batch` (the default), picklable when
-    workers are used. init: a model file to start from, with a fresh optimiser; ignored on resuming.
-    Raises PanodepthError subclasses.
-    """
-    return Trainer(config, renderer=renderer, init=Path(init) if init else None).run()
+    def _write_progress(self, log: RunLog, seconds: float, steps: int) -> None:
+        """seconds, steps: since the last time."""
+        stream, engine = self.stream, self.engine
+        means = engine.mean(self.averages.take())
+        replaced = engine.mean({"replaced": stream.replaced} if stream.readers else {})
+        log.write(
+            "train",
+            step=self.step,
+            **means,
+            lr=self.rate,
+            samples_per_s=steps * self.samples_per_step / max(seconds, 1e-9),
+            rendered=stream.factory.rendered,
+            **{k: round(v * engine.world) for k, v in replaced.items()},
+            seconds_per_step={k: v / steps for k, v in self.watch.take().items()},
+        )
+        for text in stream.news():
+            log.write("note", text=text)
+            if not engine.is_main:  # whose log is silent
+                print(f"note: {text}", file=sys.stderr, flush=True)
+
+    def _periodic(self, log: RunLog) -> None:
+        run, step, validate_every = self.config.run, self.step, self.task.validate_every
+        if step % run.save_every == 0 and step < run.steps:  # the end saves and measures anyway
+            self.save()
+            self.export()
+        if validate_every and step % validate_every == 0 and step < run.steps:
+            self._validate(log)
+        if run.preview_every and step % run.preview_every == 0:
+            self._preview(log)
+
+    def _validate(self, log: RunLog) -> None:
+        scores = self.task.validate()
+        if scores is not None:
+            self.scores = scores
+            log.write("validate", step=self.step, rendered=scores)
+        self.engine.wait()
+
+    def _preview(self, log: RunLog) -> None:
+        # of the last batch: what it needs is still in memory
+        picture = self.task.preview(self.batch(self._numbers(self.step)[0] - 1))
+        if picture is not None:
+            save_picture(self.out / "previews" / f"step_{self.step:08d}.png", picture)
+            if log.board is not None:
+                log.board.picture(self.step, picture)
+        self.engine.wait()

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from panodepth.lab.training.config import TrainConfig
+from panodepth.lab.training.config import Recipe
 from panodepth.lab.training.feed.data import SceneStream
 from panodepth.lab.training.feed.rendering import ChunkFactory
 from panodepth.lab.training.feed.samples import Renderer, Stored
@@ -29,7 +29,7 @@ class SampleStream:
 
     def __init__(
         self,
-        config: TrainConfig,
+        config: Recipe,
         renderer: Renderer | None = None,
         cancelled: Callable[[], bool] = lambda: False,
         *,

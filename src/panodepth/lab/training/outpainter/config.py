@@ -11,8 +11,9 @@ from typing import Annotated, Any, Literal
 from panodepth.lab.curation.outpainters.settings import PAINTERS
 from panodepth.lab.training.config import (
     DataConfig,
+    LoopConfig,
     SourceConfig,
-    TrainConfig,
+    StepConfig,
     check_samples,
     require,
 )
@@ -71,34 +72,27 @@ class ViewConfig:
 
 
 @dataclass(frozen=True)
-class OutpainterOptim:
+class OutpainterOptim(StepConfig):
     """AdamW on the trained tensors; linear warm-up, then constant."""
 
     lr: Positive = 1e-4
     weight_decay: Amount = 0.01
     warmup: Index = 100  # steps
-    grad_clip: Positive = 1.0
     accumulate: Count = 4  # batches per step
 
 
 @dataclass(frozen=True)
-class OutpainterRun:
-    """Where and how long a run goes, and how often it reports."""
+class OutpainterRun(LoopConfig):
+    """And how the model is run."""
 
     out: str = "runs/outpainter"
     steps: Count = 4000
-    seed: int = 0
-    device: str = "auto"
-    dtype: Literal["auto", "float32", "bfloat16"] = (
-        "auto"  # of the frozen weights; what is trained is float32
-    )
-    checkpoint_activations: bool = True  # recompute blocks in the backward pass: less memory
     log_every: Count = 10
     save_every: Count = 250
-    keep: Count = 2
     preview_every: Index = 250  # 0 = never
     preview_steps: Count = 20  # denoising steps of a preview
-    tensorboard: bool = True
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"  # of the frozen weights
+    checkpoint_activations: bool = True  # recompute blocks in the backward pass: less memory
 
 
 def _data() -> DataConfig:
@@ -120,11 +114,6 @@ class OutpainterConfig:
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         return dataclasses.asdict(self)
-
-    def stream(self) -> TrainConfig:
-        """What `SampleStream` reads."""
-        run = dataclasses.replace(TrainConfig().run, seed=self.run.seed, out=self.run.out)
-        return TrainConfig(data=self.data, sources=self.sources, run=run)
 
 
 def check_outpainter(config: OutpainterConfig) -> OutpainterConfig:

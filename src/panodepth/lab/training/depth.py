@@ -1,0 +1,177 @@
+"""Training a SphereViT to predict distance: what `panodepth train` does in every step."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from panodepth.errors import ConfigError
+from panodepth.lab.losses import Truth
+from panodepth.lab.training.checkpoint import Snapshot
+from panodepth.lab.training.config import TrainConfig
+from panodepth.lab.training.engine import Engine
+from panodepth.lab.training.feed.augment import augment
+from panodepth.lab.training.feed.samples import Batch, Renderer, Stored, mix_seed
+from panodepth.lab.training.objective import batch_loss
+from panodepth.lab.training.optimisation.optim import (
+    MovingAverage,
+    build_optimizer,
+    learning_rate,
+)
+from panodepth.lab.training.previews import draw_preview
+from panodepth.lab.training.rendered import RenderedSet
+from panodepth.lab.training.setup import (
+    averaged_model,
+    build_network,
+    checkpoint_activations,
+    choose_trained,
+    has_unused_parameters,
+)
+from panodepth.lab.training.task import Task
+from panodepth.model import ModelOutput, initialise, save_model
+from panodepth.types import ByteArray
+
+PREVIEW_IMAGES = 4
+
+
+class DepthTask(Task[Batch]):
+    """A SphereViT on rendered panoramas and those from disk.
+
+    renderer: a function like `panodepth.lab.worlds.render_batch` (the default), picklable when
+    workers are used. init: a model file to start from, with a fresh optimiser; not used on
+    resuming.
+    """
+
+    relief = (
+        "lower data.batch (and raise optim.accumulate), set run.checkpoint_activations=true, "
+        "or lower data.height and data.width"
+    )
+    fixed = ("network", "data", "sources", "optim.accumulate", "optim.kind", "run.seed")
+    config: TrainConfig
+
+    def __init__(
+        self, config: TrainConfig, *, renderer: Renderer | None = None, init: Path | None = None
+    ) -> None:
+        super().__init__(config)
+        self.renderer, self.init = renderer, init
+        self.precision, self.validate_every = config.run.precision, config.run.validate_every
+        torch.manual_seed(mix_seed(config.run.seed, 0))
+        self.model = build_network(config.network, (config.data.height, config.data.width))
+        self.unused_parameters = has_unused_parameters(self.model, config)
+        self._rendered: RenderedSet | None = None
+
+    def prepare(self, engine: Engine, snapshot: Snapshot | None) -> None:
+        """Weights from `init` or the snapshot; optimiser and average around them."""
+        config, run, model = self.config, self.config.run, self.model
+        if engine.sharded and config.optim.kind == "muon":
+            raise ConfigError("optim.kind = muon needs whole matrices: launch without FSDP")
+        if snapshot is None and self.init is not None:
+            self.notes.append(initialise(model, self.init).summary())
+        last = run.channels_last and not engine.sharded  # which wants plain weights
+        layout = torch.channels_last if last else torch.contiguous_format
+        model.to(engine.device, memory_format=layout)
+        if snapshot is not None:
+            model.load_state_dict(snapshot.tensors["weights"])
+        model.train()
+        choose_trained(model, config.network)
+        optimizer = build_optimizer(model, config.optim, model.config.depth)
+        if run.checkpoint_activations:
+            checkpoint_activations(model)
+        self.wrap(engine, model, optimizer)
+        self.average = MovingAverage(model, config.optim.ema)
+        if snapshot is not None:
+            # a run without an average has none: one that is switched on begins at the weights
+            averaged = snapshot.tensors.get("ema", snapshot.tensors["weights"])
+            self.average.load(averaged, int(snapshot.state["ema_updates"]))
+        self._forward: Any = torch.compile(self.wrapped) if run.compile else self.wrapped
+
+    def batch(self, stored: Stored, seed: int) -> Batch:
+        """Augmented panoramas."""
+        return augment(stored.to(self.engine.device).decode(), self.config.augment, seed)
+
+    def loss(self, batch: Batch, seed: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """See `batch_loss`."""
+        return batch_loss(self._network, batch, self.config.loss, seed)
+
+    def _network(self, image: Tensor) -> ModelOutput:
+        if self.config.run.channels_last:
+            image = image.contiguous(memory_format=torch.channels_last)
+        with self.engine.autocast():
+            output: ModelOutput = self._forward(image)
+        return output
+
+    def rate(self, step: int) -> float:
+        """See `learning_rate`."""
+        return learning_rate(step, self.config.run.steps, self.config.optim)
+
+    def stepped(self) -> None:
+        """Move the average."""
+        self.average.update()
+
+    def weights(self) -> dict[str, dict[str, Tensor]]:
+        """The network's, and their average if there is one."""
+        averaged = {"ema": self.average.tensors()} if self.average.decay else {}
+        return {"weights": dict(self.model.state_dict()), **averaged}
+
+    def state(self) -> dict[str, Any]:
+        """How often the average was moved."""
+        return {"ema_updates": self.average.updates}
+
+    def averaged(self) -> Any:
+        """The averaged network, for evaluation, in rank 0; None elsewhere. All processes call it.
+
+        Not a copy, unless the weights are sharded: it changes with the next step.
+        """
+        buffers = dict(self.model.named_buffers())
+        tensors = self.engine.gather({**buffers, **self.average.tensors()})
+        if not self.engine.is_main:
+            return None
+        return averaged_model(self.model, tensors).to(self.engine.device)
+
+    def export(self, step: int, samples: int) -> Path:
+        """Write the averaged weights as float16 to `model.safetensors` for `panodepth.load`."""
+        metadata = {
+            "steps": str(step),
+            "samples": str(samples),
+            "trained_at": f"{self.config.data.height}x{self.config.data.width}",
+            "training": json.dumps(self.config.to_dict()),
+        }
+        path = self.out / "model.safetensors"
+        averaged = self.averaged()
+        if averaged is not None:
+            save_model(averaged, path, metadata, dtype=torch.float16)
+        return path
+
+    def facts(self) -> dict[str, Any]:
+        """In which precision it computes."""
+        return {"bf16": self.engine.bf16}
+
+    @torch.no_grad()
+    def _predict(self, model: Any, image: Tensor) -> tuple[Tensor, Tensor | None]:
+        """(B, 3, H, W) to log distance (B, H, W) float32 and sky logit or None."""
+        with self.engine.autocast():
+            output = model(image.to(next(model.parameters()).device))
+        return output.log_distance.float(), output.sky_logit
+
+    def validate(self) -> dict[str, dict[str, float]] | None:
+        """Scores of the averaged network on rendered panoramas of the validation seed."""
+        count = self.config.run.validate_count
+        model = self.averaged() if count else None
+        if model is None:
+            return None
+        if self._rendered is None:
+            self._rendered = RenderedSet(self.config.data, count, self.renderer)
+        return self._rendered.score(lambda x: self._predict(model, x), self.config.data.batch)
+
+    def preview(self, batch: Batch) -> ByteArray | None:
+        """Input, truth, prediction and error of the first panoramas."""
+        model = self.averaged()
+        if model is None:
+            return None
+        image = batch.image[:PREVIEW_IMAGES]
+        log_distance = self._predict(model, image)[0].to(image.device)
+        return draw_preview(image, Truth(*(x[:PREVIEW_IMAGES] for x in batch.truth)), log_distance)

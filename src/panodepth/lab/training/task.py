@@ -1,0 +1,112 @@
+"""What a run trains: everything in which one kind of training differs from another."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from panodepth.lab.training.checkpoint import Snapshot
+from panodepth.lab.training.config import Recipe
+from panodepth.lab.training.engine import Engine
+from panodepth.lab.training.feed.samples import Renderer, Stored
+from panodepth.lab.training.setup import check_output, check_render_device
+from panodepth.types import ByteArray
+
+B = TypeVar("B")
+
+
+class Task(ABC, Generic[B]):
+    """A network with its batches (of type B), its loss and the file that comes out.
+
+    It is made on the CPU and fails there when it cannot start; `prepare` brings it to the device.
+    All processes of a run call the same methods in the same order.
+
+    relief: what to change when memory is not enough. fixed: tables, or TABLE.KEY, of the recipe
+    that a resumed run may not change. batch_seed, loss_seed: keep the two draws apart. precision:
+    as in `run.precision`. unused_parameters: whether some trained parameter may stay without a
+    gradient. validate_every: steps; 0 = only at the end. init: what was asked for as a start.
+    """
+
+    relief = "lower data.batch (and raise optim.accumulate), or data.height and data.width"
+    fixed: tuple[str, ...] = ()
+    batch_seed, loss_seed = 2, 5
+    precision = "fp32"
+    unused_parameters = False
+    validate_every = 0
+    renderer: Renderer | None = None
+    init: Path | None = None
+    model: Any  # the network itself, whose names stand in checkpoints
+    wrapped: Any  # what is called instead of it: the network, or DDP or FSDP around it
+    stepper: Any  # what makes the optimiser's steps
+    engine: Engine
+
+    def __init__(self, config: Recipe) -> None:
+        """Raises ConfigError or OutputError when no run can start from the recipe here."""
+        check_render_device(config.data.render_device)
+        check_output(config.run)
+        if config.run.threads:
+            torch.set_num_threads(config.run.threads)
+        self.config = config
+        self.out = Path(config.run.out)
+        self.notes: list[str] = []  # for the log
+
+    @abstractmethod
+    def prepare(self, engine: Engine, snapshot: Snapshot | None) -> None:
+        """Bring the network to the device, with the weights of `snapshot`; make the optimiser.
+
+        Ends with `wrap`. Raises KeyError or RuntimeError when the snapshot does not fit.
+        """
+
+    def wrap(self, engine: Engine, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        """Set `model` and what is called and stepped in its place."""
+        self.engine, self.model = engine, model
+        self.wrapped, self.stepper = engine.prepare(model, optimizer)
+
+    @property
+    def optimizer(self) -> torch.optim.Optimizer:
+        """The optimiser itself."""
+        plain: torch.optim.Optimizer = getattr(self.stepper, "optimizer", self.stepper)
+        return plain
+
+    @abstractmethod
+    def batch(self, stored: Stored, seed: int) -> B:
+        """What the loss takes, on the training device, from panoramas as they are kept."""
+
+    @abstractmethod
+    def loss(self, batch: B, seed: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss () and what else of it is logged, detached."""
+
+    @abstractmethod
+    def rate(self, step: int) -> float:
+        """Learning rate of step `step` (from 0)."""
+
+    def stepped(self) -> None:
+        """Called after each step of the optimiser."""
+
+    @abstractmethod
+    def weights(self) -> dict[str, dict[str, Tensor]]:
+        """What a checkpoint keeps beside the optimiser: file stem -> name -> tensor."""
+
+    def state(self) -> dict[str, Any]:
+        """Plain values that a checkpoint keeps."""
+        return {}
+
+    @abstractmethod
+    def export(self, step: int, samples: int) -> Path:
+        """Write the file that the run is for, and return its path."""
+
+    def facts(self) -> dict[str, Any]:
+        """What the log's first line says beside what it says of every run."""
+        return {}
+
+    def validate(self) -> dict[str, dict[str, float]] | None:
+        """Scores by group, in rank 0; None: nothing is measured."""
+        return None
+
+    def preview(self, batch: B) -> ByteArray | None:
+        """A picture (h, w, 3) of what the network makes of a batch, in rank 0."""
+        return None
