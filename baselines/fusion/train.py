@@ -125,7 +125,7 @@ class Training:
         torch.manual_seed(config.run.seed)
         network = perspective_config(config.network.preset, config.data.height)
         self.model = SphereViT(network).to(self.device)
-        self.optimizer = build_optimizer(self.model, config.optim, network.depth)
+        self.optimizer = build_optimizer(self.model, config.optim, self.model.groups())
         self.average = MovingAverage(self.model, config.optim.ema)
         # Mirrored and recoloured as panoramas are; what turns a sphere, or lies at its poles or
         # its seam, has no counterpart.

@@ -25,7 +25,12 @@ BASE: dict[str, Any] = {
     "decoder": (16, 12, 8, 8),
     "head": (8, 8),
 }
-CONV = {"stem": "conv", "stem_widths": (4, 6, 8), "stem_blocks": (1, 1, 1), "class_token": False}
+CONV = {
+    "backbone": "conv",
+    "stem_widths": (4, 6, 8),
+    "stem_blocks": (1, 1, 1),
+    "class_token": False,
+}
 OWN = {"wrap_padding": True, "periodic_embedding": True, "latitude_positions": True}
 FREE = {**OWN, "azimuth_free_embedding": True, "great_circle_bias": True, "sky_head": True}
 

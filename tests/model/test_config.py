@@ -50,8 +50,8 @@ def test_bad_json_values(text: str) -> None:
     [
         ({"size": (100, 200)}, "multiples of 14"),
         ({"size": (546,)}, "multiples of 14"),
-        ({"stem": "swin"}, "stem must be"),
-        ({"stem": "conv"}, "stem_widths"),
+        ({"backbone": "swin"}, "unknown backbone .swin.; did you mean"),
+        ({"backbone": "conv"}, "stem_widths"),
         ({"stem_widths": (8, 8, 8)}, "stem_widths"),
         ({"heads": 15}, "multiple of heads"),
         ({"heads": 0}, "positive"),

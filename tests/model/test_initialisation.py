@@ -232,7 +232,10 @@ class TestDinov2:
             ({"dim": 64, "heads": 1}, "4 blocks of 128 channels does not fit"),
             ({"depth": 5}, "network's 5 of 128"),
             ({"heads": 4}, "64 channels per head"),
-            ({"stem": "conv", "stem_widths": (4, 6, 8), "stem_blocks": (1, 1, 1)}, "patch stem"),
+            (
+                {"backbone": "conv", "stem_widths": (4, 6, 8), "stem_blocks": (1, 1, 1)},
+                "patch backbone",
+            ),
         ],
     )
     def test_other_networks_are_refused(

@@ -22,17 +22,17 @@ from panodepth.model.layers import (
 @given(width=st.integers(1, 9), data=st.data())
 @settings(max_examples=40, deadline=None)
 def test_wrap_columns_is_a_longer_look_at_a_periodic_row(width: int, data: st.DataObject) -> None:
-    columns = data.draw(st.integers(0, width))
+    left, right = data.draw(st.integers(0, width)), data.draw(st.integers(0, width))
     x = torch.randn(2, 3, 4, width)
-    place = torch.arange(-columns, width + columns) % width
-    assert torch.equal(wrap_columns(x, columns), x[..., place])
+    place = torch.arange(-left, width + right) % width
+    assert torch.equal(wrap_columns(x, left, right), x[..., place])
 
 
-@pytest.mark.parametrize("columns", [0, 1, 3, 5])
-def test_wrap_columns_gradient(columns: int) -> None:
+@pytest.mark.parametrize("columns", [(0, 0), (1, 1), (3, 3), (5, 5), (0, 1), (2, 0), (1, 4)])
+def test_wrap_columns_gradient(columns: tuple[int, int]) -> None:
     x = torch.randn(1, 2, 3, 5, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda t: wrap_columns(t, columns), (x,))
-    assert torch.autograd.gradgradcheck(lambda t: wrap_columns(t, columns), (x,))
+    assert torch.autograd.gradcheck(lambda t: wrap_columns(t, *columns), (x,))
+    assert torch.autograd.gradgradcheck(lambda t: wrap_columns(t, *columns), (x,))
 
 
 @given(rows=st.integers(1, 6), cols=st.integers(1, 6), up=st.integers(1, 5), down=st.integers(1, 3))

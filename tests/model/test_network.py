@@ -65,13 +65,13 @@ def test_other_sizes(build: Build, fields: dict[str, Any], size: tuple[int, int]
 
 
 @pytest.mark.parametrize(("azimuth_free", "sphere"), [(True, True), (False, True), (True, False)])
-@pytest.mark.parametrize("stem", ["patch", "conv"])
+@pytest.mark.parametrize("backbone", ["patch", "conv"])
 def test_rolling_commutes(
-    build: Build, stem: str, azimuth_free: bool, sphere: bool, panorama: Tensor
+    build: Build, backbone: str, azimuth_free: bool, sphere: bool, panorama: Tensor
 ) -> None:
-    from_conv = {"stem_widths": (4, 6, 8), "stem_blocks": (1, 1, 1)} if stem == "conv" else {}
+    from_conv = {"stem_widths": (4, 6, 8), "stem_blocks": (1, 1, 1)} if backbone == "conv" else {}
     model = build(
-        stem=stem,
+        backbone=backbone,
         wrap_padding=True,
         periodic_embedding=True,
         azimuth_free_embedding=azimuth_free,

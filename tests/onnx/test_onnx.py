@@ -29,7 +29,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "released": {"embedding_dim": 32},
     "small": {"wrap_padding": True, "periodic_embedding": True, "latitude_positions": True}
     | {"sky_head": True, "embedding_dim": 16},
-    "compact": {"stem": "conv", "stem_widths": (8, 8, 16), "stem_blocks": (1, 1, 1)}
+    "compact": {"backbone": "conv", "stem_widths": (8, 8, 16), "stem_blocks": (1, 1, 1)}
     | {"class_token": False, "decoder_units": 1, "wrap_padding": True, "periodic_embedding": True}
     | {"azimuth_free_embedding": True, "latitude_positions": True, "great_circle_bias": True}
     | {"sky_head": True, "embedding_dim": 16},

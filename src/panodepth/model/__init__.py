@@ -1,13 +1,12 @@
 """SphereViT, its configuration, and its checkpoints."""
 
 from panodepth.model.checkpoint import load_model, save_model
-from panodepth.model.config import PATCH, PRESETS, ModelConfig, find_preset
+from panodepth.model.config import PRESETS, ModelConfig, find_preset
 from panodepth.model.fast.prepare import load_prepared, prepare
-from panodepth.model.initialisation import InitReport, initialise
+from panodepth.model.initialisation import InitReport, initialise, start_pretrained
 from panodepth.model.spherevit import ModelOutput, SphereViT, scale_invariant_distance
 
 __all__ = [
-    "PATCH",
     "PRESETS",
     "InitReport",
     "ModelConfig",
@@ -20,4 +19,5 @@ __all__ = [
     "prepare",
     "save_model",
     "scale_invariant_distance",
+    "start_pretrained",
 ]

@@ -12,77 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from panodepth.model.config import PATCH, ModelConfig
+from panodepth.model.config import ModelConfig
 from panodepth.model.embedding import GreatCircleBias
 from panodepth.model.fast.attention import attend
 from panodepth.model.fast.packed import add_to, gelu_of
-from panodepth.model.layers import ChannelNorm, SphereConv2d, resize_bilinear
-
-CONV_CELL = 16  # pixels per token and axis that the conv stem works at, so that it can halve
-
-
-class PatchStem(nn.Module):
-    """One 14×14 convolution with stride 14."""
-
-    def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        self.patch = nn.Conv2d(3, config.dim, PATCH, stride=PATCH)
-
-    def forward(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """image: (B, 3, H, W); returns tokens (B, N, dim), row by row, and no side features."""
-        return self.patch(image).flatten(2).transpose(1, 2), []
-
-
-class ConvBlock(nn.Module):
-    """x + gamma · W₁ GELU(W₃ LN(x)): a residual 3×3 and 1×1 convolution."""
-
-    def __init__(self, width: int, border: str, gamma: float) -> None:
-        super().__init__()
-        self.norm = ChannelNorm(width)
-        self.conv = SphereConv2d(width, width, 3, border=border)
-        self.mix = nn.Conv2d(width, width, 1)
-        self.gamma = nn.Parameter(torch.full((width, 1, 1), gamma))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x: (B, width, h, w); same shape out."""
-        out: Tensor = x + self.gamma.to(x.dtype) * self.mix(F.gelu(self.conv(self.norm(x))))
-        return out
-
-
-class ConvStem(nn.Module):
-    """A pyramid of convolutions at 8×, 4×, 2× and 1× the token grid.
-
-    The image is first resized to 16 pixels per token, so that every level halves exactly and
-    rolling the image by one patch rolls every level by whole pixels.
-    """
-
-    def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        self.wrap = config.wrap_padding
-        border = "wrap" if self.wrap else "zeros"
-        widths = config.stem_widths
-        self.entry = SphereConv2d(3, widths[0], 4, stride=2, border=border)
-        self.levels = nn.ModuleList(
-            nn.Sequential(*(ConvBlock(width, border, config.layer_scale) for _ in range(count)))
-            for width, count in zip(widths, config.stem_blocks, strict=True)
-        )
-        self.downs = nn.ModuleList(
-            nn.Conv2d(a, b, 2, stride=2)
-            for a, b in zip(widths, (*widths[1:], config.dim), strict=True)
-        )
-
-    def forward(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """image: (B, 3, H, W); returns tokens (B, N, dim) and features at 8×, 4×, 2× the grid."""
-        rows, cols = image.shape[-2] // PATCH, image.shape[-1] // PATCH
-        x = image.contiguous(memory_format=torch.channels_last)
-        x = resize_bilinear(x, (rows * CONV_CELL, cols * CONV_CELL), wrap=self.wrap)
-        x = self.entry(x)
-        sides = []
-        for level, down in zip(self.levels, self.downs, strict=True):
-            x = level(x)
-            sides.append(x)
-            x = down(x)
-        return x.flatten(2).transpose(1, 2), sides
 
 
 class Block(nn.Module):
@@ -121,7 +54,7 @@ class Backbone(nn.Module):
         super().__init__()
         self.config = config
         dim, grid = config.dim, config.position_grid
-        self.stem = ConvStem(config) if config.stem == "conv" else PatchStem(config)
+        self.stem = config.backbone_class(config.backbone_options)
         self.class_token = nn.Parameter(torch.zeros(1, 1, dim)) if config.class_token else None
         places = grid if config.latitude_positions else grid * grid
         self.positions = nn.Parameter(torch.zeros(1, self.leading + places, dim))
@@ -152,14 +85,14 @@ class Backbone(nn.Module):
         positions: Tensor | None = None,
         biases: Sequence[Tensor] = (),
     ) -> tuple[list[Tensor], list[Tensor]]:
-        """Four feature maps and the stem's side features.
+        """Four feature maps and the backbone's side features.
 
-        image: (B, 3, H, W), normalised, H and W multiples of 14. basis: of the great-circle bias
+        image: (B, 3, H, W), normalised. basis: of the great-circle bias
         (`bias_basis`), None without it. positions: `grid_positions`, biases: of all blocks, where
         they are known already.
-        Returns four (B, rows, cols, dim) and a list of (B, C, h, w) (empty for the patch stem).
+        Returns four (B, rows, cols, dim) and a list of (B, C, h, w) (empty for patches).
         """
-        rows, cols = image.shape[-2] // PATCH, image.shape[-1] // PATCH
+        rows, cols = self.config.grid((image.shape[-2], image.shape[-1]))
         tokens, sides = self.stem(image)
         x = tokens + (self.grid_positions(rows, cols) if positions is None else positions)
         if self.class_token is not None:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from panodepth.errors import ConfigError
+from panodepth.model.backbones import BACKBONES, Backbone, BackboneOptions
 from panodepth.strict import build, check_fields, find_named
 
-PATCH = 14  # pixels per token and axis (DINOv2)
+OLD_NAMES = {"stem": "backbone"}  # of fields, in files written before they were renamed
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,12 @@ class ModelConfig:
     """
 
     name: str = "custom"
-    size: tuple[int, int] = (546, 1092)  # working height, width in pixels; multiples of 14
+    size: tuple[int, int] = (546, 1092)  # working height, width in pixels; multiples of `step`
 
-    # Backbone
-    stem: str = "patch"  # "patch": one 14×14 convolution; "conv": a small pyramid, from scratch
-    stem_widths: tuple[int, ...] = ()  # conv stem: channels at 8×, 4× and 2× the token grid
-    stem_blocks: tuple[int, ...] = ()  # conv stem: residual blocks at each of these
+    # Backbone, and the transformer blocks behind it
+    backbone: str = "patch"  # a name in `panodepth.model.backbones`
+    stem_widths: tuple[int, ...] = ()  # "conv": channels at 8×, 4× and 2× the token grid
+    stem_blocks: tuple[int, ...] = ()  # "conv": residual blocks at each of these
     dim: int = 1024
     depth: int = 24
     heads: int = 16
@@ -64,13 +65,11 @@ class ModelConfig:
         self._check_values()
 
     def _check_values(self) -> None:
-        conv = self.stem == "conv"
+        find_named(BACKBONES, self.backbone, "backbone")
+        self.check_size(self.size)
         sizes = [self.dim, self.depth, self.heads, self.position_grid, self.hidden]
         sizes += [self.cross_heads, self.embedding_dim, *self.stem_widths]
         checks = {
-            "stem must be 'patch' or 'conv'": self.stem in ("patch", "conv"),
-            "size must be two positive multiples of 14": len(self.size) == 2
-            and all(s > 0 and s % PATCH == 0 for s in self.size),
             "sizes and numbers of heads must be positive": all(s > 0 for s in sizes),
             "dim must be a multiple of heads": self.heads < 1 or self.dim % self.heads == 0,
             "hidden must be a multiple of cross_heads": self.cross_heads < 1
@@ -82,20 +81,60 @@ class ModelConfig:
             "embedding_dim must be a multiple of 4": self.embedding_dim % 4 == 0,
             "decoder must be four channel counts": len(self.decoder) == 4 and min(self.decoder) > 0,
             "head must be two channel counts": len(self.head) == 2 and min(self.head) > 0,
-            "stem_widths and stem_blocks must be three numbers each with stem 'conv', else empty": (
-                len(self.stem_widths) == len(self.stem_blocks) == (3 if conv else 0)
-            ),
             "sphere_extent must be two numbers": len(self.sphere_extent) == 2,
             "azimuth_free_embedding needs periodic_embedding": self.periodic_embedding
             or not self.azimuth_free_embedding,
         }
+        if rule := self.backbone_class.rule(self.backbone_options):
+            checks[rule] = False
         for rule, holds in checks.items():
             if not holds:
                 raise ConfigError(f"model config {self.name!r}: {rule}")
 
+    @property
+    def backbone_class(self) -> type[Backbone]:
+        """The class that `backbone` names."""
+        return BACKBONES[self.backbone]
+
+    @property
+    def backbone_options(self) -> BackboneOptions:
+        """What it is built with."""
+        widths, blocks = self.stem_widths, self.stem_blocks
+        return BackboneOptions(self.dim, self.wrap_padding, widths, blocks, self.layer_scale)
+
+    @property
+    def step(self) -> int:
+        """What the sides of a picture must be multiples of [px]."""
+        return self.backbone_class.STEP
+
+    @property
+    def stride(self) -> int:
+        """Pixels per token and axis."""
+        return self.backbone_class.STRIDE
+
+    def grid(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Rows and columns of tokens of a picture of `size` (h, w)."""
+        return size[0] // self.stride, size[1] // self.stride
+
+    def check_size(self, size: Sequence[int]) -> tuple[int, int]:
+        """`size` (h, w) again. Raises ConfigError, naming the nearest size, if it does not fit."""
+        step = self.step
+        if len(size) == 2 and all(s > 0 and s % step == 0 for s in size):
+            return int(size[0]), int(size[1])
+        near = (
+            [max(step, round(s / step) * step) for s in size]
+            if len(size) == 2
+            else (step, 2 * step)
+        )
+        raise ConfigError(
+            f"size {'×'.join(map(str, size))} (height×width): the {self.name!r} network takes"
+            f" multiples of {step}; the nearest is {'×'.join(map(str, near))}"
+        )
+
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ModelConfig:
         """Read plain JSON or TOML values. Raises ConfigError for an unknown key or a wrong type."""
+        values = {OLD_NAMES.get(key, key): value for key, value in values.items()}
         return build(cls, values, "model config")
 
     @classmethod
@@ -123,6 +162,28 @@ _SEAMLESS = {
     "latitude_positions": True,
     "sky_head": True,
     "embedding_dim": 64,
+}
+
+_LIGHT = {  # four small transformer blocks that know place by the great-circle bias alone
+    "dim": 256,
+    "depth": 4,
+    "heads": 4,
+    "features": (1, 2, 3, 4),
+    "class_token": False,
+    "position_grid": 18,
+    "layer_scale": 0.1,
+    "hidden": 128,
+    "cross_heads": 4,
+    "embedding_dim": 16,
+    "decoder": (128, 96, 48, 32),
+    "decoder_units": 1,
+    "head": (8, 8),
+    "wrap_padding": True,
+    "periodic_embedding": True,
+    "azimuth_free_embedding": True,
+    "latitude_positions": True,
+    "great_circle_bias": True,
+    "sky_head": True,
 }
 
 PRESETS: dict[str, ModelConfig] = {
@@ -167,33 +228,18 @@ PRESETS: dict[str, ModelConfig] = {
         decoder=(64, 64, 32, 16),
         head=(8, 32),
     ),
-    # The bundled model: a convolutional stem in front of four transformer blocks, from scratch.
+    # The bundled model: a convolutional backbone and four transformer blocks, from scratch.
     "compact": ModelConfig(
         name="compact",
         size=(126, 252),
-        stem="conv",
+        backbone="conv",
         stem_widths=(32, 64, 128),
         stem_blocks=(1, 2, 2),
-        dim=256,
-        depth=4,
-        heads=4,
-        features=(1, 2, 3, 4),
-        class_token=False,
-        position_grid=18,
-        layer_scale=0.1,
-        hidden=128,
-        cross_heads=4,
-        embedding_dim=16,
-        decoder=(128, 96, 48, 32),
-        decoder_units=1,
-        head=(8, 8),
-        wrap_padding=True,
-        periodic_embedding=True,
-        azimuth_free_embedding=True,
-        latitude_positions=True,
-        great_circle_bias=True,
-        sky_head=True,
+        **_LIGHT,  # type: ignore[arg-type]
     ),
+    # The same on EfficientNet-Lite, pretrained on ImageNet.
+    "lite0": ModelConfig(name="lite0", size=(128, 256), backbone="lite0", **_LIGHT),  # type: ignore[arg-type]
+    "lite2": ModelConfig(name="lite2", size=(128, 256), backbone="lite2", **_LIGHT),  # type: ignore[arg-type]
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -79,9 +81,10 @@ class Level(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Fuses the feature maps, coarse to fine, with the conv stem's side features if there are."""
+    """Fuses the feature maps, coarse to fine, with the backbone's side features if there are."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, side_widths: Sequence[int] = ()) -> None:
+        """side_widths: channels of the side features, finest first."""
         super().__init__()
         widths, hidden = config.decoder, config.hidden
         self.latents: nn.Module = nn.Linear(hidden, widths[0])
@@ -89,9 +92,9 @@ class Decoder(nn.Module):
         self.levels = nn.ModuleList(
             Level(widths[i], widths[i + 1], config) for i in range(DOUBLINGS)
         )
-        self.sides = nn.ModuleList(  # finest first, as the stem gives them
+        self.sides = nn.ModuleList(  # finest first, as the backbone gives them
             nn.Conv2d(side, width, 1)
-            for side, width in zip(config.stem_widths, widths[:0:-1], strict=False)
+            for side, width in zip(side_widths, widths[:0:-1], strict=False)
         )
         self.norm = nn.LayerNorm(widths[-1])
         self.linear = nn.Linear(widths[-1], widths[-1])
@@ -99,7 +102,7 @@ class Decoder(nn.Module):
         self.low = SphereConv2d(widths[-1], config.head[0], 3, border=border)
 
     def forward(self, maps: list[Tensor], sides: list[Tensor]) -> Tensor:
-        """maps: four (B, rows, cols, hidden); sides: from the stem, at 8×, 4×, 2× the grid, or [].
+        """maps: four (B, rows, cols, hidden); sides: the backbone's, at 8×, 4×, 2× the grid, or [].
 
         Returns (B, head[0], 8·rows, 8·cols).
         """

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from panodepth.model.config import PATCH, ModelConfig
+from panodepth.model.config import ModelConfig
 
 AXIS_FLOOR = 1e-5  # the released code keeps |Z| above this inside atan2
 KNOTS = 16  # of the great-circle bias, evenly spaced over [0, π]
@@ -36,9 +36,10 @@ def released_embedding(rows: int, cols: int, config: ModelConfig) -> Tensor:
     As released: a token's ray is that of its top-left pixel, angles are multiplied by π and by
     log-spaced frequencies from 1 to half the longer side of the token grid.
     """
-    height, width = rows * PATCH, cols * PATCH
+    stride = config.stride
+    height, width = rows * stride, cols * stride
     grid = pixel_rays(height, width, (config.sphere_extent[0], config.sphere_extent[1]))
-    x, y, z = grid.reshape(height, width, 3)[::PATCH, ::PATCH].reshape(-1, 3).unbind(-1)
+    x, y, z = grid.reshape(height, width, 3)[::stride, ::stride].reshape(-1, 3).unbind(-1)
     floored = torch.where(z < 0, z.clamp(max=-AXIS_FLOOR), z.clamp(min=AXIS_FLOOR))
     angles = torch.stack([torch.asin(y.clamp(-1, 1)), torch.atan2(x, floored)], dim=-1)
     top = max(1, max(rows, cols) // 2)

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from panodepth.errors import ModelError
+from panodepth.errors import ConfigError, ModelError
 from panodepth.model.checkpoint import finite_tensor, load_model, open_weights
 from panodepth.model.config import ModelConfig
 from panodepth.model.keymap import dinov2_keys, released_keys
@@ -21,6 +21,7 @@ from panodepth.model.spherevit import SphereViT
 HEAD_WIDTH = 64  # channels per attention head in every DINOv2; its files do not say it
 SKY_SENSITIVE = ("head.out.weight", "head.out.bias")  # a sky head adds a row to these
 OURS, RELEASED, DINOV2 = "panodepth", "DA² release", "DINOv2"
+STEM = "backbone.stem."
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,24 @@ def initialise(
     return _from_spherevit(model, weights, source, backbone_only)
 
 
+def start_pretrained(model: SphereViT) -> InitReport:
+    """Copy the first weights that the network's backbone has into it, in place.
+
+    Raises ConfigError for a backbone that has none, or whose package is not installed.
+    """
+    path = model.config.backbone_class.first_weights()
+    if path is None:
+        raise ConfigError(
+            f"backbone {model.config.backbone!r} brings no weights: set network.pretrained = false,"
+            " or give a file to start from"
+        )
+    with open_weights(path) as (weights, file):
+        state = {STEM + n: finite_tensor(weights, file, n) for n in file.keys()}  # noqa: SIM118
+    starts = tuple(start for group in model.groups() for start in group)
+    _require_same(model, path, state, starts)
+    return _copy(model, path, "ImageNet", state, {}, [])
+
+
 def _from_spherevit(model: SphereViT, path: Path, source: str, backbone_only: bool) -> InitReport:
     config = dataclasses.replace(model.config, sky_head=False) if source == RELEASED else None
     other = load_model(path, config=config)
@@ -124,9 +143,10 @@ def _behaviour_changes(before: ModelConfig, now: ModelConfig) -> str:
 
 def _from_dinov2(model: SphereViT, path: Path) -> InitReport:
     config, keys = model.config, dinov2_keys()
-    if config.stem != "patch":
+    if config.backbone != "patch":
         raise ModelError(
-            f"{path}: DINOv2 has a patch stem; the {config.name!r} network's is {config.stem!r}"
+            f"{path}: DINOv2 has a patch backbone; the {config.name!r} network's is"
+            f" {config.backbone!r}"
         )
     whole: dict[str, Tensor] = {}
     thirds: dict[str, dict[int, Tensor]] = {}
@@ -235,9 +255,9 @@ def fit_positions(positions: Tensor, config: ModelConfig) -> tuple[Tensor, str]:
 
 
 def _require_same(
-    model: SphereViT, path: Path, state: Mapping[str, Tensor], prefix: str = ""
+    model: SphereViT, path: Path, state: Mapping[str, Tensor], prefix: str | tuple[str, ...] = ""
 ) -> None:
-    """ModelError unless names (from `prefix` on) and shapes are the model's own."""
+    """ModelError unless the names that start with `prefix`, and shapes, are the model's own."""
     own = {n: tuple(t.shape) for n, t in model.state_dict().items() if n.startswith(prefix)}
     missing = sorted(own.keys() - state.keys())
     unexpected = sorted(state.keys() - own.keys())

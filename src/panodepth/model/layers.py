@@ -13,34 +13,33 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def wrap_columns(x: Tensor, columns: int) -> Tensor:
-    """(..., w) to (..., w + 2·columns): each side continues with the columns of the other side.
+def wrap_columns(x: Tensor, left: int, right: int) -> Tensor:
+    """(..., w) to (..., left + w + right): each side continues with the columns of the other side.
 
-    0 ≤ columns ≤ w.
+    0 ≤ left, right ≤ w.
     """
-    if columns == 0:
-        return x
     if x.requires_grad and torch.is_grad_enabled():
-        out: Tensor = _WrapColumns.apply(x, columns)  # type: ignore[no-untyped-call]
+        out: Tensor = _WrapColumns.apply(x, left, right)  # type: ignore[no-untyped-call]
         return out
-    return torch.cat([x[..., -columns:], x, x[..., :columns]], dim=-1)
+    return torch.cat([x[..., x.shape[-1] - left :], x, x[..., :right]], dim=-1)
 
 
 class _WrapColumns(torch.autograd.Function):
     """`wrap_columns` with a gradient that adds at the borders alone, not three full copies."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, columns: int) -> Tensor:
-        ctx.columns = columns
-        return torch.cat([x[..., -columns:], x, x[..., :columns]], dim=-1)
+    def forward(ctx: Any, x: Tensor, left: int, right: int) -> Tensor:
+        ctx.left, ctx.right = left, right
+        return torch.cat([x[..., x.shape[-1] - left :], x, x[..., :right]], dim=-1)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        columns, grad = ctx.columns, grads[0]
-        inner = grad[..., columns:-columns].clone()
-        inner[..., -columns:] += grad[..., :columns]
-        inner[..., :columns] += grad[..., -columns:]
-        return inner, None
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        grad, left = grads[0], ctx.left
+        width = grad.shape[-1] - left - ctx.right
+        inner = grad[..., left : left + width].clone()
+        inner[..., width - left :] += grad[..., :left]
+        inner[..., : ctx.right] += grad[..., left + width :]
+        return inner, None, None
 
 
 def resize_bilinear(x: Tensor, size: tuple[int, int], *, wrap: bool) -> Tensor:
@@ -56,7 +55,7 @@ def resize_bilinear(x: Tensor, size: tuple[int, int], *, wrap: bool) -> Tensor:
         return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
     period = math.gcd(x.shape[-1], width)
     pad, crop = x.shape[-1] // period, width // period  # as many input as output columns' breadth
-    padded = wrap_columns(x, pad)
+    padded = wrap_columns(x, pad, pad)
     out = F.interpolate(
         padded, size=(height, width + 2 * crop), mode="bilinear", align_corners=False
     )
@@ -84,7 +83,7 @@ class SphereConv2d(nn.Conv2d):
             x = F.pad(x, (cols, cols, rows, rows), mode="reflect")
             rows = cols = 0
         elif self.pad and self.border == "wrap":
-            x = wrap_columns(x, cols)
+            x = wrap_columns(x, cols, cols)
             cols = 0
         return F.conv2d(x, self.weight, self.bias, self.stride, (rows, cols))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -9,15 +10,13 @@ from torch import Tensor, nn
 
 from panodepth.errors import InputError, ModelError
 from panodepth.model.backbone import Backbone, Block
-from panodepth.model.config import PATCH, ModelConfig
+from panodepth.model.config import ModelConfig
 from panodepth.model.decoder import Decoder, Head
 from panodepth.model.embedding import GreatCircleBias, bias_basis, sphere_embedding
 from panodepth.model.fast.attention import attend
 from panodepth.model.fast.memory import MemoryCache
 from panodepth.model.fast.packed import add_to, gelu_of
 
-IMAGE_MEAN = (0.485, 0.456, 0.406)  # ImageNet, sRGB-coded
-IMAGE_STD = (0.229, 0.224, 0.225)
 PREPARED = "a network prepared for inference cannot be trained, moved, cast or saved: load it again"
 LOG_LIMIT = 8.0  # |o| of the network is clipped to this
 LOG_OFFSET = 2.0  # log-distance = clip(o) + 2, DA² release
@@ -126,7 +125,7 @@ class SphereViT(nn.Module):
             nn.Linear(config.dim, config.hidden) for _ in config.features
         )
         self.cross = nn.ModuleList(CrossBlock(config) for _ in config.features)
-        self.decoder = Decoder(config)
+        self.decoder = Decoder(config, self.backbone.stem.side_widths)
         self.head = Head(config)
         self.prepared = False  # `prepare` sets it
         self.int8 = False  # whether linear layers compute in 8 bits; `prepare` sets it
@@ -153,6 +152,10 @@ class SphereViT(nn.Module):
         if self.backbone.class_token is not None:
             nn.init.trunc_normal_(self.backbone.class_token, std=0.02)
         nn.init.trunc_normal_(self.head.out.weight, std=0.1 * self.config.head[1] ** -0.5)
+
+    def groups(self) -> Sequence[tuple[str, ...]]:
+        """Parameter names by their starts, from the picture on; see `Backbone.groups`."""
+        return self.backbone.stem.groups(self.config.depth)
 
     def clear_cache(self) -> None:
         """Forget the keys and values kept per image size."""
@@ -240,10 +243,10 @@ class SphereViT(nn.Module):
         The same object until weights change: who records the forward pass for replay gives it to
         `forward`, holds it, and records anew when it is another.
         """
-        return self._memory(size[0] // PATCH, size[1] // PATCH, self.backbone.norm.weight)
+        return self._memory(*self.config.grid(size), self.backbone.norm.weight)
 
     def forward(self, image: Tensor, memory: SphereMemory | None = None) -> ModelOutput:
-        """image: (B, 3, H, W) sRGB-coded in [0, 1]; H and W multiples of 14.
+        """image: (B, 3, H, W) sRGB-coded in [0, 1]; H and W multiples of `config.step`.
 
         memory: `memory_for` this size, None = looked up. What is not finite (weights beyond the
         precision's range) becomes NaN and is not hidden by the limits. Raises InputError for any
@@ -258,28 +261,32 @@ class SphereViT(nn.Module):
         self, image: Tensor, memory: SphereMemory | None = None
     ) -> tuple[Tensor, Tensor | None]:
         """As forward, but with the network's unclipped o in place of the log-distance."""
-        if image.ndim != 4 or image.shape[1] != 3 or any(s % PATCH for s in image.shape[-2:]):
-            shape = tuple(image.shape)
-            raise InputError(f"the network takes (B, 3, H, W), sides multiples of 14, not {shape}")
+        step = self.config.step
+        if image.ndim != 4 or image.shape[1] != 3 or any(s % step for s in image.shape[-2:]):
+            raise InputError(
+                f"the network takes (B, 3, H, W), sides multiples of {step}, not"
+                f" {tuple(image.shape)}"
+            )
         conditioned, sides = self.conditioned_features(image, memory)
         low = self.decoder(conditioned, sides)
         raw, sky = self.head(low, (image.shape[-2], image.shape[-1]))
         return raw, sky
 
     def normalise(self, image: Tensor) -> Tensor:
-        """ImageNet statistics, in the weights' precision. image: (B, 3, H, W)."""
+        """As the backbone wants its pictures, in the weights' precision. image: (B, 3, H, W)."""
+        stem = self.backbone.stem
         channels = [
             (image[:, c] - mean) / std
-            for c, (mean, std) in enumerate(zip(IMAGE_MEAN, IMAGE_STD, strict=True))
+            for c, (mean, std) in enumerate(zip(stem.MEAN, stem.STD, strict=True))
         ]
         return torch.stack(channels, dim=1).to(self.backbone.norm.weight.dtype)
 
     def backbone_features(
         self, image: Tensor, memory: SphereMemory | None = None
     ) -> tuple[list[Tensor], list[Tensor], SphereMemory]:
-        """Four (B, rows, cols, dim) maps, the stem's side features, and the sphere's memory."""
+        """Four (B, rows, cols, dim) maps, the backbone's side features, and the sphere's memory."""
         x = self.normalise(image)
-        rows, cols = image.shape[-2] // PATCH, image.shape[-1] // PATCH
+        rows, cols = self.config.grid((image.shape[-2], image.shape[-1]))
         memory = self._memory(rows, cols, x) if memory is None else memory
         maps, sides = self.backbone(x, memory.basis, memory.positions, memory.biases[0])
         return maps, sides, memory
@@ -287,7 +294,7 @@ class SphereViT(nn.Module):
     def conditioned_features(
         self, image: Tensor, memory: SphereMemory | None = None
     ) -> tuple[list[Tensor], list[Tensor]]:
-        """Four (B, rows, cols, hidden) maps after the cross-attention, and the stem's sides."""
+        """Four (B, rows, cols, hidden) maps after the cross-attention, and the backbone's sides."""
         maps, sides, memory = self.backbone_features(image, memory)
         out: list[Tensor] = []
         spheres: list[tuple[Tensor, Tensor] | None] = [*memory.keys_values]

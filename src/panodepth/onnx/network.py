@@ -14,12 +14,15 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from panodepth.model import PATCH, SphereViT
-from panodepth.model.backbone import CONV_CELL, Block, ConvBlock, ConvStem
+from panodepth.errors import ModelError
+from panodepth.model import SphereViT
+from panodepth.model.backbone import Block
+from panodepth.model.backbones.conv import CELL, ConvBackbone, ConvBlock
+from panodepth.model.backbones.patch import PatchBackbone
 from panodepth.model.decoder import SLOPE, Decoder, Head, Level, Lift, ResidualUnit
 from panodepth.model.embedding import GreatCircleBias, bias_basis, sphere_embedding
 from panodepth.model.layers import SphereConv2d
-from panodepth.model.spherevit import IMAGE_MEAN, IMAGE_STD, CrossBlock
+from panodepth.model.spherevit import CrossBlock
 from panodepth.onnx.graph import Graph
 
 QUERIES_AT_ONCE = 512  # attention of long sequences in parts: its matrix of scores stays small
@@ -32,7 +35,7 @@ class NetworkGraph:
         """model: float32, on the CPU; size: (h, w) of the image, multiples of 14."""
         self.graph, self.model, self.config = graph, model, model.config
         self.height, self.width = size
-        self.rows, self.cols = size[0] // PATCH, size[1] // PATCH
+        self.rows, self.cols = model.config.grid(size)
         self.wrap = model.config.wrap_padding
         with torch.no_grad():
             self.basis = bias_basis(self.rows, self.cols) if self.config.great_circle_bias else None
@@ -54,7 +57,10 @@ class NetworkGraph:
         return self._head(self.model.head, low, size)
 
     def _normalised(self, image: str) -> str:
-        mean, std = (torch.tensor(v)[None, :, None, None] for v in (IMAGE_MEAN, IMAGE_STD))
+        mean, std = (
+            torch.tensor(v)[None, :, None, None]
+            for v in (self.model.backbone.stem.MEAN, self.model.backbone.stem.STD)
+        )
         scaled = self.graph.add("Mul", image, self.graph.constant(1 / std))
         return self.graph.add("Sub", scaled, self.graph.constant(mean / std))
 
@@ -64,8 +70,10 @@ class NetworkGraph:
         graph, backbone = self.graph, self.model.backbone
         stem = backbone.stem
         sides: list[tuple[str, tuple[int, int]]] = []
-        if isinstance(stem, ConvStem):
+        if isinstance(stem, ConvBackbone):
             x, sides = self._conv_stem(stem, image)
+        elif not isinstance(stem, PatchBackbone):
+            raise ModelError(f"backbone {self.config.backbone!r} cannot be written as ONNX yet")
         else:
             x = self._conv(stem.patch, image, (self.height, self.width))[0]
         x = self._tokens(x, self.config.dim)
@@ -92,10 +100,10 @@ class NetworkGraph:
         return self.graph.reshape(turned, 1, width, self.rows, self.cols)
 
     def _conv_stem(
-        self, stem: ConvStem, image: str
+        self, stem: ConvBackbone, image: str
     ) -> tuple[str, list[tuple[str, tuple[int, int]]]]:
         start = (self.height, self.width)
-        size = (self.rows * CONV_CELL, self.cols * CONV_CELL)
+        size = (self.rows * CELL, self.cols * CELL)
         x = self._resized(image, start, size, wrap=stem.wrap)
         x, size = self._conv(stem.entry, x, size)
         sides = []

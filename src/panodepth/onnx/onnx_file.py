@@ -25,9 +25,9 @@ import torch
 import onnx
 from onnx import ModelProto, TensorProto, helper
 from panodepth import __version__
-from panodepth.errors import ConfigError, ModelError
+from panodepth.errors import ModelError
 from panodepth.export.atomic import atomic
-from panodepth.model import PATCH, SphereViT
+from panodepth.model import SphereViT
 from panodepth.model.spherevit import LOG_LIMIT, SCALE_QUANTILE
 from panodepth.onnx.graph import OPSET, Graph
 from panodepth.onnx.network import NetworkGraph
@@ -55,11 +55,9 @@ class OnnxOptions:
 def build_onnx(model: SphereViT, options: OnnxOptions) -> ModelProto:
     """The checked float32 model; model: any precision, on any device (a float32 copy is made).
 
-    Raises ConfigError for a size that is no multiple of 14, ModelError for a network too large.
+    Raises ConfigError for a size that does not fit, ModelError for a network too large.
     """
-    size = options.size or model.config.size
-    if len(size) != 2 or any(s < PATCH or s % PATCH for s in size):
-        raise ConfigError(f"size {'×'.join(map(str, size))} must be multiples of {PATCH}")
+    size = model.config.check_size(options.size or model.config.size)
     if getattr(model, "prepared", False):
         raise ModelError("a network prepared for inference cannot be exported: load it plainly")
     parameters = sum(p.numel() for p in model.parameters())

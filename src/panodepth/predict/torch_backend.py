@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from panodepth.errors import ConfigError
-from panodepth.model import PATCH, SphereViT
+from panodepth.model import SphereViT
 from panodepth.predict.cuda.compiled import Compiled
 from panodepth.predict.predictor import BasePredictor, RawOutput
 from panodepth.types import FloatArray
@@ -68,13 +67,8 @@ class Predictor(BasePredictor):
         }
 
     def checked_size(self, size: tuple[int, int]) -> tuple[int, int]:
-        """Raises ConfigError unless (h, w) are multiples of 14."""
-        if len(size) != 2 or any(s < PATCH or s % PATCH for s in size):
-            shown = "×".join(str(s) for s in size)
-            raise ConfigError(
-                f"size {shown} (height×width) must be multiples of {PATCH}, e.g. 546×1092"
-            )
-        return (int(size[0]), int(size[1]))
+        """Raises ConfigError unless (h, w) are multiples of the network's step."""
+        return self.model.config.check_size(size)
 
     @contextmanager
     def leaving_cores(self, count: int) -> Iterator[None]:

@@ -37,7 +37,7 @@ def test_cosine_ends_at_the_final_rate():
 def test_learning_rate_falls_with_the_distance_from_the_head(make_config):
     model = build_network(make_config().network)  # 4 blocks
     config = OptimConfig(lr=1.0, backbone_lr=0.5, layer_decay=0.1)
-    optimizer = build_optimizer(model, config, 4)
+    optimizer = build_optimizer(model, config, model.groups())
     set_learning_rate(optimizer, 2.0)
     names = {id(p): n for n, p in model.named_parameters()}
     rates = {names[id(p)]: g["lr"] for g in optimizer.param_groups for p in g["params"]}
@@ -56,7 +56,7 @@ def test_learning_rate_falls_with_the_distance_from_the_head(make_config):
 
 def test_without_layer_decay_there_are_the_two_groups(make_config):
     model = build_network(make_config().network)
-    assert len(build_optimizer(model, OptimConfig(), 4).param_groups) == 2
+    assert len(build_optimizer(model, OptimConfig(), model.groups()).param_groups) == 2
 
 
 def test_norms_biases_gammas_and_positions_do_not_decay(make_config):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from panodepth.lab.bench.clock import Effort, best_seconds
-from panodepth.model import PATCH, ModelConfig
+from panodepth.model import ModelConfig
 from panodepth.model.fast.packed import PackedLinear, packing_works
 
 QUERY_ROWS = 512  # of attention's products at a time, so that no (N, N) matrix is made
@@ -71,8 +72,7 @@ class Bandwidth:
 
 def tokens_of(config: ModelConfig) -> int:
     """Tokens of one image at the network's own size."""
-    height, width = config.size
-    return (height // PATCH) * (width // PATCH) + int(config.class_token)
+    return math.prod(config.grid(config.size)) + int(config.class_token)
 
 
 def products(config: ModelConfig, batch: int = 1) -> list[Product]:

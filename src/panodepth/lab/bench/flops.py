@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from panodepth.model import PATCH, ModelConfig
+from panodepth.model import ModelConfig
 from panodepth.model.embedding import KNOTS
 
 
@@ -13,7 +13,7 @@ def network_flops(config: ModelConfig, size: tuple[int, int] | None = None) -> i
     the great-circle bias are counted as if made for this image.
     """
     height, width = size or config.size
-    rows, cols = height // PATCH, width // PATCH
+    rows, cols = config.grid((height, width))
     grid = rows * cols
     macs = _backbone(config, rows, cols) + _cross(config, rows, cols) + _decoder(config, grid)
     first, second = config.head
@@ -27,7 +27,7 @@ def _bias(config: ModelConfig, rows: int, cols: int, heads: int) -> int:
 
 def _backbone(config: ModelConfig, rows: int, cols: int) -> int:
     grid, dim = rows * cols, config.dim
-    macs = _stem(config, grid) if config.stem == "conv" else grid * 3 * PATCH * PATCH * dim
+    macs = _stem(config, grid) if config.backbone == "conv" else grid * 3 * config.stride**2 * dim
     tokens = grid + int(config.class_token)
     block = tokens * 12 * dim * dim + 2 * tokens * tokens * dim
     return macs + config.depth * (block + _bias(config, rows, cols, config.heads))

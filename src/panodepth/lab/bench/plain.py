@@ -12,14 +12,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from panodepth.model import PATCH, ModelOutput, SphereViT
+from panodepth.model import ModelOutput, SphereViT
 from panodepth.model.embedding import bias_basis, sphere_embedding
 from panodepth.model.spherevit import LOG_LIMIT, LOG_OFFSET
 
 
 def plain_forward(model: SphereViT, image: Tensor) -> ModelOutput:
     """What `model(image)` returns, the plain way. model: not prepared; image: (B, 3, H, W)."""
-    rows, cols = image.shape[-2] // PATCH, image.shape[-1] // PATCH
+    rows, cols = model.config.grid((image.shape[-2], image.shape[-1]))
     config = model.config
     basis = bias_basis(rows, cols).to(image.device) if config.great_circle_bias else None
     maps, sides = _backbone(model, model.normalise(image), rows, cols, basis)

@@ -34,7 +34,8 @@ class NetworkConfig:
 
     preset: str = "compact"
     overrides: dict[str, Any] = field(default_factory=dict)
-    train: str = "all"  # or "head" (all but the backbone), "last:N" (and its last N blocks)
+    pretrained: bool = False  # the backbone starts from the weights that it brings (ImageNet)
+    train: str = "all"  # or "head" (all but the backbone), "last:N" (and its last N groups)
 
 
 @dataclass(frozen=True)
@@ -213,9 +214,10 @@ def check_samples(data: DataConfig, sources: Sequence[SourceConfig]) -> None:
 
 
 def trained_blocks(text: str) -> int | None:
-    """What `network.train` says: None for "all", else how many of the last backbone blocks.
+    """What `network.train` says: None for "all", else how many of the backbone's last groups.
 
-    Raises ConfigError for anything but "all", "head" (no block) and "last:N".
+    Groups are transformer blocks, or a convolutional backbone's levels (`Backbone.groups`).
+    Raises ConfigError for anything but "all", "head" (none) and "last:N".
     """
     if text == "all":
         return None

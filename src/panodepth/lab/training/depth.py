@@ -32,7 +32,7 @@ from panodepth.lab.training.setup import (
     has_unused_parameters,
 )
 from panodepth.lab.training.task import Task
-from panodepth.model import ModelOutput, initialise, save_model
+from panodepth.model import ModelOutput, initialise, save_model, start_pretrained
 from panodepth.types import ByteArray
 
 PREVIEW_IMAGES = 4
@@ -71,6 +71,8 @@ class DepthTask(Task[Batch]):
             raise ConfigError("optim.kind = muon needs whole matrices: launch without FSDP")
         if snapshot is None and self.init is not None:
             self.notes.append(initialise(model, self.init).summary())
+        elif snapshot is None and config.network.pretrained:
+            self.notes.append(start_pretrained(model).summary())
         last = run.channels_last and not engine.sharded  # which wants plain weights
         layout = torch.channels_last if last else torch.contiguous_format
         model.to(engine.device, memory_format=layout)
@@ -78,7 +80,7 @@ class DepthTask(Task[Batch]):
             model.load_state_dict(snapshot.tensors["weights"])
         model.train()
         choose_trained(model, config.network)
-        optimizer = build_optimizer(model, config.optim, model.config.depth)
+        optimizer = build_optimizer(model, config.optim, model.groups())
         if run.checkpoint_activations:
             checkpoint_activations(model)
         self.wrap(engine, model, optimizer)

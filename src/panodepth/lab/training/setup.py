@@ -16,7 +16,8 @@ from panodepth.device import choose_device, has_fast_bfloat16
 from panodepth.errors import ConfigError, OutputError
 from panodepth.lab.training.config import LoopConfig, NetworkConfig, TrainConfig, trained_blocks
 from panodepth.model import ModelConfig, SphereViT, find_preset
-from panodepth.model.backbone import Block, ConvBlock
+from panodepth.model.backbone import Block
+from panodepth.model.backbones.conv import ConvBlock
 from panodepth.model.spherevit import CrossBlock
 
 
@@ -60,17 +61,18 @@ def check_output(run: LoopConfig) -> None:
 
 
 def choose_trained(model: SphereViT, config: NetworkConfig) -> None:
-    """Freeze what `network.train` does not name. Raises ConfigError for more blocks than exist."""
-    blocks = trained_blocks(config.train)
-    if blocks is None:
+    """Freeze what `network.train` does not name. Raises ConfigError for more groups than exist."""
+    count = trained_blocks(config.train)
+    if count is None:
         return
-    depth = model.config.depth
-    if blocks > depth:
-        raise ConfigError(f"network.train is {config.train!r}, but there are {depth} blocks")
-    last = tuple(f"backbone.blocks.{i}." for i in range(depth - blocks, depth))
-    kept = (*last, "backbone.norm.") if blocks else ()
+    groups = model.groups()
+    if count >= len(groups):  # the first one is never among the last
+        raise ConfigError(
+            f"network.train is {config.train!r}, but there are {len(groups) - 1} blocks"
+        )
+    frozen = tuple(start for group in groups[: len(groups) - count] for start in group)
     for name, parameter in model.named_parameters():
-        parameter.requires_grad_(not name.startswith("backbone.") or name.startswith(kept))
+        parameter.requires_grad_(not name.startswith(frozen))
 
 
 def has_unused_parameters(model: SphereViT, config: TrainConfig) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping
 from typing import Any, cast
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from panodepth.errors import ConfigError
 from panodepth.model.backbone import Block
 from panodepth.model.checkpoint import load_model
-from panodepth.model.config import PATCH, ModelConfig
+from panodepth.model.config import ModelConfig
 from panodepth.model.decoder import ResidualUnit
 from panodepth.model.fast.int8 import Int8Linear, int8_works
 from panodepth.model.fast.packed import FusedLinear, PackedLinear, packing_works, scaled
@@ -85,7 +86,7 @@ def choose_fusing(device: torch.device, dtype: torch.dtype, *, int8: bool) -> Fu
 
 
 def _tokens(config: ModelConfig) -> int:
-    return (config.size[0] // PATCH) * (config.size[1] // PATCH)
+    return math.prod(config.grid(config.size))
 
 
 def _fused(layer: nn.Module, tokens: int, fuse: Fuse, scale: Tensor | None = None) -> FusedLinear:

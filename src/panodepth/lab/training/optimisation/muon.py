@@ -23,8 +23,11 @@ SHORTEST_SIDE = 16  # of a matrix that is worth it
 
 
 def is_matrix(parameter: Tensor) -> bool:
-    """Whether Muon suits the parameter: as (first axis, the rest), no side is very short."""
-    if parameter.ndim < 2:
+    """Whether Muon suits the parameter: as (first axis, the rest), no side is very short.
+
+    A depthwise kernel (channels, 1, height, width) is a list of filters, no matrix.
+    """
+    if parameter.ndim < 2 or (parameter.ndim == 4 and parameter.shape[1] == 1):
         return False
     rows = parameter.shape[0]
     return min(rows, parameter.numel() // max(rows, 1)) >= SHORTEST_SIDE

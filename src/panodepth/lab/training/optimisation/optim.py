@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -15,53 +14,49 @@ from panodepth.lab.training.optimisation.muon import Muon, is_matrix
 
 # Scales, tables and positions are not pulled towards zero, whatever their shape.
 NO_DECAY_WORDS = ("norm", "gamma", "bias", "position", "token", "scale")
-BACKBONE = "backbone."
-BLOCK = re.compile(r"backbone\.blocks\.(\d+)\.")
 
 
-def lr_scale(name: str, depth: int, config: OptimConfig) -> float:
-    """Factor on the learning rate of the parameter `name`, in a network of `depth` blocks.
+def lr_scale(name: str, groups: Sequence[tuple[str, ...]], config: OptimConfig) -> float:
+    """Factor on the learning rate of the parameter `name`.
 
-    1 outside the backbone. In it `backbone_lr`, times `layer_decay` once for each block behind
-    (deeper than) the parameter's; the stem and the positions lie before the first block, the last
-    norm behind the last (BEiT, arXiv 2106.08254, appendix; as fine-tuned by MAE and DINOv2).
+    groups: the backbone's layers, as starts of names, from the picture on (`Backbone.groups`).
+    1 outside of them; inside `backbone_lr`, times `layer_decay` once for each group behind (deeper
+    than) the parameter's (BEiT, arXiv 2106.08254, appendix; as fine-tuned by MAE and DINOv2).
     """
-    if not name.startswith(BACKBONE):
-        return 1.0
-    block = BLOCK.match(name)
-    if block is not None:
-        behind = depth - 1 - int(block[1])
-    else:
-        behind = 0 if name.startswith(f"{BACKBONE}norm.") else depth
-    return float(config.backbone_lr * config.layer_decay**behind)
+    for behind, starts in enumerate(reversed(groups)):
+        if name.startswith(starts):
+            return float(config.backbone_lr * config.layer_decay**behind)
+    return 1.0
 
 
-def build_optimizer(model: nn.Module, config: OptimConfig, depth: int = 0) -> torch.optim.Optimizer:
+def build_optimizer(
+    model: nn.Module, config: OptimConfig, groups: Sequence[tuple[str, ...]] = ()
+) -> torch.optim.Optimizer:
     """AdamW, or Muon, with decay on matrices and kernels alone (not norms, biases, positions).
 
-    depth: number of backbone blocks, for `lr_scale`. Each group has a "scale" beside its "lr".
+    groups: of the backbone, for `lr_scale`. Each group has a "scale" beside its "lr".
     Parameters that need no gradient are left out.
     """
     muon = config.kind == "muon"
-    groups: dict[tuple[float, bool, bool], list[nn.Parameter]] = {}
+    made: dict[tuple[float, bool, bool], list[nn.Parameter]] = {}
     on_cuda = False
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             plain = parameter.ndim < 2 or any(word in name for word in NO_DECAY_WORDS)
             matrix = muon and not plain and is_matrix(parameter)
-            key = (-lr_scale(name, depth, config), plain, matrix)
-            groups.setdefault(key, []).append(parameter)
+            key = (-lr_scale(name, groups, config), plain, matrix)
+            made.setdefault(key, []).append(parameter)
             on_cuda |= parameter.is_cuda
-    made = []
-    for (scale, plain, matrix), parameters in sorted(groups.items(), key=lambda item: item[0]):
+    tables = []
+    for (scale, plain, matrix), parameters in sorted(made.items(), key=lambda item: item[0]):
         decay = 0.0 if plain else config.weight_decay
-        made.append({"params": parameters, "weight_decay": decay, "scale": -scale})
+        tables.append({"params": parameters, "weight_decay": decay, "scale": -scale})
         if muon:
-            made[-1]["matrix"] = matrix
+            tables[-1]["matrix"] = matrix
     betas = (config.beta1, config.beta2)
     if muon:
-        return Muon(made, config.lr, betas)
-    return torch.optim.AdamW(made, lr=config.lr, betas=betas, fused=on_cuda or None)
+        return Muon(tables, config.lr, betas)
+    return torch.optim.AdamW(tables, lr=config.lr, betas=betas, fused=on_cuda or None)
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
