@@ -65,7 +65,7 @@ class ModelConfig:
         self._check_values()
 
     def _check_values(self) -> None:
-        find_named(BACKBONES, self.backbone, "backbone")
+        find_named("backbone", self.backbone, BACKBONES)
         self.check_size(self.size)
         sizes = [self.dim, self.depth, self.heads, self.position_grid, self.hidden]
         sizes += [self.cross_heads, self.embedding_dim, *self.stem_widths]

@@ -8,7 +8,9 @@ import torch
 from safetensors.torch import save_file
 
 from panodepth.errors import ConfigError
-from panodepth.lab.training.trainer import Trainer, train
+from panodepth.lab.training import train
+from panodepth.lab.training.depth import DepthTask
+from panodepth.lab.training.trainer import Trainer
 from panodepth.model import SphereViT, find_preset, load_model
 from panodepth.model.backbones import BACKBONES
 from panodepth.model.backbones.lite import LiteBackbone
@@ -53,13 +55,14 @@ def test_a_pretrained_encoder_starts_where_it_was_and_keeps_its_first_levels(
         network={"overrides": overrides, "pretrained": True, "train": "last:3"},
         data={"height": 32, "width": 64},
     )
-    trainer = Trainer(config, renderer=renderer)
-    assert any("ImageNet" in note for note in trainer.notes)
-    before = {n: p.detach().clone() for n, p in trainer.model.named_parameters()}
+    task = DepthTask(config, renderer=renderer)
+    trainer = Trainer(task)
+    assert any("ImageNet" in note for note in task.notes)
+    before = {n: p.detach().clone() for n, p in task.model.named_parameters()}
     for name, value in encoder.items():
         assert torch.equal(before[f"backbone.stem.{name}"], value), name
     trainer.train_step()
-    moved = {n for n, p in trainer.model.named_parameters() if not torch.equal(p, before[n])}
+    moved = {n for n, p in task.model.named_parameters() if not torch.equal(p, before[n])}
     still = ("backbone.stem.levels.0.", "backbone.stem.levels.1.")
     assert not any(name.startswith(still) for name in moved)
     assert all(
@@ -71,4 +74,4 @@ def test_a_pretrained_encoder_starts_where_it_was_and_keeps_its_first_levels(
 def test_a_backbone_without_first_weights_says_so(make_config, renderer):
     config = make_config(network={"pretrained": True})
     with pytest.raises(ConfigError, match=r"backbone 'conv' brings no weights"):
-        Trainer(config, renderer=renderer)
+        Trainer(DepthTask(config, renderer=renderer))
