@@ -54,6 +54,7 @@ class LossConfig:
     sky: Amount = 0.2
     gradient: Amount = 0.0
     gradient_scales: Index = 3
+    pole_floor: Share = 0.0  # least weight of a row, of the equator's; 0 = solid angles alone
     consistency: Amount = 0.0  # agreement with the prediction of the rotated panorama
     consistency_share: Share = 0.25  # of each batch (at least one panorama) is rotated as well
     consistency_tilt_deg: Amount = 20.0  # largest pitch and roll of that rotation; yaw is any
@@ -220,6 +221,8 @@ def training_loss(
     valid = truth.valid
     height, width = log_distance.shape[-2:]
     weights = solid_angles(height, width, dtype=log_distance.dtype, device=log_distance.device)
+    # The outermost rows see next to nothing of the sphere, but people see their pixels.
+    weights = weights.clamp_min(config.pole_floor * float(weights.max()))
     log_true = torch.where(valid, truth.distance, 1.0).log()
     offset = log_alignment(log_distance, log_true, valid, config.alignment)
     aligned = log_distance + offset[:, None, None]

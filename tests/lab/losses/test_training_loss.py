@@ -124,3 +124,17 @@ class TestTrainingLoss:
             optimizer.step()
         error = log_pred.detach() - room.log()
         assert (error - error.median()).abs().mean() < 0.02
+
+
+def test_a_pole_floor_gives_the_outermost_rows_a_say():
+    log = torch.zeros(1, 16, 32)
+    log[:, 0] = 1.0
+    truth = Truth(torch.ones(1, 16, 32), *torch.ones(2, 1, 16, 32, dtype=torch.bool).unbind())
+    losses = [
+        training_loss(log, None, truth, LossConfig(normal=0.0, anchor=0.0, pole_floor=floor))[0]
+        for floor in (0.0, 0.5)
+    ]
+    weights = torch.cos((torch.arange(16) + 0.5) / 16 * math.pi - math.pi / 2)
+    assert float(losses[0]) == pytest.approx(float(weights[0] / weights.sum()), rel=0.05)
+    floored = weights.clamp_min(0.5 * float(weights.max()))
+    assert float(losses[1]) == pytest.approx(float(floored[0] / floored.sum()), rel=0.05)

@@ -8,7 +8,8 @@ import torch
 from panodepth.geometry import distance_to_normals, erp_rays
 from panodepth.lab.losses import Truth
 from panodepth.lab.training.config import AugmentConfig
-from panodepth.lab.training.feed.augment import _Dice, augment, roll_and_flip, tilt
+from panodepth.lab.training.feed.augment import augment, roll_and_flip, tilt
+from panodepth.lab.training.feed.dice import LUMA, SRGB_POWER, Dice
 from panodepth.lab.training.feed.samples import Batch, Stored
 
 OFF = AugmentConfig(
@@ -36,7 +37,7 @@ def batch(renderer):
 
 
 def dice(seed=0, count=6):
-    return _Dice(seed, count, torch.device("cpu"))
+    return Dice(seed, count, torch.device("cpu"))
 
 
 def changed(config, batch, seed=3):
@@ -149,3 +150,45 @@ def test_tilt_keeps_the_sky_apart(batch):
     assert torch.isfinite(out.truth.distance).all()
     share = out.truth.sky.float().mean() / batch.truth.sky.float().mean()
     assert 0.8 < share.item() < 1.2
+
+
+def test_exposure_stays_within_its_stops_and_leaves_the_truth(batch):
+    out = changed(replace(exposure=1.0, exposure_stops=2.0), batch)
+    lit = (batch.image > 0.2) & (out.image < 0.999)
+    stops = SRGB_POWER * torch.log2(out.image / batch.image.clamp_min(1e-6))
+    assert (stops[lit].abs() <= 2.0 + 1e-3).all()
+    per_image = torch.stack([stops[i][lit[i]].median() for i in range(6) if lit[i].any()])
+    assert per_image.std() > 0.1, "every picture has its own exposure"
+    assert torch.equal(out.truth.distance, batch.truth.distance)
+
+
+def test_a_dark_sky_changes_the_sky_and_its_edge_alone(batch):
+    sky = torch.zeros(6, H, W, dtype=torch.bool)
+    sky[:, :10] = True
+    image = torch.full_like(batch.image, 0.6)
+    under = Batch(image, batch.truth._replace(sky=sky))
+    out = changed(replace(dark_sky=1.0), under)
+    assert torch.allclose(out.image[:, :, 12:], image[:, :, 12:], atol=1e-5)
+    above = out.image[:, :, :8].mean(dim=(1, 2, 3))
+    assert (above < 0.55).sum() >= 3, "most skies are darker"
+    assert above.std() > 0.02
+
+
+def test_gray_has_no_colour_and_keeps_luma(batch):
+    out = changed(replace(gray=1.0), batch).image
+    assert torch.allclose(out[:, 0], out[:, 2], atol=1e-5)
+    luma = torch.einsum("c,bchw->bhw", torch.tensor(LUMA), batch.image)
+    assert torch.allclose(out[:, 1], luma.clamp_min(1e-4), atol=1e-4)
+
+
+def test_jpeg_comes_close_but_not_exactly(batch):
+    out = changed(replace(jpeg=1.0), batch).image
+    difference = (out - batch.image).abs().mean()
+    assert 1e-4 < difference < 0.1
+
+
+def test_faults_leave_the_draws_of_the_others_as_they_were(batch):
+    grey = Batch(batch.image[:, 1:2].expand(-1, 3, -1, -1).contiguous(), batch.truth)
+    plain = changed(replace(noise=0.02, blur=0.5, nadir=0.5), grey)
+    also = changed(replace(noise=0.02, blur=0.5, nadir=0.5, gray=1.0), grey)
+    assert torch.allclose(plain.image, also.image, atol=1e-5)

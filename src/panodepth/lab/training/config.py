@@ -89,6 +89,11 @@ class AugmentConfig:
     noise: Amount = 0.02  # largest standard deviation, of a [0, 1] image
     blur: Share = 0.2  # probability of a 3x3 or 5x5 binomial blur
     nadir: Share = 0.1  # probability of a patch that hides the tripod
+    exposure: Share = 0.0  # probability of an exposure that is off by up to exposure_stops
+    exposure_stops: Amount = 3.0  # in stops, to both sides
+    dark_sky: Share = 0.0  # probability of a sky exposed by itself, mostly darker
+    gray: Share = 0.0  # probability of a picture without colour
+    jpeg: Share = 0.0  # probability of strong compression
 
 
 @dataclass(frozen=True)

@@ -11,60 +11,32 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from panodepth.geometry import pad_erp, rotate_erp, rotation_from_yaw_pitch_roll
+from panodepth.geometry import rotate_erp, rotation_from_yaw_pitch_roll
 from panodepth.lab.losses import Truth
 from panodepth.lab.training.config import AugmentConfig
-from panodepth.lab.training.feed.samples import Batch, send
+from panodepth.lab.training.feed.dice import LUMA, SRGB_POWER, Dice, binomial
+from panodepth.lab.training.feed.faults import faults
+from panodepth.lab.training.feed.samples import Batch, mix_seed, send
 
-SRGB_POWER = 2.2
-LUMA = (0.299, 0.587, 0.114)
 NADIR_HALF_ANGLE_DEG = (8.0, 25.0)  # a tripod or a hand, seen from above
 EDGE_BLEND = 0.05  # relative disagreement at which a resampled distance counts as mixed
 
 
-class _Dice:
-    """Random numbers drawn on the CPU and sent to the images' device: the same on any device."""
-
-    def __init__(self, seed: int, count: int, device: torch.device) -> None:
-        self.generator = torch.Generator().manual_seed(seed)
-        self.count = count
-        self.device = device
-
-    def uniform(self, *shape: int) -> Tensor:
-        return send(torch.rand(self.count, *shape, generator=self.generator), self.device)
-
-    def normal(self, *shape: int) -> Tensor:
-        return send(torch.randn(self.count, *shape, generator=self.generator), self.device)
-
-    def fractions(self) -> list[float]:
-        drawn = torch.rand(self.count, generator=self.generator).tolist()
-        return [float(x) for x in drawn]
-
-    def chance(self, probability: float) -> list[int]:
-        """Which images of the batch are picked."""
-        drawn = torch.rand(self.count, generator=self.generator)
-        return [i for i, x in enumerate(drawn.tolist()) if x < probability]
-
-    def integers(self, stop: int) -> list[int]:
-        drawn = torch.randint(stop, (self.count,), generator=self.generator).tolist()
-        return [int(x) for x in drawn]
-
-
 def augment(batch: Batch, config: AugmentConfig, seed: int) -> Batch:
     """The batch under random augmentations that depend on `seed` alone; a new batch."""
-    dice = _Dice(seed, batch.image.shape[0], batch.image.device)
+    dice = Dice(seed, batch.image.shape[0], batch.image.device)
     batch = tilt(batch, config, dice)
     batch = roll_and_flip(batch, config, dice)
-    image = colour(batch.image, config, dice)
+    image = faults(batch.image, batch.truth.sky, config, mix_seed(seed, 1))
+    image = colour(image, config, dice)
     image = hide_nadir(image, config, dice)
     image = blur_and_noise(image, config, dice)
     return Batch(image.clamp(0.0, 1.0), batch.truth)
 
 
-def roll_and_flip(batch: Batch, config: AugmentConfig, dice: _Dice) -> Batch:
+def roll_and_flip(batch: Batch, config: AugmentConfig, dice: Dice) -> Batch:
     """Turn each panorama by whole columns, and mirror some."""
     width = batch.image.shape[-1]
     columns = torch.arange(width).expand(dice.count, width)
@@ -81,7 +53,7 @@ def roll_and_flip(batch: Batch, config: AugmentConfig, dice: _Dice) -> Batch:
     return Batch(move(batch.image), Truth(*(move(x) for x in batch.truth)))
 
 
-def tilt(batch: Batch, config: AugmentConfig, dice: _Dice) -> Batch:
+def tilt(batch: Batch, config: AugmentConfig, dice: Dice) -> Batch:
     """Rotate some panoramas about a horizontal axis: a camera that does not stand level.
 
     Inverse distance is interpolated, not distance: on a plane it is linear in the ray, so walls
@@ -113,7 +85,7 @@ def tilt(batch: Batch, config: AugmentConfig, dice: _Dice) -> Batch:
     )
 
 
-def colour(image: Tensor, config: AugmentConfig, dice: _Dice) -> Tensor:
+def colour(image: Tensor, config: AugmentConfig, dice: Dice) -> Tensor:
     """Exposure, white balance, channel mix, saturation, contrast and gamma."""
     stops = config.brightness * dice.normal(1, 1, 1)
     balance = config.white_balance * dice.normal(3, 1, 1)
@@ -133,7 +105,7 @@ def colour(image: Tensor, config: AugmentConfig, dice: _Dice) -> Tensor:
     return image.pow(torch.exp(config.gamma * dice.normal(1, 1, 1)))
 
 
-def hide_nadir(image: Tensor, config: AugmentConfig, dice: _Dice) -> Tensor:
+def hide_nadir(image: Tensor, config: AugmentConfig, dice: Dice) -> Tensor:
     """Cover the disc below the camera of some images with one colour; the truth stays the floor."""
     chosen = dice.chance(config.nadir)
     low, high = NADIR_HALF_ANGLE_DEG
@@ -151,7 +123,7 @@ def hide_nadir(image: Tensor, config: AugmentConfig, dice: _Dice) -> Tensor:
     return image
 
 
-def blur_and_noise(image: Tensor, config: AugmentConfig, dice: _Dice) -> Tensor:
+def blur_and_noise(image: Tensor, config: AugmentConfig, dice: Dice) -> Tensor:
     """Binomial blur of some images (closed over seam and poles), then sensor noise on all."""
     chosen = dice.chance(config.blur)
     twice = set(dice.chance(0.3))
@@ -159,20 +131,13 @@ def blur_and_noise(image: Tensor, config: AugmentConfig, dice: _Dice) -> Tensor:
     noise_seed = int(torch.randint(2**62, (1,), generator=dice.generator))
     if chosen:
         index = send(torch.tensor(chosen), image.device)
-        soft = _binomial(image[index])
+        soft = binomial(image[index])
         again = [k for k, i in enumerate(chosen) if i in twice]
         if again:
-            soft[again] = _binomial(soft[again])
+            soft[again] = binomial(soft[again])
         image = image.index_copy(0, index, soft)
     if config.noise:
         generator = torch.Generator(device=image.device).manual_seed(noise_seed)
         grain = torch.randn(image.shape, generator=generator, device=image.device)
         image = torch.addcmul(image, grain, sigma.expand_as(image))
     return image
-
-
-def _binomial(image: Tensor) -> Tensor:
-    """3x3 blur with weights (1, 2, 1)/4 along each axis."""
-    kernel = image.new_tensor([0.25, 0.5, 0.25])
-    weight = (kernel[:, None] * kernel).expand(3, 1, 3, 3)
-    return F.conv2d(pad_erp(image, 1), weight, groups=3)
