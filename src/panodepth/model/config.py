@@ -134,7 +134,8 @@ class ModelConfig:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ModelConfig:
         """Read plain JSON or TOML values. Raises ConfigError for an unknown key or a wrong type."""
-        values = {OLD_NAMES.get(key, key): value for key, value in values.items()}
+        if isinstance(values, Mapping):  # `build` says what is wrong with anything else
+            values = {OLD_NAMES.get(key, key): value for key, value in values.items()}
         return build(cls, values, "model config")
 
     @classmethod
