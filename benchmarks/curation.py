@@ -31,9 +31,9 @@ from panodepth.lab.curation.outpaint import Diffusion
 from panodepth.lab.curation.pipeline import Options, curate
 from panodepth.lab.curation.project import place
 from panodepth.lab.curation.quality import Limits, measure, perceptual_hash
+from panodepth.lab.curation.rotations import rotation_from_yaw_pitch_roll
 from panodepth.lab.curation.sources import FrameSource, open_frame_source
 from panodepth.lab.curation.stages import Plan, Tools, curate_views
-from panodepth.lab.curation.turns import yaw_pitch_roll
 from panodepth.lab.data import Encoding
 from panodepth.lab.data.shard_codec import encode
 
@@ -79,8 +79,8 @@ def stages(repeat: int) -> None:
     frame = MadeFrames(1)[0]
     assert isinstance(frame, Frame)
     for name, angles in (("front", (0, 0, 0)), ("tilted", (100, 35, 20)), ("pole", (0, 80, 0))):
-        turn = yaw_pitch_roll(*angles)
-        timed(f"P2E, {name}", lambda turn=turn: place(frame, turn, SIZE), repeat)
+        rotation = rotation_from_yaw_pitch_roll(*np.radians(angles))
+        timed(f"P2E, {name}", lambda rotation=rotation: place(frame, rotation, SIZE), repeat)
     placed = place(frame, np.eye(3), SIZE)
     timed("measure (gates)", lambda: measure(frame), repeat)
     timed("perceptual hash", lambda: perceptual_hash(frame.image), repeat)
@@ -107,9 +107,11 @@ def write_frames(folder: Path, count: int) -> None:
     for index in range(count):
         frame = made[index]
         assert isinstance(frame, Frame)
-        assert frame.depth is not None
+        assert frame.z_depth is not None
         cv2.imwrite(str(folder / f"{frame.name}.png"), frame.image)
-        cv2.imwrite(str(folder / f"{frame.name}_depth.png"), (frame.depth * 1000).astype(np.uint16))
+        cv2.imwrite(
+            str(folder / f"{frame.name}_depth.png"), (frame.z_depth * 1000).astype(np.uint16)
+        )
 
 
 def rates(source: FrameSource, out: Path, workers: int) -> tuple[float, float]:

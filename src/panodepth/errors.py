@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
+import importlib.util
 
 
 class PanodepthError(Exception):
@@ -40,7 +40,7 @@ def require(what: str, extra: str, *modules: str) -> None:
 
     what: names what needs them. extra: of the optional dependencies in pyproject.toml.
     """
-    missing = [name for name in modules if find_spec(name) is None]
+    missing = [name for name in modules if importlib.util.find_spec(name) is None]
     if missing:
         raise ConfigError(
             f"{what} needs {', '.join(missing)}, which is not installed: "

@@ -50,7 +50,7 @@ class Wrapped:
         if self.deadly and index == 5:
             raise ZeroDivisionError("on purpose")
         frame = self.frames[index]
-        return replace(frame, depth=None) if self.bare and isinstance(frame, Frame) else frame
+        return replace(frame, z_depth=None) if self.bare and isinstance(frame, Frame) else frame
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from panodepth.cli import main
 from panodepth.errors import ConfigError, ModelError
 from panodepth.lab.curation.estimate import TransformersEstimator
 from panodepth.lab.curation.pipeline import records
-from panodepth.lab.curation.turns import yaw_pitch_roll
+from panodepth.lab.curation.rotations import rotation_from_yaw_pitch_roll
 from panodepth.lab.data import open_source
 
 VIEW = (48, 64)
@@ -55,7 +55,7 @@ def views(made: Made, count: int = 3) -> Path:
         pixels = cv2.resize(rng.integers(0, 255, (24, 32, 3)).astype(np.uint8), VIEW[::-1])
         assert cv2.imwrite(str(made.path(f"f/place_v{number:02d}.png")), pixels)
         pose = np.eye(4)
-        pose[:3, :3] = yaw_pitch_roll(40.0 * number, 0, 0)
+        pose[:3, :3] = rotation_from_yaw_pitch_roll(np.radians(40 * number), 0, 0)
         made.json(f"f/place_v{number:02d}.json", {"pose": pose.tolist(), "level": True})
     made.json("f/camera.json", {"x_fov_deg": 80})
     assert cv2.imwrite(str(made.path("f/place_v00_mask.png")), np.zeros(VIEW, np.uint8))

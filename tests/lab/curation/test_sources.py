@@ -56,9 +56,8 @@ def test_plain_folder_with_a_field_of_view_for_all(made: Made) -> None:
     made.json("camera.json", {"x_fov_deg": 90, "unit": "m", "scale": 0.001, "licence": "CC0-1.0"})
     frame = first("frames", made)
     assert frame.name == "a/x"
-    assert frame.kind == "z_depth"
     assert frame.unit == "m"
-    np.testing.assert_allclose(frame.depth, 1.5, rtol=1e-6)
+    np.testing.assert_allclose(frame.z_depth, 1.5, rtol=1e-6)
     assert frame.intrinsics[0, 0] == pytest.approx(W / 2)
     assert frame.fov_deg[0] == pytest.approx(90)
     assert frame.meta["licence"] == "CC0-1.0"
@@ -71,12 +70,11 @@ def test_plain_distance_with_holes_and_sky(made: Made) -> None:
     np.savez(made.path("x_distance.npz"), distance=values)
     made.json("x.json", {"x_fov_deg": 60})
     frame = first("frames", made)
-    assert frame.kind == "distance"
     assert frame.unit == "relative"
-    assert frame.depth is not None
-    assert (frame.depth[0] == 0).all()
-    assert np.isinf(frame.depth[1]).all()
-    assert (frame.depth[2] == 0).all()
+    assert frame.z_depth is not None
+    assert (frame.z_depth[0] == 0).all()
+    assert np.isinf(frame.z_depth[1]).all()
+    assert (frame.z_depth[2] == 0).all()
 
 
 @pytest.mark.parametrize(
@@ -148,7 +146,6 @@ def test_frames_that_we_render(tmp_path: Path) -> None:
     assert len(frames) == 2
     for frame in frames:
         assert isinstance(frame, Frame)
-        assert frame.kind == "distance"
         assert frame.unit == "m"
         assert frame.level
         assert frame.group == "indoor_000000"
@@ -165,8 +162,8 @@ def test_real_sensor_samples(name: str) -> None:
     assert isinstance(frame, Frame)
     assert frame.size == (480, 640)
     assert frame.intrinsics[0, 2] == 320
-    assert frame.depth is not None
-    valid = frame.depth[frame.depth > 0]
+    assert frame.z_depth is not None
+    valid = frame.z_depth[frame.z_depth > 0]
     assert 0.3 < np.median(valid) < 5
     assert (frame.pose is not None) == (name == "redwood_open3d")
 
@@ -190,9 +187,9 @@ def test_vkitti2(made: Made) -> None:
     vkitti2(made)
     frame = first("vkitti2", made)
     assert frame.name == "Scene01/clone/Camera_1/00002"
-    assert frame.depth is not None
-    assert np.isinf(frame.depth[0]).all()
-    np.testing.assert_allclose(frame.depth[1:], 12.34, rtol=1e-6)
+    assert frame.z_depth is not None
+    assert np.isinf(frame.z_depth[0]).all()
+    np.testing.assert_allclose(frame.z_depth[1:], 12.34, rtol=1e-6)
     np.testing.assert_allclose(frame.intrinsics[:2, 2], [621, 187.5])  # the picture's centre
     assert frame.pose is not None
     np.testing.assert_allclose(frame.pose[:3, 3], [0.5, -2, -3])
@@ -211,9 +208,9 @@ def test_mvs_synth(made: Made) -> None:
     made.json("GTAV_540/0003/poses/0000.json", camera)
     frame = first("mvs_synth", made)
     assert frame.unit == "relative"
-    assert frame.depth is not None
-    assert np.isinf(frame.depth[0]).all()
-    assert (frame.depth[1:] == 40).all()
+    assert frame.z_depth is not None
+    assert np.isinf(frame.z_depth[0]).all()
+    assert (frame.z_depth[1:] == 40).all()
     assert frame.pose is not None
     assert np.linalg.det(frame.pose[:3, :3]) == pytest.approx(1)
     del camera["f_x"]
@@ -228,11 +225,11 @@ def test_unrealstereo4k(made: Made) -> None:
         camera = f"10 0 8 0 10 6 0 0 1\n1 0 0 {shift} 0 1 0 0 0 0 1 0\n"
         made.text(f"00001/Extrinsics{side}/00007.txt", camera)
     frame = first("unrealstereo4k", made)
-    np.testing.assert_allclose(frame.depth, 0.2 * 10 / 0.5, rtol=1e-6)
+    np.testing.assert_allclose(frame.z_depth, 0.2 * 10 / 0.5, rtol=1e-6)
     assert frame.unit == "m"
     made.npy("00001/Disp0/00007.npy", np.full(SIZE, 1e-9, np.float32))
     sky = first("unrealstereo4k", made)
-    assert np.isinf(sky.depth).all()
+    assert np.isinf(sky.z_depth).all()
     made.text("00001/Extrinsics1/00007.txt", "10 0 8 0 10 6 0 0 1\n1 0 0 0 0 1 0 0 0 0 1 0\n")
     assert refusal(open_frame_source("unrealstereo4k", made.root)).reason == "lying_intrinsics"
 
@@ -243,7 +240,7 @@ def test_ken_burns(folder: str, made: Made) -> None:
     made.exr(f"{folder}/00001-bl-depth.exr", np.full(SIZE, 350.0))
     made.json("city-walking/00001-meta.json", {"fltFov": 70.0})
     frame = first("ken_burns", made)
-    assert (frame.depth == 350).all()
+    assert (frame.z_depth == 350).all()
     assert frame.unit == "relative"
     assert frame.intrinsics[0, 0] == pytest.approx(W / 2 / math.tan(math.radians(35)))
     made.json("city-walking/00001-meta.json", {})
@@ -260,8 +257,8 @@ def test_tartanair(made: Made) -> None:
     made.text(f"{place}/pose_left.txt", f"0 0 0 0 0 0 1\n1 2 3 0 0 {half} {half}\n")
     frame = first("tartanair", made)
     assert frame.fov_deg[0] == pytest.approx(90)
-    assert frame.depth is not None
-    assert np.isinf(frame.depth[:10]).all()
+    assert frame.z_depth is not None
+    assert np.isinf(frame.z_depth[:10]).all()
     assert frame.pose is not None
     # North, east, down = 1, 2, 3 is right 2, down 3, forward 1; turned right by 90° it looks east.
     np.testing.assert_allclose(frame.pose[:3, 3], [2, 3, 1], atol=1e-9)
@@ -296,10 +293,10 @@ def test_hypersim(made: Made) -> None:
     matrix = np.array([[tan, 0, 0.1], [0, tan * H / W, 0], [0, 0, -1]])
     hypersim(made, matrix)
     frame = first("hypersim", made)
-    assert frame.kind == "distance"
-    assert frame.depth is not None
-    assert (frame.depth[0] == 0).all()
-    assert (frame.depth[1:] == 2.5).all()
+    assert frame.z_depth is not None
+    assert (frame.z_depth[0] == 0).all()
+    distance = frame.z_depth * ray_lengths(frame.intrinsics, SIZE)
+    np.testing.assert_allclose(distance[1:], 2.5, rtol=1e-6)
     # The intrinsics must give back the rays of M (u, v, 1), turned to y down, z forward.
     for u, v in ((-1, -1), (0.5, 0.25), (1, 1)):
         pixel = np.array([(u + 1) / 2 * W, (1 - v) / 2 * H, 1])
@@ -325,7 +322,7 @@ def test_nyu_folders(made: Made) -> None:
     made.codes("bathroom/sync_depth_00045.png", np.full((480, 640), 2345))
     frame = first("nyu", made)
     assert frame.size == (426, 560)
-    np.testing.assert_allclose(frame.depth, 2.345, rtol=1e-6)
+    np.testing.assert_allclose(frame.z_depth, 2.345, rtol=1e-6)
     np.testing.assert_allclose(frame.intrinsics[:2, 2], [325.582449 - 41.5, 253.736166 - 45.5])
     made.image("bathroom/rgb_00045.jpg", (240, 320))
     assert refusal(open_frame_source("nyu", made.root)).reason == "lying_intrinsics"
@@ -344,8 +341,8 @@ def test_nyu_labeled_file(made: Made) -> None:
     frame = source[1]
     assert isinstance(frame, Frame)
     assert frame.image[50 - 45, 100 - 41].tolist() == [200, 0, 0]
-    assert frame.depth is not None
-    assert frame.depth[50 - 45, 100 - 41] == 7
+    assert frame.z_depth is not None
+    assert frame.z_depth[50 - 45, 100 - 41] == 7
 
 
 def test_dynamic_replica(made: Made) -> None:
@@ -371,9 +368,9 @@ def test_dynamic_replica(made: Made) -> None:
     with gzip.open(made.path("train/frame_annotations_train.jgz"), "wt") as file:
         json.dump([record], file)
     frame = first("dynamic_replica", made)
-    assert frame.depth is not None
-    assert frame.depth[0, 0] == 0
-    assert frame.depth[1, 1] == 6.5
+    assert frame.z_depth is not None
+    assert frame.z_depth[0, 0] == 0
+    assert frame.z_depth[1, 1] == 6.5
     np.testing.assert_allclose(frame.intrinsics, [[9, 0, 6.5], [0, 9, 6], [0, 0, 1]])
     # A world point's place in the camera, in PyTorch3D's row form and by our pose.
     assert frame.pose is not None

@@ -14,7 +14,7 @@ from panodepth.lab.curation.estimate import (
     Estimate,
     TransformersEstimator,
     align_scales,
-    estimate_depth,
+    estimate_z_depth,
 )
 from panodepth.lab.curation.frame import (
     REASONS,
@@ -22,7 +22,6 @@ from panodepth.lab.curation.frame import (
     Matrix,
     Rejected,
     pinhole_from_fov,
-    ray_lengths,
 )
 from panodepth.lab.curation.outpaint import Diffusion
 from panodepth.lab.curation.quality import (
@@ -35,9 +34,9 @@ from panodepth.lab.curation.quality import (
     perceptual_hash,
     without_flying,
 )
+from panodepth.lab.curation.rotations import random_rotation, rotation_from_yaw_pitch_roll
 from panodepth.lab.curation.stages import Curated, Plan, Tools, curate_views
 from panodepth.lab.curation.stitch import Stitched, stitch
-from panodepth.lab.curation.turns import random_turn, yaw_pitch_roll
 
 VIEW = (96, 128)
 SIZE = (64, 128)
@@ -52,9 +51,8 @@ def texture(seed: int = 0, size: tuple[int, int] = VIEW) -> np.ndarray:
     return cv2.resize(small, size[::-1], interpolation=cv2.INTER_LINEAR)
 
 
-def room(pose: Matrix, kind: str = "z_depth") -> Frame:
+def room(pose: Matrix) -> Frame:
     """A box room around the origin, seen from `pose`; colours are a pattern on its walls."""
-    lengths = ray_lengths(K, VIEW)
     v, u = np.indices(VIEW) + 0.5
     rays = np.stack([(u - K[0, 2]) / K[0, 0], (v - K[1, 2]) / K[1, 1], np.ones(VIEW)], -1)
     world = rays @ pose[:3, :3].T
@@ -65,14 +63,13 @@ def room(pose: Matrix, kind: str = "z_depth") -> Frame:
     colour = (
         128 + 70 * np.sin(3 * points + [0, 1, 2]) + 25 * np.sin(23 * points.sum(-1, keepdims=True))
     )
-    depth = z_depth * lengths if kind == "distance" else z_depth
     image = np.rint(colour).astype(np.uint8)
-    return Frame("view", image, depth, K, kind, pose=pose, level=True, group="room")  # type: ignore[arg-type]
+    return Frame("view", image, z_depth, K, pose=pose, level=True, group="room")
 
 
 def at(yaw: float, pitch: float = 0, place: tuple[float, float, float] = (0, 0, 0)) -> Matrix:
     pose = np.eye(4)
-    pose[:3, :3], pose[:3, 3] = yaw_pitch_roll(yaw, pitch, 0), place
+    pose[:3, :3], pose[:3, 3] = rotation_from_yaw_pitch_roll(*np.radians([yaw, pitch, 0])), place
     return pose
 
 
@@ -90,20 +87,20 @@ def true_distance(place: Matrix) -> Matrix:
 # Rotations
 
 
-def test_turns_are_those_of_the_sphere_package() -> None:
+def test_rotations_are_those_of_geometry() -> None:
     import torch
 
-    from panodepth.geometry import rotation_from_yaw_pitch_roll
+    from panodepth import geometry
 
-    angles = torch.deg2rad(torch.tensor([40.0, -25, 15], dtype=torch.float64))
-    twin = rotation_from_yaw_pitch_roll(*angles).numpy()
-    np.testing.assert_allclose(yaw_pitch_roll(40, -25, 15), twin, atol=1e-12)
-    turns = np.array([random_turn(np.random.default_rng(i)) for i in range(300)])
+    angles = np.radians([40, -25, 15])
+    twin = geometry.rotation_from_yaw_pitch_roll(*torch.tensor(angles)).numpy()
+    np.testing.assert_allclose(rotation_from_yaw_pitch_roll(*angles), twin, atol=1e-12)
+    found = np.array([random_rotation(np.random.default_rng(i)) for i in range(300)])
     np.testing.assert_allclose(
-        turns @ turns.transpose(0, 2, 1), np.eye(3)[None].repeat(300, 0), atol=1e-9
+        found @ found.transpose(0, 2, 1), np.eye(3)[None].repeat(300, 0), atol=1e-9
     )
-    assert (np.linalg.det(turns) > 0).all()
-    assert np.abs(turns.mean(0)).max() < 0.12
+    assert (np.linalg.det(found) > 0).all()
+    assert np.abs(found.mean(0)).max() < 0.12
 
 
 # Gates
@@ -117,14 +114,18 @@ def good() -> Frame:
     ("change", "reason"),
     [
         ({"image": np.full((*VIEW, 3), 90, np.uint8)}, "blank"),
-        ({"depth": np.zeros(VIEW, np.float32)}, "invalid_share"),
-        ({"depth": np.full(VIEW, 2.0, np.float32)}, "depth_range"),
+        ({"z_depth": np.zeros(VIEW, np.float32)}, "invalid_share"),
+        ({"z_depth": np.full(VIEW, 2.0, np.float32)}, "depth_range"),
         (
-            {"depth": np.linspace(0.08, 0.14, VIEW[1], dtype=np.float32)[None].repeat(VIEW[0], 0)},
+            {
+                "z_depth": np.linspace(0.08, 0.14, VIEW[1], dtype=np.float32)[None].repeat(
+                    VIEW[0], 0
+                )
+            },
             "depth_range",
         ),
-        ({"depth": np.full(VIEW, np.inf, np.float32)}, "sky_share"),
-        ({"depth": None}, "no_depth"),
+        ({"z_depth": np.full(VIEW, np.inf, np.float32)}, "sky_share"),
+        ({"z_depth": None}, "no_depth"),
     ],
 )
 def test_each_gate_has_its_reason(change: dict[str, Any], reason: str) -> None:
@@ -185,11 +186,11 @@ def test_flying_pixels_are_found_and_slanted_floors_are_not() -> None:
     rows = np.arange(1, 121, dtype=np.float32)[:, None]
     floor = (120 / rows).repeat(160, 1)  # a plane up to near its horizon
     assert not flying(floor).any()
-    frame = replace(good(), image=texture(0, (120, 160)), depth=flown)
+    frame = replace(good(), image=texture(0, (120, 160)), z_depth=flown)
     cleaned = without_flying(frame)
-    assert cleaned.depth is not None
-    assert (cleaned.depth[20:40, 20] == 0).all()
-    assert np.count_nonzero(cleaned.depth) == flown.size - 20
+    assert cleaned.z_depth is not None
+    assert (cleaned.z_depth[20:40, 20] == 0).all()
+    assert np.count_nonzero(cleaned.z_depth) == flown.size - 20
 
 
 def test_hashes_know_a_picture_again_and_tell_others_apart() -> None:
@@ -230,10 +231,9 @@ def test_plans_that_cannot_work_are_refused() -> None:
 # Stitching
 
 
-@pytest.mark.parametrize("kind", ["z_depth", "distance"])
-def test_views_all_round_make_the_whole_panorama(kind: str) -> None:
-    frames = [room(at(yaw, pitch), kind) for pitch in (-45, 0, 45) for yaw in range(0, 360, 60)]
-    frames += [room(at(0, pitch), kind) for pitch in (90, -90)]
+def test_views_all_round_make_the_whole_panorama() -> None:
+    frames = [room(at(yaw, pitch)) for pitch in (-45, 0, 45) for yaw in range(0, 360, 60)]
+    frames += [room(at(0, pitch)) for pitch in (90, -90)]
     result = stitch(frames, SIZE)
     assert isinstance(result, Stitched)
     placed = result.placed
@@ -267,9 +267,9 @@ def test_moved_views_are_seen_from_the_first_one_s_place() -> None:
 def test_views_that_contradict_each_other_are_rejected() -> None:
     frames = [room(at(0)), room(at(45))]
     assert isinstance(stitch(frames, SIZE), Stitched)
-    depth = frames[1].depth
+    depth = frames[1].z_depth
     assert depth is not None
-    longer = replace(frames[1], depth=depth * np.float32(1.3))
+    longer = replace(frames[1], z_depth=depth * np.float32(1.3))
     result = stitch([frames[0], longer], SIZE)
     assert isinstance(result, Rejected)
     assert result.reason == "inconsistent"
@@ -295,8 +295,8 @@ class Inverse:
     name = "made/inverse"
 
     def __init__(self, frame: Frame, factor: float = 7.0) -> None:
-        assert frame.depth is not None
-        small = cv2.resize(factor / frame.depth, (VIEW[1] // 2, VIEW[0] // 2))
+        assert frame.z_depth is not None
+        small = cv2.resize(factor / frame.z_depth, (VIEW[1] // 2, VIEW[0] // 2))
         self.values = np.asarray(small, np.float32)
 
     def __call__(self, image: np.ndarray) -> Estimate:
@@ -305,14 +305,14 @@ class Inverse:
 
 def test_estimated_depth_is_right_up_to_scale_and_marked() -> None:
     known = good()
-    bare = replace(known, depth=None)
-    found = estimate_depth(bare, Inverse(known))
+    bare = replace(known, z_depth=None)
+    found = estimate_z_depth(bare, Inverse(known))
     assert isinstance(found, Frame)
     assert found.unit == "relative"
     assert found.meta["pseudo_label"] == "made/inverse"
-    assert found.depth is not None
-    assert known.depth is not None
-    ratio = found.depth / known.depth
+    assert found.z_depth is not None
+    assert known.z_depth is not None
+    ratio = found.z_depth / known.z_depth
     assert np.quantile(np.abs(ratio / np.median(ratio) - 1), 0.95) < 0.02
     curated = curate_views([bare], Plan(size=SIZE), Tools(Diffusion(), Inverse(known)))
     assert isinstance(curated, Curated)
@@ -327,7 +327,7 @@ def test_useless_estimates_are_rejected(values: np.ndarray) -> None:
         def __call__(self, image: np.ndarray) -> Estimate:
             return Estimate(values.astype(np.float32), "inverse")
 
-    result = estimate_depth(replace(good(), depth=None), Useless())
+    result = estimate_z_depth(replace(good(), z_depth=None), Useless())
     assert isinstance(result, Rejected)
     assert result.reason == "no_depth"
 
@@ -336,13 +336,13 @@ def test_views_are_put_on_one_scale() -> None:
     frames = [room(at(yaw)) for yaw in (0, 50, 100)] + [room(at(0, 90))]
     factors = [1.0, 3.0, 0.2, 5.0]
     scaled = [
-        replace(f, depth=f.depth * np.float32(k)) for f, k in zip(frames, factors, strict=True)
+        replace(f, z_depth=f.z_depth * np.float32(k)) for f, k in zip(frames, factors, strict=True)
     ]  # type: ignore[operator]
     aligned = align_scales(scaled)
     for known, got in zip(frames[:3], aligned, strict=False):
-        assert known.depth is not None
-        assert got.depth is not None
-        assert np.median(got.depth / known.depth) == pytest.approx(1, rel=0.01)
+        assert known.z_depth is not None
+        assert got.z_depth is not None
+        assert np.median(got.z_depth / known.z_depth) == pytest.approx(1, rel=0.01)
 
 
 def test_the_transformers_plug_in_calls_a_pipeline_once_and_reads_its_answer() -> None:

@@ -158,7 +158,7 @@ class ChunkJob:
 
 
 def _thumbnail(frame: Frame, result: Curated | Rejected) -> str:
-    """A JPEG in base64: the panorama over its distance, or the rejected frame beside its depth."""
+    """A JPEG in base64: the panorama over its distance, or a rejected frame beside its z-depth."""
     if isinstance(result, Curated):
         panorama = result.panorama
         assert panorama.distance is not None
@@ -167,8 +167,8 @@ def _thumbnail(frame: Frame, result: Curated | Rejected) -> str:
         sheet = np.concatenate([_shrunk(picture, THUMB) for picture in pair])
     else:
         pictures = [frame.image]
-        if frame.depth is not None:
-            pictures.append(colourise(frame.depth))
+        if frame.z_depth is not None:
+            pictures.append(colourise(frame.z_depth))
         sheet = np.concatenate([_shrunk(picture, THUMB // 2) for picture in pictures], axis=1)
     done, encoded = cv2.imencode(".jpg", sheet[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])
     return base64.b64encode(encoded.tobytes()).decode() if done else ""

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol, cast
 import numpy as np
 
 from panodepth.errors import ModelError, require
-from panodepth.lab.curation.frame import DepthKind, Frame, Rejected, clean_depth
+from panodepth.lab.curation.frame import Frame, Rejected, clean_map, to_z_depth
 from panodepth.lab.curation.project import place
 from panodepth.types import ByteArray, FloatArray
 
@@ -88,8 +88,8 @@ class TransformersEstimator:
             raise ModelError(f"depth model {self.model} cannot be loaded ({reason})") from None
 
 
-def estimate_depth(frame: Frame, estimator: DepthEstimator) -> Frame | Rejected:
-    """The frame with an estimated depth, and the model's name in its meta as "pseudo_label".
+def estimate_z_depth(frame: Frame, estimator: DepthEstimator) -> Frame | Rejected:
+    """The frame with an estimated z-depth, and the model's name in its meta as "pseudo_label".
 
     Rejected when the model gives nothing usable.
     """
@@ -97,25 +97,28 @@ def estimate_depth(frame: Frame, estimator: DepthEstimator) -> Frame | Rejected:
 
     estimate = estimator(frame.image)
     values = estimate.values
+    nothing = Rejected("no_depth", f"{estimator.name} gave no depth", frame.name)
     if values.ndim != 2 or not np.isfinite(values).any():
-        return Rejected("no_depth", f"{estimator.name} gave no depth", frame.name)
+        return nothing
     if values.shape != frame.size:
-        size = (frame.size[1], frame.size[0])
-        values = np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_LINEAR), np.float32)
-    kind: DepthKind = "distance" if estimate.form == "distance" else "z_depth"
+        width_height = frame.size[::-1]  # as OpenCV wants it
+        resized = cv2.resize(values, width_height, interpolation=cv2.INTER_LINEAR)
+        values = np.asarray(resized, np.float32)
     if estimate.form == "inverse":
-        top = float(np.nanmax(values))
-        if not top > 0:
-            return Rejected("no_depth", f"{estimator.name} gave no depth", frame.name)
-        values = 1 / np.maximum(values / top, 1 / FARTHEST)
-    depth = clean_depth(values)
-    depth[np.isinf(depth)] = 0
+        nearest = float(np.nanmax(values))
+        if not nearest > 0:
+            return nothing
+        values = 1 / np.maximum(values / nearest, 1 / FARTHEST)
+    elif estimate.form == "distance":
+        values = to_z_depth(values, frame.intrinsics)
+    z_depth = clean_map(values)
+    z_depth[np.isinf(z_depth)] = 0
     meta = {**frame.meta, "pseudo_label": estimator.name}
-    return replace(frame, depth=depth, kind=kind, unit=estimate.unit, meta=meta)
+    return replace(frame, z_depth=z_depth, unit=estimate.unit, meta=meta)
 
 
 def align_scales(frames: Sequence[Frame]) -> list[Frame]:
-    """Posed views of one place with their depths on one scale, the first frame's.
+    """Posed views of one place with their z-depths on one scale, the first frame's.
 
     The logarithms of the scales are fitted to the median ratios of all overlaps (least squares);
     views are compared by direction, so they should be from about one place. A view that overlaps no
@@ -146,8 +149,8 @@ def align_scales(frames: Sequence[Frame]) -> list[Frame]:
     scales = np.exp(logs - logs[0])
     tied = np.abs(matrix).sum(0) > 0
     return [
-        replace(frame, depth=frame.depth * np.float32(scale))
-        if tie and frame.depth is not None
+        replace(frame, z_depth=frame.z_depth * np.float32(scale))
+        if tie and frame.z_depth is not None
         else frame
         for frame, scale, tie in zip(frames, scales, tied, strict=True)
     ]

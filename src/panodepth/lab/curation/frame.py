@@ -1,10 +1,10 @@
-"""What passes between the stages of curation: a perspective frame, or why it was not taken."""
+"""What passes between the stages of curation: a perspective frame, or why it was not used."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,6 @@ import numpy.typing as npt
 from panodepth.types import ByteArray, FloatArray
 
 Matrix = npt.NDArray[np.float64]
-DepthKind = Literal["z_depth", "distance"]
 
 FOV_RANGE_DEG = (5.0, 170.0)  # full angles that a pinhole picture can sensibly have
 ASPECT_RANGE = (0.8, 1.25)  # fx / fy: pixels are about square
@@ -50,7 +49,7 @@ class Rejected:
     name: str = ""
 
 
-class Refused(Exception):  # noqa: N818 - an outcome, not a fault
+class RejectedError(Exception):
     """Raised inside a reader; the source turns it into a `Rejected`."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
@@ -60,21 +59,24 @@ class Refused(Exception):  # noqa: N818 - an outcome, not a fault
 
 @dataclass(frozen=True)
 class Frame:
-    """One perspective picture with depth.
+    """One perspective picture with its z-depth.
 
-    name: of the frame in its source; group: frames of one group show one place (for stitching).
-    image: (h, w, 3) uint8 sRGB. depth: (h, w) float32, 0 = not given, inf = sky; None = to be
-    estimated. kind: along the axis ("z_depth") or along the ray ("distance"). unit: "m" or
-    "relative". intrinsics: (3, 3) pixels, centre of the first pixel at (0.5, 0.5). pose: (4, 4)
-    camera to world, both x right, y down, z forward; level: whether the world's y axis is gravity.
+    name: of the frame in its source.
+    image: (h, w, 3) uint8, sRGB.
+    z_depth: (h, w) float32, along the camera's axis; 0 = not given, inf = sky. None = none is
+        known; an estimator may give one.
+    intrinsics: (3, 3), pixels; the centre of the first pixel is at (0.5, 0.5).
+    unit: of z_depth, "m" or "relative".
+    pose: (4, 4), camera to world, both x right, y down, z forward. level: whether the world's y
+        axis is gravity.
+    group: frames of one group show one place (for stitching).
     meta: plain JSON values for the provenance (licence, source files, ...).
     """
 
     name: str
     image: ByteArray
-    depth: FloatArray | None
+    z_depth: FloatArray | None
     intrinsics: Matrix
-    kind: DepthKind = "z_depth"
     unit: str = "m"
     pose: Matrix | None = None
     level: bool = False
@@ -83,13 +85,18 @@ class Frame:
 
     @property
     def size(self) -> tuple[int, int]:
-        """(height, width) [px]."""
-        return int(self.image.shape[0]), int(self.image.shape[1])
+        """(h, w) of the picture [px]."""
+        return size_of(self.image)
 
     @property
     def fov_deg(self) -> tuple[float, float]:
         """Full horizontal and vertical angle [deg]."""
         return fov_deg(self.intrinsics, self.size)
+
+
+def size_of(image: npt.NDArray[Any]) -> tuple[int, int]:
+    """(h, w) of a picture (h, w, 3) or a map (h, w)."""
+    return int(image.shape[0]), int(image.shape[1])
 
 
 def pinhole(fx: float, fy: float, cx: float, cy: float) -> Matrix:
@@ -101,7 +108,7 @@ def pinhole_from_fov(fov_x_deg: float, size: tuple[int, int]) -> Matrix:
     """(3, 3) of a centred view with square pixels; fov_x_deg between the outer pixel edges."""
     height, width = size
     if not FOV_RANGE_DEG[0] <= fov_x_deg <= FOV_RANGE_DEG[1]:
-        raise Refused("lying_intrinsics", f"field of view {fov_x_deg:.4g}°")
+        raise RejectedError("lying_intrinsics", f"field of view {fov_x_deg:.4g}°")
     focal = width / (2 * math.tan(math.radians(fov_x_deg) / 2))
     return pinhole(focal, focal, width / 2, height / 2)
 
@@ -126,17 +133,17 @@ def check_pinhole(
     stated_size: tuple[int, int] | None = None,
     stated_fov_deg: float | None = None,
 ) -> Matrix:
-    """The intrinsics for a picture of (h, w), or Refused when they cannot be true.
+    """The intrinsics for a picture of (h, w), or RejectedError when they cannot be true.
 
     stated_size: (h, w) for which they were given; the same shape at another resolution is scaled,
     another shape is a lie. stated_fov_deg: the horizontal angle given beside them; must agree.
     """
     if intrinsics.shape != (3, 3) or not np.isfinite(intrinsics).all():
-        raise Refused("lying_intrinsics", "not nine finite numbers")
+        raise RejectedError("lying_intrinsics", "not nine finite numbers")
     if stated_size is not None and stated_size != size:
         down, right = size[0] / stated_size[0], size[1] / stated_size[1]
         if abs(down / right - 1) > 0.01:
-            raise Refused(
+            raise RejectedError(
                 "lying_intrinsics",
                 f"given for {stated_size[1]}x{stated_size[0]}, the picture is {size[1]}x{size[0]}",
             )
@@ -144,17 +151,17 @@ def check_pinhole(
     height, width = size
     fx, fy, cx, cy = (float(intrinsics[i]) for i in ((0, 0), (1, 1), (0, 2), (1, 2)))
     if fx <= 0 or fy <= 0 or not ASPECT_RANGE[0] <= fx / fy <= ASPECT_RANGE[1]:
-        raise Refused("lying_intrinsics", f"focal lengths {fx:.4g}, {fy:.4g} px")
+        raise RejectedError("lying_intrinsics", f"focal lengths {fx:.4g}, {fy:.4g} px")
     low, high = CENTRE_RANGE
     if not (low * width <= cx <= high * width and low * height <= cy <= high * height):
-        raise Refused(
+        raise RejectedError(
             "lying_intrinsics", f"principal point ({cx:.4g}, {cy:.4g}) of {width}x{height}"
         )
     fov = fov_deg(intrinsics, size)
     if not all(FOV_RANGE_DEG[0] <= angle <= FOV_RANGE_DEG[1] for angle in fov):
-        raise Refused("lying_intrinsics", f"field of view {fov[0]:.4g}° x {fov[1]:.4g}°")
+        raise RejectedError("lying_intrinsics", f"field of view {fov[0]:.4g}° x {fov[1]:.4g}°")
     if stated_fov_deg is not None and abs(stated_fov_deg - fov[0]) > FOV_SLACK_DEG:
-        raise Refused(
+        raise RejectedError(
             "lying_intrinsics",
             f"field of view {stated_fov_deg:.4g}° is stated, the intrinsics give {fov[0]:.4g}°",
         )
@@ -162,7 +169,10 @@ def check_pinhole(
 
 
 def ray_lengths(intrinsics: Matrix, size: tuple[int, int]) -> FloatArray:
-    """(h, w) length of each pixel's ray for z = 1: distance = z-depth times this."""
+    """(h, w) length of each pixel's ray to the plane z = 1: distance = z-depth times this.
+
+    intrinsics: (3, 3). size: (h, w).
+    """
     height, width = size
     x = (np.arange(width) + 0.5 - intrinsics[0, 2]) / intrinsics[0, 0]
     y = (np.arange(height) + 0.5 - intrinsics[1, 2]) / intrinsics[1, 1]
@@ -170,26 +180,35 @@ def ray_lengths(intrinsics: Matrix, size: tuple[int, int]) -> FloatArray:
     return lengths
 
 
-def check_both_depths(distance: FloatArray, z_depth: FloatArray, intrinsics: Matrix) -> None:
-    """Raise Refused when distance and z-depth (h, w) of one frame contradict its intrinsics."""
+def to_z_depth(distance: FloatArray, intrinsics: Matrix) -> FloatArray:
+    """z-depth (h, w) of a distance map (h, w): along the axis instead of along each ray."""
+    z_depth: FloatArray = distance / ray_lengths(intrinsics, size_of(distance))
+    return z_depth
+
+
+def check_z_depth(z_depth: FloatArray, distance: FloatArray, intrinsics: Matrix) -> None:
+    """Raise RejectedError when the z-depth and distance (h, w) of a frame contradict its K."""
     good = np.isfinite(distance) & np.isfinite(z_depth) & (distance > 0) & (z_depth > 0)
     if not good.any():
         return
-    lengths = ray_lengths(intrinsics, (distance.shape[0], distance.shape[1]))[good]
+    lengths = ray_lengths(intrinsics, size_of(distance))[good]
     error = float(np.median(np.abs(distance[good] / z_depth[good] / lengths - 1)))
     if error > RAY_SLACK:
-        raise Refused(
+        raise RejectedError(
             "lying_intrinsics", f"distance / z-depth is off by {error:.1%} from the pixels' rays"
         )
 
 
-def clean_depth(values: npt.NDArray[Any], sky: npt.NDArray[np.bool_] | None = None) -> FloatArray:
-    """(H, W) float32 of our own: NaN and what is not positive as 0, `sky` (and inf) as inf."""
+def clean_map(values: npt.NDArray[Any], sky: npt.NDArray[np.bool_] | None = None) -> FloatArray:
+    """A new (h, w) float32 map: NaN and values that are not positive become 0, `sky` (h, w) inf.
+
+    values: (h, w) z-depth or distance of any type; inf stays inf. Raises RejectedError.
+    """
     with np.errstate(over="ignore"):
-        depth = np.array(values, np.float32)
-    if depth.ndim != 2:
-        raise Refused("unreadable", f"depth is {depth.shape}, expected (H, W)")
-    depth[~(depth > 0)] = 0
+        clean = np.array(values, np.float32)
+    if clean.ndim != 2:
+        raise RejectedError("unreadable", f"depth is {clean.shape}, expected (H, W)")
+    clean[~(clean > 0)] = 0
     if sky is not None:
-        depth[sky] = np.inf
-    return depth
+        clean[sky] = np.inf
+    return clean

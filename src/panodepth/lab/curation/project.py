@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from panodepth.lab.curation.frame import Frame, Matrix, ray_lengths
+from panodepth.lab.curation.frame import Frame, Matrix
 from panodepth.types import BoolArray, ByteArray, FloatArray
 
 SMOOTH = (
@@ -49,18 +49,15 @@ def place(frame: Frame, rotation: Matrix, size: tuple[int, int]) -> Placed:
     window, (u, v), inside, z = view_coordinates(frame.intrinsics, frame.size, rotation, size)
     image = np.zeros((height, width, 3), np.uint8)
     coverage = np.zeros(size, bool)
-    distance = None if frame.depth is None else np.zeros(size, np.float32)
+    distance = None if frame.z_depth is None else np.zeros(size, np.float32)
     if inside.any():
         step = np.sqrt(frame.size[0] * frame.size[1] / np.count_nonzero(inside))
         seen = cv2.copyTo(_picture(frame.image, u, v, step), inside.view(np.uint8))
         put(image, window, seen)
         put(coverage, window, inside)
-        if frame.depth is not None and distance is not None:
-            z_depth = frame.depth
-            if frame.kind == "distance":
-                z_depth = z_depth / ray_lengths(frame.intrinsics, frame.size)
+        if frame.z_depth is not None and distance is not None:
             with np.errstate(divide="ignore", invalid="ignore"):
-                along = _z_depth(z_depth, u, v) / z
+                along = _z_depth(frame.z_depth, u, v) / z
             along[~inside] = 0
             put(distance, window, along)
     return Placed(image, distance, coverage, rotation)

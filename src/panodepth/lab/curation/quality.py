@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from panodepth.errors import ConfigError
-from panodepth.lab.curation.frame import Frame, Rejected, ray_lengths
+from panodepth.lab.curation.frame import Frame, Rejected
 from panodepth.types import BoolArray, ByteArray, FloatArray
 
 STEP = 0.05  # share by which neighbouring depths must differ to be an edge
@@ -68,17 +68,15 @@ def measure(frame: Frame) -> dict[str, float]:
     """Every number that `judge` looks at but coverage; shares are of the frame's pixels."""
     grey = cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY).astype(np.float32)
     found = {"contrast": float(grey.std()), "sharpness": sharpness(grey)}
-    if frame.depth is None:
+    z_depth = frame.z_depth
+    if z_depth is None:
         return found
-    valid = np.isfinite(frame.depth) & (frame.depth > 0)
-    found |= {"valid": float(valid.mean()), "sky": float(np.isinf(frame.depth).mean())}
+    valid = np.isfinite(z_depth) & (z_depth > 0)
+    found |= {"valid": float(valid.mean()), "sky": float(np.isinf(z_depth).mean())}
     if not valid.any():
         return found
-    low, middle, high = np.quantile(frame.depth[valid][::7], (0.05, 0.5, 0.95))
+    low, middle, high = np.quantile(z_depth[valid][::7], (0.05, 0.5, 0.95))
     found |= {"median": float(middle), "spread": float(high / low)}
-    z_depth = frame.depth
-    if frame.kind == "distance":
-        z_depth = z_depth / ray_lengths(frame.intrinsics, frame.size)
     found["flying"] = float(flying(z_depth).sum() / valid.sum())
     agreement = edge_agreement(grey, z_depth)
     return found if agreement is None else {**found, "edges": agreement}
@@ -195,9 +193,6 @@ def is_duplicate(value: int, earlier: list[int], limits: Limits) -> bool:
 
 def without_flying(frame: Frame) -> Frame:
     """The frame with its flying pixels "not given"."""
-    if frame.depth is None:
+    if frame.z_depth is None:
         return frame
-    lengths: Any = ray_lengths(frame.intrinsics, frame.size) if frame.kind == "distance" else 1
-    depth = frame.depth.copy()
-    depth[flying(frame.depth / lengths)] = 0
-    return replace(frame, depth=depth)
+    return replace(frame, z_depth=np.where(flying(frame.z_depth), np.float32(0), frame.z_depth))

@@ -5,6 +5,7 @@ Pure: what comes out depends on the frame, the plan and the frame's name alone.
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -13,12 +14,13 @@ from typing import Any, Literal
 import numpy as np
 
 from panodepth.errors import ConfigError
-from panodepth.lab.curation.estimate import DepthEstimator, align_scales, estimate_depth
+from panodepth.lab.curation.estimate import DepthEstimator, align_scales, estimate_z_depth
 from panodepth.lab.curation.frame import Frame, Matrix, Rejected
 from panodepth.lab.curation.outpaint import Outpainter
 from panodepth.lab.curation.outpainters.settings import PAINTERS, PaintSettings
 from panodepth.lab.curation.project import Placed, place
 from panodepth.lab.curation.quality import Limits, judge, measure, perceptual_hash, without_flying
+from panodepth.lab.curation.rotations import random_rotation, rotation_from_yaw_pitch_roll
 from panodepth.lab.curation.stitch import stitch
 from panodepth.types import BoolArray, FloatArray, Panorama
 
@@ -87,7 +89,7 @@ def curate_views(frames: Sequence[Frame], plan: Plan, tools: Tools) -> Curated |
     passed: list[Frame] = []
     measured: dict[str, float] = {}
     for given in frames:
-        frame = _with_depth(given, tools)
+        frame = _with_z_depth(given, tools)
         if isinstance(frame, Rejected):
             return frame
         found = measure(frame)
@@ -121,28 +123,26 @@ def curate_views(frames: Sequence[Frame], plan: Plan, tools: Tools) -> Curated |
     return Curated(panorama, measured, perceptual_hash(first.image))
 
 
-def _with_depth(frame: Frame, tools: Tools) -> Frame | Rejected:
-    if frame.depth is not None:
+def _with_z_depth(frame: Frame, tools: Tools) -> Frame | Rejected:
+    if frame.z_depth is not None:
         return frame
     if tools.estimator is None:
         return Rejected("no_depth", "the frame has none", frame.name)
-    return estimate_depth(frame, tools.estimator)
+    return estimate_z_depth(frame, tools.estimator)
 
 
 def orientation(frame: Frame, plan: Plan) -> Matrix:
     """(3, 3) frame to panorama, drawn from the plan's seed and the frame's name."""
-    from panodepth.lab.curation.turns import random_turn, yaw_pitch_roll
-
     rng = frame_rng(frame.name, plan.seed)
     if plan.orientation == "front":
         return np.eye(3)
     if plan.orientation == "random":
-        return random_turn(rng)
+        return random_rotation(rng)
     yaw = rng.uniform(-180, 180)
     if frame.level and frame.pose is not None:
-        return yaw_pitch_roll(yaw, 0, 0) @ frame.pose[:3, :3]
+        return rotation_from_yaw_pitch_roll(math.radians(yaw), 0, 0) @ frame.pose[:3, :3]
     pitch, roll = rng.normal(0, (PITCH_DEG, ROLL_DEG)).clip(-45, 45)
-    return yaw_pitch_roll(yaw, float(pitch), float(roll))
+    return rotation_from_yaw_pitch_roll(*np.radians([yaw, pitch, roll]))
 
 
 def frame_rng(name: str, seed: int) -> np.random.Generator:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from panodepth.lab.curation.frame import Frame, Matrix, Rejected, ray_lengths
+from panodepth.lab.curation.frame import Frame, Matrix, Rejected
 from panodepth.lab.curation.project import Placed, place, put, view_coordinates
 from panodepth.types import BoolArray, ByteArray, FloatArray
 
@@ -51,10 +51,10 @@ def stitch(frames: Sequence[Frame], size: tuple[int, int]) -> Stitched | Rejecte
     """
     first = frames[0]
     for frame in frames:
-        if frame.pose is None or frame.depth is None or frame.unit != first.unit:
+        if frame.pose is None or frame.z_depth is None or frame.unit != first.unit:
             return Rejected("inconsistent", "needs poses, depths and one unit", frame.name)
     places = np.array([frame.pose[:3, 3] for frame in frames if frame.pose is not None])
-    reach = np.median([_median_distance(frame) for frame in frames])
+    reach = np.median([_median_z_depth(frame) for frame in frames])
     moved = float(np.abs(places - places[0]).max()) > SAME_PLACE * reach
     upright = np.eye(3) if first.level or first.pose is None else first.pose[:3, :3].T
     layers = []
@@ -75,9 +75,9 @@ def stitch(frames: Sequence[Frame], size: tuple[int, int]) -> Stitched | Rejecte
     return Stitched(Placed(*merged, upright), agreement)
 
 
-def _median_distance(frame: Frame) -> float:
-    assert frame.depth is not None
-    valid = frame.depth[np.isfinite(frame.depth) & (frame.depth > 0)]
+def _median_z_depth(frame: Frame) -> float:
+    assert frame.z_depth is not None
+    valid = frame.z_depth[np.isfinite(frame.z_depth) & (frame.z_depth > 0)]
     return float(np.median(valid)) if valid.size else 1.0
 
 
@@ -103,15 +103,14 @@ def _splat(frame: Frame, rotation: Matrix, shift: Matrix, size: tuple[int, int])
 
     shift: (3,) the view's place in the panorama's axes and unit.
     """
-    assert frame.depth is not None
+    assert frame.z_depth is not None
     height, width = size
     density = frame.intrinsics[0, 0] * np.pi / height
     factor = max(1, int(np.ceil(DENSE / density)))
-    depth = frame.depth.repeat(factor, 0).repeat(factor, 1)
-    h, w = depth.shape
+    z_depth = frame.z_depth.repeat(factor, 0).repeat(factor, 1)
+    h, w = z_depth.shape
     image = np.asarray(cv2.resize(frame.image, (w, h), interpolation=cv2.INTER_LINEAR), np.uint8)
     intrinsics = np.diag([factor, factor, 1.0]) @ frame.intrinsics
-    z_depth = depth / ray_lengths(intrinsics, (h, w)) if frame.kind == "distance" else depth
     rows, columns = np.nonzero((z_depth > 0) & np.isfinite(z_depth))
     z = z_depth[rows, columns].astype(np.float64)
     u, v = columns + 0.5, rows + 0.5

@@ -8,22 +8,22 @@ from panodepth.lab.curation.sources.annotated import open_dynamic_replica, open_
 from panodepth.lab.curation.sources.base import FrameSource, ListedFrames
 from panodepth.lab.curation.sources.plain import open_frames, open_listed
 from panodepth.lab.curation.sources.synthetic import (
-    open_ken_burns,
-    open_mvs_synth,
-    open_tartanair,
-    open_unrealstereo4k,
-    open_vkitti2,
+    KEN_BURNS,
+    MVS_SYNTH,
+    TARTANAIR,
+    UNREALSTEREO4K,
+    VKITTI2,
 )
 
 SOURCES: dict[str, Callable[[str | Path], FrameSource]] = {
     "frames": open_frames,
     "hypersim": open_hypersim,
-    "vkitti2": open_vkitti2,
-    "mvs_synth": open_mvs_synth,
-    "unrealstereo4k": open_unrealstereo4k,
-    "ken_burns": open_ken_burns,
+    "vkitti2": VKITTI2.open,
+    "mvs_synth": MVS_SYNTH.open,
+    "unrealstereo4k": UNREALSTEREO4K.open,
+    "ken_burns": KEN_BURNS.open,
     "dynamic_replica": open_dynamic_replica,
-    "tartanair": open_tartanair,
+    "tartanair": TARTANAIR.open,
     "nyu": open_nyu,
 }
 

@@ -18,10 +18,20 @@ import numpy as np
 import numpy.typing as npt
 
 from panodepth.errors import ConfigError, InputError, require
-from panodepth.lab.curation.frame import Frame, Matrix, Refused, check_pinhole, clean_depth, pinhole
+from panodepth.lab.curation.frame import (
+    Frame,
+    Matrix,
+    RejectedError,
+    check_pinhole,
+    clean_map,
+    pinhole,
+    size_of,
+    to_z_depth,
+)
 from panodepth.lab.curation.sources.base import (
     Item,
     ListedFrames,
+    Tree,
     below,
     check_pose,
     check_root,
@@ -39,6 +49,12 @@ _UPRIGHT = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])  # z-up world axes to 
 
 
 def open_hypersim(path: str | Path) -> ListedFrames:
+    """Hypersim, see `_read_hypersim`. Raises ConfigError when there is none, or no h5py."""
+    _h5py()
+    return HYPERSIM.open(path)
+
+
+def _read_hypersim(root: Path, item: Item) -> Frame:
     """Hypersim (CC BY-SA 3.0): ai_VVV_NNN/images/scene_cam_XX_{final_preview,geometry_hdf5}/....
 
     frame.IIII.depth_meters.hdf5 is the Euclidean distance to the camera's centre [m], NaN = nothing
@@ -48,41 +64,42 @@ def open_hypersim(path: str | Path) -> ListedFrames:
     tilted lens is no pinhole of ours and is rejected. Poses: _detail/cam_XX, asset units x
     meters_per_asset_unit, camera x right, y up, z back, world z up.
     """
-    root = check_root(path)
-    _h5py()
-    items: list[Item] = []
-    for picture in sorted(root.glob("**/images/scene_cam_*_final_preview/frame.*.tonemap.jpg")):
-        scene = picture.parents[2]
-        camera = picture.parent.name.removeprefix("scene_").removesuffix("_final_preview")
-        number = picture.name.split(".")[1]
-        folder = scene / "images" / f"scene_{camera}_geometry_hdf5"
-        depth = folder / f"frame.{number}.depth_meters.hdf5"
-        name = f"{below(root, scene)}/{camera}/{number}"
-        files = (below(root, picture), below(root, depth), below(root, scene), camera, number)
-        items.append((name, "", *files))
-    looked_for = "ai_001_001/images/scene_cam_00_final_preview/frame.0000.tonemap.jpg"
-    return listed("hypersim", root, items, _read_hypersim, looked_for)
-
-
-def _read_hypersim(root: Path, item: Item) -> Frame:
-    name, group, picture, depth, scene, camera, number = item
-    image = read_picture(root / picture)
-    intrinsics = _hypersim_intrinsics(root, Path(scene).name, (image.shape[0], image.shape[1]))
-    detail = root / scene / "_detail"
+    picture = root / item.picture
+    image, scene = read_picture(picture), picture.parents[2]
+    camera, number = _hypersim_frame(picture)
+    intrinsics = _hypersim_intrinsics(root, scene.name, size_of(image))
+    detail = scene / "_detail"
     pose = None
     if (detail / camera / "camera_keyframe_positions.hdf5").is_file():
         pose = _hypersim_pose(detail, camera, int(number))
-    return Frame(
-        name=name,
-        image=image,
-        depth=clean_depth(_dataset(root / depth)),
-        intrinsics=intrinsics,
-        kind="distance",
+    folder = scene / "images" / f"scene_{camera}_geometry_hdf5"
+    distance_file = folder / f"frame.{number}.depth_meters.hdf5"
+    distance = clean_map(_dataset(distance_file))
+    if distance.shape == size_of(image):  # else the source rejects it
+        distance = to_z_depth(distance, intrinsics)
+    return item.frame(
+        image,
+        distance,
+        intrinsics,
         pose=pose,
         level=pose is not None,
-        group=group,
-        meta={"licence": "CC BY-SA 3.0", "image": picture, "depth": depth},
+        meta={"licence": "CC BY-SA 3.0", "depth": below(root, distance_file)},
     )
+
+
+def _hypersim_frame(picture: Path) -> tuple[str, str]:
+    """Camera and number, e.g. "cam_00" and "0000"."""
+    camera = picture.parent.name.removeprefix("scene_").removesuffix("_final_preview")
+    return camera, picture.name.split(".")[1]
+
+
+HYPERSIM = Tree(
+    "hypersim",
+    "**/images/scene_cam_*_final_preview/frame.*.tonemap.jpg",
+    lambda p: "/".join((p.parents[2].as_posix(), *_hypersim_frame(p))),
+    _read_hypersim,
+    "ai_001_001/images/scene_cam_00_final_preview/frame.0000.tonemap.jpg",
+)
 
 
 def _hypersim_intrinsics(root: Path, scene: str, size: tuple[int, int]) -> Matrix:
@@ -91,15 +108,17 @@ def _hypersim_intrinsics(root: Path, scene: str, size: tuple[int, int]) -> Matri
     places = [*(root / part for part in below_root), root.parent]
     found = next((p / HYPERSIM_CAMERAS for p in places if (p / HYPERSIM_CAMERAS).is_file()), None)
     if found is None:
-        raise Refused("intrinsics", f"no {HYPERSIM_CAMERAS} (contrib/mikeroberts3000 of its code)")
+        raise RejectedError(
+            "intrinsics", f"no {HYPERSIM_CAMERAS} (see its contrib/mikeroberts3000)"
+        )
     row = _camera_table(found).get(scene)
     if row is None:
-        raise Refused("intrinsics", f"{HYPERSIM_CAMERAS} has no scene {scene}")
+        raise RejectedError("intrinsics", f"{HYPERSIM_CAMERAS} has no scene {scene}")
     m = np.array([[float(row[f"M_cam_from_uv_{i}{j}"]) for j in range(3)] for i in range(3)])
     if not (m[0, 0] > 0 and m[1, 1] > 0 and m[2, 2] < 0):
-        raise Refused("lying_intrinsics", "M_cam_from_uv does not look forward")
+        raise RejectedError("lying_intrinsics", "M_cam_from_uv does not look forward")
     if np.abs(m[[0, 1, 2, 2], [1, 0, 0, 1]]).max() > HYPERSIM_TILT * -m[2, 2]:
-        raise Refused("lying_intrinsics", "the lens is tilted: not a pinhole square to its axis")
+        raise RejectedError("lying_intrinsics", "a tilted lens: no pinhole square to its axis")
     height, width = size
     stated = None
     if row.get("settings_output_img_width"):
@@ -108,7 +127,7 @@ def _hypersim_intrinsics(root: Path, scene: str, size: tuple[int, int]) -> Matri
     focal = -m[2, 2] * width / (2 * m[0, 0]), -m[2, 2] * height / (2 * m[1, 1])
     centre = width / 2 * (1 - m[0, 2] / m[0, 0]), height / 2 * (1 + m[1, 2] / m[1, 1])
     if stated is not None and abs(stated[0] * width / (stated[1] * height) - 1) > 0.01:
-        raise Refused("lying_intrinsics", f"given for {stated[1]}x{stated[0]}")
+        raise RejectedError("lying_intrinsics", f"given for {stated[1]}x{stated[0]}")
     return check_pinhole(pinhole(*focal, *centre), size)
 
 
@@ -124,12 +143,12 @@ def _hypersim_pose(detail: Path, camera: str, number: int) -> Matrix:
     index = number
     if frames.is_file():
         index = int(np.flatnonzero(_dataset(frames) == number)[0])
-    turn = _dataset(folder / "camera_keyframe_orientations.hdf5")[index]
+    rotation = _dataset(folder / "camera_keyframe_orientations.hdf5")[index]
     place = _dataset(folder / "camera_keyframe_positions.hdf5")[index]
     with (detail / "metadata_scene.csv").open(encoding="utf-8", newline="") as file:
         rows = {row[0]: row[1] for row in csv.reader(file) if len(row) >= 2}
     pose = np.eye(4)
-    pose[:3, :3] = _UPRIGHT @ turn @ np.diag([1.0, -1.0, -1.0])
+    pose[:3, :3] = _UPRIGHT @ rotation @ np.diag([1.0, -1.0, -1.0])
     pose[:3, 3] = _UPRIGHT @ place * float(rows["meters_per_asset_unit"])
     return check_pose(pose)
 
@@ -144,53 +163,56 @@ def open_nyu(path: str | Path) -> ListedFrames:
     """
     root = Path(path).expanduser()
     file = root if root.is_file() else root / "nyu_depth_v2_labeled.mat"
-    if file.is_file():
-        with _h5py().File(file, "r") as opened:
-            count = int(opened["images"].shape[0])
-        items: list[Item] = [(f"labeled/{i:04d}", "", file.name, str(i)) for i in range(count)]
-        return listed("nyu", file.parent, items, _read_nyu_mat, "images in the .mat file")
-    root = check_root(path)
-    items = []
-    for picture in sorted(root.glob("**/rgb_*.jpg")):
-        depth = picture.with_name(f"sync_depth_{picture.stem.removeprefix('rgb_')}.png")
-        files = (below(root, picture), below(root, depth))
-        items.append((files[0].removesuffix(".jpg"), "", *files))
-    looked_for = "nyu_depth_v2_labeled.mat or ROOM/rgb_00000.jpg with sync_depth_00000.png"
-    return listed("nyu", root, items, _read_nyu_pair, looked_for)
+    if not file.is_file():
+        return NYU_FOLDERS.open(path)
+    with _h5py().File(file, "r") as opened:
+        count = int(opened["images"].shape[0])
+    items = [Item(f"labeled/{i:04d}", file.name, extra=str(i)) for i in range(count)]
+    return listed("nyu", file.parent, items, _read_nyu_mat, "images in the .mat file")
 
 
 def _read_nyu_mat(root: Path, item: Item) -> Frame:
-    name, group, file, number = item
-    with _h5py().File(root / file, "r") as opened:
-        image = np.asarray(opened["images"][int(number)]).transpose(2, 1, 0)
-        z_depth = np.asarray(opened["rawDepths"][int(number)]).T
-    meta = {"image": file, "number": int(number)}
-    return _nyu_frame(name, group, image, z_depth, meta)
+    number = int(item.extra)
+    with _h5py().File(root / item.picture, "r") as opened:
+        image = np.asarray(opened["images"][number]).transpose(2, 1, 0)
+        z_depth = np.asarray(opened["rawDepths"][number]).T
+    return _nyu_frame(item, image, z_depth, {"number": number})
 
 
 def _read_nyu_pair(root: Path, item: Item) -> Frame:
-    name, group, picture, depth = item
-    z_depth = read_whole_numbers(root / depth) * np.float32(0.001)
-    meta = {"image": picture, "depth": depth}
-    return _nyu_frame(name, group, read_picture(root / picture), z_depth, meta)
+    picture = root / item.picture
+    depth = picture.with_name(f"sync_depth_{picture.stem.removeprefix('rgb_')}.png")
+    z_depth = read_whole_numbers(depth) * np.float32(0.001)
+    return _nyu_frame(item, read_picture(picture), z_depth, {"depth": below(root, depth)})
+
+
+NYU_FOLDERS = Tree(
+    "nyu",
+    "**/rgb_*.jpg",
+    lambda p: p.with_suffix("").as_posix(),
+    _read_nyu_pair,
+    "nyu_depth_v2_labeled.mat or ROOM/rgb_00000.jpg with sync_depth_00000.png",
+)
 
 
 def _nyu_frame(
-    name: str, group: str, image: npt.NDArray[Any], z_depth: npt.NDArray[Any], meta: dict[str, Any]
+    item: Item, image: npt.NDArray[Any], z_depth: npt.NDArray[Any], meta: dict[str, Any]
 ) -> Frame:
-    if image.shape[:2] != (480, 640):
-        raise Refused(
+    (height, width), (h, w) = size_of(image), z_depth.shape
+    if (height, width) != (480, 640):
+        raise RejectedError(
             "lying_intrinsics",
-            f"the camera is known for 640x480, the picture is {image.shape[1]}x{image.shape[0]}",
+            f"the camera is known for 640x480, the picture is {width}x{height}",
         )
-    if z_depth.shape != (480, 640):
-        raise Refused("size", f"depth is {z_depth.shape[1]}x{z_depth.shape[0]}, not 640x480")
+    if (h, w) != (480, 640):
+        raise RejectedError("size", f"depth is {w}x{h}, not 640x480")
     rows, columns = NYU_FRAME
     inside = np.ascontiguousarray(image[rows, columns])
     centre = NYU_CENTRE[0] - 0.5 - columns.start, NYU_CENTRE[1] - 0.5 - rows.start
-    intrinsics = check_pinhole(pinhole(*NYU_FOCAL, *centre), (inside.shape[0], inside.shape[1]))
-    depth = clean_depth(z_depth[rows, columns])
-    return Frame(name, inside, depth, intrinsics, group=group, meta={"licence": "", **meta})
+    intrinsics = check_pinhole(pinhole(*NYU_FOCAL, *centre), size_of(inside))
+    return item.frame(
+        inside, clean_map(z_depth[rows, columns]), intrinsics, meta={"licence": "", **meta}
+    )
 
 
 def open_dynamic_replica(path: str | Path) -> ListedFrames:
@@ -210,49 +232,47 @@ def open_dynamic_replica(path: str | Path) -> ListedFrames:
         except (OSError, ValueError, EOFError) as error:
             raise ConfigError(f"{file}: cannot be read ({error})") from error
         for record in records:
-            picture = str(record["image"]["path"])
-            place = below(root, file.parent)
-            name = re.sub(r"^\./", "", f"{place}/{Path(picture).with_suffix('')}")
-            items.append((name, "", place, json.dumps(record, sort_keys=True)))
+            picture = f"{below(root, file.parent)}/{record['image']['path']}"
+            name = re.sub(r"^\./", "", str(Path(picture).with_suffix("")))
+            items.append(Item(name, picture, extra=json.dumps(record, sort_keys=True)))
     looked_for = "frame_annotations_train.jgz"
     return listed("dynamic_replica", root, items, _read_dynamic_replica, looked_for)
 
 
 def _read_dynamic_replica(root: Path, item: Item) -> Frame:
-    name, group, place, text = item
-    record = json.loads(text)
-    picture, depth = record["image"]["path"], record["depth"]["path"]
-    image = read_picture(root / place / picture)
-    size = (image.shape[0], image.shape[1])
+    record = json.loads(item.extra)
+    image = read_picture(root / item.picture)
     view = record.get("viewpoint")
     if not view:
-        raise Refused("intrinsics", "no viewpoint in the annotations")
+        raise RejectedError("intrinsics", "no viewpoint in the annotations")
     if view.get("intrinsics_format", "ndc_isotropic") != "ndc_isotropic":
-        raise Refused("intrinsics", f"intrinsics in {view['intrinsics_format']}, not ndc_isotropic")
-    stated = tuple(int(v) for v in record["image"]["size"])
-    half = min(stated) / 2
+        raise RejectedError(
+            "intrinsics", f"intrinsics in {view['intrinsics_format']}, not ndc_isotropic"
+        )
+    height, width = (int(v) for v in record["image"]["size"])
+    half = min(height, width) / 2
     (fx, fy), (cx, cy) = view["focal_length"], view["principal_point"]
-    given = pinhole(fx * half, fy * half, stated[1] / 2 - cx * half, stated[0] / 2 - cy * half)
-    codes = read_whole_numbers(root / place / depth)
+    given = pinhole(fx * half, fy * half, width / 2 - cx * half, height / 2 - cy * half)
+    depth = record["depth"]["path"]
+    place = root / item.picture.removesuffix(record["image"]["path"])
+    codes = read_whole_numbers(place / depth)
     scale = np.float32(record["depth"].get("scale_adjustment") or 1.0)
-    return Frame(
-        name=name,
-        image=image,
-        depth=clean_depth(codes.view(np.float16).astype(np.float32) * scale),
-        intrinsics=check_pinhole(given, size, stated_size=(stated[0], stated[1])),
+    return item.frame(
+        image,
+        clean_map(codes.view(np.float16).astype(np.float32) * scale),
+        check_pinhole(given, size_of(image), stated_size=(height, width)),
         pose=_pytorch3d_pose(view),
-        group=group,
-        meta={"licence": "non-commercial", "image": picture, "depth": depth},
+        meta={"licence": "non-commercial", "image": record["image"]["path"], "depth": depth},
     )
 
 
 def _pytorch3d_pose(view: dict[str, Any]) -> Matrix:
     """X_camera = X_world R + T with x left, y up becomes camera to world with x right, y down."""
     flip = np.diag([-1.0, -1.0, 1.0])
-    turn = flip @ np.array(view["R"], np.float64).T
+    rotation = flip @ np.array(view["R"], np.float64).T
     shift = flip @ np.array(view["T"], np.float64)
     pose = np.eye(4)
-    pose[:3, :3], pose[:3, 3] = turn.T, -turn.T @ shift
+    pose[:3, :3], pose[:3, 3] = rotation.T, -rotation.T @ shift
     return check_pose(pose)
 
 

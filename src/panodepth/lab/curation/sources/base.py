@@ -1,22 +1,20 @@
-"""What every source of perspective frames gives, and the reading that they share."""
+"""What every source of perspective frames gives, and what its readers share."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from panodepth.errors import ConfigError, InputError
 from panodepth.images import read_image, read_stored
-from panodepth.lab.curation.frame import Frame, Matrix, Refused, Rejected
+from panodepth.lab.curation.frame import Frame, Matrix, Rejected, RejectedError
 from panodepth.types import ByteArray, FloatArray
-
-Item = tuple[str, ...]
 
 
 class FrameSource(Protocol):
@@ -36,18 +34,38 @@ class FrameSource(Protocol):
         ...
 
 
+class Item(NamedTuple):
+    """Where one frame lies. picture: its file, relative to the source's folder; extra: whatever
+    else the source's reader needs."""
+
+    name: str
+    picture: str
+    group: str = ""
+    extra: str = ""
+
+    def frame(
+        self, image: ByteArray, z_depth: FloatArray | None, intrinsics: Matrix, **more: Any
+    ) -> Frame:
+        """The frame with this item's name, group and picture. more: other fields of `Frame`."""
+        meta = {"image": self.picture, **more.pop("meta", {})}
+        return Frame(self.name, image, z_depth, intrinsics, group=self.group, meta=meta, **more)
+
+
+Read = Callable[[Path, Item], Frame]
+
+
 @dataclass(frozen=True)
 class ListedFrames:
     """A source over a list of files.
 
-    items: per frame its name, its group and whatever else `read` needs, relative to `root`.
-    read: a function of a module, so that the source can be sent to worker processes.
+    read: a function of a module, so that the source can be sent to worker processes; gets the
+    source's folder and an item.
     """
 
     name: str
     root: Path
     items: Sequence[Item]
-    read: Callable[[Path, Item], Frame]
+    read: Read
 
     def __len__(self) -> int:
         return len(self.items)
@@ -56,38 +74,56 @@ class ListedFrames:
         """The frame, or why it cannot be used; only an index out of range raises."""
         if not 0 <= index < len(self.items):
             raise IndexError(f"{self.name} has {len(self.items)} frames, not {index + 1}")
-        item = self.items[index]
+        name = self.items[index].name
         try:
-            frame = self.read(self.root, item)
-            if frame.depth is not None and frame.depth.shape != frame.size:
-                found, size = frame.depth.shape, frame.size
-                raise Refused(
-                    "size", f"depth is {found[1]}x{found[0]}, the picture {size[1]}x{size[0]}"
-                )
-        except Refused as refused:
-            return Rejected(refused.reason, refused.detail, item[0])
+            frame = self.read(self.root, self.items[index])
+            if frame.z_depth is not None and frame.z_depth.shape != frame.size:
+                (h, w), (height, width) = frame.z_depth.shape, frame.size
+                raise RejectedError("size", f"depth is {w}x{h}, the picture {width}x{height}")
+        except RejectedError as error:
+            return Rejected(error.reason, error.detail, name)
         except InputError as error:
-            return Rejected("unreadable", str(error), item[0])
+            return Rejected("unreadable", str(error), name)
         except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
             reason = " ".join(str(error).split()) or type(error).__name__
-            return Rejected("unreadable", f"{item[0]}: {type(error).__name__}: {reason}", item[0])
+            return Rejected("unreadable", f"{name}: {type(error).__name__}: {reason}", name)
         return frame
 
     def label(self, index: int) -> tuple[str, str]:
-        return self.items[index][0], self.items[index][1]
+        return self.items[index].name, self.items[index].group
 
 
 def listed(
-    name: str,
-    root: Path,
-    items: Sequence[Item],
-    read: Callable[[Path, Item], Frame],
-    looked_for: str,
+    name: str, root: Path, items: Iterable[Item], read: Read, looked_for: str
 ) -> ListedFrames:
     """A `ListedFrames`. Raises ConfigError when nothing was found, saying what was looked for."""
+    items = list(items)
     if not items:
         raise ConfigError(f"{root}: no frame of {name} in it; looked for {looked_for}")
     return ListedFrames(name, root, items, read)
+
+
+@dataclass(frozen=True)
+class Tree:
+    """How a public set lies on disk.
+
+    pictures: glob of its pictures. frame_name: a picture's path, relative to the folder, to the
+    frame's name; "" = not a frame. looked_for: what users should see.
+    """
+
+    name: str
+    pictures: str
+    frame_name: Callable[[Path], str]
+    read: Read
+    looked_for: str
+
+    def open(self, path: str | Path) -> ListedFrames:
+        """The set in a folder. Raises ConfigError when there is none."""
+        root = check_root(path)
+        found = (picture.relative_to(root) for picture in sorted(root.glob(self.pictures)))
+        named = ((self.frame_name(picture), picture) for picture in found)
+        items = [Item(name, picture.as_posix()) for name, picture in named if name]
+        return listed(self.name, root, items, self.read, self.looked_for)
 
 
 def check_root(path: str | Path) -> Path:
@@ -116,13 +152,6 @@ def read_whole_numbers(path: Path) -> npt.NDArray[np.uint16]:
     return values
 
 
-def read_exr_plane(path: Path) -> FloatArray:
-    """(h, w) of an EXR file with one plane of depth. Raises InputError."""
-    from panodepth.lab.data.distances import DistanceFile
-
-    return DistanceFile()(path).distance
-
-
 def read_numpy(path: Path) -> npt.NDArray[Any]:
     """The array of an npy file. Raises InputError."""
     try:
@@ -139,6 +168,13 @@ def read_json(path: Path) -> Any:
         raise InputError(f"{path}: cannot be read as JSON ({error})") from error
 
 
+def require_file(path: Path, root: Path) -> Path:
+    """The path of a file with intrinsics. Raises RejectedError when it is not there."""
+    if not path.is_file():
+        raise RejectedError("intrinsics", f"no {below(root, path)}")
+    return path
+
+
 def pose_from_world_to_camera(world_to_camera: Matrix) -> Matrix:
     """(4, 4) camera to world; a left-handed world has its y axis turned round."""
     pose: Matrix = np.linalg.inv(world_to_camera).astype(np.float64)
@@ -148,13 +184,13 @@ def pose_from_world_to_camera(world_to_camera: Matrix) -> Matrix:
 
 
 def check_pose(pose: Matrix) -> Matrix:
-    """The pose (4, 4), or Refused unless its rotation is one."""
-    turn = pose[:3, :3]
+    """The pose (4, 4) in float64. Raises RejectedError unless it is a rotation and a place."""
+    rotation = pose[:3, :3]
     if (
         pose.shape != (4, 4)
         or not np.isfinite(pose).all()
-        or np.abs(turn @ turn.T - np.eye(3)).max() > 1e-2
-        or np.linalg.det(turn) < 0
+        or np.abs(rotation @ rotation.T - np.eye(3)).max() > 1e-2
+        or np.linalg.det(rotation) < 0
     ):
-        raise Refused("lying_intrinsics", "the pose is not a rotation and a place")
+        raise RejectedError("lying_intrinsics", "the pose is not a rotation and a place")
     return pose.astype(np.float64)

@@ -22,15 +22,16 @@ import numpy as np
 
 from panodepth.errors import ConfigError, InputError
 from panodepth.lab.curation.frame import (
-    DepthKind,
     Frame,
     Matrix,
-    Refused,
-    check_both_depths,
+    RejectedError,
     check_pinhole,
-    clean_depth,
+    check_z_depth,
+    clean_map,
     pinhole,
     pinhole_from_fov,
+    size_of,
+    to_z_depth,
 )
 from panodepth.lab.curation.sources.base import (
     Item,
@@ -67,46 +68,40 @@ def open_frames(path: str | Path, *, without_depth: bool = False) -> ListedFrame
         stem, _, ending = file.stem.rpartition("_")
         if ending in ("distance", "depth") and not file.name.startswith("."):
             depths[below(root, file.with_name(stem))] = below(root, file)
+    looked_for = "NAME.png with NAME_distance.npz or NAME_depth.png"
     if without_depth:
+        looked_for = "NAME.png"
         found = (p for p in root.rglob("*") if p.suffix.lower() in PICTURES)
         names = {below(root, p.with_suffix("")) for p in found if not _NO_FRAME.search(p.stem)}
         depths = dict.fromkeys(sorted(names), "") | depths
-    items: list[Item] = []
-    for name in sorted(depths):
+    items = []
+    for name, depth_file in sorted(depths.items()):
         pictures = [root / f"{name}{suffix}" for suffix in PICTURES]
         picture = next((file for file in pictures if file.is_file()), pictures[0])
         view = _VIEW.fullmatch(name)
-        items.append((name, view[1] if view else "", below(root, picture), depths[name]))
-    looked_for = (
-        "NAME.png" if without_depth else "NAME.png with NAME_distance.npz or NAME_depth.png"
-    )
+        items.append(Item(name, below(root, picture), view[1] if view else "", depth_file))
     return listed(root.resolve().name, root, items, _read_frame, looked_for)
 
 
 def _read_frame(root: Path, item: Item) -> Frame:
-    name, group, picture, depth_name = item
-    image = read_picture(root / picture)
-    size = (image.shape[0], image.shape[1])
-    own = root / f"{name}.json"
+    image = read_picture(root / item.picture)
+    own = root / f"{item.name}.json"
     said = {**_camera_file(root, own.parent), **(read_json(own) if own.is_file() else {})}
-    intrinsics = _intrinsics(said, size)
-    kind: DepthKind = "distance" if Path(depth_name).stem.endswith("_distance") else "z_depth"
-    values, unit = None, "relative"
-    if depth_name:
-        values, unit = _values(root / depth_name, kind, said, intrinsics)
+    intrinsics = _intrinsics(said, size_of(image))
     meta = {k: said[k] for k in ("licence", "credit", "seed", "index", "view") if k in said}
+    z_depth, unit = None, "relative"
+    if item.extra:
+        meta["depth"] = item.extra
+        z_depth, unit = _read_z_depth(root / item.extra, said, intrinsics, size_of(image))
     pose = said.get("pose")
-    return Frame(
-        name=name,
-        image=image,
-        depth=values,
-        intrinsics=intrinsics,
-        kind=kind,
+    return item.frame(
+        image,
+        z_depth,
+        intrinsics,
         unit=unit,
         pose=None if pose is None else check_pose(np.array(pose, np.float64)),
         level=bool(said.get("level", "view to panorama" in str(said.get("frame", "")))),
-        group=group,
-        meta={**meta, "image": picture, **({"depth": depth_name} if depth_name else {})},
+        meta=meta,
     )
 
 
@@ -124,50 +119,55 @@ def _camera_file(root: Path, folder: Path) -> dict[str, Any]:
 
 
 def _intrinsics(said: dict[str, Any], size: tuple[int, int]) -> Matrix:
+    """K (3, 3) for a picture of (h, w), from what the JSON files say."""
     fov = said.get("x_fov_deg", said.get("fov_deg"))
     given = said.get("intrinsics")
     if given is None:
         if fov is None:
-            raise Refused(
+            raise RejectedError(
                 "intrinsics", 'give "intrinsics" or "x_fov_deg" in NAME.json or camera.json'
             )
         return pinhole_from_fov(float(fov), size)
     if isinstance(given, dict):
-        centre = (given.get("cx"), given.get("cy"))
-        if None in (given.get("fx"), given.get("fy"), *centre):
-            raise Refused("intrinsics", "fx, fy, cx and cy are needed")
+        if not {"fx", "fy", "cx", "cy"} <= {key for key in given if given[key] is not None}:
+            raise RejectedError("intrinsics", "fx, fy, cx and cy are needed")
         half = 0.5 if given.get("centre") == "integer" else 0.0
-        given_at = pinhole(
-            float(given["fx"]),
-            float(given["fy"]),
-            float(given["cx"]) + half,
-            float(given["cy"]) + half,
-        )
+        fx, fy, cx, cy = (float(given[key]) for key in ("fx", "fy", "cx", "cy"))
+        matrix = pinhole(fx, fy, cx + half, cy + half)
     else:
-        given_at = np.array(given, np.float64)
+        matrix = np.array(given, np.float64)
     stated = (int(said["height"]), int(said["width"])) if {"height", "width"} <= set(said) else None
     stated_fov = None if fov is None else float(fov)
-    return check_pinhole(given_at, size, stated_size=stated, stated_fov_deg=stated_fov)
+    return check_pinhole(matrix, size, stated_size=stated, stated_fov_deg=stated_fov)
 
 
-def _values(
-    file: Path, kind: DepthKind, said: dict[str, Any], intrinsics: Matrix
+def _read_z_depth(
+    file: Path, said: dict[str, Any], intrinsics: Matrix, size: tuple[int, int]
 ) -> tuple[FloatArray, str]:
-    """Depth (h, w) and its unit."""
+    """(h, w) z-depth of a file with z-depth or distance, and its unit. size: (h, w), the picture's.
+
+    A map of another size is returned as it is: the source rejects it.
+    """
+    is_distance = file.stem.endswith("_distance")
+    unit = str(said.get("unit", "relative"))
     if file.suffix == ".npz":
         with np.load(file, allow_pickle=False) as arrays:
-            key = kind if kind in arrays else "depth"
+            wanted, other = ("distance", "z_depth") if is_distance else ("z_depth", "distance")
+            key = wanted if wanted in arrays else "depth"
             if key not in arrays:
-                raise InputError(f"{file}: no array {kind!r}; it has {', '.join(arrays.files)}")
+                raise InputError(f"{file}: no array {wanted!r}; it has {', '.join(arrays.files)}")
             sky = arrays["sky"].astype(bool) if "sky" in arrays else None
-            values = clean_depth(arrays[key], sky)
-            other = "z_depth" if kind == "distance" else "distance"
+            values = clean_map(arrays[key], sky)
             if other in arrays:
-                pair = {kind: values, other: clean_depth(arrays[other])}
-                check_both_depths(pair["distance"], pair["z_depth"], intrinsics)
-        return values, str(said.get("unit", "relative"))
-    read = DistanceFile(scale=said.get("scale"), unit=said.get("unit"))(file)
-    return clean_depth(read.distance), read.unit or "relative"
+                second = clean_map(arrays[other])
+                pair = (second, values) if is_distance else (values, second)
+                check_z_depth(*pair, intrinsics)
+    else:
+        read = DistanceFile(scale=said.get("scale"), unit=said.get("unit"))(file)
+        values, unit = clean_map(read.distance), read.unit or "relative"
+    if is_distance and values.shape == size:
+        values = to_z_depth(values, intrinsics)
+    return values, unit
 
 
 def open_listed(path: str | Path) -> ListedFrames:
@@ -188,35 +188,31 @@ def open_listed(path: str | Path) -> ListedFrames:
     if steps is None:
         raise ConfigError(f"{root / LIST_FILE}: 'depth' does not say 'value / N'")
     group = root.resolve().name
-    items: list[Item] = [
-        (f"{group}/{Path(picture).stem}", group, picture, depth, str(number), steps[1])
-        for number, (picture, depth) in enumerate(pairs)
+    items = [
+        Item(f"{group}/{Path(picture).stem}", picture, group, f"{number} {steps[1]}")
+        for number, (picture, _) in enumerate(pairs)
     ]
     return listed(group, root, items, _read_listed, "pairs in meta.json")
 
 
 def _read_listed(root: Path, item: Item) -> Frame:
-    name, group, picture, depth, number, steps = item
     said = read_json(root / LIST_FILE)
-    image = read_picture(root / picture)
-    size = (image.shape[0], image.shape[1])
+    number, steps = (int(text) for text in item.extra.split())
+    image = read_picture(root / item.picture)
     given = said.get("intrinsics")
     if not isinstance(given, dict):
-        raise Refused("intrinsics", f"{LIST_FILE} has none")
-    camera = {"intrinsics": {**given, "centre": "integer"}}
-    if {"height", "width"} <= set(given):
-        camera |= {"height": given["height"], "width": given["width"]}
+        raise RejectedError("intrinsics", f"{LIST_FILE} has none")
+    camera = {**given, "intrinsics": {**given, "centre": "integer"}}
     pose = None
     if "trajectory" in said:
-        pose = _redwood_poses(root / str(said["trajectory"]).split(",")[0])[int(number)]
-    return Frame(
-        name=name,
-        image=image,
-        depth=clean_depth(read_whole_numbers(root / depth) / np.float32(steps)),
-        intrinsics=_intrinsics(camera, size),
+        pose = _redwood_poses(root / str(said["trajectory"]).split(",")[0])[number]
+    depth = str(said["pairs"][number][1])
+    return item.frame(
+        image,
+        clean_map(read_whole_numbers(root / depth) / np.float32(steps)),
+        _intrinsics(camera, size_of(image)),
         pose=pose,
-        group=group,
-        meta={"licence": str(said.get("licence", "")), "image": picture, "depth": depth},
+        meta={"licence": str(said.get("licence", "")), "depth": depth},
     )
 
 

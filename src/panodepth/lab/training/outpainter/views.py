@@ -12,7 +12,7 @@ from torch import Tensor
 from panodepth.lab.curation.frame import Matrix, pinhole
 from panodepth.lab.curation.outpainters.around import columns_to_middle
 from panodepth.lab.curation.project import coverage_of
-from panodepth.lab.curation.turns import random_turn, yaw_pitch_roll
+from panodepth.lab.curation.rotations import random_rotation, rotation_from_yaw_pitch_roll
 from panodepth.lab.training.outpainter.config import ViewConfig
 from panodepth.types import BoolArray
 
@@ -53,9 +53,10 @@ def _one_view(views: ViewConfig, size: tuple[int, int], rng: np.random.Generator
 
 def _turn(views: ViewConfig, rng: np.random.Generator) -> Matrix:
     if rng.random() < views.any_turn:
-        return random_turn(rng)
-    pitch, roll = rng.normal(0, 1, 2) * (views.pitch_deg, views.roll_deg)
-    return yaw_pitch_roll(rng.uniform(-180, 180), float(pitch), float(roll))
+        return random_rotation(rng)
+    pitch_deg, roll_deg = rng.normal(0, 1, 2) * (views.pitch_deg, views.roll_deg)
+    yaw_deg = rng.uniform(-180, 180)
+    return rotation_from_yaw_pitch_roll(*np.radians([yaw_deg, pitch_deg, roll_deg]))
 
 
 def mask_batch(images: Tensor, views: ViewConfig, seed: int) -> Masked:
