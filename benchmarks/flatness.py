@@ -14,7 +14,7 @@ import torch
 
 import panodepth
 from panodepth.lab.worlds import render_batch
-from panodepth.lab.worlds.indoor.furniture import WALL
+from panodepth.lab.worlds.parts.place import WALL
 
 SEED = 1_000_000  # validation worlds
 

@@ -12,7 +12,7 @@ import panodepth
 from panodepth.lab.evaluation.measures.align import median_scale
 from panodepth.lab.evaluation.measures.metrics import abs_rel
 from panodepth.lab.worlds import render_batch
-from panodepth.lab.worlds.indoor.furniture import WALL
+from panodepth.lab.worlds.parts.place import WALL
 
 ROOT = Path(__file__).parents[1]
 WEIGHTS = ROOT / "src" / "panodepth" / "weights"

@@ -20,7 +20,8 @@ import torch
 from panodepth.lab.worlds import make_scene, render_batch
 from panodepth.lab.worlds.camera.photograph import draw_camera
 from panodepth.lab.worlds.looks.textures import GROUPS, sample
-from panodepth.lab.worlds.render.primitives import Scene, pack
+from panodepth.lab.worlds.render.primitives import Scene, Solid, pack
+from panodepth.lab.worlds.render.shapes import BOX
 
 FILE = Path(__file__).with_name("checksums.json")
 SEED = 2025
@@ -115,7 +116,7 @@ def test_a_digest_sees_every_part_of_a_world():
         elif change == "camera":
             scene.camera[1] += 0.01
         else:
-            scene.add(0, (0, 0, 0), (1, 1, 1))
+            scene.add(Solid(BOX, (1, 1, 1)))
         assert scene_digest(scene) != before
 
 

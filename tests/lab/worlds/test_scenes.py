@@ -10,11 +10,13 @@ from panodepth.errors import ConfigError
 from panodepth.geometry import distance_to_normals, erp_rays
 from panodepth.lab.worlds import Priors, make_scene, render_batch, render_scenes
 from panodepth.lab.worlds.camera.photograph import plain_camera
-from panodepth.lab.worlds.indoor.furniture import WALL
 from panodepth.lab.worlds.looks import patterns, textures
+from panodepth.lab.worlds.looks.materials import grey
 from panodepth.lab.worlds.looks.sky import haze
 from panodepth.lab.worlds.panoramas import panorama_grid
-from panodepth.lab.worlds.render.primitives import BOX, Light, Material, Scene
+from panodepth.lab.worlds.parts.place import WALL
+from panodepth.lab.worlds.render.primitives import Light, Scene, Solid
+from panodepth.lab.worlds.render.shapes import BOX
 
 H, W = 56, 112
 
@@ -153,11 +155,11 @@ def test_the_middle_of_a_mirror_image_is_what_stands_opposite():
     pictures = []
     for gloss in (0.0, 1.0):
         scene = Scene(indoor=True, camera=np.array([0.0, 1.5, 0.0]))
-        scene.add(BOX, (0, -0.1, 0), (6, 0.1, 6), 0.0, Material((0.1, 0.1, 0.1), 0, gloss=gloss))
-        scene.add(BOX, (0, 3.1, 0), (6, 0.1, 6), 0.0, Material((0.1, 0.1, 0.1), 0))
+        scene.add(Solid(BOX, (6, 0.1, 6)), (0, -0.1, 0), 0.0, grey(0.1, gloss=gloss))
+        scene.add(Solid(BOX, (6, 0.1, 6)), (0, 3.1, 0), 0.0, grey(0.1))
         for x, z, bright in ((6, 0, 0), (-6, 0, 0), (0, 6, 5.0), (0, -6, 0)):
             half = (0.1, 2, 6) if x else (6, 2, 0.1)
-            scene.add(BOX, (x, 1.5, z), half, 0.0, Material((1, 1, 1), 0, emission=bright))
+            scene.add(Solid(BOX, half), (x, 1.5, z), 0.0, grey(1, emission=bright))
         grid = panorama_grid(64, 128)
         pictures.append(render_scenes([scene], grid, [plain_camera(0, 0)]).image[0].mean(0))
     gain = pictures[1] - pictures[0]
@@ -182,8 +184,8 @@ def test_haze_takes_63_percent_at_its_distance():
 def test_shadows_lie_where_the_lamp_is_hidden():
     scene = Scene(indoor=True, camera=np.array([0.0, 1.2, -2.0]), ambient=(0.02, 0.02, 0.02))
     for centre, half in (((0, -0.1, 0), (5, 0.1, 5)), ((0, 3.1, 0), (5, 0.1, 5))):
-        scene.add(BOX, centre, half, 0.0, Material((0.7, 0.7, 0.7)))
-    scene.add(BOX, (0, 1.2, 2.0), (0.5, 0.02, 0.5), 0.0, Material((0.7, 0.7, 0.7)))
+        scene.add(Solid(BOX, half), centre, 0.0, grey(0.7))
+    scene.add(Solid(BOX, (0.5, 0.02, 0.5)), (0, 1.2, 2.0), 0.0, grey(0.7))
     scene.lights.append(Light((0.0, 2.6, 2.0), (3.0, 3.0, 3.0)))
     grid = panorama_grid(96, 192)
     seen = render_scenes([scene], grid, [plain_camera(0, 0)])
@@ -207,6 +209,6 @@ def test_priors_say_how_often_rooms_open_and_the_sun_is_out():
 
     def walls(openings):
         rooms = [make_scene(4, i, "indoor", Priors(openings=openings)) for i in range(30)]
-        return sum(row[6] == WALL for room in rooms for row in room._rows)
+        return sum(label == WALL for room in rooms for *_, label in room.rows)
 
     assert walls(0.0) < walls(0.5) < walls(1.0)  # other rooms, behind the openings

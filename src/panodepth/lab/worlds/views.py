@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -21,8 +20,8 @@ from panodepth.lab.worlds.camera.photograph import Camera, draw_camera, plain_ca
 from panodepth.lab.worlds.panoramas import PixelGrid, make_scene, render_scenes
 from panodepth.lab.worlds.render.primitives import Scene
 from panodepth.lab.worlds.render.raycast import Rays, tile_size, to_tiles
+from panodepth.lab.worlds.render.shapes import Array
 
-Array = npt.NDArray[np.float64]
 _FLIP = np.diag([1.0, -1.0, 1.0])  # y-up world axes to the y-down axes of cameras
 KEEP_CLEAR = 0.25  # metres between a moved camera and everything
 _PATHS = 20  # directions tried for a moved camera

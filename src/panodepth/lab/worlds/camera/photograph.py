@@ -68,10 +68,10 @@ def plain_camera(seed: int, index: int) -> Camera:
     balance = np.exp([warm - green, green, -warm - green])
     balance = balance / balance.mean()
     return Camera(
-        target=float(rng.uniform(0.2, 0.75)),
-        shoulder=float(rng.uniform(1.5, 4.0)),
-        contrast=float(rng.uniform(0.95, 1.25)),
-        saturation=float(rng.uniform(0.7, 1.3)),
+        target=rng.uniform(0.2, 0.75),
+        shoulder=rng.uniform(1.5, 4.0),
+        contrast=rng.uniform(0.95, 1.25),
+        saturation=rng.uniform(0.7, 1.3),
         balance=(float(balance[0]), float(balance[1]), float(balance[2])),
     )
 

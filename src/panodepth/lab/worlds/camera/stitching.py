@@ -16,10 +16,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from panodepth.lab.worlds.draws import Rng
 from panodepth.lab.worlds.looks import textures
-from panodepth.lab.worlds.looks.patterns import SIZE
+from panodepth.lab.worlds.looks.materials import choose
+from panodepth.lab.worlds.looks.patterns import SIZE, Array
 
-Array = npt.NDArray[np.float64]
 SHIFT_REACH_RAD = 0.15  # a misplaced picture is back in place this far from the seam
 NOTHING = 0.02  # share of a shift that is not worth moving pixels for
 
@@ -51,7 +52,7 @@ class Patch:
     zenith: bool = False
 
 
-def draw_stitch(rng: np.random.Generator) -> Stitch:
+def draw_stitch(rng: Rng) -> Stitch:
     """Two fisheyes in half of the cases, else up to six lenses."""
     lenses = int(rng.choice([2, 3, 4, 6], p=[0.5, 0.15, 0.2, 0.15]))
     step, tone = 0.12 * rng.random() ** 2, 0.04 * rng.random() ** 2
@@ -59,7 +60,7 @@ def draw_stitch(rng: np.random.Generator) -> Stitch:
     shift = rng.normal(size=(lenses, 2)) * [0.012, 0.008] * (rng.random() < 0.6)
     return Stitch(
         lenses=lenses,
-        yaw_rad=float(rng.uniform(0, 2 * np.pi)),
+        yaw_rad=rng.uniform(0, 2 * np.pi),
         gains=gains,
         vignette=float(0.6 * rng.random() ** 2),
         blend_rad=float(np.exp(rng.uniform(np.log(0.005), np.log(0.12)))),
@@ -67,7 +68,7 @@ def draw_stitch(rng: np.random.Generator) -> Stitch:
     )
 
 
-def draw_patches(rng: np.random.Generator) -> tuple[Patch, ...]:
+def draw_patches(rng: Rng) -> tuple[Patch, ...]:
     """What covers the nadir, and seldom the zenith too."""
 
     def one(kind: str, zenith: bool) -> Patch:
@@ -75,10 +76,10 @@ def draw_patches(rng: np.random.Generator) -> tuple[Patch, ...]:
         colour = np.clip(level + 0.1 * rng.normal(size=3) * (0.02 < level < 1), 0, 1)
         return Patch(
             kind=kind,
-            half_angle_rad=math.radians(float(rng.uniform(7, 30 if kind == "smear" else 22))),
+            half_angle_rad=math.radians(rng.uniform(7, 30 if kind == "smear" else 22)),
             colour=(float(colour[0]), float(colour[1]), float(colour[2])),
-            texture=textures.choose(rng, "text", "text", "picture"),
-            turn_rad=float(rng.uniform(0, 2 * np.pi)),
+            texture=choose(rng, "text", "text", "picture"),
+            turn_rad=rng.uniform(0, 2 * np.pi),
             zenith=zenith,
         )
 

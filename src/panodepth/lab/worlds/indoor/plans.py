@@ -1,23 +1,21 @@
-"""Floor plans: rooms with polygonal outlines, their wall sides, and what ground is taken."""
+"""Floor plans: rooms with polygonal outlines, and the sides of their walls."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from panodepth.lab.worlds.render.primitives import Array
+from panodepth.lab.worlds.draws import Rng
+from panodepth.lab.worlds.parts.footprints import Footprint, Point
+from panodepth.lab.worlds.render.shapes import Array
 from panodepth.lab.worlds.render.solids import convex_parts, signed_area
 
 WALL_HALF = 0.06  # metres, half the thickness of a wall
 OVERHANG = 0.12  # metres by which a wall runs on past an outward corner, to close it
-
-Rng = np.random.Generator
-Point = tuple[float, float]
-Footprint = Sequence[Point]  # a convex polygon of (x, z) [m]; plain floats, as thousands are tried
 
 
 @dataclass(frozen=True)
@@ -43,26 +41,18 @@ class Side:
         x, _, z = self.middle.tolist()
         return x + c * along + s * out, z - s * along + c * out
 
+    @property
+    def inward(self) -> Array:
+        """(3,) unit vector into the room."""
+        return np.array([np.sin(self.yaw), 0.0, np.cos(self.yaw)])
+
     def footprint(self, along: float, half: float, depth: float) -> Footprint:
         """The rectangle on the floor in front of the wall, from the wall to `depth` [m]."""
         return self.rectangle(along, depth / 2, half, abs(depth) / 2)
 
     def rectangle(self, along: float, out: float, half: float, half_depth: float) -> Footprint:
         """The rectangle around (along, out) with sides along the wall and across it [m]."""
-        return oriented(self._floor_point(along, out), self.yaw, half, half_depth)
-
-
-def oriented(at: Point, yaw: float, half_x: float, half_z: float) -> Footprint:
-    """The rectangle ±half_x, ±half_z [m] around `at`, turned by `yaw`, positive area."""
-    x, z = at
-    ax, az = math.cos(yaw) * half_x, -math.sin(yaw) * half_x
-    bx, bz = math.sin(yaw) * half_z, math.cos(yaw) * half_z
-    return [
-        (x - ax - bx, z - az - bz),
-        (x + ax - bx, z + az - bz),
-        (x + ax + bx, z + az + bz),
-        (x - ax + bx, z - az + bz),
-    ]
+        return Footprint.rectangle(self._floor_point(along, out), self.yaw, half, half_depth)
 
 
 @dataclass(frozen=True)
@@ -78,29 +68,35 @@ class Room:
     roof: str = "flat"
     rise: float = 0.0
 
-    @staticmethod
-    def rectangle(
-        x: tuple[float, float], z: tuple[float, float], height: float, roof: str = "flat"
-    ) -> Room:
-        """The room x0..x1, z0..z1."""
-        return Room(
-            np.array([(x[0], z[0]), (x[1], z[0]), (x[1], z[1]), (x[0], z[1])]), height, roof
-        )
-
-    @property
+    @cached_property
     def x(self) -> tuple[float, float]:
         return float(self.corners[:, 0].min()), float(self.corners[:, 0].max())
 
-    @property
+    @cached_property
     def z(self) -> tuple[float, float]:
         return float(self.corners[:, 1].min()), float(self.corners[:, 1].max())
+
+    @property
+    def half(self) -> tuple[float, float]:
+        """Half the extent along x and z [m]."""
+        return (self.x[1] - self.x[0]) / 2, (self.z[1] - self.z[0]) / 2
+
+    @property
+    def middle(self) -> Array:
+        """(3,) the middle of the extent, on the floor."""
+        return np.array([sum(self.x) / 2, 0.0, sum(self.z) / 2])
+
+    @property
+    def wide(self) -> float:
+        """The lesser extent [m]."""
+        return min(self.x[1] - self.x[0], self.z[1] - self.z[0])
 
     @cached_property
     def parts(self) -> list[Array]:
         """Convex polygons that tile the floor."""
         return convex_parts(self.corners)
 
-    @property
+    @cached_property
     def box(self) -> bool:
         """Whether the outline is a rectangle along the axes."""
         return len(self.corners) == 4 and bool(
@@ -118,6 +114,7 @@ class Room:
         middle = (part.min(0) + part.max(0)) / 2 if self.box else part.mean(0)
         return np.array([middle[0], 0.0, middle[1]])
 
+    @cached_property
     def sides(self) -> list[Side]:
         """The wall faces, in the order of the corners."""
         out = []
@@ -125,15 +122,15 @@ class Room:
         for k in range(len(here)):
             a, b = here[k], here[(k + 1) % len(here)]
             edge = b - a
-            length = float(np.hypot(*edge))
+            # A corner that turns the other way is a notch: a wall that ran on would stand inside.
             notch = [
                 (q - p)[0] * (r - q)[1] - (q - p)[1] * (r - q)[0] < 0
                 for p, q, r in ((here[k - 1], a, b), (a, b, here[(k + 2) % len(here)]))
             ]
             left, right = (-1e-3 if n else OVERHANG for n in notch)
-            middle = (a + b) / 2
+            middle, half = (a + b) / 2, float(np.hypot(*edge)) / 2
             yaw = float(np.arctan2(-edge[1], edge[0]))
-            out.append(Side(np.array([middle[0], 0.0, middle[1]]), yaw, length / 2, left, right))
+            out.append(Side(np.array([middle[0], 0.0, middle[1]]), yaw, half, left, right))
         return out
 
     @cached_property
@@ -141,62 +138,24 @@ class Room:
         ends = np.roll(self.corners, -1, 0)
         return [(*a, *b) for a, b in zip(self.corners.tolist(), ends.tolist(), strict=True)]
 
-    def contains(self, points: Footprint, margin: float = 0.0) -> bool:
-        """Whether all points lie inside, at least `margin` [m] from the walls."""
+    def contains(self, points: Sequence[Point], margin: float = 0.0) -> bool:
+        """Whether all points (x, z) lie inside, at least `margin` [m] from the walls."""
         return all(self._holds(x, z, margin * margin) for x, z in points)
 
     def _holds(self, x: float, z: float, least: float) -> bool:
+        """Whether (x, z) is inside, its squared distance to all edges at least `least` [m²]."""
         inside = False
         for ax, az, bx, bz in self._edges:
             ex, ez, px, pz = bx - ax, bz - az, x - ax, z - az
-            if (az > z) != (bz > z) and px * ez * (1 if ez > 0 else -1) < pz * ex * (
-                1 if ez > 0 else -1
-            ):
+            # A point is inside when a ray from it toward +x crosses an odd number of edges. The
+            # crossing lies at px < pz * ex / ez; multiplied by |ez|, nothing is divided.
+            up = 1 if ez > 0 else -1
+            if (az > z) != (bz > z) and px * ez * up < pz * ex * up:
                 inside = not inside
             t = min(1.0, max(0.0, (px * ex + pz * ez) / (ex * ex + ez * ez)))
             if (px - t * ex) ** 2 + (pz - t * ez) ** 2 < least:
                 return False
         return inside
-
-
-def overlap(one: Footprint, other: Footprint, slack: float = 0.0) -> bool:
-    """Whether two convex polygons come nearer than about `slack` [m] (separating axes)."""
-    for polygon in (one, other):
-        bx, bz = polygon[-1]
-        for ax, az in polygon:
-            nx, nz = az - bz, bx - ax
-            bx, bz = ax, az
-            first = [nx * x + nz * z for x, z in one]
-            second = [nx * x + nz * z for x, z in other]
-            apart = max(min(first) - max(second), min(second) - max(first))
-            if apart > slack * math.hypot(nx, nz):
-                return False
-    return True
-
-
-def _circle(footprint: Footprint) -> tuple[float, float, float]:
-    n = len(footprint)
-    x, z = sum(p[0] for p in footprint) / n, sum(p[1] for p in footprint) / n
-    return x, z, math.sqrt(max((p[0] - x) ** 2 + (p[1] - z) ** 2 for p in footprint))
-
-
-@dataclass
-class Ground:
-    """What is taken on the floor of a room, or of a house: footprints with their circles."""
-
-    taken: list[tuple[float, float, float, Footprint]] = field(default_factory=list)
-
-    def free(self, footprint: Footprint, slack: float = 0.0) -> bool:
-        """Whether `footprint` keeps `slack` [m] from everything taken."""
-        x, z, radius = _circle(footprint)
-        radius += slack
-        return not any(
-            (x - a) ** 2 + (z - b) ** 2 < (radius + r) ** 2 and overlap(footprint, other, slack)
-            for a, b, r, other in self.taken
-        )
-
-    def take(self, footprint: Footprint) -> None:
-        self.taken.append((*_circle(footprint), footprint))
 
 
 def outline(rng: Rng, w: float, d: float) -> Array:
@@ -210,25 +169,20 @@ def outline(rng: Rng, w: float, d: float) -> Array:
     elif style < 0.85:  # T, or an alcove
         u, v = np.sort(rng.uniform(-0.8, 0.8, 2))
         v = max(v, u + 0.35)
-        low = float(rng.uniform(0.3, 0.8)) * d
+        low = rng.uniform(0.3, 0.8) * d
         points = [(-w, -d), (w, -d), (w, low), (v * w, low), (v * w, d), (u * w, d)]
         points += [(u * w, low), (-w, low)]
     elif style < 0.92:  # corners cut off
         cut = rng.uniform(0.25, 0.9, 4) * min(w, d) * (rng.random(4) < 0.55)
         points = []
-        ends = ((-w, -d), (w, -d), (w, d), (-w, d))
-        for k, (x, z) in enumerate(ends):
+        for k, (x, z) in enumerate(((-w, -d), (w, -d), (w, d), (-w, d))):
             c = float(cut[k])
-            if c == 0:
-                points.append((x, z))
-                continue
-            sx, sz = -np.sign(x) * c, -np.sign(z) * c
-            along, across = (x + sx, z), (x, z + sz)
-            points += [across, along] if k % 2 == 0 else [along, across]
+            along, across = (x - np.sign(x) * c, z), (x, z - np.sign(z) * c)
+            points += [(x, z)] if c == 0 else [across, along] if k % 2 == 0 else [along, across]
     elif style < 0.97:  # a bay
-        half, deep = float(rng.uniform(0.25, 0.6)) * w, float(rng.uniform(0.4, 0.9))
-        at = float(rng.uniform(-1, 1)) * (w - half) * 0.9
-        lean = float(rng.uniform(0.1, 0.45)) * half
+        half, deep = rng.uniform(0.25, 0.6) * w, rng.uniform(0.4, 0.9)
+        at = rng.uniform(-1, 1) * (w - half) * 0.9
+        lean = rng.uniform(0.1, 0.45) * half
         points = [(-w, -d), (w, -d), (w, d), (at + half, d), (at + half - lean, d + deep)]
         points += [(at - half + lean, d + deep), (at - half, d), (-w, d)]
     else:  # an uneven polygon

@@ -9,10 +9,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from panodepth.lab.worlds.draws import Rng
+
 SIZE = 128  # texels
 
 Array = npt.NDArray[np.float64]
-Rng = np.random.Generator
 
 Y, X = np.meshgrid(np.arange(SIZE) / SIZE, np.arange(SIZE) / SIZE, indexing="ij")
 

@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from panodepth.lab.worlds.draws import Rng
 from panodepth.lab.worlds.looks import patterns, prints
-from panodepth.lab.worlds.looks.patterns import SIZE, Array, Rng
+from panodepth.lab.worlds.looks.patterns import SIZE, Array
 
 LEVELS = 6  # 128, 64, 32, 16, 8, 4
 _SEED = 20250926
@@ -60,12 +61,6 @@ def _ranges() -> dict[str, range]:
 
 
 GROUPS: dict[str, range] = _ranges()
-
-
-def choose(rng: np.random.Generator, *names: str) -> int:
-    """A random texture index from the named groups."""
-    group = GROUPS[names[int(rng.integers(len(names)))]]
-    return int(rng.integers(group.start, group.stop))
 
 
 # The atlas is one picture: ACROSS textures side by side. The largest mip level of a texture stands

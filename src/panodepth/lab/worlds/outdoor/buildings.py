@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from panodepth.lab.worlds.indoor.furniture import tint
-from panodepth.lab.worlds.looks.textures import choose
+from panodepth.lab.worlds.draws import weighted
+from panodepth.lab.worlds.looks.materials import Material, printed, tinted
 from panodepth.lab.worlds.outdoor.facades import (
+    LANTERN,
     Storey,
     bay_window,
     ground_storey,
@@ -18,9 +19,10 @@ from panodepth.lab.worlds.outdoor.facades import (
     wall_look,
 )
 from panodepth.lab.worlds.outdoor.roofs import add_roof
-from panodepth.lab.worlds.outdoor.site import Spot
-from panodepth.lab.worlds.render.primitives import Material
+from panodepth.lab.worlds.parts.place import Place, bays, joints
 from panodepth.lab.worlds.render.solids import arch
+
+_GROUND_FLOORS = {"front": 0.74, "recess": 0.2, "arcade": 0.06}
 
 
 @dataclass(frozen=True)
@@ -37,35 +39,29 @@ class Mass:
     ground: str = ""
 
 
-def house(p: Spot, m: Mass) -> None:
+def house(p: Place, m: Mass) -> None:
     """A building whose front is the local plane z = 0, its middle at the origin of `p`."""
-    rng, tall = p.rng, float(p.rng.uniform(2.7, 3.7))
+    rng, tall = p.rng, p.rng.uniform(2.7, 3.7)
     height, look = m.storeys * tall, wall_look(rng)
     plain = not m.detail and rng.random() < 0.5
     if plain or rng.random() < 0.12:
-        look = Material((1, 1, 1), choose(rng, "facade"), (8.0, 2 * tall))
-    ground = m.ground or str(rng.choice(["front", "recess", "arcade"], p=[0.74, 0.2, 0.06]))
-    if m.storeys < 2 or not m.detail:
-        ground = "front"
-    z = 0.0
-    if ground == "front":
-        p.box((0, height / 2, -m.depth / 2), (m.half, height / 2, m.depth / 2), look)
-    else:
-        z = -float(rng.uniform(0.5, 2.5) if ground == "recess" else rng.uniform(1.8, 3.2))
-        z = max(z, 1.5 - m.depth)
-        low = _wall_below(p, m, (tall, z))
-        if ground == "recess":
-            _piers(p, m, tall, look)
-        else:
-            _arches(p, m, tall, look)
-        p.box((0, (low + height) / 2, -m.depth / 2), (m.half, (height - low) / 2, m.depth / 2),
-              look)  # fmt: skip
+        look = printed(rng, "facade", scale=(8.0, 2 * tall))
+    ground = m.ground or weighted(rng, _GROUND_FLOORS)
+    z, low = 0.0, 0.0  # where the wall of the ground floor stands, and where the upper floors begin
+    if ground != "front" and m.storeys > 1 and m.detail:
+        z = -(rng.uniform(0.5, 2.5) if ground == "recess" else rng.uniform(1.8, 3.2))
+        z, low = max(z, 1.5 - m.depth), tall
+        deep = (m.depth + z) / 2
+        p.box((0, tall / 2, z - deep), (m.half, tall / 2, deep), wall_look(rng))
+        (_piers if ground == "recess" else _arches)(p, m, tall, look)
+    half = (m.half, (height - low) / 2, m.depth / 2)
+    p.box((0, (low + height) / 2, -m.depth / 2), half, look)
     if not plain:
         _dress(p, m, (tall, z))
     add_roof(p, (m.half, m.depth / 2), height, look, m.detail)
 
 
-def _dress(p: Spot, m: Mass, ground: tuple[float, float]) -> None:
+def _dress(p: Place, m: Mass, ground: tuple[float, float]) -> None:
     """Windows, doors and what stands out of the front; ground = (storey height, wall z)."""
     rng, (tall, z) = p.rng, ground
     style = style_of(rng, m.half)
@@ -77,80 +73,69 @@ def _dress(p: Spot, m: Mass, ground: tuple[float, float]) -> None:
             style = style_of(rng, m.half)
         upper_storey(p, Storey(level * tall, tall, 0.0, m.half), style, m.detail and level < 4)
     if m.detail and m.storeys > 1 and rng.random() < 0.15:
-        x = float(rng.uniform(-0.5, 0.5)) * m.half
+        x = rng.uniform(-0.5, 0.5) * m.half
         bay_window(p, x, Storey(tall, tall, 0.0, m.half), int(rng.integers(1, m.storeys)), style)
     if m.detail and rng.random() < 0.2:  # a string course
-        y = tall * float(rng.integers(1, m.storeys + 1))
-        p.box((0, y, 0), (m.half, 0.1, 0.08), Material(tint(rng, 0.3, 0.9, 0.1), 0))
+        y = tall * rng.integers(1, m.storeys + 1)
+        p.box((0, y, 0), (m.half, 0.1, 0.08), tinted(rng, (0.3, 0.9, 0.1)))
 
 
-def _wall_below(p: Spot, m: Mass, at: tuple[float, float]) -> float:
-    """The recessed ground floor; at = (storey height, z). Returns where the upper floors begin."""
-    tall, z = at
-    half_depth = (m.depth + z) / 2
-    p.box((0, tall / 2, z - half_depth), (m.half, tall / 2, half_depth), wall_look(p.rng))
-    return tall
-
-
-def _piers(p: Spot, m: Mass, tall: float, look: Material) -> None:
+def _piers(p: Place, m: Mass, tall: float, look: Material) -> None:
     """Square or round posts under the overhanging floors, or none (brackets)."""
     rng = p.rng
     if rng.random() < 0.2:
         return
     n = max(1, int(m.half / rng.uniform(1.2, 3.0)))
-    r, round_ = float(rng.uniform(0.1, 0.28)), rng.random() < 0.3
-    for k in range(n + 1):
-        x = (2 * k / n - 1) * (m.half - r)
+    r, round_ = rng.uniform(0.1, 0.28), rng.random() < 0.3
+    for x in joints(n, m.half - r):
         if round_:
             p.tube((x, tall / 2, -r), r, tall / 2, look, taper=0.9)
         else:
             p.box((x, tall / 2, -r), (r, tall / 2, r), look)
 
 
-def _arches(p: Spot, m: Mass, tall: float, look: Material) -> None:
+def _arches(p: Place, m: Mass, tall: float, look: Material) -> None:
     """An arcade along the front: arches on piers under the first floor."""
     rng = p.rng
-    n = max(1, round(m.half / float(rng.uniform(1.1, 1.9))))
-    bay, thick = m.half / n, float(rng.uniform(0.15, 0.35))
-    pier = min(float(rng.uniform(0.15, 0.35)), 0.35 * bay)
-    rise = min((bay - pier) * float(rng.uniform(0.5, 1.0)), 0.45 * tall)
+    n = max(1, round(m.half / rng.uniform(1.1, 1.9)))
+    bay, thick = m.half / n, rng.uniform(0.15, 0.35)
+    pier = min(rng.uniform(0.15, 0.35), 0.35 * bay)
+    rise = min((bay - pier) * rng.uniform(0.5, 1.0), 0.45 * tall)
     spring = tall - rise - 0.2
     over = (tall - spring) / 2
     stone = look if rng.random() < 0.5 else wall_look(rng)
-    for k in range(n):
-        x = (2 * (k + 0.5) / n - 1) * m.half
+    for x in bays(n, m.half):
         p.solid(arch((bay, over, thick), (bay - pier, rise)), stone, (x, spring + over, -thick))
-    for k in range(n + 1):
-        x = (2 * k / n - 1) * m.half
+    for x in joints(n, m.half):
         p.box((x, spring / 2, -thick), (pier, spring / 2, thick), stone)
 
 
-def yard_wall(p: Spot, half: float) -> None:
+def yard_wall(p: Place, half: float) -> None:
     """A low wall with posts and a gate in front of a house set back from the street."""
-    rng, tall = p.rng, float(p.rng.uniform(0.8, 1.9))
-    look, gate = wall_look(rng), float(rng.uniform(0.5, min(1.4, 0.5 * half)))
-    x = float(rng.uniform(-0.6, 0.6)) * (half - gate)
+    rng, tall = p.rng, p.rng.uniform(0.8, 1.9)
+    look, gate = wall_look(rng), rng.uniform(0.5, min(1.4, 0.5 * half))
+    x = rng.uniform(-0.6, 0.6) * (half - gate)
     for a, b in ((-half, x - gate), (x + gate, half)):
         if b - a > 0.2:
             p.box(((a + b) / 2, tall / 2, 0), ((b - a) / 2, tall / 2, 0.1), look)
-    for side in (-1, 1):
-        p.box((x + side * gate, tall * 0.55, 0), (0.18, tall * 0.55, 0.18), look)
+    for side in (-gate, gate):
+        p.box((x + side, tall * 0.55, 0), (0.18, tall * 0.55, 0.18), look)
     if rng.random() < 0.75:
-        bars = Material(tint(rng, 0.05, 0.7, 0.4), choose(rng, "grille", "panel", "shutter"))
+        bars = tinted(rng, (0.05, 0.7, 0.4), "grille", "panel", "shutter")
         p.box((x, tall * 0.5, 0), (gate, tall * 0.48, 0.03), bars.fitted(2 * gate, tall))
     if rng.random() < 0.3:
-        rail = Material(tint(rng, 0.05, 0.5, 0.2), choose(rng, "grille"), (1.0, 0.5))
+        rail = tinted(rng, (0.05, 0.5, 0.2), "grille", scale=(1.0, 0.5))
         p.box((0, tall + 0.25, 0), (half, 0.25, 0.02), rail)
 
 
-def bridge(p: Spot, half: float, clear: float) -> None:
+def bridge(p: Place, half: float, clear: float) -> None:
     """A bridge along x over the ground: a deck `clear` metres up, on arches or on piers."""
-    rng, wide = p.rng, float(p.rng.uniform(1.5, 5.0))
+    rng, wide = p.rng, p.rng.uniform(1.5, 5.0)
     look = wall_look(rng)
-    deck = float(rng.uniform(0.25, 0.6))
+    deck = rng.uniform(0.25, 0.6)
     p.box((0, clear + deck, 0), (half + 15, deck, wide), look)
-    for side in (-1, 1):
-        p.box((0, clear + 2 * deck + 0.4, side * wide), (half + 15, 0.4, 0.08), look)
+    for z in (-wide, wide):
+        p.box((0, clear + 2 * deck + 0.4, z), (half + 15, 0.4, 0.08), look)
     if rng.random() < 0.5:
         rise = min(half, clear * 0.7)
         over = clear - 0.9 * (clear - rise)
@@ -158,26 +143,22 @@ def bridge(p: Spot, half: float, clear: float) -> None:
         p.solid(vault, look, (0, clear - over / 2, 0))
         legs = (half + 0.4, 0.4)
     else:
-        legs = (half * 0.9, float(rng.uniform(0.2, 0.6)))
-    for side in (-1, 1):
-        p.box((side * legs[0], clear / 2, 0), (legs[1], clear / 2, wide - 0.1), look)
+        legs = (half * 0.9, rng.uniform(0.2, 0.6))
+    p.pair((legs[0], clear / 2, 0), (legs[1], clear / 2, wide - 0.1), look)
 
 
-def gateway(p: Spot, half: float, tall: float) -> None:
+def gateway(p: Place, half: float, tall: float) -> None:
     """A building across the way with an arched passage through it, `half` metres half wide."""
-    rng, deep, wide = p.rng, float(p.rng.uniform(1.0, 4.0)), float(p.rng.uniform(1.2, 2.5))
+    rng, deep, wide = p.rng, p.rng.uniform(1.0, 4.0), p.rng.uniform(1.2, 2.5)
     wide, look = min(wide, half * 0.8), wall_look(rng)
-    spring, rise = float(rng.uniform(1.6, 2.6)), wide * float(rng.uniform(0.4, 1.0))
+    spring, rise = rng.uniform(1.6, 2.6), wide * rng.uniform(0.4, 1.0)
     rise = min(rise, tall - spring - 0.3)
     over = (tall - spring) / 2
     p.solid(arch((half, over, deep), (wide, rise)), look, (0, spring + over, -deep))
-    for side in (-1, 1):
-        x = side * (half + wide) / 2
-        p.box((x, spring / 2, -deep), ((half - wide) / 2, spring / 2, deep), look)
+    p.pair(((half + wide) / 2, spring / 2, -deep), ((half - wide) / 2, spring / 2, deep), look)
     style = style_of(rng, half)
     for level in range(1, int(tall / 3.2)):
         if level * 3.2 > spring + rise:
             upper_storey(p, Storey(level * 3.2, 3.2, 0.0, half), style, True)
     add_roof(p, (half, deep), tall, look, True)
-    lamp = Material((0.8, 0.75, 0.6), 0, emission=0.5)
-    p.box((wide + 0.3, np.clip(spring, 1.8, 2.4), 0.1), (0.08, 0.15, 0.1), lamp)
+    p.box((wide + 0.3, np.clip(spring, 1.8, 2.4), 0.1), (0.08, 0.15, 0.1), LANTERN)

@@ -6,32 +6,37 @@ from functools import partial
 
 import numpy as np
 
-from panodepth.lab.worlds.indoor.furniture import GROUND, Rng, tint
-from panodepth.lab.worlds.looks.textures import choose
+from panodepth.lab.worlds.draws import Rng, pick
+from panodepth.lab.worlds.looks.materials import Material, choose, printed, tint
 from panodepth.lab.worlds.outdoor.site import Site
+from panodepth.lab.worlds.parts.place import GROUND
 from panodepth.lab.worlds.render.heightfield import HeightField, graded_axis
-from panodepth.lab.worlds.render.primitives import BOX, ELLIPSOID, Array, Material
+from panodepth.lab.worlds.render.primitives import Solid
+from panodepth.lab.worlds.render.shapes import BOX, ELLIPSOID, Array
 
 HORIZON = 400.0  # metres; the ground ends here
 PAINT = 0.006  # metres that paint and patches rise above the ground
+LAYERS = 7  # of paint, so that overlapping marks do not share a plane
+WHITE_PAINT = Material((0.85, 0.85, 0.8))
 
 
 def ground_look(rng: Rng, *groups: str) -> Material:
     """Paving, asphalt, earth or grass from one of the texture groups."""
-    s = float(rng.uniform(1.5, 5.0))
-    group = str(rng.choice(groups))
-    level = float(rng.uniform(0.5, 1.3))
+    s = rng.uniform(1.5, 5.0)
+    group = pick(rng, groups)
+    level = rng.uniform(0.5, 1.3)
     flat = (level, level, level) if group == "grass" else tint(rng, 0.25, 0.95, 0.1)
     return Material(flat, choose(rng, group), (s, s))
 
 
 def ground(site: Site, *groups: str) -> None:
+    """Level ground out to the horizon, with a look of one of the texture groups."""
+    level_slab(site, ground_look(site.rng, *groups))
+
+
+def level_slab(site: Site, look: Material) -> None:
     """Level ground out to the horizon."""
-    look = ground_look(site.rng, *groups)
-    site.scene.add(BOX, (0, -0.5, 0), (HORIZON, 0.5, HORIZON), 0.0, look, label=GROUND)
-
-
-_next_layer = 7  # paint lies in layers so that overlapping marks do not fight
+    site.scene.add(Solid(BOX, (HORIZON, 0.5, HORIZON)), (0, -0.5, 0), 0.0, look, GROUND)
 
 
 def paint(
@@ -39,12 +44,12 @@ def paint(
     at: tuple[float, float],
     half: tuple[float, float],
     yaw: float,
-    look: Material | None = None,
+    look: Material = WHITE_PAINT,
 ) -> None:
     """A flat mark on level ground: white paint, or any look."""
-    level = PAINT + 0.0004 * (len(site.scene) % _next_layer)
-    look = look or Material((0.85, 0.85, 0.8), 0)
-    site.scene.add(BOX, (at[0], level, at[1]), (half[0], level, half[1]), yaw, look, label=GROUND)
+    level = PAINT + 0.0004 * (len(site.scene) % LAYERS)
+    mark = Solid(BOX, (half[0], level, half[1]))
+    site.scene.add(mark, (at[0], level, at[1]), yaw, look, GROUND)
 
 
 def terrain(site: Site, look: Material, rough: float, hills: float) -> None:
@@ -57,7 +62,7 @@ def terrain(site: Site, look: Material, rough: float, hills: float) -> None:
     field = partial(_heights, *_waves(rng, rough, hills))
     height = field(x, z) - field(np.zeros(1), np.zeros(1))
     surface = HeightField(axis, axis, height)
-    surface.add_to(site.scene, look, label=GROUND)
+    surface.add_to(site.scene, look, GROUND)
     site.ground = lambda px, pz: float(surface.at(px, pz))
 
 
@@ -72,6 +77,7 @@ def _waves(rng: Rng, rough: float, hills: float) -> tuple[Array, Array, Array]:
 
 
 def _heights(vector: Array, size: Array, phase: Array, x: Array, z: Array) -> Array:
+    """Heights [m] at x, z of any common shape."""
     waves = np.sin(x[..., None] * vector[:, 0] + z[..., None] * vector[:, 1] + phase) * size
     # Hills grow with the distance, so that the camera stands on ground of a moderate slope.
     far = np.hypot(x, z)[..., None]
@@ -85,8 +91,8 @@ def hills(site: Site, count: int, nearest: float) -> None:
     for _ in range(count):
         turn = rng.uniform(0, 2 * np.pi)
         far = float(np.exp(rng.uniform(np.log(nearest), np.log(250))))
-        wide = far * float(rng.uniform(0.3, 0.7))
-        look = Material((1, 1, 1), choose(rng, "grass", "foliage"), (6.0, 6.0))
+        wide = far * rng.uniform(0.3, 0.7)
+        look = printed(rng, "grass", "foliage", scale=6.0)
         at = (far * np.cos(turn), -0.1 * wide, far * np.sin(turn))
-        half = (wide, wide * float(rng.uniform(0.12, 0.5)), wide * float(rng.uniform(0.6, 1.2)))
-        site.scene.add(ELLIPSOID, at, half, float(rng.uniform(0, 3)), look, label=GROUND)
+        half = (wide, wide * rng.uniform(0.12, 0.5), wide * rng.uniform(0.6, 1.2))
+        site.scene.add(Solid(ELLIPSOID, half), at, rng.uniform(0, 3), look, GROUND)

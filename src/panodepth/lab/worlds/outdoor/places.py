@@ -1,7 +1,7 @@
 """Outdoor worlds: streets of all widths, squares, yards, gardens, forests, open country.
 
-Semantic labels (`furniture` holds the numbers): BUILDING walls, roofs, windows and what is fixed to
-them; GROUND streets, paint, terrain, water; PLANT trees, shrubs, hedges; VEHICLE cars, buses,
+Semantic labels (`parts.place` holds the numbers): BUILDING walls, roofs, windows and what is fixed
+to them; GROUND streets, paint, terrain, water; PLANT trees, shrubs, hedges; VEHICLE cars, buses,
 two-wheelers; PERSON people; FITTING poles, lamps, signs, fences, fountains, scaffolding, wires;
 FURNITURE movable things: benches, bins, stalls, tables, clutter. The sky is 0.
 """
@@ -12,10 +12,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from panodepth.lab.worlds.indoor.furniture import Rng
-from panodepth.lab.worlds.indoor.rooms import camera_rotation
-from panodepth.lab.worlds.looks.textures import choose
+from panodepth.lab.worlds.camera.pose import camera_rotation
+from panodepth.lab.worlds.draws import Rng, weighted
+from panodepth.lab.worlds.looks.materials import choose
 from panodepth.lab.worlds.outdoor import nature, squares, streets
+from panodepth.lab.worlds.outdoor.garden import garden
+from panodepth.lab.worlds.outdoor.playground import playground
 from panodepth.lab.worlds.outdoor.site import Site
 from panodepth.lab.worlds.render.primitives import Light, Scene
 
@@ -30,8 +32,8 @@ KINDS: dict[str, tuple[float, Callable[[Site], None]]] = {
     "square": (0.11, squares.square),
     "courtyard": (0.08, squares.courtyard),
     "car_park": (0.03, squares.car_park),
-    "playground": (0.02, squares.playground),
-    "garden": (0.05, nature.garden),
+    "playground": (0.02, playground),
+    "garden": (0.05, garden),
     "park": (0.07, nature.park),
     "forest": (0.05, nature.forest),
     "country": (0.05, nature.country),
@@ -43,12 +45,11 @@ def outdoor_scene(rng: Rng, kind: str | None = None, overcast: float = 0.6) -> S
 
     kind: a key of KINDS or None. overcast: how likely there is no sun.
     """
-    names = list(KINDS)
+    shares = {name: share for name, (share, _) in KINDS.items()}
     while True:
-        chosen = kind or str(rng.choice(names, p=[KINDS[n][0] for n in names]))
         scene = Scene(indoor=False)
         site = Site(scene, rng)
-        KINDS[chosen][1](site)
+        KINDS[kind or weighted(rng, shares)][1](site)
         if _place_camera(site):
             break
     scene.camera_rotation = camera_rotation(rng)
@@ -64,9 +65,9 @@ def _place_camera(site: Site) -> bool:
         if style < 0.78:
             height = float(np.clip(rng.normal(1.65, 0.22), 0.9, 2.4))
         else:
-            height = float(rng.uniform(0.35, 1.3) if style < 0.9 else rng.uniform(1.9, 3.0))
+            height = rng.uniform(0.35, 1.3) if style < 0.9 else rng.uniform(1.9, 3.0)
         dx, dz = rng.normal(0, 0.12 * attempt, 2)
-        at = (float(x + dx), float(z + dz))
+        at = (x + dx, z + dz)
         point = np.array([at[0], site.ground(*at) + height, at[1]])
         if site.scene.clearance(point) > CLEARANCE:
             site.scene.camera = point
@@ -75,32 +76,29 @@ def _place_camera(site: Site) -> bool:
 
 
 def _weather(scene: Scene, rng: Rng, overcast: bool) -> None:
+    """Sky, ambient light, and perhaps a sun."""
     blue = rng.uniform(0.3, 0.75)
-    sky = {
-        "gradient": float(rng.uniform(0.3, 0.9)),
+    scene.sky = sky = {
+        "gradient": rng.uniform(0.3, 0.9),
         "cloud": float(choose(rng, "cloud")),
-        "cloud_scale": float(rng.uniform(0.06, 0.2)),
-        "cloud_offset": float(rng.random()),
-        "cover": float(rng.uniform(0.0, 1.0)),
-        "power": float(rng.uniform(0.8, 1.6)),
+        "cloud_scale": rng.uniform(0.06, 0.2),
+        "cloud_offset": rng.random(),
+        "cover": rng.uniform(0.0, 1.0),
+        "power": rng.uniform(0.8, 1.6),
         "white": 1.0,
     }
     if overcast:
-        grey = float(rng.uniform(0.7, 1.0))
+        grey = rng.uniform(0.7, 1.0)
         sky |= {"r": grey, "g": grey, "b": grey * 1.03, "hr": 0.98, "hg": 0.98, "hb": 1.0}
-        sky["white"] = float(rng.uniform(0.6, 1.0))
-        level = float(rng.uniform(0.7, 1.1))
+        sky["white"] = rng.uniform(0.6, 1.0)
+        level = rng.uniform(0.7, 1.1)
         scene.ambient = (level, level, level * 1.03)
     else:
         sky |= {"r": 0.45 * blue, "g": 0.75 * blue, "b": 1.3 * blue}
         sky |= {"hr": 0.8, "hg": 0.88, "hb": 1.0}
         turn, high = rng.uniform(0, 2 * np.pi), rng.uniform(0.25, 1.3)
         toward = (np.cos(high) * np.cos(turn), np.sin(high), np.cos(high) * np.sin(turn))
-        power = float(rng.uniform(0.2, 1.5))
-        colour = (power, power * 0.95, power * 0.85)
-        scene.lights.append(
-            Light((float(toward[0]), float(toward[1]), float(toward[2])), colour, sun=True)
-        )
-        level = float(rng.uniform(0.4, 0.8))
+        power = rng.uniform(0.2, 1.5)
+        scene.lights.append(Light(toward, (power, power * 0.95, power * 0.85), sun=True))
+        level = rng.uniform(0.4, 0.8)
         scene.ambient = (level * 0.93, level, level * 1.12)
-    scene.sky = sky

@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import numpy as np
 
-from panodepth.lab.worlds.indoor import furniture as f
-from panodepth.lab.worlds.indoor.furniture import Rng, tint
-from panodepth.lab.worlds.looks.textures import choose
-from panodepth.lab.worlds.outdoor.site import Spot
-from panodepth.lab.worlds.render.primitives import Material
+from panodepth.lab.worlds.draws import Rng, weighted
+from panodepth.lab.worlds.looks.materials import Material, choose, painted, tint, tinted
+from panodepth.lab.worlds.parts.place import Place, bays
 from panodepth.lab.worlds.render.solids import gable, roof, tapered
+
+_KINDS = {"gable": 0.2, "front": 0.1, "hip": 0.12, "mansard": 0.05, "shed": 0.1, "flat": 0.43}
 
 
 def roof_look(rng: Rng) -> Material:
     """Clay, slate, sheet metal, shingle or thatch."""
-    kind = rng.random()
-    if kind < 0.45:
-        level = float(rng.uniform(0.25, 0.6))
-        colour = (level, level * float(rng.uniform(0.45, 0.7)), level * 0.4)
+    if rng.random() < 0.45:
+        level = rng.uniform(0.25, 0.6)
+        colour = (level, level * rng.uniform(0.45, 0.7), level * 0.4)
     else:
         colour = tint(rng, 0.08, 0.6, 0.3)
     return Material(colour, choose(rng, "shutter", "tiles", "brick", "wood"), (1.5, 1.5))
 
 
 def add_roof(
-    p: Spot, half: tuple[float, float], height: float, wall: Material, detail: bool
+    p: Place, half: tuple[float, float], height: float, wall: Material, detail: bool
 ) -> None:
     """A roof over a building of half width and half depth `half` [m], its eaves at `height`.
 
@@ -33,96 +32,100 @@ def add_roof(
     """
     rng, (w, d) = p.rng, half
     top = p.at(0, height, -d)
-    kind = rng.choice(
-        ["gable", "front", "hip", "mansard", "shed", "flat"], p=[0.2, 0.1, 0.12, 0.05, 0.1, 0.43]
-    )
+    kind = weighted(rng, _KINDS)
     if kind == "flat":
         _flat(top, half, wall, detail)
         return
-    look, out = roof_look(rng), float(rng.uniform(0.1, 0.6))
+    look, out = roof_look(rng), rng.uniform(0.1, 0.6)
     if kind == "shed":
-        slope = float(rng.uniform(0.08, 0.3))
+        slope = rng.uniform(0.08, 0.3)
         lift = float(np.sin(slope)) * d
         top.box((0, lift * 0.5, 0), (w, lift * 0.5, d * 0.98), wall)
         top.box((0, lift, 0.1), (w + 0.1, 0.06, d + out), look, tilt=slope)
         return
     if kind == "mansard":
-        tall, inset = float(rng.uniform(2.0, 3.2)), float(rng.uniform(0.6, 0.85))
+        tall, inset = rng.uniform(2.0, 3.2), rng.uniform(0.6, 0.85)
         top.solid(tapered((w, tall / 2, d + 0.1), inset), look, (0, tall / 2, 0))
-        top.box((0, 0.05, 0), (w + 0.05, 0.1, d + 0.2), f.painted(rng))
+        top.box((0, 0.05, 0), (w + 0.05, 0.1, d + 0.2), painted(rng))
         if detail:
             _dormers(top, w, (d - 0.25 * tall, 0.2, tall * 0.6), look, wall)
         return
-    across = w if kind == "front" else d
-    rise = float(rng.uniform(0.35, 0.95)) * min(across, 5.0)
+    rise = rng.uniform(0.35, 0.95) * min(w if kind == "front" else d, 5.0)
     if kind == "hip":
-        long = max(w, d)
-        ridge = float(rng.uniform(0.6, 1.0)) * (1 - min(w, d) / long)
-        yaw = 0.0 if w >= d else np.pi / 2
-        top.solid(
-            roof((long + out, rise / 2, min(w, d) + out), ridge), look, (0, rise / 2, 0), yaw=yaw
-        )
+        ridge = rng.uniform(0.6, 1.0) * (1 - min(w, d) / max(w, d))
+        hip = roof((max(w, d) + out, rise / 2, min(w, d) + out), ridge)
+        top.solid(hip, look, (0, rise / 2, 0), yaw=0.0 if w >= d else np.pi / 2)
     else:
-        yaw, along = (0.0, w) if kind == "gable" else (np.pi / 2, d)
-        eaves = out if kind == "gable" else 0.1
-        top.solid(gable((along + 0.05, rise / 2, across + eaves)), look, (0, rise / 2, 0), yaw=yaw)
-        less = rise * 0.94  # the gable walls stand a hair proud of the roof's ends
-        top.solid(gable((along + 0.07, less / 2, across)), wall, (0, less / 2, 0), yaw=yaw)
+        _gabled(top, half, (rise, out if kind == "gable" else 0.1), look, wall, kind == "front")
         if kind == "front" and detail and rng.random() < 0.5:
-            pane = Material(tint(rng, 0.2, 0.8, 0.1), choose(rng, "window"))
-            top.box((0, rise * 0.35, d + 0.08), (0.4, 0.45, 0.04), pane.fitted(0.8, 0.9))
+            pane = tinted(rng, (0.2, 0.8, 0.1), "window").fitted(0.8, 0.9)
+            top.box((0, rise * 0.35, d + 0.08), (0.4, 0.45, 0.04), pane)
         if kind == "gable" and detail and rng.random() < 0.3:
             _dormers(top, w, (d * 0.6, rise * 0.15, rise * 0.5), look, wall)
     if detail and rng.random() < 0.5:
-        _chimney(top, (float(rng.uniform(-0.7, 0.7)) * w, rise * 0.8, float(rng.normal(0, 0.3))))
+        _chimney(top, (rng.uniform(-0.7, 0.7) * w, rise * 0.8, rng.normal(0, 0.3)))
+
+
+def _gabled(
+    top: Place,
+    half: tuple[float, float],
+    size: tuple[float, float],
+    look: Material,
+    wall: Material,
+    front: bool,
+) -> None:
+    """A gabled roof of (rise, eaves) `size` [m]; its gable in front, or at the sides."""
+    (rise, eaves), (w, d) = size, half
+    along, across, yaw = (d, w, np.pi / 2) if front else (w, d, 0.0)
+    top.solid(gable((along + 0.05, rise / 2, across + eaves)), look, (0, rise / 2, 0), yaw=yaw)
+    less = rise * 0.94  # the gable walls stand a hair proud of the roof's ends
+    top.solid(gable((along + 0.07, less / 2, across)), wall, (0, less / 2, 0), yaw=yaw)
 
 
 def _dormers(
-    top: Spot, w: float, at: tuple[float, float, float], look: Material, wall: Material
+    top: Place, w: float, at: tuple[float, float, float], look: Material, wall: Material
 ) -> None:
     """Windows standing out of a roof; at = (front z, sill height, height) in metres."""
-    rng, (z, low, tall), n = top.rng, at, max(1, int(w / 1.6))
-    pane = Material(tint(rng, 0.2, 0.8, 0.1), choose(rng, "window"))
-    for k in range(min(n, 4)):
-        x = (2 * (k + 0.5) / min(n, 4) - 1) * w
-        deep = 1.2
+    rng, (z, low, tall), deep = top.rng, at, 1.2
+    pane = tinted(rng, (0.2, 0.8, 0.1), "window").fitted(0.76, 0.84 * tall)
+    for x in bays(min(max(1, int(w / 1.6)), 4), w):
         top.box((x, low + tall / 2, z - deep), (0.5, tall / 2, deep), wall)
-        top.box((x, low + tall / 2, z), (0.38, tall * 0.42, 0.04), pane.fitted(0.76, 0.84 * tall))
-        at = (x, low + tall + 0.2, z - deep)
-        top.solid(gable((deep + 0.1, 0.2, 0.65)), look, at, yaw=np.pi / 2)
+        top.box((x, low + tall / 2, z), (0.38, tall * 0.42, 0.04), pane)
+        ridge = (x, low + tall + 0.2, z - deep)
+        top.solid(gable((deep + 0.1, 0.2, 0.65)), look, ridge, yaw=np.pi / 2)
 
 
-def _chimney(top: Spot, at: tuple[float, float, float]) -> None:
+def _chimney(top: Place, at: tuple[float, float, float]) -> None:
     rng, (x, y, z) = top.rng, at
-    look = Material(tint(rng, 0.2, 0.7, 0.2), choose(rng, "brick", "plaster"), (1.0, 1.0))
-    tall = float(rng.uniform(0.6, 1.4))
+    look = tinted(rng, (0.2, 0.7, 0.2), "brick", "plaster")
+    tall = rng.uniform(0.6, 1.4)
     top.box((x, y + tall / 2, z), (0.3, tall / 2 + 0.5, 0.25), look)
     for dx in (-0.12, 0.12):
-        top.tube((x + dx, y + tall + 0.6, z), 0.08, 0.2, f.painted(rng))
+        top.tube((x + dx, y + tall + 0.6, z), 0.08, 0.2, painted(rng))
 
 
-def _flat(top: Spot, half: tuple[float, float], wall: Material, detail: bool) -> None:
+def _flat(top: Place, half: tuple[float, float], wall: Material, detail: bool) -> None:
     """A cornice, parapet or slab, and tanks, huts and aerials behind it."""
     rng, (w, d) = top.rng, half
     edge = rng.random()
     if edge < 0.45:
-        out = float(rng.uniform(0.05, 0.5))
-        top.box((0, 0.08, out / 2), (w + 0.05, 0.12, d + out / 2), f.painted(rng))
+        out = rng.uniform(0.05, 0.5)
+        top.box((0, 0.08, out / 2), (w + 0.05, 0.12, d + out / 2), painted(rng))
     if edge > 0.3:
-        tall = float(rng.uniform(0.15, 0.5))
+        tall = rng.uniform(0.15, 0.5)
         top.box((0, tall, d - 0.1), (w, tall, 0.1), wall)
     extra = rng.random() if detail else 1.0
     if extra < 0.15:
-        r = float(rng.uniform(0.4, 0.7))
-        steel = Material((0.5, 0.52, 0.55), 0, gloss=0.7)
-        top.tube((float(rng.uniform(-0.5, 0.5)) * w, 1.2 + r, 0.3 * d), r, 0.8, steel)
+        r = rng.uniform(0.4, 0.7)
+        steel = Material((0.5, 0.52, 0.55), gloss=0.7)
+        top.tube((rng.uniform(-0.5, 0.5) * w, 1.2 + r, 0.3 * d), r, 0.8, steel)
     elif extra < 0.3:
-        top.box((float(rng.uniform(-0.4, 0.4)) * w, 1.1, 0), (0.4 * w, 1.2, 0.5 * d), wall)
+        top.box((rng.uniform(-0.4, 0.4) * w, 1.1, 0), (0.4 * w, 1.2, 0.5 * d), wall)
     elif extra < 0.45:  # a roof of sheet metal on posts, over the terrace
-        sheet = Material(tint(rng, 0.2, 0.8, 0.5), choose(rng, "shutter"), (1.5, 1.5))
-        tall = float(rng.uniform(1.8, 2.4))
-        top.box((0, tall, 0), (w + 0.2, 0.04, d + 0.4), sheet, tilt=float(rng.normal(0, 0.08)))
+        sheet = tinted(rng, (0.2, 0.8, 0.5), "shutter", scale=1.5)
+        tall = rng.uniform(1.8, 2.4)
+        top.box((0, tall, 0), (w + 0.2, 0.04, d + 0.4), sheet, tilt=rng.normal(0, 0.08))
         for x in (-0.95, 0.0, 0.95):
-            top.box((x * w, tall / 2, d - 0.15), (0.05, tall / 2, 0.05), f.painted(rng))
+            top.box((x * w, tall / 2, d - 0.15), (0.05, tall / 2, 0.05), painted(rng))
     if detail and rng.random() < 0.2:
-        top.tube((float(rng.uniform(-0.8, 0.8)) * w, 1.2, 0.5 * d), 0.025, 1.4, f.painted(rng))
+        top.tube((rng.uniform(-0.8, 0.8) * w, 1.2, 0.5 * d), 0.025, 1.4, painted(rng))

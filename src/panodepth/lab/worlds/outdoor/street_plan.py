@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from panodepth.lab.worlds.render.primitives import Material
+from panodepth.lab.worlds.looks.materials import Material
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,10 @@ class Street:
     pavement: float
     tall: tuple[int, int]
     kerb: Material
+
+    def edge(self, side: int) -> float:
+        """Metres from the middle to the houses on the left (side < 0) or on the right."""
+        return self.left if side < 0 else self.right
 
     def at(self, s: float, across: float) -> tuple[float, float, float]:
         """(x, z, heading) `s` metres along and `across` metres to the right of the middle."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from panodepth.lab.worlds.indoor.furniture import GROUND, tint
-from panodepth.lab.worlds.looks.textures import choose
+from panodepth.lab.worlds.draws import pick
+from panodepth.lab.worlds.looks.materials import tinted
 from panodepth.lab.worlds.outdoor.buildings import Mass, bridge, gateway, house, yard_wall
 from panodepth.lab.worlds.outdoor.ground import ground
 from panodepth.lab.worlds.outdoor.roadside import clutter, markings, parked, tree_rows
@@ -13,7 +13,7 @@ from panodepth.lab.worlds.outdoor.site import Site
 from panodepth.lab.worlds.outdoor.street_plan import Street
 from panodepth.lab.worlds.outdoor.street_things import scaffold, thing, wires
 from panodepth.lab.worlds.outdoor.vegetation import tree
-from panodepth.lab.worlds.render.primitives import BOX, Material
+from panodepth.lab.worlds.parts.place import GROUND
 
 DETAIL = 12.0  # metres from the camera along the street; houses beyond have simple fronts
 
@@ -26,54 +26,52 @@ def street(site: Site) -> None:
 
 def alley(site: Site) -> None:
     """A passage 1.4 to 3.6 metres wide between walls and houses."""
-    _build(site, float(site.rng.uniform(0.7, 1.8)), (2, 8))
+    _build(site, site.rng.uniform(0.7, 1.8), (2, 8))
 
 
 def avenue(site: Site) -> None:
     """A wide street with rows of trees or parked cars."""
-    _build(site, float(site.rng.uniform(9, 16)), (14, 34))
+    _build(site, site.rng.uniform(9, 16), (14, 34))
+
+
+def _plan(site: Site, half: float) -> Street:
+    rng = site.rng
+    left, right = (max(half * rng.uniform(0.7, 1.3), 0.7) for _ in range(2))
+    gap = None
+    if rng.random() < (0.25 if half > 2 else 0.1):
+        start = rng.normal(2, 9)
+        gap = (start, start + rng.uniform(2.5, 4 + half))
+    length = rng.uniform(18, 55) + half
+    bend = 0.0 if rng.random() < 0.55 else rng.normal(0, 0.012)
+    paved = half > 2.4 and rng.random() < 0.6
+    pavement = rng.uniform(0.8, min(3.5, 0.55 * half)) if paved else 0.0
+    tall = (1, 4) if rng.random() < 0.65 else (3, 8)
+    kerb = tinted(rng, (0.35, 0.85, 0.08), "tiles", "speckle", "plaster", scale=1.5)
+    return Street(left, right, length, bend, gap, pavement, tall, kerb)
 
 
 def _build(site: Site, half: float, things: tuple[int, int]) -> None:
-    rng = site.rng
-    left, right = (max(half * float(rng.uniform(0.7, 1.3)), 0.7) for _ in range(2))
-    gap = None
-    if rng.random() < (0.25 if half > 2 else 0.1):
-        start = float(rng.normal(2, 9))
-        gap = (start, start + float(rng.uniform(2.5, 4 + half)))
-    street = Street(
-        left,
-        right,
-        float(rng.uniform(18, 55)) + half,
-        0.0 if rng.random() < 0.55 else float(rng.normal(0, 0.012)),
-        gap,
-        float(rng.uniform(0.8, min(3.5, 0.55 * half)))
-        if half > 2.4 and rng.random() < 0.6
-        else 0.0,
-        (1, 4) if rng.random() < 0.65 else (3, 8),
-        Material(
-            tint(rng, 0.35, 0.85, 0.08), choose(rng, "tiles", "speckle", "plaster"), (1.5, 1.5)
-        ),
-    )
+    rng, street = site.rng, _plan(site, half)
+    left, right = street.left, street.right
     ground(site, "asphalt", "asphalt", "speckle", "tiles", "plaster", "asphalt")
     _stand(site, street)
     for side in (-1, 1):
         _row(site, street, side)
-    if gap is not None:
+    if street.gap is not None:
         for side in (-1, 1):
             if rng.random() < 0.8:
-                _side_street(site, street, side)
+                _side_street(site, street, street.gap, side)
     _ends(site, street)
     if rng.random() < 0.06 and half < 10:
-        s = float(rng.choice([-1, 1]) * rng.uniform(6, 18))
+        s = pick(rng, (-1, 1)) * rng.uniform(6, 18)
         x, z, turn = street.at(s, 0)
-        bridge(site.spot(x, z, turn), max(left, right) * 0.95, float(rng.uniform(3.5, 6)))
+        bridge(site.spot(x, z, turn), max(left, right) * 0.95, rng.uniform(3.5, 6))
         site.block(x, z, (max(left, right), 5.0), turn)
     elif half < 6 and rng.random() < 0.07:
-        s = float(rng.choice([-1, 1]) * rng.uniform(4, 14))
+        s = pick(rng, (-1, 1)) * rng.uniform(4, 14)
         x, z, turn = street.at(s, (right - left) / 2)
         front = turn + (np.pi if s > 0 else 0.0)
-        gateway(site.spot(x, z, front), (left + right) / 2 + 0.5, float(rng.uniform(5, 9)))
+        gateway(site.spot(x, z, front), (left + right) / 2 + 0.5, rng.uniform(5, 9))
         site.block(x, z, (half + 2, 6), turn)
     markings(site, street)
     if half > 6 and rng.random() < 0.7:
@@ -88,94 +86,88 @@ def _build(site: Site, half: float, things: tuple[int, int]) -> None:
 def _stand(site: Site, street: Street) -> None:
     """The camera somewhere along the middle third, off-centre, now and then near a wall."""
     rng = site.rng
-    wide = street.left + street.right
     if rng.random() < 0.2:
-        side = int(rng.choice([-1, 1]))
-        edge = street.left if side < 0 else street.right
-        across = side * max(edge - float(rng.uniform(0.8, 1.4)), 0.0)
+        side = pick(rng, (-1, 1))
+        across = side * max(street.edge(side) - rng.uniform(0.8, 1.4), 0.0)
     else:
-        across = float(np.clip(rng.normal(0, 0.16), -0.4, 0.4)) * wide
+        across = np.clip(rng.normal(0, 0.16), -0.4, 0.4) * (street.left + street.right)
         across = float(np.clip(across, 0.7 - street.left, street.right - 0.7))
-    x, z, _ = street.at(float(rng.normal(0, 3)), across)
+    x, z, _ = street.at(rng.normal(0, 3), across)
     site.stand(x, z)
 
 
 def _row(site: Site, street: Street, side: int) -> None:
     """Houses side by side along one side of the street (−1 left, 1 right)."""
-    rng = site.rng
-    edge = street.left if side < 0 else street.right
+    rng, edge = site.rng, street.edge(side)
     storeys = int(rng.integers(*street.tall))
     terrace = rng.random() < 0.3  # one builder, one height
     s = -street.length
     while s < street.length:
-        half = float(rng.uniform(1.8, 6.0))
+        half = rng.uniform(1.8, 6.0)
         near = abs(s + half) - half < DETAIL + 0.5 * edge
         if street.gap and s < street.gap[1] and s + 2 * half > street.gap[0]:
-            if s < street.gap[0] - 2.5:
-                half = (street.gap[0] - s) / 2
-            else:
+            if s >= street.gap[0] - 2.5:
                 s = street.gap[1]
                 continue
+            half = (street.gap[0] - s) / 2
         if not terrace and rng.random() < 0.5:
             storeys = int(rng.integers(*street.tall))
-        back = abs(float(rng.normal(0, 0.3))) if rng.random() < 0.5 else 0.0
+        back = abs(rng.normal(0, 0.3)) if rng.random() < 0.5 else 0.0
         yard = edge > 1.5 and rng.random() < 0.07
-        back += float(rng.uniform(1.2, 4.0)) if yard else 0.0
+        back += rng.uniform(1.2, 4.0) if yard else 0.0
         x, z, turn = street.at(s + half, side * (edge + back))
         p = site.spot(x, z, turn - side * np.pi / 2)
         if rng.random() < 0.95:
-            depth = float(rng.uniform(5, 12))
+            depth = rng.uniform(5, 12)
             house(p, Mass(half, depth, storeys, near))
-            site.block(*street.at(s + half, side * (edge + back + depth / 2 - 0.1))[:2],
-                       (depth / 2, half), turn)  # fmt: skip
+            middle = street.at(s + half, side * (edge + back + depth / 2 - 0.1))
+            site.block(*middle[:2], (depth / 2, half), turn)
             if yard:
-                _yard(site, street, side, (s + half, half, edge))
+                _yard(site, street, side, (s + half, half))
             elif near and rng.random() < 0.04:
                 scaffold(p, half, max(1, int(storeys * 1.3)))
         elif rng.random() < 0.7:  # an empty plot with a tree behind a wall
             yard_wall(p, half)
-            tree(p.at(0, 0, -2.5), float(rng.uniform(3, 8)))
+            tree(p.at(0, 0, -2.5), rng.uniform(3, 8))
         if street.pavement:
             _pavement(site, street, side, (s, s + 2 * half))
-        s += 2 * half + (float(rng.uniform(0.5, 4.0)) if rng.random() < 0.2 else 0.0)
+        s += 2 * half + (rng.uniform(0.5, 4.0) if rng.random() < 0.2 else 0.0)
 
 
-def _yard(site: Site, street: Street, side: int, plot: tuple[float, float, float]) -> None:
-    """A front yard: wall and gate at the street, plants inside; plot = (s, half, edge)."""
-    s, half, edge = plot
+def _yard(site: Site, street: Street, side: int, plot: tuple[float, float]) -> None:
+    """A front yard: wall and gate at the street, plants inside; plot = (s, half)."""
+    rng, edge, (s, half) = site.rng, street.edge(side), plot
     x, z, turn = street.at(s, side * edge)
     yard_wall(site.spot(x, z, turn - side * np.pi / 2), half)
-    for _ in range(int(site.rng.integers(1, 5))):
-        x, z, _ = street.at(s + float(site.rng.uniform(-0.8, 0.8)) * half, side * (edge + 0.7))
-        thing(site, str(site.rng.choice(["pot", "shrub", "two_wheeler"])), x, z, turn)
+    for _ in range(rng.integers(1, 5)):
+        x, z, _ = street.at(s + rng.uniform(-0.8, 0.8) * half, side * (edge + 0.7))
+        thing(site, pick(rng, ("pot", "shrub", "two_wheeler")), x, z, turn)
 
 
 def _pavement(site: Site, street: Street, side: int, span: tuple[float, float]) -> None:
     """A kerbed slab along part of one side."""
-    edge = street.left if side < 0 else street.right
-    half = (span[1] - span[0]) / 2
-    x, z, turn = street.at((span[0] + span[1]) / 2, side * (edge - street.pavement / 2 + 2.0))
-    look = street.kerb
-    at = (x, 0.06, z)
-    site.scene.add(BOX, at, (street.pavement / 2 + 2.0, 0.07, half + 0.2), turn, look, label=GROUND)
+    start, end = span
+    half = street.pavement / 2  # and 2 m more: the slab runs on under the houses
+    x, z, turn = street.at((start + end) / 2, side * (street.edge(side) - half + 2.0))
+    slab = (half + 2.0, 0.07, (end - start) / 2 + 0.2)
+    site.spot(x, z, turn, GROUND).box((0, 0.06, 0), slab, street.kerb)
 
 
-def _side_street(site: Site, street: Street, side: int) -> None:
+def _side_street(site: Site, street: Street, gap: tuple[float, float], side: int) -> None:
     """Houses along a side street that leaves at the gap."""
     rng = site.rng
-    assert street.gap is not None
-    edge = (street.left if side < 0 else street.right) + 10.0
-    for end, yaw in ((street.gap[0], 0.0), (street.gap[1], np.pi)):
+    edge = street.edge(side) + 10.0
+    for end, yaw in ((gap[0], 0.0), (gap[1], np.pi)):
         out = 0.0
         while out < 25:
-            half = float(rng.uniform(2.5, 6))
+            half = rng.uniform(2.5, 6)
             x, z, turn = street.at(end, side * (edge + out + half))
             p = site.spot(x, z, turn + yaw)
             if rng.random() < 0.9:
                 house(p, Mass(half, 6.0, int(rng.integers(*street.tall)), False))
             out += 2 * half
     if rng.random() < 0.5:
-        x, z, turn = street.at(sum(street.gap) / 2, side * (edge + float(rng.uniform(12, 40))))
+        x, z, turn = street.at(sum(gap) / 2, side * (edge + rng.uniform(12, 40)))
         house(site.spot(x, z, turn - side * np.pi / 2), Mass(8.0, 6.0, 3, False))
 
 
@@ -184,12 +176,12 @@ def _ends(site: Site, street: Street) -> None:
     rng = site.rng
     for end in (-1, 1):
         if rng.random() < 0.5:
-            x, z, turn = street.at(end * (street.length + float(rng.uniform(2, 15))), 0)
+            x, z, turn = street.at(end * (street.length + rng.uniform(2, 15)), 0)
             front = turn + (np.pi if end > 0 else 0.0)
             half = (street.left + street.right) / 2 + 6
             house(site.spot(x, z, front), Mass(half, 8.0, int(rng.integers(*street.tall)), False))
         elif rng.random() < 0.5:
             for _ in range(4):
-                x, z, _ = street.at(end * (street.length + float(rng.uniform(2, 25))),
-                                    float(rng.normal(0, 6)))  # fmt: skip
-                tree(site.spot(x, z), float(rng.uniform(5, 12)), 40.0)
+                s, across = end * (street.length + rng.uniform(2, 25)), rng.normal(0, 6)
+                x, z, _ = street.at(s, across)
+                tree(site.spot(x, z), rng.uniform(5, 12), 40.0)

@@ -6,16 +6,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from panodepth.lab.worlds.indoor import furniture as f
-from panodepth.lab.worlds.indoor.furniture import VEHICLE, Rng, tint
-from panodepth.lab.worlds.looks.textures import choose
-from panodepth.lab.worlds.outdoor.site import Site, Spot
-from panodepth.lab.worlds.render.primitives import CYLINDER, Material
+from panodepth.lab.worlds.draws import Rng, weighted
+from panodepth.lab.worlds.looks.materials import Material, grey, painted, printed, tinted
+from panodepth.lab.worlds.outdoor.site import Site
+from panodepth.lab.worlds.parts.place import QUARTER, VEHICLE, Place, bays
 from panodepth.lab.worlds.render.solids import cut_box
 
 DETAIL_RANGE = 11.0  # metres; cars beyond have no trim
-TYRE = Material((0.03, 0.03, 0.03), 0)
-CHROME = Material((0.45, 0.45, 0.47), 0, gloss=1.0)
+TYRE = grey(0.03)
+CHROME = Material((0.45, 0.45, 0.47), gloss=1.0)
+GLASS = Material((0.03, 0.035, 0.04), gloss=1.0)
+_BODIES = {"hatch": 0.3, "saloon": 0.28, "suv": 0.2, "van": 0.14, "pickup": 0.08}
 
 
 @dataclass(frozen=True)
@@ -27,69 +28,70 @@ class Body:
     belt: float
     roof: float
     cabin: tuple[float, float]  # shares of the half length, back and front of the roof
-    wheel: float
+    wheel: float = 0.32
 
 
 def _body(rng: Rng) -> Body:
-    kind = rng.choice(["hatch", "saloon", "suv", "van", "pickup"], p=[0.3, 0.28, 0.2, 0.14, 0.08])
-    long, wide = float(rng.uniform(1.85, 2.35)), float(rng.uniform(0.82, 0.95))
-    belt, wheel = float(rng.uniform(0.85, 0.95)), 0.32
+    kind = weighted(rng, _BODIES)
+    long, wide = rng.uniform(1.85, 2.35), rng.uniform(0.82, 0.95)
+    belt = rng.uniform(0.85, 0.95)
     if kind == "hatch":
-        return Body(long * 0.92, wide, belt, float(rng.uniform(1.42, 1.56)), (-0.8, 0.2), wheel)
+        return Body(long * 0.92, wide, belt, rng.uniform(1.42, 1.56), (-0.8, 0.2))
     if kind == "saloon":
-        return Body(long, wide, belt, float(rng.uniform(1.38, 1.48)), (-0.45, 0.12), wheel)
+        return Body(long, wide, belt, rng.uniform(1.38, 1.48), (-0.45, 0.12))
     if kind == "suv":
-        return Body(long, wide, belt + 0.15, float(rng.uniform(1.6, 1.85)), (-0.82, 0.2), 0.37)
+        return Body(long, wide, belt + 0.15, rng.uniform(1.6, 1.85), (-0.82, 0.2), 0.37)
     if kind == "pickup":
-        return Body(
-            long * 1.1, wide, belt + 0.12, float(rng.uniform(1.65, 1.85)), (-0.2, 0.2), 0.37
-        )
-    return Body(long * 1.15, wide, belt + 0.2, float(rng.uniform(1.85, 2.4)), (-0.95, 0.6), 0.35)
+        return Body(long * 1.1, wide, belt + 0.12, rng.uniform(1.65, 1.85), (-0.2, 0.2), 0.37)
+    return Body(long * 1.15, wide, belt + 0.2, rng.uniform(1.85, 2.4), (-0.95, 0.6), 0.35)
 
 
-def car(p: Spot, far: float = 0.0) -> None:
+def _wheel(
+    p: Place, at: tuple[float, float, float], radius: float, half: float, look: Material = TYRE
+) -> None:
+    """A disc that rolls along z, 2 `half` wide."""
+    p.disc(at, radius, half, look, yaw=QUARTER)
+
+
+def car(p: Place, far: float = 0.0) -> None:
     """A car, van or pickup, seen from `far` metres: beyond DETAIL_RANGE without trim."""
     rng, b = p.rng, _body(p.rng)
-    p = p.at(0, 0, 0, label=VEHICLE)
-    paint = Material(tint(rng, 0.03, 0.9, 0.6), 0, gloss=1.0)
-    glass = Material((0.03, 0.035, 0.04), 0, gloss=1.0)
+    p = p.at(label=VEHICLE)
+    paint = tinted(rng, (0.03, 0.9, 0.6), gloss=1.0)
     floor = 0.6 * b.wheel + 0.05
     middle, thick = (floor + b.belt) / 2, (b.belt - floor) / 2
     p.box((0, middle, 0), (b.wide, thick, b.long - 0.08), paint)
-    _cabin(p, b, paint, glass)
-    for side in (-1, 1):
+    _cabin(p, b, paint)
+    for x in (-(b.wide - 0.1), b.wide - 0.1):
         for z in (-0.62, 0.62):
-            at = (side * (b.wide - 0.1), b.wheel, z * b.long)
-            p.put(CYLINDER, at, (b.wheel, 0.12, b.wheel), TYRE, yaw=np.pi / 2, tilt=np.pi / 2)
+            _wheel(p, (x, b.wheel, z * b.long), b.wheel, 0.12)
     if far < DETAIL_RANGE:
         _trim(p, b, floor, paint)
 
 
-def _trim(p: Spot, b: Body, floor: float, paint: Material) -> None:
+def _trim(p: Place, b: Body, floor: float, paint: Material) -> None:
     """Bumpers, lamps, number plates, mirrors and hub caps."""
     rng = p.rng
-    bumper = Material(tint(rng, 0.03, 0.2, 0.1), 0) if rng.random() < 0.6 else paint
+    bumper = tinted(rng, (0.03, 0.2, 0.1)) if rng.random() < 0.6 else paint
     for end in (-1, 1):
         z = end * (b.long - 0.08)
         p.box((0, floor + 0.14, z), (b.wide * 0.97, 0.13, 0.08), bumper)
-        lamp = Material((0.9, 0.9, 0.85) if end > 0 else (0.5, 0.03, 0.02), 0, gloss=1.0)
-        for side in (-1, 1):
-            p.box((side * b.wide * 0.76, b.belt - 0.15, z), (0.16, 0.07, 0.03), lamp)
+        lamp = Material((0.9, 0.9, 0.85) if end > 0 else (0.5, 0.03, 0.02), gloss=1.0)
+        p.pair((b.wide * 0.76, b.belt - 0.15, z), (0.16, 0.07, 0.03), lamp)
         p.box((0, floor + 0.17, z + 0.07 * end), (0.26, 0.06, 0.02), CHROME)
-    cap = (0.6 * b.wheel, 0.05, 0.6 * b.wheel)
     for side in (-1, 1):
         mirror = (side * (b.wide + 0.07), b.belt + 0.08, b.cabin[1] * b.long + 0.3)
         p.box(mirror, (0.08, 0.06, 0.04), paint)
         for z in (-0.62, 0.62):
             hub = (side * (b.wide - 0.02), b.wheel, z * b.long)
-            p.put(CYLINDER, hub, cap, CHROME, yaw=np.pi / 2, tilt=np.pi / 2)
+            _wheel(p, hub, 0.6 * b.wheel, 0.05, CHROME)
 
 
-def _cabin(p: Spot, b: Body, paint: Material, glass: Material) -> None:
+def _cabin(p: Place, b: Body, paint: Material) -> None:
     """Glass between the belt line and the roof, slanting in front and behind."""
     back, front = b.cabin[0] * b.long, b.cabin[1] * b.long
     tall, wide = (b.roof - b.belt) / 2, b.wide * 0.95
-    run = [
+    run = [  # metres by which the glass slants behind and in front
         min(1.5 * tall, max(b.long - 0.1 + side * edge, 0.05))
         for side, edge in ((1, back), (-1, front))
     ]
@@ -99,68 +101,59 @@ def _cabin(p: Spot, b: Body, paint: Material, glass: Material) -> None:
     normals += [(-2 * tall, lean, 0.0), (2 * tall, lean, 0.0)]
     offsets = [2 * tall * deep - tall * r for r in run] + [2 * tall * wide - tall * lean] * 2
     cut = cut_box((wide, tall, deep), normals, offsets)
-    p.solid(cut, glass, (0, b.belt + tall - 0.01, (low + high) / 2))
+    p.solid(cut, GLASS, (0, b.belt + tall - 0.01, (low + high) / 2))
     p.box((0, b.roof, (back + front) / 2), (wide - lean, 0.035, (front - back) / 2), paint)
     for z in (back, (back + front) / 2, front):  # pillars
         p.box((0, b.belt + tall, z), (wide - 0.35 * lean, tall, 0.035), paint)
 
 
-def bus(p: Spot) -> None:
+def bus(p: Place) -> None:
     """A bus, lorry or box van: a tall box with a window band or a plain hold, and a cab."""
-    rng, half = p.rng, float(p.rng.uniform(2.6, 5.5))
-    p = p.at(0, 0, 0, label=VEHICLE)
-    tall, wide = float(rng.uniform(2.5, 3.2)), 1.2
-    paint = Material(tint(rng, 0.1, 0.9, 0.6), choose(rng, "plain"), gloss=0.5)
-    glass = Material((0.03, 0.035, 0.04), 0, gloss=1.0)
+    rng, half = p.rng, p.rng.uniform(2.6, 5.5)
+    p = p.at(label=VEHICLE)
+    tall, wide = rng.uniform(2.5, 3.2), 1.2
+    paint = tinted(rng, (0.1, 0.9, 0.6), "plain", gloss=0.5)
     p.box((0, tall / 2 + 0.2, 0), (wide, tall / 2 - 0.2, half), paint)
-    p.box((0, tall * 0.62, half), (wide * 0.92, tall * 0.18, 0.03), glass)
+    p.box((0, tall * 0.62, half), (wide * 0.92, tall * 0.18, 0.03), GLASS)
     if rng.random() < 0.6:
         n = max(3, int(half))
-        for k in range(n):
-            z = (2 * (k + 0.5) / n - 1) * half
-            p.box((0, tall * 0.62, z), (wide + 0.02, tall * 0.17, 0.85 * half / n), glass)
+        for z in bays(n, half):
+            p.box((0, tall * 0.62, z), (wide + 0.02, tall * 0.17, 0.85 * half / n), GLASS)
     else:
-        sign = Material((1, 1, 1), choose(rng, "text", "picture", "stripes"))
-        p.box((0, tall * 0.55, -0.2), (wide + 0.02, tall * 0.25, half * 0.6), sign.fitted(half, 1))
-    for side in (-1, 1):
+        sign = printed(rng, "text", "picture", "stripes").fitted(half, 1)
+        p.box((0, tall * 0.55, -0.2), (wide + 0.02, tall * 0.25, half * 0.6), sign)
+    for x in (-(wide - 0.12), wide - 0.12):
         for z in (-0.62, 0.72):
-            p.put(CYLINDER, (side * (wide - 0.12), 0.45, z * half), (0.45, 0.14, 0.45), TYRE,
-                  yaw=np.pi / 2, tilt=np.pi / 2)  # fmt: skip
+            _wheel(p, (x, 0.45, z * half), 0.45, 0.14)
 
 
-def _wheel(p: Spot, z: float, radius: float, wide: float) -> None:
-    """An upright wheel in the plane x = 0: a tyre with a lighter disc."""
-    p.put(CYLINDER, (0, radius, z), (radius, wide, radius), TYRE, yaw=np.pi / 2, tilt=np.pi / 2)
-    p.put(CYLINDER, (0, radius, z), (0.75 * radius, wide * 1.1, 0.75 * radius),
-          Material((0.3, 0.3, 0.31), 0), yaw=np.pi / 2, tilt=np.pi / 2)  # fmt: skip
-
-
-def scooter(p: Spot) -> None:
+def scooter(p: Place) -> None:
     """A motor scooter or motorcycle on its stand."""
-    rng, look = p.rng, Material(tint(p.rng, 0.03, 0.9, 0.7), 0, gloss=0.8)
-    p = p.at(0, 0, 0, label=VEHICLE)
-    dark = Material((0.04, 0.04, 0.045), 0)
+    rng, look = p.rng, tinted(p.rng, (0.03, 0.9, 0.7), gloss=0.8)
+    p = p.at(label=VEHICLE)
+    dark = Material((0.04, 0.04, 0.045))
     for z in (-0.6, 0.6):
-        _wheel(p, z, 0.24, 0.055)
+        _wheel(p, (0, 0.24, z), 0.24, 0.055)
+        _wheel(p, (0, 0.24, z), 0.75 * 0.24, 0.055 * 1.1, Material((0.3, 0.3, 0.31)))
     p.box((0, 0.28, 0.05), (0.13, 0.05, 0.4), look)
     p.ball((0, 0.52, -0.45), (0.17, 0.22, 0.42), look)
     p.box((0, 0.75, -0.35), (0.14, 0.06, 0.4), dark)
     p.box((0, 0.6, 0.45), (0.17, 0.36, 0.04), look, tilt=-0.25)
     p.box((0, 1.0, 0.38), (0.32, 0.025, 0.03), dark)
     p.ball((0, 0.98, 0.44), (0.1, 0.1, 0.08), look)
-    for side in (-1, 1):
-        p.ball((side * 0.28, 1.14, 0.36), (0.06, 0.045, 0.015), CHROME)
+    for x in (-0.28, 0.28):
+        p.ball((x, 1.14, 0.36), (0.06, 0.045, 0.015), CHROME)
     if rng.random() < 0.3:
-        p.box((0, 0.95, -0.8), (0.18, 0.15, 0.16), f.painted(rng))
+        p.box((0, 0.95, -0.8), (0.18, 0.15, 0.16), painted(rng))
 
 
-def bicycle(p: Spot) -> None:
+def bicycle(p: Place) -> None:
     """A bicycle; the wheels are thin solid discs with the look of spokes."""
-    rng, look = p.rng, Material(tint(p.rng, 0.05, 0.8, 0.8), 0, gloss=0.5)
-    p = p.at(0, 0, 0, label=VEHICLE)
-    spokes = Material((0.5, 0.5, 0.5), choose(rng, "grille")).fitted(0.3, 0.3)
+    rng, look = p.rng, tinted(p.rng, (0.05, 0.8, 0.8), gloss=0.5)
+    p = p.at(label=VEHICLE)
+    spokes = printed(rng, "grille", tint=(0.5, 0.5, 0.5)).fitted(0.3, 0.3)
     for z in (-0.52, 0.52):
-        p.put(CYLINDER, (0, 0.34, z), (0.34, 0.012, 0.34), spokes, yaw=np.pi / 2, tilt=np.pi / 2)
+        _wheel(p, (0, 0.34, z), 0.34, 0.012, spokes)
     for at, lean, long in (
         ((0, 0.55, -0.18), -0.35, 0.3),
         ((0, 0.55, 0.12), 0.75, 0.36),
@@ -172,25 +165,23 @@ def bicycle(p: Spot) -> None:
     p.box((0, 0.9, -0.28), (0.07, 0.03, 0.13), TYRE)
     p.box((0, 1.0, 0.36), (0.28, 0.015, 0.02), TYRE)
     if rng.random() < 0.3:
-        p.box(
-            (0, 0.82, 0.58), (0.16, 0.12, 0.12), Material((0.3, 0.25, 0.2), choose(rng, "grille"))
-        )
+        basket = printed(rng, "grille", tint=(0.3, 0.25, 0.2))
+        p.box((0, 0.82, 0.58), (0.16, 0.12, 0.12), basket)
 
 
-def two_wheeler(p: Spot) -> None:
-    """A scooter or a bicycle, leaning a little at any heading."""
+def two_wheeler(p: Place) -> None:
+    """A scooter or a bicycle."""
     (scooter if p.rng.random() < 0.6 else bicycle)(p)
 
 
 def park(site: Site, x: float, z: float, yaw: float, gap: float = 0.1) -> bool:
     """Park a car at (x, z) heading `yaw` if there is room; now and then a bus or lorry."""
     rng = site.rng
-    if rng.random() < 0.06:
-        if site.claim(x, z, (1.3, 5.6), yaw, gap):
-            bus(site.spot(x, z, yaw))
-            return True
+    large = rng.random() < 0.06
+    if not site.claim(x, z, (1.3, 5.6) if large else (1.0, 2.6), yaw, gap):
         return False
-    if not site.claim(x, z, (1.0, 2.6), yaw, gap):
-        return False
-    car(site.spot(x, z, yaw + np.pi * float(rng.integers(2))), site.far(x, z))
+    if large:
+        bus(site.spot(x, z, yaw))
+    else:
+        car(site.spot(x, z, yaw + np.pi * rng.integers(2)), site.far(x, z))
     return True

@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from panodepth.lab.worlds.render.shapes import CONVEX, CONVEX8, HOLLOW, PATCH, PLANES
-
-Array = npt.NDArray[np.float64]
+from panodepth.lab.worlds.render.shapes import CONVEX, CONVEX8, HOLLOW, PATCH, PLANES, Array
 
 
 def clearances(kind: npt.NDArray[np.int64], local: Array, half: Array, shape: Array) -> Array:

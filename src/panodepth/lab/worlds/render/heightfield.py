@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from panodepth.errors import ConfigError
-from panodepth.lab.worlds.render.primitives import PATCH, Material, Scene
+from panodepth.lab.worlds.looks.materials import Material
+from panodepth.lab.worlds.render.primitives import Scene, Solid
+from panodepth.lab.worlds.render.shapes import PATCH, Array
 
-Array = npt.NDArray[np.float64]
 _LEAST = 0.02  # metres, half the height of a level cell's box
 
 
@@ -58,24 +59,21 @@ class HeightField:
         far = h[j + 1, i] * (1 - u) + h[j + 1, i + 1] * u
         return np.asarray(near * (1 - v) + far * v)
 
-    def add_to(self, scene: Scene, material: Material, *, label: int = 0) -> None:
+    def add_to(self, scene: Scene, material: Material, label: int = 0) -> None:
         """Add every cell to `scene`; the texture runs on from cell to cell."""
         h = self.height
         corner = np.stack([h[:-1, :-1], h[:-1, 1:], h[1:, :-1], h[1:, 1:]], -1)
         low, high = corner.min(-1), corner.max(-1)
         middle, rise = (low + high) / 2, np.maximum((high - low) / 2, _LEAST)
+        # The bilinear surface through the corners a b / c d of the cell −1..1, as `shapes` has it.
         a, b, c, d = np.moveaxis((corner - middle[..., None]) / rise[..., None], -1, 0)
         numbers = np.stack([a + b + c + d, b + d - a - c, c + d - a - b, a + d - b - c], -1) / 4
-        for j in range(len(self.z) - 1):
-            for i in range(len(self.x) - 1):
-                x, z = (self.x[i] + self.x[i + 1]) / 2, (self.z[j] + self.z[j + 1]) / 2
-                half = (
-                    (self.x[i + 1] - self.x[i]) / 2,
-                    rise[j, i],
-                    (self.z[j + 1] - self.z[j]) / 2,
-                )
-                u, v = material.offset
-                shift = ((u + x / material.scale[0]) % 1.0, (v + z / material.scale[1]) % 1.0)
-                look = replace(material, offset=shift)
-                centre = (x, middle[j, i], z)
-                scene.add(PATCH, centre, half, 0.0, look, label=label, shape=numbers[j, i])
+        mid_x, half_x = (self.x[:-1] + self.x[1:]) / 2, (self.x[1:] - self.x[:-1]) / 2
+        mid_z, half_z = (self.z[:-1] + self.z[1:]) / 2, (self.z[1:] - self.z[:-1]) / 2
+        (u, v), (repeat_u, repeat_v) = material.offset, material.scale
+        for j, z in enumerate(mid_z):
+            for i, x in enumerate(mid_x):
+                shift = ((u + x / repeat_u) % 1.0, (v + z / repeat_v) % 1.0)
+                half = (half_x[i], rise[j, i], half_z[j])
+                cell = Solid(PATCH, half, shape=numbers[j, i])
+                scene.add(cell, (x, middle[j, i], z), 0.0, replace(material, offset=shift), label)

@@ -14,13 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from panodepth.lab.worlds.render.primitives import (
-    Array,
-    Light,
-    Primitives,
-    Scene,
-    camera_from_world,
-)
+from panodepth.lab.worlds.render.primitives import Light, Primitives, Scene, camera_from_world
 from panodepth.lab.worlds.render.raycast import (
     cast,
     from_tiles,
@@ -29,6 +23,7 @@ from panodepth.lab.worlds.render.raycast import (
     square_axes,
     tile_size,
 )
+from panodepth.lab.worlds.render.shapes import Array
 from panodepth.lab.worlds.render.surfaces import Surface
 
 LAMP_MAP = (56, 112)  # ERP shadow map of a lamp

@@ -7,83 +7,45 @@ turns this into the camera frame of docs/conventions.md (x right, y down, z forw
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
+from panodepth.lab.worlds.looks.materials import Colour, Material
 from panodepth.lab.worlds.render.clearance import clearances
-from panodepth.lab.worlds.render.shapes import (
-    BOX,
-    CONVEX,
-    CONVEX8,
-    CYLINDER,
-    ELLIPSOID,
-    HOLLOW,
-    NUMBERS,
-    PATCH,
-)
+from panodepth.lab.worlds.render.shapes import NUMBERS, Array
 
-__all__ = [
-    "BOX",
-    "CONVEX",
-    "CONVEX8",
-    "CYLINDER",
-    "ELLIPSOID",
-    "HOLLOW",
-    "PATCH",
-    "Array",
-    "Light",
-    "Material",
-    "Primitives",
-    "Scene",
-    "Solid",
-    "Vector",
-    "camera_from_world",
-    "pack",
-    "yaw_matrix",
-]
-
-Array = npt.NDArray[np.float64]
 Vector = Sequence[float] | Array
 SMALLEST = 2e-3  # metres: no half size is smaller
+_FLIP = np.diag([1.0, -1.0, 1.0])  # between y-up world axes and the y-down axes of cameras
 
 
-@dataclass(frozen=True)
-class Material:
-    """How a surface looks.
+class Solid(NamedTuple):
+    """One shape before it is placed; the makers in `solids` build the less simple ones.
 
-    tint: linear RGB multiplied onto the texture. texture: index into the atlas, see `textures`.
-    scale: metres per texture repeat along the two face axes. offset: texture shift, in repeats.
-    emission: radiance added, relative to a white surface in full ambient light. gloss: 0..1.
+    kind, shape, taper: see `shapes`. half: (3,) half sizes [m]. centre: (3,) [m] in its own frame.
     """
 
-    tint: tuple[float, float, float] = (0.7, 0.7, 0.7)
-    texture: int = 0
-    scale: tuple[float, float] = (1.0, 1.0)
-    offset: tuple[float, float] = (0.0, 0.0)
-    emission: float = 0.0
-    gloss: float = 0.0
-
-    def fitted(self, width: float, height: float) -> Material:
-        """The same material with one repeat spread over a (width, height) face, for pictures."""
-        return replace(self, scale=(width, height), offset=(0.5, 0.5))
+    kind: int
+    half: Vector
+    centre: Vector = (0.0, 0.0, 0.0)
+    shape: Vector = ()
+    taper: float = 1.0
 
 
 @dataclass(frozen=True)
 class Light:
     """A point light (position in metres, world frame), or the sun (direction, when `sun`)."""
 
-    position: tuple[float, float, float]
-    colour: tuple[float, float, float]
+    position: Colour
+    colour: Colour
     sun: bool = False
     shadow: bool = True
-
-
-# centre, half, rotation, kind, taper, material, label, shape
-_Row = tuple[Vector, Vector, Array, int, float, Material, int, Vector]
 
 
 def yaw_matrix(yaw_rad: float) -> Array:
@@ -92,105 +54,73 @@ def yaw_matrix(yaw_rad: float) -> Array:
     return np.array([[c, 0.0, s], [0.0, 1.0, 0.0], [-s, 0.0, c]])
 
 
-@dataclass(frozen=True)
-class Solid:
-    """One shape before it is placed: local centre and half sizes (3,) in metres, and its numbers.
-
-    kind, shape and taper as in `shapes`; the makers in `solids` build them.
+class _Stacked(NamedTuple):
+    """All solids of a scene: kind (N,), centre and half (N, 3) [m], turned (N, 3, 3) world from
+    local, shape (N, NUMBERS).
     """
 
-    kind: int
-    centre: Vector
-    half: Vector
-    shape: Vector = ()
-    taper: float = 1.0
+    kind: npt.NDArray[np.int64]
+    centre: Array
+    half: Array
+    turned: Array
+    shape: Array
 
 
 @dataclass
 class Scene:
-    """One world: primitives, lights, sky and the camera; built by the generators.
+    """One world: solids, lights, sky and the camera; built by the generators.
 
-    camera: (3,) position in metres; camera_rotation: (3, 3) world-from-camera, in the y-up frame.
+    camera: (3,) position [m]. camera_rotation: (3, 3) world-from-camera, in the y-up frame. sky:
+    see `looks.sky`. rows: per solid its origin (3,) [m], rotation (3, 3), material and label.
     """
 
     indoor: bool
     camera: Array = field(default_factory=lambda: np.array([0.0, 1.6, 0.0]))
     camera_rotation: Array = field(default_factory=lambda: np.eye(3))
     lights: list[Light] = field(default_factory=list)
-    ambient: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    ambient: Colour = (0.5, 0.5, 0.5)
     sky: dict[str, float] = field(default_factory=dict)
-    _rows: list[_Row] = field(default_factory=list)
-    _solid: tuple[npt.NDArray[np.int64], Array, Array, Array, Array] | None = (
-        None  # the rows, stacked
-    )
+    rows: list[tuple[Solid, Vector, Array, Material, int]] = field(default_factory=list)
+    _stacked: _Stacked | None = None
 
     def add(
         self,
-        kind: int,
-        centre: Vector,
-        half: Vector,
-        rotation: Array | float = 0.0,
-        material: Material | None = None,
-        *,
-        taper: float = 1.0,
-        label: int = 0,
-        shape: Vector = (),
-    ) -> None:
-        """Add one primitive: (3,) centre and half sizes [m], yaw [rad] or (3, 3) rotation."""
-        turned = yaw_matrix(rotation) if isinstance(rotation, float) else rotation
-        look = material or Material()
-        self._rows.append((centre, half, turned, kind, taper, look, label, shape))
-
-    def add_solid(
-        self,
         solid: Solid,
-        origin: Vector = (0.0, 0.0, 0.0),
+        at: Vector = (0.0, 0.0, 0.0),
         rotation: Array | float = 0.0,
         material: Material | None = None,
-        *,
         label: int = 0,
     ) -> None:
-        """Add `solid`, its own frame put at `origin` (3,) [m] and turned by `rotation`."""
-        turned = yaw_matrix(rotation) if isinstance(rotation, float) else np.asarray(rotation)
-        centre = np.asarray(origin, float) + turned @ np.asarray(solid.centre, float)
-        self.add(
-            solid.kind,
-            centre,
-            solid.half,
-            turned,
-            material,
-            taper=solid.taper,
-            label=label,
-            shape=solid.shape,
-        )
+        """Add `solid`, its own frame put at `at` (3,) [m], turned by a yaw [rad] or by (3, 3)."""
+        turned = yaw_matrix(rotation) if isinstance(rotation, float | int) else rotation
+        self.rows.append((solid, at, turned, material or Material(), label))
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self.rows)
+
+    def stacked(self) -> _Stacked:
+        """All solids so far as arrays."""
+        if self._stacked is None or len(self._stacked.kind) != len(self.rows):
+            shape = np.zeros((len(self.rows), NUMBERS))
+            for numbers, (solid, *_) in zip(shape, self.rows, strict=True):
+                numbers[: len(solid.shape)] = solid.shape
+            solids, origins, turned, *_ = zip(*self.rows, strict=True)
+            rotation = np.array(turned, float)
+            own = np.array([s.centre for s in solids], float)
+            self._stacked = _Stacked(
+                kind=np.array([s.kind for s in solids]),
+                centre=np.array(origins, float) + (rotation @ own[..., None])[..., 0],
+                half=np.maximum(np.array([s.half for s in solids], float), SMALLEST),
+                turned=rotation,
+                shape=shape,
+            )
+        return self._stacked
 
     def clearance(self, point: Array) -> float:
-        """Metres that are free around `point` at least: never more than the true distance."""
-        if self._solid is None or len(self._solid[0]) != len(self._rows):
-            kind = np.array([r[3] for r in self._rows])
-            self._solid = (kind, *_boxes(self._rows), _numbers(self._rows))
-        kind, centre, half, turned, numbers = self._solid
+        """Metres that are free around `point` (3,) at least: never more than the true distance."""
+        kind, centre, half, turned, shape = self.stacked()
         local = np.einsum("nji,nj->ni", turned, point - centre)
-        return float(clearances(kind, local, half, numbers).min())
-
-
-def _boxes(rows: Sequence[_Row]) -> tuple[Array, Array, Array]:
-    """(N, 3) centres and half sizes [m], (N, 3, 3) rotations of rows."""
-    centre = np.array([r[0] for r in rows], float)
-    half = np.maximum(np.array([r[1] for r in rows], float), SMALLEST)
-    return centre, half, np.array([r[2] for r in rows], float)
-
-
-def _numbers(rows: Sequence[_Row]) -> Array:
-    """(N, NUMBERS) shape numbers of rows, padded with zeros."""
-    out = np.zeros((len(rows), NUMBERS))
-    for i, row in enumerate(rows):
-        if len(row[7]):
-            out[i, : len(row[7])] = row[7]
-    return out
+        return float(clearances(kind, local, half, shape).min())
 
 
 @dataclass(frozen=True)
@@ -220,9 +150,6 @@ class Primitives:
         return replace(self, centre=self.centre - origin[:, None])
 
 
-_FLIP = np.diag([1.0, -1.0, 1.0])
-
-
 def camera_from_world(scene: Scene) -> Array:
     """(3, 3) matrix from the y-up world axes to the camera's x right, y down, z forward."""
     return np.asarray(_FLIP @ scene.camera_rotation.T)
@@ -230,50 +157,38 @@ def camera_from_world(scene: Scene) -> Array:
 
 def pack(scenes: Sequence[Scene], device: torch.device | str = "cpu") -> Primitives:
     """Stack scenes into padded tensors in their cameras' frames."""
-    most = max(len(s) for s in scenes)
-    shape = (len(scenes), most)
-    to_local, centre = np.zeros((*shape, 3, 3)), np.zeros((*shape, 3))
-    extent, half = np.zeros((*shape, 3, 3)), np.ones((*shape, 3))
-    kind = np.full(shape, -1)
-    taper, label, texture = np.ones(shape), np.zeros(shape, int), np.zeros(shape, int)
-    numbers = np.zeros((*shape, NUMBERS))
-    tint, uv, surface = np.zeros((*shape, 3)), np.ones((*shape, 4)), np.zeros((*shape, 2))
-    for b, scene in enumerate(scenes):
-        rows, n = scene._rows, len(scene)
-        view = camera_from_world(scene)
-        middle, size, turned = _boxes(rows)
-        axes = view @ turned
-        to_local[b, :n] = axes.transpose(0, 2, 1) / size[:, :, None]
-        centre[b, :n] = (middle - scene.camera) @ view.T
-        extent[b, :n] = (axes * size[:, None, :]).transpose(0, 2, 1)
-        numbers[b, :n] = _numbers(rows)
-        half[b, :n] = size
-        kind[b, :n] = [r[3] for r in rows]
-        taper[b, :n] = [r[4] for r in rows]
-        label[b, :n] = [r[6] for r in rows]
-        looks = [r[5] for r in rows]
-        tint[b, :n] = [m.tint for m in looks]
-        texture[b, :n] = [m.texture for m in looks]
-        uv[b, :n] = [(*m.scale, *m.offset) for m in looks]
-        surface[b, :n] = [(m.emission, m.gloss) for m in looks]
+    columns = [_columns(scene) for scene in scenes]
 
-    def real(array: Array) -> Tensor:
-        return torch.tensor(array, dtype=torch.float32, device=device)
+    def padded(name: str) -> Tensor:
+        whole = name in ("kind", "label", "texture")
+        rows = [torch.tensor(c[name], dtype=None if whole else torch.float32) for c in columns]
+        fill = _PADDING.get(name, 0.0)
+        return pad_sequence(rows, batch_first=True, padding_value=fill).to(device)
 
-    def whole(array: npt.NDArray[np.int64]) -> Tensor:
-        return torch.tensor(array, dtype=torch.int64, device=device)
+    return Primitives(**{f.name: padded(f.name) for f in fields(Primitives)})
 
-    return Primitives(
-        to_local=real(to_local),
-        centre=real(centre),
-        extent=real(extent),
-        half=real(half),
-        kind=whole(kind),
-        taper=real(taper),
-        shape=real(numbers),
-        label=whole(label),
-        tint=real(tint),
-        texture=whole(texture),
-        uv=real(uv),
-        surface=real(surface),
-    )
+
+# Padding is never hit, but divided by.
+_PADDING = {"kind": -1.0, "half": 1.0, "taper": 1.0, "uv": 1.0}
+
+
+def _columns(scene: Scene) -> dict[str, npt.NDArray[np.generic]]:
+    """The fields of `Primitives` for the N solids of one scene, (N, ...) each."""
+    kind, centre, half, turned, shape = scene.stacked()
+    looks = [look for *_, look, _ in scene.rows]
+    view = camera_from_world(scene)
+    axes = view @ turned
+    return {
+        "to_local": axes.transpose(0, 2, 1) / half[:, :, None],
+        "centre": (centre - scene.camera) @ view.T,
+        "extent": (axes * half[:, None, :]).transpose(0, 2, 1),
+        "half": half,
+        "kind": kind,
+        "taper": np.array([solid.taper for solid, *_ in scene.rows]),
+        "shape": shape,
+        "label": np.array([label for *_, label in scene.rows]),
+        "tint": np.array([m.tint for m in looks]),
+        "texture": np.array([m.texture for m in looks]),
+        "uv": np.array([(*m.scale, *m.offset) for m in looks]),
+        "surface": np.array([(m.emission, m.gloss) for m in looks]),
+    }

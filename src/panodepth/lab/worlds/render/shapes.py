@@ -12,10 +12,13 @@ Every shape lives in the local box −1..1 of its primitive; `shape` holds its n
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+Array = npt.NDArray[np.float64]
 BOX, ELLIPSOID, CYLINDER, CONVEX, CONVEX8, HOLLOW, PATCH = range(7)
 KINDS = (BOX, ELLIPSOID, CYLINDER, CONVEX, CONVEX8, HOLLOW, PATCH)
 PLANES = 8  # half-spaces of a CONVEX8

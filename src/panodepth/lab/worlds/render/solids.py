@@ -11,9 +11,15 @@ import numpy.typing as npt
 
 from panodepth.errors import ConfigError
 from panodepth.lab.worlds.render.primitives import Solid
-from panodepth.lab.worlds.render.shapes import CONVEX, CONVEX8, CYLINDER, HOLLOW, PLANES
+from panodepth.lab.worlds.render.shapes import (
+    CONVEX,
+    CONVEX8,
+    CYLINDER,
+    HOLLOW,
+    PLANES,
+    Array,
+)
 
-Array = npt.NDArray[np.float64]
 _CROSSED = "a footprint's outline crosses itself; give a simple polygon"
 _SKIP = (0.0, 0.0, 0.0, 1e6)  # a half-space that keeps everything
 
@@ -33,7 +39,7 @@ def cut_box(half: npt.ArrayLike, normals: npt.ArrayLike, offsets: npt.ArrayLike)
     rows[:count, :3] = n / length[:, None] * size
     rows[:count, 3] = limit / length
     kind = CONVEX if count <= 4 else CONVEX8
-    return Solid(kind, np.zeros(3), size, rows.reshape(-1))
+    return Solid(kind, size, shape=rows.reshape(-1))
 
 
 def prism(polygon: npt.ArrayLike, low: float, high: float) -> Solid:
@@ -53,9 +59,14 @@ def prism(polygon: npt.ArrayLike, low: float, high: float) -> Solid:
     normals = np.zeros((int(slanted.sum()), 3))
     normals[:, [0, 2]] = outward[slanted]
     offsets = ((points - centre) * outward).sum(1)[slanted]
-    size = (half[0], (high - low) / 2, half[1])
-    solid = cut_box(size, normals.reshape(-1, 3), offsets)
-    return Solid(solid.kind, (centre[0], (low + high) / 2, centre[1]), size, solid.shape)
+    solid = cut_box((half[0], (high - low) / 2, half[1]), normals, offsets)
+    return solid._replace(centre=(centre[0], (low + high) / 2, centre[1]))
+
+
+def octagon(radius: float, height: float) -> Solid:
+    """An upright prism over y = 0 with eight sides and its corners `radius` [m] out."""
+    turn = (np.arange(8) + 0.5) * np.pi / 4
+    return prism(radius * np.stack([np.cos(turn), np.sin(turn)], 1), 0.0, height)
 
 
 def wedge(half: npt.ArrayLike) -> Solid:
@@ -93,7 +104,7 @@ def tapered(half: npt.ArrayLike, top: float) -> Solid:
 
 def cone(radius: float, height: float) -> Solid:
     """An upright cone on y = 0 with its tip at y = height."""
-    return Solid(CYLINDER, (0.0, height / 2, 0.0), (radius, height / 2, radius), (), 0.0)
+    return Solid(CYLINDER, (radius, height / 2, radius), (0.0, height / 2, 0.0), taper=0.0)
 
 
 def arch(half: npt.ArrayLike, opening: tuple[float, float]) -> Solid:
@@ -103,7 +114,7 @@ def arch(half: npt.ArrayLike, opening: tuple[float, float]) -> Solid:
     """
     x, y, z = np.asarray(half, float)
     wide, rise = opening
-    return Solid(HOLLOW, np.zeros(3), (x, y, z), ((x / wide) ** 2, (y / rise) ** 2, 0.0))
+    return Solid(HOLLOW, (x, y, z), shape=((x / wide) ** 2, (y / rise) ** 2, 0.0))
 
 
 def dome(half: npt.ArrayLike, opening: tuple[float, float, float]) -> Solid:
@@ -113,7 +124,7 @@ def dome(half: npt.ArrayLike, opening: tuple[float, float, float]) -> Solid:
     """
     x, y, z = np.asarray(half, float)
     a, b, c = opening
-    return Solid(HOLLOW, np.zeros(3), (x, y, z), ((x / a) ** 2, (y / b) ** 2, (z / c) ** 2))
+    return Solid(HOLLOW, (x, y, z), shape=((x / a) ** 2, (y / b) ** 2, (z / c) ** 2))
 
 
 def signed_area(polygon: npt.ArrayLike) -> float:

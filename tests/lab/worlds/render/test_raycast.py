@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from panodepth.geometry import erp_rays
-from panodepth.lab.worlds.render.primitives import BOX, CYLINDER, ELLIPSOID, Scene, pack, yaw_matrix
+from panodepth.lab.worlds.render.primitives import Scene, Solid, pack, yaw_matrix
 from panodepth.lab.worlds.render.raycast import (
     cast,
     from_tiles,
@@ -21,6 +21,7 @@ from panodepth.lab.worlds.render.raycast import (
     tile_size,
     to_tiles,
 )
+from panodepth.lab.worlds.render.shapes import BOX, CYLINDER, ELLIPSOID
 from panodepth.lab.worlds.render.surfaces import surface_table, surfaces
 
 H, W = 28, 56
@@ -90,7 +91,7 @@ def box_room(half=(2.0, 1.5, 3.0), wall=0.1) -> Scene:
         for side in (-1.0, 1.0):
             centre, size = np.zeros(3), np.asarray(half) + wall
             centre[axis], size[axis] = side * (half[axis] + wall), wall
-            scene.add(BOX, centre, size)
+            scene.add(Solid(BOX, size), centre)
     return scene
 
 
@@ -103,7 +104,7 @@ def test_box_room_is_exact():
 
 def test_sphere_is_exact():
     scene = Scene(indoor=False, camera=np.zeros(3))
-    scene.add(ELLIPSOID, (0.0, 0.0, 5.0), (1.0, 1.0, 1.0))  # straight ahead, radius 1
+    scene.add(Solid(ELLIPSOID, (1.0, 1.0, 1.0)), (0.0, 0.0, 5.0))  # straight ahead, radius 1
     rays = erp_rays(H, W, dtype=torch.float64).numpy()
     along = 5 * rays[..., 2]
     root = along**2 - 24
@@ -125,13 +126,9 @@ def test_tiles_agree_with_the_plain_loop(seed, kind):
     scene = Scene(indoor=False, camera=np.zeros(3), camera_rotation=yaw_matrix(rng.uniform(0, 6)))
     for _ in range(4):
         tilt = np.linalg.qr(rng.standard_normal((3, 3)))[0]
-        scene.add(
-            kind,
-            rng.normal(0, 3, 3),
-            rng.uniform(0.05, 1.5, 3),
-            tilt * np.linalg.det(tilt),
-            taper=float(rng.uniform(0.1, 1.5)),
-        )
+        centre, half = rng.normal(0, 3, 3), rng.uniform(0.05, 1.5, 3)
+        solid = Solid(kind, half, taper=rng.uniform(0.1, 1.5))
+        scene.add(solid, centre, tilt * np.linalg.det(tilt))
     rays = erp_rays(14, 28, dtype=torch.float64).reshape(-1, 3).numpy()
     slow = slow_distance(scene, rays)
     fast = distance_map(scene, 14, 28).reshape(-1).numpy()
@@ -155,7 +152,7 @@ def test_tiles_round_trip_and_cover_their_rays(size):
 
 def test_turning_the_camera_rolls_the_panorama():
     scene = box_room()
-    scene.add(ELLIPSOID, (1.0, 0.2, 1.2), (0.3, 0.5, 0.2), 0.4)
+    scene.add(Solid(ELLIPSOID, (0.3, 0.5, 0.2)), (1.0, 0.2, 1.2), 0.4)
     before = distance_map(scene)
     columns = 9
     scene.camera_rotation = yaw_matrix(2 * np.pi * columns / W)
@@ -179,7 +176,7 @@ def test_normals_are_unit_face_the_camera_and_match_the_walls():
 
 def test_frustum_normals_agree_with_differences_of_position():
     scene = Scene(indoor=False, camera=np.zeros(3))
-    scene.add(CYLINDER, (0, 0, 4.0), (1.0, 1.5, 1.0), taper=0.4)
+    scene.add(Solid(CYLINDER, (1.0, 1.5, 1.0), taper=0.4), (0, 0, 4.0))
     height = 560
     rays = panorama_rays(height, 2 * height)
     packed = pack([scene])
@@ -203,7 +200,7 @@ def test_frustum_normals_agree_with_differences_of_position():
 
 def test_parallel_rays_see_a_box_from_above():
     scene = Scene(indoor=False, camera=np.zeros(3))
-    scene.add(BOX, (1.0, -2.0, 0.5), (0.5, 0.25, 0.5))
+    scene.add(Solid(BOX, (0.5, 0.25, 0.5)), (1.0, -2.0, 0.5))
     down = torch.tensor([0.0, 1.0, 0.0])  # camera frame: y is down
     rays = parallel_rays(down, 4.0, 64)
     hits = cast(pack([scene]), rays)

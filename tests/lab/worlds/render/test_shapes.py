@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 
 from panodepth.errors import ConfigError
 from panodepth.geometry import erp_rays
+from panodepth.lab.worlds.looks.materials import Material
 from panodepth.lab.worlds.render import solids
 from panodepth.lab.worlds.render.heightfield import HeightField, graded_axis
-from panodepth.lab.worlds.render.primitives import BOX, Material, Scene, Solid, pack, yaw_matrix
+from panodepth.lab.worlds.render.primitives import Scene, Solid, pack, yaw_matrix
 from panodepth.lab.worlds.render.raycast import cast, from_tiles, panorama_rays, tile_size
+from panodepth.lab.worlds.render.shapes import BOX
 from panodepth.lab.worlds.render.surfaces import surface_table, surfaces
 
 H, W = 28, 56
@@ -114,7 +116,7 @@ def placed(solid: Solid, seed: int) -> tuple[Scene, np.ndarray, np.ndarray]:
     origin = rng.normal(0, 1, 3)
     origin *= rng.uniform(0.3, 4.0) / np.linalg.norm(origin)
     scene = Scene(indoor=False, camera=np.zeros(3))
-    scene.add_solid(solid, origin, turned)
+    scene.add(solid, origin, turned)
     return scene, origin, turned
 
 
@@ -183,10 +185,10 @@ def test_clearance_never_promises_more_room_than_there_is(name, seed):
 
 def test_clearance_sees_into_arches_and_over_slopes():
     scene = Scene(indoor=False)
-    scene.add_solid(solids.arch((2.0, 1.5, 0.5), (1.5, 2.0)), (0.0, 1.5, 0.0))
+    scene.add(solids.arch((2.0, 1.5, 0.5), (1.5, 2.0)), (0.0, 1.5, 0.0))
     assert 0.4 < scene.clearance(np.array([0.0, 0.5, 0.0])) < 1.6
     scene = Scene(indoor=False)
-    scene.add_solid(solids.wedge((1.0, 1.0, 1.0)))
+    scene.add(solids.wedge((1.0, 1.0, 1.0)))
     assert scene.clearance(np.array([0.0, 0.8, -0.8])) == pytest.approx(1.6 / np.sqrt(2))
 
 
@@ -274,10 +276,10 @@ def test_many_scenes_at_once_give_the_same_as_one_and_hidden_things_do_not_matte
         for side in (-1.0, 1.0):
             centre, size = np.zeros(3), np.full(3, 2.1)
             centre[axis], size[axis] = side * 2.1, 0.1
-            scene.add(BOX, centre, size)
+            scene.add(Solid(BOX, size), centre)
     before = distance_map(scene)
     for solid, _ in CASES.values():
-        scene.add_solid(solid, (5.0, 0.3, 4.0), yaw_matrix(0.3))
+        scene.add(solid, (5.0, 0.3, 4.0), yaw_matrix(0.3))
     np.testing.assert_array_equal(distance_map(scene), before)
 
 

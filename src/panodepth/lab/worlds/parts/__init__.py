@@ -1,0 +1,1 @@
+"""What rooms and outdoor places have in common: frames to build in, ground plans, small things."""
