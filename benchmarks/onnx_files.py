@@ -17,9 +17,10 @@ import numpy as np
 from panodepth.lab.worlds import render_batch
 from panodepth.model import load_model
 from panodepth.onnx.onnx_file import OnnxOptions, build_onnx, write_onnx
-from panodepth.predict import load, load_onnx
-from panodepth.predict.loading import find_checkpoint
-from panodepth.predict.predictor import BasePredictor, PredictOptions
+from panodepth.predict import load
+from panodepth.predict.models import find_model
+from panodepth.predict.options import PredictOptions
+from panodepth.predict.predictor import Predictor
 from panodepth.types import FloatArray
 
 ROOT = Path(__file__).parents[1]
@@ -55,21 +56,21 @@ def main() -> None:
             print(f"{best * 1e3:9.1f}{fastest / best:8.2f}")
 
 
-def make_routes(model: str, folder: Path) -> tuple[dict[str, BasePredictor], dict[str, float]]:
-    routes: dict[str, BasePredictor] = {
+def make_routes(model: str, folder: Path) -> tuple[dict[str, Predictor], dict[str, float]]:
+    routes: dict[str, Predictor] = {
         "torch float32": load(model, device="cpu", dtype="float32"),
         "torch bfloat16": load(model, device="cpu", dtype="bfloat16"),
     }
     sizes = {}
-    plain = load_model(find_checkpoint(model)[1])
+    plain = load_model(find_model(model)[1])
     for name, int8 in (("onnx float32", False), ("onnx int8", True)):
         path = write_onnx(build_onnx(plain, OnnxOptions(int8=int8)), folder / f"{int8}.onnx")
-        routes[name] = load_onnx(path, device="cpu")
+        routes[name] = load(path, device="cpu")
         sizes[name] = path.stat().st_size / 1e6
     return routes, sizes
 
 
-def test_pictures(predictor: BasePredictor) -> list[FloatArray]:
+def test_pictures(predictor: Predictor) -> list[FloatArray]:
     """The examples and rendered worlds, at the network's size."""
     worlds = render_batch(SEED, list(range(WORLDS)), 256, 512).image
     sources = [ROOT / "examples" / f"{name}.jpg" for name in ("interior", "courtyard")]
@@ -78,7 +79,7 @@ def test_pictures(predictor: BasePredictor) -> list[FloatArray]:
 
 
 def difference(
-    route: BasePredictor, reference: BasePredictor, pictures: list[FloatArray]
+    route: Predictor, reference: Predictor, pictures: list[FloatArray]
 ) -> tuple[float, float, float]:
     """Mean and largest relative difference of the normalised distance, and where sky differs."""
     means, largest, skies = [], 0.0, [0.0]

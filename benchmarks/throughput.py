@@ -23,10 +23,12 @@ from panodepth.errors import PanodepthError
 from panodepth.export import DEFAULT_FORMATS, WRITERS, parse_formats
 from panodepth.images import read_image
 from panodepth.lab.worlds import render_batch
-from panodepth.predict import load, load_onnx
+from panodepth.predict import load
 from panodepth.predict.folder.inputs import find_inputs
-from panodepth.predict.folder.run import RunOptions, available_cores, predict_files
-from panodepth.predict.predictor import BasePredictor, PredictOptions
+from panodepth.predict.folder.options import RunOptions, available_cores
+from panodepth.predict.folder.run import predict_files
+from panodepth.predict.options import PredictOptions
+from panodepth.predict.predictor import Predictor
 
 HEIGHT, WIDTH = 512, 1024
 SCENES = 4  # rendered once and stored again and again under other names
@@ -59,25 +61,23 @@ def store_pictures(folder: Path, count: int) -> None:
         Image.fromarray(pixels).save(folder / f"{number}.jpg", quality=90)
 
 
-def make_predictors(folder: Path, dtype: str) -> dict[str, BasePredictor]:
-    predictors: dict[str, BasePredictor] = {"torch": load(dtype=dtype)}
+def make_predictors(folder: Path, dtype: str) -> dict[str, Predictor]:
+    predictors: dict[str, Predictor] = {"torch": load(dtype=dtype)}
     if predictors["torch"].describe()["dtype"] != "float32":
         predictors["torch float32"] = load(dtype="float32")
     if importlib.util.find_spec("onnxruntime") is not None:
         from panodepth.model import load_model
         from panodepth.onnx.onnx_file import OnnxOptions, build_onnx, write_onnx
-        from panodepth.predict.loading import bundled_weights
+        from panodepth.predict.models import bundled_weights
 
         for label, int8 in (("onnx", False), ("onnx int8", True)):
             path = folder / f"{int8}.onnx"
             write_onnx(build_onnx(load_model(bundled_weights()), OnnxOptions(int8=int8)), path)
-            predictors[label] = load_onnx(path)
+            predictors[label] = load(path)
     return predictors
 
 
-def compare(
-    folder: Path, predictors: dict[str, BasePredictor], arguments: argparse.Namespace
-) -> None:
+def compare(folder: Path, predictors: dict[str, Predictor], arguments: argparse.Namespace) -> None:
     items = find_inputs([str(folder / "in")]).files
     best: dict[tuple[str, int], float] = {}
     for _ in range(ROUNDS):
@@ -104,12 +104,12 @@ def compare(
         print(f"{label:14} {one:12.1f} {side:12.1f} {side / one:7.2f}  {describe(predictor)}")
 
 
-def describe(predictor: BasePredictor) -> str:
+def describe(predictor: Predictor) -> str:
     told = predictor.describe()
     return f"{told['dtype']}, {told['device']}, {told['network_size']}"
 
 
-def tell_stages(picture: Path, label: str, predictor: BasePredictor) -> None:
+def tell_stages(picture: Path, label: str, predictor: Predictor) -> None:
     """Milliseconds of each stage alone, the best of some runs, and their share of the network's."""
     options = PredictOptions()
     data = read_image(picture)

@@ -1,8 +1,12 @@
-"""Errors that users can act on: one line each, saying what was wrong, where, and what to do."""
+"""Errors and notes for users: one line each, saying what was wrong, where, and what to do."""
 
 from __future__ import annotations
 
 import importlib.util
+import sys
+
+# Words that torch, its allocators and CUDA write into RuntimeErrors when memory is not enough.
+OUT_OF_MEMORY = ("DefaultCPUAllocator", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
 
 
 class PanodepthError(Exception):
@@ -25,13 +29,23 @@ class ConfigError(PanodepthError):
     """A configuration or option has an unknown key or a value out of range."""
 
 
-OUT_OF_MEMORY = ("DefaultCPUAllocator", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
+def one_line(error: object, limit: int | None = None) -> str:
+    """The text of an error, or any text, on one line of at most `limit` characters.
+
+    An error without a text is told by the name of its class.
+    """
+    return (" ".join(str(error).split()) or type(error).__name__)[:limit]
+
+
+def print_note(text: str) -> None:
+    """Tell the user in one line on standard error that something is done in another way."""
+    print(f"note: {one_line(text)}", file=sys.stderr, flush=True)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether the error says that memory, of whatever device, was not enough."""
+    """Whether memory, of whatever device, was not enough."""
     if isinstance(error, RuntimeError):  # as torch's own kinds of error are
-        return any(word in str(error) for word in OUT_OF_MEMORY)
+        return any(words in str(error) for words in OUT_OF_MEMORY)
     return isinstance(error, MemoryError)
 
 

@@ -88,7 +88,13 @@ def rough_or_whole(rough: Prediction, request: pytest.FixtureRequest) -> Predict
 @pytest.fixture
 def small_bands(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that even small panoramas take several bands."""
-    for module in ("export.clouds.points", "export.rasters.rasters", "geometry.erp.points"):
+    for module in (
+        "export.thinning",
+        "export.rasters.distance",
+        "export.rasters.normals",
+        "export.rasters.preview",
+        "geometry.erp.points",
+    ):
         monkeypatch.setattr(f"panodepth.{module}.BAND_PIXELS", 900)
     monkeypatch.setattr("panodepth.export.meshes.triangles.BAND_CELLS", 900)
     monkeypatch.setattr("panodepth.export.colour._BLOCK_PIXELS", 900)

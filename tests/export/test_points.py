@@ -14,7 +14,8 @@ import trimesh
 
 from panodepth.errors import OutputError
 from panodepth.export import save
-from panodepth.export.clouds.points import grid_points, write_ply, write_points_glb
+from panodepth.export.clouds.ply import write_ply
+from panodepth.export.clouds.points_glb import write_points_glb
 from panodepth.types import Prediction
 
 
@@ -53,7 +54,7 @@ def test_ply_in_bands_is_the_same_file(
     max_points: int, room: Prediction, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_ply(room, tmp_path / "whole.ply", max_points=max_points)
-    monkeypatch.setattr("panodepth.export.clouds.points.BAND_PIXELS", 3 * room.mask.shape[1])
+    monkeypatch.setattr("panodepth.export.thinning.BAND_PIXELS", 3 * room.mask.shape[1])
     write_ply(room, tmp_path / "bands.ply", max_points=max_points)
     assert (tmp_path / "bands.ply").read_bytes() == (tmp_path / "whole.ply").read_bytes()
 
@@ -101,11 +102,6 @@ def test_large_clouds_are_thinned_evenly(room: Prediction, tmp_path: Path, write
     turn = [1, 1, 1] if write is write_ply else [1, -1, -1]
     expected = room.points[1::3, 1::3][room.mask[1::3, 1::3]] * turn
     assert np.asarray(geometry.vertices) == pytest.approx(expected, abs=2e-6)
-
-
-def test_points_of_a_grid_are_those_of_the_prediction(room: Prediction) -> None:
-    for part in (np.s_[:, :], np.s_[1::3, 2::5], np.s_[:, 7:8], np.s_[63:, ::2]):
-        assert grid_points(room, *part) == pytest.approx(room.points[part], abs=2e-6)
 
 
 @pytest.mark.parametrize("name", ["c.ply", "c.glb"])

@@ -19,7 +19,8 @@ from panodepth.cli import main
 from panodepth.errors import ConfigError, ModelError
 from panodepth.model import PRESETS, ModelConfig, SphereViT, scale_invariant_distance
 from panodepth.onnx.onnx_file import OnnxOptions, build_onnx, metadata_of, write_onnx
-from panodepth.predict import load_onnx
+from panodepth.predict import load
+from panodepth.predict.torch_backend import TorchPredictor
 
 ROOT = Path(__file__).parents[2]
 TINY = {"dim": 32, "depth": 4, "heads": 2, "features": (1, 2, 3, 4), "position_grid": 4}
@@ -110,24 +111,24 @@ def test_bytes_in(tmp_path: Path) -> None:
     found = outputs(build_onnx(model, OnnxOptions(layout="uint8")), pixels)
     np.testing.assert_allclose(found["distance"], plain["distance"], rtol=1e-5)
     path = write_onnx(build_onnx(model, OnnxOptions(layout="uint8")), tmp_path / "b.onnx")
-    ours = load_onnx(path).predict(pixels[0])
+    ours = load(path).predict(pixels[0])
     np.testing.assert_allclose(
         ours.distance, _by_torch(model).predict(pixels[0]).distance, rtol=1e-4
     )
 
 
-def _by_torch(model: SphereViT) -> panodepth.predict.Predictor:
-    return panodepth.predict.Predictor(model)
+def _by_torch(model: SphereViT) -> TorchPredictor:
+    return TorchPredictor(model)
 
 
 def test_the_bundled_model_in_float_and_int8() -> None:
     """fp32: 1e-3; int8: 2 % mean relative; a quarter of the size."""
     predictor = panodepth.load(device="cpu", dtype="float32")
-    model = panodepth.model.load_model(panodepth.predict.loading.bundled_weights())
+    model = panodepth.model.load_model(panodepth.predict.models.bundled_weights())
     exact = build_onnx(model, OnnxOptions())
     small = build_onnx(model, OnnxOptions(int8=True))
     assert len(small.SerializeToString()) < 0.3 * len(exact.SerializeToString())
-    from panodepth.predict.predictor import PredictOptions
+    from panodepth.predict.options import PredictOptions
 
     for name in ("interior", "courtyard"):
         request = predictor.prepare(ROOT / f"examples/{name}.jpg", None, PredictOptions())
@@ -200,7 +201,7 @@ def test_same_predictions_as_torch(
     plain = panodepth.load(model_file, device="cpu", dtype="float32").predict(
         image, mask, **options
     )
-    ours = load_onnx(exported, device="cpu").predict(image, mask, **options)
+    ours = load(exported, device="cpu").predict(image, mask, **options)
     np.testing.assert_allclose(ours.distance, plain.distance, rtol=1e-3)
     np.testing.assert_array_equal(ours.mask, plain.mask)
     assert ours.meta == plain.meta
@@ -211,7 +212,7 @@ def test_a_released_format_file_goes_without_a_wrap(released_file: Path, tmp_pat
     assert main(["export", str(path), "--model", str(released_file)]) == 0
     image = np.random.default_rng(6).integers(0, 255, (200, 400, 3), np.uint8)
     plain = panodepth.load(released_file, device="cpu", dtype="float32").predict(image)
-    ours = load_onnx(path).predict(image)
+    ours = load(path).predict(image)
     np.testing.assert_allclose(ours.distance, plain.distance, rtol=1e-3)
     assert ours.meta["sky"] == "classical"
     assert (ours.mask != plain.mask).mean() < 1e-3
@@ -287,7 +288,7 @@ def test_without_onnxruntime_the_line_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(ModelError, match=re.escape('pip install "panodepth[onnx]"')):
-        load_onnx(exported)
+        load(exported)
 
 
 @pytest.mark.parametrize(

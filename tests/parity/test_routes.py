@@ -14,7 +14,7 @@ from panodepth.device import choose_device
 from panodepth.lab.bench.routes import ROUTES, default_precisions
 from panodepth.model import load_model, scale_invariant_distance
 from panodepth.onnx.onnx_file import OnnxOptions, build_onnx, write_onnx
-from panodepth.predict import load_onnx
+from panodepth.predict import load
 
 LIMIT = {"float32": 1e-5, "bfloat16": 0.005, "float16": 0.005, "int8": 0.02}  # mean relative
 CPU = torch.device("cpu")
@@ -65,7 +65,7 @@ def test_onnx(
     size = (image.shape[-2], image.shape[-1])
     proto = build_onnx(load_model(tiny_file), OnnxOptions(size=size, int8=int8))
     path = write_onnx(proto, tmp_path / "tiny.onnx")
-    log = load_onnx(path, device="cpu").run([image[0].numpy()])[0].log_distance
+    log = load(path, device="cpu").run([image[0].numpy()])[0].log_distance
     distance = scale_invariant_distance(torch.from_numpy(log)[None])[0].numpy()
     expected = tiny_reference["distance"].numpy().reshape(distance.shape)
     error = np.abs(distance / expected - 1).mean()

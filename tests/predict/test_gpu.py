@@ -20,10 +20,11 @@ from torch import Tensor
 import panodepth
 from panodepth.errors import ModelError
 from panodepth.model import ModelOutput, SphereViT, load_model
-from panodepth.predict import Predictor
 from panodepth.predict.cuda.gpu import exact, graphed, largest_batch
 from panodepth.predict.cuda.graphs import CudaRecorder, difference
-from panodepth.predict.folder.run import RunOptions, predict_files
+from panodepth.predict.folder.options import RunOptions
+from panodepth.predict.folder.run import predict_files
+from panodepth.predict.torch_backend import TorchPredictor
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "interior.jpg"
 RNG = np.random.default_rng(5)
@@ -69,7 +70,7 @@ def test_float16_stays_close_where_its_range_is_enough() -> None:
     image = EXAMPLE
     whole = panodepth.load(device="cpu", dtype="float32")
     wanted = whole.predict(image).distance
-    half = Predictor(whole.model.half(), dtype=torch.float16)
+    half = TorchPredictor(whole.model.half(), dtype=torch.float16)
     got = half.predict(image).distance
     assert got.dtype == np.float32
     assert np.abs(got / wanted - 1).mean() < 0.005
@@ -82,9 +83,9 @@ def test_float16_overflow_is_told_with_a_way_out(model_file: Path) -> None:
     model = load_model(model_file)
     with torch.no_grad():
         model.backbone.blocks[0].mlp_out.bias.fill_(1e5)  # a LayerNorm takes it away again
-    assert np.isfinite(Predictor(model).predict(image).distance).all()
+    assert np.isfinite(TorchPredictor(model).predict(image).distance).all()
     with pytest.raises(ModelError, match=r"NaN.*65504.*--dtype float32"):
-        Predictor(model.half(), dtype=torch.float16).predict(image)
+        TorchPredictor(model.half(), dtype=torch.float16).predict(image)
 
 
 def test_recording_goes_by_torchs_rules(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,7 +145,7 @@ def test_recording_goes_by_torchs_rules(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.fixture(scope="module")
-def on_gpu() -> dict[str, Predictor]:
+def on_gpu() -> dict[str, TorchPredictor]:
     """The bundled model."""
     return {d: panodepth.load(device="cuda", dtype=d) for d in ("float32", "float16", "bfloat16")}
 
@@ -158,7 +159,7 @@ def noise(batch: int, size: tuple[int, int]) -> Tensor:
     ("dtype", "limit"), [("float32", 1e-4), ("float16", 1e-3), ("bfloat16", 1e-3)]
 )
 def test_replays_equal_the_plain_network(
-    dtype: str, limit: float, on_gpu: dict[str, Predictor]
+    dtype: str, limit: float, on_gpu: dict[str, TorchPredictor]
 ) -> None:
     model = on_gpu[dtype].model
     network = graphed(model)
@@ -176,7 +177,9 @@ def test_replays_equal_the_plain_network(
 @pytest.mark.parametrize(
     ("dtype", "limit"), [("float32", 1e-4), ("float16", 5e-3), ("bfloat16", 5e-3)]
 )
-def test_a_gpu_says_what_a_cpu_says(dtype: str, limit: float, on_gpu: dict[str, Predictor]) -> None:
+def test_a_gpu_says_what_a_cpu_says(
+    dtype: str, limit: float, on_gpu: dict[str, TorchPredictor]
+) -> None:
     on_cpu = panodepth.load(device="cpu", dtype="float32")
     pictures = [EXAMPLE, EXAMPLE.with_name("courtyard.jpg"), EXAMPLE]
     wanted = on_cpu.predict_batch(pictures, sky="none")
@@ -187,7 +190,7 @@ def test_a_gpu_says_what_a_cpu_says(dtype: str, limit: float, on_gpu: dict[str, 
 
 
 @cuda
-def test_results_on_a_gpu_keep_apart(on_gpu: dict[str, Predictor]) -> None:
+def test_results_on_a_gpu_keep_apart(on_gpu: dict[str, TorchPredictor]) -> None:
     predictor = on_gpu["float32"]
     batches = [
         [RNG.random((3, 126, 252), dtype=np.float32) for _ in range(1 + n % 2)] for n in range(12)
@@ -240,7 +243,9 @@ def test_changed_weights_reach_the_replays(model_file: Path) -> None:
 
 
 @cuda
-def test_folders_take_a_batch_by_the_memory(on_gpu: dict[str, Predictor], tmp_path: Path) -> None:
+def test_folders_take_a_batch_by_the_memory(
+    on_gpu: dict[str, TorchPredictor], tmp_path: Path
+) -> None:
     from panodepth.predict.folder.inputs import find_inputs
 
     (tmp_path / "in").mkdir()
@@ -249,7 +254,7 @@ def test_folders_take_a_batch_by_the_memory(on_gpu: dict[str, Predictor], tmp_pa
     predictor = on_gpu["bfloat16"]
     assert predictor.best_batch_size() in (1, 2, 4, 8, 16)
     alone = predictor.predict(EXAMPLE).distance
-    options = RunOptions(tmp_path / "out", ("npz",))
+    options = RunOptions(out=tmp_path / "out", formats=("npz",))
     files = find_inputs([str(tmp_path / "in")]).files
     results = predict_files(predictor, files, options, lambda result: None)
     assert [Path(r.input).name for r in results] == [f"{n:02}.jpg" for n in range(21)]
@@ -260,7 +265,7 @@ def test_folders_take_a_batch_by_the_memory(on_gpu: dict[str, Predictor], tmp_pa
 
 @cuda
 def test_too_large_a_batch_is_out_of_memory_and_nothing_worse(
-    on_gpu: dict[str, Predictor],
+    on_gpu: dict[str, TorchPredictor],
 ) -> None:
     predictor = on_gpu["float32"]
     small = [RNG.random((3, 126, 252), dtype=np.float32)]

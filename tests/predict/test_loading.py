@@ -12,7 +12,7 @@ import pytest
 
 import panodepth
 from panodepth.errors import ModelError
-from panodepth.predict import loading
+from panodepth.predict import models
 
 
 def test_file_and_folder(model_file: Path) -> None:
@@ -23,13 +23,13 @@ def test_file_and_folder(model_file: Path) -> None:
 
 
 def test_default_is_the_bundled_file(model_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loading, "bundled_weights", lambda: model_file)
+    monkeypatch.setattr(models, "bundled_weights", lambda: model_file)
     assert panodepth.load(device="cpu").name == "default"
-    assert loading.find_checkpoint("default") == ("default", model_file)
+    assert models.find_model("default") == ("default", model_file)
 
 
 def test_missing_bundle_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loading.resources, "files", lambda package: tmp_path)
+    monkeypatch.setattr(models.resources, "files", lambda package: tmp_path)
     with pytest.raises(ModelError, match=r"missing.*released.*\.safetensors"):
         panodepth.load()
 

@@ -16,8 +16,9 @@ from panodepth.errors import is_out_of_memory
 from panodepth.predict.folder.inputs import InputFile, find_inputs
 from panodepth.predict.folder.jobs import Job
 from panodepth.predict.folder.network_stage import NetworkStage
-from panodepth.predict.folder.run import RunOptions, predict_files
-from panodepth.predict.predictor import BasePredictor, RawOutput, Request
+from panodepth.predict.folder.options import RunOptions
+from panodepth.predict.folder.run import predict_files
+from panodepth.predict.predictor import Predictor, RawOutput, Request
 from panodepth.types import FloatArray
 
 SIZE = (28, 56)
@@ -27,7 +28,7 @@ class Working:
     """Stands for what a forward pass holds on the device."""
 
 
-class Device(BasePredictor):
+class Device(Predictor):
     """Log distance = red. Has memory for `room` pictures at a time; fails for those of red 1."""
 
     name, size = "device", SIZE
@@ -154,7 +155,9 @@ def folder(tmp_path: Path, count: int) -> list[InputFile]:
 
 def test_a_device_has_one_batch_while_the_next_is_made_ready(tmp_path: Path) -> None:
     device = Device(overlaps=True)
-    options = RunOptions(tmp_path / "out", ("npz",), sky="none", batch_size=2, workers=1)
+    options = RunOptions(
+        out=tmp_path / "out", formats=("npz",), sky="none", batch_size=2, workers=1
+    )
     results = predict_files(device, folder(tmp_path, 8), options, lambda result: None)
     assert [Path(r.input).name for r in results] == [f"{n}.png" for n in range(8)]
     assert all(r.status == "written" and r.seconds["network"] > 0 for r in results)
@@ -170,7 +173,9 @@ def test_the_predictor_says_how_many_at_a_time(
     count: int, best: int, given: int | None, wanted: list[int], tmp_path: Path
 ) -> None:
     device = Device(best=best)
-    options = RunOptions(tmp_path / "out", ("npz",), size=SIZE, sky="none", batch_size=given)
+    options = RunOptions(
+        out=tmp_path / "out", formats=("npz",), size=SIZE, sky="none", batch_size=given
+    )
     predict_files(device, folder(tmp_path, count), options, lambda result: None)
     assert device.tried == wanted
     assert device.asked == ([SIZE] if given is None and count > 1 else [])

@@ -17,14 +17,16 @@ from PIL import Image
 from panodepth.errors import InputError, OutputError
 from panodepth.predict.folder import pipeline
 from panodepth.predict.folder.inputs import InputFile, find_inputs
-from panodepth.predict.folder.run import FileResult, RunOptions, predict_files
-from panodepth.predict.predictor import BasePredictor, RawOutput
+from panodepth.predict.folder.options import RunOptions
+from panodepth.predict.folder.results import FileResult
+from panodepth.predict.folder.run import predict_files
+from panodepth.predict.predictor import Predictor, RawOutput
 from panodepth.types import FloatArray, Prediction
 
 SIZE = (28, 56)
 
 
-class Fake(BasePredictor):
+class Fake(Predictor):
     """Log distance = 3 · red; remembers how many pictures came together, may wait or fail."""
 
     name, size = "fake", SIZE

@@ -19,7 +19,7 @@ from torch import nn
 import panodepth
 from panodepth.errors import ConfigError, InputError, ModelError
 from panodepth.model import ModelConfig, ModelOutput
-from panodepth.predict import Predictor
+from panodepth.predict.torch_backend import TorchPredictor
 
 SIZE = (56, 112)
 RNG = np.random.default_rng(3)
@@ -44,8 +44,8 @@ def painted(red: np.ndarray, blue: np.ndarray | float = 0.0) -> np.ndarray:
     return image
 
 
-def predictor(**kind: bool) -> Predictor:
-    return Predictor(Painted(**kind))  # type: ignore[arg-type]
+def predictor(**kind: bool) -> TorchPredictor:
+    return TorchPredictor(Painted(**kind))  # type: ignore[arg-type]
 
 
 def smooth(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -192,7 +192,7 @@ def test_a_broken_network_is_named() -> None:
     broken = Painted()
     broken.forward = lambda image: ModelOutput(image[:, 0] / 0 * 0, None)  # type: ignore[method-assign]
     with pytest.raises(ModelError, match="NaN"):
-        Predictor(broken).predict(painted(smooth(*SIZE)))  # type: ignore[arg-type]
+        TorchPredictor(broken).predict(painted(smooth(*SIZE)))  # type: ignore[arg-type]
 
 
 def test_every_kind_of_input_gives_the_same(model_file: Path, tmp_path: Path) -> None:
@@ -271,12 +271,14 @@ def test_metres_from_the_cameras_height() -> None:
     latitude = ((np.arange(height) + 0.5) / height - 0.5) * np.pi
     distance = np.minimum(2.0 / np.maximum(np.abs(np.sin(latitude)), 1e-3), 6.0)
     red = np.repeat((np.log(distance) / 3)[:, None], width, 1).astype(np.float32)
-    got = Predictor(Painted(), size=(112, 224)).predict(painted(red), camera_height=1.6)  # type: ignore[arg-type]
+    got = TorchPredictor(Painted(), size=(112, 224)).predict(painted(red), camera_height=1.6)  # type: ignore[arg-type]
     assert got.meta["unit"] == "m"
     assert got.meta["camera_height_m"] == 1.6
     np.testing.assert_allclose(got.distance[80:, 0], distance[80:] * 0.8, rtol=0.01)
-    relative = Predictor(Painted(), size=(112, 224)).predict(painted(red))  # type: ignore[arg-type]
-    np.testing.assert_allclose(got.distance, relative.distance * got.meta["scale"], rtol=1e-5)
+    relative = TorchPredictor(Painted(), size=(112, 224)).predict(painted(red))  # type: ignore[arg-type]
+    np.testing.assert_allclose(
+        got.distance, relative.distance * got.meta["metres_per_unit"], rtol=1e-5
+    )
 
 
 def test_bfloat16_stays_close(released_file: Path) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from panodepth.errors import ConfigError, InputError
 from panodepth.geometry import erp_rays
+from panodepth.predict.options import PredictOptions
 from panodepth.predict.scale import floor_height, metres_per_unit
 
 H, W = 96, 192
@@ -88,4 +89,4 @@ def test_no_floor_is_refused() -> None:
 @pytest.mark.parametrize("height", [0.0, -1.0, math.nan, math.inf])
 def test_impossible_heights(height: float) -> None:
     with pytest.raises(ConfigError, match="camera height"):
-        metres_per_unit(box_room(1.6, 1.2, (3, 3, 3, 3)), ALL, height)
+        PredictOptions(camera_height=height)

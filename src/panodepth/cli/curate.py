@@ -9,7 +9,8 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from panodepth.cli.options import DONE, SOME_FAILED, AsJson, Device, Dtype, parse_size
+from panodepth.cli.options import DONE, SOME_FAILED, AsJson, Device, Dtype
+from panodepth.size import parse_size
 
 
 def curate(

@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
-from panodepth.cli.options import DONE, SOME_FAILED, Device, Dtype, Size, parse_size
+from panodepth.cli.options import DONE, SOME_FAILED, Device, Dtype, Size
 from panodepth.errors import ConfigError
+from panodepth.size import parse_size
 
 
 def evaluate(
@@ -84,13 +85,13 @@ def evaluate(
     datasets = tuple(open_datasets(data, chosen_protocol, split))
 
     from panodepth.predict import load
-    from panodepth.predict.loading import find_checkpoint
+    from panodepth.predict.models import find_model
 
     load_model = partial(load, predictor, device=device, dtype=dtype, size=network_size)
     chosen = choose_predictor(predictor, load_model, datasets, parse_options(option))
     settings = {}
     if chosen.kind == "model":
-        _, weights = find_checkpoint(predictor)  # fails now, not in a worker
+        _, weights = find_model(predictor)  # fails now, not in a worker
         settings = {"device": device, "dtype": dtype, "size": size, "weights": stamp(weights)}
     run = Run(datasets, chosen.make, chosen_protocol, Extras(geometry, points, rotation), threads)
     options = command.Options(

@@ -8,8 +8,9 @@ from typing import Annotated, Literal, cast
 
 import typer
 
-from panodepth.cli.options import AsJson, Model, Size, parse_size
+from panodepth.cli.options import AsJson, Model, Size
 from panodepth.errors import ConfigError, ModelError
+from panodepth.size import parse_size
 
 LICENCES = {
     "default": "Apache-2.0",
@@ -46,9 +47,9 @@ def export(
         raise ModelError('export needs onnx: pip install "panodepth[onnx]"') from None
 
     from panodepth.model import load_model
-    from panodepth.predict.loading import find_checkpoint
+    from panodepth.predict.models import find_model
 
-    name, path = find_checkpoint(model)
+    name, path = find_model(model)
     options = onnx_file.OnnxOptions(
         size=chosen_size,
         layout=cast(Literal["float", "uint8"], image),

@@ -8,9 +8,9 @@ from typing import Any
 
 import typer
 
-from panodepth import __version__
 from panodepth.cli.options import NOTHING_STARTED, AsJson, Device, Dtype, Model
 from panodepth.errors import PanodepthError
+from panodepth.version import __version__
 
 
 def info(

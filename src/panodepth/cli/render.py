@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from panodepth.cli.options import SOME_FAILED, parse_size
+from panodepth.cli.options import SOME_FAILED
 from panodepth.errors import OutputError
+from panodepth.size import parse_size
 
 
 def render(

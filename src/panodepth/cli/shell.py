@@ -16,7 +16,6 @@ from typing import Annotated
 
 import typer
 
-from panodepth import __version__
 from panodepth.cli.bench import bench
 from panodepth.cli.curate import curate
 from panodepth.cli.evaluate import evaluate
@@ -28,6 +27,7 @@ from panodepth.cli.render import render
 from panodepth.cli.train import train
 from panodepth.cli.train_outpainter import train_outpainter
 from panodepth.errors import PanodepthError
+from panodepth.version import __version__
 
 INTERRUPTED_TEXT = "interrupted; every file that was written is whole"
 # as --help lists them

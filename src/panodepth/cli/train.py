@@ -35,9 +35,9 @@ def train(
 
     start = None
     if init is not None:
-        from panodepth.predict.loading import find_checkpoint
+        from panodepth.predict.models import find_model
 
-        start = find_checkpoint(init)[1]
+        start = find_model(init)[1]
     if cache is not None:
         settings = [*settings, f"data.cache={json.dumps(str(cache))}"]
     run_training(Trainer(DepthTask(load_config(recipe, settings), init=start)))

@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-ByteArray = npt.NDArray[np.uint8]
+from panodepth.export.bands import row_bands
+from panodepth.types import BoolArray, ByteArray
 
 # position (0 = near, 1 = far), OKLab lightness, chroma, hue [deg]
 CONTROL_POINTS = (
@@ -63,7 +64,7 @@ def distance_table() -> ByteArray:
 
 
 def distance_range(
-    distance: npt.NDArray[Any], mask: npt.NDArray[np.bool_] | None = None
+    distance: npt.NDArray[Any], mask: BoolArray | None = None
 ) -> tuple[float, float]:
     """The (near, far) distances at the ends of `colourise`'s table; (1, 1) when none is valid.
 
@@ -82,7 +83,7 @@ def distance_range(
 
 def colourise(
     distance: npt.NDArray[Any],
-    mask: npt.NDArray[np.bool_] | None = None,
+    mask: BoolArray | None = None,
     *,
     limits: tuple[float, float] | None = None,
 ) -> ByteArray:
@@ -98,10 +99,9 @@ def colourise(
     steps = np.float32(255 / span if span > 0 else 0)
     picture: ByteArray = np.empty((*distance.shape, 3), np.uint8)
     table = distance_table()[:, None, :]
-    rows = max(1, _BLOCK_PIXELS // distance.shape[1])
-    for top in range(0, len(distance), rows):
-        block = distance[top : top + rows].astype(np.float32)
-        good = _visible(block, None if mask is None else mask[top : top + rows])
+    for rows in row_bands(distance.shape, _BLOCK_PIXELS):
+        block = distance[rows].astype(np.float32)
+        good = _visible(block, None if mask is None else mask[rows])
         all_good = bool(good.all())
         if not all_good:
             np.copyto(block, near, where=~good)
@@ -109,17 +109,15 @@ def colourise(
         block -= np.float32(low)
         block *= steps
         np.clip(np.rint(block, out=block), 0, 255, out=block)
-        cv2.applyColorMap(block.astype(np.uint8), table, dst=picture[top : top + rows])
+        cv2.applyColorMap(block.astype(np.uint8), table, dst=picture[rows])
         if not all_good:
             grey = np.full((*block.shape, 3), NO_SURFACE, np.uint8)
-            cv2.copyTo(grey, (~good).view(np.uint8), picture[top : top + rows])
+            cv2.copyTo(grey, (~good).view(np.uint8), picture[rows])
     return picture
 
 
-def _visible(
-    distance: npt.NDArray[Any], mask: npt.NDArray[np.bool_] | None
-) -> npt.NDArray[np.bool_]:
+def _visible(distance: npt.NDArray[Any], mask: BoolArray | None) -> BoolArray:
     """(H, W) True where a distance can be shown: finite, positive and not masked."""
-    good: npt.NDArray[np.bool_] = distance > 0
+    good: BoolArray = distance > 0
     good &= distance < np.inf
     return good if mask is None else np.logical_and(good, mask, out=good)

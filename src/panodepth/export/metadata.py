@@ -5,25 +5,30 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from panodepth import __version__
 from panodepth.types import Prediction
+from panodepth.version import __version__
 
+FORMAT_VERSION = 2  # of these keys; 1 had none, and a second "scale" inside "prediction"
 HOUSE_FRAME = "x right, y down, z forward"
 GLTF_FRAME = "x right, y up, z backward: the house frame's (x, -y, -z)"
 PROJECTION = (
     "equirectangular, 360 x 180 degrees, pixel centres at +0.5, image centre looks along +z"
 )
+# Beside the full JSON, as plain values:
+PNG_TEXT_KEYS = ("quantity", "unit", "scale", "frame", "invalid")
+EXR_KEYS = ("generator", "quantity", "unit", "scale", "frame")
 
 
 def metadata(prediction: Prediction, quantity: str, **more: Any) -> dict[str, Any]:
-    """JSON values for one file.
+    """JSON values for one file; docs/conventions.md has every key.
 
-    unit: of stored value times `scale` ("relative", or "m" for metres). more: what this kind of
-    file adds or replaces. prediction: the prediction's own metadata.
+    quantity: what is stored: stored value times "scale" is in "unit" ("relative", "m" or "1").
+    more: what this kind of file adds or replaces.
     """
     height, width = prediction.distance.shape
     return {
         "generator": f"panodepth {__version__}",
+        "format_version": FORMAT_VERSION,
         "quantity": quantity,
         "unit": prediction.meta.get("unit", "relative"),
         "scale": 1.0,
@@ -34,6 +39,17 @@ def metadata(prediction: Prediction, quantity: str, **more: Any) -> dict[str, An
         **more,
         "prediction": dict(prediction.meta),
     }
+
+
+def png_texts(meta: dict[str, Any]) -> dict[str, str]:
+    """What a PNG file says in its text chunks: some plain values, and all as JSON."""
+    plain = {key: str(meta[key]) for key in PNG_TEXT_KEYS if key in meta}
+    return {**plain, "panodepth": to_json(meta)}
+
+
+def exr_attributes(meta: dict[str, Any]) -> dict[str, Any]:
+    """What an EXR file says in its header: some plain values, and all as JSON."""
+    return {"panodepth": to_json(meta), **{key: meta[key] for key in EXR_KEYS}}
 
 
 def to_json(values: dict[str, Any]) -> str:

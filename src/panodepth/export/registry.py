@@ -1,58 +1,66 @@
-"""Which formats there are, and what their files are called."""
+"""Which formats there are, and what their files are called.
+
+A new format is a function `write(prediction, path) -> files written` in the folder of its kind
+(rasters, clouds, meshes, ...) and one line in `WRITERS`. Its module is imported when it first
+writes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from panodepth.errors import OutputError
-from panodepth.export.clouds import points
-from panodepth.export.meshes import mesh
-from panodepth.export.rasters import rasters
-from panodepth.types import Prediction
 
-
-class WriteFunction(Protocol):
-    """Writes one prediction; returns the files written, all complete. Raises OutputError."""
-
-    def __call__(self, prediction: Prediction, path: Path) -> list[Path]: ...
+if TYPE_CHECKING:
+    from panodepth.types import Prediction
 
 
 @dataclass(frozen=True)
 class Writer:
-    """One format. ending: what follows NAME in the file's name. sidecar: what follows that."""
+    """One format.
+
+    ending: what follows NAME in the file's name. function: writes it; as "module:function" below
+    `panodepth.export` it is imported when first used. about: what the file is, in a word or two.
+    sidecar: what follows the file's name in a second file, "" = there is none.
+    """
 
     ending: str
-    write: WriteFunction
+    function: Callable[[Prediction, Path], list[Path]] | str
+    about: str = ""
     sidecar: str = ""
+
+    def write(self, prediction: Prediction, path: Path) -> list[Path]:
+        """Write one prediction; returns the files written, all complete. Raises OutputError."""
+        if callable(self.function):
+            return self.function(prediction, path)
+        module, _, name = self.function.partition(":")
+        written: list[Path] = getattr(import_module(f"panodepth.export.{module}"), name)(
+            prediction, path
+        )
+        return written
 
 
 WRITERS: dict[str, Writer] = {
-    "npz": Writer("_distance.npz", rasters.write_npz),
-    "exr": Writer("_distance.exr", rasters.write_exr),
-    "png": Writer("_distance.png", rasters.write_png, sidecar=".json"),
-    "tiff": Writer("_distance.tiff", rasters.write_tiff),
-    "normals": Writer("_normals.exr", rasters.write_normals),
-    "normals-png": Writer("_normals.png", rasters.write_normals_png),
-    "preview": Writer("_preview.png", rasters.write_preview),
-    "ply": Writer("_points.ply", points.write_ply),
-    "points-glb": Writer("_points.glb", points.write_points_glb),
-    "glb": Writer(".glb", mesh.write_mesh),
+    "npz": Writer("_distance.npz", "rasters.distance:write_npz", "arrays"),
+    "exr": Writer("_distance.exr", "rasters.distance:write_exr", "float distance"),
+    "png": Writer("_distance.png", "rasters.distance:write_png", "16-bit distance", ".json"),
+    "tiff": Writer("_distance.tiff", "rasters.distance:write_tiff", "float distance"),
+    "normals": Writer("_normals.exr", "rasters.normals:write_normals", "float normals"),
+    "normals-png": Writer("_normals.png", "rasters.normals:write_normals_png", "16-bit normals"),
+    "preview": Writer("_preview.png", "rasters.preview:write_preview", "coloured picture"),
+    "ply": Writer("_points.ply", "clouds.ply:write_ply", "point cloud"),
+    "points-glb": Writer("_points.glb", "clouds.points_glb:write_points_glb", "point cloud"),
+    "glb": Writer(".glb", "meshes.mesh:write_mesh", "textured mesh"),
 }
 DEFAULT_FORMATS = ("npz", "preview", "ply")
 
 # What a single file's ending means when no format is named.
-BY_SUFFIX = {
-    ".npz": "npz",
-    ".exr": "exr",
-    ".png": "png",
-    ".tiff": "tiff",
-    ".tif": "tiff",
-    ".ply": "ply",
-    ".glb": "glb",
-}
+BY_SUFFIX = {f".{key}": key for key in WRITERS if WRITERS[key].ending.endswith(f".{key}")}
+BY_SUFFIX[".tif"] = "tiff"
 
 
 def parse_formats(formats: Sequence[str] | None) -> tuple[str, ...]:

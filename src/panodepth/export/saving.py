@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from panodepth.errors import OutputError
 from panodepth.export.registry import BY_SUFFIX, WRITERS, output_paths, parse_formats
-from panodepth.types import Prediction
+
+if TYPE_CHECKING:
+    from panodepth.types import Prediction
 
 DEFAULT_NAME = "panorama"
 

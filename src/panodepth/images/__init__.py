@@ -5,9 +5,16 @@ transparent pixels count as they are stored. Colour profiles (ICC) are not appli
 user can get wrong raises InputError, in one line.
 """
 
-from panodepth.images.arrays import ImageData, check_aspect, to_image_data
-from panodepth.images.files import IMAGE_SUFFIXES, image_size, read_image, read_mask, read_stored
-from panodepth.images.limits import MAX_PIXELS
+from panodepth.images.files import (
+    IMAGE_SUFFIXES,
+    image_size,
+    read_image,
+    read_mask,
+    read_stored,
+    to_image_data,
+)
+from panodepth.images.limits import MAX_PIXELS, check_aspect
+from panodepth.images.picture import ImageData
 from panodepth.images.transfer import MID_GREY, linear_to_srgb, srgb_to_linear
 
 __all__ = [

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from panodepth.errors import InputError
-from panodepth.images.decoders import Decoded, Opened
 from panodepth.images.limits import check_bytes
+from panodepth.images.pillow import Decoded, Opened
 
 
 def open_exr(path: Path, file: BinaryIO) -> Opened:
@@ -42,7 +42,7 @@ def open_exr(path: Path, file: BinaryIO) -> Opened:
         pixels = planes[0] if len(planes) == 1 else np.stack(planes, axis=-1)
         return _in_display_window(pixels, display, data)
 
-    return Opened((display[2] - display[0], display[3] - display[1]), decode)
+    return Opened((display[3] - display[1], display[2] - display[0]), decode)
 
 
 def _window(box: Any) -> tuple[int, int, int, int]:

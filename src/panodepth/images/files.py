@@ -1,32 +1,59 @@
-"""Image files: recognised by their first bytes, measured by their header, then decoded."""
+"""Image files: recognised by their first bytes, measured by their header, then decoded.
+
+Also `to_image_data`, which takes whatever `predict` does. A decoder is a function of (path, open
+file) that reads a header and returns `Opened`; those that few pictures need are imported when one
+comes.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
-import numpy.typing as npt
+from PIL import Image
 
-from panodepth.errors import InputError
-from panodepth.images.arrays import ImageData, both, from_array
-from panodepth.images.decoders import Decoded, Opened, open_hdr, open_pillow, open_png, open_tiff
-from panodepth.images.exr import open_exr
+from panodepth.errors import InputError, one_line
 from panodepth.images.limits import MAX_PIXELS, check_size
+from panodepth.images.picture import ImageData, both, from_array
+from panodepth.images.pillow import ORIENTATION, Decoded, Opened, from_pillow, open_pillow
 from panodepth.images.transfer import expose, finite_pixels
+from panodepth.size import Size
+from panodepth.types import BoolArray
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".exr", ".hdr")
 
-_OPENERS = {
-    "JPEG": open_pillow,
-    "PNG": open_png,
-    "WebP": open_pillow,
-    "TIFF": open_tiff,
-    "EXR": open_exr,
-    "HDR": open_hdr,
-}
+
+def to_image_data(source: Any, *, max_pixels: int = MAX_PIXELS) -> ImageData:
+    """Anything `predict` accepts as ImageData.
+
+    source: a path; a PIL image (its EXIF orientation is applied); an (H, W), (H, W, 1), (H, W, 3)
+        or (H, W, 4) array, sRGB-coded: uint8, uint16, or float in [0, 1] with NaN or Inf = invalid
+        (the fourth channel is alpha: 0 = invalid); or ImageData, returned as it is.
+    Raises InputError for anything else, with what was found.
+    """
+    if isinstance(source, ImageData):
+        return source
+    if isinstance(source, str | os.PathLike):
+        return read_image(source, max_pixels=max_pixels)
+    if isinstance(source, Image.Image):
+        check_size((source.height, source.width), "PIL image", max_pixels)
+        source.load()  # turns a TIFF upright and takes the tag away
+        decoded = from_pillow(source, source.getexif().get(ORIENTATION, 1))
+        return from_array(decoded.pixels, decoded.valid, "PIL image")
+    if not hasattr(source, "__array__"):
+        kind = type(source).__name__
+        raise InputError(f"an image can be a path, a PIL image or an array, not {kind}")
+    array = np.asarray(source)
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
+        raise InputError(
+            f"image array has shape {array.shape}; expected (H, W), (H, W, 3) or (H, W, 4)"
+        )
+    check_size((array.shape[0], array.shape[1]), "image array", max_pixels)
+    return from_array(array, None, "image array")
 
 
 def read_image(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> ImageData:
@@ -48,7 +75,7 @@ def read_image(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) ->
     return ImageData(data.pixels, data.valid, Path(path).stem, str(path))
 
 
-def read_mask(path: str | os.PathLike[str]) -> npt.NDArray[np.bool_]:
+def read_mask(path: str | os.PathLike[str]) -> BoolArray:
     """Read a mask file: (H, W) bool, True = valid.
 
     White is valid: above 127 in 8 bits, above half of the range in 16 bits or float (colours by the
@@ -72,8 +99,8 @@ def read_mask(path: str | os.PathLike[str]) -> npt.NDArray[np.bool_]:
     return mask
 
 
-def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
-    """(width, height) [px] of an image file, upright, from its header; fails as `read_image`."""
+def image_size(path: str | os.PathLike[str]) -> Size:
+    """(height, width) [px] of an image file, upright, from its header; fails as `read_image`."""
     with _reading(path) as opened:
         return opened.size
 
@@ -84,7 +111,7 @@ def read_stored(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -
     Raises InputError as `read_image`.
     """
     with _reading(path) as opened:
-        check_size(*opened.size, str(path), max_pixels)
+        check_size(opened.size, str(path), max_pixels)
         return opened.decode()
 
 
@@ -106,12 +133,13 @@ def _reading(path: str | os.PathLike[str]) -> Iterator[Opened]:
                 raise InputError(f"{path}: not a jpg, png, webp, tiff, exr or hdr image")
             kind = found
             file.seek(0)
-            yield _OPENERS[kind](where, file)
+            yield _opener(kind)(where, file)
     except InputError:
         raise
     except Exception as error:  # decoders raise anything on damaged files; all of it means this
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{path}: damaged or unreadable {kind} file ({reason})") from error
+        raise InputError(
+            f"{path}: damaged or unreadable {kind} file ({one_line(error)})"
+        ) from error
 
 
 def _kind(start: bytes) -> str | None:
@@ -127,3 +155,16 @@ def _kind(start: bytes) -> str | None:
     if start[:4] == b"\x76\x2f\x31\x01":
         return "EXR"
     return "HDR" if start[:2] == b"#?" else None
+
+
+def _opener(kind: str) -> Callable[[Path, BinaryIO], Opened]:
+    """The decoder of a kind; OpenCV's and OpenEXR's are imported when one of theirs comes."""
+    if kind in ("JPEG", "WebP"):
+        return open_pillow
+    if kind == "EXR":
+        from panodepth.images.exr import open_exr
+
+        return open_exr
+    from panodepth.images import deep
+
+    return {"PNG": deep.open_png, "TIFF": deep.open_tiff, "HDR": deep.open_hdr}[kind]

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from panodepth.errors import InputError
+from panodepth.size import Size
 
 MAX_PIXELS = 16384 * 8192  # the "16K" panorama: decoding and predicting stay below 4 GB of memory
 MAX_DECODED_BYTES = 1 << 30  # deep and linear files: they are in memory twice while decoded
-MIN_WIDTH, MIN_HEIGHT = 16, 8  # below this there is no picture to speak of
-ASPECT_TOLERANCE = 0.02  # |W/H - 2| of a full panorama
+MIN_SIZE = (8, 16)  # (height, width) [px]: below this there is no picture to speak of
+ASPECT_TOLERANCE_PERCENT = 2  # |W/H - 2| of a full panorama is at most 0.02
 
 
-def check_size(width: int, height: int, name: str, max_pixels: int = MAX_PIXELS) -> None:
-    """Raise InputError unless an image of this size [px] can be processed safely."""
-    if width < MIN_WIDTH or height < MIN_HEIGHT:
+def check_size(size: Size, name: str, max_pixels: int = MAX_PIXELS) -> None:
+    """Raise InputError unless an image of this (height, width) [px] can be processed safely."""
+    height, width = size
+    if height < MIN_SIZE[0] or width < MIN_SIZE[1]:
         raise InputError(
             f"{name}: {width}x{height} is too small for a panorama "
-            f"(at least {MIN_WIDTH}x{MIN_HEIGHT} pixels)"
+            f"(at least {MIN_SIZE[1]}x{MIN_SIZE[0]} pixels)"
         )
     if width * height > max_pixels:
         raise InputError(
@@ -33,13 +35,15 @@ def check_bytes(count: int, name: str) -> None:
         )
 
 
-def check_aspect(width: int, height: int, allow_any: bool = False, *, name: str = "image") -> None:
+def check_aspect(size: Size, allow_any: bool = False, *, name: str = "image") -> None:
     """Raise InputError unless |width/height - 2| <= 0.02 or `allow_any`.
 
-    With `allow_any` an image of another shape is taken for a full sphere (360° by 180°), stretched.
+    size: (height, width) [px]. With `allow_any` an image of another shape is taken for a full
+    sphere (360° by 180°), stretched.
     """
+    height, width = size
     # In whole numbers, so that a ratio of exactly 2.02 passes.
-    if allow_any or abs(width - 2 * height) * 100 <= ASPECT_TOLERANCE * 100 * height:
+    if allow_any or abs(width - 2 * height) * 100 <= ASPECT_TOLERANCE_PERCENT * height:
         return
     raise InputError(
         f"{name}: {width}x{height} is not a full panorama, whose width is 2 x its height "

@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from panodepth.errors import InputError
-
-FloatArray = npt.NDArray[np.float32]
+from panodepth.types import BoolArray, FloatArray
 
 MID_GREY = (
     0.18  # linear value given to the median luminance: photography's grey card; 0.461 in sRGB
@@ -38,7 +37,7 @@ def srgb_to_linear(coded: npt.ArrayLike) -> FloatArray:
     return np.where(x <= 0.04045, x / np.float32(12.92), linear)
 
 
-def finite_pixels(planes: Sequence[npt.NDArray[Any]]) -> npt.NDArray[np.bool_] | None:
+def finite_pixels(planes: Sequence[npt.NDArray[Any]]) -> BoolArray | None:
     """(H, W) True where all the (H, W) planes are finite; None when they are everywhere."""
     finite = np.isfinite(planes[0])
     for plane in planes[1:]:
@@ -47,7 +46,7 @@ def finite_pixels(planes: Sequence[npt.NDArray[Any]]) -> npt.NDArray[np.bool_] |
 
 
 def expose(
-    planes: Sequence[npt.NDArray[Any]], valid: npt.NDArray[np.bool_] | None, name: str
+    planes: Sequence[npt.NDArray[Any]], valid: BoolArray | None, name: str
 ) -> npt.NDArray[np.uint16]:
     """Code a linear picture for display: (H, W, 3) uint16, sRGB-coded, 65535 = white.
 
@@ -78,7 +77,7 @@ def expose(
     return coded
 
 
-def _metered(planes: Sequence[npt.NDArray[Any]], valid: npt.NDArray[np.bool_] | None) -> FloatArray:
+def _metered(planes: Sequence[npt.NDArray[Any]], valid: BoolArray | None) -> FloatArray:
     """(N, 3) float32 >= 0: the valid pixels, or those of them on a coarse grid."""
     height, width = planes[0].shape
     coarse = max(1, int(np.ceil(np.sqrt(height * width / EXPOSURE_SAMPLES))))

@@ -24,13 +24,13 @@ import torch
 
 import onnx
 from onnx import ModelProto, TensorProto, helper
-from panodepth import __version__
 from panodepth.errors import ModelError
 from panodepth.export.atomic import atomic
 from panodepth.model import SphereViT
 from panodepth.model.spherevit import LOG_LIMIT, SCALE_QUANTILE
 from panodepth.onnx.graph import OPSET, Graph
 from panodepth.onnx.network import NetworkGraph
+from panodepth.version import __version__
 
 Layout = Literal["float", "uint8"]
 IR_VERSION = 8  # what came with opset 17: older runtimes refuse newer numbers

@@ -7,16 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from panodepth.predict.loading import load
-    from panodepth.predict.onnx_backend import load_onnx
-    from panodepth.predict.torch_backend import Predictor
+    from panodepth.predict.predictor import Predictor
 
-__all__ = ["Predictor", "load", "load_onnx"]
+__all__ = ["Predictor", "load"]
 
-_HOMES = {
-    "load": "panodepth.predict.loading",
-    "load_onnx": "panodepth.predict.onnx_backend",
-    "Predictor": "panodepth.predict.torch_backend",
-}
+_HOMES = {"load": "panodepth.predict.loading", "Predictor": "panodepth.predict.predictor"}
 
 
 def __getattr__(name: str) -> Any:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from panodepth.errors import ConfigError, ModelError
-from panodepth.predict.predictor import BasePredictor, RawOutput
+from panodepth.errors import ConfigError, ModelError, one_line
+from panodepth.predict.models import find_model
+from panodepth.predict.predictor import Predictor, RawOutput
+from panodepth.size import Size, show_size
 from panodepth.types import FloatArray
 
 if TYPE_CHECKING:
@@ -21,8 +23,8 @@ NEEDED = ("model", "network", "precision", "height", "width", "edges", "paramete
 QUIET = 3  # onnxruntime's log level: errors only; those of loading are told in one line here
 
 
-class OnnxPredictor(BasePredictor):
-    """An exported network with its preprocessing; get one from `load_onnx`.
+class OnnxPredictor(Predictor):
+    """An exported network with its preprocessing; get one from `panodepth.load`.
 
     Takes one size of picture, that of the file, one at a time. Several threads may call it at once.
     """
@@ -57,13 +59,13 @@ class OnnxPredictor(BasePredictor):
             "sky": "model" if "sky_logit" in self._outputs else "classical",
         }
 
-    def checked_size(self, size: tuple[int, int]) -> tuple[int, int]:
+    def checked_size(self, size: Size) -> Size:
         """Raises ConfigError unless (h, w) is the file's own."""
         if tuple(size) != self.size:
-            height, width = self.size
+            wanted = "x".join(map(str, size))
             raise ConfigError(
-                f"model {self.name} is an ONNX file for {height}×{width} alone: leave --size out, "
-                f"or export another (panodepth export --size {'x'.join(map(str, size))} FILE.onnx)"
+                f"model {self.name} is an ONNX file for {show_size(self.size)} alone: leave --size "
+                f"out, or export another (panodepth export --size {wanted} FILE.onnx)"
             )
         return self.size
 
@@ -82,17 +84,15 @@ class OnnxPredictor(BasePredictor):
 
 
 def load_onnx(
-    path: str | os.PathLike[str], *, device: str = "auto", size: tuple[int, int] | None = None
+    path: str | os.PathLike[str] | None, *, device: str = "auto", size: Size | None = None
 ) -> OnnxPredictor:
-    """Load a file made by `panodepth export` and return what predicts with it.
+    """`panodepth.load` for a file made by `panodepth export`.
 
     device: "auto" (CUDA where this onnxruntime has it), "cpu" or "cuda". size: if given, must be
     the file's. Threads: OMP_NUM_THREADS, or all cores. Raises ModelError when the file or
     onnxruntime is missing or broken, ConfigError for a device or size that cannot be.
     """
-    place = Path(path).expanduser()
-    if not place.is_file():
-        raise ModelError(f"{path}: no such file; `panodepth export {place.name}` makes one")
+    place = find_model(path)[1]
     try:
         import onnxruntime
     except ImportError:
@@ -109,7 +109,7 @@ def load_onnx(
     try:
         session = onnxruntime.InferenceSession(str(place), options, providers=providers)
     except Exception as error:  # onnxruntime has a dozen kinds of its own
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(error, 200)
         raise ModelError(f"{path}: onnxruntime cannot load it ({reason})") from error
     predictor = OnnxPredictor(session, path=place)
     if size is not None:

@@ -14,35 +14,22 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 
-from panodepth.errors import ConfigError, InputError, ModelError
+from panodepth.errors import InputError, ModelError
 from panodepth.geometry.erp import Edges, resize_erp
 from panodepth.images import ImageData, check_aspect, read_mask, to_image_data
-from panodepth.predict.scale import metres_per_unit
-from panodepth.predict.sky import classical_sky
+from panodepth.predict.options import PredictOptions, changed
+from panodepth.size import Size
 from panodepth.types import BoolArray, FloatArray, Prediction
 
 ROUGH = 2  # a picture is box-averaged down to no less than this many times the network's size
 SCALE_QUANTILE = 0.98  # the distance that becomes 1, DA² release
 FRAME = "x right, y down, z forward"
-SkyMode = Literal["auto", "none"]
-
-
-@dataclass(frozen=True)
-class PredictOptions:
-    """How one panorama is predicted; see `BasePredictor.predict`."""
-
-    size: tuple[int, int] | None = None
-    allow_any_aspect: bool = False
-    camera_height: float | None = None
-    sky: SkyMode = "auto"
-
-    def __post_init__(self) -> None:
-        if self.sky not in ("auto", "none"):
-            raise ConfigError(f"unknown sky mode {self.sky!r}: use auto or none")
+DEFAULTS = PredictOptions()
 
 
 @dataclass(frozen=True)
@@ -69,7 +56,7 @@ class RawOutput(NamedTuple):
     sky_logit: FloatArray | None
 
 
-class BasePredictor(ABC):
+class Predictor(ABC):
     """A network with its preprocessing; a backend adds `run`.
 
     `predict` is the whole; `prepare`, `run` and `finish` are its three stages, for who lets them
@@ -82,7 +69,7 @@ class BasePredictor(ABC):
     """
 
     name: str
-    size: tuple[int, int]
+    size: Size
     edges: Edges = "sphere"
     overlaps: bool = False
     nan_reason: str = "its weights may be damaged"
@@ -92,7 +79,7 @@ class BasePredictor(ABC):
         """Plain values for people and logs: what runs, how large, where and how precisely."""
 
     @abstractmethod
-    def checked_size(self, size: tuple[int, int]) -> tuple[int, int]:
+    def checked_size(self, size: Size) -> Size:
         """(h, w) if the network can run at it, else ConfigError."""
 
     @abstractmethod
@@ -104,7 +91,7 @@ class BasePredictor(ABC):
         outputs = self.run(pixels)
         return lambda: outputs
 
-    def best_batch_size(self, size: tuple[int, int] | None = None) -> int:
+    def best_batch_size(self, size: Size | None = None) -> int:
         """How many pictures `run` had best be given at once; size: (h, w), None = `self.size`."""
         return 1
 
@@ -114,61 +101,43 @@ class BasePredictor(ABC):
         yield
 
     def predict(
-        self,
-        image: Any,
-        mask: Any = None,
-        *,
-        size: tuple[int, int] | None = None,
-        allow_any_aspect: bool = False,
-        camera_height: float | None = None,
-        sky: SkyMode = "auto",
+        self, image: Any, mask: Any = None, options: PredictOptions = DEFAULTS, **changes: Any
     ) -> Prediction:
         """Predict one panorama.
 
         image: path, PIL image, or (H, W, 3) uint8, uint16 or float in [0, 1], sRGB-coded; W = 2H.
         mask: (H, W) bool, True = valid, or the path of a mask file (white = valid); None = all.
-        size: (h, w) to run the network at, multiples of 14; None = `self.size`.
-        allow_any_aspect: take an image that is not 2:1 for a full sphere all the same.
-        camera_height: metres from the floor to the camera; distances are then metres.
-        sky: "auto" clears sky from the mask, "none" takes every pixel for a surface.
+        options, changes: `PredictOptions`, or its fields by name:
+            `predict("room.jpg", camera_height=1.6, sky="none")`.
         Raises InputError when the image or mask cannot be used, ConfigError for a bad option.
         """
-        return self.predict_batch(
-            [image],
-            [mask],
-            size=size,
-            allow_any_aspect=allow_any_aspect,
-            camera_height=camera_height,
-            sky=sky,
-        )[0]
+        return self.predict_batch([image], [mask], options, **changes)[0]
 
     def predict_batch(
         self,
         images: Sequence[Any],
         masks: Sequence[Any] | None = None,
-        *,
-        size: tuple[int, int] | None = None,
-        allow_any_aspect: bool = False,
-        camera_height: float | None = None,
-        sky: SkyMode = "auto",
+        options: PredictOptions = DEFAULTS,
+        **changes: Any,
     ) -> list[Prediction]:
-        """Predict several panoramas, of any sizes, in one pass; options as in `predict`.
+        """Predict several panoramas, of any sizes, in one pass; each is normalised by itself.
 
-        masks: one per image (None = everything), or None. Every image is normalised by itself.
+        images: a sequence of what `predict` takes, or an (N, H, W, 3) array. masks: one per image
+        (None = everything is valid), or None. options, changes: as in `predict`.
         """
-        options = PredictOptions(size, allow_any_aspect, camera_height, sky)
-        if masks is None:
-            masks = [None] * len(images)
+        several = hasattr(images, "__len__") and getattr(images, "ndim", 4) == 4
+        if isinstance(images, str | bytes | os.PathLike) or not several:
+            raise InputError("predict_batch takes a list of images; for a single one use predict")
+        chosen = changed(options, changes)
+        masks = [None] * len(images) if masks is None else masks
         if len(masks) != len(images):
             raise InputError(f"{len(masks)} masks do not match {len(images)} images")
-        if not images:
-            return []
         requests = [
-            self.prepare(image, mask, options) for image, mask in zip(images, masks, strict=True)
+            self.prepare(image, mask, chosen) for image, mask in zip(images, masks, strict=True)
         ]
-        outputs = self.run([request.pixels for request in requests])
+        outputs = self.run([request.pixels for request in requests]) if requests else []
         return [
-            self.finish(request, output, options)
+            self.finish(request, output, chosen)
             for request, output in zip(requests, outputs, strict=True)
         ]
 
@@ -176,8 +145,7 @@ class BasePredictor(ABC):
         """Check one picture and its mask and bring both to the network's size."""
         size = self.size if options.size is None else self.checked_size(options.size)
         data = to_image_data(image)
-        height, width = data.size
-        check_aspect(width, height, options.allow_any_aspect, name=data.source or "image")
+        check_aspect(data.size, options.allow_any_aspect, name=data.source or "image")
         valid = data.valid
         if mask is not None:
             given = _checked_mask(mask, data.size)
@@ -193,7 +161,7 @@ class BasePredictor(ABC):
         return Request(data, valid, np.asarray(pixels, np.float32), small_valid)
 
     def finish(self, request: Request, output: RawOutput, options: PredictOptions) -> Prediction:
-        """Normalise what the network said, bring it to the input's size, clear the sky."""
+        """Normalise what the network returned, bring it to the input's size, clear the sky."""
         log_distance, sky_logit = output
         if not np.isfinite(log_distance).all():
             raise ModelError(f"model {self.name} returned NaN: {self.nan_reason}")
@@ -204,31 +172,38 @@ class BasePredictor(ABC):
             raise InputError("no valid pixel: all that the mask leaves is sky")
         distance = np.exp(log_distance)
         distance /= _quantile(distance[valid], SCALE_QUANTILE)
-        scale = 1.0
-        if options.camera_height is not None:
-            scale = metres_per_unit(distance, valid, options.camera_height)
         data = request.data
         full = resize_erp(distance, data.size, edges=self.edges)
-        if scale != 1.0:
-            full = full * np.float32(scale)
+        scale: dict[str, Any] = {"unit": "relative"}
+        if options.camera_height is not None:
+            from panodepth.predict.scale import metres_per_unit
+
+            factor = metres_per_unit(distance, valid, options.camera_height)
+            full = full * np.float32(factor)
+            scale = {
+                "unit": "m",
+                "metres_per_unit": factor,
+                "camera_height_m": options.camera_height,
+            }
         mask = np.ones(data.size, np.bool_) if request.mask is None else request.mask.copy()
+        sky_source = "none"
         if sky_logit is not None:
+            sky_source = "model"
             mask &= resize_erp(sky_logit, data.size, edges=self.edges) <= 0
         elif options.sky == "auto":
+            from panodepth.predict.sky import classical_sky
+
+            sky_source = "classical"
             mask &= ~classical_sky(data.pixels, distance)
-        by = "model" if sky_logit is not None else "classical"
-        meta: dict[str, Any] = {
+        meta = {
             "model": self.name,
-            "unit": "relative" if options.camera_height is None else "m",
-            "scale": scale,
+            **scale,
             "frame": FRAME,
             "network_size": list(distance.shape),
-            "sky": "none" if options.sky == "none" else by,
+            "sky": sky_source,
             "name": data.name,
             "source": data.source,
         }
-        if options.camera_height is not None:
-            meta["camera_height_m"] = options.camera_height
         return Prediction(np.asarray(full, np.float32), mask, data.to_uint8(), meta)
 
 
@@ -241,7 +216,7 @@ def _quantile(values: FloatArray, q: float) -> np.float32:
     return np.float32(ordered[low] + (ordered[high] - ordered[low]) * np.float32(place - low))
 
 
-def _checked_mask(mask: Any, shape: tuple[int, int]) -> BoolArray:
+def _checked_mask(mask: Any, shape: Size) -> BoolArray:
     name = ""
     if isinstance(mask, str | os.PathLike):
         name = f": {os.fspath(mask)}"
@@ -254,10 +229,8 @@ def _checked_mask(mask: Any, shape: tuple[int, int]) -> BoolArray:
     return array
 
 
-def _shrink_mask(valid: BoolArray, size: tuple[int, int]) -> BoolArray:
+def _shrink_mask(valid: BoolArray, size: Size) -> BoolArray:
     """(H, W) bool to (h, w) bool: valid where half of the area is, or any of it where none is."""
-    import cv2
-
     shrinks = valid.shape[0] >= size[0] and valid.shape[1] >= size[1]
     mode = cv2.INTER_AREA if shrinks else cv2.INTER_NEAREST_EXACT
     share = cv2.resize(valid.astype(np.float32), (size[1], size[0]), interpolation=mode)

@@ -12,7 +12,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from panodepth.errors import ConfigError, InputError
+from panodepth.errors import InputError
 from panodepth.geometry.erp import axis_angles, distance_to_normals, solid_angles
 
 MIN_LATITUDE_RAD = math.radians(45.0)  # below this a bowl-shaped error of the network shows least
@@ -28,10 +28,8 @@ def metres_per_unit(distance: npt.ArrayLike, valid: npt.ArrayLike, camera_height
     """Return the factor that puts the floor `camera_height_m` metres below the camera.
 
     distance: (H, W) float > 0, any unit; valid: (H, W) bool, True = a surface is there.
-    Raises ConfigError for an impossible height, InputError when no consistent floor is found.
+    Raises InputError when no consistent floor is found.
     """
-    if not (math.isfinite(camera_height_m) and camera_height_m > 0):
-        raise ConfigError(f"camera height must be a positive number of metres: {camera_height_m}")
     return camera_height_m / floor_height(distance, valid)
 
 

@@ -2,20 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from panodepth.model import SphereViT
-from panodepth.predict.cuda.compiled import Compiled
-from panodepth.predict.predictor import BasePredictor, RawOutput
+from panodepth.device import choose_device, choose_precision
+from panodepth.errors import ConfigError
+from panodepth.model import ModelConfig, SphereViT, load_model, load_prepared
+from panodepth.predict.models import find_model
+from panodepth.predict.predictor import Predictor, RawOutput
+from panodepth.size import Size, check_not_swapped
 from panodepth.types import FloatArray
 
+if TYPE_CHECKING:
+    from panodepth.predict.cuda.compiled import Compiled
 
-class Predictor(BasePredictor):
+
+def load_torch(
+    name_or_path: str | os.PathLike[str] | None,
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    size: Size | None = None,
+    config: ModelConfig | Mapping[str, Any] | str | None = None,
+    compile: bool = False,
+) -> TorchPredictor:
+    """`panodepth.load` for all but ONNX files; options and errors as there."""
+    where = choose_device(device)
+    precision, int8 = choose_precision(dtype, where)
+    if compile and int8:
+        raise ConfigError("a network in int8 cannot be compiled: leave out compile, or dtype int8")
+    name, path = find_model(name_or_path)
+    if compile:
+        model = load_model(path, config=config, device=where, dtype=precision)
+    else:
+        model = load_prepared(path, config=config, device=where, dtype=precision, int8=int8)
+    return TorchPredictor(model, name=name, size=size, dtype=precision, compile=compile)
+
+
+class TorchPredictor(Predictor):
     """A loaded network with its preprocessing; get one from `panodepth.load`.
 
     Several threads may call it at once. On a CUDA device `start` returns before the network is
@@ -29,7 +58,7 @@ class Predictor(BasePredictor):
         model: SphereViT,
         *,
         name: str = "custom",
-        size: tuple[int, int] | None = None,
+        size: Size | None = None,
         dtype: torch.dtype = torch.float32,
         compile: bool = False,
     ) -> None:
@@ -45,7 +74,11 @@ class Predictor(BasePredictor):
         self.device = next(model.parameters()).device
         if dtype == torch.float16:
             self.nan_reason = "float16 ends at 65504: use --dtype float32, or bfloat16"
-        self._compiled = Compiled(model) if compile else None
+        self._compiled: Compiled | None = None
+        if compile:
+            from panodepth.predict.cuda.compiled import Compiled
+
+            self._compiled = Compiled(model)
         self._staged = None
         self.overlaps = self.device.type == "cuda"
         if self.overlaps:
@@ -66,8 +99,9 @@ class Predictor(BasePredictor):
             "sky": "model" if self.model.config.sky_head else "classical",
         }
 
-    def checked_size(self, size: tuple[int, int]) -> tuple[int, int]:
-        """Raises ConfigError unless (h, w) are multiples of the network's step."""
+    def checked_size(self, size: Size) -> Size:
+        """(h, w) if the network can run at it and h <= w, else ConfigError."""
+        check_not_swapped(size)
         return self.model.config.check_size(size)
 
     @contextmanager
@@ -81,7 +115,7 @@ class Predictor(BasePredictor):
         finally:
             torch.set_num_threads(before)
 
-    def best_batch_size(self, size: tuple[int, int] | None = None) -> int:
+    def best_batch_size(self, size: Size | None = None) -> int:
         """By the free memory on a CUDA device (runs one blank picture), else 1."""
         if self.device.type != "cuda":
             return 1

@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from panodepth.errors import OutputError
-from panodepth.export.clouds.points import chosen, every, grid_points
-from panodepth.export.meshes.glb import ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER, TRIANGLES, Glb
+from panodepth.export.glb import ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER, TRIANGLES, Glb
 from panodepth.export.meshes.triangles import Limits, Vertices, triangulate
 from panodepth.export.metadata import GLTF_FRAME, metadata
+from panodepth.export.thinning import every_nth, kept_rows
+from panodepth.geometry.erp import axis_angles, lonlat_points
 from panodepth.types import Prediction
 
 MAX_MESH_COLUMNS = 1100  # vertices round the equator; the network's own 1092 columns are kept
@@ -57,12 +58,12 @@ def write_mesh(
     glb = Glb("panorama", meta)
     attributes = {
         "POSITION": glb.positions(mesh.positions),
-        "TEXCOORD_0": glb.accessor(mesh.uv, view={"target": ARRAY_BUFFER}),
+        "TEXCOORD_0": glb.accessor(mesh.uv, target=ARRAY_BUFFER),
     }
     corners = mesh.faces.reshape(-1, 1)
     primitive = {
         "attributes": attributes,
-        "indices": glb.accessor(corners, view={"target": ELEMENT_ARRAY_BUFFER}),
+        "indices": glb.accessor(corners, target=ELEMENT_ARRAY_BUFFER),
         "material": glb.photograph(_jpeg(prediction.image, max_texture_width)),
         "mode": TRIANGLES,
     }
@@ -88,9 +89,11 @@ def build_mesh(
     """
     height, width = prediction.distance.shape
     stride = max(1, -(-width // max_columns))
-    thin = every(height, stride), every(width, stride)
+    thin = every_nth(height, stride), every_nth(width, stride)
     rows, columns = np.arange(height)[thin[0]], np.arange(width)[thin[1]]
-    points = _closed(grid_points(prediction, *thin))
+    # Points of these pixels alone: the whole (H, W, 3) array of a 16K panorama takes 1.6 GB.
+    lon, lat = axis_angles(height, width)
+    points = _closed(lonlat_points(prediction.distance[thin], lon[thin[1]], lat[thin[0]]))
     distance, mask = _closed(prediction.distance[thin]), _closed(prediction.mask[thin])
     u = (np.append(columns, columns[0]) + 0.5) / width
     u[-1] += 1
@@ -106,7 +109,7 @@ def build_mesh(
     texture = np.concatenate([uv.reshape(-1, 2), *(p.uv for p in poles)])
     limits = Limits(edge_ratio, SURE_EDGE_RATIO, grazing_angle_deg)
     faces, used = triangulate(vertices, distance.shape, limits)
-    return Mesh(chosen(vertices.positions, used), chosen(texture, used), faces, stride)
+    return Mesh(kept_rows(vertices.positions, used), kept_rows(texture, used), faces, stride)
 
 
 def _closed(grid: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from panodepth.export.clouds.points import chosen
+from panodepth.export.bands import row_bands
+from panodepth.export.thinning import kept_rows
+from panodepth.types import BoolArray
 
 Array = npt.NDArray[Any]
-BoolArray = npt.NDArray[np.bool_]
 Corners = tuple[Array, Array, Array]
 
-BAND_CELLS = 1 << 14
+BAND_CELLS = 1 << 14  # worked on at a time: they stay in the cache
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def triangulate(
     kept = [np.empty_like(falling), np.empty_like(falling)]
     numbers = np.arange(len(vertices.lengths), dtype=np.uint32)
     grids = [_grid(values, shape) for values in (numbers, vertices.lengths, vertices.valid)]
-    for rows in _bands(falling.shape):
+    for rows in row_bands(falling.shape, BAND_CELLS):
         parts = [grid[rows.start : rows.stop + 1] for grid in grids]
         falling[rows] = _falling(parts[1])
         kinds = zip(*(_halves(part, falling[rows]) for part in parts), strict=True)
@@ -79,7 +80,7 @@ def triangulate(
         part = np.empty((*keep.shape, 3), np.uint32)
         for i, corner in enumerate(numbered):
             part[..., i] = corner
-        whole = chosen(part.reshape(-1, 3), keep.ravel())
+        whole = kept_rows(part.reshape(-1, 3), keep.ravel())
         faces[start : start + len(whole)] = whole
         start += len(whole)
     return faces, used
@@ -91,17 +92,10 @@ def _in_order(
     """The corners of all triangles and which are kept, a band of one kind at a time."""
     grid = _grid(numbers, shape)
     for half in (0, 1):
-        for rows in _bands(falling.shape):
+        for rows in row_bands(falling.shape, BAND_CELLS):
             corners = _halves(grid[rows.start : rows.stop + 1], falling[rows])
             yield corners[half], kept[half][rows]
     yield from zip(_fans(numbers, shape), kept[2:], strict=True)
-
-
-def _bands(shape: tuple[int, ...]) -> Iterator[slice]:
-    """Rows of (h, w) cells that stay in the cache."""
-    step = max(1, BAND_CELLS // shape[1])
-    for top in range(0, shape[0], step):
-        yield slice(top, min(top + step, shape[0]))
 
 
 def _falling(distance: npt.NDArray[np.float32]) -> BoolArray:

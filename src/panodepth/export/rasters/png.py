@@ -27,7 +27,7 @@ Band = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 
 def write_png(
-    file: BinaryIO, size: tuple[int, int], bands: Iterable[Band], texts: Mapping[str, str]
+    file: BinaryIO, size: tuple[int, ...], bands: Iterable[Band], texts: Mapping[str, str]
 ) -> None:
     """Write a whole PNG file.
 

@@ -15,7 +15,7 @@ import torch
 
 from panodepth.device import choose_device
 from panodepth.errors import ConfigError
-from panodepth.export.atomic import atomic
+from panodepth.export.atomic import atomic, check_output_folder
 from panodepth.lab.bench.attention import MODES, time_attention
 from panodepth.lab.bench.ceilings import measure_bandwidth, measure_ceiling
 from panodepth.lab.bench.clock import FULL, QUICK
@@ -31,7 +31,6 @@ from panodepth.lab.bench.routes import (
 )
 from panodepth.lab.bench.weights import checkpoint_for
 from panodepth.model import ModelConfig, find_preset
-from panodepth.predict.folder.run import check_output_folder
 
 DONE, SOME_FAILED = 0, 1
 RESULTS = Path("benchmarks/results")

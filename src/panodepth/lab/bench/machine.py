@@ -9,8 +9,8 @@ from datetime import date
 
 import torch
 
-from panodepth import __version__
 from panodepth.device import device_name
+from panodepth.version import __version__
 
 SETTINGS = (
     "OMP_",

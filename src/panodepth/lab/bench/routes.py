@@ -20,7 +20,7 @@ from panodepth.model.fast.int8 import int8_works
 from panodepth.predict.cuda.compiled import Compiled
 from panodepth.predict.cuda.gpu import graphed
 from panodepth.predict.cuda.graphs import Graphed
-from panodepth.predict.loading import load
+from panodepth.predict.torch_backend import load_torch
 
 Network = Callable[[Tensor], ModelOutput]
 
@@ -84,7 +84,7 @@ def _plain(checkpoint: Path, device: torch.device, precision: str) -> Network:
 
 
 def _fast(checkpoint: Path, device: torch.device, precision: str) -> Network:
-    model = load(checkpoint, device=str(device), dtype=precision).model
+    model = load_torch(checkpoint, device=str(device), dtype=precision).model
     if device.type != "cuda":
         return model
     network = graphed(model)
@@ -93,7 +93,7 @@ def _fast(checkpoint: Path, device: torch.device, precision: str) -> Network:
 
 
 def _int8(checkpoint: Path, device: torch.device, precision: str) -> Network:
-    return load(checkpoint, device=str(device), dtype="int8").model
+    return load_torch(checkpoint, device=str(device), dtype="int8").model
 
 
 def _int8_works(device: torch.device, precision: str) -> bool:
@@ -102,7 +102,7 @@ def _int8_works(device: torch.device, precision: str) -> bool:
 
 
 def _graph(checkpoint: Path, device: torch.device, precision: str) -> Network:
-    network = graphed(load(checkpoint, device=str(device), dtype=precision).model)
+    network = graphed(load_torch(checkpoint, device=str(device), dtype=precision).model)
     return _unless_left(network, network, "no CUDA graph could be recorded")
 
 

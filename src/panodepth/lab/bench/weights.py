@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from panodepth.errors import ModelError
 from panodepth.model import ModelConfig, SphereViT, load_model, save_model
-from panodepth.predict.loading import bundled_weights
+from panodepth.predict.models import bundled_weights
 
 BRANCH_SCALE = 0.2  # of each residual branch: all of them matter, and the sum stays of order one
 LOG_SPREAD = 0.5  # standard deviation of the log-distance, about a room's

@@ -97,7 +97,7 @@ class PairSource:
         for path, other in ((image_path, distance_path), (distance_path, image_path)):
             if not path.is_file():
                 raise InputError(f"{path}: no such file; it belongs to {other.name}")
-        width, height = image_size(image_path)
+        height, width = image_size(image_path)
         check_full_sphere(width, height, str(image_path))
         stored = self.read_distance(distance_path)
         picture = read_image(image_path)

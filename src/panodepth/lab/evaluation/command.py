@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from panodepth import __version__
 from panodepth.errors import ConfigError, PanodepthError
 from panodepth.export.atomic import write_atomic
 from panodepth.jobs import Workers
@@ -18,6 +17,7 @@ from panodepth.lab.evaluation.run.datasets import Dataset, dataset_kinds
 from panodepth.lab.evaluation.run.journal import Row
 from panodepth.lab.evaluation.run.runner import Place, Run, run_all, sample
 from panodepth.lab.evaluation.scoring import compare, predict
+from panodepth.version import __version__
 
 PAGE_FILE, MARKDOWN_FILE, CSV_FILE = "index.html", "report.md", "images.csv"
 

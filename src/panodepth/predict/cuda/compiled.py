@@ -8,9 +8,9 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from panodepth.errors import one_line, print_note
 from panodepth.model import ModelOutput, SphereViT
 from panodepth.predict.cuda.graphs import Forward
-from panodepth.predict.notes import note, shortly
 
 
 def _torch_compile(model: SphereViT) -> Forward:
@@ -29,7 +29,7 @@ class Compiled:
         model: SphereViT,
         *,
         compiler: Callable[[SphereViT], Forward] = _torch_compile,
-        tell: Callable[[str], None] = note,
+        tell: Callable[[str], None] = print_note,
     ) -> None:
         """model: in evaluation mode, not prepared."""
         self._model, self._compiler, self._tell = model, compiler, tell
@@ -47,7 +47,7 @@ class Compiled:
         except (torch.cuda.OutOfMemoryError, MemoryError):
             raise
         except Exception as error:
-            reason = shortly(error)
+            reason = one_line(f"{type(error).__name__}: {error}", 200)
         output = self._model.forward(image, memory)  # where the network is at fault, this raises
         self.active, self._compiled = False, None
         self._tell(f"torch.compile failed, the network runs without it ({reason})")

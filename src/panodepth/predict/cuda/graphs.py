@@ -17,8 +17,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from panodepth.errors import one_line, print_note
 from panodepth.model import ModelOutput
-from panodepth.predict.notes import note, shortly
 
 KEPT = 4  # shapes; each recording holds the memory of one forward pass
 TOLERANCE = 5e-3  # mean difference of log distance, share of pixels with another sky
@@ -62,7 +62,7 @@ class Graphed:
         memory_for: Callable[[tuple[int, int]], Any],
         recorder: Recorder,
         *,
-        tell: Callable[[str], None] = note,
+        tell: Callable[[str], None] = print_note,
     ) -> None:
         """memory_for: (H, W) to what `forward` keeps for that size; another object when stale."""
         self._forward, self._memory_for = forward, memory_for
@@ -88,7 +88,7 @@ class Graphed:
                 try:
                     return _copied(entry.recording.replay(image))
                 except Exception as error:
-                    self._give_up(shortly(error))
+                    self._give_up(one_line(f"{type(error).__name__}: {error}", 200))
         expected = self._plain(image, memory)
         if not self.active:
             return expected
@@ -119,7 +119,7 @@ class Graphed:
             recording = self._recorder.record(lambda x: self._forward(x, memory), image)
             wrong = difference(recording.replay(image), expected)
         except Exception as error:
-            reason = shortly(error)
+            reason = one_line(f"{type(error).__name__}: {error}", 200)
         else:
             if wrong <= TOLERANCE:
                 return recording

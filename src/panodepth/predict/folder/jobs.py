@@ -8,15 +8,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from panodepth.predict.folder.inputs import InputFile
-from panodepth.predict.folder.run import OutOfSpaceError
+from panodepth.predict.folder.results import OutOfSpaceError
 from panodepth.predict.predictor import RawOutput, Request
 
 
 @dataclass
 class Job:
-    """One picture on its way. request, output: what the stages made of it; None before.
+    """One picture on its way.
 
-    pixels: of the picture, from its header. error: what ends its way early.
+    pixels: H · W by the file's header. request, output: what reading and the network made of it;
+    None before. error: why it goes no further. seconds: of each step.
     """
 
     item: InputFile
@@ -26,22 +27,15 @@ class Job:
     error: Exception | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 
-
-@contextmanager
-def timed(job: Job, step: str) -> Iterator[None]:
-    started = time.perf_counter()
-    try:
-        yield
-    finally:
-        job.seconds[step] = time.perf_counter() - started
-
-
-@contextmanager
-def caught(job: Job) -> Iterator[None]:
-    """Keep what goes wrong with one picture; a full disk and Ctrl-C go on to whoever waits."""
-    try:
-        yield
-    except OutOfSpaceError:
-        raise
-    except Exception as error:
-        job.error = error
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Time what is inside, and keep its error; a full disk and Ctrl-C end the whole run."""
+        started = time.perf_counter()
+        try:
+            yield
+        except OutOfSpaceError:
+            raise
+        except Exception as error:
+            self.error = error
+        finally:
+            self.seconds[name] = time.perf_counter() - started

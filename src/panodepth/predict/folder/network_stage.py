@@ -1,6 +1,6 @@
 """The network's part of a run over many pictures: batches in order, and smaller ones on failure.
 
-A device that works by itself has one batch while the next is made ready.
+An asynchronous device (CUDA) has one batch queued while the next is made ready.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from dataclasses import dataclass
 
 from panodepth.errors import is_out_of_memory
 from panodepth.predict.folder.jobs import Job
-from panodepth.predict.predictor import BasePredictor, RawOutput
+from panodepth.predict.predictor import Predictor, RawOutput
 from panodepth.types import FloatArray
 
 
 @dataclass
 class _Batch:
-    """Pictures that went to the network together; result: what waits for it, None = all failed."""
+    """Pictures given to the network together. result: waits for their outputs; None = failed."""
 
     jobs: list[Job]
     result: Callable[[], list[RawOutput]] | None = None
@@ -33,7 +33,7 @@ class _Batch:
 class NetworkStage:
     """Runs in one thread. Attribute: batch_size, how many pictures to give at once."""
 
-    def __init__(self, predictor: BasePredictor, batch_size: int) -> None:
+    def __init__(self, predictor: Predictor, batch_size: int) -> None:
         self._predictor = predictor
         self.batch_size = batch_size
         self._running: deque[_Batch] = deque()
@@ -43,7 +43,7 @@ class NetworkStage:
         return len(self._running)
 
     def start(self, jobs: list[Job]) -> None:
-        """Begin a batch; what fails at once is tried again at once."""
+        """Begin a batch; if it cannot begin, try it again at once in smaller parts."""
         batch = _Batch(jobs)
         self._running.append(batch)
 
@@ -57,13 +57,13 @@ class NetworkStage:
         batch = self._running.popleft()
         result = batch.result
         if result is not None:
-            self._try(batch.ready, lambda pictures: _give(batch.ready, result()))
+            self._try(batch.ready, lambda pictures: _set_outputs(batch.ready, result()))
         return batch.jobs
 
     def _try(self, jobs: list[Job], step: Callable[[list[FloatArray]], None]) -> None:
-        """A step of the network on a batch; where it fails, half by half, until one is bad.
+        """Run a step of the network on a batch; on failure run both halves, down to one picture.
 
-        What memory is not enough for makes later batches smaller, too.
+        When memory was not enough, later batches are smaller too.
         """
         if not jobs:
             return
@@ -89,9 +89,9 @@ class NetworkStage:
         self._run(jobs[middle:])
 
     def _run(self, jobs: list[Job]) -> None:
-        self._try(jobs, lambda pictures: _give(jobs, self._predictor.run(pictures)))
+        self._try(jobs, lambda pictures: _set_outputs(jobs, self._predictor.run(pictures)))
 
 
-def _give(jobs: list[Job], outputs: list[RawOutput]) -> None:
+def _set_outputs(jobs: list[Job], outputs: list[RawOutput]) -> None:
     for job, output in zip(jobs, outputs, strict=True):
         job.output = output

@@ -1,9 +1,9 @@
 """Reading, network and writing of different pictures side by side, in threads.
 
 While the network works on one batch, the next pictures are read and brought to its size, and the
-last ones normalised, resized and written. What is in memory is bounded, by pictures and by pixels:
-the thread that runs the network reads no further ahead than that. It alone decides what is started
-and tells results, in the order of the items.
+last ones normalised, resized and written. One thread runs the network, starts the work of all
+others and reports results, in the order of the items. It reads ahead only so far that what is in
+memory stays bounded, by pictures and by pixels.
 """
 
 from __future__ import annotations
@@ -20,17 +20,11 @@ from typing import Any, TypeVar
 from panodepth.errors import PanodepthError
 from panodepth.images import image_size, read_image
 from panodepth.predict.folder.inputs import InputFile, find_mask
-from panodepth.predict.folder.jobs import Job, caught, timed
+from panodepth.predict.folder.jobs import Job
 from panodepth.predict.folder.network_stage import NetworkStage
-from panodepth.predict.folder.run import (
-    FileResult,
-    OutOfSpaceError,
-    RunOptions,
-    available_cores,
-    failed,
-    is_disk_full,
-)
-from panodepth.predict.predictor import BasePredictor
+from panodepth.predict.folder.options import RunOptions, available_cores
+from panodepth.predict.folder.results import FileResult, OutOfSpaceError, failed, is_disk_full
+from panodepth.predict.predictor import Predictor
 from panodepth.types import Prediction
 
 MAX_PIXELS_AHEAD = 1 << 26  # pixels read and not yet written: two 8K panoramas; one more waits
@@ -47,21 +41,24 @@ class Pipeline:
     """One run over many files; see `run.predict_files`."""
 
     def __init__(
-        self, predictor: BasePredictor, options: RunOptions, done: Callable[[FileResult], None]
+        self,
+        predictor: Predictor,
+        options: RunOptions,
+        on_result: Callable[[FileResult], None],
     ) -> None:
-        """done: hears of each result, in this thread."""
-        self.predictor, self.options, self.done = predictor, options, done
+        """on_result: called with each result, in the thread that calls `run`."""
+        self.predictor, self.options, self.on_result = predictor, options, on_result
         self.workers = options.worker_count
         self._network = NetworkStage(predictor, options.batch_size or 1)
         self._reading: deque[tuple[Job, Future[None]]] = deque()
         self._writing: deque[tuple[Job, Future[FileResult]]] = deque()
-        self._pixels = 0
+        self._pixels = 0  # read and not yet written
         self._disk_full = False
-        self._shares = False
-        self._seconds: list[tuple[float, float]] = []  # of each picture: network, the rest
+        self._shares_decided = False
+        self._seconds: list[tuple[float, float]] = []  # of each picture: network, other stages
 
     def run(self, items: Sequence[InputFile]) -> None:
-        """Take every item through. Raises OutOfSpaceError; then what is not told of is not done."""
+        """Take every item through. Raises OutOfSpaceError; items without a result are not done."""
         waiting = deque(items)
         if self.options.batch_size is None and len(items) > 1:
             best = self.predictor.best_batch_size(self.options.size)
@@ -72,18 +69,20 @@ class Pipeline:
                 if self._reading:
                     self._network.start(self._next_batch())
                 elif not self._network:
-                    self._tell_next()  # makes room for a large picture
+                    self._report_next()  # makes room for a large picture
                     continue
-                # A device that works by itself has one batch while the next is made ready.
+                # An asynchronous device has one batch queued while the next is made ready.
                 kept = 1 if self.predictor.overlaps and self._reading else 0
                 while len(self._network) > kept:
                     for job in self._network.finish():
                         self._writing.append((job, writers.submit(self._write, job)))
-                while self._writing and (len(self._writing) > self._ahead or self._is_told()):
-                    self._tell_next()
+                while self._writing and (
+                    len(self._writing) > self._ahead or self._writing[0][1].done()
+                ):
+                    self._report_next()
                 self._share_cores(sharing)
             while self._writing:
-                self._tell_next()
+                self._report_next()
 
     @property
     def _ahead(self) -> int:
@@ -101,7 +100,7 @@ class Pipeline:
             self._reading.append((job, readers.submit(self._read, job)))
 
     def _next_batch(self) -> list[Job]:
-        """The next pictures in order, as many as a batch takes or are on their way."""
+        """The next pictures in order, as many as a batch takes or are being read."""
         batch: list[Job] = []
         while self._reading and len(batch) < self._network.batch_size:
             job, future = self._reading.popleft()
@@ -109,48 +108,41 @@ class Pipeline:
             batch.append(job)
         return batch
 
-    def _is_told(self) -> bool:
-        return self._writing[0][1].done()
-
-    def _tell_next(self) -> None:
-        """Wait for the oldest picture in the writers' hands and tell what became of it."""
+    def _report_next(self) -> None:
+        """Wait until the oldest picture is written and report it."""
         job, future = self._writing.popleft()
         result = future.result()
         self._pixels -= job.pixels
         if result.status == "written":
             network = job.seconds["network"]
             self._seconds.append((network, sum(job.seconds.values()) - network))
-        self.done(result)
+        self.on_result(result)
 
     def _share_cores(self, sharing: ExitStack) -> None:
         """Decide, once, whether the network is so fast that the other stages need cores too."""
-        if self._shares or not self.workers or len(self._seconds) < MEASURED:
+        if self._shares_decided or not self.workers or len(self._seconds) < MEASURED:
             return
-        self._shares = True
+        self._shares_decided = True
         network, rest = (sum(times) for times in zip(*self._seconds, strict=True))
         if rest > SHARE * network:
             count = min(self.workers, available_cores() // 2)
             sharing.enter_context(self.predictor.leaving_cores(count))
 
-    # The stages
-
     def _read(self, job: Job) -> None:
         """In a reader's thread: the picture and its mask, at the network's size."""
-        with timed(job, "read"), caught(job):
+        with job.step("read"):
             data, mask = read_image(job.item.path), find_mask(self.options.mask, job.item)
-            job.request = self.predictor.prepare(data, mask, self.options.predict_options)
+            job.request = self.predictor.prepare(data, mask, self.options)
 
     def _write(self, job: Job) -> FileResult:
         """In a writer's thread: the prediction at full size, and its files."""
-        with timed(job, "write"), caught(job):
-            if job.request is not None and job.output is not None and not self._disk_full:
-                prediction = self.predictor.finish(
-                    job.request, job.output, self.options.predict_options
-                )
-                job.request = job.output = None
+        with job.step("write"):
+            if self._disk_full:
+                raise self._out_of_space()
+            if job.request is not None and job.output is not None:
+                prediction = self.predictor.finish(job.request, job.output, self.options)
+                job.request = job.output = None  # their memory is free while files are written
                 return self._save(job, prediction)
-        if self._disk_full:
-            raise self._out_of_space()
         assert job.error is not None
         return failed(job.item, job.error)
 
@@ -169,7 +161,7 @@ class Pipeline:
             "width": width,
             "height": height,
             "unit": named.meta["unit"],
-            "scale": named.meta["scale"],
+            "metres_per_unit": named.meta.get("metres_per_unit"),
             "valid_share": float(named.mask.mean()),
         }
         names = [str(file) for file in files]
@@ -180,12 +172,12 @@ class Pipeline:
 
 
 def _pixels(item: InputFile) -> int:
-    """Of a picture by its header; 0 where it cannot be read: reading it tells why."""
+    """H · W of a picture by its header; 0 where it cannot be read: reading it tells why."""
     try:
-        width, height = image_size(item.path)
+        height, width = image_size(item.path)
     except PanodepthError:
         return 0
-    return width * height
+    return height * width
 
 
 class _Inline(Executor):

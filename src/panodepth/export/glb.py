@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +21,7 @@ POINTS, TRIANGLES = 0, 4
 REPEAT, CLAMP_TO_EDGE = 10497, 33071
 LINEAR, LINEAR_MIPMAP_LINEAR = 9729, 9987
 TURN = np.array([1, -1, -1], np.float32)  # from the house frame: (x, -y, -z)
-ROWS_AT_ONCE, PART = 1024, 1 << 13  # vertices
-
-
-@dataclass(frozen=True)
-class Stream:
-    """An array of `shape` and `dtype` that comes in parts, when the file is written."""
-
-    shape: tuple[int, int]
-    dtype: np.dtype[Any]
-    parts: Iterable[npt.NDArray[Any]]
+PART = 1 << 13  # vertices turned at a time
 
 
 class Glb:
@@ -59,16 +49,27 @@ class Glb:
         self._length += length + len(padding)
         return len(views) - 1
 
-    def accessor(self, values: npt.NDArray[Any] | Stream, **more: Any) -> int:
-        """Add (N, 1 to 4) float32, uint32 or uint16 values; returns the accessor's index."""
-        if not isinstance(values, Stream):
-            values = Stream((values.shape[0], values.shape[1]), values.dtype, [values])
+    def accessor(
+        self,
+        values: npt.NDArray[Any],
+        *,
+        target: int,
+        parts: Iterable[npt.NDArray[Any]] | None = None,
+        **more: Any,
+    ) -> int:
+        """Add (N, 1 to 4) float32, uint32 or uint16 values; returns the accessor's index.
+
+        target: glTF's bufferView.target. parts: what is written instead of the values, in parts of
+        their shape and type, made when the file is written. more: further keys of the accessor.
+        """
         count, width = values.shape
-        pieces = (np.ascontiguousarray(part).data.cast("B") for part in values.parts if len(part))
-        view = self._view(count * width * values.dtype.itemsize, pieces, **more.pop("view", {}))
+        pieces = (
+            np.ascontiguousarray(part).data.cast("B")
+            for part in ([values] if parts is None else parts)
+        )
         self._tree["accessors"].append(
             {
-                "bufferView": view,
+                "bufferView": self._view(values.nbytes, pieces, target=target),
                 "componentType": COMPONENT[values.dtype.name],
                 "count": count,
                 "type": SHAPE[width],
@@ -78,11 +79,12 @@ class Glb:
         return len(self._tree["accessors"]) - 1
 
     def positions(self, points: npt.NDArray[np.float32]) -> int:
-        """Add (N, 3) float32 points of the house frame, turned into glTF's (x, -y, -z)."""
-        low, high = ((limit * TURN).tolist() for limit in _extent(points))
-        low[1:], high[1:] = high[1:], low[1:]
-        stream = Stream((len(points), 3), points.dtype, _turned(points))
-        return self.accessor(stream, min=low, max=high, view={"target": ARRAY_BUFFER})
+        """Add (N, 3) float32 points of the house frame, N > 0, turned into glTF's (x, -y, -z)."""
+        # By column: numpy reduces the first axis next to one of length 3 twenty times as slowly.
+        low, high = ([float(f(points[:, i])) for i in range(3)] for f in (np.min, np.max))
+        low[1:], high[1:] = [-value for value in high[1:]], [-value for value in low[1:]]
+        turned = (points[top : top + PART] * TURN for top in range(0, len(points), PART))
+        return self.accessor(points, target=ARRAY_BUFFER, parts=turned, min=low, max=high)
 
     def photograph(self, jpeg: bytes) -> int:
         """Add a panorama as an unlit, double-sided material (light is in the picture already).
@@ -126,28 +128,3 @@ class Glb:
             file.write(struct.pack("<I4s", self._length, b"BIN\0"))
             for pieces in self._pieces:
                 file.writelines(pieces)
-
-
-def _turned(points: npt.NDArray[np.float32]) -> Iterator[npt.NDArray[np.float32]]:
-    """(N, 3) points of the house frame in glTF's, part by part."""
-    for top in range(0, len(points), PART):
-        part = points[top : top + PART].copy()
-        np.negative(part[:, 1], out=part[:, 1])
-        np.negative(part[:, 2], out=part[:, 2])
-        yield part
-
-
-def _extent(points: npt.NDArray[np.float32]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """The smallest and largest of each column of (N, 3), N > 0.
-
-    In long rows first: over an axis next to one of length 3 it takes thirty times as long.
-    """
-    whole = len(points) // ROWS_AT_ONCE * ROWS_AT_ONCE
-    rows = points[:whole].reshape(-1, 3 * ROWS_AT_ONCE)
-    limits = []
-    for reduce in (np.minimum.reduce, np.maximum.reduce):
-        parts = [points[whole:]]
-        if whole:
-            parts.append(reduce(rows, axis=0).reshape(-1, 3))
-        limits.append(reduce(np.concatenate(parts), axis=0))
-    return limits[0], limits[1]

@@ -1,8 +1,8 @@
-"""Decoders of every kind of picture but EXR: each reads a header first and the pixels on demand.
+"""Pictures that OpenCV decodes, of 16 bits or float, and PNG and TIFF files of any kind.
 
 | file | read by | what it holds |
 |---|---|---|
-| jpg, webp, 8-bit png and tiff | Pillow | any mode: grey, palette, CMYK, alpha |
+| 8-bit png and tiff | Pillow | any mode: grey, palette, CMYK, alpha |
 | 16-bit png and tiff | OpenCV (Pillow keeps 8 bits of 16-bit RGB) | grey, RGB, RGBA |
 | float tiff | OpenCV | linear light, as the tools that write it mean it |
 | hdr (Radiance) | OpenCV | linear light |
@@ -12,64 +12,19 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
-from PIL.ImageFile import ImageFile
+from PIL import PngImagePlugin, TiffImagePlugin
 
 from panodepth.errors import InputError
-from panodepth.images.arrays import from_pillow, oriented
 from panodepth.images.limits import check_bytes
+from panodepth.images.pillow import ORIENTATION, Decoded, Opened, open_pillow, oriented, upright
 
-ORIENTATION = 0x0112  # EXIF and TIFF tag
 _OPENCV_LOG = threading.Lock()
-
-
-@dataclass(frozen=True)
-class Decoded:
-    """What a decoder returns, upright: pixels (H, W) or (H, W, 3 or 4), R first; valid (H, W).
-
-    linear: the values are light of any scale, not sRGB-coded ones.
-    """
-
-    pixels: npt.NDArray[Any]
-    valid: npt.NDArray[np.bool_] | None = None
-    linear: bool = False
-
-
-@dataclass(frozen=True)
-class Opened:
-    """A file whose header is read. size: upright (width, height) [px]; decode reads the rest."""
-
-    size: tuple[int, int]
-    decode: Callable[[], Decoded]
-
-
-def open_pillow(path: Path, file: BinaryIO) -> Opened:
-    """A JPEG or WebP file, or with `open_png` and `open_tiff` an 8-bit PNG or TIFF file."""
-    # The plugins themselves, not Image.open: its limit on pixels is a global of the process.
-    start = file.read(4)
-    file.seek(0)
-    plugin: Callable[[BinaryIO], ImageFile] = {
-        b"\xff\xd8": JpegImagePlugin.JpegImageFile,
-        b"\x89P": PngImagePlugin.PngImageFile,
-        b"RI": WebPImagePlugin.WebPImageFile,
-    }.get(start[:2], TiffImagePlugin.TiffImageFile)
-    image = plugin(file)
-    # Pillow turns TIFF upright itself; a PNG's EXIF behind its pixels is not worth decoding twice.
-    by_exif = isinstance(image, JpegImagePlugin.JpegImageFile) or "exif" in image.info
-    orientation = image.getexif().get(ORIENTATION, 1) if by_exif else 1
-
-    def decode() -> Decoded:
-        pixels, valid = from_pillow(image)
-        return Decoded(oriented(pixels, orientation), oriented(valid, orientation))
-
-    return Opened(_upright(image.size, orientation), decode)
 
 
 def open_png(path: Path, file: BinaryIO) -> Opened:
@@ -100,7 +55,7 @@ def open_tiff(path: Path, file: BinaryIO) -> Opened:
     tags.load(file)
     if TiffImagePlugin.IMAGEWIDTH not in tags or TiffImagePlugin.IMAGELENGTH not in tags:
         raise ValueError("it has no size")
-    size = int(tags[TiffImagePlugin.IMAGEWIDTH]), int(tags[TiffImagePlugin.IMAGELENGTH])
+    size = int(tags[TiffImagePlugin.IMAGELENGTH]), int(tags[TiffImagePlugin.IMAGEWIDTH])
     bits = max(tags.get(TiffImagePlugin.BITSPERSAMPLE, (1,)))
     if bits <= 8:
         # The size from the tags, so that a huge file is refused before Pillow sees it.
@@ -108,7 +63,7 @@ def open_tiff(path: Path, file: BinaryIO) -> Opened:
             file.seek(0)
             return open_pillow(path, file).decode()
 
-        return Opened(_upright(size, tags.get(ORIENTATION, 1)), decode_8bit)
+        return Opened(upright(size, tags.get(ORIENTATION, 1)), decode_8bit)
 
     photometric = tags.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION, 1)
     sample_format = max(tags.get(TiffImagePlugin.SAMPLEFORMAT, (1,)))
@@ -131,7 +86,7 @@ def open_tiff(path: Path, file: BinaryIO) -> Opened:
             pixels = 65535 - pixels
         return Decoded(pixels, linear=sample_format == 3)
 
-    return Opened(_upright(size, tags.get(ORIENTATION, 1)), decode)
+    return Opened(upright(size, tags.get(ORIENTATION, 1)), decode)
 
 
 def open_hdr(path: Path, file: BinaryIO) -> Opened:
@@ -140,7 +95,7 @@ def open_hdr(path: Path, file: BinaryIO) -> Opened:
     found = re.search(rb"\n\n-Y +(\d+) +\+X +(\d+)\n", header.replace(b"\r\n", b"\n"))
     if found is None:
         raise InputError(f"{path}: not a Radiance file with rows from the top (-Y height +X width)")
-    size = int(found[2]), int(found[1])
+    size = int(found[1]), int(found[2])
 
     def decode() -> Decoded:
         check_bytes(size[0] * size[1] * 12, str(path))
@@ -149,15 +104,8 @@ def open_hdr(path: Path, file: BinaryIO) -> Opened:
     return Opened(size, decode)
 
 
-def _upright(size: tuple[int, int], orientation: int) -> tuple[int, int]:
-    """(width, height) after the EXIF orientation is applied."""
-    return (size[1], size[0]) if orientation in (5, 6, 7, 8) else size
-
-
 def _opencv(path: Path) -> npt.NDArray[Any]:
     """The pixels of a file as OpenCV stores them, but R first; raises ValueError when it cannot."""
-    import cv2
-
     with _OPENCV_LOG:  # the error is ours to tell, in one line
         level = cv2.utils.logging.getLogLevel()
         cv2.utils.logging.setLogLevel(0)

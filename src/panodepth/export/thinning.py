@@ -1,0 +1,65 @@
+"""Every n-th pixel of a prediction as points: what clouds and meshes are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from panodepth.errors import OutputError
+from panodepth.geometry.erp import axis_angles, point_bands
+from panodepth.types import BoolArray, ByteArray, FloatArray, Prediction
+
+BAND_PIXELS = 1 << 15  # turned into points at a time
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """Which pixels become points: every `stride`-th row and column, of which `count` are valid."""
+
+    prediction: Prediction
+    rows: slice
+    columns: slice
+    stride: int
+    count: int
+
+    def bands(self) -> Iterator[tuple[FloatArray, BoolArray, ByteArray]]:
+        """x, y, z (3, h, w), overwritten by the next; mask (h, w); image (h, w, 3), by rows."""
+        thin = self.rows, self.columns
+        distance, mask = self.prediction.distance[thin], self.prediction.mask[thin]
+        image = self.prediction.image[thin]
+        lon, lat = axis_angles(*self.prediction.distance.shape)
+        at_once = max(1, BAND_PIXELS // distance.shape[1])
+        for rows, planes in point_bands(distance, lon[self.columns], lat[self.rows], at_once):
+            yield planes, mask[rows], image[rows]
+
+
+def thinned(prediction: Prediction, path: Path, max_points: int) -> Cloud:
+    """The cloud of at most `max_points` before masking; OutputError when no pixel is valid."""
+    height, width = prediction.distance.shape
+    stride = 1
+    while -(-height // stride) * -(-width // stride) > max_points:
+        stride += 1
+    thin = every_nth(height, stride), every_nth(width, stride)
+    count = int(np.count_nonzero(prediction.mask[thin]))
+    if not count:
+        raise OutputError(f"{path}: no pixel of the prediction is valid, so there is no point")
+    return Cloud(prediction, *thin, stride, count)
+
+
+def every_nth(count: int, stride: int) -> slice:
+    """Every `stride`-th of `count` rows or columns, starting in the middle of the first group."""
+    return slice(min(stride // 2, count - 1), None, stride)
+
+
+def kept_rows(rows: npt.NDArray[Any], keep: BoolArray) -> npt.NDArray[Any]:
+    """The rows of an (N, C) array that an (N,) mask keeps; the array itself where it keeps all."""
+    if keep.all():
+        return rows
+    # As one value each: runs of rows are then copied at once.
+    records = np.ascontiguousarray(rows).view(f"V{rows.itemsize * rows.shape[1]}")
+    return records[:, 0][keep].view(rows.dtype).reshape(-1, rows.shape[1])

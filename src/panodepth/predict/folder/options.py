@@ -1,0 +1,71 @@
+"""How a run over many pictures goes: every option, once; the command line reads the fields."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import MISSING, dataclass
+from pathlib import Path
+
+from panodepth.errors import ConfigError
+from panodepth.export.registry import DEFAULT_FORMATS, parse_formats
+from panodepth.predict.options import PredictOptions, option
+
+MAX_WORKERS = 4  # readers, and as many writers: more of them rarely find work beside one network
+
+
+def parse_batch_size(text: str) -> int | None:
+    """A number from 1 on; "auto" as None. Raises ConfigError."""
+    if text == "auto":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise ConfigError(f"--batch-size {text!r} is neither auto nor a number from 1 on")
+    return int(text)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions(PredictOptions):
+    """How every picture of a run is predicted, and where and how the results are written.
+
+    out: output folder.
+    formats: names of `panodepth.export`; OutputError for an unknown one.
+    mask: one file for all pictures, or a folder with one of the same name for each; None = none.
+    batch_size: panoramas that go through the network together; None = as many as the predictor
+        says (1 on a CPU).
+    workers: threads that read, and as many that write, while the network runs; 0 = all in one
+        thread, one after the other; None = one less than there are cores, 1 to 4.
+    """
+
+    out: Path = option(MISSING, "Folder for the results.", metavar="DIR")
+    formats: tuple[str, ...] = option(
+        DEFAULT_FORMATS, "What to write; repeat, or separate by commas.", flag="--format"
+    )
+    mask: Path | None = option(
+        None, "White = valid; a folder holds one per picture.", metavar="FILE|DIR"
+    )
+    batch_size: int | None = option(
+        None,
+        "Pictures per pass; auto, the default, by a GPU's memory.",
+        metavar="N|auto",
+        parser=parse_batch_size,
+    )
+    workers: int | None = option(
+        None, "Threads that read, and that write; 0 = nothing overlaps.", min=0
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "formats", parse_formats(self.formats))
+
+    @property
+    def worker_count(self) -> int:
+        """`workers`, or the default for this machine."""
+        if self.workers is not None:
+            return self.workers
+        return min(MAX_WORKERS, max(1, available_cores() - 1))
+
+
+def available_cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,56 @@
+"""What became of each picture of a run, and what its failure says to people."""
+
+from __future__ import annotations
+
+import errno
+import os
+from dataclasses import dataclass, field
+from typing import Any
+
+from panodepth.errors import OutputError, PanodepthError, is_out_of_memory, one_line
+from panodepth.predict.folder.inputs import InputFile
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@dataclass
+class FileResult:
+    """What became of one input. status: "written", "skipped" or "failed" (then error says why).
+
+    files: written. seconds: per step (read, network, write). facts: size, unit, valid share, and
+    metres per unit of the network's relative distance where they are known.
+    """
+
+    input: str
+    status: str
+    files: list[str] = field(default_factory=list)
+    error: str | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+class OutOfSpaceError(OutputError):
+    """The disk is full; no other file can be written either."""
+
+
+def failed(item: InputFile, error: Exception) -> FileResult:
+    """One line that names the file and says what was wrong with it."""
+    if os.environ.get("PANODEPTH_DEBUG") == "1":
+        raise error
+    if isinstance(error, PanodepthError):
+        text = one_line(error)
+    elif is_out_of_memory(error):
+        text = "not enough memory: use a smaller --size or --batch-size, or a smaller picture"
+    elif isinstance(error, OSError):
+        text = one_line(error.strerror or error)
+    else:
+        text = one_line(f"unexpected {type(error).__name__}: {error}")
+    if str(item.path) not in text:
+        text = f"{item.path}: {text}"
+    return FileResult(str(item.path), "failed", error=text)
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether no space was the reason, directly or as a cause."""
+    causes = (error, error.__cause__, error.__context__)
+    return any(isinstance(e, OSError) and e.errno in DISK_FULL for e in causes)

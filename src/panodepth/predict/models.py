@@ -1,0 +1,53 @@
+"""Names of models: the bundled one, the authors', a hub id, a folder or a file, and where it is."""
+
+from __future__ import annotations
+
+import os
+import re
+from importlib import resources
+from pathlib import Path
+
+from panodepth.errors import ModelError
+
+DEFAULT = "default"
+RELEASED_REPO = "haodongli/DA-2"  # what the authors of DA² published, 345 M values, 1.4 GB
+ALIASES = {"released": RELEASED_REPO}
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+
+
+def is_onnx(name_or_path: str | os.PathLike[str] | None) -> bool:
+    """Whether a model's name is that of an ONNX file."""
+    return name_or_path is not None and os.fspath(name_or_path).lower().endswith(".onnx")
+
+
+def find_model(name_or_path: str | os.PathLike[str] | None) -> tuple[str, Path]:
+    """Return (name for people, local file or folder), downloading from the hub where needed."""
+    if name_or_path is None or name_or_path == DEFAULT:
+        return DEFAULT, bundled_weights()
+    text = os.fspath(name_or_path)
+    path = Path(text).expanduser()
+    if path.exists():
+        return path.resolve().stem if path.is_file() else path.resolve().name, path
+    repo = ALIASES.get(text, text)
+    looks_like_a_file = bool(path.suffix) and path.suffix[1:].isalpha()
+    if isinstance(name_or_path, str) and HUB_ID.fullmatch(repo) and not looks_like_a_file:
+        from panodepth.predict.hub import download
+
+        return repo, download(repo)
+    if is_onnx(text):
+        raise ModelError(f"{text}: no such file; `panodepth export {path.name}` makes one")
+    raise ModelError(
+        f"no model {text!r}: give default, released, a hub id org/name, or a folder or a "
+        ".safetensors or .onnx file that exists"
+    )
+
+
+def bundled_weights() -> Path:
+    """Return the default model's file inside the package; ModelError when it was not shipped."""
+    path = Path(str(resources.files("panodepth"))) / "weights" / f"{DEFAULT}.safetensors"
+    if not path.is_file():
+        raise ModelError(
+            f"the bundled weights are missing ({path}): reinstall panodepth, train them, "
+            "or name a model (released, a folder or a .safetensors file)"
+        )
+    return path
