@@ -34,7 +34,7 @@ from panodepth.lab.evaluation.measures.align import median_scale
 from panodepth.lab.evaluation.measures.metrics import abs_rel
 from panodepth.lab.training.config import VALIDATION_SEED
 from panodepth.lab.worlds import SceneBatch, render_batch
-from panodepth.predict.predictor import BasePredictor
+from panodepth.predict.predictor import Predictor
 from panodepth.types import BoolArray, FloatArray
 
 EDGE_RATIOS = tuple(float(r) for r in np.linspace(1.05, 1.25, 5))
@@ -165,7 +165,7 @@ def worlds(kind: str, count: int, size: tuple[int, int]) -> Iterator[SceneBatch]
         yield render_batch(VALIDATION_SEED, numbers, *size, kind=kind)
 
 
-def world_rows(predictor: BasePredictor, count: int) -> dict[str, float]:
+def world_rows(predictor: Predictor, count: int) -> dict[str, float]:
     """AbsRel, sky and walls on rendered validation worlds at the network's own size or 128x256."""
     out: dict[str, float] = {}
     both = either = 0
@@ -233,7 +233,7 @@ def sharpness(sample: Sample, predict: Distance) -> float:
     return tolerant_f1(predict(image), truth, valid)
 
 
-def network_ms(predictor: BasePredictor, repeats: int = 15) -> float:
+def network_ms(predictor: Predictor, repeats: int = 15) -> float:
     """Median time of the network alone on one blank picture."""
     pixels = [np.full((3, *predictor.size), 0.5, np.float32)]
     times = []
