@@ -101,8 +101,9 @@ class TorchPredictor(Predictor):
 
     def checked_size(self, size: Size) -> Size:
         """(h, w) if the network can run at it and h <= w, else ConfigError."""
-        check_not_swapped(size)
-        return self.model.config.check_size(size)
+        checked = self.model.config.check_size(size)
+        check_not_swapped(checked)
+        return checked
 
     @contextmanager
     def leaving_cores(self, count: int) -> Iterator[None]:
