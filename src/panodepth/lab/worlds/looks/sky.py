@@ -85,7 +85,8 @@ def haze(scenes: Sequence[Scene], radiance: Tensor, distance: Tensor) -> Tensor:
     far = [s.sky.get("haze_m", 0.0) for s in scenes]
     if not any(far):
         return radiance
-    rate = torch.tensor([1.0 / f if f else 0.0 for f in far], device=distance.device)
+    rates = [1.0 / f if f else 0.0 for f in far]
+    rate = torch.tensor(rates, dtype=torch.float32, device=distance.device)
     lost = 1 - torch.exp(-distance * rate[:, None])
     power = [s.sky.get("power", _DEFAULTS["power"]) for s in scenes]
     colour = torch.tensor(

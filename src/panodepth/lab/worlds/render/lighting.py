@@ -99,7 +99,8 @@ def _lamps(p: Primitives, scenes: Sequence[Scene], lights: Sequence[Light | None
     device = p.centre.device
     places = np.stack([_in_camera(s, m) for s, m in zip(scenes, lights, strict=True)])
     position = torch.tensor(places, dtype=torch.float32, device=device)
-    colour = torch.tensor([m.colour if m else (0.0, 0.0, 0.0) for m in lights], device=device)
+    colours = [m.colour if m else (0.0, 0.0, 0.0) for m in lights]
+    colour = torch.tensor(colours, dtype=torch.float32, device=device)
     if not any(m is not None and m.shadow for m in lights):
         return Lamps(position, colour, None)
     height, width = LAMP_MAP
