@@ -27,7 +27,7 @@ import numpy as np
 from panodepth.jobs import Workers
 from panodepth.lab.curation.frame import Frame, Rejected, pinhole_from_fov
 from panodepth.lab.curation.memory import keep_freed_memory
-from panodepth.lab.curation.outpaint import Diffusion
+from panodepth.lab.curation.outpainters.diffuse import Diffusion
 from panodepth.lab.curation.pipeline import Options, curate
 from panodepth.lab.curation.project import place
 from panodepth.lab.curation.quality import Limits, measure, perceptual_hash

@@ -70,10 +70,13 @@ def curate(
     from tqdm import tqdm
 
     from panodepth.jobs import Workers
-    from panodepth.lab.curation.command import prepare
+    from panodepth.lab.curation.estimate import parse_estimator
     from panodepth.lab.curation.outpainters.settings import PaintSettings
-    from panodepth.lab.curation.pipeline import Options
+    from panodepth.lab.curation.pipeline import Options, pending_units
+    from panodepth.lab.curation.pipeline import curate as run
     from panodepth.lab.curation.quality import Limits
+    from panodepth.lab.curation.report import write_report
+    from panodepth.lab.curation.sources import parse_source
     from panodepth.lab.curation.stages import Plan
     from panodepth.lab.data import Encoding
 
@@ -88,13 +91,16 @@ def curate(
         device=device,
         dtype=dtype,
     )
+    frames = parse_source(source, without_depth=estimate is not None)
     limits = Limits.parse(limit)
     plan = Plan(shape, outpainter, cast(Any, orientation), limits, seed, False, stitch, painting)
     encoding = Encoding(cast(Any, image), cast(Any, distance))
     options = Options(Workers(workers, engine, address, gpus), chunk, 0, count, encoding)
-    run = prepare(source, plan, out, options, estimate)
-    with tqdm(total=run.pending, unit="frame", disable=as_json or not sys.stderr.isatty()) as bar:
-        done = run(lambda kept: bar.update(1))
+    estimator = None if estimate is None else parse_estimator(estimate, device)
+    pending = pending_units(frames, plan, out, options)
+    with tqdm(total=pending, unit="frame", disable=as_json or not sys.stderr.isatty()) as bar:
+        done = run(frames, plan, out, options, estimator, lambda kept: bar.update(1))
+    write_report(out)
     if as_json:
         print(json.dumps({"kept": done.kept, "rejected": done.reasons, "out": str(out)}))
     else:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from traceback import format_exc
 from typing import Any, Literal, Protocol, TypeVar
 
-from panodepth.errors import ConfigError, PanodepthError, require
+from panodepth.errors import ConfigError, PanodepthError, one_line, require
 
 ENGINES = ("local", "ray")
 
@@ -129,7 +129,6 @@ class Session:
         except PanodepthError as error:
             return "error", error
         except Exception as error:  # the host may not have its class
-            text = " ".join(str(error).split())
-            known = RuntimeError(f"{type(error).__name__}: {text}")
+            known = RuntimeError(f"{type(error).__name__}: {one_line(error)}")
             known.add_note(format_exc())
             return "error", known

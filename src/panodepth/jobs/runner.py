@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 def run_jobs(
     job: Job[Item, State, Result],
     items: Sequence[Item],
-    on_result: Callable[[Item, Result], None],
+    on_result: Callable[[Item, Result], object],
     workers: Workers | None = None,
 ) -> None:
     """Work on all items; on_result(item, result) is called in this process, as results come.
@@ -65,7 +65,11 @@ class _Host:
     """The process that started the run: who works on what, and what was heard of it."""
 
     def __init__(
-        self, pool: Pool, items: Sequence[Any], on_result: Callable[[Any, Any], None], workers: int
+        self,
+        pool: Pool,
+        items: Sequence[Any],
+        on_result: Callable[[Any, Any], object],
+        workers: int,
     ) -> None:
         self._pool, self._on_result, self._count = pool, on_result, workers
         self._waiting = deque(items)

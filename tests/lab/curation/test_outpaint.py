@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from panodepth.errors import ConfigError
-from panodepth.lab.curation.outpaint import OUTPAINTERS, Diffusion, make_outpainter
+from panodepth.lab.curation.outpaint import OUTPAINTERS, make_outpainter
+from panodepth.lab.curation.outpainters.diffuse import Diffusion
 
 H, W = 64, 128
 

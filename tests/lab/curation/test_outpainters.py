@@ -16,8 +16,8 @@ from tests.lab.curation.tiny_painters import save_tiny
 from panodepth.errors import ConfigError
 from panodepth.lab.curation.outpaint import make_outpainter
 from panodepth.lab.curation.outpainters import bases, circular, painter
-from panodepth.lab.curation.outpainters.around import calm_poles, columns_to_middle
 from panodepth.lab.curation.outpainters.loading import Weights, load_base, load_prompts
+from panodepth.lab.curation.outpainters.seam import blur_poles, columns_to_middle
 from panodepth.lab.curation.outpainters.settings import PAINTERS, PaintSettings
 from panodepth.lab.curation.outpainters.spherical import attach, token_places
 
@@ -138,11 +138,11 @@ def test_the_middle_of_symmetric_masks() -> None:
 
 def test_poles_lose_what_they_have_no_room_for() -> None:
     image = np.random.default_rng(0).random((64, 128, 3)).astype(np.float32)
-    calm = calm_poles(image)
+    calm = blur_poles(image)
     assert np.ptp(calm[[0, -1]], axis=1).max() < 0.02
     np.testing.assert_allclose(calm[31:33], image[31:33], atol=1e-3)
     np.testing.assert_allclose(calm.mean(axis=1), image.mean(axis=1), atol=1e-5)
-    np.testing.assert_allclose(calm_poles(np.roll(image, 9, 1)), np.roll(calm, 9, 1), atol=1e-5)
+    np.testing.assert_allclose(blur_poles(np.roll(image, 9, 1)), np.roll(calm, 9, 1), atol=1e-5)
 
 
 @pytest.mark.parametrize("name", PAINTERS)
@@ -223,11 +223,11 @@ def test_spherical_channels(name: str, tiny: Callable[[str], Path]) -> None:
     torch.manual_seed(0)
     noise = torch.randn(scene.clean.shape)
     with torch.no_grad():
-        plain = base.around(noise, scene, step)
+        plain = base.erp_velocity(noise, scene, step)
         channels = attach(base.transformer)
-        torch.testing.assert_close(base.around(noise, scene, step), plain)
+        torch.testing.assert_close(base.erp_velocity(noise, scene, step), plain)
         channels.weight.normal_()
-        assert (base.around(noise, scene, step) - plain).abs().max() > 1e-3
+        assert (base.erp_velocity(noise, scene, step) - plain).abs().max() > 1e-3
 
 
 def base_weights(name: str, tiny: Callable[[str], Path]) -> Weights:

@@ -23,7 +23,7 @@ from panodepth.lab.curation.frame import (
     Rejected,
     pinhole_from_fov,
 )
-from panodepth.lab.curation.outpaint import Diffusion
+from panodepth.lab.curation.outpainters.diffuse import Diffusion
 from panodepth.lab.curation.quality import (
     Limits,
     edge_agreement,

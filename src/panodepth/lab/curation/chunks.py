@@ -18,7 +18,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from panodepth.errors import PanodepthError
+from panodepth.errors import PanodepthError, one_line
 from panodepth.export.atomic import write_atomic
 from panodepth.export.colour import colourise
 from panodepth.jobs import limited_threads
@@ -145,7 +145,7 @@ class ChunkJob:
             except PanodepthError:
                 raise  # not the frame's fault
             except Exception as error:  # one frame must not stop a long run
-                failure = f"{type(error).__name__}: {' '.join(str(error).split())}"
+                failure = f"{type(error).__name__}: {one_line(error)}"
         return first, Rejected("crashed", failure)
 
     def _row(self, unit: int, result: Curated | Rejected) -> dict[str, Any]:

@@ -8,11 +8,13 @@ from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 
-from panodepth.errors import ModelError, require
+from panodepth.errors import ModelError, one_line, require
 from panodepth.lab.curation.frame import Frame, Rejected, clean_map, to_z_depth
 from panodepth.lab.curation.project import place
 from panodepth.types import ByteArray, FloatArray
 
+Form = Literal["z_depth", "distance", "inverse"]  # "inverse" is 1 / z-depth
+FORMS: dict[str, Form] = {"inverse": "inverse", "z": "z_depth", "distance": "distance"}
 FARTHEST = 50.0  # of an inverse depth: 1/50 of the nearest is the farthest that is believed
 ALIGN_SIZE = (128, 256)  # panorama on which overlaps are compared
 ENOUGH = 50  # pixels of overlap that tie two views together
@@ -20,10 +22,10 @@ ENOUGH = 50  # pixels of overlap that tie two views together
 
 @dataclass(frozen=True)
 class Estimate:
-    """values: (h', w') float32 of any size. form: what they are; "inverse" is 1 / z-depth."""
+    """values: (h', w') float32 of any size. form: what they are."""
 
     values: FloatArray
-    form: Literal["z_depth", "distance", "inverse"]
+    form: Form
     unit: Literal["m", "relative"] = "relative"
 
 
@@ -49,7 +51,7 @@ class TransformersEstimator:
     """
 
     model: str
-    form: Literal["z_depth", "distance", "inverse"] = "inverse"
+    form: Form = "inverse"
     unit: Literal["m", "relative"] = "relative"
     device: str = "auto"
     make_pipeline: Callable[..., Any] | None = None
@@ -84,8 +86,17 @@ class TransformersEstimator:
         try:
             return make("depth-estimation", model=self.model, device=device)
         except (OSError, ValueError, KeyError, RuntimeError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise ModelError(f"depth model {self.model} cannot be loaded ({reason})") from None
+            raise ModelError(
+                f"depth model {self.model} cannot be loaded ({one_line(error, 300)})"
+            ) from None
+
+
+def parse_estimator(text: str, device: str) -> TransformersEstimator:
+    """The estimator that a text names: MODEL or MODEL:FORM; form "inverse", "z" or "distance"."""
+    model, _, form = text.rpartition(":")
+    if form not in FORMS:
+        model, form = text, "inverse"
+    return TransformersEstimator(model, FORMS[form], device=device)
 
 
 def estimate_z_depth(frame: Frame, estimator: DepthEstimator) -> Frame | Rejected:

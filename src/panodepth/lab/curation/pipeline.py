@@ -24,7 +24,7 @@ from panodepth.lab.data import Encoding
 RUN_FILE = "curation.json"
 FORMAT = "panodepth curation 1"
 
-Progress = Callable[[bool], None]  # called after each unit: was it kept?
+Progress = Callable[[bool], object]  # called after each unit: was it kept?
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,6 @@ def curate(
     plan: Plan,
     out: str | Path,
     options: Options | None = None,
-    *,
     estimator: DepthEstimator | None = None,
     progress: Progress | None = None,
 ) -> Outcome:
@@ -69,7 +68,11 @@ def curate(
     written; what is complete stays and the next run goes on.
     """
     options = options or Options()
-    job = make_job(source, plan, out, options, estimator)
+    folder = Path(out)
+    if options.workers.engine == "ray":
+        folder = folder.resolve()  # workers on other machines have other working folders
+    units = _units(source, plan, options)
+    job = ChunkJob(source, plan, folder, units, options.chunk, options.encoding, estimator)
     job.make_tools()  # unknown names fail here, before any process starts
     _claim(job, options)
     pending = job.pending()
@@ -77,19 +80,10 @@ def curate(
     return outcome(job.out, len(pending))
 
 
-def make_job(
-    source: FrameSource,
-    plan: Plan,
-    out: str | Path,
-    options: Options,
-    estimator: DepthEstimator | None = None,
-) -> ChunkJob:
-    """The run as a job. Raises ConfigError when there is no frame in its range."""
-    units = _units(source, plan, options)
-    folder = Path(out)
-    if options.workers.engine == "ray":
-        folder = folder.resolve()  # workers on other machines have other working folders
-    return ChunkJob(source, plan, folder, units, options.chunk, options.encoding, estimator)
+def pending_units(source: FrameSource, plan: Plan, out: str | Path, options: Options) -> int:
+    """How many frames (or places) a run would still work on, for a progress bar."""
+    job = ChunkJob(source, plan, Path(out), _units(source, plan, options), options.chunk)
+    return sum(len(job.units_of(number)) for number in job.pending())
 
 
 def outcome(out: Path, new_chunks: int = 0) -> Outcome:

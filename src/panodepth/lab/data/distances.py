@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from panodepth.errors import InputError
+from panodepth.errors import InputError, one_line
 from panodepth.images import read_stored
 from panodepth.lab.data.source import DistanceMap
 from panodepth.types import FloatArray
@@ -50,8 +50,8 @@ class DistanceFile:
                 f"{path}: needs {error.name}: pip install {error.name}, or save it as npz"
             ) from error
         except Exception as error:  # decoders raise anything on damaged files
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise InputError(f"{path}: damaged or unreadable distance file ({reason})") from error
+            text = f"{path}: damaged or unreadable distance file ({one_line(error)})"
+            raise InputError(text) from error
         return found._replace(unit=_unit(found.unit or self.unit, path))
 
 

@@ -24,7 +24,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from panodepth.errors import ConfigError, InputError
+from panodepth.errors import ConfigError, InputError, one_line
 from panodepth.lab.data.source import check_full_sphere, make_panorama
 from panodepth.types import BoolArray, FloatArray, Panorama
 
@@ -103,8 +103,7 @@ def decode(files: Mapping[str, bytes], where: str, defaults: Mapping[str, Any]) 
     except InputError:
         raise
     except Exception as error:  # decoders raise anything on damaged files
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{where}: damaged sample ({reason})") from error
+        raise InputError(f"{where}: damaged sample ({one_line(error)})") from error
     check_full_sphere(image.shape[1], image.shape[0], where)
     if mask is not None and mask.shape != image.shape[:2]:
         raise InputError(f"{where}: its mask is {mask.shape}, its picture {image.shape[:2]}")

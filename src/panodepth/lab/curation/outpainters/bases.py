@@ -126,7 +126,7 @@ class Base(ABC):
         self.scheduler.set_timesteps(sigmas=levels, mu=self.shift(tokens, steps), device="cpu")
         return [float(level) for level in self.scheduler.sigmas[: levels.size]]
 
-    def around(self, tokens: Tensor, scene: Scene, step: Step) -> Tensor:
+    def erp_velocity(self, tokens: Tensor, scene: Scene, step: Step) -> Tensor:
         """Velocity (B, C, h, w) float32 of a panorama's tokens, without a seam."""
         wrap = wrap_width(tokens.shape[-1])
         if self.spherical is not None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from panodepth.errors import ConfigError, ModelError, is_out_of_memory, require
+from panodepth.errors import ConfigError, ModelError, is_out_of_memory, one_line, require
 from panodepth.lab.curation.outpainters.settings import PAINTERS, usual_sampling
 
 if TYPE_CHECKING:
@@ -105,9 +105,9 @@ def _download(name: str, revision: str) -> Path:
             f"{name}{at}: not on the hub, or private (then `hf auth login` first)"
         ) from None
     except (LocalEntryNotFoundError, OSError) as error:
-        reason = " ".join(str(error).split())[:160]
         raise ModelError(
-            f"{name}: not here and cannot be downloaded ({reason}); name a folder with the weights"
+            f"{name}: not here and cannot be downloaded ({one_line(error, 300)}); name a folder with "
+            "the weights"
         ) from None
 
 
@@ -122,8 +122,7 @@ def find_lora(text: str) -> Path:
     try:
         return Path(hf_hub_download(name, file))
     except Exception as error:  # the hub has many kinds
-        reason = " ".join(str(error).split())[:160]
-        raise ModelError(f"--lora {text}: cannot be downloaded ({reason})") from None
+        raise ModelError(f"--lora {text}: cannot be downloaded ({one_line(error, 300)})") from None
 
 
 def base_of(painter: str) -> type[Base]:
@@ -205,16 +204,14 @@ def explained(weights: Weights, device: torch.device) -> Iterator[None]:
     except (ConfigError, ModelError):
         raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise ModelError(f"{weights.model}: cannot be loaded: {reason}") from error
+        raise ModelError(f"{weights.model}: cannot be loaded: {one_line(error, 300)}") from error
     except (RuntimeError, MemoryError) as error:
         if is_out_of_memory(error):
             raise ConfigError(
                 f"{device} has not enough memory for {weights.model}: take a smaller model, a "
                 "smaller height, dtype bfloat16 or another device"
             ) from error
-        reason = " ".join(str(error).split())[:300]
-        raise ModelError(f"{weights.model}: cannot be used: {reason}") from error
+        raise ModelError(f"{weights.model}: cannot be used: {one_line(error, 300)}") from error
 
 
 def free_memory(device: torch.device) -> int | None:

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from panodepth.errors import ConfigError, ModelError, OutputError
+from panodepth.errors import ConfigError, ModelError, one_line
+from panodepth.export.atomic import atomic
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -69,7 +70,7 @@ def load_lora(pipe: Any, file: LoraFile, scale: float) -> None:
     tensors = load_file(file.path)
     weight = tensors.pop(SPHERICAL, None)
     try:
-        with quiet():  # what it would only warn of is an error here, see below
+        with quiet():  # of tensors without a place diffusers only warns; here that is an error
             wanted = sum(key.endswith(ENDINGS) for key in pipe.lora_state_dict(dict(tensors)))
             pipe.load_lora_weights(tensors, adapter_name=ADAPTER)
         found = sum(f".{ADAPTER}." in name for name, _ in pipe.transformer.named_parameters())
@@ -80,9 +81,8 @@ def load_lora(pipe: Any, file: LoraFile, scale: float) -> None:
             channels = attach(pipe.transformer)
             channels.weight.data = torch.empty_like(channels.weight).copy_(weight) * scale
     except (ValueError, KeyError, RuntimeError, AttributeError) as error:
-        reason = " ".join(str(error).split())[:200]
         raise ModelError(
-            f"--lora {file.path}: does not fit {type(pipe).__name__}: {reason}"
+            f"--lora {file.path}: does not fit {type(pipe).__name__}: {one_line(error, 300)}"
         ) from None
 
 
@@ -93,20 +93,11 @@ def save_lora(
 
     adapter: as peft's `get_peft_model_state_dict` names them. Raises OutputError.
     """
-    import os
-
     from safetensors.torch import save_file
 
     tensors = {f"{PREFIX}{name}": tensor for name, tensor in adapter.items()}
     if spherical is not None:
         tensors[SPHERICAL] = spherical
     plain = {name: t.detach().float().cpu().contiguous().clone() for name, t in tensors.items()}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic(path) as (temporary,):
         save_file(plain, temporary, {"format": "pt", FACTS: json.dumps(dict(facts))})
-        temporary.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error
-    finally:
-        temporary.unlink(missing_ok=True)

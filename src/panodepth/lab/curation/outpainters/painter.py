@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from panodepth.errors import ConfigError
-from panodepth.lab.curation.outpainters.around import calm_poles, columns_to_middle
+from panodepth.lab.curation.outpainters.diffuse import border_correction
 from panodepth.lab.curation.outpainters.licences import Licence, both, find_licence, licence_called
 from panodepth.lab.curation.outpainters.loading import (
     Weights,
@@ -21,6 +21,7 @@ from panodepth.lab.curation.outpainters.loading import (
     load_prompts,
 )
 from panodepth.lab.curation.outpainters.lora import LoraFile, load_lora, open_lora
+from panodepth.lab.curation.outpainters.seam import blur_poles, columns_to_middle
 from panodepth.lab.curation.outpainters.settings import PAINTERS, PROMPT, PaintSettings
 from panodepth.types import BoolArray, ByteArray, FloatArray
 
@@ -187,9 +188,9 @@ def sample(
     tokens = noise
     for now, after in pairwise(base.sigmas(steps, noise.shape[-2] * noise.shape[-1])):
         sigma = torch.full((1,), now, device=noise.device)
-        velocity = base.around(tokens, scene, Step(sigma, prompts[0], guidance))
+        velocity = base.erp_velocity(tokens, scene, Step(sigma, prompts[0], guidance))
         if base.classifier_free and guidance > 1:
-            plain = base.around(tokens, scene, Step(sigma, prompts[1], guidance))
+            plain = base.erp_velocity(tokens, scene, Step(sigma, prompts[1], guidance))
             velocity = plain + guidance * (velocity - plain)
         tokens = tokens + (after - now) * velocity
         if base.keeps_known:
@@ -203,9 +204,7 @@ def blend(painted: FloatArray, image: ByteArray, known: BoolArray) -> ByteArray:
     At the border of the known the painted colours are moved to the known ones, fading outwards;
     towards the poles they lose the detail that the sphere has no room for.
     """
-    from panodepth.lab.curation.outpaint import border_correction
-
     moved = painted + border_correction(image, painted, known)
     whole = np.where(known[..., None], image, moved).astype(np.float32)
-    calm = np.clip(np.rint(calm_poles(whole)), 0, 255).astype(np.uint8)
+    calm = np.clip(np.rint(blur_poles(whole)), 0, 255).astype(np.uint8)
     return np.where(known[..., None], image, calm)

@@ -28,6 +28,19 @@ SOURCES: dict[str, Callable[[str | Path], FrameSource]] = {
 }
 
 
+def parse_source(text: str, *, without_depth: bool = False) -> FrameSource:
+    """The source that a text names: KIND=PATH, or PATH for frames of your own. Raises ConfigError.
+
+    without_depth: see `open_frame_source`.
+    """
+    kind, equals, path = text.partition("=")
+    if not equals:
+        kind, path = "frames", text
+    elif kind not in SOURCES:
+        raise ConfigError(f"--source {text}: {kind!r} is none of {', '.join(SOURCES)}")
+    return open_frame_source(kind, path, without_depth=without_depth)
+
+
 def open_frame_source(kind: str, path: str | Path, *, without_depth: bool = False) -> FrameSource:
     """The source `kind` (a key of SOURCES) at `path`; nothing is decoded yet.
 
@@ -44,4 +57,11 @@ def open_frame_source(kind: str, path: str | Path, *, without_depth: bool = Fals
     return SOURCES[kind](path)
 
 
-__all__ = ["SOURCES", "FrameSource", "ListedFrames", "open_frame_source", "open_listed"]
+__all__ = [
+    "SOURCES",
+    "FrameSource",
+    "ListedFrames",
+    "open_frame_source",
+    "open_listed",
+    "parse_source",
+]

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from panodepth.errors import ConfigError, InputError
+from panodepth.errors import ConfigError, InputError, one_line
 from panodepth.images import read_image, read_stored
 from panodepth.lab.curation.frame import Frame, Matrix, Rejected, RejectedError
 from panodepth.types import ByteArray, FloatArray
@@ -85,8 +85,8 @@ class ListedFrames:
         except InputError as error:
             return Rejected("unreadable", str(error), name)
         except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
-            return Rejected("unreadable", f"{name}: {type(error).__name__}: {reason}", name)
+            text = f"{name}: {type(error).__name__}: {one_line(error)}"
+            return Rejected("unreadable", text, name)
         return frame
 
     def label(self, index: int) -> tuple[str, str]:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from panodepth.errors import ConfigError, InputError, PanodepthError
+from panodepth.errors import ConfigError, InputError, PanodepthError, one_line
 from panodepth.lab.data.distances import DISTANCE_SUFFIXES, DistanceFile
 from panodepth.types import FloatArray, Panorama
 
@@ -95,8 +95,7 @@ def load_file(text: str, options: Mapping[str, Any] | None = None) -> Predictor:
             raise ConfigError(f"{path}: {chosen} failed ({error})") from error
         raise ConfigError(f"{path}: no class {chosen!r} in it") from None
     except Exception as error:  # another person's file may raise anything
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ConfigError(f"{path}: {chosen} cannot be made ({reason})") from error
+        raise ConfigError(f"{path}: {chosen} cannot be made ({one_line(error)})") from error
     if not callable(getattr(made, "predict", None)):
         raise ConfigError(f"{path}: {chosen} has no method predict(image)")
     return FromImages(made)

@@ -36,6 +36,6 @@ def flow_loss(base: Base, batch: Masked, prompt: Prompt, guidance: float, seed: 
         if base.keeps_known:
             tokens = torch.where(scene.known, (1 - share) * scene.clean + share * noise, tokens)
             weight = weight * ~scene.known
-    velocity = base.around(tokens, scene, Step(sigma, prompt, guidance))
+    velocity = base.erp_velocity(tokens, scene, Step(sigma, prompt, guidance))
     error = (velocity - (noise - clean)).square().mean(1, keepdim=True)
     return (error * weight).sum() / weight.sum().clamp_min(1e-9)

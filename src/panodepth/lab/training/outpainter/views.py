@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from panodepth.lab.curation.frame import Matrix, pinhole
-from panodepth.lab.curation.outpainters.around import columns_to_middle
+from panodepth.lab.curation.outpainters.seam import columns_to_middle
 from panodepth.lab.curation.project import coverage_of
 from panodepth.lab.curation.rotations import random_rotation, rotation_from_yaw_pitch_roll
 from panodepth.lab.training.outpainter.config import ViewConfig

@@ -1,8 +1,8 @@
-"""What makes a flat picture model treat a panorama as a sphere: numpy on whole pictures.
+"""A panorama's seam and poles, before and after a model of flat pictures: NumPy on whole pictures.
 
-A panorama has no left or right edge, but a picture model has. So the panorama is first turned until
-what is known lies in its middle; the model's edges are then as far from it as can be, and a turned
-input gives the turned output, to the bit.
+A panorama has no left or right edge, but a picture model has. So the panorama is first rolled until
+its known part lies in the middle: the model's edges are then as far from it as can be, and rolling
+the input rolls the output, to the bit.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ from panodepth.types import BoolArray, ByteArray, FloatArray
 
 
 def columns_to_middle(known: BoolArray, image: ByteArray) -> int:
-    """By how many columns to roll so that what is known, (H, W), lies in the middle.
+    """By how many columns to roll a panorama so that its known part lies in the middle.
 
-    The middle is the column to which the known pixels are nearest on the whole, in columns round
-    the circle. Of equals (a symmetric mask) the picture, (H, W, 3), decides. Whole numbers all
-    through, so that an input rolled by any number of columns comes to lie exactly as it did.
+    The middle is the column with the least sum of distances to the known pixels, in columns round
+    the circle; of several (a symmetric mask) the picture decides. Computed in whole numbers, so
+    that an input rolled by any number of columns ends up exactly where it did.
+
+    known: (H, W). image: (H, W, 3) uint8.
     """
     width = known.shape[1]
     half = width // 2
@@ -29,7 +31,7 @@ def columns_to_middle(known: BoolArray, image: ByteArray) -> int:
     gain = 2 * (ahead[half + 1 :][:width] - ahead[1 : width + 1]) - counts.sum()
     nearness = np.concatenate([[0], np.cumsum(gain[:-1])])
     best = np.flatnonzero(nearness == nearness.max())
-    if best.size > 1:  # by what is seen from there on: columns' checksums, in their order
+    if best.size > 1:  # the one from which on the columns' checksums come first in order
         shown = np.where(known[..., None], image, np.uint8(0))
         sums = np.array([zlib.crc32(shown[:, j].tobytes()) for j in range(width)], np.uint32)
         seen = [np.roll(sums, -int(column)).tobytes() for column in best]
@@ -37,8 +39,8 @@ def columns_to_middle(known: BoolArray, image: ByteArray) -> int:
     return int(half - best[0])
 
 
-def calm_poles(image: FloatArray) -> FloatArray:
-    """(H, W, 3) without detail that the sphere has no room for.
+def blur_poles(image: FloatArray) -> FloatArray:
+    """The picture without detail that the sphere has no room for. image: (H, W, 3), any range.
 
     A row's pixels get narrower towards the poles, as the cosine of the latitude; each row is
     blurred round its circle until its detail is as wide on the sphere as at the horizon, and the
@@ -47,7 +49,7 @@ def calm_poles(image: FloatArray) -> FloatArray:
     height, width = image.shape[:2]
     lat = (np.arange(height) + 0.5) / height * np.pi - np.pi / 2
     to_pole = np.minimum(np.arange(height), np.arange(height)[::-1]) + 0.5  # rows
-    # half a pixel of the horizon, in the row's own pixels
+    # Half a pixel of the horizon, in the row's own pixels.
     sigma = 0.5 * np.abs(np.tan(lat)) * (1 + 2 * np.exp(-to_pole / 2))
     frequency = np.arange(width // 2 + 1) * (2 * np.pi / width)
     keep = np.exp(-0.5 * (sigma[:, None] * frequency[None, :]) ** 2)
