@@ -105,9 +105,9 @@ def _download(name: str, revision: str) -> Path:
             f"{name}{at}: not on the hub, or private (then `hf auth login` first)"
         ) from None
     except (LocalEntryNotFoundError, OSError) as error:
+        reason = one_line(error, 160)
         raise ModelError(
-            f"{name}: not here and cannot be downloaded ({one_line(error, 300)}); name a folder with "
-            "the weights"
+            f"{name}: not here and cannot be downloaded ({reason}); name a folder with the weights"
         ) from None
 
 
