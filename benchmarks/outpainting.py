@@ -128,8 +128,8 @@ def picture(out: Path, size: tuple[int, int], lines: int) -> ByteArray:
     for number in range(0, len(kept), len(kept) // lines)[:lines]:
         name = Path(kept[number]).stem
         same = next(i for i in range(len(whole)) if whole.pairs[i].name.endswith(name))
-        samples = [load_resized(source, number, *size) for source in (black, painted)]
-        samples.append(load_resized(whole, same, *size))
+        samples = [load_resized(source, number, size) for source in (black, painted)]
+        samples.append(load_resized(whole, same, size))
         images = [np.rint(sample.image * 255).astype(np.uint8) for sample in samples]
         known = colourise(samples[0].distance, samples[0].mask)
         shown.append(np.hstack([*images[:2], known, images[2]]))

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from panodepth.errors import ConfigError, InputError
+from panodepth.errors import ConfigError, InputError, PanodepthError
 from panodepth.export import save
 from panodepth.lab.data import open_folder, open_source
 from panodepth.types import Prediction
@@ -240,7 +240,7 @@ def test_8_bit_and_colour_distances_are_refused(tmp_path):
 )
 def test_a_bad_dataset_file_is_told_at_once(folder, file, text, said):
     (folder / file).write_text(text)
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(PanodepthError, match=said):
         open_folder(folder)
 
 

@@ -4,12 +4,7 @@ Everything here is numpy; torch is imported only when something is resized.
 """
 
 from panodepth.lab.data.folder import open_folder
-from panodepth.lab.data.layouts import (
-    open_matterport3d,
-    open_panosuncg,
-    open_stanford2d3d,
-    open_structured3d,
-)
+from panodepth.lab.data.layouts import MATTERPORT3D, PANOSUNCG, STANFORD2D3D, open_structured3d
 from panodepth.lab.data.mixture import Mixture, epoch_order
 from panodepth.lab.data.registry import SOURCES, open_source
 from panodepth.lab.data.resized import load_resized, resize_panorama
@@ -20,7 +15,10 @@ from panodepth.lab.data.shards import Shards, open_shards, verify_shards
 from panodepth.lab.data.source import PanoramaSource, make_panorama
 
 __all__ = [
+    "MATTERPORT3D",
+    "PANOSUNCG",
     "SOURCES",
+    "STANFORD2D3D",
     "Encoding",
     "Mixture",
     "PanoramaSource",
@@ -32,11 +30,8 @@ __all__ = [
     "load_resized",
     "make_panorama",
     "open_folder",
-    "open_matterport3d",
-    "open_panosuncg",
     "open_shards",
     "open_source",
-    "open_stanford2d3d",
     "open_structured3d",
     "resize_panorama",
     "verify_shards",

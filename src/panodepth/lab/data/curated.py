@@ -17,14 +17,13 @@ panorama; 0 and NaN are not given.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from panodepth.errors import ConfigError
 from panodepth.lab.data.distances import DistanceFile
-from panodepth.lab.data.source import Pair, PairSource, check_folder
+from panodepth.lab.data.source import Pair, PairSource, check_folder, read_json
 from panodepth.lab.data.splits import read_split, select
 
 IMAGE_KEYS = ("rgb", "image", "pano", "color", "rgb_path", "image_path", "pano_path")
@@ -64,12 +63,8 @@ def _pairs_of(file: Path, root: Path) -> list[Pair]:
         raise ConfigError(
             f"{folder}: still in parts: in {root} run cat {folder.name}/part_* | tar -xz"
         )
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{file}: cannot be read as JSON ({error})") from error
     pairs = []
-    for image, distance, mask in _records(content, file):
+    for image, distance, mask in _records(read_json(file), file):
         below = folder.name if not (root / image).is_file() else ""
         image, distance = (str(Path(below) / part) for part in (image, distance))
         drawn = None if mask is None else str(Path(below) / mask)

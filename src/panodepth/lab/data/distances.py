@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from panodepth.errors import InputError, one_line
 from panodepth.images import read_stored
-from panodepth.lab.data.source import DistanceMap
+from panodepth.lab.data.source import DistanceMap, read_json
 from panodepth.types import FloatArray
 
 DISTANCE_SUFFIXES = (".npz", ".npy", ".exr", ".tiff", ".tif", ".png")  # the first that is there
@@ -133,21 +133,18 @@ def _read_exr(path: Path, scale: float | None) -> DistanceMap:
 
 
 def _read_tiff(path: Path, scale: float | None) -> DistanceMap:
-    values = read_stored(path).pixels
-    said = {**_tiff_description(path), **_sidecar(path)}
-    return DistanceMap(_scaled(values, said, scale, path), _said_unit(said))
+    return _scaled(read_stored(path).pixels, _tiff_description(path), scale, path)
 
 
 def _read_png(path: Path, scale: float | None) -> DistanceMap:
     from PIL import PngImagePlugin
 
-    values = read_stored(path).pixels
+    codes = read_stored(path).pixels
     with path.open("rb") as file:
-        said: dict[str, Any] = dict(PngImagePlugin.PngImageFile(file).text)
-    said = {**said, **_sidecar(path)}
-    if values.ndim != 2 or values.dtype != np.uint16:
+        said = PngImagePlugin.PngImageFile(file).text
+    if codes.ndim != 2 or codes.dtype != np.uint16:
         raise InputError(f"{path}: a distance PNG has one channel of 16 bits")
-    return DistanceMap(_scaled(values, said, scale, path), _said_unit(said))
+    return _scaled(codes, said, scale, path)
 
 
 _READERS: dict[str, Callable[[Path, float | None], DistanceMap]] = {
@@ -179,10 +176,18 @@ def _like(
 
 def _scaled(
     values: npt.NDArray[Any], said: Mapping[str, Any], scale: float | None, path: Path
-) -> FloatArray:
-    """Whole numbers times their scale; floats are distances as they are."""
+) -> DistanceMap:
+    """Whole numbers times their scale; floats are distances as they are.
+
+    said: what the file says about itself; a sidecar file comes before it.
+    """
+    side = path.with_name(path.name + SIDECAR)
+    if side.is_file():
+        said = {**said, **read_json(side, '{"scale": 0.001}')}
+    unit = said.get("unit")
+    unit = unit if isinstance(unit, str) else None
     if values.dtype.kind == "f":
-        return _plane(values, path)
+        return DistanceMap(_plane(values, path), unit)
     given = said.get("scale", scale)
     try:
         step = float(given or 0)
@@ -193,20 +198,7 @@ def _scaled(
             f"{path}: the scale of its whole numbers is {'unknown' if given is None else given}; "
             f'write {{"scale": 0.001, "unit": "m"}} into {path.name}{SIDECAR} or dataset.json'
         )
-    return _plane(values * np.float32(step), path)
-
-
-def _sidecar(path: Path) -> dict[str, Any]:
-    side = path.with_name(path.name + SIDECAR)
-    if not side.is_file():
-        return {}
-    try:
-        said = json.loads(side.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{side}: not JSON ({error})") from error
-    if not isinstance(said, dict):
-        raise InputError(f'{side}: expected a JSON object such as {{"scale": 0.001}}')
-    return said
+    return DistanceMap(_plane(values * np.float32(step), path), unit)
 
 
 def _tiff_description(path: Path) -> dict[str, Any]:
@@ -220,11 +212,6 @@ def _tiff_description(path: Path) -> dict[str, Any]:
     except (OSError, SyntaxError, KeyError, TypeError, ValueError):  # a kind Pillow does not know
         return {}
     return said if isinstance(said, dict) else {}
-
-
-def _said_unit(said: Mapping[str, Any]) -> str | None:
-    unit = said.get("unit")
-    return unit if isinstance(unit, str) else None
 
 
 def _unit(unit: str | None, path: Path) -> str | None:

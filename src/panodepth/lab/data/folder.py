@@ -11,7 +11,6 @@ without their own. Folders that `panodepth render` and `panodepth predict` write
 
 from __future__ import annotations
 
-import json
 import os
 from collections import defaultdict
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ from typing import Any
 
 from panodepth.errors import ConfigError
 from panodepth.lab.data.distances import DISTANCE_SUFFIXES, DistanceFile
-from panodepth.lab.data.source import Pair, PairSource, check_folder
+from panodepth.lab.data.source import Pair, PairSource, check_folder, read_json
 from panodepth.lab.data.splits import read_split, select
 
 PICTURE_SUFFIXES = (".png", ".tif", ".tiff", ".exr", ".hdr", ".jpg", ".jpeg", ".webp")
@@ -134,12 +133,7 @@ def _about(root: Path) -> dict[str, Any]:
     file = root / DATASET_FILE
     if not file.is_file():
         return {}
-    try:
-        about = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ConfigError(f"{file}: not JSON ({error})") from error
-    if not isinstance(about, dict):
-        raise ConfigError(f'{file}: expected a JSON object such as {{"unit": "m"}}')
+    about: dict[str, Any] = read_json(file, '{"unit": "m"}')
     scale = about.get("scale")
     if scale is not None and not (isinstance(scale, int | float) and scale > 0):
         raise ConfigError(f"{file}: scale is {scale!r}; expected a number above 0")

@@ -22,7 +22,8 @@ That evaluation reads Stanford2D3D with a step of 1/1000 m and Matterport3D with
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,96 +40,77 @@ LIGHTS = ("cold", "raw", "warm")
 class Layout:
     """How one dataset lies on disk.
 
-    patterns: globs of its pictures. partner: picture's path -> distance file's path, both relative.
-    released: the reader of DA²'s released evaluation, where it differs.
+    pictures: globs. distance_file: a regular expression and what to put in its place turn a
+    picture's path into that of its distance file. reader: of distance files. released: the reader
+    of DA²'s released evaluation, where it differs.
     """
 
     name: str
-    patterns: tuple[str, ...]
-    partner: Callable[[str], str]
+    pictures: tuple[str, ...]
+    distance_file: tuple[str, str]
     reader: WholeNumbers | MetresWithHoles
     released: WholeNumbers | None = None
 
+    def open(
+        self, path: str | Path, split: Path | None = None, *, released_units: bool = False
+    ) -> PairSource:
+        """The dataset in a folder.
 
-def _stanford_depth(image: str) -> str:
-    folder, _, name = image.rpartition("/rgb/")
-    return f"{folder}/depth/{name.removesuffix('_rgb.png')}_depth.png"
-
-
-def _matterport_depth(image: str) -> str:
-    folder, _, name = image.rpartition("/pano_skybox_color/")
-    return f"{folder}/pano_depth/{Path(name).stem}.png"
-
-
-def _suncg_depth(image: str) -> str:
-    return image.removesuffix("_color.png") + "_depth.png"
-
-
-def _three_d_60_depth(image: str) -> str:
-    folder, _, name = image.rpartition("/")
-    return f"{folder}/{name.removesuffix('.png').replace('_color_', '_depth_')}.exr"
-
-
-def _structured3d_depth(image: str) -> str:
-    return f"{image.rpartition('/')[0]}/depth.png"
+        split: a list of pairs, pictures or folders, see `splits`. released_units: decode distances
+        as DA²'s released evaluation does. Raises ConfigError when the folder holds none of it.
+        """
+        root = check_folder(path)
+        rows = None if split is None else read_split(split)
+        reader = self.released if released_units and self.released else self.reader
+        if rows is not None and len(rows[0]) == 2:
+            pairs = select((), rows, str(root))
+            if not any((root / pair.image).is_file() for pair in pairs):
+                raise ConfigError(
+                    f"{root}: none of the {len(pairs)} pictures of {split} is in it, "
+                    f"the first is {pairs[0].image}"
+                )
+            return PairSource(self.name, root, pairs, reader)
+        found = {f.relative_to(root).as_posix() for p in self.pictures for f in root.glob(p)}
+        pairs = [
+            Pair(str(Path(file).with_suffix("")), file, re.sub(*self.distance_file, file))
+            for file in sorted(found)
+        ]
+        if not pairs:
+            raise ConfigError(f"{root}: no {self.name}; looked for {' and '.join(self.pictures)}")
+        if rows is not None:
+            pairs = select(pairs, rows, str(root))
+        return PairSource(self.name, root, pairs, reader)
 
 
 STANFORD2D3D = Layout(
     "Stanford2D3D",
     ("area_*/pano/rgb/*_rgb.png",),
-    _stanford_depth,
+    (r"/rgb/([^/]*)_rgb\.png$", r"/depth/\1_depth.png"),
     WholeNumbers(1 / 512, missing=65535),
     WholeNumbers(1 / 1000, missing=65535),
 )
 MATTERPORT3D = Layout(
     "Matterport3D",
     ("*/pano_skybox_color/*.jpg", "*/pano_skybox_color/*.png"),
-    _matterport_depth,
+    (r"/pano_skybox_color/([^/]*)\.\w+$", r"/pano_depth/\1.png"),
     WholeNumbers(1 / 4000),
     WholeNumbers(1 / 2560),
 )
 PANOSUNCG = Layout(
     "PanoSUNCG",
     ("*/*/*_color.png",),
-    _suncg_depth,
+    (r"_color\.png$", "_depth.png"),
     WholeNumbers(1 / 20, channel=2),  # OpenCV's first channel, which the evaluation takes
 )
-
-
+# 256×512 renders of Matterport3D, Stanford2D3D and SunCG. All three views of its stereo rig are
+# found; a split list of `Center_Left_Down` takes that one.
 VIEWS_3D60 = {"Center_Left_Down": "Left_Down", "Right": "Right", "Up": "Up"}  # folder: in names
 THREE_D_60 = Layout(
     "3D60",
     tuple(f"{folder}/*/*_color_0_{name}_0.0.png" for folder, name in VIEWS_3D60.items()),
-    _three_d_60_depth,
+    (r"_color_([^/]*)\.png$", r"_depth_\1.exr"),
     MetresWithHoles(),
 )
-
-
-def open_3d60(path: str | Path, split: Path | None = None) -> PairSource:
-    """3D60 (256×512 renders of Matterport3D, Stanford2D3D, SunCG); ConfigError when it holds none.
-
-    All three views of its stereo rig are found; a split list of `Center_Left_Down` takes that one.
-    """
-    return _open(THREE_D_60, path, split)
-
-
-def open_stanford2d3d(
-    path: str | Path, split: Path | None = None, *, released_units: bool = False
-) -> PairSource:
-    """Stanford2D3D (2D-3D-Semantics); ConfigError when the folder holds none of it."""
-    return _open(STANFORD2D3D, path, split, released_units)
-
-
-def open_matterport3d(
-    path: str | Path, split: Path | None = None, *, released_units: bool = False
-) -> PairSource:
-    """Matterport3D panoramas; ConfigError when the folder holds none."""
-    return _open(MATTERPORT3D, path, split, released_units)
-
-
-def open_panosuncg(path: str | Path, split: Path | None = None) -> PairSource:
-    """PanoSUNCG; ConfigError when the folder holds none of it."""
-    return _open(PANOSUNCG, path, split)
 
 
 def open_structured3d(
@@ -151,37 +133,6 @@ def open_structured3d(
     if not any(root.glob("scene_*")) and (root / "Structured3D").is_dir():
         root = root / "Structured3D"  # the folder inside the published archives
     pattern = "scene_*/2D_rendering/*/panorama/{}/rgb_{}light.png"
-    layout = Layout(
-        "Structured3D",
-        tuple(pattern.format(c, light) for c in configurations for light in lights),
-        _structured3d_depth,
-        WholeNumbers(1 / 1000),
-    )
-    return _open(layout, root, split)
-
-
-def _open(
-    layout: Layout, path: str | Path, split: Path | None, released_units: bool = False
-) -> PairSource:
-    root = check_folder(path)
-    rows = None if split is None else read_split(split)
-    reader = layout.released if released_units and layout.released else layout.reader
-    if rows is not None and len(rows[0]) == 2:
-        pairs = select((), rows, str(root))
-        if not any((root / pair.image).is_file() for pair in pairs):
-            raise ConfigError(
-                f"{root}: none of the {len(pairs)} pictures of {split} is in it, "
-                f"the first is {pairs[0].image}"
-            )
-    else:
-        found = sorted(
-            {f.relative_to(root).as_posix() for p in layout.patterns for f in root.glob(p)}
-        )
-        pairs = [Pair(str(Path(f).with_suffix("")), f, layout.partner(f)) for f in found]
-        if not pairs:
-            raise ConfigError(
-                f"{root}: no {layout.name}; looked for {' and '.join(layout.patterns)}"
-            )
-        if rows is not None:
-            pairs = select(pairs, rows, str(root))
-    return PairSource(layout.name, root, pairs, reader)
+    pictures = tuple(pattern.format(c, light) for c in configurations for light in lights)
+    layout = Layout("Structured3D", pictures, (r"[^/]+$", "depth.png"), WholeNumbers(1 / 1000))
+    return layout.open(root, split)

@@ -9,10 +9,10 @@ from panodepth.errors import ConfigError
 from panodepth.lab.data.curated import open_curated
 from panodepth.lab.data.folder import open_folder
 from panodepth.lab.data.layouts import (
-    open_3d60,
-    open_matterport3d,
-    open_panosuncg,
-    open_stanford2d3d,
+    MATTERPORT3D,
+    PANOSUNCG,
+    STANFORD2D3D,
+    THREE_D_60,
     open_structured3d,
 )
 from panodepth.lab.data.shards import open_shards
@@ -23,10 +23,10 @@ SourceFactory = Callable[[str | Path, Path | None], PanoramaSource]
 SOURCES: dict[str, SourceFactory] = {
     "folder": open_folder,
     "structured3d": open_structured3d,
-    "stanford2d3d": open_stanford2d3d,
-    "matterport3d": open_matterport3d,
-    "panosuncg": open_panosuncg,
-    "3d60": open_3d60,
+    "stanford2d3d": STANFORD2D3D.open,
+    "matterport3d": MATTERPORT3D.open,
+    "panosuncg": PANOSUNCG.open,
+    "3d60": THREE_D_60.open,
     "curated": open_curated,
     "shards": open_shards,
 }

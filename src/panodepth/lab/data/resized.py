@@ -11,31 +11,30 @@ from panodepth.lab.data.source import PanoramaSource
 from panodepth.types import Panorama
 
 
-def load_resized(source: PanoramaSource, index: int, height: int, width: int) -> Panorama:
-    """Sample `index` at (height, width); raises InputError as the source does.
+def load_resized(source: PanoramaSource, index: int, size: tuple[int, int]) -> Panorama:
+    """Sample `index` at size (H, W); raises InputError as the source does.
 
     See `resize_panorama`. InputError too when no valid pixel is left at that size.
     """
-    resized = resize_panorama(source[index], height, width)
+    resized = resize_panorama(source[index], size)
     if resized.mask is not None and not resized.mask.any():
         name = resized.meta.get("name", f"sample {index}")
-        raise InputError(f"{source.name}: {name}: no valid pixel is left at {width}x{height}")
+        raise InputError(f"{source.name}: {name}: no valid pixel is left at {size[1]}x{size[0]}")
     return resized
 
 
-def resize_panorama(panorama: Panorama, height: int, width: int) -> Panorama:
-    """A panorama at another size, closed over the seam and the poles.
+def resize_panorama(panorama: Panorama, size: tuple[int, int]) -> Panorama:
+    """A panorama at another size (H, W), closed over the seam and the poles.
 
     The picture is filtered (bilinear, antialiased); distance and mask take the nearest pixel, so
     that no value lies between a near and a far surface or between a surface and the sky.
     """
-    if panorama.image.shape[:2] == (height, width):
+    if panorama.image.shape[:2] == size:
         return panorama
     import torch
 
     from panodepth.geometry import resize_erp
 
-    size = (height, width)
     planes = torch.from_numpy(np.ascontiguousarray(panorama.image.transpose(2, 0, 1)))
     image = resize_erp(planes, size).clamp_(0, 1).permute(1, 2, 0).contiguous().numpy()
     distance, mask = (

@@ -104,7 +104,7 @@ def decode(files: Mapping[str, bytes], where: str, defaults: Mapping[str, Any]) 
         raise
     except Exception as error:  # decoders raise anything on damaged files
         raise InputError(f"{where}: damaged sample ({one_line(error)})") from error
-    check_full_sphere(image.shape[1], image.shape[0], where)
+    check_full_sphere(image.shape[:2], where)
     if mask is not None and mask.shape != image.shape[:2]:
         raise InputError(f"{where}: its mask is {mask.shape}, its picture {image.shape[:2]}")
     meta = {**defaults, "unit": about.get("unit", "relative"), **(provenance.get("meta") or {})}

@@ -11,6 +11,7 @@ The arrays of a `Panorama` that comes from a source keep one rule, whatever the 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -97,14 +98,14 @@ class PairSource:
         for path, other in ((image_path, distance_path), (distance_path, image_path)):
             if not path.is_file():
                 raise InputError(f"{path}: no such file; it belongs to {other.name}")
-        height, width = image_size(image_path)
-        check_full_sphere(width, height, str(image_path))
+        size = image_size(image_path)
+        check_full_sphere(size, str(image_path))
         stored = self.read_distance(distance_path)
         picture = read_image(image_path)
         mask = picture.valid if self.use_alpha else None
         if pair.mask is not None:
             drawn = read_mask(self.root / pair.mask)
-            check_same_size(drawn, (height, width), str(self.root / pair.mask))
+            check_same_size(drawn, size, str(self.root / pair.mask))
             mask = drawn if mask is None else drawn & mask
         meta = {
             **self.meta,
@@ -130,7 +131,7 @@ def make_panorama(
     mask: (H, W), False = not given there (sky stays sky), or None. where: the file that errors
     name. Raises InputError unless the sizes agree, W = 2H and some pixel is valid.
     """
-    check_full_sphere(image.shape[1], image.shape[0], where)
+    check_full_sphere(image.shape[:2], where)
     check_same_size(distance, image.shape[:2], where)
     sky = np.isposinf(distance)
     valid = np.isfinite(distance) & (distance > 0)
@@ -142,8 +143,9 @@ def make_panorama(
     return Panorama(np.ascontiguousarray(image, np.float32), clean, valid, dict(meta))
 
 
-def check_full_sphere(width: int, height: int, where: str) -> None:
-    """Raise InputError unless W = 2H."""
+def check_full_sphere(size: tuple[int, ...], where: str) -> None:
+    """Raise InputError unless a picture of size (H, W) has W = 2H. where: what the error names."""
+    height, width = size
     if width != 2 * height:
         raise InputError(
             f"{where}: {width}x{height} is not a full panorama, whose width is 2 x its height"
@@ -157,9 +159,20 @@ def check_same_size(array: npt.NDArray[Any], size: tuple[int, ...], where: str) 
         raise InputError(f"{where}: is {found}, its picture {size[1]}x{size[0]}")
 
 
-def check_folder(root: str | Path) -> Path:
+def check_folder(root: str | Path, what: str = "panoramas") -> Path:
     """The folder as a path. Raises ConfigError when there is none."""
     path = Path(root).expanduser()
     if not path.is_dir():
-        raise ConfigError(f"{path}: no such folder of panoramas")
+        raise ConfigError(f"{path}: no such folder of {what}")
     return path
+
+
+def read_json(path: Path, example: str = "") -> Any:
+    """The content of a JSON file, with an example an object like it. Raises InputError."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not JSON ({error})") from error
+    if example and not isinstance(content, dict):
+        raise InputError(f"{path}: expected a JSON object such as {example}")
+    return content

@@ -34,11 +34,11 @@ from panodepth.lab.curation.sources.base import (
     Tree,
     below,
     check_pose,
-    check_root,
     listed,
     read_picture,
     read_whole_numbers,
 )
+from panodepth.lab.data.source import check_folder
 
 HYPERSIM_CAMERAS = "metadata_camera_parameters.csv"
 HYPERSIM_TILT = 1e-3  # off-diagonal share of M_cam_from_uv above which the lens was tilted
@@ -223,7 +223,7 @@ def open_dynamic_replica(path: str | Path) -> ListedFrames:
     left and y up. NAME.geometric.png are float16 bit patterns in 16 bits: z-depth [m], times
     scale_adjustment (as Meta's own loader decodes them).
     """
-    root = check_root(path)
+    root = check_folder(path, "frames")
     items: list[Item] = []
     for file in sorted(root.glob("**/frame_annotations_*.jgz")):
         try:

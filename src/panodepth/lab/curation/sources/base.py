@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy.typing as npt
 from panodepth.errors import ConfigError, InputError, one_line
 from panodepth.images import read_image, read_stored
 from panodepth.lab.curation.frame import Frame, Matrix, Rejected, RejectedError
+from panodepth.lab.data.source import check_folder
 from panodepth.types import ByteArray, FloatArray
 
 
@@ -119,19 +119,11 @@ class Tree:
 
     def open(self, path: str | Path) -> ListedFrames:
         """The set in a folder. Raises ConfigError when there is none."""
-        root = check_root(path)
+        root = check_folder(path, "frames")
         found = (picture.relative_to(root) for picture in sorted(root.glob(self.pictures)))
         named = ((self.frame_name(picture), picture) for picture in found)
         items = [Item(name, picture.as_posix()) for name, picture in named if name]
         return listed(self.name, root, items, self.read, self.looked_for)
-
-
-def check_root(path: str | Path) -> Path:
-    """The folder as a path. Raises ConfigError when there is none."""
-    root = Path(path).expanduser()
-    if not root.is_dir():
-        raise ConfigError(f"{root}: no such folder of frames")
-    return root
 
 
 def below(root: Path, path: Path) -> str:
@@ -158,14 +150,6 @@ def read_numpy(path: Path) -> npt.NDArray[Any]:
         return np.asarray(np.load(path, allow_pickle=False))
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: damaged or unreadable ({error})") from error
-
-
-def read_json(path: Path) -> Any:
-    """The content of a JSON file. Raises InputError."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read as JSON ({error})") from error
 
 
 def require_file(path: Path, root: Path) -> Path:

@@ -38,13 +38,12 @@ from panodepth.lab.curation.sources.base import (
     ListedFrames,
     below,
     check_pose,
-    check_root,
     listed,
-    read_json,
     read_picture,
     read_whole_numbers,
 )
 from panodepth.lab.data.distances import DISTANCE_SUFFIXES, DistanceFile
+from panodepth.lab.data.source import check_folder, read_json
 from panodepth.types import FloatArray
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
@@ -60,7 +59,7 @@ def open_frames(path: str | Path, *, without_depth: bool = False) -> ListedFrame
     without_depth: take pictures that have no depth file, too. Raises ConfigError when nothing is
     found.
     """
-    root = check_root(path)
+    root = check_folder(path, "frames")
     if (root / LIST_FILE).is_file():
         return open_listed(root)
     depths = {}  # NAME -> its depth file
@@ -109,10 +108,7 @@ def _camera_file(root: Path, folder: Path) -> dict[str, Any]:
     """camera.json of the frame's folder, else of the folders above it up to the source's."""
     for place in (folder, *folder.parents):
         if (place / CAMERA_FILE).is_file():
-            said = read_json(place / CAMERA_FILE)
-            if not isinstance(said, dict):
-                raise InputError(f"{place / CAMERA_FILE}: expected a JSON object")
-            return said
+            return dict(read_json(place / CAMERA_FILE, '{"x_fov_deg": 90}'))
         if place == root:
             break
     return {}
@@ -178,7 +174,7 @@ def open_listed(path: str | Path) -> ListedFrames:
     (metres = value / N, z-depth, 0 = none); "trajectory", optional: a file of camera-to-world
     matrices in Redwood's .log form. Their worlds are not level. Raises ConfigError.
     """
-    root = check_root(path)
+    root = check_folder(path, "frames")
     try:
         said = read_json(root / LIST_FILE)
         pairs = [(str(a), str(b)) for a, b in said["pairs"]]

@@ -30,13 +30,13 @@ from panodepth.lab.curation.sources.base import (
     below,
     check_pose,
     pose_from_world_to_camera,
-    read_json,
     read_numpy,
     read_picture,
     read_whole_numbers,
     require_file,
 )
 from panodepth.lab.data.distances import DistanceFile
+from panodepth.lab.data.source import read_json
 
 VKITTI2_FAR = 65535  # the farthest value that 16 bits of centimetres can say: the sky
 SKY_Z = 10_000.0  # TartanAir's documentation and readers of UnrealStereo4K: beyond it is the sky

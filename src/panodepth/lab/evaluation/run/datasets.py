@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from panodepth.errors import ConfigError
-from panodepth.lab.data import SOURCES, PanoramaSource, open_source
-from panodepth.lab.data.layouts import open_matterport3d, open_stanford2d3d
+from panodepth.lab.data import MATTERPORT3D, SOURCES, STANFORD2D3D, PanoramaSource, open_source
 from panodepth.lab.evaluation.protocol import FIT_SIDE, FIT_SIDES, Protocol
 
-RELEASED = {"stanford2d3d": open_stanford2d3d, "matterport3d": open_matterport3d}
+RELEASED = {"stanford2d3d": STANFORD2D3D, "matterport3d": MATTERPORT3D}
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ def _split_files(splits: Iterable[str]) -> dict[str, Path]:
 
 def _open(kind: str, path: str, split: Path | None, protocol: Protocol) -> PanoramaSource:
     if protocol.released_units and kind in RELEASED:
-        return RELEASED[kind](path, split, released_units=True)
+        return RELEASED[kind].open(path, split, released_units=True)
     return open_source(kind, path, split=split)
 
 

@@ -75,7 +75,7 @@ class SourceReader:
     def _load(self, index: int) -> Stored:
         from panodepth.lab.data import load_resized
 
-        panorama = load_resized(self.source, index, *self.size)
+        panorama = load_resized(self.source, index, self.size)
         if panorama.distance is None:
             raise InputError(f"sample {index} of {self.source.name} has no distance")
         image = (panorama.image.transpose(2, 0, 1) * 255.0 + 0.5).clip(0, 255).astype(np.uint8)
