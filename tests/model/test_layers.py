@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from panodepth.model.decoder import Lift
 from panodepth.model.layers import (
     ChannelNorm,
     Float32Module,
+    Lift,
     SphereConv2d,
     resize_bilinear,
     wrap_columns,

@@ -1,12 +1,10 @@
-"""SphereViT's promises: shapes, precision, the seam, the cache, gradients."""
+"""SphereViT's promises: shapes, precision, the seam, gradients."""
 
 from __future__ import annotations
 
 import copy
 import dataclasses
-import pickle
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -14,7 +12,8 @@ import torch
 from torch import Tensor
 
 from panodepth.errors import InputError
-from panodepth.model import PRESETS, ModelConfig, SphereViT, scale_invariant_distance, spherevit
+from panodepth.model import PRESETS, ModelConfig, SphereViT, scale_invariant_distance
+from panodepth.model.embedding import geometry
 
 Build = Callable[..., SphereViT]
 BFLOAT16_MEAN = 0.02  # of a random network's log-distance
@@ -176,130 +175,16 @@ class TestPrecision:
         assert all(torch.equal(before[k], v) for k, v in model.head.state_dict().items())
 
 
-class TestCache:
-    def test_cached_equals_uncached(
-        self, build: Build, fields: dict[str, Any], panorama: Tensor
-    ) -> None:
-        model = build(**fields)
-        first = run(model, panorama)
-        assert len(model._cache) > 0
-        again = run(model, panorama)
-        uncached = model(panorama).log_distance.detach()  # gradients on: not from the cache
-        assert torch.equal(first, again)
-        assert torch.allclose(first, uncached, atol=1e-6)
-
-    def test_biases_that_are_too_large_are_not_kept(
-        self, build: Build, panorama: Tensor, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        fields = {"great_circle_bias": True, "wrap_padding": True, "periodic_embedding": True}
-        fields |= {"latitude_positions": True, "azimuth_free_embedding": True}
-        model = build(**fields)
-        kept = run(model, panorama)
-        with torch.inference_mode():
-            assert [len(some) for some in model.memory_for((56, 112)).biases] == [4, 4]
-            model.clear_cache()
-            monkeypatch.setattr(spherevit, "BIAS_ELEMENTS", 4 * 2 * 32**2 - 1)
-            assert model.memory_for((56, 112)).biases == ([], [])
-        assert torch.allclose(run(model, panorama), kept, atol=1e-6)
-
-    def test_notices_new_biases(self, build: Build, panorama: Tensor) -> None:
-        model = build(periodic_embedding=True, great_circle_bias=True)
-        before = run(model, panorama)
-        weight = model.backbone.blocks[0].bias.weight
-        with torch.no_grad():
-            weight[:, :3] += 1
-        fresh = copy.deepcopy(model)
-        assert not torch.allclose(run(model, panorama), before, atol=1e-6)
-        assert torch.equal(run(model, panorama), run(fresh, panorama))
-
-    def test_is_used(self, build: Build, panorama: Tensor) -> None:
-        model = build()
-        calls: list[int] = []
-        model.cross[0].kv.register_forward_hook(lambda *_: calls.append(1))
-        for _ in range(3):
-            run(model, panorama)
-        assert len(calls) == 1
-        run(model, panorama[..., :28, :56])  # another size
-        assert len(calls) == 2
+def test_inference_first_leaves_nothing_that_training_cannot_use(
+    build: Build, panorama: Tensor
+) -> None:
+    geometry.cache_clear()
+    model = build(periodic_embedding=True, great_circle_bias=True)
+    with torch.inference_mode():
         model(panorama)
-        model.train()
-        run(model, panorama)
-        assert len(calls) == 4
-
-    @pytest.mark.parametrize(
-        "change", ["in place", "load", "assign", "replace", "data", "cast", "optimiser"]
-    )
-    def test_notices_new_weights(
-        self, change: str, build: Build, fields: dict[str, Any], panorama: Tensor
-    ) -> None:
-        model, other = build(**fields), build(**fields)
-        with torch.no_grad():
-            for block in other.cross:
-                block.kv.weight.mul_(-2)
-        run(model, panorama)
-        if change == "in place":
-            with torch.no_grad():
-                for block in model.cross:
-                    block.kv.weight.mul_(-2)
-        elif change == "load":
-            model.load_state_dict(other.state_dict())
-        elif change == "assign":
-            model.load_state_dict(copy.deepcopy(other.state_dict()), assign=True)
-        elif change == "replace":
-            for block in model.cross:
-                block.kv.weight = torch.nn.Parameter(-2 * block.kv.weight.detach())
-        elif change == "data":
-            for block in model.cross:
-                block.kv.weight.data = -2 * block.kv.weight.data
-        elif change == "cast":
-            model, other = model.double(), build(**fields).double()
-        else:
-            step = torch.optim.SGD([block.kv.weight for block in model.cross], lr=1.0)
-            for block in model.cross:
-                block.kv.weight.grad = 3 * block.kv.weight.detach().clone()
-            step.step()
-        other.clear_cache()
-        expected = run(other, panorama.to(next(other.parameters()).dtype))
-        found = run(model, panorama.to(next(model.parameters()).dtype))
-        assert torch.allclose(found, expected, atol=1e-5)
-
-    def test_never_leaks_into_training(self, build: Build, panorama: Tensor) -> None:
-        model = build(periodic_embedding=True, great_circle_bias=True)
-        with torch.inference_mode():
-            model(panorama)
-        model.train()
-        model(panorama).log_distance.sum().backward()
-        assert all(block.kv.weight.grad is not None for block in model.cross)
-
-    def test_autocast_has_its_own(self, build: Build, panorama: Tensor) -> None:
-        model = build()
-        exact = run(model, panorama)
-        with torch.autocast("cpu", torch.bfloat16):
-            run(model, panorama)
-        assert torch.equal(run(model, panorama), exact)
-
-    def test_stays_small(self, build: Build) -> None:
-        model = build()
-        for cols in range(1, 12):
-            run(model, torch.rand(1, 3, 28, 14 * cols))
-        assert len(model._cache) <= 8
-
-    def test_copies_and_pickles_start_empty(self, build: Build, panorama: Tensor) -> None:
-        model = build()
-        expected = run(model, panorama)
-        for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
-            assert len(twin._cache) == 0
-            assert torch.equal(run(twin, panorama), expected)
-
-    def test_threads(self, build: Build, fields: dict[str, Any]) -> None:
-        model = build(**fields)
-        images = [torch.rand(1, 3, 28, 14 * (2 + n % 3)) for n in range(12)]
-        expected = [run(model, image) for image in images]
-        model.clear_cache()
-        with ThreadPoolExecutor(4) as pool:
-            found = list(pool.map(lambda image: run(model, image), images))
-        for a, b in zip(found, expected, strict=True):
-            assert torch.allclose(a, b, atol=1e-6)
+    model.train()
+    model(panorama).log_distance.sum().backward()
+    assert all(block.kv.weight.grad is not None for block in model.cross)
 
 
 class TestScaleInvariantDistance:
@@ -358,8 +243,8 @@ def test_without_sphere_attention_nothing_of_the_sphere_is_embedded(
     plain(panorama).log_distance.sum().backward()
     assert all(p.grad is not None for p in plain.parameters())
     monkeypatch.setattr(
-        "panodepth.model.spherevit.sphere_embedding",
-        lambda rows, cols, config: torch.ones(rows * cols, config.embedding_dim),
+        "panodepth.model.spherevit.geometry",
+        lambda rows, cols, config, device: (torch.ones(rows * cols, config.embedding_dim), None),
     )
     assert torch.equal(run(build(sphere_attention=False), panorama), before[0])
     assert not torch.allclose(run(build(), panorama), before[1], atol=1e-4)

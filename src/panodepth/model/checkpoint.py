@@ -18,16 +18,16 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from panodepth.errors import ConfigError, ModelError, OutputError
-from panodepth.model.backbone import Block
 from panodepth.model.config import PRESETS, ModelConfig, find_preset
 from panodepth.model.keymap import KeyMap, released_keys
 from panodepth.model.layers import Float32Module
 from panodepth.model.reader import TensorReader
-from panodepth.model.spherevit import PREPARED, CrossBlock, SphereViT
+from panodepth.model.spherevit import Block, CrossBlock, SphereViT
 
 PICKLE_ENDINGS = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle")
 PICKLE_STARTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 NAMED = 3  # how many keys an error names
+PREPARED = "a network prepared for inference cannot be trained, moved, cast or saved: load it again"
 
 
 def find_weights(path: str | os.PathLike[str]) -> Path:

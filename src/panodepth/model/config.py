@@ -14,6 +14,7 @@ from typing import Any
 
 from panodepth.errors import ConfigError
 from panodepth.model.backbones import BACKBONES, Backbone, BackboneOptions
+from panodepth.size import show_size
 from panodepth.strict import build, check_fields, find_named
 
 OLD_NAMES = {"stem": "backbone"}  # of fields, in files written before they were renamed
@@ -127,8 +128,8 @@ class ModelConfig:
             else (step, 2 * step)
         )
         raise ConfigError(
-            f"size {'×'.join(map(str, size))} (height×width): the {self.name!r} network takes"
-            f" multiples of {step}; the nearest is {'×'.join(map(str, near))}"
+            f"size {show_size(tuple(size))} (height×width): the {self.name!r} network takes"
+            f" multiples of {step}; the nearest is {show_size(tuple(near))}"
         )
 
     @classmethod

@@ -5,10 +5,12 @@ Angles in radians; longitude in (-π, π), latitude positive down; rays x right,
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from panodepth.model.config import ModelConfig
@@ -74,6 +76,36 @@ def sphere_embedding(rows: int, cols: int, config: ModelConfig) -> Tensor:
     """(rows·cols or rows, embedding_dim) float32, the fixed E_sphere of a token grid."""
     kind = periodic_embedding if config.periodic_embedding else released_embedding
     return kind(rows, cols, config)
+
+
+@functools.lru_cache(maxsize=8)
+def geometry(
+    rows: int, cols: int, config: ModelConfig, device: torch.device
+) -> tuple[Tensor, Tensor | None]:
+    """E_sphere and the basis of the great-circle bias (None without it), on a device, float32.
+
+    They depend on no weight and are made once for a grid: do not change them.
+    """
+    with torch.inference_mode(False):  # so that training can use what inference made first
+        basis = bias_basis(rows, cols) if config.great_circle_bias else None
+        embedding = sphere_embedding(rows, cols, config).to(device)
+        return embedding, None if basis is None else basis.to(device)
+
+
+def spread_positions(learned: Tensor, rows: int, cols: int, *, by_row: bool) -> Tensor:
+    """Learned positions brought to a token grid: (1, rows·cols, dim) of the same precision.
+
+    learned: (1, grid, dim) by_row, each for all tokens of a row; else (1, grid · grid, dim).
+    """
+    exact, dim = learned.float(), learned.shape[-1]
+    if by_row:
+        along = F.interpolate(exact.transpose(1, 2), size=rows, mode="linear")
+        placed = along.transpose(1, 2)[:, :, None].expand(1, rows, cols, dim)
+    else:
+        grid = math.isqrt(learned.shape[1])
+        square = exact.reshape(1, grid, grid, dim).permute(0, 3, 1, 2)
+        placed = F.interpolate(square, size=(rows, cols), mode="bicubic").permute(0, 2, 3, 1)
+    return placed.reshape(1, rows * cols, dim).to(learned.dtype)
 
 
 def great_circle_angles(rows: int, cols: int) -> Tensor:
@@ -144,4 +176,4 @@ class GreatCircleBias(nn.Module):
         turn = (column[None] - column[:, None]) % cols  # (query column, key column)
         pairs = table.index_select(-1, turn.flatten()).reshape(-1, rows, rows, cols, cols)
         bias = pairs.permute(0, 1, 3, 2, 4).reshape(1, -1, rows * cols, rows * cols)
-        return nn.functional.pad(bias, (leading, 0, leading, 0)) if leading else bias
+        return F.pad(bias, (leading, 0, leading, 0)) if leading else bias

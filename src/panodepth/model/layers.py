@@ -12,6 +12,38 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+SLOPE = 0.01  # of LeakyReLU in the decoder
+
+
+def start_layer(layer: nn.Module, *, residual: bool) -> None:
+    """Random weights for training from scratch, no bias; only of linear layers and convolutions.
+
+    residual: whether a linear layer's result is added to a stream (or is its query, key or value):
+    it starts small, the others keep the variance of what goes in.
+    """
+    if isinstance(layer, nn.Linear):
+        std = 0.02 if residual else layer.in_features**-0.5
+    elif isinstance(layer, nn.Conv2d):
+        std = layer.weight[0].numel() ** -0.5
+    elif isinstance(layer, nn.ConvTranspose2d):
+        std = layer.in_channels**-0.5
+    else:
+        return
+    nn.init.trunc_normal_(layer.weight, std=std)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+
+
+def attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
+    """softmax(q kᵀ / √d + bias) v, heads side by side.
+
+    q: (B, heads, N, d). k, v: (B, heads, M, d). bias: (1, heads, N, M) or None.
+    Returns (B, N, heads·d).
+    """
+    mask = None if bias is None else bias.to(q.dtype)
+    out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    return out.transpose(1, 2).flatten(2)
+
 
 def wrap_columns(x: Tensor, left: int, right: int) -> Tensor:
     """(..., w) to (..., left + w + right): each side continues with the columns of the other side.
@@ -111,3 +143,60 @@ class Float32Module(nn.Module):
             return moved
 
         return super()._apply(keep_precision, recurse)  # type: ignore[no-untyped-call]
+
+
+class Lift(nn.ConvTranspose2d):
+    """Transposed convolution with kernel = stride: each token becomes its own k×k patch."""
+
+    def __init__(self, in_channels: int, out_channels: int, factor: int) -> None:
+        super().__init__(in_channels, out_channels, factor, stride=factor)
+        self.factor = factor
+
+    def forward(self, tokens: Tensor) -> Tensor:  # type: ignore[override]
+        """tokens: (B, rows, cols, in); returns (B, out, rows·factor, cols·factor)."""
+        batch, rows, cols, _ = tokens.shape
+        assert self.bias is not None
+        k, out = self.factor, self.out_channels
+        by_place = self.weight.permute(2, 3, 1, 0).reshape(k * k * out, -1)
+        patches = F.linear(tokens, by_place, self.bias.repeat(k * k))
+        patches = patches.reshape(batch, rows, cols, k, k, out).permute(0, 1, 3, 2, 4, 5)
+        return patches.reshape(batch, rows * k, cols * k, out).permute(0, 3, 1, 2)
+
+
+class ResidualUnit(nn.Module):
+    """x + gamma · conv(act(conv(act(x)))), 3×3."""
+
+    def __init__(self, width: int, border: str) -> None:
+        super().__init__()
+        self.conv1 = SphereConv2d(width, width, 3, border=border)
+        self.conv2 = SphereConv2d(width, width, 3, border=border)
+        self.gamma = nn.Parameter(torch.full((1, width, 1, 1), 0.1))
+
+    def inner(self, x: Tensor) -> Tensor:
+        """The branch before its factor. x: (B, width, h, w); same shape out."""
+        first: Tensor = self.conv1(F.leaky_relu(x, SLOPE))
+        out: Tensor = self.conv2(F.leaky_relu(first, SLOPE, inplace=True))
+        return out
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (B, width, h, w); same shape out."""
+        inner = self.inner(x)
+        return x + self.gamma.to(inner.dtype) * inner
+
+
+class Level(nn.Module):
+    """Residual units, a 1×1 convolution to the next width, bilinear doubling."""
+
+    def __init__(self, width: int, next_width: int, units: int, *, wrap: bool) -> None:
+        super().__init__()
+        self.wrap = wrap
+        border = "wrap" if wrap else "zeros"
+        self.units = nn.ModuleList(ResidualUnit(width, border) for _ in range(units))
+        self.reduce = nn.Conv2d(width, next_width, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (B, width, h, w); returns (B, next_width, 2h, 2w)."""
+        for unit in self.units:
+            x = unit(x)
+        x = self.reduce(x)
+        return resize_bilinear(x, (2 * x.shape[-2], 2 * x.shape[-1]), wrap=self.wrap)

@@ -16,13 +16,11 @@ from torch import Tensor, nn
 
 from panodepth.errors import ModelError
 from panodepth.model import SphereViT
-from panodepth.model.backbone import Block
 from panodepth.model.backbones.conv import CELL, ConvBackbone, ConvBlock
 from panodepth.model.backbones.patch import PatchBackbone
-from panodepth.model.decoder import SLOPE, Decoder, Head, Level, Lift, ResidualUnit
 from panodepth.model.embedding import GreatCircleBias, bias_basis, sphere_embedding
-from panodepth.model.layers import SphereConv2d
-from panodepth.model.spherevit import CrossBlock
+from panodepth.model.layers import SLOPE, Level, Lift, ResidualUnit, SphereConv2d
+from panodepth.model.spherevit import Block, CrossBlock, Decoder, Head
 from panodepth.onnx.graph import Graph
 
 QUERIES_AT_ONCE = 512  # attention of long sequences in parts: its matrix of scores stays small
@@ -225,7 +223,6 @@ class NetworkGraph:
         for unit in cast(list[ResidualUnit], list(level.units)):
             inner = graph.add("LeakyRelu", x, alpha=SLOPE)
             inner = graph.add("LeakyRelu", self._conv(unit.conv1, inner, size)[0], alpha=SLOPE)
-            assert unit.gamma is not None
             inner = self._conv(unit.conv2, inner, size, scale=unit.gamma[0])[0]
             x = graph.add("Add", x, inner)
         x = self._conv(level.reduce, x, size)[0]

@@ -27,7 +27,8 @@ from onnx import ModelProto, TensorProto, helper
 from panodepth.errors import ModelError
 from panodepth.export.atomic import atomic
 from panodepth.model import SphereViT
-from panodepth.model.spherevit import LOG_LIMIT, SCALE_QUANTILE
+from panodepth.model.distance import SCALE_QUANTILE
+from panodepth.model.spherevit import LOG_LIMIT
 from panodepth.onnx.graph import OPSET, Graph
 from panodepth.onnx.network import NetworkGraph
 from panodepth.version import __version__

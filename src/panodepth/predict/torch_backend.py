@@ -12,7 +12,7 @@ import torch
 
 from panodepth.device import choose_device, choose_precision
 from panodepth.errors import ConfigError
-from panodepth.model import ModelConfig, SphereViT, load_model, load_prepared
+from panodepth.model import ModelConfig, SphereViT, load_prepared
 from panodepth.predict.models import find_model
 from panodepth.predict.predictor import Predictor, RawOutput
 from panodepth.size import Size, check_not_swapped
@@ -37,10 +37,9 @@ def load_torch(
     if compile and int8:
         raise ConfigError("a network in int8 cannot be compiled: leave out compile, or dtype int8")
     name, path = find_model(name_or_path)
-    if compile:
-        model = load_model(path, config=config, device=where, dtype=precision)
-    else:
-        model = load_prepared(path, config=config, device=where, dtype=precision, int8=int8)
+    model = load_prepared(
+        path, config=config, device=where, dtype=precision, int8=int8, fuse=not compile
+    )
     return TorchPredictor(model, name=name, size=size, dtype=precision, compile=compile)
 
 

@@ -9,7 +9,7 @@ from panodepth.model.embedding import KNOTS
 def network_flops(config: ModelConfig, size: tuple[int, int] | None = None) -> int:
     """Floating-point operations in matrix products and convolutions for one image.
 
-    size: (h, w), multiples of 14; None = the config's. Keys and values of the sphere and tables of
+    size: (h, w); None = the config's. Keys and values of the sphere and tables of
     the great-circle bias are counted as if made for this image.
     """
     height, width = size or config.size

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from panodepth.model import ModelOutput, SphereViT
 from panodepth.model.embedding import bias_basis, sphere_embedding
-from panodepth.model.spherevit import LOG_LIMIT, LOG_OFFSET
+from panodepth.model.spherevit import LOG_LIMIT, LOG_OFFSET, Head
 
 
 def plain_forward(model: SphereViT, image: Tensor) -> ModelOutput:
@@ -29,7 +29,7 @@ def plain_forward(model: SphereViT, image: Tensor) -> ModelOutput:
         x = _cross(cast(Any, block), project(features), sphere, basis)
         conditioned.append(x.reshape(len(x), rows, cols, -1))
     low = model.decoder(conditioned, sides)
-    raw, sky = model.head.whole(low, (image.shape[-2], image.shape[-1]))
+    raw, sky = Head.forward(model.head, low, (image.shape[-2], image.shape[-1]))
     return ModelOutput(raw.float().clamp(-LOG_LIMIT, LOG_LIMIT) + LOG_OFFSET, sky)
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from panodepth.device import choose_device, choose_dtype, has_fast_bfloat16
 from panodepth.errors import ConfigError
 from panodepth.lab.bench.plain import plain_forward
-from panodepth.model import ModelOutput, load_model
+from panodepth.model import ModelOutput, load_model, load_prepared
 from panodepth.model.fast.int8 import int8_works
 from panodepth.predict.cuda.compiled import Compiled
 from panodepth.predict.cuda.gpu import graphed
@@ -107,7 +107,7 @@ def _graph(checkpoint: Path, device: torch.device, precision: str) -> Network:
 
 
 def _compile(checkpoint: Path, device: torch.device, precision: str) -> Network:
-    model = load_model(checkpoint, device=device, dtype=getattr(torch, precision))
+    model = load_prepared(checkpoint, device=device, dtype=getattr(torch, precision), fuse=False)
     compiled = Compiled(model)
 
     def plainly(image: Tensor) -> ModelOutput:

@@ -16,9 +16,6 @@ from panodepth.device import choose_device, has_fast_bfloat16
 from panodepth.errors import ConfigError, OutputError
 from panodepth.lab.training.config import LoopConfig, NetworkConfig, TrainConfig, trained_blocks
 from panodepth.model import ModelConfig, SphereViT, find_preset
-from panodepth.model.backbone import Block
-from panodepth.model.backbones.conv import ConvBlock
-from panodepth.model.spherevit import CrossBlock
 
 
 def build_network(config: NetworkConfig, size: tuple[int, int] | None = None) -> SphereViT:
@@ -84,13 +81,13 @@ def has_unused_parameters(model: SphereViT, config: TrainConfig) -> bool:
 def checkpoint_activations(model: SphereViT) -> None:
     """Keep only each block's input for the backward pass, and compute the rest again there.
 
-    Transformer blocks, the stem's convolution blocks and the cross-attentions; names and results
-    stay as they are.
+    The modules with `recompute`: transformer blocks, a backbone's convolution blocks and the
+    cross-attentions. Names and results stay as they are.
     """
     for module in model.modules():
-        if isinstance(module, Block | ConvBlock | CrossBlock):
+        if getattr(module, "recompute", False):
             run = functools.partial(checkpoint, module.forward, use_reentrant=False)
-            module.forward = run  # type: ignore[method-assign]
+            module.forward = run
 
 
 def averaged_model(model: SphereViT, tensors: Mapping[str, Tensor]) -> SphereViT:

@@ -104,7 +104,7 @@ def constant_batch(images: Tensor) -> tuple[Tensor, None]:
 def run_network(
     model: torch.nn.Module, image: FloatArray, size: tuple[int, int]
 ) -> tuple[Tensor, Tensor | None]:
-    """A SphereViT at `size` (H, W), multiples of 14, on one picture (h, w, 3) in [0, 1].
+    """A SphereViT at `size` (H, W) on one picture (h, w, 3) in [0, 1].
 
     Returns distance and sky logit (or None), (H, W) float32 on the CPU.
     """
@@ -117,7 +117,7 @@ def run_network(
 
 
 def model_predictor(model: torch.nn.Module, size: tuple[int, int]) -> Predict:
-    """A `Predict` from a SphereViT that runs at `size` (H, W), multiples of 14."""
+    """A `Predict` from a SphereViT that runs at `size` (H, W)."""
 
     def predict(image: FloatArray) -> FloatArray:
         return run_network(model, image, size)[0].numpy()

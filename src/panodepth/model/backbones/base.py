@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of sRGB-coded pixels in [0, 1]
@@ -49,6 +50,15 @@ class Backbone(nn.Module, ABC):
         """What is wrong with the options, as a rule they break; "" where nothing is."""
         empty = not options.widths and not options.blocks
         return "" if empty else "stem_widths and stem_blocks must be empty with this backbone"
+
+    def normalise(self, image: Tensor) -> Tensor:
+        """(image - MEAN) / STD per channel. image: (B, 3, H, W), sRGB-coded in [0, 1]."""
+        # Channel by channel, with plain numbers: a tensor of means would wait for the device.
+        channels = [
+            (image[:, c] - mean) / std
+            for c, (mean, std) in enumerate(zip(self.MEAN, self.STD, strict=True))
+        ]
+        return torch.stack(channels, dim=1)
 
     @abstractmethod
     def forward(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:

@@ -15,6 +15,8 @@ CELL = 16  # pixels per token and axis that the pyramid works at, so that it can
 class ConvBlock(nn.Module):
     """x + gamma · W₁ GELU(W₃ LN(x)): a residual 3×3 and 1×1 convolution."""
 
+    recompute = True  # its activations may be made again for the backward pass
+
     def __init__(self, width: int, border: str, gamma: float) -> None:
         super().__init__()
         self.norm = ChannelNorm(width)

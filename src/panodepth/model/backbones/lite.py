@@ -80,6 +80,8 @@ class SameConv2d(nn.Conv2d):
 class Bottleneck(nn.Module):
     """1×1 to more channels, depthwise k×k, 1×1 to few; plus the input where the shape is kept."""
 
+    recompute = True  # its activations may be made again for the backward pass
+
     def __init__(self, inputs: int, stage: Stage, stride: int, wrap: bool) -> None:
         super().__init__()
         wide = inputs * stage.expand

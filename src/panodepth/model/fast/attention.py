@@ -8,8 +8,9 @@ half the time (docs/performance.md). Everywhere else, and for gradients, the fus
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+
+from panodepth.model.layers import attention
 
 BLOCK_ROWS = 256  # query rows at a time at most; 256 to 512 measured best for 3,043 tokens
 BLOCK_ELEMENTS = 2**20  # of the scores of one block and thread: 2 MB, about a core's cache
@@ -24,15 +25,11 @@ def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tenso
     """
     if prefers_blocks(q, k, v, bias):
         return blocked(q, k, v)
-    mask = None if bias is None else bias.to(q.dtype)
-    out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-    return out.transpose(1, 2).flatten(2)
+    return attention(q, k, v, bias)
 
 
 def prefers_blocks(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> bool:
     """Whether blocks of rows are the faster route: bfloat16 on a CPU, many keys, no gradients."""
-    if torch.compiler.is_compiling():
-        return False
     fast = q.device.type == "cpu" and q.dtype == torch.bfloat16 and bias is None
     if not fast or k.shape[-2] < MIN_KEYS:
         return False

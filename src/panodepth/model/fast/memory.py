@@ -1,31 +1,29 @@
-"""A small store of results that depend on an image's size and on weights, but not on the image."""
+"""The spherical memory of a network, kept per size while the weights it is made of stay."""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, cast
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
-Result = TypeVar("Result")
-ENTRIES = 8  # two for each size and precision in use
+from panodepth.model.embedding import GreatCircleBias
+from panodepth.model.spherevit import Block, CrossBlock, SphereMemory, SphereViT
+
+SIZES = 4  # that are kept
+BIAS_ELEMENTS = 2**24  # of the biases of all blocks that are kept per size: 32 MB in 16 bits
 
 
 class _Entry(NamedTuple):
-    result: Any
+    memory: SphereMemory
     sources: tuple[Tensor, ...]  # held, so that no new weight can take an old one's address
     state: tuple[tuple[int, int, int], ...]
 
 
-def _state(sources: tuple[Tensor, ...]) -> tuple[tuple[int, int, int], ...]:
-    """Which tensors these are, and how often they were changed in place."""
-    return tuple((id(t), t.data_ptr(), 0 if t.is_inference() else t._version) for t in sources)
-
-
-class MemoryCache:
-    """Thread-safe; keeps the few results last used, and makes one anew when its weights changed.
+class KeptMemory:
+    """Thread-safe; keeps the sizes last used, and makes one anew when its weights changed.
 
     A change is: another tensor, other storage, or an in-place operation autograd can see (as
     optimisers and load_state_dict do). Writing through `parameter.data` is not seen: `clear` then.
@@ -33,24 +31,25 @@ class MemoryCache:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
+        self._entries: OrderedDict[tuple[int, int], _Entry] = OrderedDict()
 
-    def get(self, key: Hashable, sources: tuple[Tensor, ...], make: Callable[[], Result]) -> Result:
-        """What `make` returned for this key and these weights, now or earlier."""
-        state = _state(sources)
+    def get(self, model: SphereViT, size: tuple[int, int]) -> SphereMemory:
+        """The model's `memory_for` the size (H, W), with the biases of its blocks."""
+        sources = _sources(model)
+        state = tuple((id(t), t.data_ptr(), _version(t)) for t in sources)
         with self._lock:
-            entry = self._entries.get(key)
+            entry = self._entries.get(size)
             if entry is not None and entry.state == state:
-                self._entries.move_to_end(key)
-                kept: Result = entry.result
-                return kept
-        result = make()
+                self._entries.move_to_end(size)
+                return entry.memory
+        with torch.autocast(model.backbone.positions.device.type, enabled=False):
+            memory = _with_biases(model, SphereViT.memory_for(model, size))
         with self._lock:
-            self._entries[key] = _Entry(result, sources, state)
-            self._entries.move_to_end(key)
-            while len(self._entries) > ENTRIES:
+            self._entries[size] = _Entry(memory, sources, state)
+            self._entries.move_to_end(size)
+            while len(self._entries) > SIZES:
                 self._entries.popitem(last=False)
-        return result
+        return memory
 
     def clear(self) -> None:
         """Forget everything."""
@@ -60,5 +59,37 @@ class MemoryCache:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def __reduce__(self) -> tuple[type[MemoryCache], tuple[()]]:
-        return MemoryCache, ()  # copies and pickles of a model start empty
+    def __reduce__(self) -> tuple[type[KeptMemory], tuple[()]]:
+        return KeptMemory, ()  # copies and pickles of a model start empty
+
+
+def _version(tensor: Tensor) -> int:
+    """How often it was changed in place."""
+    return 0 if tensor.is_inference() else tensor._version
+
+
+def _sources(model: SphereViT) -> tuple[Tensor, ...]:
+    """The weights that a memory is made of."""
+    parts: list[nn.Module] = [m for m in model.modules() if isinstance(m, GreatCircleBias)]
+    if model.config.sphere_attention:
+        for block in cast(list[CrossBlock], list(model.cross)):
+            parts += [block.kv, block.norm_sphere]
+    weights = (p for part in parts for p in part.parameters(recurse=False))
+    return (model.backbone.positions, *weights)
+
+
+def _with_biases(model: SphereViT, memory: SphereMemory) -> SphereMemory:
+    """The memory with all biases made, in the weights' precision, unless they are too large."""
+    config, basis = model.config, memory.basis
+    if basis is None:
+        return memory
+    tokens = basis.shape[0] * basis.shape[2]
+    if config.depth * config.heads * tokens**2 > BIAS_ELEMENTS:
+        return memory
+    leading, dtype = model.backbone.leading, memory.positions.dtype
+    own = (block.bias for block in cast(list[Block], list(model.backbone.blocks)))
+    cross = (block.bias for block in cast(list[CrossBlock], list(model.cross)))
+    return memory._replace(
+        biases=[b(basis, leading=leading).to(dtype) for b in own if b is not None],
+        cross_biases=[b.by_row(basis).to(dtype) for b in cross if b is not None],
+    )

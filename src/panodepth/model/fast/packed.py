@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 from abc import ABC, abstractmethod
-from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -82,18 +81,3 @@ def packing_works() -> bool:
             return right and bool(near <= 1)
     except (RuntimeError, NotImplementedError, AttributeError):  # names and support vary by version
         return False
-
-
-def gelu_of(layer: nn.Module, x: Tensor) -> Tensor:
-    """GELU of what a linear layer, plain or fused, makes of x."""
-    if isinstance(layer, FusedLinear):
-        return layer.gelu(x)
-    return F.gelu(layer(x))
-
-
-def add_to(residual: Tensor, layer: nn.Module, x: Tensor, scale: Tensor | None = None) -> Tensor:
-    """residual + scale · layer(x); a fused layer has the scale inside already."""
-    if isinstance(layer, FusedLinear):
-        return layer.plus(x, residual)
-    inner = cast(Tensor, layer(x))
-    return residual + (inner if scale is None else scale * inner)

@@ -1,48 +1,82 @@
-"""Make a network as fast as this machine allows; it can then predict and nothing else."""
+"""Make a network as fast as this machine allows, with the numbers of its plain twin."""
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping
-from typing import Any, cast
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from panodepth.errors import ConfigError
-from panodepth.model.backbone import Block
-from panodepth.model.checkpoint import load_model
+from panodepth.errors import ConfigError, ModelError
+from panodepth.model.checkpoint import PREPARED, load_model
 from panodepth.model.config import ModelConfig
-from panodepth.model.decoder import ResidualUnit
+from panodepth.model.fast.blocks import BandedHead, Fuse, fold_unit, fuse_block, fused
 from panodepth.model.fast.int8 import Int8Linear, int8_works
-from panodepth.model.fast.packed import FusedLinear, PackedLinear, packing_works, scaled
-from panodepth.model.spherevit import CrossBlock, SphereViT
+from panodepth.model.fast.memory import KeptMemory
+from panodepth.model.fast.packed import PackedLinear, packing_works
+from panodepth.model.layers import ResidualUnit
+from panodepth.model.spherevit import Block, CrossBlock, ModelOutput, SphereMemory, SphereViT
 
-# weight (out, in), bias (out,) or None, tokens of a typical input -> the layer
-Fuse = Callable[[Tensor, Tensor | None, int], FusedLinear]
+
+class FastSphereViT(SphereViT):
+    """A SphereViT that keeps what depends on the size alone, for inference.
+
+    `prepared` is True where layers were fused too: it can then predict and nothing else.
+    """
+
+    kept: KeptMemory
+
+    def forward(self, image: Tensor, memory: SphereMemory | None = None) -> ModelOutput:
+        """As `SphereViT.forward`; memory: None = kept, or made now for gradients."""
+        if memory is None and not torch.is_grad_enabled():
+            memory = self.memory_for((image.shape[-2], image.shape[-1]))
+        return super().forward(image, memory)
+
+    def memory_for(self, size: tuple[int, int]) -> SphereMemory:
+        """As `SphereViT.memory_for`; the same object until weights change.
+
+        Who records the forward pass for replay gives it to `forward`, holds it, and records anew
+        when it is another.
+        """
+        if torch.is_grad_enabled():
+            return super().memory_for(size)
+        return self.kept.get(self, size)
+
+    def train(self, mode: bool = True) -> FastSphereViT:
+        """As nn.Module.train; leaves nothing stale behind. ModelError where layers were fused."""
+        if mode and self.prepared:
+            raise ModelError(PREPARED)
+        self.kept.clear()
+        super().train(mode)
+        return self
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        if self.prepared:
+            raise ModelError(PREPARED)
+        self.kept.clear()
+        return super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
 
 
-def prepare(model: SphereViT, *, int8: bool = False) -> SphereViT:
+def prepare(model: SphereViT, *, int8: bool = False, fuse: bool = True) -> FastSphereViT:
     """Change `model` in place for inference and return it, in evaluation mode.
 
     On a CPU with bfloat16 weights, or with `int8`: the factors of residual branches move into the
     layers before them, and linear layers become fused ones (`packed.py`, `int8.py`), one by one,
     so that the memory never holds both forms of the network. On other devices and in other
-    precisions the plain modules already run the fastest route known, and nothing is changed.
+    precisions, and without `fuse` (to compile it), layers stay plain.
     Raises ConfigError where int8 is asked for and cannot run.
     """
     weight = model.backbone.norm.weight
-    fuse = choose_fusing(weight.device, weight.dtype, int8=int8)
-    if fuse is not None and not model.prepared:
-        tokens = _tokens(model.config)
-        with torch.no_grad():
-            # Named alone: a list of all modules would keep every plain weight alive to the end.
-            for block in [m for m in model.modules() if isinstance(m, Block | CrossBlock)]:
-                _fuse_block(block, tokens, fuse)
-        _fuse_rest(model, tokens, fuse)
-        model.int8 = int8
-    return model.eval()
+    fusing = choose_fusing(model.config, weight.device, weight.dtype, int8=int8) if fuse else None
+    if fusing is not None and not model.prepared:
+        # Named alone: a list of all modules would keep every plain weight alive to the end.
+        for block in [m for m in model.modules() if isinstance(m, Block | CrossBlock)]:
+            with torch.no_grad():
+                fuse_block(block, fusing)
+    return _finished(model, fusing, int8=int8)
 
 
 def load_prepared(
@@ -52,26 +86,29 @@ def load_prepared(
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
     int8: bool = False,
-) -> SphereViT:
+    fuse: bool = True,
+) -> FastSphereViT:
     """`load_model` and `prepare` in one, block by block: the plain form is never held as a whole.
 
     Takes and raises what the two do.
     """
-    fuse = choose_fusing(torch.device(device), dtype, int8=int8)
-    if fuse is None:
-        return load_model(path, config=config, device=device, dtype=dtype)
+    fusing: Fuse | None = None
 
     def finish(model: SphereViT, part: nn.Module) -> None:
-        if isinstance(part, Block | CrossBlock):
-            _fuse_block(part, _tokens(model.config), fuse)
+        nonlocal fusing
+        if fuse and fusing is None:
+            fusing = choose_fusing(model.config, torch.device(device), dtype, int8=int8)
+        if fusing is not None and isinstance(part, Block | CrossBlock):
+            with torch.no_grad():
+                fuse_block(part, fusing)
 
     model = load_model(path, config=config, device=device, dtype=dtype, finish=finish)
-    _fuse_rest(model, _tokens(model.config), fuse)
-    model.int8 = int8
-    return model
+    return _finished(model, fusing, int8=int8)
 
 
-def choose_fusing(device: torch.device, dtype: torch.dtype, *, int8: bool) -> Fuse | None:
+def choose_fusing(
+    config: ModelConfig, device: torch.device, dtype: torch.dtype, *, int8: bool
+) -> Fuse | None:
     """What makes fused layers of plain ones here, None where plain ones are best."""
     on_cpu = device.type == "cpu"
     if int8:
@@ -79,48 +116,25 @@ def choose_fusing(device: torch.device, dtype: torch.dtype, *, int8: bool) -> Fu
             raise ConfigError(
                 "int8 needs a CPU and a torch that multiplies 8-bit integers: use --dtype auto"
             )
-        return lambda weight, bias, tokens: Int8Linear(weight, bias)
+        return Int8Linear
     if on_cpu and dtype == torch.bfloat16 and packing_works():
-        return PackedLinear
+        tokens = math.prod(config.grid(config.size))
+        return lambda weight, bias: PackedLinear(weight, bias, tokens)
     return None
 
 
-def _tokens(config: ModelConfig) -> int:
-    return math.prod(config.grid(config.size))
-
-
-def _fused(layer: nn.Module, tokens: int, fuse: Fuse, scale: Tensor | None = None) -> FusedLinear:
-    """scale: (out,), what the layer's result is multiplied by, or None."""
-    plain = cast(nn.Linear, layer)
-    weight, bias = plain.weight, None if plain.bias is None else plain.bias.detach()
-    if scale is None:
-        return fuse(weight, bias, tokens)
-    return fuse(
-        scaled(weight, scale[:, None]), None if bias is None else scaled(bias, scale), tokens
-    )
-
-
-def _fuse_block(block: Block | CrossBlock, tokens: int, fuse: Fuse) -> None:
-    with torch.no_grad():
-        if isinstance(block, Block):
-            block.qkv = _fused(block.qkv, tokens, fuse)
-            block.out = _fused(block.out, tokens, fuse, block.scale_attention.float())
-            block.mlp_out = _fused(block.mlp_out, tokens, fuse, block.scale_mlp.float())
-        else:
-            if hasattr(block, "q"):  # not without sphere attention
-                block.q = _fused(block.q, tokens, fuse)
-                block.out = _fused(block.out, tokens, fuse)
-            block.mlp_out = _fused(block.mlp_out, tokens, fuse)
-        block.mlp_in = _fused(block.mlp_in, tokens, fuse)
-
-
-def _fuse_rest(model: SphereViT, tokens: int, fuse: Fuse) -> None:
-    """All but the blocks; the network can then only predict."""
-    with torch.no_grad():
-        for unit in [m for m in model.modules() if isinstance(m, ResidualUnit)]:
-            unit.absorb_gamma()
-        for index, layer in enumerate(model.projections):
-            model.projections[index] = _fused(layer, tokens, fuse)
-        model.decoder.latents = _fused(model.decoder.latents, tokens, fuse)
-    model.prepared = True
-    model.clear_cache()
+def _finished(model: SphereViT, fusing: Fuse | None, *, int8: bool) -> FastSphereViT:
+    """All but the blocks; the network can then only predict, where layers are fused."""
+    if fusing is not None and not model.prepared:
+        with torch.no_grad():
+            for unit in [m for m in model.modules() if isinstance(m, ResidualUnit)]:
+                fold_unit(unit)
+            for index, layer in enumerate(model.projections):
+                model.projections[index] = fused(layer, fusing)
+            model.decoder.latents = fused(model.decoder.latents, fusing)
+        model.prepared, model.int8 = True, int8
+    model.head.__class__ = BandedHead
+    model.__class__ = FastSphereViT
+    assert isinstance(model, FastSphereViT)
+    model.kept = KeptMemory()
+    return model.eval()

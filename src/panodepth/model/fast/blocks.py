@@ -1,0 +1,150 @@
+"""The network's blocks with what follows each linear layer inside it; their plain twins' numbers.
+
+A block is changed in place: its layers become fused ones and its class one of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from panodepth.model.fast.attention import attend
+from panodepth.model.fast.packed import FusedLinear, scaled
+from panodepth.model.layers import SLOPE, ResidualUnit
+from panodepth.model.spherevit import Block, CrossBlock, Head, KeysValues
+
+BAND_ELEMENTS = 2**22  # of the head's input at full size that exist at a time: 16 MB
+
+# weight (out, in), bias (out,) or None -> the layer
+Fuse = Callable[[Tensor, Tensor | None], FusedLinear]
+
+
+def fused(layer: nn.Module, fuse: Fuse, scale: Tensor | None = None) -> FusedLinear:
+    """A plain linear layer as a fused one; scale: (out,), what its result is multiplied by."""
+    plain = cast(nn.Linear, layer)
+    weight, bias = plain.weight, None if plain.bias is None else plain.bias.detach()
+    if scale is None:
+        return fuse(weight, bias)
+    exact = scale.float()
+    return fuse(scaled(weight, exact[:, None]), None if bias is None else scaled(bias, exact))
+
+
+class FusedBlock(Block):
+    """`Block` with LayerScale moved into the layers before it."""
+
+    attention = staticmethod(attend)
+    out: FusedLinear
+    mlp_in: FusedLinear
+    mlp_out: FusedLinear
+
+    def forward(self, x: Tensor, bias: Tensor | None) -> Tensor:
+        """As `Block.forward`."""
+        x = self.out.plus(self.attend(x, bias), x)
+        return self.mlp_out.plus(self.mlp_in.gelu(self.norm_mlp(x)), x)
+
+
+class FusedCrossBlock(CrossBlock):
+    """`CrossBlock`, likewise."""
+
+    attention = staticmethod(attend)
+    out: FusedLinear
+    mlp_in: FusedLinear
+    mlp_out: FusedLinear
+
+    def forward(self, x: Tensor, sphere: KeysValues | None, bias: Tensor | None) -> Tensor:
+        """As `CrossBlock.forward`."""
+        if sphere is not None:
+            x = self.out.plus(self.attend(x, sphere, bias), x)
+        return self.mlp_out.plus(self.mlp_in.gelu(self.norm_mlp(x)), x)
+
+
+def fuse_block(block: Block | CrossBlock, fuse: Fuse) -> None:
+    """Change a block in place, layer by layer, so that both forms never exist as a whole."""
+    if isinstance(block, Block):
+        block.qkv = fused(block.qkv, fuse)
+        block.out = fused(block.out, fuse, block.scale_attention)
+        block.mlp_in = fused(block.mlp_in, fuse)
+        block.mlp_out = fused(block.mlp_out, fuse, block.scale_mlp)
+        block.__class__ = FusedBlock
+    else:
+        if hasattr(block, "q"):  # not without sphere attention
+            block.q = fused(block.q, fuse)
+            block.out = fused(block.out, fuse)
+        block.mlp_in = fused(block.mlp_in, fuse)
+        block.mlp_out = fused(block.mlp_out, fuse)
+        block.__class__ = FusedCrossBlock
+
+
+class FoldedUnit(ResidualUnit):
+    """`ResidualUnit` whose factor is in its second convolution."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As `ResidualUnit.forward`."""
+        return x + self.inner(x)
+
+
+def fold_unit(unit: ResidualUnit) -> None:
+    """Move gamma into the second convolution, in place and for good."""
+    factor = unit.gamma.detach().flatten()
+    for tensor in (unit.conv2.weight, unit.conv2.bias):
+        assert tensor is not None
+        tensor.copy_(scaled(tensor, factor.float().view(-1, *[1] * (tensor.ndim - 1))))
+    del unit.gamma
+    unit.__class__ = FoldedUnit
+
+
+class BandedHead(Head):
+    """`Head` whose full size exists by bands of rows only: that saves memory, and copies.
+
+    For predictions on a CPU by a network that is cut at the seam; else it does as its plain twin.
+    """
+
+    def forward(self, x: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor | None]:
+        """As `Head.forward`."""
+        elsewhere = self.wrap or x.device.type != "cpu" or torch.compiler.is_compiling()
+        if elsewhere or torch.is_grad_enabled() or min(x.shape[-2:]) == 1:
+            return super().forward(x, size)
+        with torch.autocast(x.device.type, enabled=False):
+            distance, *sky = self._in_bands(x, size).unbind(1)
+        return distance, sky[0] if sky else None
+
+    def _in_bands(self, x: Tensor, size: tuple[int, int]) -> Tensor:
+        """(B, outputs, H, W): what `forward` computes, some rows after the others."""
+        height, width = size
+        out = x.new_empty(
+            (len(x), self.out.out_channels, height, width), dtype=self.out.weight.dtype
+        )
+        step = max(1, BAND_ELEMENTS // (len(x) * x.shape[1] * width))
+        for top in range(0, height, step):
+            end = min(top + step, height)
+            # The 3×3 convolution needs one more row on either side, mirrored beyond the poles,
+            rows = torch.arange(top - 1, end + 1).abs()
+            rows = torch.where(rows < height, rows, 2 * (height - 1) - rows)
+            band = _stretched_rows(x, rows, height).to(out.dtype)
+            band = F.interpolate(band, size=(len(rows), width), mode="bilinear", align_corners=True)
+            # and one more column, mirrored at the edges.
+            band = torch.cat([band[..., 1:2], band, band[..., -2:-1]], dim=-1)
+            band = F.conv2d(band, self.conv.weight, self.conv.bias)
+            out[:, :, top:end] = self.out(F.leaky_relu(band, SLOPE, inplace=True))
+        return out
+
+
+def _stretched_rows(x: Tensor, rows: Tensor, height: int) -> Tensor:
+    """Some rows of x stretched linearly to `height`, the end rows kept.
+
+    x: (B, C, h, w). rows: (n,) of them, 0 to height - 1.
+    Returns (B, C, n, w) in channels_last memory; at least float32.
+    """
+    place = rows.to(torch.float32) * ((x.shape[-2] - 1) / (height - 1))
+    above = place.long().clamp(max=x.shape[-2] - 2)
+    share = (place - above).view(-1, 1, 1)
+    lines = x.permute(0, 2, 3, 1)
+    a, b = (
+        lines[:, index].to(torch.promote_types(x.dtype, share.dtype))
+        for index in (above, above + 1)
+    )
+    return torch.lerp(a, b, share.to(a.dtype)).permute(0, 3, 1, 2)
