@@ -21,7 +21,9 @@ Model = Annotated[
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
 Dtype = Annotated[str, typer.Option(help="auto, float32, bfloat16, int8 (CPUs), float16 (GPUs).")]
-Size = Annotated[str | None, typer.Option(metavar="HxW", help="Network size, multiples of the model's step.")]
+Size = Annotated[
+    str | None, typer.Option(metavar="HxW", help="Network size, in the model's steps.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print errors only.")]
 

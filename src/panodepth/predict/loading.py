@@ -35,7 +35,7 @@ def load(
         `panodepth export`. A path that exists wins.
     device: "auto", "cpu", "cuda", "cuda:N" or "mps". dtype: "auto", "float32", "bfloat16"; on
         GPUs "float16" too; on CPUs "int8": linear layers in 8 bits, faster and less exact.
-    size: (height, width) the network runs at, multiples of the model's step; None = the model's own.
+    size: (height, width) the network runs at, in steps of 14 or 32; None = the model's own.
     config: a ModelConfig, its fields or a preset's name, for checkpoints that do not say.
     compile: run the network by torch.compile; the first picture of a size then takes long.
     An ONNX file has one size and precision, and no config or compile.

@@ -40,7 +40,10 @@ class PredictOptions:
     """
 
     size: Size | None = option(
-        None, "Network size, multiples of 14 (of 32 with a Lite backbone).", metavar="HxW", parser=parse_size
+        None,
+        "Network size, in the model's steps.",
+        metavar="HxW",
+        parser=parse_size,
     )
     allow_any_aspect: bool = option(False, "Take a picture that is not 2:1 for 360°.")
     camera_height: float | None = option(
