@@ -201,7 +201,7 @@ def test_the_released_lists_pair_what_the_layouts_pair():
         ),
     ):
         assert re.sub(*layout.distance_file, image) == distance
-        assert any(Path(image).match(pattern) for pattern in layout.patterns)
+        assert any(Path(image).match(pattern) for pattern in layout.pictures)
 
 
 # ---------------------------------------------------------------- curated sets
