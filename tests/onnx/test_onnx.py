@@ -18,6 +18,7 @@ import panodepth
 from panodepth.cli import main
 from panodepth.errors import ConfigError, ModelError
 from panodepth.model import PRESETS, ModelConfig, SphereViT, scale_invariant_distance
+from panodepth.model.backbones import BACKBONES
 from panodepth.onnx.onnx_file import OnnxOptions, build_onnx, metadata_of, write_onnx
 from panodepth.predict import load
 from panodepth.predict.torch_backend import TorchPredictor
@@ -35,13 +36,20 @@ KINDS: dict[str, dict[str, Any]] = {
     | {"azimuth_free_embedding": True, "latitude_positions": True, "great_circle_bias": True}
     | {"sky_head": True, "embedding_dim": 16},
     "plain": {"sphere_attention": False, "great_circle_bias": True, "embedding_dim": 16},
+    "lite0": {"backbone": "lite0", "size": (64, 128), "wrap_padding": True, "embedding_dim": 32},
+    "lite2": {"backbone": "lite2", "size": (64, 128), "class_token": False, "embedding_dim": 32},
 }
 
 
-def network(kind: str, size: tuple[int, int] = (56, 112)) -> SphereViT:
+def test_every_backbone_is_here() -> None:
+    assert {kind.get("backbone", "patch") for kind in KINDS.values()} == set(BACKBONES)
+
+
+def network(kind: str) -> SphereViT:
     """A random one, its small numbers made large enough to matter."""
     torch.manual_seed(1)
-    config = ModelConfig(name=kind, size=size, layer_scale=0.5, **TINY, **SHAPES, **KINDS[kind])
+    fields = {"size": (56, 112), "layer_scale": 0.5, **TINY, **SHAPES, **KINDS[kind]}
+    config = ModelConfig(name=kind, **fields)
     model = SphereViT(config).eval()
     with torch.no_grad():
         for name, parameter in model.named_parameters():
@@ -71,7 +79,7 @@ def expected(model: SphereViT, image: torch.Tensor) -> tuple[np.ndarray, np.ndar
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_is_the_network(kind: str) -> None:
     model = network(kind)
-    image = torch.rand(1, 3, 56, 112)
+    image = torch.rand(1, 3, *model.config.size)
     found = outputs(build_onnx(model, OnnxOptions()), image.numpy())
     distance, sky = expected(model, image)
     np.testing.assert_allclose(found["distance"], distance, rtol=1e-4)
@@ -84,7 +92,9 @@ def test_it_is_the_network(kind: str) -> None:
 def test_other_sizes_than_the_models_own_and_long_sequences(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("panodepth.onnx.network.QUERIES_AT_ONCE", 20)  # 3 × 7 tokens and a class
+    monkeypatch.setattr(
+        "panodepth.onnx.picture_network.QUERIES_AT_ONCE", 20
+    )  # 3 × 7 tokens and a class
     for kind in ("released", "compact"):
         model = network(kind)
         image = torch.rand(1, 3, 42, 98)

@@ -14,7 +14,7 @@ from panodepth.predict.models import bundled_weights
 
 BRANCH_SCALE = 0.2  # of each residual branch: all of them matter, and the sum stays of order one
 LOG_SPREAD = 0.5  # standard deviation of the log-distance, about a room's
-TRIAL_SIZE = (112, 224)  # at which the spread is set
+TRIAL_STEPS = (8, 16)  # size at which the spread is set, in steps of the backbone
 
 
 def checkpoint_for(config: ModelConfig, folder: Path) -> tuple[Path, str]:
@@ -44,7 +44,8 @@ def random_network(config: ModelConfig) -> SphereViT:
         for module in network.modules():
             if isinstance(module, nn.Linear):
                 module.weight *= module.in_features**-0.5 / module.weight.std()
-        spread = network.forward_raw(sample_picture(TRIAL_SIZE))[0].std()
+        size = (TRIAL_STEPS[0] * config.step, TRIAL_STEPS[1] * config.step)
+        spread = network.forward_raw(sample_picture(size))[0].std()
         network.head.out.weight *= LOG_SPREAD / spread.clamp(min=1e-6)
     return network
 
