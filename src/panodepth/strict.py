@@ -7,9 +7,7 @@ be, in a `Literal`. Errors name the key and its table, and for a misspelt key th
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
-import tomllib
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
@@ -88,6 +86,8 @@ def find_named(kind: str, name: str, known: Mapping[str, T]) -> T:
 
 def suggestion(word: str, known: Iterable[str]) -> str:
     """ "did you mean 'optim'?" with the nearest of `known`."""
+    import difflib
+
     nearest = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.0)[0]
     return f"did you mean {nearest!r}?"
 
@@ -97,11 +97,13 @@ def read_toml(path: str | Path, settings: Sequence[str] = ()) -> dict[str, Any]:
 
     Only the form is checked. Raises ConfigError for a missing or malformed file or setting.
     """
+    import tomllib
+
     try:
         values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"cannot read recipe {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # not TOML, or not UTF-8
         raise ConfigError(f"recipe {path} is not valid TOML: {error}") from None
     for setting in settings:
         name, equals, text = setting.partition("=")
@@ -118,6 +120,8 @@ def read_toml(path: str | Path, settings: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def _setting_value(text: str) -> Any:
+    import tomllib
+
     try:
         return tomllib.loads(f"v = {text}")["v"]
     except tomllib.TOMLDecodeError:

@@ -29,7 +29,7 @@ def test_default_is_the_bundled_file(model_file: Path, monkeypatch: pytest.Monke
 
 
 def test_missing_bundle_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(models.resources, "files", lambda package: tmp_path)
+    monkeypatch.setattr(models, "WEIGHTS", tmp_path)
     with pytest.raises(ModelError, match=r"missing.*released.*\.safetensors"):
         panodepth.load()
 

@@ -5,35 +5,35 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Exit, Option
 
 from panodepth.cli.options import AsJson, Device
 
 
 def bench(
     preset: Annotated[
-        str | None, typer.Option(metavar="A,B", help="Networks; compact,large by default.")
+        str | None, Option(metavar="A,B", help="Networks; compact,large by default.")
     ] = None,
     precision: Annotated[
         str | None,
-        typer.Option(metavar="A,B", help="float32, bfloat16, float16; the machine's by default."),
+        Option(metavar="A,B", help="float32, bfloat16, float16; the machine's by default."),
     ] = None,
     routes: Annotated[
-        str | None, typer.Option(metavar="A,B", help="Ways to run it; all but compile by default.")
+        str | None, Option(metavar="A,B", help="Ways to run it; all but compile by default.")
     ] = None,
     batch: Annotated[
-        str | None, typer.Option(metavar="A,B", help="Images at once; 1, and 8 on CUDA.")
+        str | None, Option(metavar="A,B", help="Images at once; 1, and 8 on CUDA.")
     ] = None,
     device: Device = "auto",
     attention: Annotated[
-        str, typer.Option(help="eager, compile (adds torch.compile, slow to start), or none.")
+        str, Option(help="eager, compile (adds torch.compile, slow to start), or none.")
     ] = "eager",
     quick: Annotated[
-        bool, typer.Option("--quick", help="compact alone, in seconds; no file without --out.")
+        bool, Option("--quick", help="compact alone, in seconds; no file without --out.")
     ] = False,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Folder of DATE-machine.md; benchmarks/results."),
+        Option(metavar="DIR", help="Folder of DATE-machine.md; benchmarks/results."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -51,4 +51,4 @@ def bench(
         out=out,
         as_json=as_json,
     )
-    raise typer.Exit(main(options))
+    raise Exit(main(options))

@@ -4,110 +4,113 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import MISSING, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING
 
-import typer
+from typer import Exit
 
-from panodepth.cli.options import DONE, SOME_FAILED, Device, Dtype, Size
+from panodepth.cli.options import (
+    DONE,
+    SOME_FAILED,
+    Device,
+    Dtype,
+    Quiet,
+    Size,
+    progress,
+    with_fields,
+)
 from panodepth.errors import ConfigError
+from panodepth.jobs import Workers
+from panodepth.lab.evaluation.protocol import Extras
+from panodepth.options import option
 from panodepth.size import parse_size
 
+if TYPE_CHECKING:
+    from panodepth.lab.evaluation.run.choice import Chosen
+    from panodepth.lab.evaluation.run.datasets import Dataset
 
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What is measured on what, and where the report goes."""
+
+    out: Path = option(MISSING, "Folder of the report.", metavar="DIR")
+    data: tuple[str, ...] = option(
+        (), "A dataset; repeat. NAME: its kind, or your own.", metavar="NAME=DIR"
+    )
+    predictor: str = option("default", "A model, FILE.py[:CLASS], or a folder of predicted files.")
+    protocol: str = option("da2", "da2, da2-fixed, affine, metric, unik3d, sphere or uncapped.")
+    split: tuple[str, ...] = option(
+        (), "List of samples of a dataset; repeat.", metavar="NAME=FILE"
+    )
+    options: tuple[str, ...] = option(
+        (), "Passed to the predictor; repeat.", flag="--option", metavar="KEY=VALUE"
+    )
+    compare: tuple[str, ...] = option(
+        (), "An earlier report to stand beside; repeat.", metavar="DIR"
+    )
+    threads: int = option(1, "Threads of each process.", min=1)
+    part: str | None = option(None, "Only part I of N, e.g. on N machines.", metavar="I/N")
+    pictures: int = option(3, "Worst and median samples shown, each, per dataset.", min=0)
+
+
+@with_fields
 def evaluate(
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the report.")],
-    data: Annotated[
-        list[str],
-        typer.Option(metavar="NAME=DIR", help="A dataset; repeat. NAME: its kind, or your own."),
-    ] = [],  # noqa: B006 - typer reads it, nobody writes it
-    predictor: Annotated[
-        str, typer.Option(help="A model, FILE.py[:CLASS], or a folder of predicted files.")
-    ] = "default",
-    protocol: Annotated[
-        str, typer.Option(help="da2, da2-fixed, affine, metric, unik3d, sphere or uncapped.")
-    ] = "da2",
-    split: Annotated[
-        list[str], typer.Option(metavar="NAME=FILE", help="List of samples of a dataset; repeat.")
-    ] = [],  # noqa: B006
-    option: Annotated[
-        list[str], typer.Option(metavar="KEY=VALUE", help="Passed to the predictor; repeat.")
-    ] = [],  # noqa: B006
-    compare: Annotated[
-        list[str], typer.Option(metavar="DIR", help="An earlier report to stand beside; repeat.")
-    ] = [],  # noqa: B006
-    geometry: Annotated[
-        bool, typer.Option("--geometry/--no-geometry", help="Seam, poles, normals, contours.")
-    ] = True,
-    points: Annotated[bool, typer.Option("--points", help="Point-cloud F-score (scipy).")] = False,
-    rotation: Annotated[
-        bool, typer.Option("--rotation", help="Consistency when the camera is turned.")
-    ] = False,
-    workers: Annotated[int, typer.Option(min=1, help="Processes, each with its predictor.")] = 1,
-    engine: Annotated[
-        str, typer.Option(help="local, or ray: workers on the cluster of RAY_ADDRESS.")
-    ] = "local",
-    gpus: Annotated[float, typer.Option(min=0, help="GPUs of each of Ray's workers.")] = 0.0,
-    threads: Annotated[int, typer.Option(min=1, help="Threads of each process.")] = 1,
-    part: Annotated[
-        str | None, typer.Option(metavar="I/N", help="Only part I of N, e.g. on N machines.")
-    ] = None,
-    pictures: Annotated[
-        int, typer.Option(min=0, help="Worst and median samples shown, each, per dataset.")
-    ] = 3,
+    asked: Asked,
+    extras: Extras,
+    workers: Workers,
     device: Device = "auto",
     dtype: Dtype = "auto",
     size: Size = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Measure a predictor on datasets by a named protocol; the same command goes on if stopped."""
-    from functools import partial
-
-    from tqdm import tqdm
-
-    from panodepth.jobs import Workers
     from panodepth.lab.evaluation import command
     from panodepth.lab.evaluation.protocol import find_protocol
-    from panodepth.lab.evaluation.run.choice import (
-        choose_predictor,
-        parse_options,
-        parse_part,
-        stamp,
-    )
+    from panodepth.lab.evaluation.run.choice import parse_part
     from panodepth.lab.evaluation.run.datasets import open_datasets
     from panodepth.lab.evaluation.run.runner import Run, tasks
-    from panodepth.lab.evaluation.scoring import Extras
 
-    chosen_protocol = find_protocol(protocol)
-    network_size = None if size is None else parse_size(size)
-    chosen_part = None if part is None else parse_part(part)
-    if not data:
+    protocol = find_protocol(asked.protocol)
+    part = None if asked.part is None else parse_part(asked.part)
+    if not asked.data:
         raise ConfigError("give --data NAME=DIR, e.g. --data stanford2d3d=/data/2D3DS")
-    datasets = tuple(open_datasets(data, chosen_protocol, split))
-
-    from panodepth.predict import load
-    from panodepth.predict.models import find_model
-
-    load_model = partial(load, predictor, device=device, dtype=dtype, size=network_size)
-    chosen = choose_predictor(predictor, load_model, datasets, parse_options(option))
-    settings = {}
-    if chosen.kind == "model":
-        _, weights = find_model(predictor)  # fails now, not in a worker
-        settings = {"device": device, "dtype": dtype, "size": size, "weights": stamp(weights)}
-    run = Run(datasets, chosen.make, chosen_protocol, Extras(geometry, points, rotation), threads)
+    datasets = tuple(open_datasets(asked.data, protocol, asked.split))
+    predictor, identity = _choose(asked, datasets, device, dtype, size)
+    run = Run(datasets, predictor.make, protocol, extras, asked.threads)
     options = command.Options(
-        name=chosen.name,
-        identity=f"{chosen.identity} {json.dumps(settings)}",
-        workers=Workers(workers, engine, gpus=gpus),
-        part=chosen_part,
-        compare=tuple(compare),
-        pictures=pictures,
+        name=predictor.name,
+        identity=identity,
+        workers=workers,
+        part=part,
+        compare=asked.compare,
+        pictures=asked.pictures,
     )
-    silent = quiet or not sys.stderr.isatty()
-    total = len(tasks(datasets, chosen_part))
-    with tqdm(total=total, unit="image", disable=silent) as bar:
-        report = command.evaluate_run(run, out, options, lambda _: bar.update(1))
+    with progress(len(tasks(datasets, part)), "image", silent=quiet) as bar:
+        report = command.evaluate_run(run, asked.out, options, lambda _: bar.update(1))
     for row in report["skipped"]:
         print(f"error: {row['dataset']}: {row['name']}: {row['reason']}", file=sys.stderr)
     if not quiet:
-        print(command.plain_text(report, out, options))
-    raise typer.Exit(SOME_FAILED if report["skipped"] else DONE)
+        print(command.plain_text(report, asked.out, options))
+    raise Exit(SOME_FAILED if report["skipped"] else DONE)
+
+
+def _choose(
+    asked: Asked, datasets: tuple[Dataset, ...], device: str, dtype: str, size: str | None
+) -> tuple[Chosen, str]:
+    """The predictor, and all that tells it from others: its options, digests, how it is loaded."""
+    from panodepth.lab.evaluation.run.choice import choose_predictor, parse_options, stamp
+    from panodepth.predict import load
+    from panodepth.predict.models import find_model
+
+    network_size = None if size is None else parse_size(size)
+    load_model = partial(load, asked.predictor, device=device, dtype=dtype, size=network_size)
+    options = parse_options(asked.options)
+    chosen = choose_predictor(asked.predictor, load_model, datasets, options)
+    settings = {}
+    if chosen.kind == "model":
+        _, weights = find_model(asked.predictor)  # fails now, not in a worker
+        settings = {"device": device, "dtype": dtype, "size": size, "weights": stamp(weights)}
+    return chosen, f"{chosen.identity} {json.dumps(settings)}"

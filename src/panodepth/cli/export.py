@@ -6,10 +6,11 @@ import json
 from pathlib import Path
 from typing import Annotated, Literal, cast
 
-import typer
+from typer import Argument, Option
 
 from panodepth.cli.options import AsJson, Model, Size
 from panodepth.errors import ConfigError, ModelError
+from panodepth.predict.models import is_onnx
 from panodepth.size import parse_size
 
 LICENCES = {
@@ -19,23 +20,25 @@ LICENCES = {
 
 
 def export(
-    out: Annotated[Path, typer.Argument(metavar="FILE.onnx", help="The file to write.")],
+    out: Annotated[Path, Argument(metavar="FILE.onnx", help="The file to write.")],
     model: Model = "default",
     size: Size = None,
     int8: Annotated[
-        bool, typer.Option("--int8", help="8-bit weights and linear layers: a quarter the size.")
+        bool, Option("--int8", help="8-bit weights and linear layers: a quarter the size.")
     ] = False,
     image: Annotated[
-        str, typer.Option(help="Its input: float (1, 3, H, W) in [0, 1], or uint8 (1, H, W, 3).")
+        str, Option(help="Its input: float (1, 3, H, W) in [0, 1], or uint8 (1, H, W, 3).")
     ] = "float",
     licence: Annotated[
-        str, typer.Option(help="Licence of the weights, for the metadata of other models.")
+        str, Option(help="Licence of the weights, for the metadata of other models.")
     ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Write a model as ONNX: picture in, scale-invariant distance out, for one fixed size."""
     if out.suffix.lower() != ".onnx":
         raise ConfigError(f"{out}: the file's name must end with .onnx")
+    if is_onnx(model):
+        raise ConfigError(f"{model} is an ONNX file already: give the model it was made of")
     if image not in ("float", "uint8"):
         raise ConfigError(f"unknown --image {image!r}: use float or uint8")
     chosen_size = None if size is None else parse_size(size)

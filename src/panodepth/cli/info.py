@@ -6,7 +6,7 @@ import json
 import sys
 from typing import Any
 
-import typer
+from typer import Exit
 
 from panodepth.cli.options import NOTHING_STARTED, AsJson, Device, Dtype, Model
 from panodepth.errors import PanodepthError
@@ -53,4 +53,4 @@ def info(
                 print(f"{key.replace('_', ' '):<14} {value}")
     if error is not None:
         print(f"error: {error}", file=sys.stderr)
-        raise typer.Exit(NOTHING_STARTED)
+        raise Exit(NOTHING_STARTED)

@@ -5,69 +5,80 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Annotated, Any, get_type_hints
 
-import typer
+from typer import Exit, Option
 
 from panodepth.errors import PanodepthError, one_line
 
 DONE, SOME_FAILED, NOTHING_STARTED, INTERRUPTED = 0, 1, 2, 130
 
 Model = Annotated[
-    str,
-    typer.Option(help="default, released, a hub id org/name, a folder, .safetensors or .onnx."),
+    str, Option(help="default, released, a hub id org/name, a folder, .safetensors or .onnx.")
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
-Dtype = Annotated[str, typer.Option(help="auto, float32, bfloat16, int8 (CPUs), float16 (GPUs).")]
-Size = Annotated[
-    str | None, typer.Option(metavar="HxW", help="Network size, in the model's steps.")
+Device = Annotated[str, Option(help="auto, cpu, cuda, cuda:N or mps.")]
+Dtype = Annotated[str, Option(help="auto, float32, bfloat16, int8 (CPUs), float16 (GPUs).")]
+Size = Annotated[str | None, Option(metavar="HxW", help="Network size; else the model's own.")]
+Settings = Annotated[
+    list[str], Option("--set", metavar="TABLE.KEY=VALUE", help="Change a key; repeat.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, nothing else.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Print errors only.")]
+AsJson = Annotated[bool, Option("--json", help="Print one JSON document, nothing else.")]
+Quiet = Annotated[bool, Option("--quiet", help="Print errors only.")]
 
 
 def with_fields(command: Callable[..., None]) -> Callable[..., None]:
-    """A command as typer takes it: a parameter that is a dataclass stands for all of its fields.
+    """A command as typer takes it: a parameter that is a dataclass stands for its fields.
 
-    Each field becomes an option of its name; its metadata (`predict.options.option`) says the rest.
+    Each field made by `panodepth.options.option` becomes an option; others keep their defaults.
     """
     hints = get_type_hints(command, include_extras=True)
     groups: dict[str, Any] = {name: hint for name, hint in hints.items() if is_dataclass(hint)}
-    parameters = []
-    for parameter in inspect.signature(command).parameters.values():
-        if parameter.name in groups:
-            types = get_type_hints(groups[parameter.name])
-            parameters += [_parameter(f, types[f.name]) for f in fields(groups[parameter.name])]
+    parameters = {}
+    for name, parameter in inspect.signature(command).parameters.items():
+        if name in groups:
+            types = get_type_hints(groups[name], include_extras=True)
+            for field in _offered(groups[name]):
+                made = _parameter(f"{name}_{field.name}", field, types[field.name])
+                parameters[made.name] = made
         else:
-            parameters.append(parameter.replace(annotation=hints[parameter.name]))
+            parameters[name] = parameter.replace(
+                annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY
+            )
 
     @functools.wraps(command)
     def called(**given: Any) -> None:
         for name, kind in groups.items():
-            given[name] = kind(**{f.name: _value(f, given.pop(f.name)) for f in fields(kind)})
+            values = {f.name: (f, given.pop(f"{name}_{f.name}")) for f in _offered(kind)}
+            given[name] = kind(**{key: _value(*value) for key, value in values.items()})
         command(**given)
 
-    keywords = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters]
-    called.__annotations__ = {p.name: p.annotation for p in keywords}
-    vars(called)["__signature__"] = inspect.Signature(keywords)
+    called.__annotations__ = {name: p.annotation for name, p in parameters.items()}
+    vars(called)["__signature__"] = inspect.Signature(list(parameters.values()))
     return called
 
 
-def _parameter(field: Field[Any], kind: Any) -> inspect.Parameter:
-    """A field as typer reads it; one with a parser is given as text, a tuple by repeating."""
+def _offered(kind: Any) -> list[Field[Any]]:
+    """The fields made by `option`; those of the class itself before inherited ones."""
+    found = [field for field in fields(kind) if "help" in field.metadata]
+    return sorted(found, key=lambda field: field.name not in inspect.get_annotations(kind))
+
+
+def _parameter(name: str, field: Field[Any], kind: Any) -> inspect.Parameter:
+    """A field as typer reads it: as text where it has a parser, to be repeated if a tuple."""
     more = dict(field.metadata)
     default = list(field.default) if isinstance(field.default, tuple) else field.default
     if more.pop("parser", None):
         kind = str | None if default is None else str
-    elif isinstance(field.default, tuple):
+    elif isinstance(default, list):
         kind = list[str]
     flag = more.pop("flag", "--" + field.name.replace("_", "-"))
     return inspect.Parameter(
-        field.name,
+        name,
         inspect.Parameter.KEYWORD_ONLY,
-        annotation=Annotated[kind, typer.Option(flag, **more)],
+        annotation=Annotated[kind, Option(flag, **more)],
         default=inspect.Parameter.empty if default is MISSING else default,
     )
 
@@ -79,13 +90,22 @@ def _value(field: Field[Any], given: Any) -> Any:
     return tuple(given) if isinstance(given, list) else given
 
 
+@contextmanager
+def progress(total: int, unit: str, *, silent: bool) -> Iterator[Any]:
+    """A tqdm bar on standard error; none when it is not a terminal."""
+    from tqdm import tqdm
+
+    with tqdm(total=total, unit=unit, disable=silent or not sys.stderr.isatty()) as bar:
+        yield bar
+
+
 def run_training(trainer: Any) -> None:
     """Run what has been prepared; an error from here on ends it with exit code 1, not 2."""
     try:
         result = trainer.run()
     except PanodepthError as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
-        raise typer.Exit(SOME_FAILED) from None
+        raise Exit(SOME_FAILED) from None
     if trainer.engine.is_main:
         print(result.summary())
     trainer.engine.close()

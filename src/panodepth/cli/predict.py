@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+from typer import Argument, Exit, Option
 
 from panodepth.cli.options import (
     DONE,
@@ -20,6 +18,7 @@ from panodepth.cli.options import (
     Dtype,
     Model,
     Quiet,
+    progress,
     with_fields,
 )
 from panodepth.errors import ConfigError, InputError
@@ -28,26 +27,27 @@ from panodepth.predict.models import is_onnx
 from panodepth.version import __version__
 
 if TYPE_CHECKING:
+    from panodepth.predict.folder.inputs import InputFile
     from panodepth.predict.folder.results import FileResult
 
 
 @with_fields
 def predict(
     inputs: Annotated[
-        list[str], typer.Argument(metavar="INPUT...", help="Pictures, folders, quoted globs.")
+        list[str], Argument(metavar="INPUT...", help="Pictures, folders, quoted globs.")
     ],
     options: RunOptions,
     model: Model = "default",
     backend: Annotated[
-        str, typer.Option(help="torch, onnx (a .onnx model, no torch loaded), or auto by --model.")
+        str, Option(help="torch, onnx (a .onnx model, no torch loaded), or auto by --model.")
     ] = "auto",
     device: Device = "auto",
     dtype: Dtype = "auto",
     skip_existing: Annotated[
-        bool, typer.Option("--skip-existing", help="Leave pictures whose results are all there.")
+        bool, Option("--skip-existing", help="Leave pictures whose results are all there.")
     ] = False,
     compile: Annotated[
-        bool, typer.Option("--compile", help="torch.compile the network: a slow start.")
+        bool, Option("--compile", help="torch.compile the network: a slow start.")
     ] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -57,10 +57,42 @@ def predict(
     _check_backend(backend, model)
     if options.mask is not None and not options.mask.exists():
         raise InputError(f"no mask {options.mask}")
+    from panodepth.predict.folder.run import predict_files
+
+    pending, results = _find(inputs, options, skip_existing)
+    summary: dict[str, Any] = {"version": __version__, "seconds": {}}
+    if pending:
+        from panodepth.predict import load
+
+        predictor = load(model, device=device, dtype=dtype, size=options.size, compile=compile)
+        loaded = time.perf_counter()
+        summary |= predictor.describe()
+        summary["seconds"]["load"] = loaded - started
+        with progress(len(pending), "image", silent=quiet or as_json) as bar:
+
+            def on_result(result: FileResult) -> None:
+                bar.update(1)
+                if result.files and not (quiet or as_json):
+                    bar.write(f"{result.input} -> {', '.join(result.files)}", file=sys.stdout)
+
+            results += predict_files(predictor, pending, options, on_result)
+        written = sum(result.status == "written" for result in results)
+        summary["images_per_second"] = written / (time.perf_counter() - loaded)
+    summary["seconds"]["total"] = time.perf_counter() - started
+    raise Exit(_report(results, summary, as_json=as_json, quiet=quiet))
+
+
+def _find(
+    inputs: list[str], options: RunOptions, skip_existing: bool
+) -> tuple[list[InputFile], list[FileResult]]:
+    """The pictures to predict, and results of those that are not there or done already.
+
+    Raises OutputError when nothing can be written, InputError when there is no picture at all.
+    """
     from panodepth.export.atomic import check_output_folder
     from panodepth.predict.folder.inputs import find_inputs
     from panodepth.predict.folder.results import FileResult
-    from panodepth.predict.folder.run import is_complete, predict_files
+    from panodepth.predict.folder.run import is_complete
 
     check_output_folder(options.out)
     found = find_inputs(inputs, options.out)
@@ -76,20 +108,7 @@ def predict(
             results.append(FileResult(str(item.path), "skipped"))
         else:
             pending.append(item)
-    summary: dict[str, Any] = {"version": __version__, "seconds": {}}
-    if pending:
-        from panodepth.predict import load
-
-        predictor = load(model, device=device, dtype=dtype, size=options.size, compile=compile)
-        loaded = time.perf_counter()
-        summary |= predictor.describe()
-        summary["seconds"]["load"] = loaded - started
-        with _progress(len(pending), quiet or as_json) as on_result:
-            results += predict_files(predictor, pending, options, on_result)
-        written = sum(result.status == "written" for result in results)
-        summary["images_per_second"] = written / (time.perf_counter() - loaded)
-    summary["seconds"]["total"] = time.perf_counter() - started
-    raise typer.Exit(_report(results, summary, as_json=as_json, quiet=quiet))
+    return pending, results
 
 
 def _check_backend(backend: str, model: str) -> None:
@@ -100,21 +119,6 @@ def _check_backend(backend: str, model: str) -> None:
         raise ConfigError("--backend onnx needs --model FILE.onnx; `panodepth export` makes one")
     if backend == "torch" and is_onnx(model):
         raise ConfigError(f"--backend torch cannot run {model}: use onnx")
-
-
-@contextmanager
-def _progress(total: int, silent: bool) -> Iterator[Callable[[FileResult], None]]:
-    """What to call with each result: it moves the bar, if any, and prints what was written."""
-    from tqdm import tqdm
-
-    with tqdm(total=total, unit="image", disable=silent or not sys.stderr.isatty()) as bar:
-
-        def on_result(result: FileResult) -> None:
-            bar.update(1)
-            if result.files and not silent:
-                tqdm.write(f"{result.input} -> {', '.join(result.files)}", file=sys.stdout)
-
-        yield on_result
 
 
 def _report(

@@ -6,31 +6,31 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Exit, Option
 
-from panodepth.cli.options import SOME_FAILED
+from panodepth.cli.options import SOME_FAILED, progress
 from panodepth.errors import OutputError
 from panodepth.size import parse_size
 
 
 def render(
-    count: Annotated[int, typer.Option(min=1, help="How many worlds.")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the files.")],
-    seed: Annotated[int, typer.Option(min=0, help="Training uses seed 0.")] = 0,
+    count: Annotated[int, Option(min=1, help="How many worlds.")],
+    out: Annotated[Path, Option(metavar="DIR", help="Folder for the files.")],
+    seed: Annotated[int, Option(min=0, help="Training uses seed 0.")] = 0,
     size: Annotated[
         str | None,
-        typer.Option(metavar="HxW", help="Default 512x1024; for --views any, default 480x640."),
+        Option(metavar="HxW", help="Default 512x1024; for --views any, default 480x640."),
     ] = None,
-    kind: Annotated[str, typer.Option(help="mixed, indoor or outdoor.")] = "mixed",
-    first: Annotated[int, typer.Option(min=0, help="Number of the first world.")] = 0,
+    kind: Annotated[str, Option(help="mixed, indoor or outdoor.")] = "mixed",
+    first: Annotated[int, Option(min=0, help="Number of the first world.")] = 0,
     views: Annotated[
-        int, typer.Option(min=0, help="So many perspective RGB-D views of each world instead.")
+        int, Option(min=0, help="So many perspective RGB-D views of each world instead.")
     ] = 0,
     fov: Annotated[
-        float, typer.Option(metavar="DEG", help="Horizontal field of view, with --views.")
+        float, Option(metavar="DEG", help="Horizontal field of view, with --views.")
     ] = 90.0,
     move: Annotated[
-        float, typer.Option(metavar="M", min=0, help="Views from up to so far away, with --views.")
+        float, Option(metavar="M", min=0, help="Views from up to so far away, with --views.")
     ] = 0.0,
 ) -> None:
     """Render synthetic panoramas with exact distance: NAME.png with NAME_distance.npz.
@@ -39,12 +39,10 @@ def render(
     """
     shape = parse_size(size or ("480x640" if views else "512x1024"))
 
-    from tqdm import tqdm
-
     from panodepth.strict import build
 
     worlds = {"count": count, "seed": seed, "size": shape, "kind": kind, "first": first}
-    with tqdm(total=count * (views or 1), unit="image", disable=not sys.stderr.isatty()) as bar:
+    with progress(count * (views or 1), "image", silent=False) as bar:
         written = 0
 
         def advance(_: Path) -> None:
@@ -67,5 +65,5 @@ def render(
             if not written:
                 raise
             print(f"error: {error}; {written} were written", file=sys.stderr)
-            raise typer.Exit(SOME_FAILED) from None
+            raise Exit(SOME_FAILED) from None
     print(f"{len(files)} {'views' if views else 'panoramas'} in {out}")

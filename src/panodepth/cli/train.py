@@ -6,27 +6,21 @@ import json
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Option
 
-from panodepth.cli.options import run_training
+from panodepth.cli.options import Settings, run_training
 
 
 def train(
-    recipe: Annotated[
-        Path, typer.Option(metavar="FILE", help="A recipe, e.g. recipes/compact.toml.")
-    ],
-    settings: Annotated[
-        list[str], typer.Option("--set", metavar="TABLE.KEY=VALUE", help="Change a key; repeat.")
-    ] = [],  # noqa: B006 - typer reads it, nobody writes it
+    recipe: Annotated[Path, Option(metavar="FILE", help="A recipe, e.g. recipes/compact.toml.")],
+    settings: Settings = [],  # noqa: B006 - typer reads it, nobody writes it
     init: Annotated[
         str | None,
-        typer.Option(
+        Option(
             metavar="MODEL", help="Start from: default, released, a hub id, a folder or a file."
         ),
     ] = None,
-    cache: Annotated[
-        Path | None, typer.Option(help="Folder that keeps rendered panoramas.")
-    ] = None,
+    cache: Annotated[Path | None, Option(help="Folder that keeps rendered panoramas.")] = None,
 ) -> None:
     """Train from a recipe; goes on where run.out left off. Many GPUs: accelerate launch."""
     from panodepth.lab.training.config import load_config

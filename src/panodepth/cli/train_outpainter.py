@@ -5,18 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Option
 
-from panodepth.cli.options import run_training
+from panodepth.cli.options import Settings, run_training
 
 
 def train_outpainter(
-    recipe: Annotated[
-        Path, typer.Option(metavar="FILE", help="A recipe, e.g. recipes/outpainter.toml.")
-    ],
-    settings: Annotated[
-        list[str], typer.Option("--set", metavar="TABLE.KEY=VALUE", help="Change a key; repeat.")
-    ] = [],  # noqa: B006 - typer reads it, nobody writes it
+    recipe: Annotated[Path, Option(metavar="FILE", help="A recipe, e.g. recipes/outpainter.toml.")],
+    settings: Settings = [],  # noqa: B006 - typer reads it, nobody writes it
 ) -> None:
     """Teach an out-painting model panoramas (LoRA); goes on where run.out left off.
 

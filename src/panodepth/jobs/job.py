@@ -9,6 +9,7 @@ from traceback import format_exc
 from typing import Any, Literal, Protocol, TypeVar
 
 from panodepth.errors import ConfigError, PanodepthError, one_line, require
+from panodepth.options import option
 
 ENGINES = ("local", "ray")
 
@@ -64,10 +65,14 @@ class Workers:
     workers; None = 1 where the job prefers a GPU and the cluster has any. Raises ConfigError.
     """
 
-    count: int | None = None
-    engine: str = "local"
-    address: str | None = None
-    gpus: float | None = None
+    count: int | None = option(
+        None, "Processes, 1; with ray, what the cluster holds.", flag="--workers", min=1
+    )
+    engine: str = option("local", "local, or ray: a cluster; the same bytes.")
+    address: str | None = option(
+        None, "Of a running Ray cluster, or auto; else its own.", metavar="HOST:PORT"
+    )
+    gpus: float | None = option(None, "GPUs of each of Ray's workers; 1 for a model.", min=0)
 
     def __post_init__(self) -> None:
         if self.count is not None and self.count < 1:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from importlib import resources
 from pathlib import Path
 
 from panodepth.errors import ModelError
 
 DEFAULT = "default"
 RELEASED_REPO = "haodongli/DA-2"  # what the authors of DA² published, 345 M values, 1.4 GB
+WEIGHTS = Path(__file__).parents[1] / "weights"
 ALIASES = {"released": RELEASED_REPO}
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
@@ -44,7 +44,7 @@ def find_model(name_or_path: str | os.PathLike[str] | None) -> tuple[str, Path]:
 
 def bundled_weights() -> Path:
     """Return the default model's file inside the package; ModelError when it was not shipped."""
-    path = Path(str(resources.files("panodepth"))) / "weights" / f"{DEFAULT}.safetensors"
+    path = WEIGHTS / f"{DEFAULT}.safetensors"
     if not path.is_file():
         raise ModelError(
             f"the bundled weights are missing ({path}): reinstall panodepth, train them, "

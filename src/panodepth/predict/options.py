@@ -8,31 +8,20 @@ field here and its use in one stage of `predictor`.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from dataclasses import dataclass
 
 from panodepth.errors import ConfigError
+from panodepth.options import option
 from panodepth.size import Size, parse_size
-from panodepth.strict import suggestion
 
 SKY_MODES = ("auto", "none")
-
-
-def option(default: Any, help: str, **more: Any) -> Any:
-    """A field with what the command line says of it; default `MISSING`: it must be given.
-
-    help: a short sentence. more: `flag`, if not the field's name; `metavar`; `min`; and `parser`,
-    which makes a value of a text.
-    """
-    return field(default=default, metadata={"help": help, **more})
 
 
 @dataclass(frozen=True, kw_only=True)
 class PredictOptions:
     """Options of one prediction. Raises ConfigError for values that cannot be.
 
-    size: (height, width) the network runs at; None = the model's own.
+    size: (height, width) the network runs at, multiples of its step; None = the model's own.
     allow_any_aspect: take an image that is not 2:1 for a full sphere all the same, stretched.
     camera_height: from the floor to the camera [m], > 0; distances are then metres. None = relative
         distances.
@@ -40,10 +29,7 @@ class PredictOptions:
     """
 
     size: Size | None = option(
-        None,
-        "Network size, in the model's steps.",
-        metavar="HxW",
-        parser=parse_size,
+        None, "Network size; else the model's own.", metavar="HxW", parser=parse_size
     )
     allow_any_aspect: bool = option(False, "Take a picture that is not 2:1 for 360°.")
     camera_height: float | None = option(
@@ -57,12 +43,3 @@ class PredictOptions:
         height = self.camera_height
         if height is not None and not (math.isfinite(height) and height > 0):
             raise ConfigError(f"camera height must be a positive number of metres: {height}")
-
-
-def changed(options: PredictOptions, changes: Mapping[str, Any]) -> PredictOptions:
-    """`options` with other values of some fields. Raises ConfigError for an unknown name."""
-    names = [field.name for field in fields(options)]
-    for name in changes:
-        if name not in names:
-            raise ConfigError(f"predict has no option {name!r}; {suggestion(name, names)}")
-    return replace(options, **changes)

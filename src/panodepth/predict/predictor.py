@@ -22,7 +22,8 @@ import numpy as np
 from panodepth.errors import InputError, ModelError
 from panodepth.geometry.erp import Edges, resize_erp
 from panodepth.images import ImageData, check_aspect, read_mask, to_image_data
-from panodepth.predict.options import PredictOptions, changed
+from panodepth.options import changed
+from panodepth.predict.options import PredictOptions
 from panodepth.size import Size
 from panodepth.types import BoolArray, FloatArray, Prediction
 

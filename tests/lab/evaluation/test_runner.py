@@ -10,11 +10,10 @@ import pytest
 from panodepth.cli import main
 from panodepth.errors import ConfigError
 from panodepth.jobs import Workers
-from panodepth.lab.evaluation.protocol import PROTOCOLS
+from panodepth.lab.evaluation.protocol import PROTOCOLS, Extras
 from panodepth.lab.evaluation.run.datasets import open_datasets
 from panodepth.lab.evaluation.run.journal import Row, open_journal, read_rows
 from panodepth.lab.evaluation.run.runner import Place, Run, run_all
-from panodepth.lab.evaluation.scoring import Extras
 
 PREDICTOR = """
 import numpy as np

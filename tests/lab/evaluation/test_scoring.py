@@ -13,9 +13,9 @@ from tests.lab.evaluation.conftest import Fixed, panorama
 
 from panodepth.errors import ConfigError, InputError
 from panodepth.lab.evaluation.measures.metrics import TEN
-from panodepth.lab.evaluation.protocol import PROTOCOLS, find_protocol
+from panodepth.lab.evaluation.protocol import PROTOCOLS, Extras, find_protocol
 from panodepth.lab.evaluation.report.catalogue import MEASURES
-from panodepth.lab.evaluation.scoring import Extras, compare, evaluate
+from panodepth.lab.evaluation.scoring import compare, evaluate
 from panodepth.types import Panorama
 
 PERFECT = {"delta1": 1.0, "delta2": 1.0, "delta3": 1.0, "coverage": 1.0}

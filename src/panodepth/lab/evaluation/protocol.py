@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
+from panodepth.options import option
 from panodepth.strict import find_named
 
 Alignment = Literal["median", "affine", "none"]
@@ -16,6 +17,21 @@ Black = Literal["keep", "alignment", "everywhere"]
 RELEASED_LONG_SIDE = 1092  # [px] DA² release: pictures are resized to this before the network
 FIT_SIDES = {"panosuncg": 1024}  # [px] longest side of the least-squares copy, DA² release
 FIT_SIDE = 2048  # [px] of every other dataset
+
+
+@dataclass(frozen=True)
+class Extras:
+    """What to measure beside the ten metrics.
+
+    geometry: seam, poles, normals, contours. points: F-score and Chamfer, half a second an image.
+    rotation: two more predictions an image.
+    """
+
+    geometry: bool = option(
+        True, "Seam, poles, normals, contours.", flag="--geometry/--no-geometry"
+    )
+    points: bool = option(False, "Point-cloud F-score (scipy).")
+    rotation: bool = option(False, "Consistency when the camera is turned.")
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -12,24 +11,11 @@ from panodepth.lab.evaluation.measures import boundary, geometry
 from panodepth.lab.evaluation.measures.align import Fit, fit
 from panodepth.lab.evaluation.measures.metrics import ten_metrics
 from panodepth.lab.evaluation.measures.resizing import given_picture, to_size
-from panodepth.lab.evaluation.protocol import FIT_SIDE, Protocol
+from panodepth.lab.evaluation.protocol import FIT_SIDE, Extras, Protocol
 from panodepth.lab.evaluation.run.predictors import Predicted, Predictor
 from panodepth.types import BoolArray, FloatArray, Panorama
 
 SMALLEST = 1e-6  # [truth's unit] distances below it are raised to it, DA² release
-
-
-@dataclass(frozen=True)
-class Extras:
-    """What to measure beside the ten metrics.
-
-    geometry: seam, poles, normals, contours. points: F-score and Chamfer, half a second an image.
-    rotation: two more predictions an image.
-    """
-
-    geometry: bool = True
-    points: bool = False
-    rotation: bool = False
 
 
 class Compared(NamedTuple):

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from panodepth.errors import ConfigError
 from panodepth.export.registry import DEFAULT_FORMATS, parse_formats
-from panodepth.predict.options import PredictOptions, option
+from panodepth.options import option
+from panodepth.predict.options import PredictOptions
 
 MAX_WORKERS = 4  # readers, and as many writers: more of them rarely find work beside one network
 

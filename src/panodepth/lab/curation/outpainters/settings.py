@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from panodepth.errors import ConfigError
+from panodepth.options import option
 
 PROMPT = (
     "A photorealistic 360 degree equirectangular panorama of one continuous place, seamless all "
@@ -34,16 +34,18 @@ class PaintSettings:
     "bfloat16"). Raises ConfigError for numbers out of range.
     """
 
-    model: str = ""
-    lora: str = ""
+    model: str = option(
+        "", "Out-painter: folder or hub id[@revision].", flag="--paint-model", metavar="MODEL"
+    )
+    lora: str = option("", "LoRA for it: .safetensors, or hub ORG/NAME:FILE.", metavar="FILE")
     lora_scale: float = 1.0
-    prompt: str = ""
-    steps: int | None = None
-    guidance: float | None = None
-    height: int | None = None
-    licence: str = ""
-    device: str = "auto"
-    dtype: str = "auto"
+    prompt: str = option("", "What it is told to paint.")
+    steps: int | None = option(None, "Its denoising steps.", flag="--paint-steps", min=1)
+    guidance: float | None = option(None, "Its guidance.", min=0)
+    height: int | None = option(None, "Rows it works on; else --size.", flag="--paint-height")
+    licence: str = option("", "Licence of its weights, if untold.", flag="--paint-licence")
+    device: str = option("auto", "auto, cpu, cuda, cuda:N or mps.")
+    dtype: str = option("auto", "auto, float32, bfloat16, int8 (CPUs), float16 (GPUs).")
 
     def __post_init__(self) -> None:
         for name, least in (("steps", 1), ("height", 32)):
@@ -63,6 +65,8 @@ class PaintSettings:
         said = {key: value for key, value in asdict(self).items() if key != "device"}
         path = Path(self.lora).expanduser()
         if self.lora and path.is_file():
+            import hashlib
+
             with path.open("rb") as file:
                 said["lora_sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
         return said

@@ -16,11 +16,11 @@ from typing import Any
 
 from panodepth.errors import ConfigError, PanodepthError
 from panodepth.jobs import Workers, limited_threads, run_jobs
-from panodepth.lab.evaluation.protocol import Protocol
+from panodepth.lab.evaluation.protocol import Extras, Protocol
 from panodepth.lab.evaluation.run.datasets import Dataset
 from panodepth.lab.evaluation.run.journal import Row, open_journal, read_rows
 from panodepth.lab.evaluation.run.predictors import Predicted, Predictor
-from panodepth.lab.evaluation.scoring import Extras, evaluate
+from panodepth.lab.evaluation.scoring import evaluate
 from panodepth.types import Panorama
 
 MAX_DEATHS = 2  # of workers on one sample, before it is skipped

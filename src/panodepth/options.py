@@ -1,0 +1,31 @@
+"""A dataclass's fields as options: each says once what it is, for Python and the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import field, fields, replace
+from typing import Any, TypeVar
+
+from panodepth.errors import ConfigError
+
+T = TypeVar("T")
+
+
+def option(default: Any, help: str, **more: Any) -> Any:
+    """A field that the command line offers; default `dataclasses.MISSING`: it must be given.
+
+    help: a short sentence. more: `flag`, if not "--" and the field's name; `metavar`; `min`; and
+    `parser`, which makes a value of a text.
+    """
+    return field(default=default, metadata={"help": help, **more})
+
+
+def changed(options: T, changes: Mapping[str, Any]) -> T:
+    """A dataclass with other values of some fields. Raises ConfigError for an unknown name."""
+    names = [field.name for field in fields(options)]  # type: ignore[arg-type]
+    for name in changes:
+        if name not in names:
+            from panodepth.strict import suggestion
+
+            raise ConfigError(f"no option {name!r}; {suggestion(name, names)}")
+    return replace(options, **changes)  # type: ignore[type-var]
