@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from panodepth.jobs import Workers
-from panodepth.lab.curation.frame import Frame, Rejected
+from panodepth.lab.curation.frame import Frame
 from panodepth.lab.curation.pipeline import Options, curate
 from panodepth.lab.curation.quality import Limits
 from panodepth.lab.curation.sources import FrameSource, open_frame_source
@@ -31,7 +31,7 @@ class Deadly:
     def label(self, index: int) -> tuple[str, str]:
         return self.frames.label(index)
 
-    def __getitem__(self, index: int) -> Frame | Rejected:
+    def __getitem__(self, index: int) -> Frame:
         if index == 1:
             os._exit(9)
         if index == 5:

@@ -16,7 +16,7 @@ import ray
 
 from panodepth.jobs import Workers
 from panodepth.lab.curation.estimate import Estimate
-from panodepth.lab.curation.frame import Frame, Rejected
+from panodepth.lab.curation.frame import Frame
 from panodepth.lab.curation.pipeline import Options, curate
 from panodepth.lab.curation.quality import Limits
 from panodepth.lab.curation.sources import FrameSource, open_frame_source
@@ -44,13 +44,13 @@ class Wrapped:
     def label(self, index: int) -> tuple[str, str]:
         return self.frames.label(index)
 
-    def __getitem__(self, index: int) -> Frame | Rejected:
+    def __getitem__(self, index: int) -> Frame:
         if self.deadly and index == 1:
             os._exit(9)
         if self.deadly and index == 5:
             raise ZeroDivisionError("on purpose")
         frame = self.frames[index]
-        return replace(frame, z_depth=None) if self.bare and isinstance(frame, Frame) else frame
+        return replace(frame, z_depth=None) if self.bare else frame
 
 
 @dataclass(frozen=True)

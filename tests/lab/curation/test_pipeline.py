@@ -17,7 +17,7 @@ from tests.lab.curation.conftest import Made
 
 from panodepth.errors import ConfigError
 from panodepth.jobs import Workers
-from panodepth.lab.curation.frame import REASONS, Rejected
+from panodepth.lab.curation.frame import REASONS, RejectedError
 from panodepth.lab.curation.pipeline import Options, Outcome, curate, records
 from panodepth.lab.curation.quality import Limits
 from panodepth.lab.curation.report import write_report
@@ -222,4 +222,5 @@ def test_killed_at_any_moment_nothing_is_lost_or_doubled(made: Made) -> None:
     assert kills >= 2
     left = {name: data for name, data in files(out).items() if not name.startswith("report")}
     assert left == files(whole)
-    assert isinstance(source[3], Rejected)
+    with pytest.raises(RejectedError, match="intrinsics"):
+        source[3]

@@ -23,7 +23,7 @@ from panodepth.export.atomic import write_atomic
 from panodepth.export.colour import colourise
 from panodepth.jobs import limited_threads
 from panodepth.lab.curation.estimate import DepthEstimator
-from panodepth.lab.curation.frame import Frame, Rejected
+from panodepth.lab.curation.frame import Frame, RejectedError
 from panodepth.lab.curation.memory import keep_freed_memory
 from panodepth.lab.curation.outpaint import make_outpainter
 from panodepth.lab.curation.outpainters.settings import PAINTERS
@@ -34,6 +34,7 @@ from panodepth.lab.data import Encoding, ShardLimits, ShardWriter
 from panodepth.lab.data.shard_writer import clean_key
 from panodepth.types import ByteArray
 
+Result = Curated | RejectedError  # of one unit
 PARTS = "parts"  # folder of the records
 MAX_DEATHS = 2  # of workers on one unit, before it is rejected
 SHOWN = 3  # thumbnails of kept frames, and of rejected ones, that a record keeps
@@ -109,7 +110,7 @@ class ChunkJob:
                 frame, result = self._curate(unit, tools, deaths.count(position))
                 if isinstance(result, Curated):
                     if is_duplicate(result.digest, digests, self.plan.limits):
-                        result = Rejected("duplicate", "the same picture as one before it")
+                        result = RejectedError("duplicate", "the same picture as one before it")
                     else:
                         digests.append(result.digest)
                 row = self._row(unit, result)
@@ -124,40 +125,36 @@ class ChunkJob:
                 yield kept
         write_atomic(self.record(number), json.dumps({"chunk": number, "units": rows}) + "\n")
 
-    def _curate(
-        self, unit: int, tools: Tools, deaths: int
-    ) -> tuple[Frame | None, Curated | Rejected]:
+    def _curate(self, unit: int, tools: Tools, deaths: int) -> tuple[Frame | None, Result]:
         """The unit's first frame, if it can be read, and what became of the unit."""
         if deaths >= MAX_DEATHS:
-            return None, Rejected("crashed", "the process died on it twice")
-        first: Frame | None = None
-        failure = ""
+            return None, RejectedError("crashed", "the process died on it twice")
+        frames: list[Frame] = []
+        result = RejectedError("crashed")
         for _ in range(2):  # what failed by chance may work again
+            frames.clear()
             try:
-                frames = []
-                for index in self.units[unit]:
-                    frame = self.source[index]
-                    if isinstance(frame, Rejected):
-                        return None, frame
-                    frames.append(frame)
-                    first = frames[0]
-                return first, curate_views(frames, self.plan, tools)
+                frames.extend(self.source[index] for index in self.units[unit])
+                return frames[0], curate_views(frames, self.plan, tools)
+            except RejectedError as error:
+                result = error
+                break
             except PanodepthError:
                 raise  # not the frame's fault
             except Exception as error:  # one frame must not stop a long run
-                failure = f"{type(error).__name__}: {one_line(error)}"
-        return first, Rejected("crashed", failure)
+                result = RejectedError("crashed", f"{type(error).__name__}: {one_line(error)}")
+        return frames[0] if len(frames) == len(self.units[unit]) else None, result
 
-    def _row(self, unit: int, result: Curated | Rejected) -> dict[str, Any]:
+    def _row(self, unit: int, result: Result) -> dict[str, Any]:
         name, group = self.source.label(self.units[unit][0])
         row: dict[str, Any] = {"unit": unit, "name": group if self.plan.stitch and group else name}
-        if isinstance(result, Rejected):
+        if isinstance(result, RejectedError):
             return {**row, "reason": result.reason, "detail": result.detail}
         measured = {key: float(f"{value:.5g}") for key, value in result.measured.items()}
         return {**row, "measured": measured, "digest": f"{result.digest:016x}"}
 
 
-def _thumbnail(frame: Frame, result: Curated | Rejected) -> str:
+def _thumbnail(frame: Frame, result: Result) -> str:
     """A JPEG in base64: the panorama over its distance, or a rejected frame beside its z-depth."""
     if isinstance(result, Curated):
         panorama = result.panorama

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol, cast
 import numpy as np
 
 from panodepth.errors import ModelError, one_line, require
-from panodepth.lab.curation.frame import Frame, Rejected, clean_map, to_z_depth
+from panodepth.lab.curation.frame import Frame, RejectedError, clean_map, to_z_depth
 from panodepth.lab.curation.project import place
 from panodepth.types import ByteArray, FloatArray
 
@@ -99,18 +99,17 @@ def parse_estimator(text: str, device: str) -> TransformersEstimator:
     return TransformersEstimator(model, FORMS[form], device=device)
 
 
-def estimate_z_depth(frame: Frame, estimator: DepthEstimator) -> Frame | Rejected:
+def estimate_z_depth(frame: Frame, estimator: DepthEstimator) -> Frame:
     """The frame with an estimated z-depth, and the model's name in its meta as "pseudo_label".
 
-    Rejected when the model gives nothing usable.
+    Raises RejectedError when the model gives nothing usable.
     """
     import cv2
 
     estimate = estimator(frame.image)
     values = estimate.values
-    nothing = Rejected("no_depth", f"{estimator.name} gave no depth", frame.name)
     if values.ndim != 2 or not np.isfinite(values).any():
-        return nothing
+        raise RejectedError("no_depth", f"{estimator.name} gave no depth")
     if values.shape != frame.size:
         width_height = frame.size[::-1]  # as OpenCV wants it
         resized = cv2.resize(values, width_height, interpolation=cv2.INTER_LINEAR)
@@ -118,7 +117,7 @@ def estimate_z_depth(frame: Frame, estimator: DepthEstimator) -> Frame | Rejecte
     if estimate.form == "inverse":
         nearest = float(np.nanmax(values))
         if not nearest > 0:
-            return nothing
+            raise RejectedError("no_depth", f"{estimator.name} gave no depth")
         values = 1 / np.maximum(values / nearest, 1 / FARTHEST)
     elif estimate.form == "distance":
         values = to_z_depth(values, frame.intrinsics)

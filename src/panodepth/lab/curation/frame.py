@@ -1,4 +1,4 @@
-"""What passes between the stages of curation: a perspective frame, or why it was not used."""
+"""What passes between the stages of curation: a perspective frame; and why one is not used."""
 
 from __future__ import annotations
 
@@ -40,20 +40,14 @@ REASONS = {
 }
 
 
-@dataclass(frozen=True)
-class Rejected:
-    """A frame that is not used. reason: a key of REASONS; detail: what was found, in one line."""
-
-    reason: str
-    detail: str = ""
-    name: str = ""
-
-
 class RejectedError(Exception):
-    """Raised inside a reader; the source turns it into a `Rejected`."""
+    """A frame cannot be used, which is an outcome and no fault: the run records it and goes on.
+
+    reason: a key of REASONS. detail: what was found, in one line.
+    """
 
     def __init__(self, reason: str, detail: str = "") -> None:
-        super().__init__(f"{reason}: {detail}")
+        super().__init__(reason, detail)
         self.reason, self.detail = reason, detail
 
 
@@ -133,7 +127,7 @@ def check_pinhole(
     stated_size: tuple[int, int] | None = None,
     stated_fov_deg: float | None = None,
 ) -> Matrix:
-    """The intrinsics for a picture of (h, w), or RejectedError when they cannot be true.
+    """The intrinsics (3, 3) for a picture of (h, w). Raises RejectedError when they cannot be true.
 
     stated_size: (h, w) for which they were given; the same shape at another resolution is scaled,
     another shape is a lie. stated_fov_deg: the horizontal angle given beside them; must agree.

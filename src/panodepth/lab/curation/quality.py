@@ -1,11 +1,12 @@
 """Quality gates: numbers measured on a frame, and limits on them, each with its reason.
 
-`measure` only measures and `judge` only compares, so that the report can show the distribution of
-every number over kept and rejected frames, and limits can be chosen from it.
+`measure` only measures and `check_limits` only compares: the report shows how every number is
+distributed over kept and rejected frames, and limits can be chosen from it.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -13,7 +14,7 @@ import cv2
 import numpy as np
 
 from panodepth.errors import ConfigError
-from panodepth.lab.curation.frame import Frame, Rejected
+from panodepth.lab.curation.frame import Frame, RejectedError
 from panodepth.types import BoolArray, ByteArray, FloatArray
 
 STEP = 0.05  # share by which neighbouring depths must differ to be an edge
@@ -65,7 +66,7 @@ class Limits:
 
 
 def measure(frame: Frame) -> dict[str, float]:
-    """Every number that `judge` looks at but coverage; shares are of the frame's pixels."""
+    """Every number that `check_limits` looks at but coverage; shares are of the frame's pixels."""
     grey = cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY).astype(np.float32)
     found = {"contrast": float(grey.std()), "sharpness": sharpness(grey)}
     z_depth = frame.z_depth
@@ -82,35 +83,30 @@ def measure(frame: Frame) -> dict[str, float]:
     return found if agreement is None else {**found, "edges": agreement}
 
 
-def judge(measured: dict[str, float], limits: Limits, unit: str = "m") -> Rejected | None:
-    """The first limit that is not kept, or None. Numbers that were not measured are not judged."""
+def check_limits(measured: dict[str, float], limits: Limits, unit: str = "m") -> None:
+    """Raise RejectedError for the first limit that is not kept.
 
-    def low(name: str, limit: float, reason: str, text: str) -> Rejected | None:
-        value = measured.get(name)
-        if value is None or value >= limit:
-            return None
-        return Rejected(reason, f"{text} {value:.3g}, at least {limit:g}")
-
-    def high(name: str, limit: float, reason: str, text: str) -> Rejected | None:
-        value = measured.get(name)
-        if value is None or value <= limit:
-            return None
-        return Rejected(reason, f"{text} {value:.3g}, at most {limit:g}")
-
+    Numbers that were not measured are not checked; near and far only where `unit` is "m".
+    """
+    # Sky is not held against a frame: what is not sky must be valid.
+    valid = min(limits.valid, 1 - measured.get("sky", 0))
     checks = [
-        high("sky", limits.sky, "sky_share", "share of sky"),
-        low("valid", min(limits.valid, 1 - measured.get("sky", 0)), "invalid_share", "valid share"),
-        low("spread", limits.spread, "depth_range", "spread of depths"),
-        low("contrast", limits.contrast, "blank", "grey values deviate by"),
-        low("sharpness", limits.sharpness, "blur", "sharpness"),
-        high("flying", limits.flying, "flying_pixels", "share of flying pixels"),
-        low("edges", limits.edges, "edges", "agreement of edges"),
-        low("coverage", limits.coverage, "coverage", "share of the sphere"),
+        ("sky", 0.0, limits.sky, "sky_share", "share of sky"),
+        ("valid", valid, math.inf, "invalid_share", "valid share"),
+        ("spread", limits.spread, math.inf, "depth_range", "spread of depths"),
+        ("contrast", limits.contrast, math.inf, "blank", "grey values deviate by"),
+        ("sharpness", limits.sharpness, math.inf, "blur", "sharpness"),
+        ("flying", 0.0, limits.flying, "flying_pixels", "share of flying pixels"),
+        ("edges", limits.edges, math.inf, "edges", "agreement of edges"),
+        ("coverage", limits.coverage, math.inf, "coverage", "share of the sphere"),
     ]
     if unit == "m":
-        checks.append(low("median", limits.near, "depth_range", "median depth"))
-        checks.append(high("median", limits.far, "depth_range", "median depth"))
-    return next((check for check in checks if check is not None), None)
+        checks.append(("median", limits.near, limits.far, "depth_range", "median depth"))
+    for name, least, most, reason, text in checks:
+        value = measured.get(name)
+        if value is not None and not least <= value <= most:
+            bound = f"at most {most:g}" if value > most else f"at least {least:g}"
+            raise RejectedError(reason, f"{text} {value:.3g}, {bound}")
 
 
 def sharpness(grey: FloatArray) -> float:

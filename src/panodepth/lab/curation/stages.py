@@ -8,18 +8,24 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
 from panodepth.errors import ConfigError
 from panodepth.lab.curation.estimate import DepthEstimator, align_scales, estimate_z_depth
-from panodepth.lab.curation.frame import Frame, Matrix, Rejected
+from panodepth.lab.curation.frame import Frame, Matrix, RejectedError
 from panodepth.lab.curation.outpaint import Outpainter
 from panodepth.lab.curation.outpainters.settings import PAINTERS, PaintSettings
 from panodepth.lab.curation.project import Placed, place
-from panodepth.lab.curation.quality import Limits, judge, measure, perceptual_hash, without_flying
+from panodepth.lab.curation.quality import (
+    Limits,
+    check_limits,
+    measure,
+    perceptual_hash,
+    without_flying,
+)
 from panodepth.lab.curation.rotations import random_rotation, rotation_from_yaw_pitch_roll
 from panodepth.lab.curation.stitch import stitch
 from panodepth.types import BoolArray, FloatArray, Panorama
@@ -84,18 +90,17 @@ class Curated:
     digest: int
 
 
-def curate_views(frames: Sequence[Frame], plan: Plan, tools: Tools) -> Curated | Rejected:
-    """One frame, or the views of one place (stitched), through all stages."""
+def curate_views(frames: Sequence[Frame], plan: Plan, tools: Tools) -> Curated:
+    """One frame, or the views of one place (stitched), through all stages.
+
+    Raises RejectedError when a frame cannot be used.
+    """
     passed: list[Frame] = []
     measured: dict[str, float] = {}
-    for given in frames:
-        frame = _with_z_depth(given, tools)
-        if isinstance(frame, Rejected):
-            return frame
+    for frame in frames:
+        frame = _with_z_depth(frame, tools)
         found = measure(frame)
-        rejected = judge(found, plan.limits, frame.unit)
-        if rejected is not None:
-            return replace(rejected, name=frame.name)
+        check_limits(found, plan.limits, frame.unit)
         measured = measured or found
         passed.append(frame if plan.keep_flying else without_flying(frame))
     first = passed[0]
@@ -107,27 +112,23 @@ def curate_views(frames: Sequence[Frame], plan: Plan, tools: Tools) -> Curated |
         if any("pseudo_label" in frame.meta for frame in passed):
             passed = align_scales(passed)
         merged = stitch(passed, plan.size)
-        if isinstance(merged, Rejected):
-            return replace(merged, name=first.group or first.name)
         placed = merged.placed
         measured = {**measured, "agreement": merged.agreement}
         facts["views"] = [frame.name for frame in passed]
     assert placed.distance is not None  # frames without depth were rejected
     valid = np.isfinite(placed.distance) & (placed.distance > 0)
     measured = {**measured, "coverage": solid_share(valid)}
-    rejected = judge({"coverage": measured["coverage"]}, plan.limits)
-    if rejected is not None:
-        return replace(rejected, name=first.name)
+    check_limits({"coverage": measured["coverage"]}, plan.limits)
     panorama = _finish(first, placed, valid, plan, tools, facts)
     panorama.meta["measured"] = {key: float(f"{v:.5g}") for key, v in measured.items()}
     return Curated(panorama, measured, perceptual_hash(first.image))
 
 
-def _with_z_depth(frame: Frame, tools: Tools) -> Frame | Rejected:
+def _with_z_depth(frame: Frame, tools: Tools) -> Frame:
     if frame.z_depth is not None:
         return frame
     if tools.estimator is None:
-        return Rejected("no_depth", "the frame has none", frame.name)
+        raise RejectedError("no_depth", "the frame has none")
     return estimate_z_depth(frame, tools.estimator)
 
 

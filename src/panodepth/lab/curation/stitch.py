@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from panodepth.lab.curation.frame import Frame, Matrix, Rejected
+from panodepth.lab.curation.frame import Frame, Matrix, RejectedError
 from panodepth.lab.curation.project import Placed, place, put, view_coordinates
 from panodepth.types import BoolArray, ByteArray, FloatArray
 
@@ -44,15 +44,17 @@ class _Layer:
     weight: FloatArray
 
 
-def stitch(frames: Sequence[Frame], size: tuple[int, int]) -> Stitched | Rejected:
-    """Merge posed views with depth into a panorama of (H, W) in the axes of their common world.
+def stitch(frames: Sequence[Frame], size: tuple[int, int]) -> Stitched:
+    """Merge posed views with z-depth into a panorama of (H, W) in the axes of their common world.
 
-    Rejected when a pose or depth is missing, units differ, or the views contradict each other.
+    Raises RejectedError when a pose or z-depth is missing, units differ, or the views contradict
+    each other.
     """
     first = frames[0]
     for frame in frames:
         if frame.pose is None or frame.z_depth is None or frame.unit != first.unit:
-            return Rejected("inconsistent", "needs poses, depths and one unit", frame.name)
+            text = f"{frame.name}: needs poses, depths and one unit"
+            raise RejectedError("inconsistent", text)
     places = np.array([frame.pose[:3, 3] for frame in frames if frame.pose is not None])
     reach = np.median([_median_z_depth(frame) for frame in frames])
     moved = float(np.abs(places - places[0]).max()) > SAME_PLACE * reach
@@ -68,7 +70,7 @@ def stitch(frames: Sequence[Frame], size: tuple[int, int]) -> Stitched | Rejecte
     merged, agreement, shared = _merge(layers)
     least = LEAST_AGREEMENT["moved" if moved else "turned"]
     if shared >= ENOUGH_SHARED and agreement < least:
-        return Rejected(
+        raise RejectedError(
             "inconsistent",
             f"views agree on {agreement:.0%} of what they share, at least {least:.0%}",
         )

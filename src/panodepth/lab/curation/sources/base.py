@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from panodepth.errors import ConfigError, InputError, one_line
 from panodepth.images import read_image, read_stored
-from panodepth.lab.curation.frame import Frame, Matrix, Rejected, RejectedError
+from panodepth.lab.curation.frame import Frame, Matrix, RejectedError
 from panodepth.lab.data.source import check_folder
 from panodepth.types import ByteArray, FloatArray
 
@@ -27,7 +27,9 @@ class FrameSource(Protocol):
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, index: int) -> Frame | Rejected: ...
+    def __getitem__(self, index: int) -> Frame:
+        """Raises RejectedError when this frame cannot be used; others may still be fine."""
+        ...
 
     def label(self, index: int) -> tuple[str, str]:
         """(name, group) of frame `index`, known without reading it."""
@@ -70,23 +72,20 @@ class ListedFrames:
     def __len__(self) -> int:
         return len(self.items)
 
-    def __getitem__(self, index: int) -> Frame | Rejected:
-        """The frame, or why it cannot be used; only an index out of range raises."""
+    def __getitem__(self, index: int) -> Frame:
         if not 0 <= index < len(self.items):
             raise IndexError(f"{self.name} has {len(self.items)} frames, not {index + 1}")
-        name = self.items[index].name
+        item = self.items[index]
         try:
-            frame = self.read(self.root, self.items[index])
-            if frame.z_depth is not None and frame.z_depth.shape != frame.size:
-                (h, w), (height, width) = frame.z_depth.shape, frame.size
-                raise RejectedError("size", f"depth is {w}x{h}, the picture {width}x{height}")
-        except RejectedError as error:
-            return Rejected(error.reason, error.detail, name)
+            frame = self.read(self.root, item)
         except InputError as error:
-            return Rejected("unreadable", str(error), name)
+            raise RejectedError("unreadable", str(error)) from error
         except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
-            text = f"{name}: {type(error).__name__}: {one_line(error)}"
-            return Rejected("unreadable", text, name)
+            text = f"{item.name}: {type(error).__name__}: {one_line(error)}"
+            raise RejectedError("unreadable", text) from error
+        if frame.z_depth is not None and frame.z_depth.shape != frame.size:
+            (h, w), (height, width) = frame.z_depth.shape, frame.size
+            raise RejectedError("size", f"depth is {w}x{h}, the picture {width}x{height}")
         return frame
 
     def label(self, index: int) -> tuple[str, str]:
