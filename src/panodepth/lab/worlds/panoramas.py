@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
 
@@ -21,7 +21,7 @@ from panodepth.lab.worlds.render.lighting import Lights, illuminate, occlusion, 
 from panodepth.lab.worlds.render.primitives import Scene, pack
 from panodepth.lab.worlds.render.raycast import Rays, cast, from_tiles, panorama_rays, tile_size
 from panodepth.lab.worlds.render.reflections import reflections
-from panodepth.lab.worlds.render.surfaces import SurfaceTable, surface_table, surfaces
+from panodepth.lab.worlds.render.surfaces import Surface, surface_table, surfaces
 
 INDOOR_SHARE = 0.6  # of a "mixed" batch
 HAZY_SHARE = 0.45  # of outdoor worlds
@@ -134,81 +134,55 @@ def render_scenes(
     scenes: Sequence[Scene], grid: PixelGrid, cameras: Sequence[Camera]
 ) -> SceneBatch:
     """Render given worlds on one grid, each with its camera."""
-    height, width = grid.size
-    device, count = grid.direction.device, len(scenes)
-    out = _Film(
-        radiance=torch.empty(count, 3, height, width, device=device),
-        distance=torch.empty(count, height, width, device=device),
-        normals=torch.empty(count, height, width, 3, device=device),
-        sky=torch.empty(count, height, width, dtype=torch.bool, device=device),
-        label=torch.empty(count, height, width, dtype=torch.int64, device=device),
-    )
+    parts: list[SceneBatch] = []
+    order: list[int] = []
     # Lamps and sun are lit by different passes, so indoor and outdoor worlds go apart.
     for inside in (True, False):
         rows = [i for i, s in enumerate(scenes) if s.indoor == inside]
         if rows:
-            _expose([scenes[i] for i in rows], grid, out, torch.tensor(rows, device=device))
-    return SceneBatch(
-        image=photograph(out.radiance, cameras, wrap=grid.wrap),
-        distance=out.distance,
-        normals=out.normals,
-        sky=out.sky,
-        label=out.label,
-        indoor=torch.tensor([s.indoor for s in scenes], device=device),
-    )
+            order += rows
+            parts += _rendered([scenes[i] for i in rows], grid)
+    back = torch.tensor(order, device=grid.direction.device).argsort()
+    joined = {
+        f.name: torch.cat([getattr(p, f.name) for p in parts])[back] for f in fields(parts[0])
+    }
+    joined["image"] = photograph(joined["image"], cameras, wrap=grid.wrap)
+    return SceneBatch(**joined)
 
 
-@dataclass(frozen=True)
-class _Film:
-    """What rendering fills in, scene by scene; as `SceneBatch`, with linear light."""
-
-    radiance: Tensor
-    distance: Tensor
-    normals: Tensor
-    sky: Tensor
-    label: Tensor
-
-
-def _expose(scenes: Sequence[Scene], grid: PixelGrid, film: _Film, rows: Tensor) -> None:
-    """Render scenes that are all indoor or all outdoor into the `rows` of the film."""
-    height, width = grid.size
+def _rendered(scenes: Sequence[Scene], grid: PixelGrid) -> Iterator[SceneBatch]:
+    """Scenes that are all indoor or all outdoor, a few at a time; images are linear radiance."""
     primitives = pack(scenes, grid.direction.device)
     hits = cast(primitives, grid.rays)
     distance, index = (
-        from_tiles(x[..., None], height, width, grid.tile).reshape(len(scenes), -1)
-        for x in (hits.distance, hits.index)
+        from_tiles(x, grid.size, grid.tile).flatten(1) for x in (hits.distance, hits.index)
     )
+    count, most = primitives.kind.shape
+    place = index + torch.arange(count, device=index.device)[:, None] * most
     lights, table = prepare(primitives, scenes), surface_table(primitives)
-    at_once = len(scenes)
-    if grid.direction.device.type == "cpu":
-        at_once = max(1, _CPU_PIXELS // (height * width))
-    for start in range(0, len(scenes), at_once):
-        part = slice(start, start + at_once)
-        shaded = _shade(scenes[part], grid, (table, lights), (distance[part], index[part]), start)
-        for field in fields(_Film):
-            getattr(film, field.name).index_copy_(0, rows[part], getattr(shaded, field.name))
+    rays, at_once = grid.direction.flatten(1), count
+    if rays.device.type == "cpu":
+        at_once = max(1, _CPU_PIXELS // rays.shape[1])
+    for start in range(0, count, at_once):
+        rows = slice(start, start + at_once)
+        seen = surfaces(table, distance[rows], place[rows], rays, grid.pixel_rad)
+        yield _shaded(scenes[rows], grid, lights, rows, seen)
 
 
-def _shade(
-    scenes: Sequence[Scene],
-    grid: PixelGrid,
-    world: tuple[SurfaceTable, Lights],
-    hits: tuple[Tensor, Tensor],
-    start: int,
-) -> _Film:
-    """Light and materials of the scenes start .. start + b − 1 at their hits (b, R)."""
-    height, width = grid.size
-    table, lights = world
-    rays = grid.direction.flatten(1)
-    seen = surfaces(table, hits, start, rays, grid.pixel_rad)
-    light, overhead = illuminate(lights, slice(start, start + len(scenes)), seen)
+def _shaded(
+    scenes: Sequence[Scene], grid: PixelGrid, lights: Lights, rows: slice, seen: Surface
+) -> SceneBatch:
+    """Light on what is seen of `scenes`, the `rows` of those that the lights are of."""
+    picture = (len(scenes), *grid.size)
+    shape, rays = (3, *picture), grid.direction.flatten(1)
+    light, overhead = illuminate(lights, rows, seen)
     # Sky rays have a stand-in point at 1 m; push it away so that it occludes nothing.
     point = torch.where(seen.hit, seen.point, seen.point * 1e4)
-    shape = (3, len(scenes), height, width)
     near = occlusion(point.view(shape), seen.normal.view(shape), grid.pixel_rad, wrap=grid.wrap)
+    # More of the ambient light comes from above (y points down), outdoors more so.
     flat, up = (0.8, 0.2) if lights.indoor else (0.62, 0.38)
     hemisphere = (flat - up * seen.normal[1]) * overhead * near.flatten(1)
-    ambient = lights.ambient[start : start + len(scenes)].T[:, :, None]
+    ambient = lights.ambient[rows].T[:, :, None]
     radiance = seen.albedo * (light + ambient * hemisphere + seen.emission)
     if not lights.indoor:
         radiance = haze(scenes, radiance, seen.distance)
@@ -216,13 +190,13 @@ def _shade(
     if len(scene):
         radiance[:, scene, pixel] = sky(scenes, scene, rays[:, pixel])
     radiance = radiance.view(shape)
-    if grid.wrap:
+    if grid.wrap:  # a view does not show what its mirrors do
         radiance = reflections(radiance, seen)
-    picture = (len(scenes), height, width)
-    return _Film(
-        radiance=radiance.transpose(0, 1),
+    return SceneBatch(
+        image=radiance.transpose(0, 1),
         distance=torch.where(seen.hit, seen.distance, 0.0).view(picture),
         normals=torch.where(seen.hit, seen.normal, 0.0).permute(1, 2, 0).view(*picture, 3),
         sky=~seen.hit.view(picture),
         label=torch.where(seen.hit, seen.label, 0).view(picture),
+        indoor=torch.full((len(scenes),), lights.indoor, device=rays.device),
     )

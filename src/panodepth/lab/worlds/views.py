@@ -6,7 +6,7 @@ A view is the world packed for a turned and moved camera, so all views of one ca
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 
 import numpy as np
@@ -17,12 +17,12 @@ from panodepth.errors import ConfigError
 from panodepth.geometry import intrinsics_from_fov, rotation_from_yaw_pitch_roll
 from panodepth.geometry import perspective_rays as pinhole_rays
 from panodepth.lab.worlds.camera.photograph import Camera, draw_camera, plain_camera
-from panodepth.lab.worlds.panoramas import PixelGrid, make_scene, render_scenes
-from panodepth.lab.worlds.render.primitives import Scene
+from panodepth.lab.worlds.draws import Rng
+from panodepth.lab.worlds.panoramas import PixelGrid, SceneBatch, make_scene, render_scenes
+from panodepth.lab.worlds.render.primitives import FLIP, Scene
 from panodepth.lab.worlds.render.raycast import Rays, tile_size, to_tiles
 from panodepth.lab.worlds.render.shapes import Array
 
-_FLIP = np.diag([1.0, -1.0, 1.0])  # y-up world axes to the y-down axes of cameras
 KEEP_CLEAR = 0.25  # metres between a moved camera and everything
 _PATHS = 20  # directions tried for a moved camera
 
@@ -55,55 +55,53 @@ class ViewSpec:
 
 
 @dataclass(frozen=True)
-class ViewBatch:
-    """V views of each of B worlds.
+class ViewBatch(SceneBatch):
+    """V views of each of B worlds: what a `SceneBatch` holds, (B, V, ...), and more.
 
-    image: (B, V, 3, h, w) sRGB in [0, 1]. distance: (B, V, h, w) metres along the ray and z_depth:
-    the same along the axis, 0 in the sky. normals: (B, V, h, w, 3) unit, in the view's frame, 0 in
-    the sky. sky: (B, V, h, w) bool. label: (B, V, h, w) int64. intrinsics: (3, 3) pixels. pose:
-    (B, V, 4, 4) view to panorama: a point of the view's frame (x right, y down, z forward) times
-    this is the point in the frame of the world's panorama, metres. indoor: (B,) bool.
+    normals are in each view's frame; indoor: (B,) bool. z_depth: (B, V, h, w) metres along the
+    view's axis, 0 in the sky. intrinsics: (3, 3) pixels. pose: (B, V, 4, 4) view to panorama: a
+    point of the view's frame (x right, y down, z forward) times this is the point in the frame of
+    the world's panorama, metres.
     """
 
-    image: Tensor
-    distance: Tensor
     z_depth: Tensor
-    normals: Tensor
-    sky: Tensor
-    label: Tensor
     intrinsics: Tensor
     pose: Tensor
-    indoor: Tensor
 
 
 @lru_cache(maxsize=8)
 def perspective_grid(size: tuple[int, int], x_fov_rad: float, device: str = "cpu") -> PixelGrid:
     """The pixels of a centred pinhole view that looks along z."""
-    height, width = size
-    fov = torch.tensor(x_fov_rad, dtype=torch.float64)
-    intrinsics = intrinsics_from_fov(fov, height, width)
-    direction = pinhole_rays(intrinsics, height, width)
-    tile = tile_size(height, width)
+    tile = tile_size(*size)
+    direction = pinhole_rays(_intrinsics(size, x_fov_rad), *size)
     rays = perspective_rays(to_tiles(direction, tile), device)
-    pixel_rad = x_fov_rad / width
     planes = direction.permute(2, 0, 1).float().contiguous().to(device)
-    return PixelGrid(rays, planes, tile, pixel_rad, wrap=False)
+    return PixelGrid(rays, planes, tile, x_fov_rad / size[1], wrap=False)
+
+
+def _intrinsics(size: tuple[int, int], x_fov_rad: float) -> Tensor:
+    """(3, 3) float64 intrinsics in pixels of a view (h, w)."""
+    return intrinsics_from_fov(torch.tensor(x_fov_rad, dtype=torch.float64), *size)
 
 
 def perspective_rays(direction: Tensor, device: str = "cpu") -> Rays:
-    """Tiled rays (T, P, 3) in front of a camera, with the pyramid through each tile's border."""
+    """Rays in front of a camera, with the pyramid through each tile's border.
+
+    direction: (T, P, 3) unit, z > 0.
+    """
     flat = direction[..., :2] / direction[..., 2:]  # where the plane z = 1 is met
     low, high = flat.amin(1) - 1e-6, flat.amax(1) + 1e-6
-    planes = []
-    for axis in (0, 1):
-        for edge, sign in ((high, 1.0), (low, -1.0)):
-            plane = torch.zeros(len(flat), 3, dtype=direction.dtype)
-            plane[:, axis] = sign
-            plane[:, 2] = -sign * edge[:, axis]
-            planes.append(plane / plane.norm(dim=-1, keepdim=True))
-    stacked = torch.stack(planes, 1).float()
-    limits = torch.zeros(stacked.shape[:2])
-    return Rays(direction.float().to(device), None, stacked.to(device), limits.to(device))
+    # A ray is right of the left border where x > low z: the plane through the camera with the
+    # outward normal (−1, 0, low), and so on for the other three.
+    planes = torch.zeros(len(flat), 4, 3, dtype=direction.dtype)
+    for k, (axis, edge, sign) in enumerate(
+        ((0, high, 1.0), (0, low, -1.0), (1, high, 1.0), (1, low, -1.0))
+    ):
+        planes[:, k, axis] = sign
+        planes[:, k, 2] = -sign * edge[:, axis]
+    planes = (planes / planes.norm(dim=-1, keepdim=True)).float()
+    limits = torch.zeros(planes.shape[:2])
+    return Rays(direction.float().to(device), None, planes.to(device), limits.to(device))
 
 
 def render_views(
@@ -121,30 +119,27 @@ def render_views(
     `render_batch`, without what only stitched panoramas have. Raises ConfigError for another kind.
     """
     worlds = [make_scene(seed, i, kind) for i in indices]
-    poses = [
-        _poses(w, spec, np.random.default_rng([seed, i, 10]))
-        for w, i in zip(worlds, indices, strict=True)
-    ]
+    poses = np.array(
+        [
+            _poses(w, spec, np.random.default_rng([seed, i, 10]))
+            for w, i in zip(worlds, indices, strict=True)
+        ]
+    )
+    count = poses.shape[1]
     views = [moved(w, pose) for w, some in zip(worlds, poses, strict=True) for pose in some]
-    count = len(poses[0])
     cameras = [c for i in indices for c in _cameras(seed, i, count, camera)]
-    grid = perspective_grid(spec.size, float(spec.x_fov_rad), str(device))
+    x_fov_rad = float(spec.x_fov_rad)
+    grid = perspective_grid(spec.size, x_fov_rad, str(device))
     film = render_scenes(views, grid, cameras)
-
-    def grouped(x: Tensor) -> Tensor:
-        return x.view(len(worlds), count, *x.shape[1:])
-
-    fov = torch.tensor(spec.x_fov_rad, dtype=torch.float64)
+    grouped = {
+        f.name: getattr(film, f.name).unflatten(0, (len(worlds), count)) for f in fields(film)
+    }
+    grouped["indoor"] = grouped["indoor"][:, 0]
     return ViewBatch(
-        image=grouped(film.image),
-        distance=grouped(film.distance),
-        z_depth=grouped(film.distance * grid.direction[2]),
-        normals=grouped(film.normals),
-        sky=grouped(film.sky),
-        label=grouped(film.label),
-        intrinsics=intrinsics_from_fov(fov, *spec.size).float().to(device),
-        pose=torch.tensor(np.array(poses), dtype=torch.float32, device=device),
-        indoor=grouped(film.indoor)[:, 0],
+        **grouped,
+        z_depth=grouped["distance"] * grid.direction[2],
+        intrinsics=_intrinsics(spec.size, x_fov_rad).float().to(device),
+        pose=torch.tensor(poses, dtype=torch.float32, device=device),
     )
 
 
@@ -158,12 +153,13 @@ def _cameras(seed: int, index: int, count: int, faults: bool) -> list[Camera]:
 
 def moved(scene: Scene, pose: Array) -> Scene:
     """The same world seen by a camera at `pose` (4, 4), view to the frame of the scene's camera."""
-    rotation = scene.camera_rotation @ _FLIP @ pose[:3, :3] @ _FLIP
-    position = scene.camera + scene.camera_rotation @ (_FLIP @ pose[:3, 3])
+    # The pose is in y-down axes, the world in y-up ones: flip, turn, flip back.
+    rotation = scene.camera_rotation @ FLIP @ pose[:3, :3] @ FLIP
+    position = scene.camera + scene.camera_rotation @ (FLIP @ pose[:3, 3])
     return replace(scene, camera=position, camera_rotation=rotation)
 
 
-def _poses(scene: Scene, spec: ViewSpec, rng: np.random.Generator) -> Array:
+def _poses(scene: Scene, spec: ViewSpec, rng: Rng) -> Array:
     """(V, 4, 4) poses of the views of one world."""
     start, around = rng.uniform(0, 2 * np.pi), rng.normal(0, 0.1, (spec.count, 2))
     if spec.angles is not None:
@@ -172,14 +168,13 @@ def _poses(scene: Scene, spec: ViewSpec, rng: np.random.Generator) -> Array:
         yaw = start + np.arange(spec.count) / spec.count * 2 * np.pi
         angles = np.column_stack([yaw, around * [1.0, 0.3]])
     out = np.tile(np.eye(4), (len(angles), 1, 1))
-    turns = rotation_from_yaw_pitch_roll(*torch.from_numpy(angles).unbind(-1))
-    out[:, :3, :3] = turns.numpy()
+    out[:, :3, :3] = rotation_from_yaw_pitch_roll(*torch.from_numpy(angles).unbind(-1)).numpy()
     if spec.move_m > 0:
         out[:, :3, 3] = [_place(scene, spec.move_m, rng) for _ in angles]
     return out
 
 
-def _place(scene: Scene, reach: float, rng: np.random.Generator) -> Array:
+def _place(scene: Scene, reach: float, rng: Rng) -> Array:
     """(3,) a free place near the camera, in its frame [m]; the camera's own when none is found.
 
     The way there is free too, so that a view never lies behind a wall.
@@ -189,8 +184,7 @@ def _place(scene: Scene, reach: float, rng: np.random.Generator) -> Array:
         step = np.array([np.cos(turn), 0.2 * rng.uniform(-1, 1), np.sin(turn)]) * far
         steps = max(2, int(np.ceil(far / KEEP_CLEAR)) + 1)
         path = [scene.camera + step * t for t in np.linspace(0, 1, steps)[1:]]
-        if all(scene.clearance(p) > KEEP_CLEAR for p in path[-1:]) and all(
-            scene.clearance(p) > 0.5 * KEEP_CLEAR for p in path
-        ):
-            return np.asarray(_FLIP @ scene.camera_rotation.T @ step)
+        clear = [scene.clearance(p) for p in path]
+        if clear[-1] > KEEP_CLEAR and min(clear) > 0.5 * KEEP_CLEAR:
+            return np.asarray(FLIP @ scene.camera_rotation.T @ step)
     return np.zeros(3)

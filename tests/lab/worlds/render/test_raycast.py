@@ -30,16 +30,16 @@ H, W = 28, 56
 def look(packed, rays, pixel_rad):
     """What scene 0 shows: point, normal (R, 3) and the rest of `Surface` for its R tiled rays."""
     hits = cast(packed, rays)
-    found = (hits.distance[:1].flatten(1), hits.index[:1].flatten(1))
+    distance, place = (x[:1].flatten(1) for x in (hits.distance, hits.index))
     directions = rays.direction.reshape(-1, 3).T.contiguous()
-    seen = surfaces(surface_table(packed), found, 0, directions, pixel_rad)
+    seen = surfaces(surface_table(packed), distance, place, directions, pixel_rad)
     return replace(seen, point=seen.point.permute(1, 2, 0), normal=seen.normal.permute(1, 2, 0))
 
 
 def distance_map(scene: Scene, height: int = H, width: int = W) -> torch.Tensor:
     hits = cast(pack([scene]), panorama_rays(height, width))
     tile = tile_size(height, width)
-    return from_tiles(hits.distance[..., None], height, width, tile)[0, ..., 0]
+    return from_tiles(hits.distance, (height, width), tile)[0]
 
 
 def slow_distance(scene: Scene, rays: np.ndarray) -> np.ndarray:
@@ -143,8 +143,8 @@ def test_tiles_round_trip_and_cover_their_rays(size):
     tile = tile_size(height, width)
     assert height % tile[0] == 0
     assert width % tile[1] == 0
-    image = torch.rand(2, height, width, 3)
-    assert torch.equal(from_tiles(to_tiles(image, tile), height, width, tile), image)
+    image = torch.rand(2, height, width)
+    assert torch.equal(from_tiles(to_tiles(image[..., None], tile)[..., 0], size, tile), image)
     rays = panorama_rays(height, width)
     beyond = torch.einsum("tpc,tqc->tpq", rays.direction, rays.planes)
     assert float(beyond.max()) <= 0  # no ray is outside its own tile's pyramid
@@ -184,7 +184,8 @@ def test_frustum_normals_agree_with_differences_of_position():
     tile = tile_size(height, 2 * height)
 
     def picture(x):
-        return from_tiles(x.reshape(*rays.direction.shape[:2], -1), height, 2 * height, tile)
+        planes = x.reshape(*rays.direction.shape[:2], -1).unbind(-1)
+        return torch.stack([from_tiles(p, (height, 2 * height), tile) for p in planes], -1)
 
     point, normal, hit = picture(seen.point), picture(seen.normal), picture(seen.hit)[..., 0]
     rows, columns = slice(250, 310), slice(550, 570)  # the side wall, straight ahead

@@ -96,16 +96,16 @@ CASES = {
 def look(packed, rays, pixel_rad):
     """What scene 0 shows: point, normal (R, 3) and the rest of `Surface` for its R tiled rays."""
     hits = cast(packed, rays)
-    found = (hits.distance[:1].flatten(1), hits.index[:1].flatten(1))
+    distance, place = (x[:1].flatten(1) for x in (hits.distance, hits.index))
     directions = rays.direction.reshape(-1, 3).T.contiguous()
-    seen = surfaces(surface_table(packed), found, 0, directions, pixel_rad)
+    seen = surfaces(surface_table(packed), distance, place, directions, pixel_rad)
     return replace(seen, point=seen.point.permute(1, 2, 0), normal=seen.normal.permute(1, 2, 0))
 
 
 def distance_map(scene: Scene, height: int = H, width: int = W) -> np.ndarray:
     hits = cast(pack([scene]), panorama_rays(height, width))
     tile = tile_size(height, width)
-    return from_tiles(hits.distance[..., None], height, width, tile)[0, ..., 0].numpy()
+    return from_tiles(hits.distance, (height, width), tile)[0].numpy()
 
 
 def placed(solid: Solid, seed: int) -> tuple[Scene, np.ndarray, np.ndarray]:

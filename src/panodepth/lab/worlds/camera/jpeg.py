@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from panodepth.lab.worlds.camera.subset import where_set
+
 _LUMA = (
     (16, 11, 10, 16, 24, 40, 51, 61),
     (12, 12, 14, 19, 26, 58, 60, 55),
@@ -37,27 +39,23 @@ _YCC = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.
 
 
 def jpeg(image: Tensor, quality: Sequence[int]) -> Tensor:
-    """(B, 3, H, W) in [0, 1] as it comes back from a JPEG file; quality 1..100 each, 0 = untouched.
+    """Pictures as they come back from JPEG files.
 
-    Any size: the last blocks are filled with the border pixels.
+    image: (B, 3, H, W) in [0, 1], of any size: the last blocks are filled with the border pixels.
+    quality: 1..100 each, 0 = untouched. Returns (B, 3, H, W) in [0, 1].
     """
-    rows = [i for i, q in enumerate(quality) if q > 0]
-    if not rows:
-        return image
-    index = torch.tensor(rows, device=image.device)
-    kept = _compressed(image[index], [quality[i] for i in rows])
-    return image.index_copy(0, index, kept)
+    return where_set(image, quality, _compressed)
 
 
-def _compressed(image: Tensor, quality: Sequence[int]) -> Tensor:
+def _compressed(image: Tensor, quality: Tensor) -> Tensor:
     height, width = image.shape[-2:]
     padded = F.pad(image * 255.0, (0, -width % 16, 0, -height % 16), mode="replicate")
     mix = torch.tensor(_YCC, device=image.device)
     y, blue, red = torch.einsum("ij,bjhw->ibhw", mix, padded)
-    factor = [(5000 / q if q < 50 else 200 - 2 * q) / 100 for q in quality]
+    factor = [(5000 / q if q < 50 else 200 - 2 * q) / 100 for q in quality.flatten().tolist()]
     scale = torch.tensor(factor, device=image.device)[:, None]
     y = _quantised(y - 128.0, _LUMA, scale) + 128.0
-    small = F.avg_pool2d(torch.stack([blue, red], 1), 2)
+    small = F.avg_pool2d(torch.stack([blue, red], 1), 2)  # the eye sees colour less sharply
     halves = [_quantised(c, _CHROMA, scale) for c in small.unbind(1)]
     back = F.interpolate(torch.stack(halves, 1), scale_factor=2, mode="bilinear")
     colour = torch.cat([y[:, None], back], 1)
@@ -81,7 +79,10 @@ def _transform(device: str) -> Tensor:
 
 
 def _quantised(plane: Tensor, table: tuple[tuple[int, ...], ...], scale: Tensor) -> Tensor:
-    """(B, H, W), H and W multiples of 8, with rounded coefficients; scale (B, 1)."""
+    """A plane whose cosine coefficients are rounded to multiples of the scaled table.
+
+    plane: (B, H, W) around 0, H and W multiples of 8. scale: (B, 1). Returns (B, H, W).
+    """
     batch, height, width = plane.shape
     steps = torch.tensor(table, dtype=torch.float32, device=plane.device).reshape(1, 64)
     steps = (steps * scale + 0.5).floor().clamp(1, 255)[:, None]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ from panodepth.lab.worlds.camera.stitching import (
     misalign,
 )
 from panodepth.lab.worlds.camera.stitching import paint as paint_patches
+from panodepth.lab.worlds.camera.subset import column, each, where_set
 
 GRAIN_COUNT = 1 << 20  # normal numbers shared by all sensors, read from a random place
 _GRAIN_SEED = 20251118
@@ -105,110 +106,86 @@ def _halo(dice: float, strength: float) -> float:
 
 
 def photograph(linear: Tensor, cameras: Sequence[Camera], *, wrap: bool = True) -> Tensor:
-    """(B, 3, H, W) sRGB in [0, 1] from linear (B, 3, H, W) radiance, one camera per picture.
+    """Pictures of radiance, one camera each.
 
-    wrap: the left and right edges meet, as in a panorama.
+    linear: (B, 3, H, W) linear RGB, ≥ 0. wrap: left and right edges meet, as in a panorama. Returns
+    (B, 3, H, W) sRGB in [0, 1].
     """
     scale = min(1.0, linear.shape[-2] / SHOWN_HEIGHT)
-    x = _bloom(_meter(linear, cameras), cameras)
-    for i, camera in enumerate(cameras):
-        if camera.stitch is not None:
-            x[i] = lens_gain(x[i], camera.stitch)
+    stitches = [c.stitch for c in cameras]
+    x = where_set(_meter(linear, cameras), [c.bloom for c in cameras], _bloom)
+    each(x, stitches, lens_gain)
     x = _tone(x, cameras)
-    for i, camera in enumerate(cameras):
-        if camera.stitch is not None:
-            x[i] = misalign(x[i], camera.stitch)
-    x = _fringe(x, [c.fringe * scale for c in cameras], wrap)
-    x = _halos(x, [c.halo for c in cameras], wrap)
-    for i, camera in enumerate(cameras):
-        if camera.patches:
-            x[i] = paint_patches(x[i], camera.patches)
-    x = _grain(x, cameras, scale)
+    each(x, stitches, misalign)
+    x = where_set(x, [c.fringe * scale for c in cameras], partial(_fringe, wrap=wrap))
+    x = where_set(x, [c.halo for c in cameras], partial(_halos, wrap=wrap))
+    each(x, [c.patches or None for c in cameras], paint_patches)
+    starts = [c.grain_start for c in cameras if c.grain > 0]
+    x = where_set(x, [c.grain * scale for c in cameras], partial(_grain, starts=starts))
     # A photograph that was made smaller shows less of its compression.
     shown = [round(100 - (100 - c.quality) * scale) if c.quality else 0 for c in cameras]
     return jpeg(x.clamp_(0.0, 1.0), shown)
 
 
-def _column(values: Sequence[float], like: Tensor) -> Tensor:
-    """(B, 1, 1, 1) on the picture's device."""
-    return torch.tensor(values, dtype=torch.float32, device=like.device)[:, None, None, None]
-
-
 def _meter(linear: Tensor, cameras: Sequence[Camera]) -> Tensor:
     """Radiance scaled to the exposure target, white balance applied."""
     grid = linear[:, :, 2::5, 2::5].mean(1).flatten(1)  # metering on a grid is enough
+    # Between median and mean: a lamp or a bright window counts, but not for all it is worth.
     level = (0.5 * grid.median(1).values + 0.5 * grid.mean(1)).clamp_min(1e-4)
     gain = torch.tensor([c.balance for c in cameras], dtype=torch.float32, device=linear.device)
-    gain = gain[:, :, None, None] * _column([c.target for c in cameras], linear)
+    gain = gain[:, :, None, None] * column([c.target for c in cameras], linear)
     return linear * (gain / level[:, None, None, None])
 
 
-def _bloom(x: Tensor, cameras: Sequence[Camera]) -> Tensor:
+def _bloom(x: Tensor, share: Tensor) -> Tensor:
     """Light above BLOOM_FROM spreads over a few degrees, and thinly over the whole picture."""
-    rows = [i for i, c in enumerate(cameras) if c.bloom > 0]
-    if not rows:
-        return x
-    index = torch.tensor(rows, device=x.device)
-    share = _column([cameras[i].bloom for i in rows], x)
-    chosen = x[index]
     height, width = x.shape[-2:]
-    spill = F.avg_pool2d((chosen - BLOOM_FROM).clamp(0.0, 20.0), BLOOM_CELL, ceil_mode=True)
+    spill = F.avg_pool2d((x - BLOOM_FROM).clamp(0.0, 20.0), BLOOM_CELL, ceil_mode=True)
     reach = max(1, height // (BLOOM_CELL * 24))
     for _ in range(3):  # three boxes are nearly a Gaussian
         spill = F.avg_pool2d(spill, 2 * reach + 1, 1, reach, count_include_pad=False)
     veil = 0.15 * spill.mean((2, 3), keepdim=True)
     spread = F.interpolate(spill, size=(height, width), mode="bilinear")
-    return x.index_copy(0, index, chosen + share * (spread + veil))
+    return x + share * (spread + veil)
 
 
 def _tone(x: Tensor, cameras: Sequence[Camera]) -> Tensor:
     """Extended Reinhard curve, saturation, the sRGB code, contrast."""
-    shoulder = _column([c.shoulder for c in cameras], x)
-    x = x * (1 + x / (shoulder * shoulder)) / (1 + x)
+    shoulder = column([c.shoulder for c in cameras], x)
+    x = x * (1 + x / (shoulder * shoulder)) / (1 + x)  # reaches 1 at the shoulder
     grey = x.mean(1, keepdim=True)
-    x = torch.lerp(grey, x, _column([c.saturation for c in cameras], x)).clamp_(0, 1)
+    x = torch.lerp(grey, x, column([c.saturation for c in cameras], x)).clamp_(0, 1)
     coded = torch.where(x <= 0.0031308, 12.92 * x, 1.055 * x.clamp_min(1e-6) ** (1 / 2.4) - 0.055)
-    contrast = _column([c.contrast for c in cameras], x)
+    contrast = column([c.contrast for c in cameras], x)
     return (contrast * coded + (0.5 - 0.5 * contrast)).clamp_(0, 1)
 
 
 def _beside(x: Tensor, wrap: bool) -> Tensor:
-    """One more pixel on every side; the poles repeat their row."""
+    """(b, 3, H + 2, W + 2): one more pixel on every side; the poles repeat their row."""
     if wrap:
         x = torch.cat([x[..., -1:], x, x[..., :1]], -1)
         return torch.cat([x[..., :1, :], x, x[..., -1:, :]], -2)
     return F.pad(x, (1, 1, 1, 1), mode="replicate")
 
 
-def _fringe(x: Tensor, pixels: Sequence[float], wrap: bool) -> Tensor:
+def _fringe(x: Tensor, pixels: Tensor, wrap: bool) -> Tensor:
     """Red and blue lie apart by up to `pixels` along the rows, most where the lens looks askew."""
-    rows = [i for i, p in enumerate(pixels) if p > 0]
-    if not rows:
-        return x
-    index = torch.tensor(rows, device=x.device)
-    chosen = x[index]
-    around = _beside(chosen, wrap)[..., 1:-1, :]
+    around = _beside(x, wrap)[..., 1:-1, :]
     slope = 0.5 * (around[..., 2:] - around[..., :-2])
     side = torch.linspace(-1.0, 1.0, x.shape[-1], device=x.device)
     # Two lenses back to back: none on their axes and at the seam, so that the seam stays closed.
     askew = torch.sin(2 * math.pi * side) if wrap else side
-    apart = _column([0.5 * pixels[i] for i in rows], x) * askew
     sign = torch.tensor([1.0, 0.0, -1.0], device=x.device)[:, None, None]
-    return x.index_copy(0, index, chosen + slope * apart * sign)
+    # A shift of less than a pixel is the slope times the shift.
+    return x + slope * (0.5 * pixels * askew) * sign
 
 
-def _halos(x: Tensor, strength: Sequence[float], wrap: bool) -> Tensor:
-    """Unsharp masking with a 3 × 3 blur; a negative strength mixes the blur in."""
-    rows = [i for i, s in enumerate(strength) if s != 0]
-    if not rows:
-        return x
-    index = torch.tensor(rows, device=x.device)
-    chosen = x[index]
-    around = _beside(chosen, wrap)
+def _halos(x: Tensor, amount: Tensor, wrap: bool) -> Tensor:
+    """Unsharp masking with a 3 × 3 blur; a negative amount mixes the blur in."""
+    around = _beside(x, wrap)
     along = around[..., :-2] + 2 * around[..., 1:-1] + around[..., 2:]
     blurred = (along[..., :-2, :] + 2 * along[..., 1:-1, :] + along[..., 2:, :]) / 16
-    amount = _column([strength[i] for i in rows], x)
-    return x.index_copy(0, index, chosen + amount * (chosen - blurred))
+    return x + amount * (x - blurred)
 
 
 @lru_cache(maxsize=4)
@@ -217,17 +194,13 @@ def _grain_table(device: str) -> Tensor:
     return made.to(device)
 
 
-def _grain(x: Tensor, cameras: Sequence[Camera], scale: float) -> Tensor:
-    """Photon noise: strongest in the coded picture's darks, mostly common to the channels."""
-    rows = [i for i, c in enumerate(cameras) if c.grain > 0]
-    if not rows:
-        return x
-    index = torch.tensor(rows, device=x.device)
-    chosen = x[index]
-    table, count = _grain_table(str(x.device)), chosen[0].numel()
-    places = torch.arange(count, device=x.device)
-    start = torch.tensor([cameras[i].grain_start for i in rows], device=x.device)[:, None]
-    noise = table[(start + places) % GRAIN_COUNT].view_as(chosen)
+def _grain(x: Tensor, amount: Tensor, starts: Sequence[int]) -> Tensor:
+    """Photon noise: strongest in the coded picture's darks, mostly common to the channels.
+
+    starts: one place in the shared grain per picture.
+    """
+    table, places = _grain_table(str(x.device)), torch.arange(x[0].numel(), device=x.device)
+    start = torch.tensor(starts, device=x.device)[:, None]
+    noise = table[(start + places) % GRAIN_COUNT].view_as(x)
     noise = 0.5 * noise + 0.9 * noise[:, 1:2]
-    sigma = _column([cameras[i].grain * scale for i in rows], x) * (1.4 - chosen)
-    return x.index_copy(0, index, torch.addcmul(chosen, noise, sigma))
+    return torch.addcmul(x, noise, amount * (1.4 - x))

@@ -170,10 +170,8 @@ def _paint_top(image: Tensor, patch: Patch) -> Tensor:
         painted, cover = 0.15 * colour + 0.1 * cap.mean((1, 2), keepdim=True), dark
     elif patch.kind == "logo":
         x, y = radius * torch.sin(lon), radius * torch.cos(lon)
-        u, v = (c.flatten() * 0.5 + 0.5 for c in (x, y))
-        texels = torch.full_like(u, 0.5 * SIZE / rows)
-        found = textures.sample(torch.full_like(u, patch.texture), u, v, texels)
-        painted = found.view(3, rows, width) ** (1 / 2.2)
+        texels, number = (torch.full_like(x, n) for n in (0.5 * SIZE / rows, patch.texture))
+        painted = textures.sample(number, x * 0.5 + 0.5, y * 0.5 + 0.5, texels) ** (1 / 2.2)
         painted, cover = torch.where(radius > 0.93, colour, painted), torch.ones_like(radius)
     else:
         painted, cover = colour, torch.ones_like(radius)

@@ -92,10 +92,10 @@ def atlas(device: str = "cpu") -> Tensor:
 
 
 def sample(texture: Tensor, u: Tensor, v: Tensor, texels_per_pixel: Tensor) -> Tensor:
-    """Bilinear texture colours from the best mip level: (3, R) linear RGB.
+    """Bilinear texture colours from the best mip level.
 
-    texture: (R,) index, as float or int. u, v: (R,) in repeats. texels_per_pixel: (R,) footprint
-    at level 0.
+    texture: (...) index, as float or int. u, v: (...) in repeats, any number. texels_per_pixel:
+    (...) of the largest level, > 0. Returns (3, ...) linear RGB in [0, 1].
     """
     table = atlas(str(u.device))
     height, width = table.shape[-2:]
@@ -106,6 +106,6 @@ def sample(texture: Tensor, u: Tensor, v: Tensor, texels_per_pixel: Tensor) -> T
     above = beside * (SIZE - 2 * size + 2 * (level - 1))  # texels of the levels between
     x = (u - u.floor()) * size + beside * (SIZE + 2) + 1 + (texture - row * ACROSS) * STRIP
     y = (v - v.floor()) * size + above + 1 + row * TALL
-    grid = torch.stack([x * (2 / width) - 1, y * (2 / height) - 1], -1)[None, None]
+    grid = torch.stack([x * (2 / width) - 1, y * (2 / height) - 1], -1).view(1, 1, -1, 2)
     found = torch.nn.functional.grid_sample(table, grid, align_corners=False)
-    return found[0, :, 0]
+    return found.view(3, *texture.shape)

@@ -22,7 +22,7 @@ from panodepth.lab.worlds.render.shapes import NUMBERS, Array
 
 Vector = Sequence[float] | Array
 SMALLEST = 2e-3  # metres: no half size is smaller
-_FLIP = np.diag([1.0, -1.0, 1.0])  # between y-up world axes and the y-down axes of cameras
+FLIP = np.diag([1.0, -1.0, 1.0])  # between y-up world axes and the y-down axes of cameras
 
 
 class Solid(NamedTuple):
@@ -103,7 +103,8 @@ class Scene:
         if self._stacked is None or len(self._stacked.kind) != len(self.rows):
             shape = np.zeros((len(self.rows), NUMBERS))
             for numbers, (solid, *_) in zip(shape, self.rows, strict=True):
-                numbers[: len(solid.shape)] = solid.shape
+                if len(solid.shape):
+                    numbers[: len(solid.shape)] = solid.shape
             solids, origins, turned, *_ = zip(*self.rows, strict=True)
             rotation = np.array(turned, float)
             own = np.array([s.centre for s in solids], float)
@@ -152,7 +153,7 @@ class Primitives:
 
 def camera_from_world(scene: Scene) -> Array:
     """(3, 3) matrix from the y-up world axes to the camera's x right, y down, z forward."""
-    return np.asarray(_FLIP @ scene.camera_rotation.T)
+    return np.asarray(FLIP @ scene.camera_rotation.T)
 
 
 def pack(scenes: Sequence[Scene], device: torch.device | str = "cpu") -> Primitives:

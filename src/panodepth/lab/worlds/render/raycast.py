@@ -62,12 +62,11 @@ def to_tiles(image: Tensor, tile: tuple[int, int]) -> Tensor:
     return x.movedim(-4, -3).reshape(*lead, -1, th * tw, channels)
 
 
-def from_tiles(tiles: Tensor, height: int, width: int, tile: tuple[int, int]) -> Tensor:
-    """(..., T, P, C) → (..., H, W, C)."""
-    *lead, _, _, channels = tiles.shape
-    th, tw = tile
-    x = tiles.reshape(*lead, height // th, width // tw, th, tw, channels)
-    return x.movedim(-3, -4).reshape(*lead, height, width, channels)
+def from_tiles(tiles: Tensor, size: tuple[int, int], tile: tuple[int, int]) -> Tensor:
+    """(..., T, P) → (..., H, W)."""
+    (height, width), (th, tw), lead = size, tile, tiles.shape[:-2]
+    x = tiles.reshape(*lead, height // th, width // tw, th, tw)
+    return x.movedim(-2, -3).reshape(*lead, height, width)
 
 
 @lru_cache(maxsize=16)

@@ -30,15 +30,17 @@ Axes = list[Tensor]
 
 
 def intersect(kind: int, o: Axes, d: Axes, taper: Tensor, shape: Tensor) -> Tensor:
-    """(M, P) first distance [m] beyond NEAR along M·P rays, inf where missed.
+    """First distances along M·P rays to one kind of shape.
 
-    o, d: three (M, P) or (M, 1) local coordinates of origins and directions, d scaled so that the
-    parameter is metres. taper: (M, 1). shape: (M, NUMBERS).
+    o: three (M, P) or (M, 1) coordinates of the origins in the local box. d: three (M, P) of the
+    directions, scaled so that the parameter along a ray is metres. taper: (M, 1). shape:
+    (M, NUMBERS). Returns (M, P) metres, at least NEAR; inf where missed.
     """
     if kind == BOX:
         return _first(*_slabs(o, d))
     if kind == ELLIPSOID:
-        return _ellipsoid(o, d)
+        enter, leave, hit = _roots(_dot(d, d), _dot(o, d), _dot(o, o) - 1.0)
+        return torch.where(hit, _first(enter, leave), torch.inf)
     if kind == CYLINDER:
         return _frustum(o, d, taper)
     if kind == HOLLOW:
@@ -48,58 +50,69 @@ def intersect(kind: int, o: Axes, d: Axes, taper: Tensor, shape: Tensor) -> Tens
     return _convex(o, d, shape.view(-1, PLANES, 4)[:, : 4 if kind == CONVEX else PLANES])
 
 
+def _dot(a: Axes, b: Axes) -> Tensor:
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+
+
+def _roots(a: Tensor, b: Tensor, c: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Both roots of a t² + 2 b t + c, the one with the minus first, and whether they are real."""
+    root = b * b - a * c
+    spread = root.clamp_min(0).sqrt()
+    return (-b - spread) / a, (-b + spread) / a, root > 0
+
+
 def _first(near: Tensor, far: Tensor) -> Tensor:
-    t = torch.where(near > NEAR, near, far)
+    """Where a ray that is inside from `near` to `far` first meets the surface, inf for nowhere."""
+    t = torch.where(near > NEAR, near, far)  # from inside, the surface is where the ray leaves
     return torch.where((near < far) & (t > NEAR), t, torch.inf)
 
 
+def _nearest(*candidates: tuple[Tensor, Tensor]) -> Tensor:
+    """The least t of (t, whether t is a hit) beyond NEAR, inf where there is none."""
+    best = torch.full_like(candidates[0][0], torch.inf)
+    for t, hit in candidates:
+        best = torch.minimum(best, torch.where(hit & (t > NEAR), t, torch.inf))
+    return best
+
+
+def _reciprocal(x: Tensor) -> Tensor:
+    return 1.0 / torch.where(x.abs() < _TINY, _TINY, x)
+
+
 def _slabs(o: Axes, d: Axes) -> tuple[Tensor, Tensor]:
-    near, far = None, None
+    """Where rays enter and leave the box −1..1: the last way in and the first way out of its slabs
+    (Kay and Kajiya, 1986); missed where near > far.
+    """
+    near, far = [], []
     for oi, di in zip(o, d, strict=True):
-        inverse = 1.0 / torch.where(di.abs() < _TINY, _TINY, di)
+        inverse = _reciprocal(di)
         middle, reach = -oi * inverse, inverse.abs()
-        low, high = middle - reach, middle + reach
-        near = low if near is None else torch.maximum(near, low)
-        far = high if far is None else torch.minimum(far, high)
-    assert near is not None
-    assert far is not None
-    return near, far
-
-
-def _ellipsoid(o: Axes, d: Axes) -> Tensor:
-    a = d[0] * d[0] + d[1] * d[1] + d[2] * d[2]
-    b = o[0] * d[0] + o[1] * d[1] + o[2] * d[2]
-    c = o[0] * o[0] + o[1] * o[1] + o[2] * o[2] - 1.0
-    root = b * b - a * c
-    spread = root.clamp_min(0).sqrt()
-    t = _first((-b - spread) / a, (-b + spread) / a)
-    return torch.where(root > 0, t, torch.inf)
+        near.append(middle - reach)
+        far.append(middle + reach)
+    return (
+        torch.maximum(torch.maximum(near[0], near[1]), near[2]),
+        torch.minimum(torch.minimum(far[0], far[1]), far[2]),
+    )
 
 
 def _frustum(o: Axes, d: Axes, taper: Tensor) -> Tensor:
     slope = (taper - 1.0) / 2.0
     middle = (taper + 1.0) / 2.0
-    ro, rd = middle + slope * o[1], slope * d[1]  # radius along the ray
+    # The side is x² + z² = radius(y)², and the radius is linear along the ray.
+    ro, rd = middle + slope * o[1], slope * d[1]
     a = d[0] * d[0] + d[2] * d[2] - rd * rd
-    a = torch.where(a.abs() < 1e-9, 1e-9, a)
+    a = torch.where(a.abs() < 1e-9, 1e-9, a)  # parallel to the side: one root, the other far away
     b = o[0] * d[0] + o[2] * d[2] - ro * rd
     c = o[0] * o[0] + o[2] * o[2] - ro * ro
-    root = b * b - a * c
-    spread = root.clamp_min(0).sqrt()
-    best = torch.full_like(root, torch.inf)
-    for sign in (-1.0, 1.0):
-        t = (-b + sign * spread) / a
-        y = o[1] + t * d[1]
-        ok = (root > 0) & (t > NEAR) & (y.abs() <= 1.0)
-        best = torch.minimum(best, torch.where(ok, t, torch.inf))
-    inverse = 1.0 / torch.where(d[1].abs() < _TINY, _TINY, d[1])
+    enter, leave, real = _roots(a, b, c)
+    # The infinite cone has a second sheet beyond its tip; the caps' heights cut it off.
+    sides = [(t, real & ((o[1] + t * d[1]).abs() <= 1.0)) for t in (enter, leave)]
+    caps, inverse = [], _reciprocal(d[1])
     for cap in (-1.0, 1.0):
         t = (cap - o[1]) * inverse
-        x, z = o[0] + t * d[0], o[2] + t * d[2]
-        radius = middle + slope * cap
-        ok = (t > NEAR) & (x * x + z * z <= radius * radius)
-        best = torch.minimum(best, torch.where(ok, t, torch.inf))
-    return best
+        x, z, radius = o[0] + t * d[0], o[2] + t * d[2], middle + slope * cap
+        caps.append((t, x * x + z * z <= radius * radius))
+    return _nearest(*sides, *caps)
 
 
 def _convex(o: Axes, d: Axes, planes: Tensor) -> Tensor:
@@ -108,6 +121,7 @@ def _convex(o: Axes, d: Axes, planes: Tensor) -> Tensor:
         a, b, c, limit = (planes[:, k, i, None] for i in range(4))
         away = a * d[0] + b * d[1] + c * d[2]
         t = (limit - a * o[0] - b * o[1] - c * o[2]) / torch.where(away.abs() < _TINY, _TINY, away)
+        # A ray that goes the way a plane faces leaves its half-space there, another one enters it.
         leaves = away > -_TINY
         far = torch.minimum(far, torch.where(leaves, t, torch.inf))
         near = torch.maximum(near, torch.where(leaves, -torch.inf, t))
@@ -117,40 +131,35 @@ def _convex(o: Axes, d: Axes, planes: Tensor) -> Tensor:
 def _hollow(o: Axes, d: Axes, shape: Tensor) -> Tensor:
     p, q, r = (shape[:, i, None] for i in range(3))
     near, far = _slabs(o, d)
-    y = o[1] + 1.0
+    y = o[1] + 1.0  # the ellipsoid is centred on the bottom of the box
     a = (p * d[0] * d[0] + q * d[1] * d[1] + r * d[2] * d[2]).clamp_min(_TINY)
     b = p * o[0] * d[0] + q * y * d[1] + r * o[2] * d[2]
     c = p * o[0] * o[0] + q * y * y + r * o[2] * o[2] - 1.0
-    root = b * b - a * c
-    spread = root.clamp_min(0).sqrt()
-    enter, leave = (-b - spread) / a, (-b + spread) / a
-    missed = root <= 0
-    best = torch.full_like(root, torch.inf)
-    for t in (near, far):
-        ok = (t > NEAR) & (near < far) & (missed | (t <= enter) | (t >= leave))
-        best = torch.minimum(best, torch.where(ok, t, torch.inf))
-    for t in (enter, leave):
-        ok = (t > NEAR) & (t > near) & (t < far) & ~missed
-        best = torch.minimum(best, torch.where(ok, t, torch.inf))
-    return best
+    enter, leave, bored = _roots(a, b, c)
+    # A face of the box is hit where the ellipsoid did not take it away ...
+    faces = [(t, (near < far) & (~bored | (t <= enter) | (t >= leave))) for t in (near, far)]
+    # ... and the ellipsoid where it lies in the box.
+    walls = [(t, (t > near) & (t < far) & bored) for t in (enter, leave)]
+    return _nearest(*faces, *walls)
 
 
 def _patch(o: Axes, d: Axes, shape: Tensor) -> Tensor:
     k0, k1, k2, k3 = (shape[:, i, None] for i in range(4))
+    # The ray put into y = k₀ + k₁ x + k₂ z + k₃ x z is a t² + b t + c = 0.
     a = -k3 * d[0] * d[2]
     b = d[1] - k1 * d[0] - k2 * d[2] - k3 * (o[0] * d[2] + o[2] * d[0])
     c = o[1] - k0 - k1 * o[0] - k2 * o[2] - k3 * o[0] * o[2]
     root = b * b - 4 * a * c
     spread = root.clamp_min(0).sqrt()
-    q = -0.5 * (b + torch.where(b < 0, -spread, spread))  # the root without cancellation
-    best = torch.full_like(root, torch.inf)
+    # c / q and q / a: flat cells have a ≈ 0, where the usual formula would cancel.
+    q = -0.5 * (b + torch.where(b < 0, -spread, spread))
     edge = 1.0 + 1e-5  # neighbours overlap by a hair, so that no ray slips between them
+    hits = []
     for over, under in ((c, q), (q, a)):
         t = over / torch.where(under.abs() < 1e-20, 1e-20, under)
         x, z = o[0] + t * d[0], o[2] + t * d[2]
-        ok = (root >= 0) & (t > NEAR) & (x.abs() <= edge) & (z.abs() <= edge)
-        best = torch.minimum(best, torch.where(ok, t, torch.inf))
-    return best
+        hits.append((t, (root >= 0) & (x.abs() <= edge) & (z.abs() <= edge)))
+    return _nearest(*hits)
 
 
 def local_normals(

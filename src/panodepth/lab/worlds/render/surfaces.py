@@ -21,6 +21,11 @@ GRIME_STRENGTH = 0.45
 _SLANT = 0.15  # least cosine for which a pixel's footprint is stretched
 
 
+def dot(a: Tensor, b: Tensor) -> Tensor:
+    """Scalar products of vectors whose three coordinates come first."""
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+
+
 @dataclass(frozen=True)
 class Surface:
     """What a batch of pixels sees; b scenes, R pixels each. Where nothing is hit: a point 1 m away.
@@ -41,98 +46,78 @@ class Surface:
 
 @dataclass(frozen=True)
 class SurfaceTable:
-    """The primitives of a batch with one row per number: values (K, B·N), kind and label (B·N,)."""
+    """The B·N primitives of a batch as columns, to be looked up by number.
+
+    values: (26, B·N), what `surfaces` takes apart. kind, label: (B·N,). shape: (B·N, NUMBERS).
+    """
 
     values: Tensor
     kind: Tensor
     label: Tensor
     shape: Tensor
-    count: int
 
 
 def surface_table(p: Primitives) -> SurfaceTable:
     """Lay out what `surfaces` looks up."""
-    parts = (
-        p.to_local.flatten(2),
-        p.centre,
-        p.half,
-        p.uv,
-        p.tint,
-        p.surface,
-        p.taper[..., None],
-        p.texture[..., None].float(),
-    )
+    scalars = torch.stack([p.taper, p.texture.float()], -1)
+    parts = (p.to_local.flatten(2), p.centre, p.half, p.uv, p.tint, p.surface, scalars)
     values = torch.cat(parts, -1).flatten(0, 1).T.contiguous()
-    count = p.kind.shape[1]
-    return SurfaceTable(values, p.kind.flatten(), p.label.flatten(), p.shape.flatten(0, 1), count)
+    return SurfaceTable(values, p.kind.flatten(), p.label.flatten(), p.shape.flatten(0, 1))
 
 
 def surfaces(
-    table: SurfaceTable,
-    hits: tuple[Tensor, Tensor],
-    first: int,
-    rays: Tensor,
-    pixel_rad: float,
+    table: SurfaceTable, distance: Tensor, place: Tensor, rays: Tensor, pixel_rad: float
 ) -> Surface:
-    """Geometry and material at the first hits of scenes first .. first + b − 1.
+    """Geometry and material where rays end.
 
-    hits: distance and primitive, (b, R). rays: (3, R) unit directions. pixel_rad: angle between
-    neighbouring pixels.
+    distance: (b, R) metres along the rays, inf = nothing hit. place: (b, R) int64 columns of the
+    table. rays: (3, R) unit directions. pixel_rad: angle between neighbouring pixels.
     """
-    distance, index = hits
-    batch = len(distance)
     hit = torch.isfinite(distance)
     reach = torch.where(hit, distance, 1.0)
-    start = torch.arange(first, first + batch, device=index.device)[:, None] * table.count
-    place = (index + start).flatten()
-    of = table.values.index_select(1, place).view(-1, *index.shape)
-    kind = table.kind.index_select(0, place)
+    flat_place = place.flatten()
+    of = table.values.index_select(1, flat_place).view(-1, *place.shape)
+    kind = table.kind.index_select(0, flat_place)
     matrix, centre, half, uv, tint = of[:9], of[9:12], of[12:15], of[15:19], of[19:22]
     emission, gloss, taper, texture = of[22:]
     point = rays[:, None] * reach
     away = point - centre
-    local = torch.stack(
-        [
-            matrix[3 * i] * away[0] + matrix[3 * i + 1] * away[1] + matrix[3 * i + 2] * away[2]
-            for i in range(3)
-        ]
-    )
+    local = torch.stack([dot(row, away) for row in matrix.view(3, 3, *place.shape)])
     flat, size = local.flatten(1), half.flatten(1)
-    outward = local_normals(kind, flat, size, taper.flatten(), (table.shape, place))
-    axes = texture_coordinates(kind, flat * size, outward / size).view(2, *index.shape)
+    outward = local_normals(kind, flat, size, taper.flatten(), (table.shape, flat_place))
+    axes = texture_coordinates(kind, flat * size, outward / size).view(2, *place.shape)
     outward = outward.view_as(local)
-    normal = torch.stack(
-        [
-            matrix[i] * outward[0] + matrix[3 + i] * outward[1] + matrix[6 + i] * outward[2]
-            for i in range(3)
-        ]
-    )
+    # Normals are covectors: the transposed matrix takes them back, lengths are lost on the way.
+    normal = torch.stack([dot(matrix[i::3], outward) for i in range(3)])
     length = (normal * normal).sum(0).clamp_min(1e-20).rsqrt()
-    facing = (normal[0] * rays[0] + normal[1] * rays[1] + normal[2] * rays[2]) * length
+    facing = dot(normal, rays) * length
     normal = normal * torch.where(facing > 0, -length, length)
-    u, v = axes[0] / uv[0] + uv[2], axes[1] / uv[1] + uv[3]
+    # A pixel covers more of a surface that it looks at askance, so a coarser mip level is right.
     footprint = reach * pixel_rad / facing.abs().clamp_min(_SLANT)
     texels = footprint * SIZE / torch.minimum(uv[0], uv[1])
-    flat_inputs = (x.reshape(-1) for x in (texture, u, v, texels))
-    albedo = textures.sample(*flat_inputs).view_as(point) * tint
-    albedo = albedo * _unevenness(axes, uv, texture, footprint)
+    u, v = axes[0] / uv[0] + uv[2], axes[1] / uv[1] + uv[3]
+    albedo = textures.sample(texture, u, v, texels) * tint
     return Surface(
         point=point,
         normal=normal,
-        albedo=albedo,
+        albedo=albedo * _unevenness(axes, uv, texture, footprint),
         emission=emission,
         gloss=gloss,
-        label=table.label.index_select(0, place).view_as(index),
+        label=table.label.index_select(0, flat_place).view_as(place),
         hit=hit,
         distance=reach,
     )
 
 
 def _unevenness(axes: Tensor, uv: Tensor, texture: Tensor, footprint: Tensor) -> Tensor:
-    """(b, R) factors near 1: stains and shades that are larger than a texture's repeat."""
+    """Factors near 1: stains and shades that are larger than a texture's repeat.
+
+    axes: (2, b, R) texture coordinates [m]. uv: (4, b, R), its shift last. texture: (b, R) index.
+    footprint: (b, R) metres of a pixel. Returns (b, R).
+    """
     number = textures.GROUPS["grime"].start + torch.remainder(texture, textures.GRIMES)
+    # Shifts by texture and object, else all things that meet would share their stains.
     u = axes[0] / GRIME_REPEAT + 0.37 * texture + uv[2]
     v = axes[1] / GRIME_REPEAT + 0.61 * texture + uv[3]
-    texels = footprint * (SIZE / GRIME_REPEAT)
-    value = textures.sample(*(x.reshape(-1) for x in (number, u, v, texels)))[0]
-    return 1 + GRIME_STRENGTH * (value.view_as(footprint) - 0.5)
+    value = textures.sample(number, u, v, footprint * (SIZE / GRIME_REPEAT))[0]
+    return 1 + GRIME_STRENGTH * (value - 0.5)
