@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import json
 import subprocess
@@ -11,11 +12,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import typer
 from PIL import Image
 
 import panodepth
 from panodepth.cli import main
+from panodepth.cli.options import with_fields
 from panodepth.errors import OutputError
+from panodepth.options import option
+from panodepth.predict.folder.options import RunOptions
+from panodepth.size import parse_size
 from panodepth.types import Prediction
 
 
@@ -234,6 +240,43 @@ def test_bad_model_options_are_code_2(
     assert main([*base, *option]) == 2
     assert capsys.readouterr().err.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_a_swapped_size_is_refused(run: Any, tmp_path: Path) -> None:
+    code, _, err = run(picture(tmp_path / "a.png"), "--size", "112x56")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "did you mean 56×112?" in err
+
+
+def test_every_option_of_prediction_is_one_of_the_command(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["predict", "--help"]) == 0
+    shown = capsys.readouterr().out
+    for field in dataclasses.fields(RunOptions):
+        flag = field.metadata.get("flag", "--" + field.name.replace("_", "-"))
+        assert f"{flag} " in shown
+
+
+def test_fields_become_options_in_their_types() -> None:
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Lens:
+        count: int = option(dataclasses.MISSING, "How many.")
+        size: tuple[int, int] = option("28x56", "Pixels.", parser=parse_size)
+        names: tuple[str, ...] = option((), "Repeat.", flag="--name")
+        level: bool = option(False, "Upright.")
+        hidden: float = 0.5
+
+    told = []
+
+    def command(lens: Lens, number: int = 1) -> None:
+        told.append((lens, number))
+
+    command.__annotations__ = {"lens": Lens, "number": int}
+    app = typer.Typer()
+    app.command()(with_fields(command))
+    app(["--count", "3", "--name", "a", "--name", "b", "--level"], standalone_mode=False)
+    assert told == [(Lens(count=3, size=(28, 56), names=("a", "b"), level=True), 1)]
 
 
 def test_info(model_file: Path, capsys: pytest.CaptureFixture[str]) -> None:

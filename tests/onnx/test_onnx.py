@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import onnx
 import panodepth
@@ -188,6 +189,36 @@ def exported(model_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     path = tmp_path_factory.mktemp("onnx") / "micro.onnx"
     assert main(["export", str(path), "--model", str(model_file)]) == 0
     return path
+
+
+def test_every_command_takes_an_onnx_file(
+    exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert panodepth.load(exported).name == panodepth.load(str(exported)).name == "micro"
+    assert main(["info", "--model", str(exported), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["backend"], told["network_size"]) == ("onnx", [56, 112])
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    pixels = np.random.default_rng(0).integers(0, 255, (32, 64, 3), np.uint8)
+    Image.fromarray(pixels).save(pictures / "a.png")
+    np.savez(pictures / "a_distance.npz", distance=np.full((32, 64), 2, np.float32))
+    command = ["evaluate", "--data", f"folder={pictures}", "--predictor", str(exported)]
+    command += ["--protocol", "sphere"]
+    assert main([*command, "--out", str(tmp_path / "report"), "--quiet"]) == 0
+    report = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert report["skipped"] == []
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [({"dtype": "float32"}, "one precision"), ({"compile": True}, "--compile is for the torch")],
+)
+def test_options_that_an_onnx_file_has_not(
+    exported: Path, options: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(ConfigError, match=says):
+        panodepth.load(exported, **options)
 
 
 OPTIONS = [

@@ -19,6 +19,7 @@ from torch import nn
 import panodepth
 from panodepth.errors import ConfigError, InputError, ModelError
 from panodepth.model import ModelConfig, ModelOutput
+from panodepth.predict.options import PredictOptions
 from panodepth.predict.torch_backend import TorchPredictor
 
 SIZE = (56, 112)
@@ -133,6 +134,13 @@ def test_impossible_network_size(bad: tuple[int, ...]) -> None:
         predictor().predict(painted(smooth(56, 112)), size=bad)  # type: ignore[arg-type]
 
 
+def test_a_swapped_size_is_told_so(model_file: Path) -> None:
+    with pytest.raises(ConfigError, match=r"1036×518 .*height×width.* did you mean 518×1036\?"):
+        predictor().predict(painted(smooth(56, 112)), size=(1036, 518))
+    with pytest.raises(ConfigError, match="did you mean 56×112"):
+        panodepth.load(model_file, device="cpu", size=(112, 56))
+
+
 def test_network_size_can_be_chosen_per_call(model_file: Path) -> None:
     loaded = panodepth.load(model_file, device="cpu", dtype="float32", size=(28, 56))
     assert loaded.predict(painted(smooth(56, 112))).meta["network_size"] == [28, 56]
@@ -227,6 +235,19 @@ def test_batch_equals_one_by_one(model_file: Path) -> None:
         loaded.predict_batch(images, masks[:2])
 
 
+@pytest.mark.parametrize("single", ["room.jpg", Path("room.jpg"), np.zeros((56, 112, 3)), b"x"])
+def test_a_batch_is_a_list(single: object) -> None:
+    with pytest.raises(InputError, match="takes a list of images; for a single one use predict"):
+        predictor().predict_batch(single)  # type: ignore[arg-type]
+
+
+def test_a_batch_may_be_one_array() -> None:
+    images = np.stack([painted(smooth(*SIZE, seed)) for seed in (1, 2)])
+    together = predictor().predict_batch(images)  # type: ignore[arg-type]
+    for image, got in zip(images, together, strict=True):
+        np.testing.assert_array_equal(got.distance, predictor().predict(image).distance)
+
+
 def test_threads_get_identical_results(model_file: Path) -> None:
     loaded = panodepth.load(model_file, device="cpu", dtype="float32")
     images = [RNG.random((56, 112, 3), dtype=np.float32) for _ in range(4)]
@@ -305,6 +326,17 @@ def test_leaving_cores_is_for_a_while() -> None:
         assert torch.get_num_threads() == 4
     finally:
         torch.set_num_threads(before)
+
+
+def test_options_by_name_or_as_a_whole() -> None:
+    image = painted(smooth(60, 90))
+    options = PredictOptions(allow_any_aspect=True, sky="none")
+    whole = predictor().predict(image, None, options)
+    by_name = predictor().predict(image, allow_any_aspect=True, sky="none")
+    np.testing.assert_array_equal(whole.distance, by_name.distance)
+    assert predictor().predict(image, None, options, sky="auto").meta["sky"] == "model"
+    with pytest.raises(ConfigError, match=r"'camera_hight'; did you mean 'camera_height'\?"):
+        predictor().predict(image, camera_hight=1.6)
 
 
 def test_options_are_checked() -> None:

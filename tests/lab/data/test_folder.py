@@ -140,6 +140,25 @@ def test_what_predict_writes_reads_back(tmp_path, written):
     assert len(open_folder(tmp_path / "out")) == 1
 
 
+def test_files_of_both_versions_of_the_metadata_read_alike(tmp_path):
+    """The first version had no number, and a scale inside "prediction" that was applied already."""
+    mask = np.ones((H, W), bool)
+    prediction = Prediction(
+        make_distance(), mask, make_image(), {"unit": "m", "metres_per_unit": 3.92, "name": "room"}
+    )
+    _, sidecar = save(prediction, tmp_path, formats=["png"])
+    write_image(tmp_path / "room.png", make_image())
+    now = open_folder(tmp_path)[0]
+    said = json.loads(sidecar.read_text())
+    assert said.pop("format_version") == 2
+    assert said["prediction"]["metres_per_unit"] == 3.92
+    said["prediction"]["scale"] = said["prediction"].pop("metres_per_unit")
+    sidecar.write_text(json.dumps(said))
+    before = open_folder(tmp_path)[0]
+    np.testing.assert_array_equal(now.distance, before.distance)
+    assert before.meta["unit"] == "m"
+
+
 def test_what_render_writes_reads_back(tmp_path):
     from panodepth.lab.training.commands import RenderJob, render_dataset
 
