@@ -28,7 +28,7 @@ from panodepth.options import option
 from panodepth.size import parse_size
 
 if TYPE_CHECKING:
-    from panodepth.lab.evaluation.run.choice import Chosen
+    from panodepth.lab.evaluation.run.choice import NamedPredictor
     from panodepth.lab.evaluation.run.datasets import Dataset
 
 
@@ -99,7 +99,7 @@ def evaluate(
 
 def _choose(
     asked: Asked, datasets: tuple[Dataset, ...], device: str, dtype: str, size: str | None
-) -> tuple[Chosen, str]:
+) -> tuple[NamedPredictor, str]:
     """The predictor, and all that tells it from others: its options, digests, how it is loaded."""
     from panodepth.lab.evaluation.run.choice import choose_predictor, parse_options, stamp
     from panodepth.predict import load

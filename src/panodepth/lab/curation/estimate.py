@@ -138,7 +138,6 @@ def align_scales(frames: Sequence[Frame]) -> list[Frame]:
     for frame in frames:
         rotation = np.eye(3) if frame.pose is None else frame.pose[:3, :3]
         distance = place(frame, rotation, ALIGN_SIZE).distance
-        assert distance is not None
         layers.append(np.where(np.isfinite(distance), distance, 0))
     rows, sides, weights = [], [], []
     for i in range(len(frames)):

@@ -21,9 +21,7 @@ import numpy.typing as npt
 from panodepth.lab.curation.frame import Frame, Matrix
 from panodepth.types import BoolArray, ByteArray, FloatArray
 
-SMOOTH = (
-    0.005  # of 1 / z: a bend or step above this share is an edge, and nothing is blended over it
-)
+SMOOTH = 0.005  # share of 1 / z above which a bend or step is an edge: nothing is blended over it
 _MIN_COSINE = 1e-6
 _HALF = np.float32(0.5)
 
@@ -32,38 +30,43 @@ _HALF = np.float32(0.5)
 class Placed:
     """A frame on the sphere.
 
-    image: (H, W, 3) uint8, 0 where nothing is seen. distance: (H, W) float32, 0 = not given, inf =
-    sky; None without depth. coverage: (H, W) bool, the pixels whose centre's ray passes through the
-    frame. rotation: (3, 3) frame to panorama.
+    image: (H, W, 3) uint8, sRGB, 0 where nothing is seen.
+    distance: (H, W) float32, along the ray, in the frame's unit; 0 = not given, inf = sky.
+    coverage: (H, W), the pixels whose centre's ray passes through the frame.
+    rotation: (3, 3), frame to panorama.
     """
 
     image: ByteArray
-    distance: FloatArray | None
+    distance: FloatArray
     coverage: BoolArray
     rotation: Matrix
 
 
 def place(frame: Frame, rotation: Matrix, size: tuple[int, int]) -> Placed:
-    """The frame turned by `rotation` (3, 3), frame to panorama, on a panorama of (H, W)."""
-    height, width = size
+    """The frame on an empty panorama.
+
+    rotation: (3, 3), frame to panorama. size: (H, W) of the panorama.
+    """
     window, (u, v), inside, z = view_coordinates(frame.intrinsics, frame.size, rotation, size)
-    image = np.zeros((height, width, 3), np.uint8)
-    coverage = np.zeros(size, bool)
-    distance = None if frame.z_depth is None else np.zeros(size, np.float32)
+    placed = Placed(
+        np.zeros((*size, 3), np.uint8), np.zeros(size, np.float32), np.zeros(size, bool), rotation
+    )
     if inside.any():
+        # Frame pixels per panorama pixel, each way.
         step = np.sqrt(frame.size[0] * frame.size[1] / np.count_nonzero(inside))
-        seen = cv2.copyTo(_picture(frame.image, u, v, step), inside.view(np.uint8))
-        put(image, window, seen)
-        put(coverage, window, inside)
-        if frame.z_depth is not None and distance is not None:
+        seen = cv2.copyTo(_colours(frame.image, u, v, step), inside.view(np.uint8))
+        put(placed.image, window, seen)
+        put(placed.coverage, window, inside)
+        if frame.z_depth is not None:
             with np.errstate(divide="ignore", invalid="ignore"):
-                along = _z_depth(frame.z_depth, u, v) / z
-            along[~inside] = 0
-            put(distance, window, along)
-    return Placed(image, distance, coverage, rotation)
+                distance = _z_depth(frame.z_depth, u, v) / z
+            distance[~inside] = 0
+            put(placed.distance, window, distance)
+    return placed
 
 
-Window = tuple[int, int, int, int]  # first row, past the last row, first column (any), columns
+# First row, row past the last, first column, number of columns: columns may run over the seam.
+Window = tuple[int, int, int, int]
 
 
 def view_coordinates(
@@ -71,10 +74,11 @@ def view_coordinates(
 ) -> tuple[Window, tuple[FloatArray, FloatArray], BoolArray, FloatArray]:
     """Where the panorama's rays meet a view.
 
-    intrinsics: (3, 3). view_size: (h, w). rotation: (3, 3) view to panorama. size: (H, W).
-    Returns the window of the panorama that the view can reach (its columns may run over the seam);
-    for its pixels u and v [px of the view], whether the view sees them, and the unit ray's z in the
-    view's frame.
+    intrinsics: (3, 3) of the view, pixels. view_size: (h, w). rotation: (3, 3), view to panorama.
+    size: (H, W) of the panorama.
+    Returns the window of the panorama that the view can reach; and for the window's pixels, each
+    (rows, columns): their rays' places u and v in the view [px], whether the view sees them, and
+    the z of their unit rays in the view's frame.
     """
     window = _window(intrinsics, view_size, rotation, size)
     top, bottom, left, columns = window
@@ -98,7 +102,7 @@ def view_coordinates(
 
 
 def coverage_of(view: dict[str, Any], size: tuple[int, int]) -> BoolArray:
-    """(H, W) bool: what a placed view covers, from the "view" that a sample's meta holds."""
+    """(H, W) bool: what a placed view covers. view: what a sample's meta holds under that name."""
     matrices = (np.array(view["intrinsics"], np.float64), np.array(view["rotation"], np.float64))
     h, w = view["size"]
     window, _, inside, _ = view_coordinates(matrices[0], (int(h), int(w)), matrices[1], size)
@@ -110,7 +114,7 @@ def coverage_of(view: dict[str, Any], size: tuple[int, int]) -> BoolArray:
 def _window(
     intrinsics: Matrix, view_size: tuple[int, int], rotation: Matrix, size: tuple[int, int]
 ) -> Window:
-    """Rows and columns that hold the view: from its border, and its poles where it sees them."""
+    """The window that holds a view: spanned by the rays through the view's border."""
     height, width = size
     h, w = view_size
     u = np.linspace(0, w, 65)
@@ -125,10 +129,12 @@ def _window(
     slack = 2 + height // 64  # great circles bulge between the border's samples
     top = int(np.floor((lat.min() / np.pi + 0.5) * height)) - slack
     bottom = int(np.ceil((lat.max() / np.pi + 0.5) * height)) + slack
+    # A view that sees a pole reaches it, and all longitudes, though its border does not.
     poles = [_sees(intrinsics, view_size, rotation.T @ [0.0, sign, 0.0]) for sign in (-1.0, 1.0)]
     top, bottom = (0 if poles[0] else max(top, 0)), (height if poles[1] else min(bottom, height))
     if any(poles):
         return top, bottom, 0, width
+    # The view lies where the border's longitudes leave no gap: all but the widest gap.
     lon = np.arctan2(rays[:, 0], rays[:, 2])
     ordered = np.sort(lon)
     gaps = np.diff(np.append(ordered, ordered[0] + 2 * np.pi))
@@ -140,6 +146,7 @@ def _window(
 
 
 def _sees(intrinsics: Matrix, view_size: tuple[int, int], ray: Matrix) -> bool:
+    """Whether a ray (3,) in the view's frame passes through the view."""
     if ray[2] <= _MIN_COSINE:
         return False
     u, v = (intrinsics @ (ray / ray[2]))[:2]
@@ -147,7 +154,7 @@ def _sees(intrinsics: Matrix, view_size: tuple[int, int], ray: Matrix) -> bool:
 
 
 def put(target: npt.NDArray[Any], window: Window, values: npt.NDArray[Any]) -> None:
-    """Write a window into the panorama; its columns may lie over the seam."""
+    """Write the values (rows, columns, ...) of a window into a panorama (H, W, ...)."""
     top, bottom, left, columns = window
     width = target.shape[1]
     start = left % width
@@ -157,14 +164,15 @@ def put(target: npt.NDArray[Any], window: Window, values: npt.NDArray[Any]) -> N
         target[top:bottom, : columns - first] = values[:, first:]
 
 
-def _picture(image: ByteArray, u: FloatArray, v: FloatArray, step: float) -> npt.NDArray[np.uint8]:
-    """Colours at (u, v) [px], averaged over `step` pixels each way."""
+def _colours(image: ByteArray, u: FloatArray, v: FloatArray, step: float) -> npt.NDArray[np.uint8]:
+    """Colours at places u, v [px] of a picture (h, w, 3), averaged over `step` pixels each way."""
     shrink = max(1, int(step))
     if shrink > 1:
         h, w = image.shape[:2]
-        small = (max(1, round(w / shrink)), max(1, round(h / shrink)))
-        image = np.asarray(cv2.resize(image, small, interpolation=cv2.INTER_AREA), np.uint8)
-        u, v = u * np.float32(small[0] / w), v * np.float32(small[1] / h)
+        rows, columns = max(1, round(h / shrink)), max(1, round(w / shrink))
+        small = cv2.resize(image, (columns, rows), interpolation=cv2.INTER_AREA)
+        image = np.asarray(small, np.uint8)
+        u, v = u * np.float32(columns / w), v * np.float32(rows / h)
     rest = step / shrink
     if rest > 1.05:
         # Pixel boxes of width 1 become ones of width `rest` in the second moment.
@@ -176,7 +184,10 @@ def _picture(image: ByteArray, u: FloatArray, v: FloatArray, step: float) -> npt
 
 
 def _z_depth(z_depth: FloatArray, u: FloatArray, v: FloatArray) -> FloatArray:
-    """z-depth at (u, v) [px]: the nearest pixel's; interpolated in 1 / z where it is smooth."""
+    """z-depth at places u, v [px] of a map (h, w): the nearest pixel's; interpolated where smooth.
+
+    1 / z is what is interpolated: it is affine over a plane.
+    """
     inverse = np.asarray(cv2.divide(1.0, z_depth), np.float32)
     np.copyto(inverse, 0, where=z_depth <= 0)
     x, y = u - _HALF, v - _HALF

@@ -115,7 +115,6 @@ def curate_views(frames: Sequence[Frame], plan: Plan, tools: Tools) -> Curated:
         placed = merged.placed
         measured = {**measured, "agreement": merged.agreement}
         facts["views"] = [frame.name for frame in passed]
-    assert placed.distance is not None  # frames without depth were rejected
     valid = np.isfinite(placed.distance) & (placed.distance > 0)
     measured = {**measured, "coverage": solid_share(valid)}
     check_limits({"coverage": measured["coverage"]}, plan.limits)
@@ -170,7 +169,6 @@ def solid_share(mask: BoolArray) -> float:
 def _finish(
     frame: Frame, placed: Placed, valid: BoolArray, plan: Plan, tools: Tools, facts: dict[str, Any]
 ) -> Panorama:
-    assert placed.distance is not None
     seed = int(frame_rng(frame.name, plan.seed + 1).integers(1 << 31))
     painted = tools.outpainter.fill(placed.image, placed.coverage, seed)
     image: FloatArray = np.divide(painted, np.float32(255), dtype=np.float32)

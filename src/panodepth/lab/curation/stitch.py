@@ -86,7 +86,6 @@ def _median_z_depth(frame: Frame) -> float:
 def _turned(frame: Frame, rotation: Matrix, size: tuple[int, int]) -> _Layer:
     """A view from the common place."""
     placed = place(frame, rotation, size)
-    assert placed.distance is not None
     window, (u, v), inside, _ = view_coordinates(frame.intrinsics, frame.size, rotation, size)
     weight = np.zeros(size, np.float32)
     put(weight, window, np.where(inside, _feather(u, v, frame.size), 0))

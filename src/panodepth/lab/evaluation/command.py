@@ -13,7 +13,7 @@ from panodepth.export.atomic import write_atomic
 from panodepth.jobs import Workers
 from panodepth.lab.evaluation.report import pictures, report
 from panodepth.lab.evaluation.report.page import Shown, html
-from panodepth.lab.evaluation.run.datasets import Dataset, dataset_kinds
+from panodepth.lab.evaluation.run.datasets import Dataset
 from panodepth.lab.evaluation.run.journal import Row
 from panodepth.lab.evaluation.run.runner import Place, Run, run_all, sample
 from panodepth.lab.evaluation.scoring import compare, predict
@@ -52,7 +52,7 @@ def evaluate_run(
     others = [report.read_report(folder) for folder in options.compare]
     place = Place(out, header(run, options), options.part)
     rows = run_all(run, place, options.workers, on_row)
-    kinds = dataset_kinds(run.datasets)
+    kinds = {dataset.name: dataset.kind for dataset in run.datasets}
     made = report.build(rows, run.protocol, kinds, place.header)
     if options.part is None:
         shown = _pictures(run, rows, options.pictures)

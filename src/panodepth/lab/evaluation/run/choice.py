@@ -28,11 +28,12 @@ LoadModel = Callable[[], ImagePredictor]
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """make: makes the predictor, in any process. name: as given. identity: what else it hangs on:
-    its options, and digests of the files that are named.
+class NamedPredictor:
+    """What a text means.
 
-    kind: "file", "folder" or "model".
+    make: makes the predictor, in any process. name: the text. identity: what else its numbers
+    depend on: its options, and digests of the files that are named. kind: "file", "folder" or
+    "model".
     """
 
     make: Callable[[], Predictor]
@@ -43,17 +44,17 @@ class Chosen:
 
 def choose_predictor(
     text: str, load_model: LoadModel, datasets: Sequence[Dataset], options: Mapping[str, Any]
-) -> Chosen:
+) -> NamedPredictor:
     """FILE.py[:CLASS], a folder of predicted files, or else what `load_model` makes.
 
     options: keyword arguments of the class, of `FromFolder` (scale, unit), or of a model's
     `predict` (camera_height). Raises ConfigError when a file or folder cannot be a predictor.
     """
     file, dot, name = text.partition(".py")
-    told = " ".join([json.dumps(dict(options), sort_keys=True), *_option_stamps(options)])
+    identity = " ".join([json.dumps(dict(options), sort_keys=True), *_option_stamps(options)])
+    make: Callable[[], Predictor] = partial(load_file, text, dict(options))
     if dot and (not name or name.startswith(":")):
-        made: Callable[[], Predictor] = partial(load_file, text, dict(options))
-        return Chosen(made, text, f"{stamp(Path(f'{file}.py'))} {told}", "file")
+        return NamedPredictor(make, text, f"{stamp(Path(f'{file}.py'))} {identity}", "file")
     path = Path(text).expanduser()
     if path.is_dir() and _has_distances(path):
         unknown = set(options) - {"scale", "unit"}
@@ -62,11 +63,10 @@ def choose_predictor(
                 f"--option {min(unknown)}: a folder of predictions has scale and unit"
             )
         names = (d.sample_name(i) for d in datasets for i in range(len(d.source)))
-        folder = FromFolder(path, shared_names(names), **options)
-        return Chosen(partial(_itself, folder), text, told, "folder")
-    return Chosen(
-        partial(_from_model, load_model, dict(options)), text, f"{stamp(path)} {told}", "model"
-    )
+        make = partial(FromFolder, path, shared_names(names), **options)
+        return NamedPredictor(make, text, identity, "folder")
+    make = partial(_from_model, load_model, dict(options))
+    return NamedPredictor(make, text, f"{stamp(path)} {identity}", "model")
 
 
 def parse_options(texts: Iterable[str]) -> dict[str, Any]:
@@ -95,12 +95,8 @@ def _from_model(load_model: LoadModel, options: Mapping[str, Any]) -> Predictor:
     return FromImages(load_model(), options)
 
 
-def _itself(predictor: Predictor) -> Predictor:
-    return predictor
-
-
 def _has_distances(folder: Path) -> bool:
-    """Whether it is no folder of weights, and some file in it or below may be a distance."""
+    """Whether some file in the folder or below may be a distance, and it holds no weights."""
     if any(folder.glob("*.safetensors")):
         return False
     return any(file.suffix.lower() in DISTANCE_SUFFIXES for file in folder.rglob("*"))
@@ -109,8 +105,8 @@ def _has_distances(folder: Path) -> bool:
 def stamp(path: Path) -> str:
     """A digest of a file, or of the weights in a folder; "" when there is none.
 
-    Weights that are still in training are another predictor later; the same file is the same on
-    every machine. Of large files the size and both ends are read.
+    It tells weights that are trained on from what they were, and is the same on every machine. Of
+    large files the size and both ends are read.
     """
     files = sorted(path.glob("*.safetensors")) if path.is_dir() else [path]
     digest = hashlib.sha256()
@@ -127,6 +123,6 @@ def stamp(path: Path) -> str:
 
 
 def _option_stamps(options: Mapping[str, Any]) -> list[str]:
-    """Of options that name a file, such as weights=model.safetensors."""
+    """Digests of the files that options name, such as weights=model.safetensors."""
     texts = [v for v in options.values() if isinstance(v, str) and 0 < len(v) < _LONGEST_PATH]
     return [stamp(Path(text)) for text in texts if Path(text).is_file()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,8 +86,3 @@ def _open(kind: str, path: str, split: Path | None, protocol: Protocol) -> Panor
     if protocol.released_units and kind in RELEASED:
         return RELEASED[kind].open(path, split, released_units=True)
     return open_source(kind, path, split=split)
-
-
-def dataset_kinds(datasets: Iterable[Dataset]) -> Mapping[str, str]:
-    """Name -> kind."""
-    return {dataset.name: dataset.kind for dataset in datasets}

@@ -1,4 +1,4 @@
-"""Results as they come, one JSON line each: a run that stopped goes on where it was.
+"""The rows of an evaluation on disk, one JSON line each, so that a run that stopped can go on.
 
 The first line says what was run; rows of another run are never mixed in. Files of parts of one run
 (`rows-2-of-8.jsonl`) lie side by side and are read together.
@@ -7,7 +7,6 @@ The first line says what was run; rows of another run are never mixed in. Files 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from panodepth.errors import ConfigError, OutputError
+from panodepth.export.atomic import write_atomic
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def part_name(part: tuple[int, int] | None) -> str:
 
 
 def read_rows(folder: Path, header: Mapping[str, Any]) -> dict[tuple[str, int, str], Row]:
-    """The measured rows of every journal in `folder`, by key; skipped ones are left to be tried.
+    """The rows of every journal in `folder`, by key, but those of skipped samples.
 
     Raises ConfigError when a journal is of another run than `header`.
     """
@@ -57,7 +57,7 @@ def read_rows(folder: Path, header: Mapping[str, Any]) -> dict[tuple[str, int, s
 
 
 class Journal:
-    """Appends rows to one file; what is written is on its way to the disk when `add` returns."""
+    """Appends rows to one file; a row is handed to the system when `add` returns."""
 
     def __init__(self, file: IO[str], path: Path) -> None:
         self._file = file
@@ -82,17 +82,9 @@ def open_journal(
     """
     path = folder / part_name(part)
     kept = [row for row in _read(path, header) if row.reason is None] if path.is_file() else []
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(_line({"run": dict(header)}))
-            file.writelines(_line(asdict(row)) for row in kept)
-        os.replace(temporary, path)
-        file = path.open("a", encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
-    with file:
+    lines = [_line({"run": dict(header)}), *(_line(asdict(row)) for row in kept)]
+    write_atomic(path, "".join(lines))
+    with path.open("a", encoding="utf-8") as file:
         yield Journal(file, path)
 
 

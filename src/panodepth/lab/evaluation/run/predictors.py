@@ -1,4 +1,4 @@
-"""Whose numbers: a Python object that predicts, a file that holds one, or predicted files.
+"""What is evaluated: a Python object that predicts, a file with its class, or predicted files.
 
 A predictor for the evaluation is a callable `Panorama -> Predicted`; `load_file` and `FromImages`
 make one of anything with `predict(image)`.
@@ -24,7 +24,11 @@ ENDINGS = ("_distance", "", "_pred", "_depth")  # NAME + ending + suffix; the fi
 
 
 class Predicted(NamedTuple):
-    """distance: (h, w) float32, any size; not finite or <= 0: not predicted. unit: None: unsaid."""
+    """A prediction of any size.
+
+    distance: (h, w) float32, along the ray; not finite or <= 0 = not predicted. unit: "m",
+    "relative", or None where the predictor does not say.
+    """
 
     distance: FloatArray
     unit: str | None = None
@@ -69,8 +73,8 @@ def load_file(text: str, options: Mapping[str, Any] | None = None) -> Predictor:
     """FILE.py[:CLASS] as a predictor; the class is called with `options` as keyword arguments.
 
     The file is run, and may import what lies beside it, as a script may: name only files you
-    trust. Raises ConfigError, one line, when it cannot be
-    imported, has no such class (default "Predictor"), or the class cannot be made.
+    trust. Raises ConfigError, one line, when it cannot be imported, has no such class (default
+    "Predictor"), or the class cannot be made.
     """
     file, _, name = text.partition(".py")
     path = Path(f"{file}.py").expanduser()

@@ -1,7 +1,7 @@
-"""Datasets through a predictor and a protocol, in this process or in many, resumable.
+"""Datasets through a predictor and a protocol, by any number of workers, resumable.
 
 Every sample is predicted and measured by itself, on a fixed number of threads: the numbers do not
-depend on how many workers there are, nor on who measured what.
+depend on how many workers there are, nor on which of them measured what.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from panodepth.errors import ConfigError, PanodepthError
+from panodepth.errors import ConfigError, PanodepthError, one_line
 from panodepth.jobs import Workers, limited_threads, run_jobs
 from panodepth.lab.evaluation.protocol import Extras, Protocol
 from panodepth.lab.evaluation.run.datasets import Dataset
@@ -113,7 +113,10 @@ def tasks(datasets: Sequence[Dataset], part: tuple[int, int] | None = None) -> l
 
 
 def score_sample(run: Run, predictor: Predictor, task: Task) -> Row:
-    """One sample's row; what goes wrong with it, other people's code included, is its reason."""
+    """One sample's row. Whatever goes wrong with it, in other people's code too, is its reason.
+
+    ConfigError alone is raised: with such settings no sample can be measured.
+    """
     dataset = run.datasets[task[0]]
     name = dataset.sample_name(task[1])
     started = time.perf_counter()
@@ -126,20 +129,22 @@ def score_sample(run: Run, predictor: Predictor, task: Task) -> Row:
     except Exception as error:
         if os.environ.get("PANODEPTH_DEBUG") == "1" and not isinstance(error, PanodepthError):
             raise
-        return Row(dataset.name, task[1], name, reason=_reason(error))
+        ours = isinstance(error, PanodepthError)
+        text = str(error) if ours else f"{type(error).__name__}: {error}"
+        return Row(dataset.name, task[1], name, reason=one_line(text).rstrip(": "))
     total = time.perf_counter() - started
     seconds = {"predict": timed.first, "rest": total - timed.total}
     return Row(dataset.name, task[1], name, values, seconds=seconds)
 
 
 def sample(dataset: Dataset, index: int) -> Panorama:
-    """A panorama that knows its dataset. Raises InputError."""
+    """A sample with its dataset's name in its meta. Raises InputError."""
     panorama = dataset.source[index]
     return replace(panorama, meta={**panorama.meta, "dataset": dataset.name})
 
 
 class _Timed:
-    """A predictor that knows how long its first call and all its calls took [s]."""
+    """A predictor and how long its first call, and all its calls, took [s]."""
 
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
@@ -152,10 +157,3 @@ class _Timed:
         self.first = self.first or passed
         self.total += passed
         return predicted
-
-
-def _reason(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    if isinstance(error, PanodepthError):
-        return text
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
