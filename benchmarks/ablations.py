@@ -6,7 +6,8 @@
 Each recipe of recipes/ablations differs from full.toml in one thing. All share one cache of
 rendered panoramas; the seed changes the initial weights, the order of the data and the
 augmentation. A run that was stopped goes on, a finished one is read from OUT/results. Scored on
-rendered panoramas of the validation seed and on folders (see `panodepth.lab.training.validation`).
+rendered panoramas of the validation seed and on folders (pictures a* indoor, b* outdoor) as
+`panodepth evaluate --protocol uncapped` does.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -24,16 +24,27 @@ from typing import Any
 
 import torch
 
+import panodepth
 from panodepth.errors import ConfigError, PanodepthError
+from panodepth.export.atomic import write_atomic
+from panodepth.lab.evaluation.protocol import PROTOCOLS
+from panodepth.lab.evaluation.report.summary import summarise
+from panodepth.lab.evaluation.run.datasets import (
+    Dataset,
+    open_datasets,
+    rendered_datasets,
+    split_groups,
+)
+from panodepth.lab.evaluation.run.journal import Row
+from panodepth.lab.evaluation.run.predictors import FromImages
+from panodepth.lab.evaluation.scoring import score_panoramas
 from panodepth.lab.training import train
-from panodepth.lab.training.config import DataConfig, TrainConfig, load_config
-from panodepth.lab.training.rendered import RenderedSet
-from panodepth.lab.training.scores import Score, summarise
-from panodepth.lab.training.validation import model_predictor, validate
-from panodepth.model import load_model
+from panodepth.lab.training.config import TrainConfig, load_config
+from panodepth.types import Panorama
 
 RECIPES = Path(__file__).parents[1] / "recipes" / "ablations"
 BASE = "full"
+GROUPS = ("indoor=a*", "outdoor=b*")
 ORDER = (
     *("full", "no_sphere", "no_bias", "no_wrap", "no_normal", "l1", "paper_align"),
     *("adamw", "sunny", "open_rooms"),
@@ -69,23 +80,28 @@ class Scorer:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self._rendered: dict[tuple[int, int], RenderedSet] = {}
+        self._rendered: dict[tuple[int, int], dict[str, list[Panorama]]] = {}
 
     def score(self, weights: Path, kept: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
-        """Data set -> scores of its images; those in `kept` are not measured again."""
-        model = load_model(weights)
-        size = (model.config.size[0], model.config.size[1])
-        scores: dict[str, list[Score]] = {}
+        """Data set -> rows of its images; those in `kept` are not measured again."""
+        model = panodepth.load(weights, dtype="float32")
+        found: dict[str, list[Row]] = {}
         if "rendered" not in kept and self.plan.rendered:
-            if size not in self._rendered:
-                data = DataConfig(height=size[0], width=size[1])
-                self._rendered[size] = RenderedSet(data, self.plan.rendered)
-            made = self._rendered[size]
-            scores["rendered"] = made.scores(lambda images: tuple(model(images)), 8)
+            if model.size not in self._rendered:
+                datasets = rendered_datasets(self.plan.rendered, model.size)
+                self._rendered[model.size] = {d.name: panoramas(d) for d in datasets}
+            found["rendered"] = score_panoramas(self._rendered[model.size], FromImages(model))
         for name, folder in self.plan.data.items():
             if name not in kept:
-                scores[name] = validate(model_predictor(model, size), folder)
-        return {**kept, **{name: [asdict(s) for s in found] for name, found in scores.items()}}
+                opened = open_datasets([f"{name}={folder}"], PROTOCOLS["uncapped"])
+                groups = {d.name: panoramas(d) for d in split_groups(opened, GROUPS)}
+                found[name] = score_panoramas(groups, FromImages(model))
+        return {**kept, **{name: [asdict(row) for row in rows] for name, rows in found.items()}}
+
+
+def panoramas(dataset: Dataset) -> list[Panorama]:
+    """All of them, in memory."""
+    return [dataset.source[i] for i in range(len(dataset.source))]
 
 
 def _identity(config: TrainConfig) -> dict[str, Any]:
@@ -112,12 +128,12 @@ def run_config(plan: Plan, name: str, config: TrainConfig, scorer: Scorer) -> di
     seed = config.run.seed
     file = plan.out / "results" / f"{name}_seed{seed}.json"
     record: dict[str, Any] = {"recipe": name, "seed": seed, "config": _identity(config)}
-    record |= {"scores": {}, "seconds": 0.0}
+    record |= {"rows": {}, "seconds": 0.0}
     if file.exists():
         earlier = json.loads(file.read_text(encoding="utf-8"))
         if earlier["config"] != record["config"]:
             raise ConfigError(f"{file} is of another state of {name}.toml; use another --out")
-        record = earlier
+        record |= earlier
     weights = Path(config.run.out) / "model.safetensors"
     wanted = {*plan.data, *(["rendered"] if plan.rendered else [])}
     if not record["seconds"] or not weights.exists():
@@ -125,30 +141,27 @@ def run_config(plan: Plan, name: str, config: TrainConfig, scorer: Scorer) -> di
         if not train(config).finished:
             raise KeyboardInterrupt
         record["seconds"] = time.monotonic() - begun
-    elif wanted <= record["scores"].keys():
+    elif wanted <= record["rows"].keys():
         return record
-    record["scores"] = scorer.score(weights, record["scores"])
+    record["rows"] = scorer.score(weights, record["rows"])
     write_json(file, record)
     return record
 
 
 def write_json(file: Path, values: Mapping[str, Any]) -> None:
     """Under a temporary name, renamed."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(file)
+    write_atomic(file, json.dumps(values, indent=1) + "\n")
 
 
 def columns(record: Mapping[str, Any], data: Sequence[str]) -> Columns:
     """AbsRel of each data set and group, and the sky's IoU."""
     found: Columns = {}
     for name in data:
-        for group, values in summarise([Score(**s) for s in record["scores"][name]]).items():
-            if "abs_rel" in values:
-                found[f"{name} {group}"] = values["abs_rel"]
-            elif "iou" in values:
-                found[f"{name} sky IoU"] = values["iou"]
+        summaries = summarise([Row(**row) for row in record["rows"][name]])
+        found |= {s.dataset: s.measures["abs_rel"].mean for s in summaries}
+        for s in summaries:
+            if "sky_iou" in s.measures:
+                found[f"{name} sky IoU"] = s.measures["sky_iou"].mean
     return found
 
 

@@ -5,7 +5,7 @@
 
 Renders one perspective frame and one panorama of each world (training seed), curates the frames
 once for each out-painter, trains recipes/ablations/full.toml on each set alone and measures on full
-rendered panoramas of the validation seed and on folders (`panodepth.lab.training.validation`).
+rendered panoramas of the validation seed and on folders (protocol `uncapped`).
 `panoramas` are those of the very worlds whose frame was kept. Loss is taken where a distance is
 real, never on out-painted pixels. Whatever is there is not done again: the same command goes on.
 """
@@ -41,9 +41,8 @@ from panodepth.lab.curation.pipeline import Options, curate, records
 from panodepth.lab.curation.report import write_report
 from panodepth.lab.curation.sources import open_frame_source
 from panodepth.lab.curation.stages import Plan as CurationPlan
-from panodepth.lab.training.commands import RenderJob, render_dataset
 from panodepth.lab.training.config import load_config
-from panodepth.lab.training.feed.rgbd import ViewJob, render_rgbd
+from panodepth.lab.training.render import PanoramaJob, ViewJob, render_files
 from panodepth.types import ByteArray
 
 BASE, PANORAMAS = "none", "panoramas"
@@ -86,7 +85,7 @@ def make_data(out: Path, sizes: Sizes, rows: Sequence[str]) -> dict[str, dict[st
     frames, panoramas = out / "frames", out / PANORAMAS
 
     def views(first: int, count: int) -> None:
-        render_rgbd(ViewJob(count, 1, sizes.fov_deg, sizes.view, first=first), frames)
+        render_files(ViewJob(count, first=first, size=sizes.view, fov_deg=sizes.fov_deg), frames)
 
     render_missing(frames, "_v00.png", sizes.worlds, views)
     sources: dict[str, dict[str, Any]] = {}
@@ -100,7 +99,7 @@ def make_data(out: Path, sizes: Sizes, rows: Sequence[str]) -> dict[str, dict[st
     if PANORAMAS in rows:
 
         def full(first: int, count: int) -> None:
-            render_dataset(RenderJob(count, size=sizes.trained, first=first), panoramas)
+            render_files(PanoramaJob(count, first=first, size=sizes.trained), panoramas)
 
         render_missing(panoramas, ".png", sizes.worlds, full)
         sources[PANORAMAS] = {"kind": "folder", "path": str(panoramas)}

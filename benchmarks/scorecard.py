@@ -32,7 +32,7 @@ from panodepth.geometry import rotate_erp, rotation_from_yaw_pitch_roll
 from panodepth.lab.data import open_folder
 from panodepth.lab.evaluation.measures.align import median_scale
 from panodepth.lab.evaluation.measures.metrics import abs_rel
-from panodepth.lab.training.config import VALIDATION_SEED
+from panodepth.lab.evaluation.protocol import VALIDATION_SEED
 from panodepth.lab.worlds import SceneBatch, render_batch
 from panodepth.predict.predictor import Predictor
 from panodepth.types import BoolArray, FloatArray

@@ -15,10 +15,10 @@ import pytest
 
 from panodepth.lab.training.config import load_config
 from panodepth.lab.training.setup import build_network
-from panodepth.lab.training.validation import BUNDLED
 from panodepth.model import load_model
 
 ROOT = Path(__file__).parents[1]
+BUNDLED = ROOT / "src" / "panodepth" / "weights" / "default.safetensors"
 PAGE = (ROOT / "docs" / "finetuning.md").read_text(encoding="utf-8")
 RECIPE = ROOT / "recipes" / "finetune.toml"
 
@@ -54,9 +54,10 @@ def test_the_page_word_for_word(tmp_path):
             command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600
         )
         assert done.returncode == 0, f"{command}: {done.stderr}"
-        if "panodepth.lab.training.validation" in command:
-            lines = [json.loads(x) for x in done.stdout.splitlines() if x.startswith("{")]
-            scores.append({r["data"]: r["model"]["all"]["abs_rel"] for r in lines})
+        if "evaluate" in command:
+            report = tmp_path / command[command.index("--out") + 1] / "report.json"
+            datasets = json.loads(report.read_text())["datasets"]
+            scores.append({k: d["measures"]["abs_rel"]["mean"] for k, d in datasets.items()})
     before, after = scores
     assert set(before) == set(after) == {"my_panoramas", "kept_apart"}
     assert after["my_panoramas"] < 0.95 * before["my_panoramas"]

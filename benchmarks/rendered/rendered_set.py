@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import platform
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,13 +20,14 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
-from panodepth.errors import ConfigError, OutputError
-from panodepth.lab.training.commands import DATASET_FILE
-from panodepth.lab.training.config import TEST_SEED, DataConfig
+from panodepth.errors import ConfigError
+from panodepth.export.atomic import write_atomic
+from panodepth.lab.data.folder import DATASET_FILE
+from panodepth.lab.evaluation.protocol import TEST_SEED
+from panodepth.lab.evaluation.worlds import WorldSource
 from panodepth.lab.training.feed.cache import scene_code
-from panodepth.lab.training.files import write_whole
-from panodepth.lab.training.rendered import RenderedPanorama, rendered_panoramas
-from panodepth.types import FloatArray
+from panodepth.lab.training.render import Rendered
+from panodepth.types import FloatArray, Panorama
 
 COUNTS = {"indoor": 300, "outdoor": 200}
 SIZE = (256, 512)
@@ -52,12 +52,12 @@ class Facts:
     brightness: float
 
 
-def facts(panorama: RenderedPanorama) -> Facts:
+def facts(panorama: Panorama) -> Facts:
     """The facts of one world."""
     truth = panorama.distance
     logs = np.log(truth[np.isfinite(truth) & (truth > 0)].astype(np.float64))
     points = np.quantile(logs, list(QUANTILES.values())) if logs.size else np.zeros(3)
-    brightness = float(panorama.image.float().mean()) / 255.0
+    brightness = float(panorama.image.mean(dtype=np.float64))
     sky = round(float(np.isinf(truth).mean()), 6)
     return Facts(*(round(float(p), 6) for p in points), sky, round(brightness, 5))
 
@@ -76,13 +76,12 @@ class Fingerprint:
         self._digests = {kind: hashlib.sha256() for kind in COUNTS}
         self._scenes: dict[str, list[list[float]]] = {kind: [] for kind in COUNTS}
 
-    def add(self, panorama: RenderedPanorama) -> None:
-        self._digests[panorama.kind].update(quantised(panorama.distance))
-        self._scenes[panorama.kind].append(list(asdict(facts(panorama)).values()))
+    def add(self, panorama: Panorama) -> None:
+        kind = panorama.meta["name"].partition("_")[0]
+        self._digests[kind].update(quantised(panorama.distance))
+        self._scenes[kind].append(list(asdict(facts(panorama)).values()))
 
-    def watched(
-        self, panoramas: Iterable[RenderedPanorama], total: int
-    ) -> Iterator[RenderedPanorama]:
+    def watched(self, panoramas: Iterable[Panorama], total: int) -> Iterator[Panorama]:
         """The panoramas as they come, each added."""
         for panorama in tqdm(panoramas, total=total, disable=not sys.stderr.isatty()):
             self.add(panorama)
@@ -101,37 +100,32 @@ class Fingerprint:
         }
 
 
-def made(counts: Mapping[str, int], device: str = "cpu") -> Iterator[RenderedPanorama]:
+def made(counts: Mapping[str, int], device: str = "cpu") -> Iterator[Panorama]:
     """The worlds, rendered one after the other."""
-    data = DataConfig(height=SIZE[0], width=SIZE[1], render_device=device)
-    return rendered_panoramas(data, counts, TEST_SEED)
+    for kind, count in counts.items():
+        yield from WorldSource(kind, count, SIZE, TEST_SEED, device=device)
 
 
-def write_files(panoramas: Iterable[RenderedPanorama], folder: Path) -> int:
+def write_files(panoramas: Iterable[Panorama], folder: Path) -> int:
     """NAME.png and NAME_distance.npz of each, and dataset.json; returns how many.
 
     Distance is in metres, 0 = not given, NaN = sky, which the npz has as a mask too. Raises
     OutputError.
     """
     count = 0
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        about = json.dumps({"unit": "m", "credit": "panodepth, rendered test set"}) + "\n"
-        write_whole(folder / DATASET_FILE, lambda file: file.write(about.encode()))
-        for panorama in panoramas:
-            sky = np.isinf(panorama.distance)
-            arrays = {"distance": np.where(sky, np.float32("nan"), panorama.distance), "sky": sky}
-            picture = Image.fromarray(panorama.image.permute(1, 2, 0).numpy())
-            npz, png = (folder / f"{panorama.name}{end}" for end in ("_distance.npz", ".png"))
-            write_whole(npz, lambda file, a=arrays: np.savez(file, **a))
-            write_whole(png, lambda file, p=picture: p.save(file, format="PNG"))
-            count += 1
-    except OSError as error:
-        raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from None
+    about = json.dumps({"unit": "m", "credit": "panodepth, rendered test set"}) + "\n"
+    write_atomic(folder / DATASET_FILE, about)
+    for panorama in panoramas:
+        sky = np.isinf(panorama.distance)
+        distance = np.where(sky, np.float32("nan"), panorama.distance)
+        image = np.rint(panorama.image * np.float32(255)).astype(np.uint8)
+        arrays = {"distance": distance, "sky": sky}
+        Rendered(panorama.meta["name"], image, arrays).write(folder)
+        count += 1
     return count
 
 
-def read_files(folder: Path, counts: Mapping[str, int]) -> Iterator[RenderedPanorama]:
+def read_files(folder: Path, counts: Mapping[str, int]) -> Iterator[Panorama]:
     """What `write_files` wrote. Raises ConfigError when a file is missing or damaged."""
     for kind, count in counts.items():
         for number in range(count):
@@ -139,10 +133,10 @@ def read_files(folder: Path, counts: Mapping[str, int]) -> Iterator[RenderedPano
             try:
                 with np.load(f"{stem}_distance.npz", allow_pickle=False) as arrays:
                     distance = np.where(arrays["sky"], np.float32("inf"), arrays["distance"])
-                image = torch.from_numpy(np.array(Image.open(f"{stem}.png"))).permute(2, 0, 1)
+                image = np.array(Image.open(f"{stem}.png"), np.float32) / np.float32(255)
             except (OSError, ValueError, KeyError, EOFError) as error:
                 raise ConfigError(f"{stem}: not whole ({error}); render the set again") from error
-            yield RenderedPanorama(kind, number, image, distance)
+            yield Panorama(image, distance, meta={"name": stem.name})
 
 
 def differences(found: Mapping[str, Any], kept: Mapping[str, Any]) -> list[str]:
@@ -191,6 +185,4 @@ def write_summary(summary: Mapping[str, Any]) -> None:
         f'  "{kind}": [\n' + ",\n".join(f"   {json.dumps(row)}" for row in rows) + "\n  ]"
         for kind, rows in summary["scenes"].items()
     ]
-    temporary = SUMMARY.with_name(f".{SUMMARY.name}.{os.getpid()}")
-    temporary.write_text(f'{text},\n "scenes": {{\n' + ",\n".join(kinds) + "\n }\n}\n", "utf-8")
-    temporary.replace(SUMMARY)
+    write_atomic(SUMMARY, f'{text},\n "scenes": {{\n' + ",\n".join(kinds) + "\n }\n}\n")

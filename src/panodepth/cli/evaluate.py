@@ -23,13 +23,16 @@ from panodepth.cli.options import (
 )
 from panodepth.errors import ConfigError
 from panodepth.jobs import Workers
-from panodepth.lab.evaluation.protocol import Extras
+from panodepth.lab.evaluation.protocol import VALIDATION_SEED, Extras
 from panodepth.options import option
 from panodepth.size import parse_size
 
 if TYPE_CHECKING:
     from panodepth.lab.evaluation.run.choice import NamedPredictor
     from panodepth.lab.evaluation.run.datasets import Dataset
+
+
+RENDERED_SIZE = (256, 512)  # of worlds for predictors that name no size of their own
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +48,11 @@ class Asked:
     split: tuple[str, ...] = option(
         (), "List of samples of a dataset; repeat.", metavar="NAME=FILE"
     )
+    group: tuple[str, ...] = option(
+        (), "Samples of such names reported apart; repeat.", metavar="NAME=PATTERN"
+    )
+    rendered: int = option(0, "So many rendered worlds too, half of them indoor.", min=0)
+    seed: int = option(VALIDATION_SEED, "Of the rendered worlds.", min=0)
     options: tuple[str, ...] = option(
         (), "Passed to the predictor; repeat.", flag="--option", metavar="KEY=VALUE"
     )
@@ -70,15 +78,16 @@ def evaluate(
     from panodepth.lab.evaluation import command
     from panodepth.lab.evaluation.protocol import find_protocol
     from panodepth.lab.evaluation.run.choice import parse_part
-    from panodepth.lab.evaluation.run.datasets import open_datasets
+    from panodepth.lab.evaluation.run.datasets import open_datasets, split_groups
     from panodepth.lab.evaluation.run.runner import Run, tasks
 
     protocol = find_protocol(asked.protocol)
     part = None if asked.part is None else parse_part(asked.part)
-    if not asked.data:
+    if not (asked.data or asked.rendered):
         raise ConfigError("give --data NAME=DIR, e.g. --data stanford2d3d=/data/2D3DS")
-    datasets = tuple(open_datasets(asked.data, protocol, asked.split))
-    predictor, identity = _choose(asked, datasets, device, dtype, size)
+    folders = split_groups(open_datasets(asked.data, protocol, asked.split), asked.group)
+    predictor, identity = _choose(asked, folders, device, dtype, size)
+    datasets = (*folders, *_rendered(asked, predictor, size))
     run = Run(datasets, predictor.make, protocol, extras, asked.threads)
     options = command.Options(
         name=predictor.name,
@@ -98,7 +107,7 @@ def evaluate(
 
 
 def _choose(
-    asked: Asked, datasets: tuple[Dataset, ...], device: str, dtype: str, size: str | None
+    asked: Asked, datasets: list[Dataset], device: str, dtype: str, size: str | None
 ) -> tuple[NamedPredictor, str]:
     """The predictor, and all that tells it from others: its options, digests, how it is loaded."""
     from panodepth.lab.evaluation.run.choice import choose_predictor, parse_options, stamp
@@ -114,3 +123,17 @@ def _choose(
         _, weights = find_model(asked.predictor)  # fails now, not in a worker
         settings = {"device": device, "dtype": dtype, "size": size, "weights": stamp(weights)}
     return chosen, f"{chosen.identity} {json.dumps(settings)}"
+
+
+def _rendered(asked: Asked, predictor: NamedPredictor, size: str | None) -> list[Dataset]:
+    """The rendered worlds asked for, at the size that the network works at."""
+    from panodepth.lab.evaluation.run.datasets import rendered_datasets
+    from panodepth.predict import load
+
+    if not asked.rendered:
+        return []
+    if size is not None:
+        at = parse_size(size)
+    else:
+        at = load(asked.predictor).size if predictor.kind == "model" else RENDERED_SIZE
+    return rendered_datasets(asked.rendered, at, asked.seed)

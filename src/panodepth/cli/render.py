@@ -39,9 +39,13 @@ def render(
     """
     shape = parse_size(size or ("480x640" if views else "512x1024"))
 
+    from panodepth.lab.training.render import PanoramaJob, ViewJob, render_files
     from panodepth.strict import build
 
     worlds = {"count": count, "seed": seed, "size": shape, "kind": kind, "first": first}
+    camera = {"views": views, "fov_deg": fov, "move_m": move}
+    values, kind_of_job = (worlds | camera, ViewJob) if views else (worlds, PanoramaJob)
+    job = build(kind_of_job, values, "render")
     with progress(count * (views or 1), "image", silent=False) as bar:
         written = 0
 
@@ -51,16 +55,7 @@ def render(
             bar.update(1)
 
         try:
-            if views:
-                from panodepth.lab.training.feed.rgbd import ViewJob, render_rgbd
-
-                camera = {"views": views, "fov_deg": fov, "move_m": move}
-                frames = build(ViewJob, {**worlds, **camera}, "render")
-                files = render_rgbd(frames, out, on_done=advance)
-            else:
-                from panodepth.lab.training.commands import RenderJob, render_dataset
-
-                files = render_dataset(build(RenderJob, worlds, "render"), out, on_done=advance)
+            files = render_files(job, out, on_done=advance)
         except OutputError as error:
             if not written:
                 raise

@@ -221,8 +221,9 @@ def training_loss(
     valid = truth.valid
     height, width = log_distance.shape[-2:]
     weights = solid_angles(height, width, dtype=log_distance.dtype, device=log_distance.device)
-    # The outermost rows see next to nothing of the sphere, but people see their pixels.
-    weights = weights.clamp_min(config.pole_floor * float(weights.max()))
+    if config.pole_floor:
+        # The outermost rows see next to nothing of the sphere, but people see their pixels.
+        weights = weights.maximum(config.pole_floor * weights.max())
     log_true = torch.where(valid, truth.distance, 1.0).log()
     offset = log_alignment(log_distance, log_true, valid, config.alignment)
     aligned = log_distance + offset[:, None, None]

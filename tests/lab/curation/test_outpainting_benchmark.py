@@ -72,8 +72,7 @@ def test_three_rows_from_nothing_to_the_table(
     def never(*_: object, **__: object) -> None:
         raise AssertionError("done again")
 
-    monkeypatch.setattr(outpainting, "render_rgbd", never)
-    monkeypatch.setattr(outpainting, "render_dataset", never)
+    monkeypatch.setattr(outpainting, "render_files", never)
     monkeypatch.setattr(sys.modules["ablations"], "train", never)
     before = page.read_text()
     assert outpainting.main(command) == 0

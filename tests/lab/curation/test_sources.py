@@ -136,9 +136,9 @@ def test_other_sizes_and_damage_are_refused_and_the_rest_goes_on(made: Made) -> 
 
 
 def test_frames_that_we_render(tmp_path: Path) -> None:
-    from panodepth.lab.training.feed.rgbd import ViewJob, render_rgbd
+    from panodepth.lab.training.render import ViewJob, render_files
 
-    render_rgbd(ViewJob(count=1, views=2, size=(24, 32), kind="indoor"), tmp_path)
+    render_files(ViewJob(count=1, views=2, size=(24, 32), kind="indoor"), tmp_path)
     source = open_frame_source("frames", tmp_path)
     frames = [source[i] for i in range(len(source))]
     assert len(frames) == 2

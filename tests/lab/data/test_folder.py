@@ -160,9 +160,9 @@ def test_files_of_both_versions_of_the_metadata_read_alike(tmp_path):
 
 
 def test_what_render_writes_reads_back(tmp_path):
-    from panodepth.lab.training.commands import RenderJob, render_dataset
+    from panodepth.lab.training.render import PanoramaJob, render_files
 
-    render_dataset(RenderJob(count=2, size=(16, 32), kind="outdoor"), tmp_path)
+    render_files(PanoramaJob(count=2, size=(16, 32), kind="outdoor"), tmp_path)
     source = open_folder(tmp_path)
     assert len(source) == 2
     for i in range(2):

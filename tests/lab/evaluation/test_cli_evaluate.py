@@ -89,6 +89,22 @@ def test_what_cannot_start_is_one_line_and_code_2(whole, tmp_path, capsys, more,
     assert error.count("\n") == 1
 
 
+def test_rendered_worlds_and_groups(whole, tmp_path, model_file, capsys):
+    out, more = tmp_path / "out", ("--predictor", str(model_file), "--protocol", "uncapped")
+    groups = ("--group", "even=p0[02468]", "--rendered", "2", "--seed", "7", "--pictures", "0")
+    assert run(whole, out, *more, *groups, "--no-geometry", "--size", "28x56") == 0
+    report = json.loads((out / "report.json").read_text())
+    assert {name: d["images"] for name, d in report["datasets"].items()} == {
+        "mini even": 5,
+        "mini other": 4,
+        "rendered indoor": 1,
+        "rendered outdoor": 1,
+    }
+    assert "worlds of seed 7 at 28x56" in report["run"]["datasets"][2]["path"]
+    assert all(0 < d["measures"]["abs_rel"]["mean"] < 5 for d in report["datasets"].values())
+    assert "mini even (5)" in capsys.readouterr().out
+
+
 def test_no_data_is_an_error(tmp_path, capsys):
     assert main(["evaluate", "--out", str(tmp_path)]) == 2
     assert "give --data NAME=DIR" in capsys.readouterr().err
@@ -109,7 +125,7 @@ def test_points_need_scipy(whole, tmp_path, capsys, monkeypatch):
         importlib.util, "find_spec", lambda name, *a: None if name == "scipy" else found(name, *a)
     )
     assert run(whole, tmp_path / "out", "--predictor", str(whole), "--points") == 2
-    assert "pip install scipy" in capsys.readouterr().err
+    assert "--points needs scipy, which is not installed" in capsys.readouterr().err
 
 
 def test_no_progress_bar_where_nobody_looks(whole, tmp_path):

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.lab.evaluation import reference
 
-from panodepth.lab.evaluation.measures.metrics import TEN, abs_rel, delta, ten_metrics
+from panodepth.lab.evaluation.measures.metrics import TEN, abs_rel, ten_metrics
 
 TRUTH = np.array([[1.0, 2.0, 4.0, 10.0]], dtype=np.float32)
 PREDICTION = np.array([[1.5, 2.0, 3.0, 99.0]], dtype=np.float32)
@@ -23,17 +23,16 @@ def test_abs_rel():
 
 def test_delta_is_symmetric_and_strict():
     # ratios 1.5, 1 and 4/3
-    assert delta(PREDICTION, TRUTH, VALID) == pytest.approx(1 / 3)
-    assert delta(TRUTH, PREDICTION, VALID) == pytest.approx(1 / 3)
-    assert delta(PREDICTION, TRUTH, VALID, 1.25**2) == 1.0
+    for pair in ((PREDICTION, TRUTH), (TRUTH, PREDICTION)):
+        found = ten_metrics(*pair, VALID)
+        assert (found["delta1"], found["delta2"]) == (pytest.approx(1 / 3), 1.0)
     exactly = np.array([[1.25]], dtype=np.float32)
-    assert delta(exactly, np.ones_like(exactly), np.ones((1, 1), bool)) == 0.0
+    assert ten_metrics(exactly, np.ones_like(exactly), np.ones((1, 1), bool))["delta1"] == 0.0
 
 
 def test_empty_mask_gives_nan_or_none():
     empty = np.zeros_like(VALID)
     assert math.isnan(abs_rel(PREDICTION, TRUTH, empty))
-    assert math.isnan(delta(PREDICTION, TRUTH, empty))
     assert ten_metrics(PREDICTION, TRUTH, empty) is None
 
 

@@ -92,8 +92,8 @@ def folder(tmp_path):
 def test_runs_are_trained_scored_kept_and_tabled(
     ablations, renderer, monkeypatch, tmp_path, folder, capsys
 ):
-    for module in ("feed.rendering", "rendered"):
-        monkeypatch.setattr(f"panodepth.lab.training.{module}.scene_renderer", lambda: renderer)
+    for module in ("training.feed.rendering", "evaluation.worlds"):
+        monkeypatch.setattr(f"panodepth.lab.{module}.scene_renderer", lambda: renderer)
     page = tmp_path / "page.md"
     page.write_text(f"before\n{ablations.BEGIN}\nold\n{ablations.END}\nafter\n")
     out, cache = tmp_path / "out", tmp_path / "cache"
@@ -127,8 +127,9 @@ def test_runs_are_trained_scored_kept_and_tabled(
     assert first.startswith("| `full`")
     assert second.startswith("| `no_sphere`: Without the spherical embedding")
     record = json.loads((out / "results" / "full_seed0.json").read_text())
-    mean = np.mean([s["abs_rel"] for s in record["scores"]["rendered"] if s["group"] == "indoor"])
-    assert mean > 0
+    rows = record["rows"]["rendered"]
+    assert {r["dataset"] for r in rows} == {"rendered indoor", "rendered outdoor"}
+    assert all(r["values"]["abs_rel"] > 0 for r in rows)
     assert ablations.main([*command, "--set=optim.lr=0.5"]) == 1
     assert "another state of full.toml" in capsys.readouterr().err
 

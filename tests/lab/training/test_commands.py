@@ -13,12 +13,12 @@ from PIL import Image
 from panodepth.cli import main as cli_main
 from panodepth.errors import ConfigError, OutputError, PanodepthError
 from panodepth.lab.data import open_folder
+from panodepth.lab.evaluation.run.predictors import Predicted
+from panodepth.lab.evaluation.scoring import score_panoramas
 from panodepth.lab.training import trainer
-from panodepth.lab.training.commands import RenderJob, render_dataset
 from panodepth.lab.training.depth import DepthTask
-from panodepth.lab.training.feed.rgbd import ViewJob
+from panodepth.lab.training.render import PanoramaJob, ViewJob, render_files
 from panodepth.lab.training.trainer import TrainResult
-from panodepth.lab.training.validation import constant, validate
 
 RECIPE = Path(__file__).parents[3] / "recipes" / "compact.toml"
 
@@ -74,9 +74,9 @@ def test_no_place_to_write_cannot_start(tmp_path, capsys):
 
 
 def test_rendered_dataset_can_be_read_and_scored(tmp_path):
-    job = RenderJob(count=3, seed=4, size=(28, 56), first=5)
+    job = PanoramaJob(count=3, seed=4, size=(28, 56), first=5)
     done = []
-    written = render_dataset(job, tmp_path, on_done=done.append)
+    written = render_files(job, tmp_path, on_done=done.append)
     assert done == written
     assert [p.name.rpartition("_")[2] for p in written] == [f"{i:06d}.png" for i in (5, 6, 7)]
     for image in written:
@@ -87,14 +87,17 @@ def test_rendered_dataset_can_be_read_and_scored(tmp_path):
         assert distance.dtype == np.float32
         assert np.array_equal(np.isnan(distance), sky)
         assert np.nanmin(distance) > 0.05
-    assert all(0 < s.abs_rel < 2 for s in validate(constant, tmp_path))
-    assert open_folder(tmp_path)[0].meta["unit"] == "m"
+    source = open_folder(tmp_path)
+    rows = score_panoramas({"all": list(source)}, lambda p: Predicted(np.ones((28, 56))))
+    assert all(0 < row.values["abs_rel"] < 2 for row in rows)
+    assert len(rows) == 3
+    assert source[0].meta["unit"] == "m"
     assert not list(tmp_path.glob(".*"))
 
 
 def test_what_somebody_said_about_the_folder_stays(tmp_path):
     (tmp_path / "dataset.json").write_text('{"unit": "relative", "licence": "mine"}')
-    render_dataset(RenderJob(count=1, size=(28, 56)), tmp_path)
+    render_files(PanoramaJob(count=1, size=(28, 56)), tmp_path)
     assert open_folder(tmp_path)[0].meta["licence"] == "mine"
 
 
@@ -112,14 +115,14 @@ def test_a_disk_that_fills_up_stops_rendering(tmp_path, monkeypatch, capsys, vie
     line = ["render", "--count", "2", "--size", "28x56", "--out", str(tmp_path), *views]
     assert cli_main(line) == 1
     said = capsys.readouterr().err
-    assert said.startswith("error: cannot write to")
-    assert said.endswith("No space left on device; 1 were written\n")
+    assert said.startswith(f"error: {tmp_path}")
+    assert said.endswith("cannot be written (No space left on device); 1 were written\n")
     assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
 
 
 def test_the_same_job_gives_the_same_bytes(tmp_path):
-    one = render_dataset(RenderJob(count=1, seed=1, size=(28, 56)), tmp_path / "a")[0]
-    both = render_dataset(RenderJob(count=2, seed=1, size=(28, 56)), tmp_path / "b")[0]
+    one = render_files(PanoramaJob(count=1, seed=1, size=(28, 56)), tmp_path / "a")[0]
+    both = render_files(PanoramaJob(count=2, seed=1, size=(28, 56)), tmp_path / "b")[0]
     assert one.read_bytes() == both.read_bytes()
 
 
@@ -128,7 +131,7 @@ def test_the_same_job_gives_the_same_bytes(tmp_path):
 )
 def test_impossible_jobs_are_refused(values):
     with pytest.raises(ConfigError):
-        RenderJob(**{"count": 1, **values})
+        PanoramaJob(**{"count": 1, **values})
 
 
 @pytest.mark.parametrize(
@@ -146,5 +149,5 @@ def test_impossible_views_are_refused(values, said):
 
 def test_unwritable_folder_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="cannot write to"):
-        render_dataset(RenderJob(count=1, size=(28, 56)), tmp_path / "file")
+    with pytest.raises(OutputError, match="cannot be written"):
+        render_files(PanoramaJob(count=1, size=(28, 56)), tmp_path / "file")

@@ -11,8 +11,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from panodepth.cli import main as panodepth
 from panodepth.errors import ConfigError
-from panodepth.lab.training.config import TEST_SEED
+from panodepth.lab.evaluation.protocol import TEST_SEED
 from panodepth.lab.training.setup import build_network
 from panodepth.model import save_model
 
@@ -36,7 +37,7 @@ def run(monkeypatch, tmp_path, renderer):
         module.seeds.add(seed)
         return renderer(seed, *arguments, **options)
 
-    monkeypatch.setattr("panodepth.lab.training.rendered.scene_renderer", lambda: spy)
+    monkeypatch.setattr("panodepth.lab.evaluation.worlds.scene_renderer", lambda: spy)
     return module
 
 
@@ -65,24 +66,32 @@ def test_other_distances_are_noticed(run, renderer, monkeypatch, capsys, factor,
         made = renderer(*arguments, **options)
         return SimpleNamespace(**{**vars(made), "distance": made.distance * factor})
 
-    monkeypatch.setattr("panodepth.lab.training.rendered.scene_renderer", lambda: other)
+    monkeypatch.setattr("panodepth.lab.evaluation.worlds.scene_renderer", lambda: other)
     assert run.main(["--check"]) == (0 if same else 1)
     out = capsys.readouterr().out
     assert ("within tolerance" if same else "indoor 0: log_distance_10") in out
 
 
-def test_a_model_beside_the_constant(run, make_config, tmp_path, capsys):
+def test_a_predictor_on_the_files(run, make_config, tmp_path, capsys):
+    """As the script's head says: indoor and outdoor apart, sky over all pixels together."""
     run.main(["--write"])
-    capsys.readouterr()
+    assert run.main(["--render", str(tmp_path / "set")]) == 0
     torch.manual_seed(0)
     weights = save_model(build_network(make_config().network), tmp_path / "mine.safetensors")
-    assert run.main(["--weights", str(weights)]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    record = json.loads(next(line for line in lines if line.startswith("{")))
-    assert record["mine"]["indoor"]["images"] == record["constant"]["indoor"]["images"] == 3
-    assert record["mine"]["outdoor"]["abs_rel_low"] <= record["mine"]["outdoor"]["abs_rel"]
-    assert 0 <= record["mine"]["sky"]["iou"] <= 1
-    assert "sky" not in record["constant"]
+    command = ["evaluate", "--data", f"rendered={tmp_path / 'set'}", "--protocol", "uncapped"]
+    command += ["--group", "indoor=indoor_*", "--group", "outdoor=outdoor_*", "--pictures", "0"]
+    out = tmp_path / "report"
+    assert panodepth([*command, "--predictor", str(weights), "--out", str(out)]) == 0
+    capsys.readouterr()
+    found = json.loads((out / "report.json").read_text())["datasets"]
+    assert {name: d["images"] for name, d in found.items()} == {
+        "rendered indoor": 3,
+        "rendered outdoor": 2,
+    }
+    error = found["rendered outdoor"]["measures"]["abs_rel"]
+    assert error["low"] <= error["mean"] <= error["high"]
+    assert 0 <= found["rendered outdoor"]["measures"]["sky_iou"]["mean"] <= 1
+    assert "sky_iou" not in found["rendered indoor"]["measures"]
 
 
 def test_files_are_the_same_worlds(run, tmp_path, capsys):

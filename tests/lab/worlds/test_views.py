@@ -18,7 +18,7 @@ from panodepth.geometry import (
     sample_erp,
     z_depth_to_distance,
 )
-from panodepth.lab.training.feed.rgbd import ViewJob, render_rgbd
+from panodepth.lab.training.render import ViewJob, render_files
 from panodepth.lab.worlds import ViewSpec, make_scene, render_batch, render_views
 from panodepth.lab.worlds.views import moved
 
@@ -171,4 +171,4 @@ def test_impossible_jobs_are_refused(wrong):
 def test_a_folder_that_cannot_be_written_is_said(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="file"):
-        render_rgbd(ViewJob(1, 1, size=(8, 8)), tmp_path / "file" / "under")
+        render_files(ViewJob(1, size=(8, 8)), tmp_path / "file" / "under")

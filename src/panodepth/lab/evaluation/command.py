@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from panodepth.errors import ConfigError, PanodepthError
+from panodepth.errors import PanodepthError, require
 from panodepth.export.atomic import write_atomic
 from panodepth.jobs import Workers
 from panodepth.lab.evaluation.report import pictures, report
@@ -48,7 +48,7 @@ def evaluate_run(
     Raises ConfigError, ModelError or OutputError when nothing can start.
     """
     if run.extras.points:
-        _need_scipy()
+        require("--points", "eval", "scipy")
     others = [report.read_report(folder) for folder in options.compare]
     place = Place(out, header(run, options), options.part)
     rows = run_all(run, place, options.workers, on_row)
@@ -117,12 +117,3 @@ def _pictures(run: Run, rows: Sequence[Row], count: int) -> list[Shown]:
             continue
         shown.append(Shown(choice, pictures.strip(panorama.image, compared)))
     return shown
-
-
-def _need_scipy() -> None:
-    from importlib.util import find_spec
-
-    if find_spec("scipy") is None:
-        raise ConfigError(
-            "point-cloud metrics need scipy: pip install scipy, or leave out --points"
-        )

@@ -11,6 +11,10 @@ from typing import Any, Literal
 from panodepth.options import option
 from panodepth.strict import find_named
 
+# Seeds of rendered worlds from here on are for measuring: to choose by, and to report once.
+VALIDATION_SEED = 1_000_000
+TEST_SEED = 2_000_000
+
 Alignment = Literal["median", "affine", "none"]
 Black = Literal["keep", "alignment", "everywhere"]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +13,8 @@ from panodepth.lab.evaluation.measures import boundary, geometry
 from panodepth.lab.evaluation.measures.align import Fit, fit
 from panodepth.lab.evaluation.measures.metrics import ten_metrics
 from panodepth.lab.evaluation.measures.resizing import given_picture, to_size
-from panodepth.lab.evaluation.protocol import FIT_SIDE, Extras, Protocol
+from panodepth.lab.evaluation.protocol import FIT_SIDE, PROTOCOLS, Extras, Protocol
+from panodepth.lab.evaluation.run.journal import Row
 from panodepth.lab.evaluation.run.predictors import Predicted, Predictor
 from panodepth.types import BoolArray, FloatArray, Panorama
 
@@ -47,7 +50,7 @@ def evaluate(
     chosen = extras or Extras()
     predicted = predict(panorama, predictor, protocol)
     compared = compare(panorama, predicted, protocol, fit_side=fit_side)
-    values = measure(compared, protocol, chosen)
+    values = measure(compared, protocol, chosen) | sky_overlap(panorama, predicted, protocol)
     if chosen.rotation:
         from panodepth.lab.evaluation.measures.rotation import rotation_consistency
 
@@ -126,6 +129,24 @@ def measure(compared: Compared, protocol: Protocol, extras: Extras) -> dict[str,
     return values
 
 
+def sky_overlap(
+    panorama: Panorama, predicted: Predicted, protocol: Protocol
+) -> dict[str, float | None]:
+    """`sky_iou`, intersection over union of predicted and true sky, and `sky_pixels`, that union.
+
+    Pixels of which nothing is known do not count. None for a panorama whose truth marks no sky, and
+    nothing at all where the predictor does not tell sky.
+    """
+    if predicted.sky is None or panorama.distance is None or panorama.mask is None:
+        return {}
+    truth = np.isposinf(panorama.distance)
+    if not truth.any():
+        return {"sky_iou": None, "sky_pixels": None}
+    said = to_size(predicted.sky + np.float32(1), truth.shape, protocol.closed) > 1.5  # 1 no, 2 yes
+    union = int(np.count_nonzero((said | truth) & (panorama.mask | truth)))
+    return {"sky_iou": int(np.count_nonzero(said & truth)) / union, "sky_pixels": union}
+
+
 def _check_units(panorama: Panorama, predicted: Predicted, protocol: Protocol) -> None:
     """A limit or a comparison in metres needs metres."""
     truth_unit = panorama.meta.get("unit", "m")
@@ -136,3 +157,17 @@ def _check_units(panorama: Panorama, predicted: Predicted, protocol: Protocol) -
         )
     if predicted.unit == "relative" and protocol.alignment == "none":
         raise InputError(f"the prediction has no unit, and protocol {protocol.name} needs metres")
+
+
+def score_panoramas(panoramas: Mapping[str, Iterable[Panorama]], predictor: Predictor) -> list[Row]:
+    """A row for each panorama, group by group, by protocol `uncapped`; those with nothing to
+    measure are left out.
+    """
+    protocol, extras = PROTOCOLS["uncapped"], Extras(geometry=False)
+    rows = []
+    for group, members in panoramas.items():
+        for number, panorama in enumerate(members):
+            with contextlib.suppress(InputError):
+                values = evaluate(panorama, predictor, protocol, extras)
+                rows.append(Row(group, number, str(panorama.meta["name"]), values))
+    return rows

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from panodepth.lab.evaluation.worlds import Renderer
     from panodepth.lab.training.config import TrainConfig
-    from panodepth.lab.training.feed.samples import Renderer
     from panodepth.lab.training.trainer import TrainResult
 
 

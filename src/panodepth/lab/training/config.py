@@ -13,16 +13,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol
 
 from panodepth.errors import ConfigError
+from panodepth.lab.evaluation.protocol import VALIDATION_SEED
 from panodepth.lab.losses import LossConfig
 from panodepth.strict import Amount, Count, Index, Positive, Range, Share, build, read_toml
 
 # Data settings that say where the work is done, not what is seen: a resumed run may change them.
 FREE_DATA_FIELDS = ("workers", "worker_threads", "render_device", "cache", "loaders", "prefetch")
-
-# Ranges of scene seeds, so that no training scene is ever measured on.
-TRAINING_SEED = 0
-VALIDATION_SEED = 1_000_000
-TEST_SEED = 2_000_000
 
 SceneKind = Literal["mixed", "indoor", "outdoor"]
 Memory = Annotated[float, Range(at_least=0, below=1)]  # share of the past in a running mean
@@ -48,7 +44,7 @@ class DataConfig:
     kind: SceneKind = "mixed"
     openings: Share = 0.5  # share of rooms that open into another one
     overcast: Share = 0.6  # share of outdoor worlds without sun
-    seed: Index = TRAINING_SEED
+    seed: Index = 0  # of the worlds; from VALIDATION_SEED on they are for measuring
     first_index: Index = 0  # of the scenes; a later run can start where an earlier one ended
     chunk: Count = 256  # panoramas rendered as one unit
     reuse: Count = 3  # times each panorama is seen, under different augmentations

@@ -10,12 +10,16 @@ import torch
 from torch import Tensor
 
 from panodepth.errors import ConfigError
+from panodepth.lab.evaluation.report.summary import summarise
+from panodepth.lab.evaluation.run.predictors import Predicted
+from panodepth.lab.evaluation.scoring import score_panoramas
+from panodepth.lab.evaluation.worlds import KINDS, Renderer, WorldSource
 from panodepth.lab.losses import Truth
 from panodepth.lab.training.checkpoint import Snapshot
 from panodepth.lab.training.config import TrainConfig
 from panodepth.lab.training.engine import Engine
 from panodepth.lab.training.feed.augment import augment
-from panodepth.lab.training.feed.samples import Batch, Renderer, Stored, mix_seed
+from panodepth.lab.training.feed.samples import Batch, Stored, mix_seed
 from panodepth.lab.training.objective import batch_loss
 from panodepth.lab.training.optimisation.optim import (
     MovingAverage,
@@ -23,7 +27,6 @@ from panodepth.lab.training.optimisation.optim import (
     learning_rate,
 )
 from panodepth.lab.training.previews import draw_preview
-from panodepth.lab.training.rendered import RenderedSet
 from panodepth.lab.training.setup import (
     averaged_model,
     build_network,
@@ -33,7 +36,7 @@ from panodepth.lab.training.setup import (
 )
 from panodepth.lab.training.task import Task
 from panodepth.model import ModelOutput, initialise, save_model, start_pretrained
-from panodepth.types import ByteArray
+from panodepth.types import ByteArray, Panorama
 
 PREVIEW_IMAGES = 4
 
@@ -62,7 +65,7 @@ class DepthTask(Task[Batch]):
         torch.manual_seed(mix_seed(config.run.seed, 0))
         self.model = build_network(config.network, (config.data.height, config.data.width))
         self.unused_parameters = has_unused_parameters(self.model, config)
-        self._rendered: RenderedSet | None = None
+        self._worlds: dict[str, list[Panorama]] = {}
 
     def prepare(self, engine: Engine, snapshot: Snapshot | None) -> None:
         """Weights from `init` or the snapshot; optimiser and average around them."""
@@ -161,13 +164,44 @@ class DepthTask(Task[Batch]):
 
     def validate(self) -> dict[str, dict[str, float]] | None:
         """Scores of the averaged network on rendered panoramas of the validation seed."""
-        count = self.config.run.validate_count
-        model = self.averaged() if count else None
+        model = self.averaged() if self.config.run.validate_count else None
         if model is None:
             return None
-        if self._rendered is None:
-            self._rendered = RenderedSet(self.config.data, count, self.renderer)
-        return self._rendered.score(lambda x: self._predict(model, x), self.config.data.batch)
+        if not self._worlds:
+            self._worlds = self._render_worlds()
+
+        def predict(panorama: Panorama) -> Predicted:
+            image = torch.from_numpy(panorama.image).permute(2, 0, 1)[None]
+            log_distance, logit = self._predict(model, image)
+            sky = None if logit is None else (logit[0] > 0).cpu().numpy()
+            return Predicted(log_distance[0].exp().cpu().numpy(), sky=sky)
+
+        scores: dict[str, dict[str, float]] = {}
+        for found in summarise(score_panoramas(self._worlds, predict)):
+            measures = {key: value.mean for key, value in found.measures.items()}
+            kept = {key: measures[key] for key in ("abs_rel", "delta1")}
+            scores[found.dataset] = {**kept, "images": found.images}
+            if "sky_iou" in measures:
+                scores["sky"] = {"iou": measures["sky_iou"]}
+        return scores
+
+    def _render_worlds(self) -> dict[str, list[Panorama]]:
+        """Half of them indoor, at the size that is trained at; kept in memory."""
+        from panodepth.lab.worlds import Priors
+
+        data, half = self.config.data, max(1, self.config.run.validate_count // 2)
+        sources = (
+            WorldSource(
+                kind,
+                half,
+                (data.height, data.width),
+                priors=Priors(data.openings, data.overcast),
+                device=data.render_device,
+                renderer=self.renderer,
+            )
+            for kind in KINDS
+        )
+        return {source.kind: [source[i] for i in range(half)] for source in sources}
 
     def preview(self, batch: Batch) -> ByteArray | None:
         """Input, truth, prediction and error of the first panoramas."""

@@ -9,10 +9,11 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
+from panodepth.lab.evaluation.worlds import Renderer
 from panodepth.lab.training.checkpoint import Snapshot
 from panodepth.lab.training.config import Recipe
 from panodepth.lab.training.engine import Engine
-from panodepth.lab.training.feed.samples import Renderer, Stored
+from panodepth.lab.training.feed.samples import Stored
 from panodepth.lab.training.setup import check_output, check_render_device
 from panodepth.types import ByteArray
 

@@ -1,8 +1,8 @@
 """Error measures of one aligned distance map against the truth; numpy only.
 
 prediction, truth: (H, W) float > 0 in one unit; valid: (H, W) bool, True = counted. By default
-every pixel counts alike (the field's convention). `abs_rel` and `delta` of an empty mask are NaN;
-`ten_metrics` gives None.
+every pixel counts alike (the field's convention). `abs_rel` of an empty mask is NaN; `ten_metrics`
+gives None.
 """
 
 from __future__ import annotations
@@ -48,14 +48,6 @@ def abs_rel(prediction: FloatArray, truth: FloatArray, valid: BoolArray) -> floa
     """Mean of |prediction - truth| / truth."""
     p, t = prediction[valid].astype(np.float64), truth[valid].astype(np.float64)
     return float(np.mean(np.abs(p - t) / t)) if t.size else float("nan")
-
-
-def delta(
-    prediction: FloatArray, truth: FloatArray, valid: BoolArray, threshold: float = 1.25
-) -> float:
-    """Share of pixels with max(prediction / truth, truth / prediction) below `threshold`."""
-    p, t = prediction[valid].astype(np.float64), truth[valid].astype(np.float64)
-    return float(np.mean(np.maximum(p / t, t / p) < threshold)) if t.size else float("nan")
 
 
 def ten_metrics(

@@ -8,13 +8,17 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Measure:
-    """key: as in rows and files. percent: shown times 100. digits: after the point in tables."""
+    """key: as in rows and files. percent: shown times 100. digits: after the point in tables.
+
+    weight: key of the value that images weigh by in the mean; "" = all alike.
+    """
 
     key: str
     label: str
     better: Literal["lower", "higher"] = "lower"
     percent: bool = False
     digits: int = 3
+    weight: str = ""
 
     def show(self, value: float | None) -> str:
         """The value as tables print it; "–" for None."""
@@ -52,6 +56,7 @@ MEASURES: dict[str, Measure] = {
         Measure("flying", "flying pixels %", percent=True),
         Measure("f_score", "cloud F-score %", "higher", percent=True),
         Measure("chamfer", "Chamfer", digits=4),
+        Measure("sky_iou", "sky IoU %", "higher", percent=True, weight="sky_pixels"),
         Measure("turn_yaw", "turned by yaw", digits=4),
         Measure("turn_tilt", "tilted", digits=4),
     )

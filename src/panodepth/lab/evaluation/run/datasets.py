@@ -3,14 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fnmatch import fnmatch
 from pathlib import Path
 
 from panodepth.errors import ConfigError
 from panodepth.lab.data import MATTERPORT3D, SOURCES, STANFORD2D3D, PanoramaSource, open_source
-from panodepth.lab.evaluation.protocol import FIT_SIDE, FIT_SIDES, Protocol
+from panodepth.lab.evaluation.protocol import FIT_SIDE, FIT_SIDES, VALIDATION_SEED, Protocol
+from panodepth.lab.evaluation.worlds import KINDS, WorldSource
+from panodepth.types import Panorama
 
 RELEASED = {"stanford2d3d": STANFORD2D3D, "matterport3d": MATTERPORT3D}
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some samples of a source, by number."""
+
+    source: PanoramaSource
+    chosen: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        """The source's."""
+        return self.source.name
+
+    def __len__(self) -> int:
+        return len(self.chosen)
+
+    def __getitem__(self, index: int) -> Panorama:
+        return self.source[self.chosen[index]]
 
 
 @dataclass(frozen=True)
@@ -30,7 +52,10 @@ class Dataset:
 
     def sample_name(self, index: int) -> str:
         """A sample's name without reading it; "#0", "#1", ... where the source has no names."""
-        pairs = getattr(self.source, "pairs", None)
+        whole = self.source
+        if isinstance(whole, Part):
+            index, whole = whole.chosen[index], whole.source
+        pairs = getattr(whole, "pairs", None)
         return f"#{index}" if pairs is None else str(pairs[index].name)
 
     def describe(self) -> dict[str, str | None]:
@@ -70,6 +95,49 @@ def open_datasets(
     if lists:
         raise ConfigError(f"--split {next(iter(lists))}=...: no dataset of that name is given")
     return datasets
+
+
+def rendered_datasets(
+    count: int, size: tuple[int, int], seed: int = VALIDATION_SEED
+) -> list[Dataset]:
+    """`count` worlds, half of them indoor, as two datasets. Raises ConfigError for fewer than two.
+
+    size: (H, W), W = 2H.
+    """
+    if count < 2 or size[1] != 2 * size[0]:
+        raise ConfigError(f"{count} rendered worlds at {size[0]}x{size[1]}: from 2 on, W = 2H")
+    about = f"{count // 2} worlds of seed {seed} at {size[0]}x{size[1]}"
+    return [
+        Dataset(
+            f"rendered {kind}", "rendered", about, None, WorldSource(kind, count // 2, size, seed)
+        )
+        for kind in KINDS
+    ]
+
+
+def split_groups(datasets: Iterable[Dataset], texts: Sequence[str]) -> list[Dataset]:
+    """Each dataset as one for each group that has samples; without groups as it is.
+
+    texts: `NAME=PATTERN` of the last parts of samples' names, such as "indoor=a*"; a sample is of
+    the first that fits, or "other". Raises ConfigError for a text of another form.
+    """
+    groups = [text.partition("=")[::2] for text in texts]
+    if bad := [text for text, group in zip(texts, groups, strict=True) if not all(group)]:
+        raise ConfigError(f"--group {bad[0]!r} is not NAME=PATTERN, e.g. indoor=a*")
+    if not groups:
+        return list(datasets)
+    made = []
+    for dataset in datasets:
+        members: dict[str, list[int]] = {group: [] for group, _ in [*groups, ("other", "*")]}
+        for index in range(len(dataset.source)):
+            name = Path(dataset.sample_name(index)).name
+            fits = (group for group, pattern in groups if fnmatch(name, pattern))
+            members[next(fits, "other")].append(index)
+        for group, chosen in members.items():
+            if chosen:
+                part = Part(dataset.source, tuple(chosen))
+                made.append(replace(dataset, name=f"{dataset.name} {group}", source=part))
+    return made
 
 
 def _split_files(splits: Iterable[str]) -> dict[str, Path]:

@@ -18,7 +18,7 @@ import numpy as np
 
 from panodepth.errors import ConfigError, InputError, PanodepthError, one_line
 from panodepth.lab.data.distances import DISTANCE_SUFFIXES, DistanceFile
-from panodepth.types import FloatArray, Panorama
+from panodepth.types import BoolArray, FloatArray, Panorama
 
 ENDINGS = ("_distance", "", "_pred", "_depth")  # NAME + ending + suffix; the first that is there
 
@@ -27,11 +27,13 @@ class Predicted(NamedTuple):
     """A prediction of any size.
 
     distance: (h, w) float32, along the ray; not finite or <= 0 = not predicted. unit: "m",
-    "relative", or None where the predictor does not say.
+    "relative", or None where the predictor does not say. sky: (h, w) bool, True = sky; None where
+    the predictor does not tell sky.
     """
 
     distance: FloatArray
     unit: str | None = None
+    sky: BoolArray | None = None
 
 
 class Predictor(Protocol):
@@ -65,8 +67,9 @@ class FromImages:
                 "distances or a panodepth.Prediction"
             )
         meta = getattr(answer, "meta", {})
-        unit = meta.get("unit") if isinstance(meta, Mapping) else None
-        return Predicted(distance.astype(np.float32, copy=False), unit)
+        meta = meta if isinstance(meta, Mapping) else {}
+        sky = ~answer.mask if meta.get("sky", "none") != "none" else None
+        return Predicted(distance.astype(np.float32, copy=False), meta.get("unit"), sky)
 
 
 def load_file(text: str, options: Mapping[str, Any] | None = None) -> Predictor:

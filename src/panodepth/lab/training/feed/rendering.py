@@ -19,9 +19,10 @@ import numpy as np
 import torch
 
 from panodepth.errors import PanodepthError
+from panodepth.lab.evaluation.worlds import Renderer, scene_renderer
 from panodepth.lab.training.config import DataConfig
 from panodepth.lab.training.feed.cache import ChunkCache
-from panodepth.lab.training.feed.samples import Renderer, Stored, render_stored, scene_renderer
+from panodepth.lab.training.feed.samples import Stored, render_stored
 
 POLL_SECONDS = 0.5  # while waiting for workers, how often a stop is looked for
 RESTARTS = 3  # times a killed rendering worker is replaced before the run gives up

@@ -6,13 +6,14 @@ means unknown and infinity means sky.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from panodepth.lab.evaluation.worlds import Renderer, as_stored
 from panodepth.lab.losses import Truth
 from panodepth.lab.training.config import DataConfig
 
@@ -54,43 +55,18 @@ class Stored(NamedTuple):
         return Batch(self.image.float().div_(255.0), Truth(distance, valid, sky))
 
 
-class SceneBatchLike(Protocol):
-    """What a renderer returns; see `panodepth.lab.worlds.SceneBatch`."""
-
-    @property
-    def image(self) -> Tensor: ...
-    @property
-    def distance(self) -> Tensor: ...
-    @property
-    def sky(self) -> Tensor: ...
-    @property
-    def valid(self) -> Tensor: ...
-
-
-Renderer = Callable[..., SceneBatchLike]
-
-
 def mix_seed(*parts: int) -> int:
     """One 63-bit seed from several integers, well mixed: equal only for equal parts."""
     state = np.random.SeedSequence([p & 0xFFFFFFFF for p in parts]).generate_state(1, np.uint64)
     return int(state[0] >> np.uint64(1))
 
 
-def scene_renderer() -> Renderer:
-    """The package's own renderer, imported only when it is needed."""
-    from panodepth.lab.worlds import render_batch
-
-    return render_batch
-
-
-def render_stored(
-    renderer: Renderer, data: DataConfig, indices: Sequence[int], *, seed: int | None = None
-) -> Stored:
+def render_stored(renderer: Renderer, data: DataConfig, indices: Sequence[int]) -> Stored:
     """Render scenes and put them into the stored form, on `data.render_device`."""
     from panodepth.lab.worlds import Priors
 
     scene = renderer(
-        data.seed if seed is None else seed,
+        data.seed,
         list(indices),
         data.height,
         data.width,
@@ -98,6 +74,4 @@ def render_stored(
         device=data.render_device,
         priors=Priors(data.openings, data.overcast),
     )
-    image = (scene.image * 255.0 + 0.5).clamp_(0, 255).to(torch.uint8)
-    unknown = torch.where(scene.sky, torch.inf, 0.0)
-    return Stored(image, torch.where(scene.valid, scene.distance.float(), unknown))
+    return Stored(*as_stored(scene))

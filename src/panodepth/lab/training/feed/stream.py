@@ -15,10 +15,11 @@ from typing import Any
 
 import torch
 
+from panodepth.lab.evaluation.worlds import Renderer
 from panodepth.lab.training.config import Recipe
 from panodepth.lab.training.feed.data import SceneStream
 from panodepth.lab.training.feed.rendering import ChunkFactory
-from panodepth.lab.training.feed.samples import Renderer, Stored
+from panodepth.lab.training.feed.samples import Stored
 from panodepth.lab.training.feed.sources import ReadAhead, SourceReader, open_readers
 
 SCENES = 0  # number of the rendered panoramas in the mixture; sources follow
