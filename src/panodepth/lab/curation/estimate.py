@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any, Literal, Protocol, cast
 
 import numpy as np
@@ -139,27 +140,22 @@ def align_scales(frames: Sequence[Frame]) -> list[Frame]:
         rotation = np.eye(3) if frame.pose is None else frame.pose[:3, :3]
         distance = place(frame, rotation, ALIGN_SIZE).distance
         layers.append(np.where(np.isfinite(distance), distance, 0))
-    rows, sides, weights = [], [], []
-    for i in range(len(frames)):
-        for j in range(i + 1, len(frames)):
-            both = (layers[i] > 0) & (layers[j] > 0)
-            count = int(np.count_nonzero(both))
-            if count >= ENOUGH:
-                row = np.zeros(len(frames))
-                row[i], row[j] = 1, -1
-                rows.append(row)
-                sides.append(float(np.median(np.log(layers[j][both] / layers[i][both]))))
-                weights.append(np.sqrt(count))
+    unit = np.eye(len(frames))
+    rows, sides = [], []  # one equation per overlap: log scale i - log scale j = log ratio
+    for i, j in combinations(range(len(frames)), 2):
+        both = (layers[i] > 0) & (layers[j] > 0)
+        count = np.count_nonzero(both)
+        if count >= ENOUGH:
+            ratio = np.median(np.log(layers[j][both] / layers[i][both]))
+            rows.append(np.sqrt(count) * (unit[i] - unit[j]))
+            sides.append(np.sqrt(count) * ratio)
     if not rows:
         return list(frames)
-    matrix, heights = np.array(rows), np.array(weights)
-    # Least squares of least norm: views without overlap stay at 0.
-    logs = np.linalg.lstsq(matrix * heights[:, None], np.array(sides) * heights, rcond=None)[0]
-    scales = np.exp(logs - logs[0])
-    tied = np.abs(matrix).sum(0) > 0
+    # Only differences are known: the solution of least norm leaves views without overlap at 0.
+    logs = np.linalg.lstsq(np.array(rows), np.array(sides), rcond=None)[0]
+    overlaps = np.abs(rows).sum(0) > 0
+    scales = np.where(overlaps, np.exp(logs - logs[0]), 1).astype(np.float32)
     return [
-        replace(frame, z_depth=frame.z_depth * np.float32(scale))
-        if tie and frame.z_depth is not None
-        else frame
-        for frame, scale, tie in zip(frames, scales, tied, strict=True)
+        replace(frame, z_depth=None if frame.z_depth is None else frame.z_depth * scale)
+        for frame, scale in zip(frames, scales, strict=True)
     ]

@@ -209,6 +209,6 @@ def _smooth(inverse: FloatArray) -> npt.NDArray[np.uint8]:
     np.maximum(np.abs(bend, out=bend), np.abs(along, out=along), out=bend)
     limit = np.multiply(inverse, np.float32(SMOOTH), out=along)
     flat = np.asarray(cv2.compare(bend, limit, cv2.CMP_LT), np.uint8)
-    # At the border the second difference cannot be told: nearest there.
+    # At the border there is no second difference: the nearest pixel there.
     flat[[0, -1]], flat[:, [0, -1]] = 0, 0
     return np.asarray(cv2.erode(flat, np.ones((3, 3), np.uint8)), np.uint8)

@@ -21,15 +21,18 @@ from panodepth.types import BoolArray, ByteArray, FloatArray
 SAME_PLACE = 1e-3  # places closer than this share of the median distance are one
 AGREE = 0.05  # distances within this share are one surface
 # Least share of pixels seen twice on which the views must agree; moved views may see round corners.
-LEAST_AGREEMENT = {"turned": 0.8, "moved": 0.5}
+LEAST_AGREEMENT = {"rotated": 0.8, "moved": 0.5}
 ENOUGH_SHARED = 200  # pixels seen twice below which agreement says nothing
 DENSE = 1.6  # view pixels per panorama pixel and axis that a moved view must have
 
 
 @dataclass(frozen=True)
 class Stitched:
-    """placed: the panorama; its rotation is the world's, coverage is what was seen. agreement: the
-    share of pixels seen by two or more views on which all agree (1 when none was)."""
+    """Views merged into one panorama.
+
+    placed: its rotation is the world's, its coverage what any view saw. agreement: of the pixels
+    that several views saw, the share on which all agree (1 when there are none).
+    """
 
     placed: Placed
     agreement: float
@@ -37,7 +40,11 @@ class Stitched:
 
 @dataclass(frozen=True)
 class _Layer:
-    """One view from the common place: distance 0 = unseen, inf = sky; weight > 0 where seen."""
+    """One view as seen from the common place.
+
+    image: (H, W, 3) uint8. distance: (H, W), 0 = not seen, inf = sky. weight: (H, W), > 0 where
+    the view saw something.
+    """
 
     image: ByteArray
     distance: FloatArray
@@ -53,7 +60,7 @@ def stitch(frames: Sequence[Frame], size: tuple[int, int]) -> Stitched:
     first = frames[0]
     for frame in frames:
         if frame.pose is None or frame.z_depth is None or frame.unit != first.unit:
-            text = f"{frame.name}: needs poses, depths and one unit"
+            text = f"{frame.name}: views need poses, depths and one unit"
             raise RejectedError("inconsistent", text)
     places = np.array([frame.pose[:3, 3] for frame in frames if frame.pose is not None])
     reach = np.median([_median_z_depth(frame) for frame in frames])
@@ -65,10 +72,10 @@ def stitch(frames: Sequence[Frame], size: tuple[int, int]) -> Stitched:
         rotation = upright @ frame.pose[:3, :3]
         shift = upright @ (frame.pose[:3, 3] - places[0])
         layers.append(
-            _splat(frame, rotation, shift, size) if moved else _turned(frame, rotation, size)
+            _splat(frame, rotation, shift, size) if moved else _rotated(frame, rotation, size)
         )
     merged, agreement, shared = _merge(layers)
-    least = LEAST_AGREEMENT["moved" if moved else "turned"]
+    least = LEAST_AGREEMENT["moved" if moved else "rotated"]
     if shared >= ENOUGH_SHARED and agreement < least:
         raise RejectedError(
             "inconsistent",
@@ -83,8 +90,8 @@ def _median_z_depth(frame: Frame) -> float:
     return float(np.median(valid)) if valid.size else 1.0
 
 
-def _turned(frame: Frame, rotation: Matrix, size: tuple[int, int]) -> _Layer:
-    """A view from the common place."""
+def _rotated(frame: Frame, rotation: Matrix, size: tuple[int, int]) -> _Layer:
+    """A view from the common place. rotation: (3, 3), view to panorama; size: (H, W)."""
     placed = place(frame, rotation, size)
     window, (u, v), inside, _ = view_coordinates(frame.intrinsics, frame.size, rotation, size)
     weight = np.zeros(size, np.float32)
@@ -100,13 +107,15 @@ def _feather(u: FloatArray, v: FloatArray, view: tuple[int, int]) -> FloatArray:
 
 
 def _splat(frame: Frame, rotation: Matrix, shift: Matrix, size: tuple[int, int]) -> _Layer:
-    """A view from another place: every pixel a point, the nearest point of a pixel wins.
+    """A view from another place: each of its pixels becomes a point; the nearest point is seen.
 
-    shift: (3,) the view's place in the panorama's axes and unit.
+    rotation: (3, 3), view to panorama. shift: (3,), the view's place in the panorama's axes and
+    the frame's unit. size: (H, W).
     """
     assert frame.z_depth is not None
     height, width = size
-    density = frame.intrinsics[0, 0] * np.pi / height
+    # Enlarged so that points lie denser than the panorama's pixels, or the layer has holes.
+    density = frame.intrinsics[0, 0] * np.pi / height  # view pixels per panorama pixel
     factor = max(1, int(np.ceil(DENSE / density)))
     z_depth = frame.z_depth.repeat(factor, 0).repeat(factor, 1)
     h, w = z_depth.shape

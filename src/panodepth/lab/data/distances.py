@@ -118,13 +118,13 @@ def _read_exr(path: Path, scale: float | None) -> DistanceMap:
     with OpenEXR.File(str(path), separate_channels=True) as opened:
         part = opened.parts[0]
         names = list(part.channels)
-        chosen = names[0] if len(names) == 1 else next((n for n in EXR_CHANNELS if n in names), "")
-        if not chosen:
+        channel = names[0] if len(names) == 1 else next((n for n in EXR_CHANNELS if n in names), "")
+        if not channel:
             raise InputError(
                 f"{path}: which channel is the distance? It has {', '.join(names)}; "
                 f"known are {', '.join(EXR_CHANNELS)}"
             )
-        values = np.array(part.channels[chosen].pixels)
+        values = np.array(part.channels[channel].pixels)
         header = dict(part.header)
     if np.asarray(header["dataWindow"]).tolist() != np.asarray(header["displayWindow"]).tolist():
         raise InputError(f"{path}: its data window is not the whole picture; save it uncropped")

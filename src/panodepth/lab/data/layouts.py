@@ -126,9 +126,9 @@ def open_structured3d(
     share one distance file. The defaults give about 65,000 panoramas. split: a list of pairs or of
     scenes, e.g. `scene_00000` on a line; its official sets are scenes 0-2999, 3000-3249, 3250-3499.
     """
-    for chosen, known in ((configurations, CONFIGURATIONS), (lights, LIGHTS)):
-        if not chosen or not set(chosen) <= set(known):
-            raise ConfigError(f"Structured3D: {list(chosen)} is not a choice of {', '.join(known)}")
+    for wanted, known in ((configurations, CONFIGURATIONS), (lights, LIGHTS)):
+        if not wanted or not set(wanted) <= set(known):
+            raise ConfigError(f"Structured3D: {list(wanted)} is not a choice of {', '.join(known)}")
     root = check_folder(path)
     if not any(root.glob("scene_*")) and (root / "Structured3D").is_dir():
         root = root / "Structured3D"  # the folder inside the published archives

@@ -57,15 +57,15 @@ class Mixture:
         dealt = [0] * len(self.parts)
         table = np.empty(self.period, np.int32)
         for place in range(self.period):
-            chosen, first = -1, math.inf
+            source, first = -1, math.inf
             for i, part in enumerate(self.parts):
                 if dealt[i] * self.period >= (place + 1) * part:  # at its share rounded up
                     continue
                 deadline = -(-(dealt[i] + 1) * self.period // part)
                 if deadline < first:
-                    chosen, first = i, deadline
-            dealt[chosen] += 1
-            table[place] = chosen
+                    source, first = i, deadline
+            dealt[source] += 1
+            table[place] = source
         return table
 
     @cached_property

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import tarfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,10 +40,10 @@ class Sample(NamedTuple):
 
 @dataclass(frozen=True)
 class ShardIndex:
-    """One shard, kept small: a data set may have a million samples.
+    """One shard, kept small in memory: a data set may have a million samples.
 
-    table: (samples, endings, 3) int64 rows of `Member`; offset -1 = no such file. size [bytes] and
-    sha256 are the tar's. about: what its writer noted.
+    table: (samples, endings, 3) int64, a `Member` per sample and ending; offset -1 = no such file.
+    size [bytes] and sha256 are the tar's. about: what its writer noted.
     """
 
     keys: Sequence[str]
@@ -64,10 +64,7 @@ class ShardIndex:
     def only(self, keys: set[str]) -> ShardIndex:
         """The same shard with the samples of these keys alone."""
         kept = [i for i, key in enumerate(self.keys) if key in keys]
-        chosen = [self.keys[i] for i in kept]
-        return ShardIndex(
-            chosen, self.endings, self.table[kept], self.size, self.sha256, self.about
-        )
+        return replace(self, keys=[self.keys[i] for i in kept], table=self.table[kept])
 
     def to_json(self) -> str:
         """The text of the index file."""

@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, cast
 
 from panodepth.errors import ConfigError, OutputError
+from panodepth.export.atomic import write_atomic
 from panodepth.lab.data.shard_codec import Encoding, encode
 from panodepth.lab.data.shard_index import Member, Sample, index_path, make_index
 from panodepth.types import Panorama
@@ -93,12 +94,15 @@ class ShardWriter:
             self._shard.add(clean_key(key), files)
 
     def close(self) -> Path | None:
-        """Finish the shard at hand and put it in place; returns it, or None without one."""
+        """Finish the current shard and put it in place; returns its path, None if there is none."""
         shard, self._shard = self._shard, None
         if shard is None:
             return None
-        with _naming(self.out):
-            shard.finish(self.about)
+        try:
+            with _naming(self.out):
+                shard.finish(self.about)
+        finally:
+            shard.drop()
         self.number += 1
         return shard.path
 
@@ -149,17 +153,12 @@ class _OpenShard:
         with self.temporary.open("rb") as whole:
             digest = hashlib.file_digest(cast(Any, whole), "sha256").hexdigest()
         index = make_index(self.samples, size, sha256=digest, about=about)
-        text = self.temporary.with_suffix(".json")
-        try:
-            text.write_text(index.to_json(), encoding="ascii")
-            index_path(self.path).unlink(missing_ok=True)  # an old one would not fit the new tar
-            self.temporary.replace(self.path)
-            text.replace(index_path(self.path))
-        finally:
-            text.unlink(missing_ok=True)
-            self.temporary.unlink(missing_ok=True)
+        index_path(self.path).unlink(missing_ok=True)  # an old one would not fit the new tar
+        self.temporary.replace(self.path)
+        write_atomic(index_path(self.path), index.to_json())
 
     def drop(self) -> None:
+        """Close the file and remove it, unless it was put in place."""
         self.file.close()
         self.temporary.unlink(missing_ok=True)
 

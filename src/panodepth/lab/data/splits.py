@@ -51,15 +51,15 @@ def select(pairs: Sequence[Pair], rows: Sequence[tuple[str, ...]], where: str) -
         return [Pair(str(Path(image).with_suffix("")), image, depth) for image, depth in rows]
     wanted = {row[0].rstrip("/") for row in rows}
     used: set[str] = set()
-    chosen = []
+    selected = []
     for pair in pairs:
         parents = (str(p) for p in Path(pair.image).parents)
         hits = wanted.intersection((pair.image, pair.name, *parents))
         if hits:
             used |= hits
-            chosen.append(pair)
+            selected.append(pair)
     if unused := sorted(wanted - used):
         raise ConfigError(
             f"{where}: {len(unused)} names of the split list match nothing, first {unused[0]}"
         )
-    return chosen
+    return selected

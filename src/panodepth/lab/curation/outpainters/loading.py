@@ -215,7 +215,7 @@ def explained(weights: Weights, device: torch.device) -> Iterator[None]:
 
 
 def free_memory(device: torch.device) -> int | None:
-    """Free bytes of a CUDA device; None where it cannot be told."""
+    """Free bytes of a CUDA device; None for other devices."""
     import torch
 
     return int(torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else None

@@ -105,8 +105,8 @@ def _has_distances(folder: Path) -> bool:
 def stamp(path: Path) -> str:
     """A digest of a file, or of the weights in a folder; "" when there is none.
 
-    It tells weights that are trained on from what they were, and is the same on every machine. Of
-    large files the size and both ends are read.
+    It changes when weights are trained on, and is the same on every machine. Of large files the
+    size and both ends are read.
     """
     files = sorted(path.glob("*.safetensors")) if path.is_dir() else [path]
     digest = hashlib.sha256()

@@ -86,8 +86,8 @@ def open_datasets(
         source = _open(kind, path, split, protocol)
         if not len(source):
             raise ConfigError(f"{path}: no sample in it")
-        chosen = None if split is None else str(split)
-        datasets.append(Dataset(name, kind, path, chosen, source))
+        list_file = None if split is None else str(split)
+        datasets.append(Dataset(name, kind, path, list_file, source))
     names = [dataset.name for dataset in datasets]
     for name in names:
         if names.count(name) > 1:

@@ -81,7 +81,7 @@ def load_file(text: str, options: Mapping[str, Any] | None = None) -> Predictor:
     """
     file, _, name = text.partition(".py")
     path = Path(f"{file}.py").expanduser()
-    chosen = name.lstrip(":") or "Predictor"
+    class_name = name.lstrip(":") or "Predictor"
     if not path.is_file():
         raise ConfigError(f"{path}: no such file")
     module_name = f"panodepth_predictor_{path.stem}"
@@ -94,17 +94,17 @@ def load_file(text: str, options: Mapping[str, Any] | None = None) -> Predictor:
         sys.path.insert(0, str(path.resolve().parent))
     try:
         spec.loader.exec_module(module)
-        made = getattr(module, chosen)(**(options or {}))
+        made = getattr(module, class_name)(**(options or {}))
     except PanodepthError:
         raise
     except AttributeError as error:
-        if hasattr(module, chosen):
-            raise ConfigError(f"{path}: {chosen} failed ({error})") from error
-        raise ConfigError(f"{path}: no class {chosen!r} in it") from None
+        if hasattr(module, class_name):
+            raise ConfigError(f"{path}: {class_name} failed ({error})") from error
+        raise ConfigError(f"{path}: no class {class_name!r} in it") from None
     except Exception as error:  # another person's file may raise anything
-        raise ConfigError(f"{path}: {chosen} cannot be made ({one_line(error)})") from error
+        raise ConfigError(f"{path}: {class_name} cannot be made ({one_line(error)})") from error
     if not callable(getattr(made, "predict", None)):
-        raise ConfigError(f"{path}: {chosen} has no method predict(image)")
+        raise ConfigError(f"{path}: {class_name} has no method predict(image)")
     return FromImages(made)
 
 
