@@ -129,8 +129,7 @@ def test_recording_goes_by_torchs_rules(monkeypatch: pytest.MonkeyPatch) -> None
         return ModelOutput(image[:, 0] + 1, image[:, 1] + 1)
 
     image = torch.rand(1, 3, 2, 4)
-    recording = CudaRecorder(torch.device("cpu")).record(call, image)
-    output = recording.replay(image)
+    output = CudaRecorder(torch.device("cpu"))(call, image)(image)
     assert output.log_distance.isnan().all()  # what no replay has written is not taken for good
     assert output.sky_logit is not None
     assert output.sky_logit.isnan().all()
@@ -170,7 +169,7 @@ def test_replays_equal_the_plain_network(
                 wanted = exact(model)(image, None)
             assert difference(network(image), wanted) < limit
     assert network.active
-    assert all(entry.recording is not None for entry in network._entries.values())
+    assert all(entry.replay is not None for entry in network._entries.values())
 
 
 @cuda

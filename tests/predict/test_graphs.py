@@ -24,7 +24,7 @@ class FakeRecording:
         self.output.log_distance.fill_(torch.nan)
         self.replays = 0
 
-    def replay(self, image: Tensor) -> ModelOutput:
+    def __call__(self, image: Tensor) -> ModelOutput:
         self.replays += 1
         if self.fault == "breaks later" and self.replays > 2:
             raise RuntimeError("the device is gone")
@@ -51,14 +51,14 @@ class Setting:
         self.recordings: list[FakeRecording] = []
         self.said: list[str] = []
         self.memories: dict[tuple[int, int], Tensor] = {}
-        self.graphed = Graphed(self.forward, self.memory_for, self, tell=self.said.append)
+        self.graphed = Graphed(self.forward, self.memory_for, self.record, tell=self.said.append)
 
     def memory_for(self, size: tuple[int, int]) -> Tensor:
         return self.memories.setdefault(size, torch.tensor(float(sum(size))))
 
     def forward(self, image: Tensor, memory: Tensor) -> ModelOutput:
         self.plain += 1
-        others = [key for key, entry in self.graphed._entries.items() if entry.recording]
+        others = [key for key, entry in self.graphed._entries.items() if entry.replay]
         crowded = self.fault == "crowded" and any(key[0] != tuple(image.shape) for key in others)
         if len(image) > 2 and (crowded or self.fault == "no memory"):
             raise torch.cuda.OutOfMemoryError("CUDA out of memory")

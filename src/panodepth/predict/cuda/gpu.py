@@ -13,36 +13,33 @@ from torch import Tensor
 
 from panodepth.model import ModelOutput, SphereViT
 from panodepth.predict.cuda.graphs import CudaRecorder, Forward, Graphed
-from panodepth.predict.cuda.staging import CudaLane, Staged
+from panodepth.predict.cuda.staging import CudaQueue, StagedNetwork
 
 MAX_BATCH = 16  # more pictures at a time no longer fill the device better
 SHARE = 0.6  # of the free memory that a batch may take: others use the device too
 
 
 def graphed(model: SphereViT, forward: Forward | None = None) -> Graphed:
-    """`model` as it runs on its CUDA device: of images (B, 3, H, W) there, the result a copy.
+    """`model` as it runs on its CUDA device: images (B, 3, H, W) there in, a copied result out.
 
-    Warm after two calls per shape. forward: the model, compiled. Convolutions' weights are brought
-    to channels_last memory, the layout of what flows through the decoder.
+    The first two calls of a shape are slow. forward: the model, compiled. The weights of
+    convolutions are brought to channels_last memory, the layout of the decoder's features.
     """
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     device = next(model.parameters()).device
     return Graphed(exact(forward or model), model.memory_for, CudaRecorder(device))
 
 
-def staged(model: SphereViT, forward: Forward | None, device: torch.device) -> Staged:
-    """`graphed` fed through page-locked memory.
-
-    Without graphs where the environment variable PANODEPTH_CUDA_GRAPHS is 0.
-    """
+def staged(model: SphereViT, forward: Forward | None, device: torch.device) -> StagedNetwork:
+    """`graphed` behind page-locked memory; without graphs if PANODEPTH_CUDA_GRAPHS is 0."""
     network = graphed(model, forward)
     if os.environ.get("PANODEPTH_CUDA_GRAPHS") == "0":
         network.active = False
-    return Staged(network, CudaLane(device))
+    return StagedNetwork(network, CudaQueue(device))
 
 
 def measured_batch(model: SphereViT, size: tuple[int, int], device: torch.device) -> int:
-    """How many pictures of `size` go through together, by one blank picture's memory."""
+    """How many pictures of `size` fit at a time, from the memory that one blank picture takes."""
     with torch.inference_mode(), torch.cuda.device(device):
         try:
             before = torch.cuda.memory_allocated(device)
@@ -66,8 +63,8 @@ def largest_batch(free: int, one: int) -> int:
     return batch
 
 
-class _Setting:
-    """cuDNN's use of TF32, off while anybody is inside; it belongs to the process."""
+class _Tf32Switch:
+    """Turns cuDNN's use of TF32 off while any thread is inside: it is a setting of the process."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -90,7 +87,7 @@ class _Setting:
 
 
 def _set_tf32(allowed: bool) -> bool | None:
-    """What it was before; None where the program uses torch's newer setting instead."""
+    """Set it and return its value before; None where the program uses torch's newer setting."""
     try:
         before = bool(torch.backends.cudnn.allow_tf32)
         torch.backends.cudnn.allow_tf32 = allowed
@@ -99,13 +96,13 @@ def _set_tf32(allowed: bool) -> bool | None:
     return before
 
 
-_TF32 = _Setting()
+_TF32 = _Tf32Switch()
 
 
 def exact(forward: Forward) -> Forward:
-    """`forward` with float32 convolutions in float32, the head's above all.
+    """`forward` with float32 convolutions computed in float32; the head needs it most.
 
-    By default cuDNN rounds what goes into them to TF32, with 10 bits.
+    By default cuDNN rounds the inputs of convolutions to TF32, which keeps 10 bits.
     """
 
     def run(image: Tensor, memory: Any) -> ModelOutput:

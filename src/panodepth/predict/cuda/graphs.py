@@ -1,9 +1,9 @@
 """A network recorded once per shape as a CUDA graph and replayed, its result checked before use.
 
-Launching kernels one by one takes the host longer than a small network takes the GPU. A replay is
-one launch, but it reads and writes the same memory each time and notices no change around it;
-`Graphed` keeps that in: results are copies, recordings hold what they read, and whatever goes wrong
-leads back to the plain network.
+To launch the kernels of a small network one by one takes the host longer than the GPU needs to run
+them. A replay is one launch, but it reads and writes the same memory each time and does not notice
+changes around it. `Graphed` makes that safe: results are copies, recordings hold what they read,
+and after any failure the plain network runs.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -27,26 +27,18 @@ WARM_UPS = 2  # passes on the recording's stream before it: libraries set themse
 Forward = Callable[[Tensor, Any], ModelOutput]  # (image, memory), as SphereViT.forward
 
 
-class Recording(Protocol):
-    """One forward pass for one shape."""
-
-    def replay(self, image: Tensor) -> ModelOutput:
-        """The pass on another image; the result lies there until the next replay."""
-
-
-class Recorder(Protocol):
-    """Makes recordings on one device."""
-
-    def record(self, call: Callable[[Tensor], ModelOutput], like: Tensor) -> Recording:
-        """`call` for images of the shape, precision and device of `like`. May raise anything."""
+Pass = Callable[[Tensor], ModelOutput]
+# (pass, like) -> the same pass recorded for images of the shape, precision and device of `like`.
+# What a recording returns is overwritten by its next replay. May raise anything.
+Recorder = Callable[[Pass, Tensor], Pass]
 
 
 @dataclass
 class _Entry:
-    """A shape that was seen; recording: from the second time on. memory: what that reads."""
+    """A shape that was seen. replay: its recording, from the second time on. memory: it reads."""
 
     memory: Any
-    recording: Recording | None = None
+    replay: Pass | None = None
 
 
 class Graphed:
@@ -60,13 +52,13 @@ class Graphed:
         self,
         forward: Forward,
         memory_for: Callable[[tuple[int, int]], Any],
-        recorder: Recorder,
+        record: Recorder,
         *,
         tell: Callable[[str], None] = print_note,
     ) -> None:
         """memory_for: (H, W) to what `forward` keeps for that size; another object when stale."""
         self._forward, self._memory_for = forward, memory_for
-        self._recorder, self._tell = recorder, tell
+        self._record_pass, self._tell = record, tell
         self._lock = threading.Lock()
         self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
         self.active = True
@@ -84,16 +76,16 @@ class Graphed:
         entry = self._entries.get(key)
         if entry is not None and entry.memory is memory:
             self._entries.move_to_end(key)
-            if entry.recording is not None:
+            if entry.replay is not None:
                 try:
-                    return _copied(entry.recording.replay(image))
+                    return _copied(entry.replay(image))
                 except Exception as error:
                     self._give_up(one_line(f"{type(error).__name__}: {error}", 200))
         expected = self._plain(image, memory)
         if not self.active:
             return expected
         if entry is not None and entry.memory is memory and key in self._entries:
-            entry.recording = self._record(image, memory, expected)
+            entry.replay = self._record(image, memory, expected)
         else:
             self._entries[key] = _Entry(memory)
             self._entries.move_to_end(key)
@@ -102,27 +94,27 @@ class Graphed:
         return expected
 
     def _plain(self, image: Tensor, memory: Any) -> ModelOutput:
-        """Tried again, once, without the memory that recordings hold."""
+        """The plain network; when memory is not enough, once more without the recordings."""
         try:
             return self._forward(image, memory)
         except torch.cuda.OutOfMemoryError:
-            if all(entry.recording is None for entry in self._entries.values()):
+            if all(entry.replay is None for entry in self._entries.values()):
                 raise
         self._entries.clear()
         return self._forward(image, memory)
 
-    def _record(self, image: Tensor, memory: Any, expected: ModelOutput) -> Recording | None:
+    def _record(self, image: Tensor, memory: Any, expected: ModelOutput) -> Pass | None:
         """A recording that gives what is expected, or None."""
         if not bool(expected.log_distance.isfinite().all()):
-            return None  # what is broken by itself says nothing about a recording
+            return None  # the network itself is broken: that says nothing about a recording
         try:
-            recording = self._recorder.record(lambda x: self._forward(x, memory), image)
-            wrong = difference(recording.replay(image), expected)
+            replay = self._record_pass(lambda x: self._forward(x, memory), image)
+            wrong = difference(replay(image), expected)
         except Exception as error:
             reason = one_line(f"{type(error).__name__}: {error}", 200)
         else:
             if wrong <= TOLERANCE:
-                return recording
+                return replay
             reason = f"a replay differs from the plain network by {wrong:.2g}"
         self._give_up(reason)
         return None
@@ -148,14 +140,16 @@ def _copied(output: ModelOutput) -> ModelOutput:
 
 
 class CudaRecorder:
-    """Records on a stream of its own, whose libraries' workspaces then live as long as it."""
+    """A `Recorder` on a stream of its own, whose libraries' workspaces then live as long as it."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
-    def record(self, call: Callable[[Tensor], ModelOutput], like: Tensor) -> Recording:
-        """See `Recorder`. Warmed up and recorded on zeros, so that nothing of an image stays."""
+    def __call__(self, call: Pass, like: Tensor) -> Pass:
+        """Warm up and record on zeros, so that nothing of an image stays; replays on the current
+        stream.
+        """
         image = torch.zeros_like(like)
         graph = torch.cuda.CUDAGraph()
         here = torch.cuda.current_stream(self._device)
@@ -171,15 +165,10 @@ class CudaRecorder:
         for tensor in output:
             if tensor is not None:
                 tensor.fill_(torch.nan)  # a replay that writes nothing shows
-        return _CudaRecording(graph, image, output)
 
+        def replay(picture: Tensor) -> ModelOutput:
+            image.copy_(picture)
+            graph.replay()
+            return output
 
-class _CudaRecording:
-    def __init__(self, graph: torch.cuda.CUDAGraph, image: Tensor, output: ModelOutput) -> None:
-        self._graph, self._image, self._output = graph, image, output
-
-    def replay(self, image: Tensor) -> ModelOutput:
-        """On the current stream; see `Recording`."""
-        self._image.copy_(image)
-        self._graph.replay()
-        return self._output
+        return replay
