@@ -26,6 +26,7 @@ from panodepth.model.spherevit import Block, CrossBlock, SphereViT
 
 PICKLE_ENDINGS = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle")
 PICKLE_STARTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+Shape = tuple[int, ...]
 NAMED = 3  # how many keys an error names
 PREPARED = "a network prepared for inference cannot be trained, moved, cast or saved: load it again"
 
@@ -144,7 +145,7 @@ def ignored_tensors(path: str | os.PathLike[str]) -> list[str]:
 def _choose_config(
     path: Path,
     metadata: Mapping[str, str],
-    names: Mapping[str, tuple[int, ...]],
+    names: Mapping[str, Shape],
     keys: KeyMap | None,
     config: ModelConfig | Mapping[str, Any] | str | None,
 ) -> ModelConfig:
@@ -170,7 +171,7 @@ def _choose_config(
     raise ModelError(f"{path}: the shapes fit no released preset; give config=")
 
 
-def _fits(preset: ModelConfig, names: Mapping[str, tuple[int, ...]], keys: KeyMap) -> bool:
+def _fits(preset: ModelConfig, names: Mapping[str, Shape], keys: KeyMap) -> bool:
     """Whether what tells presets apart is as in `preset`; a missing tensor tells nothing."""
     last = preset.depth - 1
     telling = {
@@ -186,32 +187,50 @@ def _fits(preset: ModelConfig, names: Mapping[str, tuple[int, ...]], keys: KeyMa
 
 
 def _match(
-    path: Path, names: Mapping[str, tuple[int, ...]], model: SphereViT, keys: KeyMap | None
+    path: Path, names: Mapping[str, Shape], model: SphereViT, keys: KeyMap | None
 ) -> dict[str, str]:
     """Our name -> the file's name of every parameter. Raises ModelError unless they fit exactly."""
-    wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    sources: dict[str, str] = {}
-    unexpected: list[str] = []
-    for name in names:
-        ours = name if keys is None else keys.to_ours(name)
-        if ours in wanted:
-            sources[str(ours)] = name
-        elif keys is None or not keys.is_ignored(name):
-            unexpected.append(name)
-    missing = [n if keys is None else keys.to_theirs(n) for n in wanted if n not in sources]
-    wrong = [
-        f"{name} is {names[name]}, not {wanted[ours]}"
-        for ours, name in sources.items()
-        if names[name] != wanted[ours]
-    ]
-    for what, found in (("missing", missing), ("unexpected", unexpected), ("misshapen", wrong)):
-        if found:
-            more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
-            raise ModelError(
-                f"{path}: {len(found)} {what} tensor{'s' * (len(found) > 1)} for the"
-                f" {model.config.name!r} network: {', '.join(found[:NAMED])}{more}"
-            )
+    if keys is None:
+        sources = dict(zip(names, names, strict=True))
+    else:
+        sources = {keys.to_ours(n) or n: n for n in names if not keys.is_ignored(n)}
+
+    def in_file(ours: str) -> str:
+        return sources.get(ours) or (ours if keys is None else keys.to_theirs(ours))
+
+    found = {ours: names[theirs] for ours, theirs in sources.items()}
+    require_fit(path, model.config.name, shapes_of(model.state_dict()), found, in_file)
     return sources
+
+
+def shapes_of(tensors: Mapping[str, Tensor]) -> dict[str, Shape]:
+    """The shape of each."""
+    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+
+
+def require_fit(
+    path: Path,
+    network: str,
+    wanted: Mapping[str, Shape],
+    found: Mapping[str, Shape],
+    in_file: Callable[[str], str] = str,
+) -> None:
+    """Raise ModelError unless names and shapes of a file's tensors are those a network wants.
+
+    in_file: what the file calls a tensor of ours.
+    """
+    wrong = {n: f"{in_file(n)} is {found[n]}, not {wanted[n]}" for n in found if n in wanted}
+    for what, texts in (
+        ("missing", [in_file(n) for n in wanted if n not in found]),
+        ("unexpected", [in_file(n) for n in found if n not in wanted]),
+        ("misshapen", [text for n, text in wrong.items() if found[n] != wanted[n]]),
+    ):
+        if texts:
+            more = f" and {len(texts) - NAMED} more" if len(texts) > NAMED else ""
+            raise ModelError(
+                f"{path}: {len(texts)} {what} tensor{'s' * (len(texts) > 1)} for the"
+                f" {network!r} network: {', '.join(texts[:NAMED])}{more}"
+            )
 
 
 def _float32_names(model: SphereViT) -> set[str]:

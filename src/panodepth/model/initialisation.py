@@ -13,7 +13,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from panodepth.errors import ConfigError, ModelError
-from panodepth.model.checkpoint import finite_tensor, load_model, open_weights
+from panodepth.model.checkpoint import (
+    finite_tensor,
+    load_model,
+    open_weights,
+    require_fit,
+    shapes_of,
+)
 from panodepth.model.config import ModelConfig
 from panodepth.model.keymap import dinov2_keys, released_keys
 from panodepth.model.spherevit import SphereViT
@@ -143,7 +149,7 @@ def _behaviour_changes(before: ModelConfig, now: ModelConfig) -> str:
 
 def _from_dinov2(model: SphereViT, path: Path) -> InitReport:
     config, keys = model.config, dinov2_keys()
-    if config.backbone != "patch":
+    if config.backbone_class.KEYS != "dinov2":
         raise ModelError(
             f"{path}: DINOv2 has a patch backbone; the {config.name!r} network's is"
             f" {config.backbone!r}"
@@ -258,20 +264,8 @@ def _require_same(
     model: SphereViT, path: Path, state: Mapping[str, Tensor], prefix: str | tuple[str, ...] = ""
 ) -> None:
     """ModelError unless the names that start with `prefix`, and shapes, are the model's own."""
-    own = {n: tuple(t.shape) for n, t in model.state_dict().items() if n.startswith(prefix)}
-    missing = sorted(own.keys() - state.keys())
-    unexpected = sorted(state.keys() - own.keys())
-    wrong = [
-        f"{name} is {tuple(state[name].shape)}, not {shape}"
-        for name, shape in own.items()
-        if name in state and tuple(state[name].shape) != shape
-    ]
-    for what, found in (("missing", missing), ("unexpected", unexpected), ("misshapen", wrong)):
-        if found:
-            raise ModelError(
-                f"{path} does not fit the {model.config.name!r} network: {len(found)} {what}"
-                f" tensors, the first: {found[0]}"
-            )
+    own = {n: t for n, t in model.state_dict().items() if n.startswith(prefix)}
+    require_fit(path, model.config.name, shapes_of(own), shapes_of(state))
 
 
 def _copy(

@@ -35,7 +35,8 @@ class Backbone(nn.Module, ABC):
     """The base of every backbone; docs/architecture.md says how to add one.
 
     Class attributes: STEP: sides of a picture must be multiples of it [px]; STRIDE: pixels per
-    token and axis, a divisor of STEP; MEAN, STD: per channel, what its pictures are normalised by.
+    token and axis, a divisor of STEP; MEAN, STD: per channel, what its pictures are normalised by;
+    KEYS: the key map (`model/keys`) of published weights that it and the blocks can start from.
     side_widths: channels of the side features at 8, 4 and 2 times the token grid, or () for none.
     """
 
@@ -43,6 +44,7 @@ class Backbone(nn.Module, ABC):
     STRIDE: ClassVar[int] = 14
     MEAN: ClassVar[tuple[float, float, float]] = IMAGENET_MEAN
     STD: ClassVar[tuple[float, float, float]] = IMAGENET_STD
+    KEYS: ClassVar[str] = ""
     side_widths: tuple[int, ...] = ()
 
     @classmethod

@@ -13,6 +13,7 @@ class PatchBackbone(Backbone):
     """One 14×14 convolution with stride 14; everything else is left to the transformer."""
 
     STEP = STRIDE = PATCH
+    KEYS = "dinov2"
 
     def __init__(self, options: BackboneOptions) -> None:
         super().__init__()

@@ -13,10 +13,9 @@ import math
 from collections.abc import Iterator
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from panodepth.model.fast.packed import FusedLinear
+from panodepth.model.fast.packed import FusedLinear, multiplies_rightly
 
 ROWS = 512  # of an image that share a scale; also what the matrix kernel is made ready for
 LEVELS = 254.0  # steps between the smallest and the largest input; the zero point may round up
@@ -101,16 +100,4 @@ def _chunks(x: Tensor, out: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
 @functools.cache
 def int8_works() -> bool:
     """Whether this build of torch on this machine multiplies 8-bit integers rightly."""
-    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
-        return False
-    try:
-        with torch.inference_mode():
-            weight = torch.eye(32)[:16] * 2
-            x = torch.arange(-27.0, 228.0).repeat(2)[: 15 * 32].view(15, 32)
-            layer = Int8Linear(weight, torch.ones(16))
-            expected = 2 * x[:, :16] + 1
-            right = torch.allclose(layer(x), expected, atol=0.1)
-            right &= torch.allclose(layer.plus(x, expected), 2 * expected, atol=0.1)
-            return right and torch.allclose(layer.gelu(x), F.gelu(expected), atol=0.1)
-    except (RuntimeError, NotImplementedError, AttributeError):  # names and support vary by version
-        return False
+    return multiplies_rightly(Int8Linear, torch.float32, atol=0.1)

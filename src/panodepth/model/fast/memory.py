@@ -1,4 +1,4 @@
-"""The spherical memory of a network, kept per size while the weights it is made of stay."""
+"""The spherical memory of a network, kept per size while the weights stay."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from collections import OrderedDict
 from typing import NamedTuple, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from panodepth.model.embedding import GreatCircleBias
 from panodepth.model.spherevit import Block, CrossBlock, SphereMemory, SphereViT
 
 SIZES = 4  # that are kept
@@ -35,7 +34,7 @@ class KeptMemory:
 
     def get(self, model: SphereViT, size: tuple[int, int]) -> SphereMemory:
         """The model's `memory_for` the size (H, W), with the biases of its blocks."""
-        sources = _sources(model)
+        sources = tuple(model.parameters())
         state = tuple((id(t), t.data_ptr(), _version(t)) for t in sources)
         with self._lock:
             entry = self._entries.get(size)
@@ -66,16 +65,6 @@ class KeptMemory:
 def _version(tensor: Tensor) -> int:
     """How often it was changed in place."""
     return 0 if tensor.is_inference() else tensor._version
-
-
-def _sources(model: SphereViT) -> tuple[Tensor, ...]:
-    """The weights that a memory is made of."""
-    parts: list[nn.Module] = [m for m in model.modules() if isinstance(m, GreatCircleBias)]
-    if model.config.sphere_attention:
-        for block in cast(list[CrossBlock], list(model.cross)):
-            parts += [block.kv, block.norm_sphere]
-    weights = (p for part in parts for p in part.parameters(recurse=False))
-    return (model.backbone.positions, *weights)
 
 
 def _with_biases(model: SphereViT, memory: SphereMemory) -> SphereMemory:

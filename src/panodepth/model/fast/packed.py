@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -67,17 +68,25 @@ def scaled(weight: Tensor, factor: Tensor | float) -> Tensor:
 @functools.cache
 def packing_works() -> bool:
     """Whether this build of torch on this machine packs bfloat16 weights and multiplies rightly."""
+    return multiplies_rightly(lambda w, b: PackedLinear(w, b, 15), torch.bfloat16, atol=4)
+
+
+def multiplies_rightly(
+    fuse: Callable[[Tensor, Tensor], FusedLinear], dtype: torch.dtype, *, atol: float
+) -> bool:
+    """Whether a fused layer of weights and biases can be made here, and computes what it should."""
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False
     try:
         with torch.inference_mode():
-            weight = torch.eye(32, dtype=torch.bfloat16)[:16] * 2
-            x = torch.arange(96, dtype=torch.bfloat16).view(1, 3, 32)
-            layer = PackedLinear(weight, torch.ones(16, dtype=torch.bfloat16), 3)
-            expected = 2 * x[..., :16] + 1
-            right = torch.equal(layer(x), expected)
-            right &= torch.equal(layer.plus(x, expected), 2 * expected)
-            near = (layer.gelu(x) - F.gelu(expected)).abs().max()
-            return right and bool(near <= 1)
+            layer = fuse(2 * torch.eye(32, dtype=dtype)[:16], torch.ones(16, dtype=dtype))
+            # 255 steps of 1: the 8-bit levels of these numbers are they themselves.
+            x = torch.arange(-27, 228, dtype=dtype).repeat(2)[: 15 * 32].view(15, 32)
+            expected = 2 * x[:, :16] + 1
+            pairs = ((layer(x), expected), (layer.plus(x, expected), 2 * expected))
+            return all(
+                torch.allclose(found, right, atol=atol, rtol=0)
+                for found, right in (*pairs, (layer.gelu(x), F.gelu(expected)))
+            )
     except (RuntimeError, NotImplementedError, AttributeError):  # names and support vary by version
         return False
