@@ -106,6 +106,32 @@ def test_an_out_painter(restored) -> None:
     assert painter.name == "mean"
 
 
+def test_a_backbone(tmp_path, restored) -> None:
+    from panodepth.errors import ConfigError
+    from panodepth.lab.training.config import NetworkConfig
+    from panodepth.lab.training.setup import build_network, choose_trained
+    from panodepth.model import backbones, find_preset, save_model
+
+    restored(backbones.BACKBONES)
+    follow("A backbone")
+    fields = {"dim": 32, "depth": 4, "heads": 2, "features": [1, 2, 3, 4], "hidden": 32}
+    fields |= {"cross_heads": 2, "decoder": [16, 8, 8, 8], "head": [4, 4]}
+    network = NetworkConfig("tiny", {**fields, "backbone": "patch8"}, train="last:2")
+    model = build_network(network, (64, 128))
+    assert model.config.grid((64, 128)) == (8, 16)
+    choose_trained(model, network)
+    trained = {n.split(".")[2] for n, p in model.named_parameters() if p.requires_grad}
+    assert not model.backbone.stem.patch.weight.requires_grad
+    assert {"2", "3"} <= trained
+    predictor = panodepth.load(save_model(model, tmp_path / "patch8.safetensors"), device="cpu")
+    found = predictor.predict(np.full((*SIZE, 3), 99, np.uint8))
+    assert found.distance.shape == SIZE
+    assert np.isfinite(found.distance).all()
+    with pytest.raises(ConfigError, match=r"'tiny' network takes multiples of 8.*104×208"):
+        predictor.checked_size((102, 205))
+    assert find_preset("tiny").backbone == "patch"
+
+
 def test_the_page_names_every_extension_point() -> None:
-    assert {"A format", "A reader", "A predictor", "An out-painter"} <= set(HEADINGS)
+    assert {"A format", "A reader", "A predictor", "An out-painter", "A backbone"} <= set(HEADINGS)
     assert panodepth.__version__

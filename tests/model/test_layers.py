@@ -103,3 +103,27 @@ def test_float32_module_keeps_every_bit(dtype: torch.dtype) -> None:
 def test_float32_module_may_be_double_and_moves() -> None:
     assert _Exact().double().number.dtype == torch.float64
     assert _Exact().to("meta").number.device.type == "meta"
+
+
+@given(
+    kernel=st.sampled_from([1, 3, 5]),
+    stride=st.sampled_from([1, 2]),
+    height=st.integers(5, 9),
+    width=st.integers(5, 9),
+)
+@settings(max_examples=30, deadline=None)
+def test_convolution_sees_the_other_side_in_longitude_and_nothing_beyond_the_poles(
+    kernel: int, stride: int, height: int, width: int
+) -> None:
+    layer = SphereConv2d(2, 3, kernel, border="wrap", stride=stride).double()
+    x = torch.randn(1, 2, height, width, dtype=torch.float64)
+    out = layer(x)
+    assert out.shape == (1, 3, -(-height // stride), -(-width // stride))
+    around = F.pad(x.repeat(1, 1, 1, 3), (0, 0, kernel, kernel))  # zeros above and below
+    top = max((out.shape[-2] - 1) * stride + kernel - height, 0) // 2
+    left = max((out.shape[-1] - 1) * stride + kernel - width, 0) // 2
+    for i, j in ((0, 0), (out.shape[-2] - 1, out.shape[-1] - 1), (1, 2)):
+        y0, x0 = kernel + i * stride - top, width + j * stride - left
+        seen = around[:, :, y0 : y0 + kernel, x0 : x0 + kernel]
+        value = (seen * layer.weight).sum(dim=(1, 2, 3)) + layer.bias
+        assert torch.allclose(out[0, :, i, j], value, atol=1e-12)

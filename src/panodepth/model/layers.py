@@ -68,6 +68,7 @@ class _WrapColumns(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
         grad, left = grads[0], ctx.left
         width = grad.shape[-1] - left - ctx.right
+        # Columns that were also shown on the other side get what came back from there too.
         inner = grad[..., left : left + width].clone()
         inner[..., width - left :] += grad[..., :left]
         inner[..., : ctx.right] += grad[..., left + width :]
@@ -85,8 +86,10 @@ def resize_bilinear(x: Tensor, size: tuple[int, int], *, wrap: bool) -> Tensor:
         return x
     if not wrap:
         return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
+    # The pattern of input against output columns repeats `period` times around: one such piece
+    # of the other side on either side is seen, resized and cut off again, all in whole columns.
     period = math.gcd(x.shape[-1], width)
-    pad, crop = x.shape[-1] // period, width // period  # as many input as output columns' breadth
+    pad, crop = x.shape[-1] // period, width // period
     padded = wrap_columns(x, pad, pad)
     out = F.interpolate(
         padded, size=(height, width + 2 * crop), mode="bilinear", align_corners=False
@@ -95,29 +98,46 @@ def resize_bilinear(x: Tensor, size: tuple[int, int], *, wrap: bool) -> Tensor:
 
 
 class SphereConv2d(nn.Conv2d):
-    """A convolution that keeps (or divides by its stride) the size of (B, C, h, w).
+    """A convolution whose result has ⌈n / stride⌉ of n pixels per side: TensorFlow's "same".
 
-    border: what it sees outside the image: "zeros"; "reflect" on all sides; or "wrap": the other
-    side in longitude and zeros above and below, so that it can tell the poles.
+    For that p = (⌈n / stride⌉ - 1) · stride + kernel - n pixels are missing, ⌊p / 2⌋ of them before
+    the first one: where p is odd, as with a 3×3 kernel and stride 2, one more lies behind the last.
+    border: what is seen there: "zeros"; "reflect" on all sides; or "wrap": the other side in
+    longitude and zeros above and below, so that the poles can be told.
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel: int, *, border: str, stride: int = 1
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int,
+        *,
+        border: str,
+        stride: int = 1,
+        groups: int = 1,
     ) -> None:
-        super().__init__(in_channels, out_channels, kernel, stride=stride)
+        super().__init__(in_channels, out_channels, kernel, stride=stride, groups=groups)
         self.border = border
-        self.pad = (kernel - stride + 1) // 2
+
+    def _missing(self, pixels: int) -> tuple[int, int]:
+        stride, kernel = self.stride[0], self.kernel_size[0]
+        missing = max((-(-pixels // stride) - 1) * stride + kernel - pixels, 0)
+        return missing // 2, missing - missing // 2
 
     def forward(self, x: Tensor) -> Tensor:
-        """x: (B, in, h, w); returns (B, out, h / stride, w / stride)."""
-        rows = cols = self.pad
-        if self.pad and self.border == "reflect":
-            x = F.pad(x, (cols, cols, rows, rows), mode="reflect")
-            rows = cols = 0
-        elif self.pad and self.border == "wrap":
-            x = wrap_columns(x, cols, cols)
-            cols = 0
-        return F.conv2d(x, self.weight, self.bias, self.stride, (rows, cols))
+        """x: (B, in, h, w); returns (B, out, ⌈h / stride⌉, ⌈w / stride⌉)."""
+        rows, cols = self._missing(x.shape[-2]), self._missing(x.shape[-1])
+        if self.border == "reflect":
+            x = F.pad(x, (*cols, *rows), mode="reflect")
+            rows = cols = (0, 0)
+        elif self.border == "wrap" and any(cols):
+            x = wrap_columns(x, *cols)
+            cols = (0, 0)
+        if rows[0] != rows[1] or cols[0] != cols[1]:  # the convolution itself pads evenly alone
+            x = F.pad(x, (*cols, *rows))
+            rows = cols = (0, 0)
+        padding = (rows[0], cols[0])
+        return F.conv2d(x, self.weight, self.bias, self.stride, padding, 1, self.groups)
 
 
 class ChannelNorm(nn.LayerNorm):

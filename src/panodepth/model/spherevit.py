@@ -93,7 +93,7 @@ class Block(nn.Module):
     def attend(self, x: Tensor, bias: Tensor | None) -> Tensor:
         """Self-attention of all heads before its output layer; shapes as `forward`."""
         qkv = self.qkv(self.norm_attention(x)).unflatten(-1, (3, self.heads, -1))
-        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # heads before tokens
         return self.attention(q, k, v, bias)
 
 
@@ -186,7 +186,7 @@ class CrossBlock(nn.Module):
     def attend(self, x: Tensor, sphere: KeysValues, bias: Tensor | None) -> Tensor:
         """Cross-attention of all heads before its output layer; shapes as `forward`."""
         q = self.q(self.norm_image(x)).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-        k, v = (t.to(q.dtype).expand(len(x), -1, -1, -1) for t in sphere)
+        k, v = (t.to(q.dtype).expand(len(x), -1, -1, -1) for t in sphere)  # one for all images
         return self.attention(q, k, v, bias)
 
 
@@ -313,10 +313,7 @@ class SphereViT(nn.Module):
         """As forward, but with the network's unclipped o in place of the log distance."""
         step = self.config.step
         if image.ndim != 4 or image.shape[1] != 3 or any(s % step for s in image.shape[-2:]):
-            shape = tuple(image.shape)
-            raise InputError(
-                f"the network takes (B, 3, H, W), sides multiples of {step}, not {shape}"
-            )
+            raise InputError(f"not (B, 3, H, W), sides multiples of {step}: {tuple(image.shape)}")
         conditioned, sides = self.conditioned_features(image, memory)
         raw, sky = self.head(self.decoder(conditioned, sides), (image.shape[-2], image.shape[-1]))
         return raw, sky

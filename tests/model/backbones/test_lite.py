@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -21,7 +19,6 @@ from panodepth.model.backbones.lite import (
     Lite0,
     Lite2,
     LiteBackbone,
-    SameConv2d,
     fold_batch_norm,
 )
 from panodepth.model.backbones.pretrained import WeightsPackage, cached_weights
@@ -65,30 +62,6 @@ def test_class_logits_equal_those_of_the_package(name: str, cache: Path) -> None
         expected = theirs(image)
     assert expected.std() > 0.5
     assert (logits - expected).abs().max() < 1e-4
-
-
-@given(
-    kernel=st.sampled_from([1, 3, 5]),
-    stride=st.sampled_from([1, 2]),
-    height=st.integers(5, 9),
-    width=st.integers(5, 9),
-)
-@settings(max_examples=30, deadline=None)
-def test_convolution_sees_the_other_side_in_longitude_and_nothing_beyond_the_poles(
-    kernel: int, stride: int, height: int, width: int
-) -> None:
-    layer = SameConv2d(2, 3, kernel, wrap=True, stride=stride, relu=False).double()
-    x = torch.randn(1, 2, height, width, dtype=torch.float64)
-    out = layer(x)
-    assert out.shape == (1, 3, -(-height // stride), -(-width // stride))
-    around = F.pad(x.repeat(1, 1, 1, 3), (0, 0, kernel, kernel))  # zeros above and below
-    top = max((out.shape[-2] - 1) * stride + kernel - height, 0) // 2
-    left = max((out.shape[-1] - 1) * stride + kernel - width, 0) // 2
-    for i, j in ((0, 0), (out.shape[-2] - 1, out.shape[-1] - 1), (1, 2)):
-        y0, x0 = kernel + i * stride - top, width + j * stride - left
-        seen = around[:, :, y0 : y0 + kernel, x0 : x0 + kernel]
-        value = (seen * layer.weight).sum(dim=(1, 2, 3)) + layer.bias
-        assert torch.allclose(out[0, :, i, j], value, atol=1e-12)
 
 
 def test_folding_keeps_what_convolution_and_batch_norm_compute() -> None:

@@ -61,6 +61,7 @@ class ConvBackbone(Backbone):
     def forward(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:
         """image: (B, 3, H, W); returns tokens (B, N, dim) and features at 8×, 4×, 2× the grid."""
         rows, cols = image.shape[-2] // self.STRIDE, image.shape[-1] // self.STRIDE
+        # Pixels' channels side by side: LayerNorm and 1×1 convolutions then read memory in order.
         x = image.contiguous(memory_format=torch.channels_last)
         x = resize_bilinear(x, (rows * CELL, cols * CELL), wrap=self.wrap)
         x = self.entry(x)

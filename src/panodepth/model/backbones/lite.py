@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from panodepth.model.backbones.base import Backbone, BackboneOptions
 from panodepth.model.backbones.pretrained import WeightsPackage, cached_weights
-from panodepth.model.layers import resize_bilinear, wrap_columns
+from panodepth.model.layers import SphereConv2d, resize_bilinear
 
 BATCH_NORM_EPS = 1e-3  # of the published weights
 ENTRY_WIDTH = 32  # channels of the first convolution, the same in all sizes
@@ -49,32 +49,12 @@ STAGES = (
 )
 
 
-class SameConv2d(nn.Conv2d):
-    """TensorFlow's "same" convolution, closed at the seam, with ReLU6 behind it where wanted.
-
-    The output has ⌈n / stride⌉ pixels. Of the p = (⌈n / stride⌉ - 1) · stride + kernel - n pixels
-    that are missing at the border, ⌊p / 2⌋ lie before the first one: with stride 2 and an even n
-    one more is missing at the end than at the start, and so it was trained.
-    """
-
-    def __init__(
-        self, inputs: int, outputs: int, kernel: int, *, wrap: bool, stride: int = 1,
-        depthwise: bool = False, relu: bool = True,
-    ) -> None:  # fmt: skip
-        super().__init__(inputs, outputs, kernel, stride, groups=inputs if depthwise else 1)
-        self.wrap, self.relu = wrap, relu
+class Entry(SphereConv2d):
+    """The first convolution, with ReLU6."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """x: (B, inputs, h, w); returns (B, outputs, ⌈h / stride⌉, ⌈w / stride⌉)."""
-        kernel, stride = self.kernel_size[0], self.stride[0]
-        missing = [max(-(-n // stride) * stride - stride + kernel - n, 0) for n in x.shape[-2:]]
-        (top, bottom), (left, right) = [(p // 2, p - p // 2) for p in missing]
-        if self.wrap and left + right:
-            x, left, right = wrap_columns(x, left, right), 0, 0
-        if (top, left) != (bottom, right):
-            x, top, left = F.pad(x, (left, right, top, bottom)), 0, 0
-        out = F.conv2d(x, self.weight, self.bias, self.stride, (top, left), 1, self.groups)
-        return F.relu6(out, inplace=True) if self.relu else out
+        """x: (B, 3, H, W); returns (B, ENTRY_WIDTH, ⌈H / 2⌉, ⌈W / 2⌉)."""
+        return F.relu6(super().forward(x), inplace=True)
 
 
 class Bottleneck(nn.Module):
@@ -82,21 +62,19 @@ class Bottleneck(nn.Module):
 
     recompute = True  # its activations may be made again for the backward pass
 
-    def __init__(self, inputs: int, stage: Stage, stride: int, wrap: bool) -> None:
+    def __init__(self, inputs: int, stage: Stage, stride: int, border: str) -> None:
         super().__init__()
-        wide = inputs * stage.expand
-        self.expand = SameConv2d(inputs, wide, 1, wrap=wrap) if stage.expand > 1 else None
-        self.depthwise = SameConv2d(
-            wide, wide, stage.kernel, wrap=wrap, stride=stride, depthwise=True
-        )
-        self.project = SameConv2d(wide, stage.channels, 1, wrap=wrap, relu=False)
+        wide, kernel = inputs * stage.expand, stage.kernel
+        self.expand = nn.Conv2d(inputs, wide, 1) if stage.expand > 1 else None
+        self.depthwise = SphereConv2d(wide, wide, kernel, border=border, stride=stride, groups=wide)
+        self.project = nn.Conv2d(wide, stage.channels, 1)
         self.residual = stride == 1 and inputs == stage.channels
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (B, inputs, h, w); returns (B, channels, ⌈h / stride⌉, ⌈w / stride⌉)."""
-        inner: Tensor = x if self.expand is None else self.expand(x)
-        inner = self.project(self.depthwise(inner))
-        return x + inner if self.residual else inner
+        wide = x if self.expand is None else F.relu6(self.expand(x), inplace=True)
+        out: Tensor = self.project(F.relu6(self.depthwise(wide), inplace=True))
+        return x + out if self.residual else out
 
 
 def scaled_stages(width: float, depth: float) -> list[Stage]:
@@ -123,13 +101,14 @@ class LiteBackbone(Backbone):
     def __init__(self, options: BackboneOptions) -> None:
         super().__init__()
         self.wrap = options.wrap
-        entry = SameConv2d(3, ENTRY_WIDTH, 3, wrap=self.wrap, stride=2)
+        border = "wrap" if self.wrap else "zeros"
+        entry = Entry(3, ENTRY_WIDTH, 3, border=border, stride=2)
         levels: list[list[nn.Module]] = [[entry], [], [], [], []]
         widths, inputs = [0] * len(levels), ENTRY_WIDTH
         for stage in scaled_stages(self.WIDTH, self.DEPTH):
             for number in range(stage.blocks):
                 stride = stage.stride if number == 0 else 1
-                levels[stage.level].append(Bottleneck(inputs, stage, stride, self.wrap))
+                levels[stage.level].append(Bottleneck(inputs, stage, stride, border))
                 inputs = widths[stage.level] = stage.channels
         self.levels = nn.ModuleList(nn.Sequential(*level) for level in levels)
         self.side_widths = tuple(widths[:3])
@@ -148,6 +127,7 @@ class LiteBackbone(Backbone):
     def forward(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:
         """image: (B, 3, H, W); returns tokens (B, N, dim) and features at 8×, 4×, 2× the grid."""
         maps = [x / spread for x, spread in zip(self.features(image), SPREAD, strict=True)]
+        # Stride 32 sees far, stride 16 where: both are brought to the tokens' width and summed.
         fine, coarse = self.fine(maps[3]), self.coarse(maps[4])
         size = (fine.shape[-2], fine.shape[-1])
         tokens = fine + resize_bilinear(coarse, size, wrap=self.wrap)

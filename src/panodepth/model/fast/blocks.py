@@ -43,6 +43,7 @@ class FusedBlock(Block):
 
     def forward(self, x: Tensor, bias: Tensor | None) -> Tensor:
         """As `Block.forward`."""
+        # GELU and the residual sum run inside the products: no pass over memory of their own.
         x = self.out.plus(self.attend(x, bias), x)
         return self.mlp_out.plus(self.mlp_in.gelu(self.norm_mlp(x)), x)
 

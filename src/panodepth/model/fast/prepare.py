@@ -133,6 +133,7 @@ def _finished(model: SphereViT, fusing: Fuse | None, *, int8: bool) -> FastSpher
                 model.projections[index] = fused(layer, fusing)
             model.decoder.latents = fused(model.decoder.latents, fusing)
         model.prepared, model.int8 = True, int8
+    # The same parts under the same names; only what `forward` does with them is another.
     model.head.__class__ = BandedHead
     model.__class__ = FastSphereViT
     assert isinstance(model, FastSphereViT)
