@@ -15,7 +15,7 @@ from panodepth.lab.worlds.looks.materials import grey
 from panodepth.lab.worlds.looks.sky import haze
 from panodepth.lab.worlds.panoramas import panorama_grid
 from panodepth.lab.worlds.parts.place import WALL
-from panodepth.lab.worlds.render.primitives import Light, Scene, Solid
+from panodepth.lab.worlds.render.primitives import Light, Scene, Sky, Solid
 from panodepth.lab.worlds.render.shapes import BOX
 
 H, W = 56, 112
@@ -171,7 +171,7 @@ def test_the_middle_of_a_mirror_image_is_what_stands_opposite():
 
 
 def test_haze_takes_63_percent_at_its_distance():
-    scene = Scene(indoor=False, sky={"haze_m": 60.0, "hr": 0.5, "power": 2.0})
+    scene = Scene(indoor=False, sky=Sky(horizon=(0.5, 0.93, 1.0), power=2.0, haze_m=60.0))
     clear = Scene(indoor=False)
     radiance, distance = torch.zeros(3, 2, 3), torch.tensor([[0.0, 60.0, 1e6]]).expand(2, 3)
     seen = haze([scene, clear], radiance, distance)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 
 import numpy as np
@@ -14,6 +14,7 @@ from torch import Tensor
 from panodepth.errors import ConfigError
 from panodepth.geometry import erp_rays
 from panodepth.lab.worlds.camera.photograph import Camera, draw_camera, photograph, plain_camera
+from panodepth.lab.worlds.draws import Draws
 from panodepth.lab.worlds.indoor.rooms import indoor_scene
 from panodepth.lab.worlds.looks.sky import haze, sky
 from panodepth.lab.worlds.outdoor.places import outdoor_scene
@@ -95,14 +96,15 @@ def make_scene(seed: int, index: int, kind: str = "mixed", priors: Priors = USUA
     """The world number `index` of `seed`; the same on every machine and worker."""
     if kind not in _KINDS:
         raise ConfigError(f"scene kind is {kind!r}, expected one of {', '.join(_KINDS)}")
-    rng = np.random.default_rng([seed, index])
+    rng = Draws.of(seed, index)
     indoor = kind == "indoor" if kind != "mixed" else rng.random() < INDOOR_SHARE
     if indoor:
         return indoor_scene(rng, priors.openings)
     scene = outdoor_scene(rng, overcast=priors.overcast)
-    air = np.random.default_rng([seed, index, 9])
+    air = Draws.of(seed, index, 9)
     if air.random() < HAZY_SHARE:
-        scene.sky.setdefault("haze_m", float(np.exp(air.uniform(np.log(120), np.log(2000)))))
+        haze_m = float(np.exp(air.uniform(np.log(120), np.log(2000))))
+        scene.sky = replace(scene.sky, haze_m=haze_m)
     return scene
 
 

@@ -17,7 +17,7 @@ from panodepth.errors import ConfigError
 from panodepth.geometry import intrinsics_from_fov, rotation_from_yaw_pitch_roll
 from panodepth.geometry import perspective_rays as pinhole_rays
 from panodepth.lab.worlds.camera.photograph import Camera, draw_camera, plain_camera
-from panodepth.lab.worlds.draws import Rng
+from panodepth.lab.worlds.draws import Draws
 from panodepth.lab.worlds.panoramas import PixelGrid, SceneBatch, make_scene, render_scenes
 from panodepth.lab.worlds.render.primitives import FLIP, Scene
 from panodepth.lab.worlds.render.raycast import Rays, tile_size, to_tiles
@@ -120,10 +120,7 @@ def render_views(
     """
     worlds = [make_scene(seed, i, kind) for i in indices]
     poses = np.array(
-        [
-            _poses(w, spec, np.random.default_rng([seed, i, 10]))
-            for w, i in zip(worlds, indices, strict=True)
-        ]
+        [_poses(w, spec, Draws.of(seed, i, 10)) for w, i in zip(worlds, indices, strict=True)]
     )
     count = poses.shape[1]
     views = [moved(w, pose) for w, some in zip(worlds, poses, strict=True) for pose in some]
@@ -159,7 +156,7 @@ def moved(scene: Scene, pose: Array) -> Scene:
     return replace(scene, camera=position, camera_rotation=rotation)
 
 
-def _poses(scene: Scene, spec: ViewSpec, rng: Rng) -> Array:
+def _poses(scene: Scene, spec: ViewSpec, rng: Draws) -> Array:
     """(V, 4, 4) poses of the views of one world."""
     start, around = rng.uniform(0, 2 * np.pi), rng.normal(0, 0.1, (spec.count, 2))
     if spec.angles is not None:
@@ -174,7 +171,7 @@ def _poses(scene: Scene, spec: ViewSpec, rng: Rng) -> Array:
     return out
 
 
-def _place(scene: Scene, reach: float, rng: Rng) -> Array:
+def _place(scene: Scene, reach: float, rng: Draws) -> Array:
     """(3,) a free place near the camera, in its frame [m]; the camera's own when none is found.
 
     The way there is free too, so that a view never lies behind a wall.

@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from panodepth.lab.worlds.draws import Draws
 from panodepth.lab.worlds.indoor import fixtures, furniture, structures
 from panodepth.lab.worlds.indoor.ceilings import ceiling, ceiling_height, floor
 from panodepth.lab.worlds.indoor.interior import Gap, Interior
@@ -27,7 +28,7 @@ seeds = st.integers(0, 2**31 - 1)
 
 
 def plan(seed: int) -> Room:
-    rng = np.random.default_rng(seed)
+    rng = Draws.of(seed)
     w, d = rng.uniform(1.3, 5.0, 2)
     return Room(outline(rng, w, d), 2.6)
 
@@ -58,7 +59,7 @@ def test_outlines_are_simple_and_their_sides_face_inward(seed):
 @settings(max_examples=25, deadline=None)
 @given(seeds, st.sampled_from(["flat", "slope", "gable", "attic", "vault", "dome"]))
 def test_every_ray_in_a_shell_hits_its_own_outline_or_ceiling(seed, roof):
-    rng = np.random.default_rng(seed)
+    rng = Draws.of(seed)
     room = plan(seed)
     if roof in ("vault", "dome"):
         (x0, x1), (z0, z1) = room.x, room.z
@@ -84,7 +85,7 @@ def test_every_ray_in_a_shell_hits_its_own_outline_or_ceiling(seed, roof):
 @settings(max_examples=20, deadline=None)
 @given(seeds)
 def test_footprints_stay_in_the_room_and_apart(seed):
-    here = Interior(Scene(indoor=True), np.random.default_rng(seed), plan(seed))
+    here = Interior(Scene(indoor=True), Draws.of(seed), plan(seed))
     furnish(here, 1.0)
     taken = here.ground.taken
     for i, one in enumerate(taken):
@@ -117,7 +118,7 @@ def test_pieces_keep_within_their_footprint_and_stand_on_the_floor(name):
     build, half, depth, tall = PIECES[name]
     for seed in range(5):
         scene = Scene(indoor=True)
-        build(Place(scene, np.random.default_rng(seed), np.zeros(3)))
+        build(Place(scene, Draws.of(seed), np.zeros(3)))
         _, centre, size, turned, _ = scene.stacked()
         reach = (np.abs(turned) @ size[..., None])[..., 0]
         low, high = (centre - reach).min(0), (centre + reach).max(0)
@@ -130,7 +131,7 @@ def test_pieces_keep_within_their_footprint_and_stand_on_the_floor(name):
 def test_an_arched_gap_is_open_below_and_closed_in_its_corners():
     side = Side(np.array([0.0, 0.0, -2.0]), 0.0, 3.0)
     scene = Scene(indoor=True, camera=np.array([0.0, 1.5, 0.0]))
-    here = Interior(scene, np.random.default_rng(0), plan(0))
+    here = Interior(scene, Draws.of(0), plan(0))
     wall(here, side, 2.8, Material(), Gap(0.0, 0.8, 2.2, 0.0, 0.7))
 
     def blocked(x: float, y: float) -> bool:
@@ -148,8 +149,8 @@ def test_an_arched_gap_is_open_below_and_closed_in_its_corners():
 
 
 def test_worlds_repeat_and_the_camera_stands_free_and_inside():
-    rooms = [indoor_scene(np.random.default_rng([5, i])) for i in range(40)]
-    again = [indoor_scene(np.random.default_rng([5, i])) for i in range(40)]
+    rooms = [indoor_scene(Draws.of(5, i)) for i in range(40)]
+    again = [indoor_scene(Draws.of(5, i)) for i in range(40)]
     for a, b in zip(rooms, again, strict=True):
         assert len(a) == len(b)
         np.testing.assert_array_equal(a.camera, b.camera)
@@ -160,7 +161,7 @@ def test_worlds_repeat_and_the_camera_stands_free_and_inside():
 
 
 def test_rooms_are_closed_furnished_and_varied():
-    scenes = [indoor_scene(np.random.default_rng([6, i])) for i in range(60)]
+    scenes = [indoor_scene(Draws.of(6, i)) for i in range(60)]
     share, middle = [], []
     for scene in scenes:
         distance, label, _ = hits(scene, 14)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from panodepth.lab.worlds.looks.materials import painted
+from panodepth.lab.worlds.draws import Draws
 from panodepth.lab.worlds.outdoor import places as outdoor
 from panodepth.lab.worlds.outdoor import street_things, vehicles
 from panodepth.lab.worlds.outdoor.buildings import Mass, gateway, house
@@ -46,7 +46,7 @@ RANGES = {
 
 
 def worlds(kind: str, count: int = SEEDS) -> list[Scene]:
-    return [outdoor_scene(np.random.default_rng([41, i]), kind) for i in range(count)]
+    return [outdoor_scene(Draws.of(41, i), kind) for i in range(count)]
 
 
 def extents(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
@@ -82,12 +82,12 @@ def test_every_kind_of_world_is_sound(kind):
 
 
 def test_a_world_is_a_function_of_its_seed_alone():
-    one, two = (outdoor_scene(np.random.default_rng([3, 5])) for _ in range(2))
+    one, two = (outdoor_scene(Draws.of(3, 5)) for _ in range(2))
     assert np.array_equal(one.camera, two.camera)
     a, b = pack([one]), pack([two])
     for name in a.__dataclass_fields__:
         assert torch.equal(getattr(a, name), getattr(b, name)), name
-    other = outdoor_scene(np.random.default_rng([3, 6]))
+    other = outdoor_scene(Draws.of(3, 6))
     assert len(other) != len(one) or not np.array_equal(other.camera, one.camera)
 
 
@@ -99,7 +99,7 @@ def test_shares_add_up_and_streets_lead():
 
 
 def test_worlds_stay_small_and_the_camera_low():
-    scenes = [outdoor_scene(np.random.default_rng([9, i])) for i in range(30)]
+    scenes = [outdoor_scene(Draws.of(9, i)) for i in range(30)]
     sizes = [len(s) for s in scenes]
     assert np.median(sizes) < 550
     assert max(sizes) < 1400
@@ -109,9 +109,9 @@ def test_worlds_stay_small_and_the_camera_low():
 
 
 def test_the_camera_tries_other_heights_and_gives_up_inside_a_solid():
-    site = Site(Scene(indoor=False), np.random.default_rng(0))
+    site = Site(Scene(indoor=False), Draws.of(0))
     site.stand(0, 0)
-    site.spot(0, 0).box((0, 0, 0), (5, 5, 5), painted(site.rng))
+    site.spot(0, 0).box((0, 0, 0), (5, 5, 5), site.rng.painted())
     assert not outdoor._place_camera(site)
 
 
@@ -120,7 +120,7 @@ def test_things_stand_on_the_ground_inside_their_footprint(name):
     thing = street_things.THINGS[name]
     half_x, half_z = thing.half
     for seed in range(4):
-        site = Site(Scene(indoor=False, camera=np.zeros(3)), np.random.default_rng(seed))
+        site = Site(Scene(indoor=False, camera=np.zeros(3)), Draws.of(seed))
         thing.build(site.spot(0, 0))
         low, high = extents(site.scene)
         assert low.min() < 0.1  # something touches the ground
@@ -134,7 +134,7 @@ def test_things_stand_on_the_ground_inside_their_footprint(name):
 @pytest.mark.parametrize("build", [vehicles.car, vehicles.bus, vehicles.scooter, vehicles.bicycle])
 def test_vehicles_stand_on_their_wheels(build):
     for seed in range(6):
-        site = Site(Scene(indoor=False, camera=np.zeros(3)), np.random.default_rng(seed))
+        site = Site(Scene(indoor=False, camera=np.zeros(3)), Draws.of(seed))
         build(site.spot(1.0, -2.0, 0.7))
         low, high = extents(site.scene)
         assert -0.01 < low.min() < 0.02
@@ -142,7 +142,7 @@ def test_vehicles_stand_on_their_wheels(build):
 
 
 def test_terrain_is_where_the_site_says_it_is():
-    site = Site(Scene(indoor=False, camera=np.zeros(3)), np.random.default_rng(2))
+    site = Site(Scene(indoor=False, camera=np.zeros(3)), Draws.of(2))
     terrain(site, ground_look(site.rng, "grass"), 0.5, 10.0)
     assert site.ground(0.0, 0.0) == pytest.approx(0.0, abs=1e-6)
     heights = []
@@ -155,18 +155,18 @@ def test_terrain_is_where_the_site_says_it_is():
 
 
 def test_one_can_walk_through_a_gateway_and_not_through_a_house():
-    site = Site(Scene(indoor=False), np.random.default_rng(1))
+    site = Site(Scene(indoor=False), Draws.of(1))
     gateway(site.spot(0, 0), 4.0, 7.0)
     for z in (-3.0, -1.0, 0.0, 1.0):
         assert site.scene.clearance(np.array([0.0, 1.2, z])) > 0.25
-    site = Site(Scene(indoor=False), np.random.default_rng(1))
+    site = Site(Scene(indoor=False), Draws.of(1))
     house(site.spot(0, 0), Mass(4.0, 8.0, 3))
     assert site.scene.clearance(np.array([0.0, 4.5, -4.0])) == 0.0
     assert site.scene.clearance(np.array([0.0, 1.5, 6.0])) > 2.0
 
 
 def test_ground_is_given_away_once_and_never_under_the_camera():
-    site = Site(Scene(indoor=False), np.random.default_rng(0))
+    site = Site(Scene(indoor=False), Draws.of(0))
     site.stand(2.0, 3.0)
     assert not site.claim(2.0 + EYE_ROOM, 3.0, (0.2, 0.2))
     assert site.claim(4.0, 3.0, (0.5, 0.5))

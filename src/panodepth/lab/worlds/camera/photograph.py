@@ -29,6 +29,7 @@ from panodepth.lab.worlds.camera.stitching import (
 )
 from panodepth.lab.worlds.camera.stitching import paint as paint_patches
 from panodepth.lab.worlds.camera.subset import column, each, where_set
+from panodepth.lab.worlds.draws import Draws
 
 GRAIN_COUNT = 1 << 20  # normal numbers shared by all sensors, read from a random place
 _GRAIN_SEED = 20251118
@@ -64,7 +65,7 @@ class Camera:
 
 def plain_camera(seed: int, index: int) -> Camera:
     """Exposure, tone curve and white balance of scene (seed, index), and no faults."""
-    rng = np.random.default_rng([seed, index, 7])
+    rng = Draws.of(seed, index, 7)
     warm, green = 0.08 * rng.normal(), 0.025 * rng.normal()
     balance = np.exp([warm - green, green, -warm - green])
     balance = balance / balance.mean()
@@ -80,7 +81,7 @@ def plain_camera(seed: int, index: int) -> Camera:
 def draw_camera(seed: int, index: int, *, panorama: bool = True) -> Camera:
     """The camera of scene (seed, index) with its faults; stitching only for panoramas."""
     plain = plain_camera(seed, index)
-    rng = np.random.default_rng([seed, index, 8])
+    rng = Draws.of(seed, index, 8)
     dice, strength = rng.random(8), rng.random(8)
     start = int(rng.integers(GRAIN_COUNT))
     stitch = draw_stitch(rng) if dice[5] < 0.4 else None

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from panodepth.lab.worlds.draws import Rng
+from panodepth.lab.worlds.draws import Draws
 from panodepth.lab.worlds.render.primitives import yaw_matrix
 from panodepth.lab.worlds.render.shapes import Array
 
 TILT_RAD = np.radians(3.0)  # standard deviation of a tilt, each way
 
 
-def camera_rotation(rng: Rng) -> Array:
+def camera_rotation(rng: Draws) -> Array:
     """(3, 3) world-from-camera: any yaw, and a small tilt now and then (y-up axes)."""
     turn = rng.uniform(0, 2 * np.pi) if rng.random() < 0.7 else rng.integers(4) * np.pi / 2
     yaw = yaw_matrix(turn)

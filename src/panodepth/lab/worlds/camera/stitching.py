@@ -16,9 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from panodepth.lab.worlds.draws import Rng
+from panodepth.lab.worlds.draws import Draws
 from panodepth.lab.worlds.looks import textures
-from panodepth.lab.worlds.looks.materials import choose
 from panodepth.lab.worlds.looks.patterns import SIZE, Array
 
 SHIFT_REACH_RAD = 0.15  # a misplaced picture is back in place this far from the seam
@@ -52,9 +51,9 @@ class Patch:
     zenith: bool = False
 
 
-def draw_stitch(rng: Rng) -> Stitch:
+def draw_stitch(rng: Draws) -> Stitch:
     """Two fisheyes in half of the cases, else up to six lenses."""
-    lenses = int(rng.choice([2, 3, 4, 6], p=[0.5, 0.15, 0.2, 0.15]))
+    lenses = rng.weighted({2: 0.5, 3: 0.15, 4: 0.2, 6: 0.15})
     step, tone = 0.12 * rng.random() ** 2, 0.04 * rng.random() ** 2
     gains = np.exp(step * rng.normal(size=(lenses, 1)) + tone * rng.normal(size=(lenses, 3)))
     shift = rng.normal(size=(lenses, 2)) * [0.012, 0.008] * (rng.random() < 0.6)
@@ -68,22 +67,22 @@ def draw_stitch(rng: Rng) -> Stitch:
     )
 
 
-def draw_patches(rng: Rng) -> tuple[Patch, ...]:
+def draw_patches(rng: Draws) -> tuple[Patch, ...]:
     """What covers the nadir, and seldom the zenith too."""
 
     def one(kind: str, zenith: bool) -> Patch:
-        level = float(rng.choice([0.0, 0.05, 0.5, 1.0], p=[0.4, 0.2, 0.2, 0.2]))
+        level = rng.weighted({0.0: 0.4, 0.05: 0.2, 0.5: 0.2, 1.0: 0.2})
         colour = np.clip(level + 0.1 * rng.normal(size=3) * (0.02 < level < 1), 0, 1)
         return Patch(
             kind=kind,
             half_angle_rad=math.radians(rng.uniform(7, 30 if kind == "smear" else 22)),
             colour=(float(colour[0]), float(colour[1]), float(colour[2])),
-            texture=choose(rng, "text", "text", "picture"),
+            texture=rng.texture("text", "text", "picture"),
             turn_rad=rng.uniform(0, 2 * np.pi),
             zenith=zenith,
         )
 
-    kind = str(rng.choice(["logo", "tripod", "smear", "hole"], p=[0.3, 0.3, 0.3, 0.1]))
+    kind = rng.weighted({"logo": 0.3, "tripod": 0.3, "smear": 0.3, "hole": 0.1})
     below = one(kind, False)
     if kind in ("smear", "hole") and rng.random() < 0.4:
         return below, one(kind, True)
@@ -149,9 +148,10 @@ def misalign(image: Tensor, stitch: Stitch) -> Tensor:
 def paint(image: Tensor, patches: tuple[Patch, ...]) -> Tensor:
     """(3, H, W) coded picture with patches over its poles."""
     for patch in patches:
-        turned = image if patch.zenith else image.flip(1)
-        turned = _paint_top(turned, patch)
-        image = turned if patch.zenith else turned.flip(1)
+        if patch.zenith:
+            image = _paint_top(image, patch)
+        else:
+            image = _paint_top(image.flip(1), patch).flip(1)
     return image
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from panodepth.lab.worlds.draws import Rng
+from panodepth.lab.worlds.draws import Draws
 from panodepth.lab.worlds.indoor.interior import Interior
 from panodepth.lab.worlds.indoor.plans import OVERHANG, Room
-from panodepth.lab.worlds.looks.materials import Material, tinted, wooden
+from panodepth.lab.worlds.looks.materials import Material
 from panodepth.lab.worlds.parts.place import CEILING, FLOOR, WALL
 from panodepth.lab.worlds.render.primitives import Solid
 from panodepth.lab.worlds.render.shapes import BOX, HOLLOW
@@ -16,7 +16,7 @@ from panodepth.lab.worlds.render.solids import cut_box, dome, prism
 THICK = 0.2  # metres
 
 
-def choose_roof(rng: Rng, room: Room) -> Room:
+def choose_roof(rng: Draws, room: Room) -> Room:
     """The room with a ceiling form of its own now and then: most ceilings are flat."""
     style, wide = rng.random(), room.wide
     if style < 0.82 or wide < 2.0:
@@ -116,7 +116,7 @@ def _roof_solids(room: Room, long: float, wide: float) -> list[Solid]:
 def trim(here: Interior) -> None:
     """Skirtings, cornices, beams, a lowered rim."""
     rng, room = here.rng, here.room
-    skirting = tinted(rng, (0.1, 0.95, 0.1)) if rng.random() < 0.7 else None
+    skirting = rng.tinted((0.1, 0.95, 0.1)) if rng.random() < 0.7 else None
     flat = room.roof == "flat"
     cornice = Material((0.85, 0.85, 0.83)) if flat and rng.random() < 0.4 else None
     for side in room.sides:
@@ -133,7 +133,7 @@ def _beams(here: Interior) -> None:
     rng, room, h = here.rng, here.room, here.room.height
     p, (hx, hz) = here.place(room.centre, 0.0, CEILING), room.half
     if rng.random() < (0.18 if room.roof == "flat" else 0.35):
-        look, drop = wooden(rng), rng.uniform(0.06, 0.2)
+        look, drop = rng.wooden(), rng.uniform(0.06, 0.2)
         across = room.roof == "gable" and hx > hz  # ties run across the ridge
         n, m = int(rng.integers(1, 6)), int(rng.integers(1, 4)) * int(rng.random() < 0.25)
         for i in range(0 if across else n):
@@ -144,7 +144,7 @@ def _beams(here: Interior) -> None:
             p.box((x, h - drop / 2 - 0.004, 0), (0.08, drop / 2, hz), look)
     elif room.roof == "flat" and rng.random() < 0.28:  # lowered rim of a tray ceiling
         drop, rim = rng.uniform(0.08, 0.2), rng.uniform(0.2, 0.6)
-        look = tinted(rng, (0.75, 0.95, 0.05))
+        look = rng.tinted((0.75, 0.95, 0.05))
         y = h - drop / 2
         for s in (-1, 1):
             p.box((s * (hx - rim / 2), y, 0), (rim / 2, drop / 2, hz), look)

@@ -7,27 +7,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from panodepth.lab.worlds.draws import Rng
+from panodepth.lab.worlds.draws import Draws
 from panodepth.lab.worlds.indoor.furniture import fronted
-from panodepth.lab.worlds.looks.materials import (
-    Material,
-    cloth,
-    grey,
-    painted,
-    printed,
-    tinted,
-    wooden,
-)
+from panodepth.lab.worlds.looks.materials import Material, grey
 from panodepth.lab.worlds.parts.place import Place
 from panodepth.lab.worlds.parts.small_things import BLACK, things
 from panodepth.lab.worlds.render.solids import cone, dome, octagon, wedge
 
 
-def _enamel(rng: Rng) -> Material:
+def _enamel(rng: Draws) -> Material:
     return grey(rng.uniform(0.75, 0.95), gloss=0.8)
 
 
-def _chrome(rng: Rng) -> Material:
+def _chrome(rng: Draws) -> Material:
     level = rng.uniform(0.3, 0.75)
     return Material((level, level, 0.98 * level), gloss=1.0)
 
@@ -35,13 +27,13 @@ def _chrome(rng: Rng) -> Material:
 def kitchen(p: Place, half_width: float, ceiling: float) -> None:
     """A counter with cupboards below and above, a cooker hood and things on it."""
     rng = p.rng
-    front = tinted(rng, (0.15, 0.95, 0.3), "panel", scale=(1.2, 0.9), offset=(0, 0.5), gloss=0.3)
+    front = rng.tinted((0.15, 0.95, 0.3), "panel", scale=(1.2, 0.9), offset=(0, 0.5), gloss=0.3)
     p.box((0, 0.49, 0), (half_width, 0.39, 0.3), front)
     p.box((0, 0.05, -0.03), (half_width, 0.05, 0.26), grey(0.05))
-    top = tinted(rng, (0.1, 0.9, 0.1), "marble", "speckle", gloss=0.5)
+    top = rng.tinted((0.1, 0.9, 0.1), "marble", "speckle", gloss=0.5)
     p.box((0, 0.9, 0.01), (half_width + 0.01, 0.02, 0.32), top)
     if rng.random() < 0.5:  # splash-back
-        tiles = tinted(rng, (0.3, 0.95, 0.2), "tiles", "brick", scale=0.6)
+        tiles = rng.tinted((0.3, 0.95, 0.2), "tiles", "brick", scale=0.6)
         p.box((0, 1.16, -0.3), (half_width, 0.25, 0.015), tiles)
     if rng.random() < 0.5:
         _tap(p, rng.uniform(-0.7, 0.2) * half_width)
@@ -56,7 +48,7 @@ def kitchen(p: Place, half_width: float, ceiling: float) -> None:
         tall = min(0.36, (ceiling - 1.5) / 2)
         p.pair((half_width - w, 1.5 + tall, -0.13), (w, tall, 0.17), front)
         if ceiling > 1.85 and half_width - 2 * w > 0.02:
-            p.box((0, 1.7, -0.1), (min(0.28, half_width - 2 * w), 0.1, 0.19), painted(rng))
+            p.box((0, 1.7, -0.1), (min(0.28, half_width - 2 * w), 0.1, 0.19), rng.painted())
 
 
 def _tap(p: Place, x: float) -> None:
@@ -99,7 +91,7 @@ def bath(p: Place) -> None:
     p.solid(bowl, look, (0, tall - 0.2, 0), tilt=np.pi)
     p.tube((-half[0] + 0.15, tall + 0.08, -0.3), 0.02, 0.08, _chrome(rng))
     if rng.random() < 0.3:
-        curtain = tinted(rng, (0.3, 0.95, 0.4), "stripes", "fabric", scale=(0.8, 1.0))
+        curtain = rng.tinted((0.3, 0.95, 0.4), "stripes", "fabric", scale=(0.8, 1.0))
         p.box((0.35, 1.2, half[1]), (0.5, 0.8, 0.02), curtain)
         p.box((0, 2.02, half[1]), (half[0], 0.015, 0.015), _chrome(rng))
 
@@ -117,7 +109,7 @@ def basin(p: Place) -> None:
     p.tube((0, top + 0.07, -0.2), 0.015, 0.07, _chrome(rng))
     p.box((0, top + 0.13, -0.14), (0.012, 0.012, 0.07), _chrome(rng))
     if rng.random() < 0.85:
-        mirror = printed(rng, "picture", "window", tint=(0.75, 0.78, 0.8), gloss=1.0)
+        mirror = rng.printed("picture", "window", tint=(0.75, 0.78, 0.8), gloss=1.0)
         t = rng.uniform(0.25, 0.5)
         p.box((0, top + 0.35 + t, -0.25), (w * 1.1, t, 0.02), mirror.fitted(2.2 * w, 2 * t))
 
@@ -141,7 +133,7 @@ def shower(p: Place) -> None:
     p.box((0, 2.04, 0.44), (0.44, 0.015, 0.012), metal)
     p.pair((0.44, 2.04, 0), (0.012, 0.015, 0.44), metal)
     if rng.random() < 0.6:
-        pane = tinted(rng, (0.5, 0.95, 0.15), "plain", "stripes", "fabric")
+        pane = rng.tinted((0.5, 0.95, 0.15), "plain", "stripes", "fabric")
         p.box((0.44, 1.05, 0), (0.008, 0.95, 0.44), pane)
     p.tube((0, 1.5, -0.42), 0.012, 0.5, metal)
     p.tube((0, 2.0, -0.3), 0.1, 0.015, metal)
@@ -150,22 +142,22 @@ def shower(p: Place) -> None:
 def fireplace(p: Place) -> None:
     """A chimney breast with a dark hearth, a mantelpiece and things on it."""
     rng, w = p.rng, p.rng.uniform(0.5, 0.8)
-    stone = tinted(rng, (0.2, 0.95, 0.2), "marble", "brick", "plaster", "wood")
+    stone = rng.tinted((0.2, 0.95, 0.2), "marble", "brick", "plaster", "wood")
     hearth, top = rng.uniform(0.28, 0.4), rng.uniform(0.95, 1.25)
     side = (w - hearth) / 2
     p.pair((hearth + side, top / 2, 0), (side, top / 2, 0.2), stone)
     p.box((0, (top + 0.7) / 2, 0), (hearth, (top - 0.7) / 2, 0.2), stone)
     p.box((0, 0.35, -0.12), (hearth, 0.35, 0.08), Material((0.04, 0.035, 0.03)))
-    p.box((0, top + 0.03, 0.02), (w + 0.08, 0.03, 0.26), wooden(rng))
+    p.box((0, top + 0.03, 0.02), (w + 0.08, 0.03, 0.26), rng.wooden())
     things(p, (w, 0.12), top + 0.06, (0, 5))
 
 
 def piano(p: Place) -> None:
     """An upright piano with its stool."""
-    look = Material((0.03, 0.025, 0.02), gloss=1.0) if p.rng.random() < 0.5 else wooden(p.rng)
+    look = Material((0.03, 0.025, 0.02), gloss=1.0) if p.rng.random() < 0.5 else p.rng.wooden()
     p.box((0, 0.6, -0.12), (0.74, 0.6, 0.18), look)
     p.box((0, 0.66, 0.16), (0.74, 0.06, 0.14), look)
-    keys = printed(p.rng, "stripes", tint=(0.9, 0.9, 0.88), scale=(0.4, 1))
+    keys = p.rng.printed("stripes", tint=(0.9, 0.9, 0.88), scale=(0.4, 1))
     p.box((0, 0.735, 0.18), (0.66, 0.012, 0.09), keys)
     p.pair((0.7, 0.3, 0.24), (0.03, 0.3, 0.03), look)
     p.box((0, 0.47, 0.62), (0.3, 0.04, 0.18), look)
@@ -174,7 +166,7 @@ def piano(p: Place) -> None:
 
 def clothes(p: Place) -> None:
     """A rack or row of hooks with hanging clothes."""
-    rng, metal = p.rng, painted(p.rng)
+    rng, metal = p.rng, p.rng.painted()
     for x in (-0.55, 0.55):
         p.tube((x, 0.8, 0), 0.015, 0.8, metal)
         p.box((x, 0.02, 0), (0.02, 0.02, 0.22), metal)
@@ -182,7 +174,7 @@ def clothes(p: Place) -> None:
     for x in np.arange(-0.45, 0.46, rng.uniform(0.08, 0.2)):
         if rng.random() < 0.8:
             long = rng.uniform(0.25, 0.55)
-            p.box((x, 1.56 - long, 0), (0.035, long, rng.uniform(0.15, 0.24)), cloth(rng))
+            p.box((x, 1.56 - long, 0), (0.035, long, rng.uniform(0.15, 0.24)), rng.cloth())
 
 
 def toys(p: Place) -> None:
@@ -193,21 +185,21 @@ def toys(p: Place) -> None:
         r, style = rng.uniform(0.03, 0.12), rng.random()
         turn = rng.uniform(0, 6.3)
         if style < 0.4:
-            p.box((x, r, z), (r * rng.uniform(0.6, 1.6), r, r), painted(rng), yaw=turn)
+            p.box((x, r, z), (r * rng.uniform(0.6, 1.6), r, r), rng.painted(), yaw=turn)
         elif style < 0.65:
-            p.ball((x, r, z), (r, r, r), painted(rng))
+            p.ball((x, r, z), (r, r, r), rng.painted())
         elif style < 0.8:
-            p.solid(cone(r, 2.5 * r), painted(rng), (x, 0, z))
+            p.solid(cone(r, 2.5 * r), rng.painted(), (x, 0, z))
         elif style < 0.9:
-            p.solid(wedge((r, r, 1.5 * r)), painted(rng), (x, r, z), yaw=turn)
+            p.solid(wedge((r, r, 1.5 * r)), rng.painted(), (x, r, z), yaw=turn)
         else:
-            p.tube((x, r, z), r, 1.2 * r, painted(rng))
+            p.tube((x, r, z), r, 1.2 * r, rng.painted())
 
 
 def screen(p: Place) -> None:
     """A folding screen, easel or flip chart."""
     rng, tall = p.rng, p.rng.uniform(0.75, 0.95)
-    look = tinted(rng, (0.2, 0.95, 0.4), "fabric", "picture", "wood", "text").fitted(0.56, 2 * tall)
+    look = rng.tinted((0.2, 0.95, 0.4), "fabric", "picture", "wood", "text").fitted(0.56, 2 * tall)
     for k in range(rng.integers(1, 4)):
         p.box(((k - 1) * 0.5, tall, 0), (0.28, tall, 0.015), look, yaw=0.5 if k % 2 else -0.5)
 
@@ -215,7 +207,7 @@ def screen(p: Place) -> None:
 def rug(p: Place, half: tuple[float, float]) -> None:
     """A rug: a rectangle, a circle or an octagon, a few millimetres thick."""
     rng, (w, d), style = p.rng, half, p.rng.random()
-    look = printed(rng, "carpet", "carpet", "fabric", "stripes").fitted(2 * w, 2 * d)
+    look = rng.printed("carpet", "carpet", "fabric", "stripes").fitted(2 * w, 2 * d)
     if style < 0.75:
         p.box((0, 0.006, 0), (w, 0.006, d), look)
     elif style < 0.93:

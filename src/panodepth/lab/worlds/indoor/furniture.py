@@ -4,16 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from panodepth.lab.worlds.draws import Rng
-from panodepth.lab.worlds.looks.materials import (
-    Material,
-    cloth,
-    grey,
-    painted,
-    printed,
-    tinted,
-    wooden,
-)
+from panodepth.lab.worlds.draws import Draws
+from panodepth.lab.worlds.looks.materials import Material, grey
 from panodepth.lab.worlds.parts.place import Place, bays
 from panodepth.lab.worlds.parts.seats import chair, stool
 from panodepth.lab.worlds.parts.small_things import BLACK, lamp_shade, things
@@ -22,7 +14,7 @@ from panodepth.lab.worlds.parts.small_things import BLACK, lamp_shade, things
 def table(p: Place, size: tuple[float, float], height: float) -> None:
     """A table top of half size (w, d) [m] on legs or a pedestal, with things on it."""
     rng, (w, d) = p.rng, size
-    top, thick = wooden(rng), rng.uniform(0.012, 0.04)
+    top, thick = rng.wooden(), rng.uniform(0.012, 0.04)
     if rng.random() < 0.25:
         radius = min(w, d)
         p.tube((0, height - thick, 0), radius, thick, top)
@@ -65,7 +57,7 @@ def conference(p: Place, half_width: float) -> None:
 
 def bar(p: Place, half_width: float) -> None:
     """A counter or kitchen island with stools."""
-    rng, top = p.rng, wooden(p.rng)
+    rng, top = p.rng, p.rng.wooden()
     tall = rng.uniform(0.88, 1.1)
     front = fronted(rng, 2 * half_width, tall)
     p.box((0, tall / 2, 0), (half_width - 0.05, tall / 2, 0.3), front)
@@ -79,23 +71,23 @@ def bar(p: Place, half_width: float) -> None:
 
 def desk(p: Place, half_width: float) -> None:
     """A desk with one or two screens, a keyboard, drawers, and a chair in front."""
-    rng, top, d = p.rng, wooden(p.rng), 0.34
+    rng, top, d = p.rng, p.rng.wooden(), 0.34
     p.box((0, 0.73, 0), (half_width, 0.018, d), top)
     for s in (-1, 1):
         if rng.random() < 0.4:
-            p.box((s * (half_width - 0.2), 0.35, 0), (0.19, 0.35, d - 0.04), wooden(rng))
+            p.box((s * (half_width - 0.2), 0.35, 0), (0.19, 0.35, d - 0.04), rng.wooden())
         else:
             p.box((s * (half_width - 0.03), 0.36, 0), (0.025, 0.36, d - 0.02), top)
     screens = int(rng.integers(1, 3)) if half_width > 0.55 else 1
     for k in range(screens):
         x = (k - (screens - 1) / 2) * 0.56
-        lit = printed(rng, "picture", "text", "window", emission=0.8)
+        lit = rng.printed("picture", "text", "window", emission=0.8)
         look = lit.fitted(0.5, 0.3) if rng.random() < 0.5 else BLACK
         turn = rng.normal(0, 0.1) - 0.2 * np.sign(x)
         p.box((x, 1.02, -0.12), (0.26, 0.15, 0.012), look, yaw=turn)
         p.tube((x, 0.8, -0.14), 0.02, 0.06, BLACK)
         p.box((x, 0.755, -0.12), (0.11, 0.006, 0.08), BLACK)
-    p.box((0, 0.757, 0.12), (0.2, 0.008, 0.07), painted(rng))
+    p.box((0, 0.757, 0.12), (0.2, 0.008, 0.07), rng.painted())
     things(p.at(0.3, 0.0, -0.05), (half_width - 0.35, 0.2), 0.75, (0, 4))
     if rng.random() < 0.3:
         lamp_shade(p, (-half_width + 0.12, 0.75, -0.18), 0.4)
@@ -108,20 +100,20 @@ def bed(p: Place, half_width: float, stands: bool) -> None:
     """A bed with headboard, mattress, blanket, pillows, and perhaps night stands with lamps."""
     rng = p.rng
     w, d, h = half_width, 1.02, rng.uniform(0.42, 0.65)
-    frame, sheet = wooden(rng), tinted(rng, (0.6, 0.95, 0.1), "plain", "fabric")
+    frame, sheet = rng.wooden(), rng.tinted((0.6, 0.95, 0.1), "plain", "fabric")
     p.box((0, h * 0.3, 0), (w + 0.03, h * 0.3, d + 0.03), frame)
     p.box((0, h * 0.8, 0), (w, h * 0.22, d), sheet)
     if rng.random() < 0.8:
         long = rng.uniform(0.4, 0.95)
-        p.box((0, h * 0.83, d - d * long + 0.02), (w + 0.02, h * 0.24, d * long), cloth(rng))
+        p.box((0, h * 0.83, d - d * long + 0.02), (w + 0.02, h * 0.24, d * long), rng.cloth())
     if rng.random() < 0.85:
-        head = cloth(rng) if rng.random() < 0.5 else frame
+        head = rng.cloth() if rng.random() < 0.5 else frame
         tall = rng.uniform(0.4, 0.75)
         p.box((0, tall, -d - 0.06), (w + 0.04, tall, 0.05), head)
     for x in (-0.5, 0.5) if w > 0.65 else (0.0,):
         p.ball((x * w, h + 0.13, -d + 0.3), (0.34, 0.1, 0.2), sheet, tilt=-0.3)
         if rng.random() < 0.5:
-            p.ball((x * w, h + 0.14, -d + 0.55), (0.22, 0.18, 0.09), cloth(rng), tilt=-0.5)
+            p.ball((x * w, h + 0.14, -d + 0.55), (0.22, 0.18, 0.09), rng.cloth(), tilt=-0.5)
     for side in (-1, 1):
         if stands and rng.random() < 0.85:
             x, top = side * (w + 0.35), rng.uniform(0.4, 0.6)
@@ -132,7 +124,7 @@ def bed(p: Place, half_width: float, stands: bool) -> None:
 
 def bunk(p: Place) -> None:
     """A bunk bed with posts, two mattresses and a ladder; its long side along the wall."""
-    look, sheet = wooden(p.rng), cloth(p.rng)
+    look, sheet = p.rng.wooden(), p.rng.cloth()
     p.four((1.0, 0.85, 0.43), (0.04, 0.85, 0.04), look)
     for y in (0.35, 1.25):
         p.box((0, y, 0), (1.0, 0.06, 0.43), look)
@@ -143,12 +135,12 @@ def bunk(p: Place) -> None:
         p.box((0.7, 0.25 + 0.3 * k, 0.48), (0.18, 0.02, 0.02), look)
 
 
-def fronted(rng: Rng, width: float, height: float) -> Material:
+def fronted(rng: Draws, width: float, height: float) -> Material:
     """A cupboard front: wood, or paint with panel lines fitted to the face."""
-    base = wooden(rng)
+    base = rng.wooden()
     if rng.random() < 0.5:
         return base
-    return tinted(rng, (0.2, 0.95, 0.25), "panel", gloss=0.2).fitted(width, height)
+    return rng.tinted((0.2, 0.95, 0.25), "panel", gloss=0.2).fitted(width, height)
 
 
 def cabinet(p: Place, half_width: float, height: float, depth: float) -> None:
@@ -156,20 +148,20 @@ def cabinet(p: Place, half_width: float, height: float, depth: float) -> None:
     rng = p.rng
     p.box((0, height / 2, 0), (half_width, height / 2, depth), fronted(rng, 2 * half_width, height))
     if rng.random() < 0.5:
-        p.box((0, height, 0), (half_width + 0.02, 0.015, depth + 0.02), wooden(rng))
+        p.box((0, height, 0), (half_width + 0.02, 0.015, depth + 0.02), rng.wooden())
     if height < 1.3:
         things(p, (half_width, depth * 0.7), height + 0.015, (0, 5))
         if height < 0.8 and rng.random() < 0.5:
             w = rng.uniform(0.4, min(0.8, half_width + 0.2))
             screen = Material((0.015, 0.015, 0.02), gloss=1.0)
             if rng.random() < 0.3:
-                screen = printed(rng, "picture", emission=1.0).fitted(2 * w, 1.1 * w)
+                screen = rng.printed("picture", emission=1.0).fitted(2 * w, 1.1 * w)
             p.box((0, height + 0.58 * w + 0.05, -depth * 0.3), (w, 0.56 * w, 0.025), screen)
 
 
 def shelf(p: Place, half_width: float, height: float) -> None:
     """An open shelf with boards, books and things."""
-    rng, look, d = p.rng, wooden(p.rng), 0.16
+    rng, look, d = p.rng, p.rng.wooden(), 0.16
     p.pair((half_width, height / 2, 0), (0.015, height / 2, d), look)
     if rng.random() < 0.7:
         p.box((0, height / 2, -d), (half_width, height / 2, 0.01), look)
@@ -179,7 +171,7 @@ def shelf(p: Place, half_width: float, height: float) -> None:
         p.box((0, y, 0), (half_width, 0.012, d), look)
         if i < n and rng.random() < 0.75:
             tall, w = rng.uniform(0.08, 0.13), rng.uniform(0.3, 0.9) * half_width
-            books = printed(rng, "books", scale=(0.5, 2 * tall), offset=(0.0, 0.5))
+            books = rng.printed("books", scale=(0.5, 2 * tall), offset=(0.0, 0.5))
             x = rng.uniform(-1, 1) * (half_width - w)
             p.box((x, y + tall, -0.02), (w, tall, 0.1), books)
 
@@ -192,7 +184,7 @@ def back_to_back(p: Place, half_width: float, height: float) -> None:
 
 def cubes(p: Place, half_width: float) -> None:
     """A rack of open cubes with boxes and things in them."""
-    rng, look = p.rng, wooden(p.rng)
+    rng, look = p.rng, p.rng.wooden()
     n, rows = max(1, round(half_width / 0.19)), int(rng.integers(1, 5))
     cell, d = 2 * half_width / n, 0.19
     p.box((0, rows * cell / 2, -d + 0.01), (half_width, rows * cell / 2, 0.01), look)
@@ -204,11 +196,11 @@ def cubes(p: Place, half_width: float) -> None:
             style, q = rng.random(), p.at((i + 0.5) * cell - half_width, j * cell + 0.014, 0)
             if style < 0.35:
                 tall = rng.uniform(0.25, 0.44) * cell
-                q.box((0, tall, 0), (cell * 0.42, tall, d * 0.9), painted(rng))
+                q.box((0, tall, 0), (cell * 0.42, tall, d * 0.9), rng.painted())
             elif style < 0.6:
-                books = printed(rng, "books", scale=(0.5, 0.8 * cell), offset=(0.0, 0.5))
+                books = rng.printed("books", scale=(0.5, 0.8 * cell), offset=(0.0, 0.5))
                 q.box((0, cell * 0.36, -0.03), (cell * 0.4, cell * 0.36, d * 0.7), books)
             elif style < 0.75:
                 r = cell * rng.uniform(0.15, 0.35)
-                q.ball((0, r, 0), (r, r, r), painted(rng))
+                q.ball((0, r, 0), (r, r, r), rng.painted())
     things(p, (half_width, 0.1), rows * cell + 0.014, (0, 4))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from panodepth.lab.worlds.draws import Rng
+from panodepth.lab.worlds.draws import Draws
 from panodepth.lab.worlds.indoor.plans import Room, Side
 from panodepth.lab.worlds.parts.footprints import Footprint, Ground
 from panodepth.lab.worlds.parts.place import Place
@@ -30,7 +30,7 @@ class Interior:
     """
 
     scene: Scene
-    rng: Rng
+    rng: Draws
     room: Room
     ground: Ground = field(default_factory=Ground)
     plots: Ground = field(default_factory=Ground)

@@ -6,10 +6,9 @@ from itertools import product
 
 import numpy as np
 
-from panodepth.lab.worlds.draws import pick
 from panodepth.lab.worlds.indoor.ceilings import ceiling_height
 from panodepth.lab.worlds.indoor.interior import Interior
-from panodepth.lab.worlds.looks.materials import Material, painted, wooden
+from panodepth.lab.worlds.looks.materials import Material
 from panodepth.lab.worlds.parts.place import FITTING, Place, bays
 
 
@@ -60,9 +59,9 @@ def _lamp(here: Interior, p: Place, h: float, look: Material) -> float:
 
 
 def _fan(p: Place, h: float, look: Material) -> None:
-    rng, blade = p.rng, wooden(p.rng)
-    p.tube((0, h - 0.14, 0), 0.02, 0.18, painted(rng))
-    p.tube((0, h - 0.34, 0), 0.1, 0.07, painted(rng))
+    rng, blade = p.rng, p.rng.wooden()
+    p.tube((0, h - 0.14, 0), 0.02, 0.18, rng.painted())
+    p.tube((0, h - 0.34, 0), 0.1, 0.07, rng.painted())
     p.ball((0, h - 0.43, 0), (0.09, 0.06, 0.09), look)
     n = int(rng.integers(3, 6))
     for k in range(n):
@@ -73,19 +72,19 @@ def _fan(p: Place, h: float, look: Material) -> None:
 
 def _pendant(p: Place, h: float, drop: float, look: Material) -> None:
     rng, style = p.rng, p.rng.random()
-    p.tube((0, h - drop / 2 + 0.05, 0), 0.012, drop / 2 + 0.05, painted(rng))
+    p.tube((0, h - drop / 2 + 0.05, 0), 0.012, drop / 2 + 0.05, rng.painted())
     if style < 0.35:
         p.ball((0, h - drop, 0), (0.18, 0.12, 0.18), look)
     elif style < 0.55:
         p.tube((0, h - drop, 0), rng.uniform(0.12, 0.3), 0.12, look, taper=0.5)
     elif style < 0.65:  # a row of small ones on a bar
         bar, n = rng.uniform(0.3, 0.6), int(rng.integers(2, 5))
-        p.box((0, h - drop, 0), (bar, 0.012, 0.012), painted(rng))
+        p.box((0, h - drop, 0), (bar, 0.012, 0.012), rng.painted())
         for x in bays(n, bar):
             p.tube((x, h - drop - 0.1, 0), 0.07, 0.09, look, taper=0.6)
     else:
         ring, arms = rng.uniform(0.2, 0.5), int(rng.integers(3, 9))
-        p.tube((0, h - drop, 0), ring, 0.015, painted(rng))
+        p.tube((0, h - drop, 0), ring, 0.015, rng.painted())
         for a in np.arange(arms) / arms * 2 * np.pi:
             at = (ring * np.cos(a), h - drop + 0.07, ring * np.sin(a))
             p.ball(at, (0.05, 0.07, 0.05), look)
@@ -101,7 +100,7 @@ def _many(here: Interior, look: Material) -> None:
         places = list(product(list(bays(n, half[0]))[:5], list(bays(m, half[1]))[:5]))
     else:
         places = [rng.uniform(-0.8, 0.8, 2) * half for _ in range(rng.integers(2, 9))]
-    wide = pick(rng, (0.14, 0.29))
+    wide = rng.pick((0.14, 0.29))
     for x, z in places:
         at = room.middle + [x, 0, z]
         if not room.contains([(at[0], at[2])], 0.15):

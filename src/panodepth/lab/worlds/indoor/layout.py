@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from panodepth.lab.worlds.draws import pick, weighted
 from panodepth.lab.worlds.indoor.fixtures import rug
 from panodepth.lab.worlds.indoor.interior import Interior
 from panodepth.lab.worlds.indoor.pieces import (
@@ -28,7 +27,7 @@ def furnish(here: Interior, crowded: float) -> None:
     sides = [s for s in room.sides if s.half > 0.35]
     lengths = dict(enumerate(s.half for s in sides))
     chosen = [
-        (sides[weighted(rng, lengths)], weighted(rng, shares))
+        (sides[rng.weighted(lengths)], rng.weighted(shares))
         for _ in range(min(22, int(4 + crowded * 2.0 * room.area**0.75)))
     ]
     for side, name in sorted(chosen, key=lambda c: not WALL_PIECES[c[1]].large):  # large ones first
@@ -37,7 +36,7 @@ def furnish(here: Interior, crowded: float) -> None:
             _along_wall(here, side, piece)
     if rng.random() < 0.4:
         half = (rng.uniform(0.5, 1.5), rng.uniform(0.4, 1.1))
-        yaw = pick(rng, (0.0, np.pi / 2)) + rng.uniform(0, 0.3)
+        yaw = rng.pick((0.0, np.pi / 2)) + rng.uniform(0, 0.3)
         x, _, z = room.centre
         if room.contains(Footprint.rectangle((x, z), yaw, *half).corners):
             rug(here.place(room.centre, yaw, FLOOR), half)
@@ -52,7 +51,7 @@ def _along_wall(here: Interior, side: Side, piece: Piece) -> None:
     for _ in range(4):
         along = rng.uniform(-1, 1) * (side.half - piece.half)
         if rng.random() < 0.25:
-            along = pick(rng, (-1, 1)) * (side.half - piece.half - 0.02)  # in a corner
+            along = rng.pick((-1, 1)) * (side.half - piece.half - 0.02)  # in a corner
         out = piece.depth + BEHIND
         foot = side.rectangle(along, out, piece.half, piece.depth)
         inner = side.rectangle(along, out, piece.half - 0.02, piece.depth - 0.02)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from panodepth.lab.worlds.draws import Rng, pick, weighted
+from panodepth.lab.worlds.draws import Draws
 from panodepth.lab.worlds.indoor import fixtures, furniture
 from panodepth.lab.worlds.indoor.plans import Room, Side
 from panodepth.lab.worlds.indoor.structures import STEP, TREAD, stairs
@@ -29,7 +29,7 @@ class Piece:
 class Fit:
     """What a piece at a wall may measure [m]: half width, height if low, height if tall."""
 
-    rng: Rng
+    rng: Draws
     room: Room
     most: float  # half width that the wall has room for
     w: float
@@ -125,14 +125,14 @@ THEMES: dict[str, tuple[float, float, tuple[str, ...]]] = {
 }
 
 
-def theme_shares(rng: Rng) -> dict[str, float]:
+def theme_shares(rng: Draws) -> dict[str, float]:
     """The shares of the kinds of pieces at the walls of one room, not normalised."""
-    theme = weighted(rng, {name: share for name, (share, _, _) in THEMES.items()})
+    theme = rng.weighted({name: share for name, (share, _, _) in THEMES.items()})
     _, factor, kinds = THEMES[theme]
     return {n: k.share * (factor if n in kinds else 1.0) for n, k in WALL_PIECES.items()}
 
 
-def wall_piece(name: str, rng: Rng, side: Side, room: Room) -> Piece | None:
+def wall_piece(name: str, rng: Draws, side: Side, room: Room) -> Piece | None:
     """A piece of furniture of the named kind that fits the side, or None."""
     fit = Fit(
         rng,
@@ -166,14 +166,14 @@ _SMALL = {  # and their shares
 }
 
 
-def middle_piece(rng: Rng, room: Room) -> Piece:
+def middle_piece(rng: Draws, room: Room) -> Piece:
     """A table with chairs, a sofa, or a small thing; in large rooms rows of seats or shelves."""
     style = rng.random()
     if room.area > 25 and rng.random() < 0.18:
         return _large_piece(rng)
     if style < 0.36:
         w, d = rng.uniform(0.4, 1.0), rng.uniform(0.35, 0.55)
-        height = pick(rng, (0.42, 0.75))
+        height = rng.pick((0.42, 0.75))
         reach = 0.5 if height > 0.6 else 0.05
         return Piece(w + reach, d + reach, lambda p: furniture.dining(p, (w, d), height))
     if style < 0.54:
@@ -182,10 +182,10 @@ def middle_piece(rng: Rng, room: Room) -> Piece:
     if style < 0.58 and room.area > 12:
         w = rng.uniform(0.5, 1.2)
         return Piece(w, 0.75, lambda p: furniture.bar(p, w))
-    return weighted(rng, _SMALL)
+    return rng.weighted(_SMALL)
 
 
-def _large_piece(rng: Rng) -> Piece:
+def _large_piece(rng: Draws) -> Piece:
     style = rng.random()
     if style < 0.35:
         w = rng.uniform(1.0, 2.4)

@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from panodepth.lab.worlds.draws import Rng
+from panodepth.lab.worlds.draws import Draws
 from panodepth.lab.worlds.parts.footprints import Footprint, Point
 from panodepth.lab.worlds.render.shapes import Array
 from panodepth.lab.worlds.render.solids import convex_parts, signed_area
@@ -158,7 +158,7 @@ class Room:
         return inside
 
 
-def outline(rng: Rng, w: float, d: float) -> Array:
+def outline(rng: Draws, w: float, d: float) -> Array:
     """(K, 2) corners of a plan about 2w × 2d [m]: mostly a rectangle, else one of several forms."""
     style = rng.random()
     if style < 0.66 or min(w, d) < 1.2:

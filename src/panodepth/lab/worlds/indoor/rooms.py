@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from panodepth.lab.worlds.camera.pose import camera_rotation
-from panodepth.lab.worlds.draws import Rng, pick, weighted
+from panodepth.lab.worlds.draws import Draws
 from panodepth.lab.worlds.indoor.ceilings import ceiling, ceiling_height, choose_roof, floor, trim
 from panodepth.lab.worlds.indoor.interior import Gap, Interior
 from panodepth.lab.worlds.indoor.lamps import lamps
@@ -15,18 +15,18 @@ from panodepth.lab.worlds.indoor.layout import furnish
 from panodepth.lab.worlds.indoor.plans import OVERHANG, WALL_HALF, Room, Side, outline
 from panodepth.lab.worlds.indoor.structures import columns, half_wall, mezzanine, spiral
 from panodepth.lab.worlds.indoor.walls import doorway, dress_wall, room_looks, wall
-from panodepth.lab.worlds.looks.materials import Material, painted, printed, tinted
+from panodepth.lab.worlds.looks.materials import Material
 from panodepth.lab.worlds.parts.footprints import Footprint, Ground
 from panodepth.lab.worlds.parts.place import FITTING, FLOOR, FURNITURE, PLANT
 from panodepth.lab.worlds.parts.plants import plant
-from panodepth.lab.worlds.render.primitives import Scene
+from panodepth.lab.worlds.render.primitives import Scene, Sky
 from panodepth.lab.worlds.render.shapes import Array
 
 CLEARANCE = 0.22  # metres between the camera and everything
 Looks = tuple[Material, Material, Material]
 
 
-def indoor_scene(rng: Rng, openings: float = 0.5) -> Scene:
+def indoor_scene(rng: Draws, openings: float = 0.5) -> Scene:
     """One furnished indoor world with the camera in its main room.
 
     openings: how likely the room opens into one or two others.
@@ -43,11 +43,11 @@ def indoor_scene(rng: Rng, openings: float = 0.5) -> Scene:
     power = rng.uniform(0.25, 0.9)
     warm = rng.normal(0, 0.06)
     scene.ambient = (power * (1 + warm), power, power * (1 - warm))
-    scene.sky = {"power": rng.uniform(1, 4), "r": 0.6, "g": 0.75, "b": 1.0}
+    scene.sky = Sky(zenith=(0.6, 0.75, 1.0), power=rng.uniform(1, 4))
     return scene
 
 
-def _main_room(rng: Rng) -> Room:
+def _main_room(rng: Draws) -> Room:
     style = rng.random()
     if style < 0.12:  # hall
         size, height = rng.uniform(8, 22, 2), rng.uniform(3.0, 8.0)
@@ -68,7 +68,7 @@ def _shell(main: Interior, likely: float) -> None:
     ceiling(main, looks[2])
     for part in room.parts:
         main.plots.take(Footprint([(float(x), float(z)) for x, z in part]))
-    openings = weighted(rng, {0: 1 - likely, 1: 0.66 * likely, 2: 0.34 * likely})
+    openings = rng.weighted({0: 1 - likely, 1: 0.66 * likely, 2: 0.34 * likely})
     if room.roof == "attic":
         openings = 0
     outside = rng.random() < 0.05 and room.height > 2.3
@@ -97,13 +97,13 @@ def _close(here: Interior, side: Side, paper: Material, gap: Gap | None) -> None
         here.ground.take(side.footprint(gap.at, gap.half, 0.7 if gap.sill == 0 else 0.1))
 
 
-def _opening(rng: Rng, room: Room, side: Side) -> Gap:
+def _opening(rng: Draws, room: Room, side: Side) -> Gap:
     """A doorway or a wide opening, sometimes under an arch."""
     narrow = rng.random() < 0.55
     half = rng.uniform(0.4, 0.55) if narrow else rng.uniform(0.6, 1.0) * side.half
     half = min(half, side.half)
     at = rng.uniform(-1, 1) * (side.half - half)
-    top = rng.uniform(2.0, 2.3) if half < 0.6 else room.height - pick(rng, (0, 0.3))
+    top = rng.uniform(2.0, 2.3) if half < 0.6 else room.height - rng.pick((0, 0.3))
     top = min(room.height, top)
     if rng.random() < 0.12 and half < side.half - 0.05:
         low = 1.7 if half < 0.6 else 1.4
@@ -112,7 +112,7 @@ def _opening(rng: Rng, room: Room, side: Side) -> Gap:
     return Gap(at, half, top)
 
 
-def _open_window(rng: Rng, room: Room, side: Side) -> Gap:
+def _open_window(rng: Draws, room: Room, side: Side) -> Gap:
     """An opening with a sill and a view."""
     half = min(rng.uniform(0.4, 1.4), side.half - 0.1)
     top = min(rng.uniform(1.9, 2.5), room.height - 0.1)
@@ -185,21 +185,21 @@ def _yard(here: Interior, side: Side, gap: Gap) -> bool:
     glow = rng.uniform(0.4, 1.5)
 
     def lit(group: str, scale: float) -> Material:
-        return tinted(rng, (0.4, 0.95, 0.2), group, scale=scale, emission=glow)
+        return rng.tinted((0.4, 0.95, 0.2), group, scale=scale, emission=glow)
 
-    floor(yard, lit(pick(rng, ("grass", "asphalt", "tiles")), 3.0))
+    floor(yard, lit(rng.pick(("grass", "asphalt", "tiles")), 3.0))
     white = (0.9, 0.95, 1.0)
-    ceiling(yard, printed(rng, "cloud", "plain", tint=white, scale=9.0, emission=3 * glow))
+    ceiling(yard, rng.printed("cloud", "plain", tint=white, scale=9.0, emission=3 * glow))
     for other in yard.room.sides:
         if other.inward @ side.inward > -0.5:
-            group = pick(rng, ("facade", "foliage", "brick", "plaster"))
+            group = rng.pick(("facade", "foliage", "brick", "plaster"))
             wall(yard, other, yard.room.height, lit(group, 6.0 if group == "facade" else 2.5))
     p = here.along(side, FITTING)
     for _ in range(rng.integers(0, 6)):
         q = p.at(gap.at + rng.normal(0, 2), 0, -rng.uniform(1.5, 8), -side.yaw, PLANT)
         if yard.room.contains([(q.origin[0], q.origin[2])], 0.8):
             plant(q, rng.uniform(0.5, 2.5))
-    bars = painted(rng)
+    bars = rng.painted()
     mid, tall = (gap.top + gap.sill) / 2, (gap.top - gap.sill) / 2
     p.box((gap.at, gap.sill, -0.03), (gap.half + 0.05, 0.02, 0.12), bars)
     for x in (-1.0, 0.0, 1.0) if rng.random() < 0.6 else (-1.0, 1.0):
@@ -232,10 +232,10 @@ def _place_camera(here: Interior, relax: bool) -> bool:
     for _ in range(40):
         style = rng.random()
         if style < 0.07:  # near a wall
-            side = pick(rng, room.sides)
+            side = rng.pick(room.sides)
             at = side.at(rng.uniform(-0.9, 0.9) * side.half, rng.uniform(0.28, 0.6))
         elif style < 0.35 and taken:  # beside a piece of furniture
-            x, z, radius = pick(rng, taken).circle
+            x, z, radius = rng.pick(taken).circle
             turn, away = rng.uniform(0, 2 * np.pi), radius + rng.uniform(0.0, 0.9)
             at = np.array([x + away * np.cos(turn), 0.0, z + away * np.sin(turn)])
         else:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from panodepth.lab.worlds.draws import pick
 from panodepth.lab.worlds.indoor.interior import Interior
-from panodepth.lab.worlds.looks.materials import Material, painted, tinted, wooden
+from panodepth.lab.worlds.looks.materials import Material
 from panodepth.lab.worlds.parts.footprints import Footprint
 from panodepth.lab.worlds.parts.place import WALL, Place, bays
 from panodepth.lab.worlds.render.solids import arch, octagon, prism, tapered
@@ -16,7 +15,7 @@ STEP, TREAD = 0.17, 0.27  # metres
 
 def stairs(p: Place, half_width: float, steps: int) -> None:
     """A straight flight that rises toward −z, open below or solid, often with a handrail."""
-    rng, look = p.rng, wooden(p.rng)
+    rng, look = p.rng, p.rng.wooden()
     solid = rng.random() < 0.6
     for i in range(steps):
         top, z = STEP * (i + 1), (steps - i) * TREAD - steps * TREAD / 2
@@ -26,7 +25,7 @@ def stairs(p: Place, half_width: float, steps: int) -> None:
     if not solid:  # the boards that carry the treads
         p.pair((half_width, steps * STEP / 2 - 0.03, 0), (0.02, 0.1, long), look, tilt=lean)
     if rng.random() < 0.6:
-        rail = wooden(rng)
+        rail = rng.wooden()
         for s in (-1, 1) if rng.random() < 0.5 else (1,):
             at = (s * half_width, steps * STEP / 2 + 0.95, TREAD / 2)
             p.box(at, (0.025, 0.025, long), rail, tilt=lean)
@@ -37,8 +36,8 @@ def stairs(p: Place, half_width: float, steps: int) -> None:
 
 def spiral(p: Place, radius: float, height: float) -> None:
     """A spiral staircase around a pole: sector-shaped steps up to `height`."""
-    look, steps = wooden(p.rng), max(3, int(height / 0.19))
-    p.tube((0, height / 2 + 0.4, 0), 0.05, height / 2 + 0.4, painted(p.rng))
+    look, steps = p.rng.wooden(), max(3, int(height / 0.19))
+    p.tube((0, height / 2 + 0.4, 0), 0.05, height / 2 + 0.4, p.rng.painted())
     wide = 2 * np.pi / 13
     edge = np.array([-wide / 2, 0.0, wide / 2])
     rim = np.stack([radius * np.cos(edge), radius * np.sin(edge)], 1)
@@ -74,7 +73,7 @@ def columns(here: Interior) -> None:
     """A few columns in a larger room: a grid of them, or two rows that may carry arches."""
     rng, room = here.rng, here.room
     hx, hz = room.half
-    look = tinted(rng, (0.3, 0.95, 0.15), "plain", "plaster", "marble", "brick")
+    look = rng.tinted((0.3, 0.95, 0.15), "plain", "plaster", "marble", "brick")
     radius, height = rng.uniform(0.12, 0.35), room.height
     if max(hx, hz) > 4 and height > 2.8 and room.roof == "flat" and rng.random() < 0.4:
         _arcades(here, radius, look)
@@ -112,18 +111,18 @@ def _arcades(here: Interior, radius: float, look: Material) -> None:
 def mezzanine(here: Interior) -> None:
     """A gallery along one wall of a high box room: slab, posts, railing, stairs up to it."""
     rng, room = here.rng, here.room
-    side = pick(rng, room.sides)
+    side = rng.pick(room.sides)
     level = rng.uniform(2.3, min(3.0, room.height - 2.0))
     across = (room.x[1] - room.x[0]) + (room.z[1] - room.z[0]) - 2 * side.half
     deep = rng.uniform(0.2, 0.45) * across
     p = here.along(side, WALL)
-    look, rail = wooden(rng), wooden(rng)
+    look, rail = rng.wooden(), rng.wooden()
     p.box((0, level - 0.1, deep / 2), (side.half, 0.1, deep / 2), look)
     for x in bays(max(2, int(side.half / 1.2)), side.half):
         here.ground.take(side.rectangle(x, deep - 0.12, 0.12, 0.12))
         p.box((x, (level - 0.2) / 2, deep - 0.12), (0.09, (level - 0.2) / 2, 0.09), look)
     steps = int(level / STEP)
-    run, end = steps * TREAD, pick(rng, (-1, 1)) * (side.half - 0.6)
+    run, end = steps * TREAD, rng.pick((-1, 1)) * (side.half - 0.6)
     spans = [(-side.half, side.half)]  # of the railing
     if run < across - deep - 0.8:
         here.ground.take(side.rectangle(end, deep + run / 2 + 0.3, 0.55, run / 2 + 0.3))
@@ -143,10 +142,10 @@ def half_wall(here: Interior, look: Material) -> None:
     sides = [s for s in room.sides if s.half > 1.2]
     if not sides:
         return
-    side = pick(rng, sides)
+    side = rng.pick(sides)
     long = rng.uniform(0.3, 0.9)
     x = rng.uniform(-0.6, 0.6) * side.half
     inner = side.rectangle(x, long + 0.02, 0.06, long - 0.02)
     if room.contains(inner.corners) and here.ground.claim(side.rectangle(x, long, 0.06, long)):
-        tall = pick(rng, (room.height + 0.02, rng.uniform(0.9, 1.5)))
+        tall = rng.pick((room.height + 0.02, rng.uniform(0.9, 1.5)))
         here.along(side, WALL).box((x, tall / 2, long), (0.06, tall / 2, long), look)

@@ -4,18 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from panodepth.lab.worlds.draws import Rng, pick
+from panodepth.lab.worlds.draws import Draws
 from panodepth.lab.worlds.indoor.interior import Gap, Interior
 from panodepth.lab.worlds.indoor.plans import WALL_HALF, Side
-from panodepth.lab.worlds.looks.materials import (
-    Material,
-    choose,
-    grey,
-    printed,
-    tint,
-    tinted,
-    wooden,
-)
+from panodepth.lab.worlds.looks.materials import Material, grey
 from panodepth.lab.worlds.parts.place import FITTING, WALL, Place, bays
 from panodepth.lab.worlds.parts.small_things import things
 from panodepth.lab.worlds.render.solids import arch
@@ -25,20 +17,20 @@ _FLOORS = ("wood", "wood", "wood", "tiles", "tiles", "marble", "carpet", "speckl
 _PAPERS = ("plaster", "stripes", "brick", "marble", "wood", "tiles", "fabric")
 
 
-def room_looks(rng: Rng) -> tuple[Material, Material, Material]:
+def room_looks(rng: Draws) -> tuple[Material, Material, Material]:
     """Floor, wall and ceiling materials that go together loosely."""
     s = rng.uniform(0.6, 2.2)
     shift = (rng.random(), rng.random())
-    kind = pick(rng, _FLOORS)
+    kind = rng.pick(_FLOORS)
     level = rng.uniform(0.6, 1.3)
-    shade = (level, level, level) if kind in ("wood", "carpet") else tint(rng, 0.15, 0.95, 0.2)
-    floor = Material(shade, choose(rng, kind), (s, s), shift, gloss=0.4 * rng.random())
-    group = "plain" if rng.random() < 0.6 else pick(rng, _PAPERS)
+    shade = (level, level, level) if kind in ("wood", "carpet") else rng.tint(0.15, 0.95, 0.2)
+    floor = Material(shade, rng.texture(kind), (s, s), shift, gloss=0.4 * rng.random())
+    group = "plain" if rng.random() < 0.6 else rng.pick(_PAPERS)
     light = rng.random() < 0.75
-    paper = tinted(rng, (0.55 if light else 0.08, 0.92, 0.3), group, scale=2 * s)
-    shade = tint(rng, *((0.7, 0.95, 0.08) if rng.random() < 0.85 else (0.1, 0.8, 0.2)))
+    paper = rng.tinted((0.55 if light else 0.08, 0.92, 0.3), group, scale=2 * s)
+    shade = rng.tint(*((0.7, 0.95, 0.08) if rng.random() < 0.85 else (0.1, 0.8, 0.2)))
     groups = ("plain", "plain", "plaster") if rng.random() < 0.85 else ("tiles", "wood")
-    return floor, paper, Material(shade, choose(rng, *groups), (1.5, 1.5))
+    return floor, paper, Material(shade, rng.texture(*groups), (1.5, 1.5))
 
 
 def wall(here: Interior, side: Side, height: float, look: Material, gap: Gap | None = None) -> None:
@@ -70,7 +62,7 @@ def doorway(here: Interior, side: Side, gap: Gap) -> None:
     if gap.half > 0.7 or gap.rise > 0:
         return
     p, rng = here.along(side, FITTING), here.rng
-    look = tinted(rng, (0.1, 0.95, 0.2))
+    look = rng.tinted((0.1, 0.95, 0.2))
     if rng.random() < 0.7:
         deep, jamb = WALL_HALF + 0.015, 0.035
         for x in (-gap.half, gap.half):
@@ -78,12 +70,12 @@ def doorway(here: Interior, side: Side, gap: Gap) -> None:
         p.box((gap.at, gap.top, -WALL_HALF), (gap.half + jamb, jamb, deep), look)
     if rng.random() < 0.45:
         leaf = gap.half - 0.03
-        hinge, open_rad = pick(rng, (-1, 1)), rng.uniform(0.9, 1.7)
+        hinge, open_rad = rng.pick((-1, 1)), rng.uniform(0.9, 1.7)
         turn = -hinge * open_rad if rng.random() < 0.5 else hinge * open_rad
         out = -1 if turn * hinge > 0 else 1  # into the next room, or into this one
         x = gap.at + hinge * (gap.half - leaf * np.cos(open_rad))
         z = -WALL_HALF + out * (WALL_HALF + leaf * np.sin(open_rad))
-        door = tinted(rng, (0.1, 0.95, 0.3), "panel", "wood").fitted(2 * leaf, gap.top)
+        door = rng.tinted((0.1, 0.95, 0.3), "panel", "wood").fitted(2 * leaf, gap.top)
         half = (leaf, gap.top / 2 - 0.02, 0.02)
         p.box((x, gap.top / 2, z), half, door, yaw=hinge * out * open_rad)
 
@@ -107,8 +99,8 @@ def dress_wall(here: Interior, side: Side) -> None:
     elif style < 0.93:  # a panelled or differently papered stretch
         w = rng.uniform(0.3, 1.0) * side.half
         x = rng.uniform(-1, 1) * (side.half - w)
-        group = pick(rng, ("wood", "stripes", "marble", "fabric", "tiles"))
-        look = tinted(rng, (0.3, 1.0, 0.3), group)
+        group = rng.pick(("wood", "stripes", "marble", "fabric", "tiles"))
+        look = rng.tinted((0.3, 1.0, 0.3), group)
         top = h if rng.random() < 0.7 else rng.uniform(0.8, 1.3)
         p.box((x, top / 2, 0.0), (w, top / 2, 0.02), look)
     if rng.random() < 0.1 and h > 2.2:
@@ -120,9 +112,9 @@ def _door(here: Interior, side: Side, p: Place) -> None:
     if rng.random() < 0.12 and side.half > 1.1:
         w *= 1.9  # a double door
     x = rng.uniform(-0.8, 0.8) * max(side.half - w - 0.07, 0)
-    door = tinted(rng, (0.1, 0.95, 0.3), "panel", "wood").fitted(2 * w, 2.05)
+    door = rng.tinted((0.1, 0.95, 0.3), "panel", "wood").fitted(2 * w, 2.05)
     p.box((x, 1.02, 0.0), (w, 1.02, 0.025), door)
-    p.box((x, 1.05, 0.0), (w + 0.07, 1.09, 0.018), tinted(rng, (0.1, 0.95, 0.1)))
+    p.box((x, 1.05, 0.0), (w + 0.07, 1.09, 0.018), rng.tinted((0.1, 0.95, 0.1)))
     p.box((x + 0.8 * w, 1.0, 0.05), (0.06, 0.012, 0.025), Material((0.5, 0.48, 0.42), gloss=1.0))
     if rng.random() < 0.7:
         here.ground.take(side.footprint(x, w, 0.5))
@@ -139,12 +131,12 @@ def _pictures(p: Place, side: Side, h: float) -> None:
         w = min(w, side.half / count * 0.9)
         x = middle + rng.uniform(-1, 1) * max(side.half / count - w, 0)
         y = rng.uniform(1.2, max(1.21, min(1.9, h - t - 0.05)))
-        look = printed(rng, "picture", "picture", "text", "books")
+        look = rng.printed("picture", "picture", "text", "books")
         if rng.random() < 0.1:
-            look = printed(rng, "picture", "window", tint=(0.7, 0.72, 0.74), gloss=1.0)
+            look = rng.printed("picture", "window", tint=(0.7, 0.72, 0.74), gloss=1.0)
         p.box((x, y, 0.0), (w, t, 0.02), look.fitted(2 * w, 2 * t))
         if rng.random() < 0.25:  # a frame that stands out
-            frame, edge = wooden(rng), rng.uniform(0.015, 0.05)
+            frame, edge = rng.wooden(), rng.uniform(0.015, 0.05)
             for s in (-1, 1):
                 p.box((x + s * w, y, 0.0), (edge, t + edge, 0.035), frame)
                 p.box((x, y + s * t, 0.0), (w, edge, 0.035), frame)
@@ -155,14 +147,14 @@ def _wall_fitting(p: Place, side: Side, h: float) -> None:
     rng, style = p.rng, p.rng.random()
     x = rng.uniform(-0.8, 0.8) * max(side.half - 0.5, 0)
     if style < 0.4 and side.half > 0.55:
-        y, look = rng.uniform(1.4, 1.9), wooden(rng)
+        y, look = rng.uniform(1.4, 1.9), rng.wooden()
         for k in range(rng.integers(1, 3)):
             p.box((x, y + 0.35 * k, 0.1), (0.45, 0.015, 0.1), look)
             things(p.at(x, y + 0.35 * k + 0.015, 0.1), (0.4, 0.04), 0.0, (1, 4))
     elif style < 0.6:
         p.box((x, h - 0.35, 0.1), (0.42, 0.14, 0.1), Material((0.88, 0.88, 0.87), gloss=0.3))
     elif style < 0.75:
-        face = printed(rng, "text", "plain", tint=(0.9, 0.9, 0.88)).fitted(0.4, 0.4)
+        face = rng.printed("text", "plain", tint=(0.9, 0.9, 0.88)).fitted(0.4, 0.4)
         p.disc((x, 1.9, 0.02), 0.18, 0.02, face)
     elif style < 0.9:
         lit = Material((0.95, 0.92, 0.85), emission=rng.uniform(1, 5))
@@ -176,13 +168,13 @@ def _wall_fitting(p: Place, side: Side, h: float) -> None:
 def _window(here: Interior, side: Side, p: Place) -> None:
     rng, height = p.rng, here.room.height
     w = min(rng.uniform(0.4, 1.6), side.half * 0.95)
-    low = pick(rng, (0.05, rng.uniform(0.5, 1.1)))
+    low = rng.pick((0.05, rng.uniform(0.5, 1.1)))
     high = min(rng.uniform(1.9, 2.6), height - 0.1)
     if high - low < 0.3:
         return
     x, y, t = rng.uniform(-1, 1) * (side.half - w), (low + high) / 2, (high - low) / 2
     glow = rng.uniform(0.3, 2.5)
-    pane = printed(rng, "window", emission=glow, gloss=0.5).fitted(2 * w, 2 * t)
+    pane = rng.printed("window", emission=glow, gloss=0.5).fitted(2 * w, 2 * t)
     p.box((x, y, -0.02), (w, t, 0.03), pane)
     p.box((x, low - 0.03, 0.03), (w + 0.08, 0.03, 0.1), grey(0.8))
     if rng.random() < 0.6:
@@ -190,7 +182,7 @@ def _window(here: Interior, side: Side, p: Place) -> None:
         p.light((x, y, 0.3), (power, power, 1.08 * power))
     if low > 0.45 and rng.random() < 0.3:  # a radiator
         half, top = min(w, 0.7), low - 0.15
-        ribs = printed(rng, "stripes", tint=(0.85, 0.85, 0.83), scale=(0.6, 1.0), gloss=0.2)
+        ribs = rng.printed("stripes", tint=(0.85, 0.85, 0.83), scale=(0.6, 1.0), gloss=0.2)
         p.box((x, (top + 0.12) / 2, 0.06), (half, (top - 0.12) / 2, 0.04), ribs)
         here.ground.take(side.footprint(x, half, 0.14))
     if rng.random() < 0.55:
@@ -198,13 +190,13 @@ def _window(here: Interior, side: Side, p: Place) -> None:
         here.ground.take(side.footprint(x, w * 1.2, 0.22))
     elif rng.random() < 0.2:  # a blind half down
         down = rng.uniform(0.2, 1.0) * t
-        blind = tinted(rng, (0.3, 0.95, 0.2), "shutter", "fabric")
+        blind = rng.tinted((0.3, 0.95, 0.2), "shutter", "fabric")
         p.box((x, high - down, 0.03), (w, down, 0.012), blind.fitted(2 * w, 2 * down))
 
 
 def _curtains(p: Place, at: tuple[float, float], height: float) -> None:
     rng, (x, w) = p.rng, at
-    curtain = tinted(rng, (0.1, 0.95, 0.4), "stripes", scale=(1.2, 2.0))
+    curtain = rng.tinted((0.1, 0.95, 0.4), "stripes", scale=(1.2, 2.0))
     sheer = rng.random() < 0.25
     for edge in (-1, 1):
         half = w * 0.5 if sheer else rng.uniform(0.12, 0.4)
@@ -213,5 +205,5 @@ def _curtains(p: Place, at: tuple[float, float], height: float) -> None:
         for fold in () if sheer else bays(max(2, int(half / 0.07)), half):
             p.tube((cx + fold, height / 2, 0.11), 0.05, height / 2 - 0.03, curtain)
     if rng.random() < 0.3:
-        rod = tinted(rng, (0.05, 0.8, 0.1))
+        rod = rng.tinted((0.05, 0.8, 0.1))
         p.box((x, height - 0.06, 0.1), (w * 1.25, 0.02, 0.02), rod)

@@ -9,11 +9,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from panodepth.lab.worlds.draws import Rng
-
 SIZE = 128  # texels
 
 Array = npt.NDArray[np.float64]
+Rng = np.random.Generator
 
 Y, X = np.meshgrid(np.arange(SIZE) / SIZE, np.arange(SIZE) / SIZE, indexing="ij")
 
@@ -30,8 +29,19 @@ def noise(rng: Rng, power: float = 1.6, stretch: float = 1.0) -> Array:
 
 
 def rgb(value: Array, low: npt.ArrayLike, high: npt.ArrayLike) -> Array:
+    """(SIZE, SIZE, 3) from `low` where the value is 0 to `high` where it is 1, both linear RGB."""
     low, high = np.asarray(low, float), np.asarray(high, float)
     return np.asarray(low + value[..., None] * (high - low))
+
+
+def shaded(value: Array, colour: npt.ArrayLike) -> Array:
+    """(SIZE, SIZE, 3): a value, clipped to 0..1, times a colour."""
+    return rgb(np.clip(value, 0, 1), [0, 0, 0], colour)
+
+
+def over(mask: npt.NDArray[np.bool_], top: npt.ArrayLike, below: npt.ArrayLike) -> Array:
+    """(SIZE, SIZE, 3): `top` where the mask is True, `below` elsewhere; pictures or colours."""
+    return np.where(mask[..., None], top, below)
 
 
 def colour(rng: Rng, saturation: float = 0.5) -> Array:
@@ -79,8 +89,7 @@ def cracks(rng: Rng, width: float = 0.02) -> Array:
 
 
 def plain(rng: Rng) -> Array:
-    strength = rng.uniform(0.01, 0.08)
-    return np.repeat((0.92 + strength * (noise(rng, 1.0) - 0.5))[..., None], 3, -1)
+    return grey(0.92 + rng.uniform(0.01, 0.08) * (noise(rng, 1.0) - 0.5))
 
 
 def plaster(rng: Rng) -> Array:
@@ -103,7 +112,7 @@ def concrete(rng: Rng) -> Array:
             hole = np.hypot((fx - hx) / nx, (fy - hy) / ny) < 0.014
             value = np.where(hole, 0.4 * value, value)
     value = value - 0.2 * np.clip(noise(rng, 1.3, 0.1) - 0.5, 0, 1)
-    return rgb(np.clip(value, 0, 1), [0, 0, 0], rng.uniform(0.75, 1.0) * np.array([1, 0.99, 0.96]))
+    return shaded(value, rng.uniform(0.75, 1.0) * np.array([1, 0.99, 0.96]))
 
 
 def stone(rng: Rng) -> Array:
@@ -114,16 +123,13 @@ def stone(rng: Rng) -> Array:
     round_off = np.clip(gap / gap_width, 0, 1) ** 0.5
     joint = rng.choice([0.15, 0.25, 0.6])
     value = joint * (1 - round_off) + shade * round_off
-    return rgb(np.clip(value, 0, 1), [0, 0, 0], 0.5 * colour(rng, 0.15) + 0.45)
+    return shaded(value, 0.5 * colour(rng, 0.15) + 0.45)
 
 
 def wood(rng: Rng) -> Array:
     """Boards, single planks or herringbone parquet, of birch to wenge, or washed grey."""
     grain = noise(rng, 1.2, stretch=rng.uniform(6, 14))
-    if rng.random() < 0.2:
-        value, line = _parquet(rng, grain)
-    else:
-        value, line = _boards(rng, grain)
+    value, line = (_parquet if rng.random() < 0.2 else _boards)(rng, grain)
     value = np.where(line, 0.45 * value, value)
     species = rng.random()
     dark = np.array([0.25, 0.13, 0.06]) * rng.uniform(0.5, 1.6)
@@ -173,8 +179,7 @@ def tiles(rng: Rng) -> Array:
         cell = rng.uniform(0.88, 1.0, (rows, n))[row, np.floor(shifted).astype(int)]
         line = (np.mod(Y * rows, 1) < 0.08) | (np.mod(shifted, 1) < 0.03)
     elif style < 0.35:
-        shade, line = _hexagons(rng, n)
-        cell = shade
+        cell, line = _hexagons(rng, n)
     else:
         index = np.floor(Y * n).astype(int), np.floor(X * n).astype(int)
         grid = rng.uniform(0.85, 1.0, (n, n)) if rng.random() < 0.7 else np.ones((n, n))
@@ -186,7 +191,7 @@ def tiles(rng: Rng) -> Array:
     value = np.where(line, rng.uniform(0.3, 1.0), cell * (0.85 + 0.15 * noise(rng, 1.5)))
     if rng.random() < 0.15:
         value = value - 0.25 * cracks(rng, 0.03)  # veined stone
-    return rgb(np.clip(value, 0, 1), [0, 0, 0], 0.7 + 0.3 * colour(rng, 0.15))
+    return shaded(value, 0.7 + 0.3 * colour(rng, 0.15))
 
 
 def _hexagons(rng: Rng, n: int) -> tuple[Array, npt.NDArray[np.bool_]]:
@@ -210,8 +215,8 @@ def _printed_tiles(rng: Rng) -> Array:
     a, b = np.maximum(fx, fy), np.minimum(fx, fy)
     k = rng.uniform(4, 18, 3)
     motif = np.sin(k[0] * a + k[1] * b) + np.sin(k[2] * np.hypot(a - rng.uniform(0, 0.5), b))
-    out = np.where((motif > 0.3)[..., None], colour(rng, 0.4), 0.5 + 0.4 * colour(rng, 0.2))
-    out = np.where((motif < -0.7)[..., None], colour(rng, 0.4), out)
+    out = over(motif > 0.3, colour(rng, 0.4), 0.5 + 0.4 * colour(rng, 0.2))
+    out = over(motif < -0.7, colour(rng, 0.4), out)
     return np.asarray(out * (0.85 + 0.2 * noise(rng, 1.2))[..., None])
 
 
@@ -223,7 +228,7 @@ def brick(rng: Rng) -> Array:
     value = shade * (0.75 + 0.5 * (noise(rng, 1.0) - 0.5))
     line = (np.mod(Y * rows, 1) < 0.12) | (np.mod(shifted, 1) < 0.06)
     base = np.array([0.5, 0.24, 0.16]) if rng.random() < 0.6 else colour(rng, 0.2)
-    out = rgb(np.clip(value, 0, 1), [0, 0, 0], base * 1.3)
+    out = shaded(value, base * 1.3)
     out[line] = rng.uniform(0.3, 0.7)
     return out
 
@@ -265,16 +270,16 @@ def carpet(rng: Rng) -> Array:
     if style < 0.4:
         n, m = rng.integers(1, 5), rng.integers(1, 5)
         motif = np.sin(2 * np.pi * n * X) * np.sin(2 * np.pi * m * Y) + 0.8 * (noise(rng) - 0.5)
-        out = np.where((motif > 0.25)[..., None], figure, ground)
-        out = np.where((motif < -0.45)[..., None], third, out)
-        out = np.where(((edge > 0.04) & (edge < 0.08))[..., None], figure, out)
+        out = over(motif > 0.25, figure, ground)
+        out = over(motif < -0.45, third, out)
+        out = over((edge > 0.04) & (edge < 0.08), figure, out)
     elif style < 0.75:  # symmetric about both axes, as the knotted ones are
         half = noise(rng, 1.1)[: SIZE // 2, : SIZE // 2]
         field = np.block([[half, half[:, ::-1]], [half[::-1], half[::-1, ::-1]]])
         round_ = np.hypot((X - 0.5) / 0.32, (Y - 0.5) / 0.32)
-        out = np.where((field > 0.58)[..., None], figure, ground)
-        out = np.where((field < 0.4)[..., None], third, out)
-        out = np.where((round_ < 1)[..., None], np.roll(out, 1, -1) * 0.5 + 0.5 * figure, out)
+        out = over(field > 0.58, figure, ground)
+        out = over(field < 0.4, third, out)
+        out = over(round_ < 1, np.roll(out, 1, -1) * 0.5 + 0.5 * figure, out)
         for k, at in enumerate((0.03, 0.06, 0.14, 0.17)):
             band = ((edge > at) & (edge < at + (0.08 if k == 1 else 0.02)))[..., None]
             out = np.where(band, third if k % 2 else 0.6 * figure, out)

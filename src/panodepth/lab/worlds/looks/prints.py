@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from panodepth.lab.worlds.draws import Rng
-from panodepth.lab.worlds.looks.patterns import SIZE, Array, X, Y, colour, noise, rgb
+from panodepth.lab.worlds.looks.patterns import SIZE, Array, Rng, X, Y, colour, noise, rgb
 
 
 def picture(rng: Rng) -> Array:

@@ -1,100 +1,66 @@
-"""Skies: a gradient from horizon to zenith, a sheet of clouds, the sun and its glow."""
+"""Skies: a gradient from horizon to zenith, a sheet of clouds, the sun and its glow; haze."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import astuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from panodepth.lab.worlds.looks import textures
 from panodepth.lab.worlds.render.primitives import Scene, camera_from_world
+from panodepth.lab.worlds.render.shapes import Array
+from panodepth.lab.worlds.render.surfaces import dot
 
-# Numbers of `Scene.sky`, all optional: colours of zenith and horizon, and how fast one becomes the
-# other; the cloud sheet's texture, repeats per unit, shift, cover (0..1) and brightness; glow of
-# the sun; power scales everything.
-_DEFAULTS = {
-    "r": 0.3,
-    "g": 0.5,
-    "b": 0.9,
-    "hr": 0.9,
-    "hg": 0.93,
-    "hb": 1.0,
-    "gradient": 0.5,
-    "cloud": 0.0,
-    "cloud_scale": 0.15,
-    "cloud_offset": 0.0,
-    "cover": 0.5,
-    "white": 1.0,
-    "glow": 1.0,
-    "power": 1.0,
-}
 _OVERHEAD = 0.12  # keeps the cloud sheet finite at the horizon
 
 
 def sky(scenes: Sequence[Scene], rows: Tensor, direction: Tensor) -> Tensor:
-    """(3, R) linear sky colours of R rays: direction (3, R) in the camera frames of scenes `rows`.
+    """Sky colours that rays see.
 
-    rows: (R,) int64.
+    rows: (R,) int64, which of the scenes each ray is in. direction: (3, R) unit, in the frames of
+    their cameras. Returns (3, R) linear RGB.
     """
-    device = direction.device
-    table = torch.tensor([_numbers(s) for s in scenes], dtype=torch.float32, device=device)
-    names = (*_DEFAULTS, *_AXES, *_SUN)
-    of = dict(zip(names, table.T.contiguous().index_select(1, rows), strict=True))
-    x, up, z = (
-        of[f"{a}0"] * direction[0] + of[f"{a}1"] * direction[1] + of[f"{a}2"] * direction[2]
-        for a in "xyz"
-    )
-    high = up.clamp_min(0)
-    blend = high ** of["gradient"]
-    flat = of["cloud_scale"] / (up.abs() + _OVERHEAD)
-    cloud = textures.sample(
-        of["cloud"],
-        x * flat + of["cloud_offset"],
-        z * flat + of["cloud_offset"],
-        6.0 / (high + _OVERHEAD),
-    )
-    sun = (x * of["sun_x"] + up * of["sun_y"] + z * of["sun_z"]).clamp_min(0)
-    glow = (8 * sun**1500 + 0.4 * sun**12) * of["glow"]
-    out = []
-    for k, channel in enumerate("rgb"):
-        clear = torch.lerp(of[f"h{channel}"], of[channel], blend)
-        clear = torch.lerp(clear, of["white"], cloud[k] * of["cover"])
-        out.append((clear + glow) * of["power"])
-    return torch.stack(out)
+    numbers = np.stack([_numbers(s) for s in scenes], -1)
+    table = torch.tensor(numbers, dtype=torch.float32, device=rows.device)
+    of = table.index_select(1, rows)
+    sun, axes, zenith, horizon = of[:3], of[3:12].view(3, 3, -1), of[12:15], of[15:18]
+    gradient, texture, scale, offset, cover, white, power, _ = of[18:]
+    world = torch.stack([dot(axis, direction) for axis in axes])
+    high = world[1].clamp_min(0)
+    # Clouds are a level sheet, seen in perspective: repeats and texels grow with 1 / sin(height).
+    flat = scale / (world[1].abs() + _OVERHEAD)
+    u, v = world[0] * flat + offset, world[2] * flat + offset
+    cloud = textures.sample(texture, u, v, 6.0 / (high + _OVERHEAD))
+    toward = dot(world, sun).clamp_min(0)
+    halo = 8 * toward**1500 + 0.4 * toward**12  # the disc, and the light around it
+    clear = torch.lerp(horizon, zenith, high**gradient)
+    radiance: Tensor = (torch.lerp(clear, white, cloud * cover) + halo) * power
+    return radiance
 
 
-_AXES = tuple(f"{axis}{k}" for axis in "xyz" for k in range(3))
-_SUN = ("sun_x", "sun_y", "sun_z")
-
-
-def _numbers(scene: Scene) -> list[float]:
-    """The sky's numbers, world-from-camera rows and the sun's direction (0 without a sun)."""
-    view = camera_from_world(scene)
+def _numbers(scene: Scene) -> Array:
+    """(28,) the sun's direction (0 without a sun), world-from-camera rows, the sky's numbers."""
     toward = next((light.position for light in scene.lights if light.sun), (0.0, 0.0, 0.0))
     length = max(sum(t * t for t in toward) ** 0.5, 1e-9)
-    chosen = [float(scene.sky.get(name, value)) for name, value in _DEFAULTS.items()]
-    return [*chosen, *view.T.flatten().tolist(), *(t / length for t in toward)]
+    sun, view = [t / length for t in toward], camera_from_world(scene).T.flatten()
+    return np.hstack([sun, view, *astuple(scene.sky)])
 
 
 def haze(scenes: Sequence[Scene], radiance: Tensor, distance: Tensor) -> Tensor:
-    """(3, b, R) radiance through air: with distance [m] (b, R) it turns into the horizon's colour.
+    """Radiance through air, which turns into the horizon's colour with the distance.
 
-    `Scene.sky["haze_m"]` is the distance at which 63 % is lost; without it the air is clear.
+    radiance: (3, b, R) linear RGB. distance: (b, R) metres. Returns (3, b, R).
     """
-    far = [s.sky.get("haze_m", 0.0) for s in scenes]
-    if not any(far):
+    skies = [s.sky for s in scenes]
+    if not any(s.haze_m for s in skies):
         return radiance
-    rates = [1.0 / f if f else 0.0 for f in far]
-    rate = torch.tensor(rates, dtype=torch.float32, device=distance.device)
-    lost = 1 - torch.exp(-distance * rate[:, None])
-    power = [s.sky.get("power", _DEFAULTS["power"]) for s in scenes]
-    colour = torch.tensor(
-        [
-            [s.sky.get(c, _DEFAULTS[c]) * p for s, p in zip(scenes, power, strict=True)]
-            for c in ("hr", "hg", "hb")
-        ],
-        dtype=torch.float32,
-        device=distance.device,
+    rates = [1.0 / s.haze_m if s.haze_m else 0.0 for s in skies]
+    colours = [[s.horizon[k] * s.power for s in skies] for k in range(3)]
+    rate, colour = (
+        torch.tensor(n, dtype=torch.float32, device=distance.device) for n in (rates, colours)
     )
+    lost = 1 - torch.exp(-distance * rate[:, None])  # Beer and Lambert's law
     return torch.lerp(radiance, colour[..., None], lost)

@@ -13,9 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from panodepth.lab.worlds.draws import Rng
 from panodepth.lab.worlds.looks import patterns, prints
-from panodepth.lab.worlds.looks.patterns import SIZE, Array
+from panodepth.lab.worlds.looks.patterns import SIZE, Array, Rng
 
 LEVELS = 6  # 128, 64, 32, 16, 8, 4
 _SEED = 20250926

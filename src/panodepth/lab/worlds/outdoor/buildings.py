@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from panodepth.lab.worlds.draws import weighted
-from panodepth.lab.worlds.looks.materials import Material, printed, tinted
+from panodepth.lab.worlds.looks.materials import Material
 from panodepth.lab.worlds.outdoor.facades import (
     LANTERN,
     Storey,
@@ -45,8 +44,8 @@ def house(p: Place, m: Mass) -> None:
     height, look = m.storeys * tall, wall_look(rng)
     plain = not m.detail and rng.random() < 0.5
     if plain or rng.random() < 0.12:
-        look = printed(rng, "facade", scale=(8.0, 2 * tall))
-    ground = m.ground or weighted(rng, _GROUND_FLOORS)
+        look = rng.printed("facade", scale=(8.0, 2 * tall))
+    ground = m.ground or rng.weighted(_GROUND_FLOORS)
     z, low = 0.0, 0.0  # where the wall of the ground floor stands, and where the upper floors begin
     if ground != "front" and m.storeys > 1 and m.detail:
         z = -(rng.uniform(0.5, 2.5) if ground == "recess" else rng.uniform(1.8, 3.2))
@@ -77,7 +76,7 @@ def _dress(p: Place, m: Mass, ground: tuple[float, float]) -> None:
         bay_window(p, x, Storey(tall, tall, 0.0, m.half), int(rng.integers(1, m.storeys)), style)
     if m.detail and rng.random() < 0.2:  # a string course
         y = tall * rng.integers(1, m.storeys + 1)
-        p.box((0, y, 0), (m.half, 0.1, 0.08), tinted(rng, (0.3, 0.9, 0.1)))
+        p.box((0, y, 0), (m.half, 0.1, 0.08), rng.tinted((0.3, 0.9, 0.1)))
 
 
 def _piers(p: Place, m: Mass, tall: float, look: Material) -> None:
@@ -121,10 +120,10 @@ def yard_wall(p: Place, half: float) -> None:
     for side in (-gate, gate):
         p.box((x + side, tall * 0.55, 0), (0.18, tall * 0.55, 0.18), look)
     if rng.random() < 0.75:
-        bars = tinted(rng, (0.05, 0.7, 0.4), "grille", "panel", "shutter")
+        bars = rng.tinted((0.05, 0.7, 0.4), "grille", "panel", "shutter")
         p.box((x, tall * 0.5, 0), (gate, tall * 0.48, 0.03), bars.fitted(2 * gate, tall))
     if rng.random() < 0.3:
-        rail = tinted(rng, (0.05, 0.5, 0.2), "grille", scale=(1.0, 0.5))
+        rail = rng.tinted((0.05, 0.5, 0.2), "grille", scale=(1.0, 0.5))
         p.box((0, tall + 0.25, 0), (half, 0.25, 0.02), rail)
 
 

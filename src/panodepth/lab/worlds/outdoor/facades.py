@@ -6,13 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from panodepth.lab.worlds.draws import Rng, pick, weighted
-from panodepth.lab.worlds.looks.materials import (
-    Material,
-    painted,
-    printed,
-    tinted,
-)
+from panodepth.lab.worlds.draws import Draws
+from panodepth.lab.worlds.looks.materials import Material
 from panodepth.lab.worlds.parts.place import FITTING, PLANT, Place, bays, joints
 from panodepth.lab.worlds.parts.plants import pot_plant
 from panodepth.lab.worlds.render.shapes import CYLINDER
@@ -54,26 +49,26 @@ class Style:
         return self.wide * 2 * s.half / self.bays, self.high * s.tall
 
 
-def wall_look(rng: Rng) -> Material:
+def wall_look(rng: Draws) -> Material:
     """Plaster, brick, tiles, boards or concrete of an outer wall."""
     s = rng.uniform(2.0, 5.0)
-    return tinted(rng, (0.15, 0.9, 0.25), pick(rng, _WALLS), scale=s)
+    return rng.tinted((0.15, 0.9, 0.25), rng.pick(_WALLS), scale=s)
 
 
-def style_of(rng: Rng, half: float) -> Style:
+def style_of(rng: Draws, half: float) -> Style:
     """A random style for a front of half width `half` metres."""
-    group = pick(rng, _PANES)
+    group = rng.pick(_PANES)
     return Style(
         bays=max(1, round(half / rng.uniform(1.0, 2.0))),
         wide=rng.uniform(0.22, 0.42),
         high=rng.uniform(0.22, 0.4),
-        pane=tinted(rng, (0.15, 0.9, 0.15), group, gloss=0.6),
-        frame=tinted(rng, (0.2, 0.9, 0.12)),
+        pane=rng.tinted((0.15, 0.9, 0.15), group, gloss=0.6),
+        frame=rng.tinted((0.2, 0.9, 0.12)),
         sill=rng.random() < 0.5,
         surround=rng.random() < 0.16,
         shutters=rng.random() < 0.12,
         cage=rng.random() < 0.18,
-        balcony=weighted(rng, _BALCONIES),
+        balcony=rng.weighted(_BALCONIES),
         relief=rng.uniform(0.0, 0.1),
     )
 
@@ -93,8 +88,8 @@ def upper_storey(p: Place, s: Storey, style: Style, detail: bool) -> None:
             out = rng.uniform(0.3, 0.55)
             _balcony(p, replace(s, half=w + 0.25), x, out, style.frame)
         elif rng.random() < 0.1:  # an air conditioner
-            at = (x + (w + 0.2) * pick(rng, (-1, 1)), y - t - 0.1, s.z + 0.22)
-            p.box(at, (0.4, 0.28, 0.2), printed(rng, "plain", tint=(0.75, 0.75, 0.72)))
+            at = (x + (w + 0.2) * rng.pick((-1, 1)), y - t - 0.1, s.z + 0.22)
+            p.box(at, (0.4, 0.28, 0.2), rng.printed("plain", tint=(0.75, 0.75, 0.72)))
     if style.balcony == "full":
         _balcony(p, replace(s, half=s.half * 0.96), 0.0, rng.uniform(0.35, 0.75), style.frame)
 
@@ -107,10 +102,10 @@ def _window(
     p.box(at, (w, t, 0.03 + style.relief), style.pane.fitted(2 * w, 2 * t))
     if style.cage and rng.random() < 0.7:
         out = rng.uniform(0.12, 0.3)
-        bars = printed(rng, "grille", tint=style.frame.tint, scale=(1.2, 0.8))
+        bars = rng.printed("grille", tint=style.frame.tint, scale=(1.2, 0.8))
         p.box((x, y, z + out), (w + 0.08, t + 0.05, out), bars)
         if rng.random() < 0.5:
-            lid = tinted(rng, (0.2, 0.8, 0.5), "shutter", "plain")
+            lid = rng.tinted((0.2, 0.8, 0.5), "shutter", "plain")
             p.box((x, y + t + 0.15, z + out), (w + 0.15, 0.02, out + 0.1), lid, tilt=0.25)
         return
     if style.sill:
@@ -120,7 +115,7 @@ def _window(
         for side in (-1, 1):
             p.box((x + side * (w + 0.06), y, z + 0.03), (0.06, t, 0.07), style.frame)
     if style.shutters:
-        look = printed(rng, "shutter", tint=style.frame.tint)
+        look = rng.printed("shutter", tint=style.frame.tint)
         for side in (-1, 1):
             p.box((x + side * 1.5 * w, y, z + 0.05), (0.46 * w, t, 0.03), look)
     if rng.random() < 0.06:
@@ -131,9 +126,9 @@ def _balcony(p: Place, s: Storey, x: float, out: float, frame: Material) -> None
     """A slab with a railing of panels or bars; `out` is half its depth in metres."""
     rng = p.rng
     p.box((x, s.floor + 0.02, s.z + out), (s.half, 0.08, out), frame)
-    group = pick(rng, ("grille", "plaster", "plain", "bars"))
+    group = rng.pick(("grille", "plaster", "plain", "bars"))
     if group == "bars" and s.half < 3:
-        look = tinted(rng, (0.03, 0.4, 0.2))
+        look = rng.tinted((0.03, 0.4, 0.2))
         p.box((x, s.floor + 1.05, s.z + 2 * out), (s.half, 0.025, 0.025), look)
         count = max(4, min(2 * s.half / 0.22, 14))
         for k in range(int(count)):
@@ -141,7 +136,7 @@ def _balcony(p: Place, s: Storey, x: float, out: float, frame: Material) -> None
             p.box((x + dx, s.floor + 0.55, s.z + 2 * out), (0.012, 0.5, 0.012), look)
     else:
         group = "grille" if group == "bars" else group
-        rail = tinted(rng, (0.1, 0.9, 0.2), group).fitted(2.0, 1.0)
+        rail = rng.tinted((0.1, 0.9, 0.2), group).fitted(2.0, 1.0)
         p.box((x, s.floor + 0.55, s.z + 2 * out), (s.half, 0.5, 0.03), rail)
         for side in (-s.half, s.half):
             p.box((x + side, s.floor + 0.55, s.z + out), (0.03, 0.5, out), rail)
@@ -156,7 +151,7 @@ def ground_storey(p: Place, s: Storey, style: Style, detail: bool) -> None:
     """Shops, garages, doors with steps and windows at street level."""
     rng = p.rng
     if not detail:
-        look = tinted(rng, (0.15, 0.9, 0.4), "shutter", "window", "panel")
+        look = rng.tinted((0.15, 0.9, 0.4), "shutter", "window", "panel")
         t = 0.38 * s.tall
         p.box((0, s.floor + t, s.z), (s.half * 0.92, t, 0.05), look.fitted(2.5, 2 * t))
         return
@@ -175,21 +170,21 @@ def ground_storey(p: Place, s: Storey, style: Style, detail: bool) -> None:
 def door(p: Place, half_height: float) -> None:
     """A door in its frame, with steps, a canopy or a lamp now and then."""
     rng, w, low = p.rng, p.rng.uniform(0.42, 0.7), 0.0
-    look = tinted(rng, (0.05, 0.8, 0.5), "panel", "grille", "wood", "shutter")
+    look = rng.tinted((0.05, 0.8, 0.5), "panel", "grille", "wood", "shutter")
     if rng.random() < 0.35:
         steps = int(rng.integers(1, 5))
-        stone = tinted(rng, (0.3, 0.8, 0.05), "speckle", "plaster")
+        stone = rng.tinted((0.3, 0.8, 0.05), "speckle", "plaster")
         for k in range(steps):
             p.box((0, 0.08 * (k + 1), 0), (w + 0.2, 0.08 * (k + 1), 0.28 * (steps - k)), stone)
         low = 0.16 * steps
     y = low + half_height
     p.box((0, y, 0), (w, half_height, 0.04), look.fitted(2 * w, 2 * half_height))
-    frame = tinted(rng, (0.2, 0.9, 0.1))
+    frame = rng.tinted((0.2, 0.9, 0.1))
     p.pair((w + 0.05, y, 0.03), (0.05, half_height, 0.06), frame)
     p.box((0, y + half_height + 0.05, 0.03), (w + 0.1, 0.05, 0.07), frame)
     if rng.random() < 0.3:
         out = rng.uniform(0.3, 0.6)
-        p.box((0, y + half_height + 0.3, out), (w + 0.3, 0.04, out), painted(rng), tilt=0.15)
+        p.box((0, y + half_height + 0.3, out), (w + 0.3, 0.04, out), rng.painted(), tilt=0.15)
     if rng.random() < 0.3:
         p.box((w + 0.3, y + 0.6 * half_height, 0.08), (0.07, 0.13, 0.08), LANTERN)
 
@@ -197,8 +192,8 @@ def door(p: Place, half_height: float) -> None:
 def _shop(p: Place, s: Storey) -> None:
     """Shop windows or shutters, a sign board, an awning, wares in front."""
     rng, n = p.rng, max(1, int(s.half / p.rng.uniform(0.9, 2.0)))
-    group = pick(rng, ("shutter", "grille", "window", "books", "picture", "panel"))
-    look = tinted(rng, (0.15, 0.9, 0.4), group, gloss=0.3)
+    group = rng.pick(("shutter", "grille", "window", "books", "picture", "panel"))
+    look = rng.tinted((0.15, 0.9, 0.4), group, gloss=0.3)
     w, t = s.half / n * 0.85, s.tall * 0.38
     for x in bays(n, s.half):
         p.box((x, s.floor + t, s.z), (w, t, 0.05), look.fitted(2 * w, 2 * t))
@@ -207,12 +202,12 @@ def _shop(p: Place, s: Storey) -> None:
         for x in joints(n, s.half - 0.12):
             p.box((x, s.floor + t + 0.1, s.z + 0.05), (0.14, t + 0.1, 0.12), stone)
     if rng.random() < 0.6:
-        lit = pick(rng, (0, 0.5))
-        sign = printed(rng, "text", emission=lit).fitted(2 * s.half, 0.8)
+        lit = rng.pick((0, 0.5))
+        sign = rng.printed("text", emission=lit).fitted(2 * s.half, 0.8)
         p.box((0, s.floor + s.tall * 0.88, s.z + 0.1), (s.half * 0.9, 0.32, 0.12), sign)
     if rng.random() < 0.5:
         out = rng.uniform(0.4, 1.1)
-        awning = tinted(rng, (0.1, 0.9, 0.6), "stripes", "shutter", "plain")
+        awning = rng.tinted((0.1, 0.9, 0.6), "stripes", "shutter", "plain")
         y = max(s.floor + s.tall * 0.8, 2.3)
         p.box((0, y, s.z + out * 0.95), (s.half * 0.9, 0.03, out), awning, tilt=0.3)
         y_front = y - 0.3 * out
@@ -224,15 +219,15 @@ def _fittings(p: Place, s: Storey) -> None:
     rng, q = p.rng, p.at(label=FITTING)
     if rng.random() < 0.35:
         x = s.half - 0.15 if rng.random() < 0.5 else -s.half + 0.15
-        q.tube((x, s.tall, s.z + 0.08), 0.05, s.tall, tinted(rng, (0.2, 0.8, 0.1)))
+        q.tube((x, s.tall, s.z + 0.08), 0.05, s.tall, rng.tinted((0.2, 0.8, 0.1)))
     if rng.random() < 0.2:
-        look = painted(rng)
+        look = rng.painted()
         q.box((rng.uniform(-0.8, 0.8) * s.half, 1.2, s.z + 0.1), (0.2, 0.28, 0.12), look)
     if rng.random() < 0.25:
         x, y = rng.uniform(-0.9, 0.9) * s.half, rng.uniform(2.5, 3.6)
         out, tall = rng.uniform(0.25, 0.5), rng.uniform(0.25, 0.9)
-        lit = pick(rng, (0, 0.4))
-        sign = printed(rng, "text", emission=lit).fitted(2 * out, 2 * tall)
+        lit = rng.pick((0, 0.4))
+        sign = rng.printed("text", emission=lit).fitted(2 * out, 2 * tall)
         q.box((x, y + tall, s.z + out + 0.1), (0.06, tall, out), sign)
     if rng.random() < 0.25:
         low = rng.uniform(0.15, 0.5)
@@ -258,12 +253,12 @@ def bay_window(p: Place, x: float, s: Storey, storeys: int, style: Style) -> Non
 def overhang(p: Place, s: Storey) -> None:
     """A canopy of corrugated sheet along the front, on brackets or posts."""
     rng, out = p.rng, p.rng.uniform(0.5, 1.3)
-    sheet = tinted(rng, (0.2, 0.8, 0.5), "shutter", "plain", scale=1.5)
+    sheet = rng.tinted((0.2, 0.8, 0.5), "shutter", "plain", scale=1.5)
     slope = rng.uniform(0.05, 0.3)
     y = max(s.floor + s.tall * rng.uniform(0.92, 1.05), 2.4)
     p.box((0, y, s.z + 0.95 * out), (s.half, 0.02, out), sheet, tilt=slope)
     if rng.random() < 0.4:
-        post = painted(rng)
+        post = rng.painted()
         low = y - float(np.sin(slope)) * 0.8 * out
         at, half = (0.9 * s.half, low / 2, s.z + 1.75 * out), (0.04, low / 2, 0.04)
         p.pair(at, half, post, CYLINDER)

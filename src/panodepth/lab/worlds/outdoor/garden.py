@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from panodepth.lab.worlds.draws import pick, weighted
-from panodepth.lab.worlds.looks.materials import painted, tinted, wooden
 from panodepth.lab.worlds.outdoor.buildings import Mass, house
 from panodepth.lab.worlds.outdoor.facades import wall_look
 from panodepth.lab.worlds.outdoor.ground import ground, ground_look
@@ -58,7 +56,7 @@ def garden(site: Site) -> None:
         x, z = rng.uniform(-1, 1, 2) * (wide - 0.4, deep - 0.4)
         if rng.random() < 0.4:
             x, z = np.clip(site.around(1.2, 1.5), np.negative(half), half)
-        thing(site, weighted(rng, _SHARES), x, z, rng.integers(4) * np.pi / 2)
+        thing(site, rng.weighted(_SHARES), x, z, rng.integers(4) * np.pi / 2)
     if rng.random() < 0.35:
         _shed(site, wide, deep)
     trees(site, int(rng.integers(3, 11)), max(half) + 1, 7.0, (4, 12))
@@ -67,7 +65,7 @@ def garden(site: Site) -> None:
 def _terrace(site: Site, wide: float, deep: float) -> None:
     """A paved terrace by the house, sometimes raised."""
     rng = site.rng
-    out, high = rng.uniform(1.0, 2.0), pick(rng, (0.03, 0.03, 0.17, 0.34))
+    out, high = rng.uniform(1.0, 2.0), rng.pick((0.03, 0.03, 0.17, 0.34))
     stone = ground_look(rng, "tiles", "speckle", "wood")
     z = -deep + out
     if abs(site.eye[1] - z) > out + 0.6 or high < 0.1:  # the camera does not stand in a raised one
@@ -78,11 +76,11 @@ def _terrace(site: Site, wide: float, deep: float) -> None:
 
 def _shed(site: Site, wide: float, deep: float) -> None:
     rng = site.rng
-    x, z = pick(rng, (-1, 1)) * (wide - 1.4), deep - 1.4
+    x, z = rng.pick((-1, 1)) * (wide - 1.4), deep - 1.4
     if p := site.claimed(x, z, (1.2, 1.2)):
-        wood = wooden(rng)
+        wood = rng.wooden()
         p = p.at(yaw=np.pi)
         p.box((0, 1.05, 0), (1.1, 1.05, 1.0), wood)
-        p.box((0, 2.2, 0), (1.25, 0.05, 1.25), painted(rng), tilt=0.15)
-        door = tinted(rng, (0.1, 0.7, 0.3), "panel").fitted(0.8, 1.8)
+        p.box((0, 2.2, 0), (1.25, 0.05, 1.25), rng.painted(), tilt=0.15)
+        door = rng.tinted((0.1, 0.7, 0.3), "panel").fitted(0.8, 1.8)
         p.box((0.2, 0.95, 1.0), (0.4, 0.9, 0.03), door)

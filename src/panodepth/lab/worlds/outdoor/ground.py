@@ -6,8 +6,8 @@ from functools import partial
 
 import numpy as np
 
-from panodepth.lab.worlds.draws import Rng, pick
-from panodepth.lab.worlds.looks.materials import Material, choose, printed, tint
+from panodepth.lab.worlds.draws import Draws
+from panodepth.lab.worlds.looks.materials import Material
 from panodepth.lab.worlds.outdoor.site import Site
 from panodepth.lab.worlds.parts.place import GROUND
 from panodepth.lab.worlds.render.heightfield import HeightField, graded_axis
@@ -20,13 +20,13 @@ LAYERS = 7  # of paint, so that overlapping marks do not share a plane
 WHITE_PAINT = Material((0.85, 0.85, 0.8))
 
 
-def ground_look(rng: Rng, *groups: str) -> Material:
+def ground_look(rng: Draws, *groups: str) -> Material:
     """Paving, asphalt, earth or grass from one of the texture groups."""
     s = rng.uniform(1.5, 5.0)
-    group = pick(rng, groups)
+    group = rng.pick(groups)
     level = rng.uniform(0.5, 1.3)
-    flat = (level, level, level) if group == "grass" else tint(rng, 0.25, 0.95, 0.1)
-    return Material(flat, choose(rng, group), (s, s))
+    flat = (level, level, level) if group == "grass" else rng.tint(0.25, 0.95, 0.1)
+    return Material(flat, rng.texture(group), (s, s))
 
 
 def ground(site: Site, *groups: str) -> None:
@@ -66,7 +66,7 @@ def terrain(site: Site, look: Material, rough: float, hills: float) -> None:
     site.ground = lambda px, pz: float(surface.at(px, pz))
 
 
-def _waves(rng: Rng, rough: float, hills: float) -> tuple[Array, Array, Array]:
+def _waves(rng: Draws, rough: float, hills: float) -> tuple[Array, Array, Array]:
     """(K, 2) wave vectors [rad/m], (K,) amplitudes [m] and phases of a random ground."""
     length = np.exp(rng.uniform(np.log(9.0), np.log(30.0), 5))
     length = np.concatenate([length, np.exp(rng.uniform(np.log(60.0), np.log(300.0), 5))])
@@ -92,7 +92,7 @@ def hills(site: Site, count: int, nearest: float) -> None:
         turn = rng.uniform(0, 2 * np.pi)
         far = float(np.exp(rng.uniform(np.log(nearest), np.log(250))))
         wide = far * rng.uniform(0.3, 0.7)
-        look = printed(rng, "grass", "foliage", scale=6.0)
+        look = rng.printed("grass", "foliage", scale=6.0)
         at = (far * np.cos(turn), -0.1 * wide, far * np.sin(turn))
         half = (wide, wide * rng.uniform(0.12, 0.5), wide * rng.uniform(0.6, 1.2))
         site.scene.add(Solid(ELLIPSOID, half), at, rng.uniform(0, 3), look, GROUND)

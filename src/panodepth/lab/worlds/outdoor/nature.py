@@ -6,8 +6,6 @@ import math
 
 import numpy as np
 
-from panodepth.lab.worlds.draws import pick, weighted
-from panodepth.lab.worlds.looks.materials import printed
 from panodepth.lab.worlds.outdoor.buildings import Mass, house
 from panodepth.lab.worlds.outdoor.ground import ground, ground_look, hills, level_slab, terrain
 from panodepth.lab.worlds.outdoor.site import Site
@@ -81,7 +79,7 @@ def park(site: Site) -> None:
             fountain(basin)
     for _ in range(rng.integers(3, 14)):
         x, z = site.around(1.6, 4.5)
-        thing(site, pick(rng, _IN_PARKS), x, z, rng.uniform(0, 6.3))
+        thing(site, rng.pick(_IN_PARKS), x, z, rng.uniform(0, 6.3))
     trees(site, int(rng.integers(6, 20)), rng.uniform(1.5, 4), 10.0, (3, 14))
 
 
@@ -140,14 +138,14 @@ def _backdrop(site: Site, tall: float) -> None:
         half = (rng.uniform(4, 8), high, rng.uniform(3, 7))
         p = site.spot(x, z, rng.uniform(0, 3), PLANT)
         shade = rng.uniform(0.4, 0.9)  # a wood is darker inside than its leaves
-        look = printed(rng, "foliage", tint=(shade, shade, 0.9 * shade), scale=3.0)
+        look = rng.printed("foliage", tint=(shade, shade, 0.9 * shade), scale=3.0)
         p.ball((0, 0.8 * high, 0), half, look)
 
 
 def country(site: Site) -> None:
     """Open land: rolling hills, meadows with rocks, ploughed fields, vineyards, a beach."""
     rng = site.rng
-    kind = weighted(rng, _COUNTRIES)
+    kind = rng.weighted(_COUNTRIES)
     if kind == "hills":
         look = ground_look(rng, "grass", "grass", "speckle")
         terrain(site, look, rng.uniform(0.05, 0.6), rng.uniform(5, 35))
@@ -177,17 +175,17 @@ def country(site: Site) -> None:
             shrub(p, 1.5 * size, 4)
     for _ in range(rng.integers(0, 3)):
         x, z = site.around(2, 6)
-        thing(site, pick(rng, ("person", "group", "bench", "pole")), x, z, 0.0)
+        thing(site, rng.pick(("person", "group", "bench", "pole")), x, z, 0.0)
     trees(site, int(rng.integers(0, 16)), 3.0, 22.0, (2, 10))
 
 
 def _beach(site: Site) -> None:
     rng, sand = site.rng, site.rng.uniform(0.6, 1.0)
     tint = (sand, sand * 0.85, sand * 0.65)
-    look = printed(rng, "speckle", "plaster", tint=tint, scale=4)
+    look = rng.printed("speckle", "plaster", tint=tint, scale=4)
     terrain(site, look, rng.uniform(0.02, 0.25), 2.0)
     low = -rng.uniform(0.4, 1.2)
-    water = printed(rng, "marble", tint=(0.1, 0.2, 0.25), scale=9, gloss=1.0)
+    water = rng.printed("marble", tint=(0.1, 0.2, 0.25), scale=9, gloss=1.0)
     p = site.spot(0, 0, rng.uniform(0, 6.3), GROUND)
     p.box((0, low - 0.25 - p.origin[1], 208), (400, 0.25, 200), water)
 

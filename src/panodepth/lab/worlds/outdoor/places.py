@@ -9,17 +9,17 @@ FURNITURE movable things: benches, bins, stalls, tables, clutter. The sky is 0.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
 from panodepth.lab.worlds.camera.pose import camera_rotation
-from panodepth.lab.worlds.draws import Rng, weighted
-from panodepth.lab.worlds.looks.materials import choose
+from panodepth.lab.worlds.draws import Draws
 from panodepth.lab.worlds.outdoor import nature, squares, streets
 from panodepth.lab.worlds.outdoor.garden import garden
 from panodepth.lab.worlds.outdoor.playground import playground
 from panodepth.lab.worlds.outdoor.site import Site
-from panodepth.lab.worlds.render.primitives import Light, Scene
+from panodepth.lab.worlds.render.primitives import Light, Scene, Sky
 
 CLEARANCE = 0.3  # metres between the camera and everything
 
@@ -40,7 +40,7 @@ KINDS: dict[str, tuple[float, Callable[[Site], None]]] = {
 }
 
 
-def outdoor_scene(rng: Rng, kind: str | None = None, overcast: float = 0.6) -> Scene:
+def outdoor_scene(rng: Draws, kind: str | None = None, overcast: float = 0.6) -> Scene:
     """One outdoor world with the camera somewhere free in it.
 
     kind: a key of KINDS or None. overcast: how likely there is no sun.
@@ -49,7 +49,7 @@ def outdoor_scene(rng: Rng, kind: str | None = None, overcast: float = 0.6) -> S
     while True:
         scene = Scene(indoor=False)
         site = Site(scene, rng)
-        KINDS[kind or weighted(rng, shares)][1](site)
+        KINDS[kind or rng.weighted(shares)][1](site)
         if _place_camera(site):
             break
     scene.camera_rotation = camera_rotation(rng)
@@ -75,30 +75,28 @@ def _place_camera(site: Site) -> bool:
     return False
 
 
-def _weather(scene: Scene, rng: Rng, overcast: bool) -> None:
+def _weather(scene: Scene, rng: Draws, overcast: bool) -> None:
     """Sky, ambient light, and perhaps a sun."""
     blue = rng.uniform(0.3, 0.75)
-    scene.sky = sky = {
-        "gradient": rng.uniform(0.3, 0.9),
-        "cloud": float(choose(rng, "cloud")),
-        "cloud_scale": rng.uniform(0.06, 0.2),
-        "cloud_offset": rng.random(),
-        "cover": rng.uniform(0.0, 1.0),
-        "power": rng.uniform(0.8, 1.6),
-        "white": 1.0,
-    }
+    sky = Sky(
+        gradient=rng.uniform(0.3, 0.9),
+        cloud=rng.texture("cloud"),
+        cloud_scale=rng.uniform(0.06, 0.2),
+        cloud_offset=rng.random(),
+        cover=rng.uniform(0.0, 1.0),
+        power=rng.uniform(0.8, 1.6),
+    )
     if overcast:
-        grey = rng.uniform(0.7, 1.0)
-        sky |= {"r": grey, "g": grey, "b": grey * 1.03, "hr": 0.98, "hg": 0.98, "hb": 1.0}
-        sky["white"] = rng.uniform(0.6, 1.0)
+        grey, white = rng.uniform(0.7, 1.0), rng.uniform(0.6, 1.0)
+        zenith, horizon = (grey, grey, grey * 1.03), (0.98, 0.98, 1.0)
         level = rng.uniform(0.7, 1.1)
         scene.ambient = (level, level, level * 1.03)
     else:
-        sky |= {"r": 0.45 * blue, "g": 0.75 * blue, "b": 1.3 * blue}
-        sky |= {"hr": 0.8, "hg": 0.88, "hb": 1.0}
+        white, zenith, horizon = 1.0, (0.45 * blue, 0.75 * blue, 1.3 * blue), (0.8, 0.88, 1.0)
         turn, high = rng.uniform(0, 2 * np.pi), rng.uniform(0.25, 1.3)
         toward = (np.cos(high) * np.cos(turn), np.sin(high), np.cos(high) * np.sin(turn))
         power = rng.uniform(0.2, 1.5)
         scene.lights.append(Light(toward, (power, power * 0.95, power * 0.85), sun=True))
         level = rng.uniform(0.4, 0.8)
         scene.ambient = (level * 0.93, level, level * 1.12)
+    scene.sky = replace(sky, zenith=zenith, horizon=horizon, white=white)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from panodepth.lab.worlds.looks.materials import grey, metal, tinted
+from panodepth.lab.worlds.looks.materials import grey
 from panodepth.lab.worlds.outdoor.ground import ground
 from panodepth.lab.worlds.outdoor.site import Site
 from panodepth.lab.worlds.outdoor.squares import closed_by_houses, scatter
@@ -43,7 +43,7 @@ def playground(site: Site) -> None:
 
 
 def _swings(p: Place) -> None:
-    look, tall, half = metal(p.rng), p.rng.uniform(2.0, 2.5), 1.7
+    look, tall, half = p.rng.metal(), p.rng.uniform(2.0, 2.5), 1.7
     p.box((0, tall, 0), (half, 0.05, 0.05), look)
     for x in (-half, half):
         for lean in (-0.3, 0.3):
@@ -57,7 +57,7 @@ def _swings(p: Place) -> None:
 
 def _slide(p: Place) -> None:
     rng, tall = p.rng, p.rng.uniform(1.4, 2.4)
-    look, sheet = metal(rng), tinted(rng, (0.2, 0.9, 0.8), gloss=0.7)
+    look, sheet = rng.metal(), rng.tinted((0.2, 0.9, 0.8), gloss=0.7)
     slope = 0.65
     run = tall / math.tan(slope)
     z, long = run / 2 - 0.6, run / 2 / math.cos(slope)
@@ -73,7 +73,7 @@ def _slide(p: Place) -> None:
 
 def _frame(p: Place) -> None:
     """A climbing frame of bars, or a play hut."""
-    rng, look = p.rng, metal(p.rng)
+    rng, look = p.rng, p.rng.metal()
     half, tall = 1.0, rng.uniform(1.4, 2.4)
     for x in (-half, 0.0, half):
         for z in (-half, 0.0, half):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from panodepth.lab.worlds.draws import pick, weighted
-from panodepth.lab.worlds.looks.materials import printed, tinted
 from panodepth.lab.worlds.outdoor.facades import wall_look
 from panodepth.lab.worlds.outdoor.ground import paint
 from panodepth.lab.worlds.outdoor.site import Site
@@ -31,7 +29,7 @@ def markings(site: Site, street: Street) -> None:
         for across in np.arange(-kerb + 0.5, kerb - 0.3, 1.0):
             x, z, turn = street.at(s, float(across))
             paint(site, (x, z), (0.25, 1.4), turn)
-    dark = tinted(rng, (0.1, 0.6, 0.05), "asphalt", "speckle", "plaster")
+    dark = rng.tinted((0.1, 0.6, 0.05), "asphalt", "speckle", "plaster")
     for _ in range(rng.integers(0, 4)):
         x, z, turn = street.at(rng.normal(0, 5), rng.normal(0, 1))
         half_x, half_z = rng.uniform(0.2, 1.2, 2) if rng.random() < 0.6 else (0.33, 0.33)
@@ -83,14 +81,14 @@ _CLUTTER = {
 def clutter(site: Site, street: Street, count: int) -> None:
     """Small things along the fronts, some on the road; in bunches as people leave them."""
     rng, s = site.rng, 0.0
-    last = weighted(rng, _CLUTTER)
+    last = rng.weighted(_CLUTTER)
     for _ in range(count):
         side = 1 if rng.random() < 0.5 else -1
         edge = street.edge(side)
         if rng.random() < 0.35:  # beside the last one
-            s += pick(rng, (-1, 1)) * rng.uniform(0.7, 1.3)
+            s += rng.pick((-1, 1)) * rng.uniform(0.7, 1.3)
         else:
-            last = weighted(rng, _CLUTTER)
+            last = rng.weighted(_CLUTTER)
             s = rng.normal(0, 7)
         inset = 0.55 + abs(rng.normal(0, 0.5))
         if last in ("person", "group"):
@@ -107,7 +105,7 @@ def _road_works(site: Site, street: Street) -> None:
     rng = site.rng
     x, z, turn = street.at(rng.normal(0, 6), rng.normal(0, 1.5))
     if p := site.claimed(x, z, (0.8, 1.2), turn, FITTING):
-        rail = printed(rng, "stripes", tint=(0.8, 0.3, 0.05))
+        rail = rng.printed("stripes", tint=(0.8, 0.3, 0.05))
         for side in (-1, 1):
             p.box((side * 0.8, 0.9, 0), (0.02, 0.12, 1.2), rail)
             p.box((0, 0.9, side * 1.2), (0.8, 0.12, 0.02), rail)

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 
-from panodepth.lab.worlds.draws import Rng, weighted
-from panodepth.lab.worlds.looks.materials import Material, choose, painted, tint, tinted
+from panodepth.lab.worlds.draws import Draws
+from panodepth.lab.worlds.looks.materials import Material
 from panodepth.lab.worlds.parts.place import Place, bays
 from panodepth.lab.worlds.render.solids import gable, roof, tapered
 
 _KINDS = {"gable": 0.2, "front": 0.1, "hip": 0.12, "mansard": 0.05, "shed": 0.1, "flat": 0.43}
 
 
-def roof_look(rng: Rng) -> Material:
+def roof_look(rng: Draws) -> Material:
     """Clay, slate, sheet metal, shingle or thatch."""
     if rng.random() < 0.45:
         level = rng.uniform(0.25, 0.6)
         colour = (level, level * rng.uniform(0.45, 0.7), level * 0.4)
     else:
-        colour = tint(rng, 0.08, 0.6, 0.3)
-    return Material(colour, choose(rng, "shutter", "tiles", "brick", "wood"), (1.5, 1.5))
+        colour = rng.tint(0.08, 0.6, 0.3)
+    return Material(colour, rng.texture("shutter", "tiles", "brick", "wood"), (1.5, 1.5))
 
 
 def add_roof(
@@ -32,7 +32,7 @@ def add_roof(
     """
     rng, (w, d) = p.rng, half
     top = p.at(0, height, -d)
-    kind = weighted(rng, _KINDS)
+    kind = rng.weighted(_KINDS)
     if kind == "flat":
         _flat(top, half, wall, detail)
         return
@@ -46,7 +46,7 @@ def add_roof(
     if kind == "mansard":
         tall, inset = rng.uniform(2.0, 3.2), rng.uniform(0.6, 0.85)
         top.solid(tapered((w, tall / 2, d + 0.1), inset), look, (0, tall / 2, 0))
-        top.box((0, 0.05, 0), (w + 0.05, 0.1, d + 0.2), painted(rng))
+        top.box((0, 0.05, 0), (w + 0.05, 0.1, d + 0.2), rng.painted())
         if detail:
             _dormers(top, w, (d - 0.25 * tall, 0.2, tall * 0.6), look, wall)
         return
@@ -58,7 +58,7 @@ def add_roof(
     else:
         _gabled(top, half, (rise, out if kind == "gable" else 0.1), look, wall, kind == "front")
         if kind == "front" and detail and rng.random() < 0.5:
-            pane = tinted(rng, (0.2, 0.8, 0.1), "window").fitted(0.8, 0.9)
+            pane = rng.tinted((0.2, 0.8, 0.1), "window").fitted(0.8, 0.9)
             top.box((0, rise * 0.35, d + 0.08), (0.4, 0.45, 0.04), pane)
         if kind == "gable" and detail and rng.random() < 0.3:
             _dormers(top, w, (d * 0.6, rise * 0.15, rise * 0.5), look, wall)
@@ -87,7 +87,7 @@ def _dormers(
 ) -> None:
     """Windows standing out of a roof; at = (front z, sill height, height) in metres."""
     rng, (z, low, tall), deep = top.rng, at, 1.2
-    pane = tinted(rng, (0.2, 0.8, 0.1), "window").fitted(0.76, 0.84 * tall)
+    pane = rng.tinted((0.2, 0.8, 0.1), "window").fitted(0.76, 0.84 * tall)
     for x in bays(min(max(1, int(w / 1.6)), 4), w):
         top.box((x, low + tall / 2, z - deep), (0.5, tall / 2, deep), wall)
         top.box((x, low + tall / 2, z), (0.38, tall * 0.42, 0.04), pane)
@@ -97,11 +97,11 @@ def _dormers(
 
 def _chimney(top: Place, at: tuple[float, float, float]) -> None:
     rng, (x, y, z) = top.rng, at
-    look = tinted(rng, (0.2, 0.7, 0.2), "brick", "plaster")
+    look = rng.tinted((0.2, 0.7, 0.2), "brick", "plaster")
     tall = rng.uniform(0.6, 1.4)
     top.box((x, y + tall / 2, z), (0.3, tall / 2 + 0.5, 0.25), look)
     for dx in (-0.12, 0.12):
-        top.tube((x + dx, y + tall + 0.6, z), 0.08, 0.2, painted(rng))
+        top.tube((x + dx, y + tall + 0.6, z), 0.08, 0.2, rng.painted())
 
 
 def _flat(top: Place, half: tuple[float, float], wall: Material, detail: bool) -> None:
@@ -110,7 +110,7 @@ def _flat(top: Place, half: tuple[float, float], wall: Material, detail: bool) -
     edge = rng.random()
     if edge < 0.45:
         out = rng.uniform(0.05, 0.5)
-        top.box((0, 0.08, out / 2), (w + 0.05, 0.12, d + out / 2), painted(rng))
+        top.box((0, 0.08, out / 2), (w + 0.05, 0.12, d + out / 2), rng.painted())
     if edge > 0.3:
         tall = rng.uniform(0.15, 0.5)
         top.box((0, tall, d - 0.1), (w, tall, 0.1), wall)
@@ -122,10 +122,10 @@ def _flat(top: Place, half: tuple[float, float], wall: Material, detail: bool) -
     elif extra < 0.3:
         top.box((rng.uniform(-0.4, 0.4) * w, 1.1, 0), (0.4 * w, 1.2, 0.5 * d), wall)
     elif extra < 0.45:  # a roof of sheet metal on posts, over the terrace
-        sheet = tinted(rng, (0.2, 0.8, 0.5), "shutter", scale=1.5)
+        sheet = rng.tinted((0.2, 0.8, 0.5), "shutter", scale=1.5)
         tall = rng.uniform(1.8, 2.4)
         top.box((0, tall, 0), (w + 0.2, 0.04, d + 0.4), sheet, tilt=rng.normal(0, 0.08))
         for x in (-0.95, 0.0, 0.95):
-            top.box((x * w, tall / 2, d - 0.15), (0.05, tall / 2, 0.05), painted(rng))
+            top.box((x * w, tall / 2, d - 0.15), (0.05, tall / 2, 0.05), rng.painted())
     if detail and rng.random() < 0.2:
-        top.tube((rng.uniform(-0.8, 0.8) * w, 1.2, 0.5 * d), 0.025, 1.4, painted(rng))
+        top.tube((rng.uniform(-0.8, 0.8) * w, 1.2, 0.5 * d), 0.025, 1.4, rng.painted())

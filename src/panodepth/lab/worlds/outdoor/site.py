@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from panodepth.lab.worlds.draws import Rng
+from panodepth.lab.worlds.draws import Draws
 from panodepth.lab.worlds.parts.footprints import Footprint, Ground, Point
 from panodepth.lab.worlds.parts.place import BUILDING, Place
 from panodepth.lab.worlds.render.primitives import Scene
@@ -30,7 +30,7 @@ class Site:
     """
 
     scene: Scene
-    rng: Rng
+    rng: Draws
     eye: Point = (0.0, 0.0)
     ground: Callable[[float, float], float] = level_ground
     taken: Ground = field(default_factory=Ground)

@@ -7,8 +7,6 @@ from itertools import pairwise
 
 import numpy as np
 
-from panodepth.lab.worlds.draws import pick, weighted
-from panodepth.lab.worlds.looks.materials import tinted
 from panodepth.lab.worlds.outdoor.buildings import Mass, gateway, house
 from panodepth.lab.worlds.outdoor.facades import wall_look
 from panodepth.lab.worlds.outdoor.ground import ground, hills, paint
@@ -55,7 +53,7 @@ def scatter(site: Site, reach: Size, count: int, shares: dict[str, float]) -> No
         if rng.random() < 0.4:
             x, z = site.around(1.3, 3.0)
         if abs(x) < reach[0] and abs(z) < reach[1]:
-            thing(site, weighted(rng, shares), x, z, rng.uniform(0, 2 * np.pi))
+            thing(site, rng.weighted(shares), x, z, rng.uniform(0, 2 * np.pi))
 
 
 def closed_by_houses(
@@ -95,7 +93,7 @@ def _stand(site: Site, half: Size) -> None:
     x, z = np.clip(rng.normal(0, 0.35, 2), -0.75, 0.75) * half
     if rng.random() < 0.2:
         axis, away = int(rng.integers(2)), rng.uniform(0.9, 1.6)
-        edge = pick(rng, (-1, 1)) * max(half[axis] - away, 0.0)
+        edge = rng.pick((-1, 1)) * max(half[axis] - away, 0.0)
         x, z = (edge, z) if axis == 0 else (x, edge)
     site.stand(x, z)
 
@@ -114,7 +112,7 @@ def square(site: Site) -> None:
         x, z = rng.uniform(-0.5, 0.5, 2) * half
         if site.claim(x, z, (2.0, 2.0), 0.0, 0.6):
             fountain(site.spot(x, z, rng.uniform(0, 6.3)))
-    style, shares = weighted(rng, _STYLES), _ON_SQUARES
+    style, shares = rng.weighted(_STYLES), _ON_SQUARES
     if style == "market":
         shares = shares | {"stall": 0.8, "person": 0.4, "clutter": 0.3}
     elif style == "cafe":
@@ -153,7 +151,7 @@ def courtyard(site: Site) -> None:
 def _lean_to(site: Site, half_x: float, half_z: float) -> None:
     """A roof over part of the yard, on posts."""
     rng, deep = site.rng, site.rng.uniform(0.3, 1.0) * half_z
-    look = tinted(rng, (0.2, 0.8, 0.4), "shutter", "wood", "plain", scale=1.5)
+    look = rng.tinted((0.2, 0.8, 0.4), "shutter", "wood", "plain", scale=1.5)
     tall, slope = rng.uniform(2.5, 3.6), rng.uniform(0.0, 0.18)
     p = site.spot(0.0, -half_z + deep)
     p.box((0, tall, 0), (half_x, 0.05, deep), look, tilt=slope)

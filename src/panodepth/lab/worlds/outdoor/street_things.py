@@ -7,19 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from panodepth.lab.worlds.draws import weighted
-from panodepth.lab.worlds.looks.materials import (
-    Material,
-    choose,
-    cloth,
-    grey,
-    metal,
-    painted,
-    printed,
-    tint,
-    tinted,
-    wooden,
-)
+from panodepth.lab.worlds.looks.materials import Material, grey
 from panodepth.lab.worlds.outdoor.site import Site
 from panodepth.lab.worlds.outdoor.vegetation import flower_bed, shrub, tree
 from panodepth.lab.worlds.outdoor.vehicles import two_wheeler
@@ -33,8 +21,8 @@ from panodepth.lab.worlds.render.shapes import CYLINDER
 
 def pole(p: Place) -> None:
     """A street lamp, traffic light, sign post, utility pole or bollard."""
-    look = metal(p.rng)
-    style = weighted(p.rng, _POLES)
+    look = p.rng.metal()
+    style = p.rng.weighted(_POLES)
     style(p.at(label=FITTING), look)
 
 
@@ -63,7 +51,7 @@ def _signal(p: Place, look: Material) -> None:
 def _sign(p: Place, look: Material) -> None:
     rng, tall, r = p.rng, p.rng.uniform(2.0, 3.2), p.rng.uniform(0.22, 0.45)
     p.tube((0, tall / 2, 0), 0.035, tall / 2, look)
-    plate = printed(rng, "text").fitted(2 * r, 2 * r)
+    plate = rng.printed("text").fitted(2 * r, 2 * r)
     if rng.random() < 0.5:
         p.disc((0, tall - r, 0.05), r, 0.012, plate)
     else:
@@ -72,7 +60,7 @@ def _sign(p: Place, look: Material) -> None:
 
 def _utility_pole(p: Place, look: Material) -> None:
     rng, tall, r = p.rng, p.rng.uniform(6, 10), p.rng.uniform(0.11, 0.18)
-    stem = printed(rng, "plaster", "wood", tint=(0.55, 0.53, 0.5), scale=(0.5, 2))
+    stem = rng.printed("plaster", "wood", tint=(0.55, 0.53, 0.5), scale=(0.5, 2))
     p.tube((0, tall / 2, 0), r, tall / 2, stem, taper=0.7)
     for k in range(rng.integers(1, 3)):
         p.box((0, tall - 0.4 - 0.7 * k, 0), (0.8, 0.06, 0.06), stem)
@@ -98,11 +86,11 @@ def container(p: Place) -> None:
     """A litter bin, wheeled bin, hydrant, post box, cabinet, or vending machine."""
     rng, style = p.rng, p.rng.random()
     p = p.at(label=FURNITURE)
-    look = painted(rng)
+    look = rng.painted()
     if style < 0.25:
         r, half = rng.uniform(0.18, 0.3), rng.uniform(0.35, 0.5)
         p.tube((0, half, 0), r, half, look, taper=1.1)
-        p.tube((0, 2 * half + 0.03, 0), r * 1.15, 0.04, metal(rng), taper=0.7)
+        p.tube((0, 2 * half + 0.03, 0), r * 1.15, 0.04, rng.metal(), taper=0.7)
     elif style < 0.5:
         p.box((0, 0.52, 0), (0.27, 0.44, 0.32), look)
         p.box((0, 1.0, 0.02), (0.29, 0.04, 0.36), look, tilt=0.08)
@@ -114,11 +102,11 @@ def container(p: Place) -> None:
         p.disc((0, 0.42, 0), 0.06, 0.2, red, yaw=QUARTER)
     elif style < 0.85:
         w, tall = rng.uniform(0.2, 0.6), rng.uniform(0.4, 0.75)
-        front = tinted(rng, (0.1, 0.8, 0.4), "panel", "shutter", "plain")
+        front = rng.tinted((0.1, 0.8, 0.4), "panel", "shutter", "plain")
         p.box((0, tall, 0), (w, tall, 0.22), front.fitted(2 * w, 2 * tall))
         p.box((0, 0.05, 0), (w + 0.04, 0.05, 0.26), Material((0.5, 0.5, 0.48)))
     else:
-        bright = printed(rng, "books", "picture", "text", emission=0.4)
+        bright = rng.printed("books", "picture", "text", emission=0.4)
         p.box((0, 0.95, 0), (0.5, 0.95, 0.38), look)
         p.box((0, 1.1, 0.38), (0.42, 0.6, 0.02), bright.fitted(0.84, 1.2))
 
@@ -127,8 +115,8 @@ def table_set(p: Place) -> None:
     """A café table with chairs, sometimes under a parasol."""
     rng, tall = p.rng, 0.74
     p = p.at(label=FURNITURE)
-    look = metal(rng)
-    p.tube((0, tall, 0), 0.38, 0.02, wooden(rng))
+    look = rng.metal()
+    p.tube((0, tall, 0), 0.38, 0.02, rng.wooden())
     p.tube((0, tall / 2, 0), 0.04, tall / 2, look)
     for k in range(rng.integers(2, 5)):
         turn = 1.57 * k + 0.4
@@ -138,7 +126,7 @@ def table_set(p: Place) -> None:
             person(q, "sit")
     if rng.random() < 0.5:
         top = rng.uniform(2.2, 2.6)
-        canvas = tinted(rng, (0.2, 0.95, 0.6), "stripes", "plain")
+        canvas = rng.tinted((0.2, 0.95, 0.6), "stripes", "plain")
         p.tube((0, top / 2, 0), 0.03, top / 2, look)
         p.tube((0, top + 0.1, 0), rng.uniform(1.1, 1.6), 0.22, canvas, taper=0.06)
 
@@ -147,13 +135,13 @@ def stall(p: Place) -> None:
     """A market stall: a counter with goods under a sloping canvas on four poles."""
     rng, half = p.rng, p.rng.uniform(0.9, 1.6)
     p = p.at(label=FURNITURE)
-    look, top = metal(rng), rng.uniform(2.1, 2.7)
+    look, top = rng.metal(), rng.uniform(2.1, 2.7)
     p.four((half, top / 2, 0.8), (0.03, top / 2, 0.03), look, CYLINDER)
-    canvas = tinted(rng, (0.2, 0.95, 0.6), "stripes", "plain", "fabric")
+    canvas = rng.tinted((0.2, 0.95, 0.6), "stripes", "plain", "fabric")
     p.box((0, top + 0.1, 0), (half + 0.2, 0.02, 1.15), canvas, tilt=rng.uniform(0.05, 0.3))
-    p.box((0, 0.42, 0.45), (half, 0.42, 0.35), painted(rng))
+    p.box((0, 0.42, 0.45), (half, 0.42, 0.35), rng.painted())
     for k in range(rng.integers(2, 6)):
-        goods = tinted(rng, (0.2, 0.9, 0.9), "speckle", "books", "carpet")
+        goods = rng.tinted((0.2, 0.9, 0.9), "speckle", "books", "carpet")
         x = rng.uniform(-0.8, 0.8) * half
         p.box((x, 0.92, 0.45 + 0.1 * (k % 2)), (0.2, 0.08, 0.15), goods)
     if rng.random() < 0.5:
@@ -166,10 +154,10 @@ def fountain(p: Place) -> None:
     """A basin with water, a column and bowls; or a statue on a plinth."""
     rng = p.rng
     p = p.at(label=FITTING)
-    stone = tinted(rng, (0.3, 0.85, 0.08), "marble", "speckle", "plaster")
+    stone = rng.tinted((0.3, 0.85, 0.08), "marble", "speckle", "plaster")
     if rng.random() < 0.5:
         r, tall = rng.uniform(1.2, 2.8), rng.uniform(0.3, 0.7)
-        water = printed(rng, "marble", tint=(0.12, 0.2, 0.2), scale=2, gloss=1.0)
+        water = rng.printed("marble", tint=(0.12, 0.2, 0.2), scale=2, gloss=1.0)
         p.tube((0, tall / 2, 0), r, tall / 2, stone)
         p.tube((0, tall - 0.02, 0), r - 0.25, 0.03, water)
         top = rng.uniform(1.0, 2.8)
@@ -195,12 +183,12 @@ def fence(p: Place, half: float) -> None:
     p = p.at(label=FITTING)
     style = rng.random()
     if style < 0.45:
-        stone = choose(rng, "brick", "plaster", "wood", "shutter", "speckle")
-        look = Material(tint(rng, 0.2, 0.85, 0.15), stone, (1.5, 1.5))
+        stone = rng.texture("brick", "plaster", "wood", "shutter", "speckle")
+        look = Material(rng.tint(0.2, 0.85, 0.15), stone, (1.5, 1.5))
         p.box((0, tall / 2, 0), (half, tall / 2, 0.07), look)
-        p.box((0, tall, 0), (half, 0.05, 0.12), tinted(rng, (0.3, 0.8, 0.05)))
+        p.box((0, tall, 0), (half, 0.05, 0.12), rng.tinted((0.3, 0.8, 0.05)))
         return
-    look = wooden(rng) if style < 0.75 else metal(rng)
+    look = rng.wooden() if style < 0.75 else rng.metal()
     for x in np.arange(-half, half + 0.01, max(1.3, 2 * half / 14)):
         p.box((x, tall / 2, 0), (0.05, tall / 2, 0.05), look)
     for y in (0.4, 0.92):
@@ -219,16 +207,16 @@ def scaffold(p: Place, half: float, levels: int) -> None:
         for z in (0.25, 1.1):
             p.tube((x, tall / 2, z), 0.03, tall / 2, steel)
     for level in range(1, levels + 1):
-        p.box((0, 2.0 * level, 0.68), (half, 0.03, 0.42), wooden(rng))
+        p.box((0, 2.0 * level, 0.68), (half, 0.03, 0.42), rng.wooden())
         p.box((0, 2.0 * level + 1.0, 1.1), (half, 0.025, 0.025), steel)
     if rng.random() < 0.3:
-        net = tinted(rng, (0.2, 0.9, 0.6), "fabric", "grille")
+        net = rng.tinted((0.2, 0.9, 0.6), "fabric", "grille")
         p.box((0, tall * 0.6, 1.15), (half, tall * 0.4, 0.01), net)
 
 
 def laundry(p: Place) -> None:
     """A rack or line with clothes."""
-    rng, look = p.rng, metal(p.rng)
+    rng, look = p.rng, p.rng.metal()
     p = p.at(label=FURNITURE)
     half, tall = rng.uniform(0.5, 1.0), rng.uniform(1.2, 1.8)
     for x in (-half, half):
@@ -238,7 +226,7 @@ def laundry(p: Place) -> None:
     x = -half + 0.15
     while x < half - 0.1:
         long = rng.uniform(0.2, 0.45)
-        p.box((x, tall - long, 0), (0.09, long, 0.03), cloth(rng), yaw=rng.normal(0, 0.4))
+        p.box((x, tall - long, 0), (0.09, long, 0.03), rng.cloth(), yaw=rng.normal(0, 0.4))
         x += rng.uniform(0.15, 0.4)
 
 

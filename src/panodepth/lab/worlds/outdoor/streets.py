@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from panodepth.lab.worlds.draws import pick
-from panodepth.lab.worlds.looks.materials import tinted
 from panodepth.lab.worlds.outdoor.buildings import Mass, bridge, gateway, house, yard_wall
 from panodepth.lab.worlds.outdoor.ground import ground
 from panodepth.lab.worlds.outdoor.roadside import clutter, markings, parked, tree_rows
@@ -46,7 +44,7 @@ def _plan(site: Site, half: float) -> Street:
     paved = half > 2.4 and rng.random() < 0.6
     pavement = rng.uniform(0.8, min(3.5, 0.55 * half)) if paved else 0.0
     tall = (1, 4) if rng.random() < 0.65 else (3, 8)
-    kerb = tinted(rng, (0.35, 0.85, 0.08), "tiles", "speckle", "plaster", scale=1.5)
+    kerb = rng.tinted((0.35, 0.85, 0.08), "tiles", "speckle", "plaster", scale=1.5)
     return Street(left, right, length, bend, gap, pavement, tall, kerb)
 
 
@@ -63,12 +61,12 @@ def _build(site: Site, half: float, things: tuple[int, int]) -> None:
                 _side_street(site, street, street.gap, side)
     _ends(site, street)
     if rng.random() < 0.06 and half < 10:
-        s = pick(rng, (-1, 1)) * rng.uniform(6, 18)
+        s = rng.pick((-1, 1)) * rng.uniform(6, 18)
         x, z, turn = street.at(s, 0)
         bridge(site.spot(x, z, turn), max(left, right) * 0.95, rng.uniform(3.5, 6))
         site.block(x, z, (max(left, right), 5.0), turn)
     elif half < 6 and rng.random() < 0.07:
-        s = pick(rng, (-1, 1)) * rng.uniform(4, 14)
+        s = rng.pick((-1, 1)) * rng.uniform(4, 14)
         x, z, turn = street.at(s, (right - left) / 2)
         front = turn + (np.pi if s > 0 else 0.0)
         gateway(site.spot(x, z, front), (left + right) / 2 + 0.5, rng.uniform(5, 9))
@@ -87,7 +85,7 @@ def _stand(site: Site, street: Street) -> None:
     """The camera somewhere along the middle third, off-centre, now and then near a wall."""
     rng = site.rng
     if rng.random() < 0.2:
-        side = pick(rng, (-1, 1))
+        side = rng.pick((-1, 1))
         across = side * max(street.edge(side) - rng.uniform(0.8, 1.4), 0.0)
     else:
         across = np.clip(rng.normal(0, 0.16), -0.4, 0.4) * (street.left + street.right)
@@ -141,7 +139,7 @@ def _yard(site: Site, street: Street, side: int, plot: tuple[float, float]) -> N
     yard_wall(site.spot(x, z, turn - side * np.pi / 2), half)
     for _ in range(rng.integers(1, 5)):
         x, z, _ = street.at(s + rng.uniform(-0.8, 0.8) * half, side * (edge + 0.7))
-        thing(site, pick(rng, ("pot", "shrub", "two_wheeler")), x, z, turn)
+        thing(site, rng.pick(("pot", "shrub", "two_wheeler")), x, z, turn)
 
 
 def _pavement(site: Site, street: Street, side: int, span: tuple[float, float]) -> None:

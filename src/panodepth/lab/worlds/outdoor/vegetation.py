@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from panodepth.lab.worlds.draws import Rng, weighted
-from panodepth.lab.worlds.looks.materials import Material, choose, printed, tinted
+from panodepth.lab.worlds.draws import Draws
+from panodepth.lab.worlds.looks.materials import Material
 from panodepth.lab.worlds.parts.place import Place
 from panodepth.lab.worlds.parts.plants import leaf_look
 
@@ -13,17 +13,17 @@ DETAIL_RANGE = 9.0  # metres; beyond it crowns are made of fewer, larger blobs
 _HABITS = {"broad": 0.55, "slim": 0.15, "conifer": 0.15, "bare": 0.1, "palm": 0.05}
 
 
-def bark_look(rng: Rng) -> Material:
+def bark_look(rng: Draws) -> Material:
     """Brown, grey or birch-white bark."""
     level = rng.uniform(0.25, 0.75) if rng.random() < 0.9 else 1.1
     warm = rng.uniform(0.7, 1.0)
     colour = (level, level * (1 + warm) / 2, level * warm)
-    return Material(colour, choose(rng, "wood", "plaster", "speckle"), (0.5, 2.0))
+    return Material(colour, rng.texture("wood", "plaster", "speckle"), (0.5, 2.0))
 
 
 def tree(p: Place, height: float, far: float = 0.0) -> None:
     """A tree `height` metres tall, seen from `far` metres: broad, slim, conifer, bare or palm."""
-    habit = weighted(p.rng, _HABITS)
+    habit = p.rng.weighted(_HABITS)
     if habit == "conifer":
         _conifer(p, height, far)
     elif habit == "palm":
@@ -113,7 +113,7 @@ def hedge(p: Place, half: tuple[float, float], height: float) -> None:
 
 def flower_bed(p: Place, half: tuple[float, float]) -> None:
     """A raised bed or trough with low plants."""
-    rng, edge = p.rng, tinted(p.rng, (0.2, 0.8, 0.1), "plaster", "wood")
+    rng, edge = p.rng, p.rng.tinted((0.2, 0.8, 0.1), "plaster", "wood")
     tall = rng.uniform(0.1, 0.6)
     p.box((0, tall / 2, 0), (half[0], tall / 2, half[1]), edge)
     for _ in range(rng.integers(3, 8)):
@@ -121,14 +121,14 @@ def flower_bed(p: Place, half: tuple[float, float]) -> None:
         x, z = rng.uniform(-0.9, 0.9, 2) * half
         look = leaf_look(rng, 0.4)
         if rng.random() < 0.3:
-            look = tinted(rng, (0.3, 0.9, 0.9), "speckle", scale=0.3)
+            look = rng.tinted((0.3, 0.9, 0.9), "speckle", scale=0.3)
         p.ball((x, tall + 0.4 * r, z), (r, 0.7 * r, r), look)
 
 
 def tuft(p: Place, size: float) -> None:
     """Long grass or fern: flat blobs near the ground."""
     rng = p.rng
-    look = printed(rng, "grass", "foliage", tint=(1.0, 1.0, 0.9), scale=0.3)
+    look = rng.printed("grass", "foliage", tint=(1.0, 1.0, 0.9), scale=0.3)
     for _ in range(2):
         x, z = rng.normal(0, 0.4 * size, 2)
         tall = size * rng.uniform(0.3, 0.7)
@@ -138,7 +138,7 @@ def tuft(p: Place, size: float) -> None:
 def rock(p: Place, radius: float) -> None:
     """A boulder: two or three tilted blocks and ellipsoids sunk into the ground."""
     rng = p.rng
-    look = tinted(rng, (0.2, 0.75, 0.1), "plaster", "speckle", "marble")
+    look = rng.tinted((0.2, 0.75, 0.1), "plaster", "speckle", "marble")
     for _ in range(rng.integers(1, 4)):
         x, z = rng.normal(0, 0.35 * radius, 2)
         half = radius * rng.uniform(0.5, 1.0, 3)

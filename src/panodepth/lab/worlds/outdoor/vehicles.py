@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from panodepth.lab.worlds.draws import Rng, weighted
-from panodepth.lab.worlds.looks.materials import Material, grey, painted, printed, tinted
+from panodepth.lab.worlds.draws import Draws
+from panodepth.lab.worlds.looks.materials import Material, grey
 from panodepth.lab.worlds.outdoor.site import Site
 from panodepth.lab.worlds.parts.place import QUARTER, VEHICLE, Place, bays
 from panodepth.lab.worlds.render.solids import cut_box
@@ -31,8 +31,8 @@ class Body:
     wheel: float = 0.32
 
 
-def _body(rng: Rng) -> Body:
-    kind = weighted(rng, _BODIES)
+def _body(rng: Draws) -> Body:
+    kind = rng.weighted(_BODIES)
     long, wide = rng.uniform(1.85, 2.35), rng.uniform(0.82, 0.95)
     belt = rng.uniform(0.85, 0.95)
     if kind == "hatch":
@@ -57,7 +57,7 @@ def car(p: Place, far: float = 0.0) -> None:
     """A car, van or pickup, seen from `far` metres: beyond DETAIL_RANGE without trim."""
     rng, b = p.rng, _body(p.rng)
     p = p.at(label=VEHICLE)
-    paint = tinted(rng, (0.03, 0.9, 0.6), gloss=1.0)
+    paint = rng.tinted((0.03, 0.9, 0.6), gloss=1.0)
     floor = 0.6 * b.wheel + 0.05
     middle, thick = (floor + b.belt) / 2, (b.belt - floor) / 2
     p.box((0, middle, 0), (b.wide, thick, b.long - 0.08), paint)
@@ -72,7 +72,7 @@ def car(p: Place, far: float = 0.0) -> None:
 def _trim(p: Place, b: Body, floor: float, paint: Material) -> None:
     """Bumpers, lamps, number plates, mirrors and hub caps."""
     rng = p.rng
-    bumper = tinted(rng, (0.03, 0.2, 0.1)) if rng.random() < 0.6 else paint
+    bumper = rng.tinted((0.03, 0.2, 0.1)) if rng.random() < 0.6 else paint
     for end in (-1, 1):
         z = end * (b.long - 0.08)
         p.box((0, floor + 0.14, z), (b.wide * 0.97, 0.13, 0.08), bumper)
@@ -112,7 +112,7 @@ def bus(p: Place) -> None:
     rng, half = p.rng, p.rng.uniform(2.6, 5.5)
     p = p.at(label=VEHICLE)
     tall, wide = rng.uniform(2.5, 3.2), 1.2
-    paint = tinted(rng, (0.1, 0.9, 0.6), "plain", gloss=0.5)
+    paint = rng.tinted((0.1, 0.9, 0.6), "plain", gloss=0.5)
     p.box((0, tall / 2 + 0.2, 0), (wide, tall / 2 - 0.2, half), paint)
     p.box((0, tall * 0.62, half), (wide * 0.92, tall * 0.18, 0.03), GLASS)
     if rng.random() < 0.6:
@@ -120,7 +120,7 @@ def bus(p: Place) -> None:
         for z in bays(n, half):
             p.box((0, tall * 0.62, z), (wide + 0.02, tall * 0.17, 0.85 * half / n), GLASS)
     else:
-        sign = printed(rng, "text", "picture", "stripes").fitted(half, 1)
+        sign = rng.printed("text", "picture", "stripes").fitted(half, 1)
         p.box((0, tall * 0.55, -0.2), (wide + 0.02, tall * 0.25, half * 0.6), sign)
     for x in (-(wide - 0.12), wide - 0.12):
         for z in (-0.62, 0.72):
@@ -129,7 +129,7 @@ def bus(p: Place) -> None:
 
 def scooter(p: Place) -> None:
     """A motor scooter or motorcycle on its stand."""
-    rng, look = p.rng, tinted(p.rng, (0.03, 0.9, 0.7), gloss=0.8)
+    rng, look = p.rng, p.rng.tinted((0.03, 0.9, 0.7), gloss=0.8)
     p = p.at(label=VEHICLE)
     dark = Material((0.04, 0.04, 0.045))
     for z in (-0.6, 0.6):
@@ -144,14 +144,14 @@ def scooter(p: Place) -> None:
     for x in (-0.28, 0.28):
         p.ball((x, 1.14, 0.36), (0.06, 0.045, 0.015), CHROME)
     if rng.random() < 0.3:
-        p.box((0, 0.95, -0.8), (0.18, 0.15, 0.16), painted(rng))
+        p.box((0, 0.95, -0.8), (0.18, 0.15, 0.16), rng.painted())
 
 
 def bicycle(p: Place) -> None:
     """A bicycle; the wheels are thin solid discs with the look of spokes."""
-    rng, look = p.rng, tinted(p.rng, (0.05, 0.8, 0.8), gloss=0.5)
+    rng, look = p.rng, p.rng.tinted((0.05, 0.8, 0.8), gloss=0.5)
     p = p.at(label=VEHICLE)
-    spokes = printed(rng, "grille", tint=(0.5, 0.5, 0.5)).fitted(0.3, 0.3)
+    spokes = rng.printed("grille", tint=(0.5, 0.5, 0.5)).fitted(0.3, 0.3)
     for z in (-0.52, 0.52):
         _wheel(p, (0, 0.34, z), 0.34, 0.012, spokes)
     for at, lean, long in (
@@ -165,7 +165,7 @@ def bicycle(p: Place) -> None:
     p.box((0, 0.9, -0.28), (0.07, 0.03, 0.13), TYRE)
     p.box((0, 1.0, 0.36), (0.28, 0.015, 0.02), TYRE)
     if rng.random() < 0.3:
-        basket = printed(rng, "grille", tint=(0.3, 0.25, 0.2))
+        basket = rng.printed("grille", tint=(0.3, 0.25, 0.2))
         p.box((0, 0.82, 0.58), (0.16, 0.12, 0.12), basket)
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from panodepth.lab.worlds.draws import pick, weighted
-from panodepth.lab.worlds.looks.materials import Material, cloth, tinted
+from panodepth.lab.worlds.looks.materials import Material
 from panodepth.lab.worlds.parts.place import PERSON, Place
 
 _SKINS = ((0.62, 0.42, 0.32), (0.45, 0.29, 0.2), (0.2, 0.11, 0.07), (0.7, 0.5, 0.4))
@@ -17,20 +16,20 @@ def figure(p: Place) -> None:
     """A standing figure without arms, as rooms have them."""
     rng, h = p.rng, p.rng.uniform(1.45, 1.9)
     for side in (-0.09, 0.09):
-        p.tube((side, h * 0.24, 0), 0.075, h * 0.24, cloth(rng))
-    p.ball((0, h * 0.66, 0), (0.22, h * 0.2, 0.14), cloth(rng))
+        p.tube((side, h * 0.24, 0), 0.075, h * 0.24, rng.cloth())
+    p.ball((0, h * 0.66, 0), (0.22, h * 0.2, 0.14), rng.cloth())
     p.ball((0, h * 0.93, 0), (0.09, 0.12, 0.1), Material((0.55, 0.38, 0.28)))
 
 
 def person(p: Place, pose: str | None = None) -> None:
     """One person, 1.0 to 1.95 m tall. pose: "stand", "walk" or "sit"; None = drawn at random."""
     rng = p.rng
-    pose = pose or weighted(rng, _POSES)
+    pose = pose or rng.weighted(_POSES)
     tall = rng.uniform(1.5, 1.95) if rng.random() < 0.88 else rng.uniform(1.0, 1.4)
     hip = 0.49 * tall
     p = p.at(0, 0.45 - hip if pose == "sit" else 0, 0, label=PERSON)  # a seat is at 0.45 m
-    skin = Material(pick(rng, _SKINS))
-    legs, coat = cloth(rng), cloth(rng)
+    skin = Material(rng.pick(_SKINS))
+    legs, coat = rng.cloth(), rng.cloth()
     _legs(p, hip, legs, pose)
     wide = rng.uniform(0.16, 0.25)
     chest = 0.67 * tall
@@ -42,10 +41,10 @@ def person(p: Place, pose: str | None = None) -> None:
         arm = (side * (wide + 0.02), chest - 0.02 * tall, 0.1 * np.sin(-swing))
         p.tube(arm, 0.045, 0.17 * tall, coat, tilt=swing)
     p.ball((0, 0.925 * tall, 0.01), (0.078, 0.075 * tall, 0.095), skin)
-    hair = tinted(rng, (0.02, 0.35, 0.3))
+    hair = rng.tinted((0.02, 0.35, 0.3))
     p.ball((0, 0.95 * tall, -0.015), (0.085, 0.06 * tall, 0.1), hair)
     if rng.random() < 0.3:
-        look = cloth(rng)
+        look = rng.cloth()
         if rng.random() < 0.6:  # a rucksack
             p.box((0, 0.69 * tall, -0.75 * wide - 0.06), (0.14, 0.19, 0.09), look)
         else:  # a bag

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from panodepth.lab.worlds.draws import Rng
+from panodepth.lab.worlds.draws import Draws
 from panodepth.lab.worlds.looks.materials import Colour, Material
 from panodepth.lab.worlds.render.primitives import Light, Scene, Solid, Vector, yaw_matrix
 from panodepth.lab.worlds.render.shapes import BOX, CYLINDER, ELLIPSOID, Array
@@ -27,7 +27,7 @@ class Place:
     """
 
     scene: Scene
-    rng: Rng
+    rng: Draws
     origin: Vector
     yaw: float = 0.0
     label: int = FURNITURE

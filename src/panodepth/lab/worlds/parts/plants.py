@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from panodepth.lab.worlds.draws import Rng
-from panodepth.lab.worlds.looks.materials import Material, choose, painted, tinted
+from panodepth.lab.worlds.draws import Draws
+from panodepth.lab.worlds.looks.materials import Material
 from panodepth.lab.worlds.parts.place import Place
 
 STEM = Material((0.2, 0.12, 0.06))
 
 
-def leaf_look(rng: Rng, repeat: float = 1.2) -> Material:
+def leaf_look(rng: Draws, repeat: float = 1.2) -> Material:
     """Foliage of one plant: mostly green, sometimes autumn or blossom; `repeat` in metres."""
     level = rng.uniform(0.6, 1.9)
     turn = rng.random()
@@ -22,18 +22,18 @@ def leaf_look(rng: Rng, repeat: float = 1.2) -> Material:
     else:
         colour = (level * rng.uniform(0.8, 1.2), level, level * rng.uniform(0.6, 1.1))
     s = repeat * rng.uniform(0.7, 1.5)
-    return Material(colour, choose(rng, "foliage"), (s, s), (rng.random(), 0.0))
+    return Material(colour, rng.texture("foliage"), (s, s), (rng.random(), 0.0))
 
 
-def _house_leaves(rng: Rng, repeat: float) -> Material:
+def _house_leaves(rng: Draws, repeat: float) -> Material:
     level = rng.uniform(0.6, 2.0)
-    return Material((level, level, level), choose(rng, "foliage"), (repeat, repeat))
+    return Material((level, level, level), rng.texture("foliage"), (repeat, repeat))
 
 
 def plant(p: Place, height: float) -> None:
     """A potted plant or, outdoors, a shrub: a pot and blobs of leaves."""
     rng, pot = p.rng, p.rng.uniform(0.1, 0.22)
-    p.tube((0, pot, 0), pot * 0.8, pot, painted(rng), taper=1.25)
+    p.tube((0, pot, 0), pot * 0.8, pot, rng.painted(), taper=1.25)
     leaves = _house_leaves(rng, 0.4)
     p.tube((0, height / 2, 0), 0.02, height / 2, STEM)
     for _ in range(rng.integers(3, 7)):
@@ -47,9 +47,9 @@ def big_plant(p: Place, height: float) -> None:
     """A tall house plant with blades or a stemmed crown."""
     rng, pot = p.rng, p.rng.uniform(0.14, 0.25)
     if rng.random() < 0.4:
-        p.box((0, pot, 0), (pot, pot, pot), painted(rng))
+        p.box((0, pot, 0), (pot, pot, pot), rng.painted())
     else:
-        p.tube((0, pot, 0), pot * 0.75, pot, painted(rng), taper=1.3)
+        p.tube((0, pot, 0), pot * 0.75, pot, rng.painted(), taper=1.3)
     leaves = _house_leaves(rng, 0.3)
     if rng.random() < 0.5:
         for _ in range(rng.integers(5, 10)):
@@ -69,7 +69,7 @@ def big_plant(p: Place, height: float) -> None:
 def pot_plant(p: Place, height: float) -> None:
     """A pot with a small plant in it."""
     rng, pot = p.rng, p.rng.uniform(0.1, 0.25)
-    look = tinted(rng, (0.1, 0.8, 0.4), "plain", "plaster")
+    look = rng.tinted((0.1, 0.8, 0.4), "plain", "plaster")
     p.tube((0, pot, 0), pot * 0.8, pot, look, taper=1.25)
     leaves = leaf_look(rng, 0.4)
     for _ in range(3):

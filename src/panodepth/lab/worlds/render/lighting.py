@@ -46,12 +46,12 @@ class Lamps:
 
     position: (B, 3) metres, camera frame. colour: (B, 3) linear RGB. moments: (B, 2, h, w + 2) mean
     distance [m] and mean squared distance [m²] around each lamp, an ERP map with one column
-    continued on either side; None when nothing is shaded.
+    continued on either side.
     """
 
     position: Tensor
     colour: Tensor
-    moments: Tensor | None
+    moments: Tensor
 
 
 @dataclass(frozen=True)
@@ -113,8 +113,6 @@ def _lamps(p: Primitives, scenes: Sequence[Scene], lights: Sequence[Light | None
     places = [_in_camera(s, m) for s, m in zip(scenes, lights, strict=True)]
     position = _row_per_scene(places, p.centre)
     colour = _row_per_scene([m.colour if m else _DARK for m in lights], p.centre)
-    if not any(m is not None and m.shadow for m in lights):
-        return Lamps(position, colour, None)
     hits = cast(p.moved(position), panorama_rays(*LAMP_MAP, str(p.centre.device)))
     distance = from_tiles(hits.distance, LAMP_MAP, tile_size(*LAMP_MAP)).clamp_max(LAMP_REACH)
     moments = _moments(distance)
@@ -198,8 +196,6 @@ def _lamplight(lamps: Lamps, rows: slice, surface: Surface) -> Tensor:
     cosine = dot(surface.normal, toward).clamp_min(0)
     # Inverse squares, but for the last half metre: lamps are no points.
     light = cosine / (0.4 + far * far) + surface.gloss * _highlight(surface, toward)
-    if lamps.moments is None:
-        return light
     width = LAMP_MAP[1]
     # Column and row of the map in the lamp's direction, as `grid_sample` counts them, −1..1; one
     # column was added on the left.

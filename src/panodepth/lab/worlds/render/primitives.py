@@ -42,10 +42,31 @@ class Solid(NamedTuple):
 class Light:
     """A point light (position in metres, world frame), or the sun (direction, when `sun`)."""
 
-    position: Colour
+    position: tuple[float, float, float]
     colour: Colour
     sun: bool = False
-    shadow: bool = True
+
+
+@dataclass(frozen=True)
+class Sky:
+    """What is seen where nothing is hit, and the air before it.
+
+    zenith, horizon: linear RGB. gradient: power of the sine of the height by which one becomes the
+    other. cloud: texture of a sheet of clouds, cloud_scale: its repeats per unit, cloud_offset: its
+    shift in repeats, cover: 0..1, white: its brightness. power: factor on all. haze_m: metres at
+    which 63 % of a colour are lost, 0 = clear air.
+    """
+
+    zenith: Colour = (0.3, 0.5, 0.9)
+    horizon: Colour = (0.9, 0.93, 1.0)
+    gradient: float = 0.5
+    cloud: int = 0
+    cloud_scale: float = 0.15
+    cloud_offset: float = 0.0
+    cover: float = 0.5
+    white: float = 1.0
+    power: float = 1.0
+    haze_m: float = 0.0
 
 
 def yaw_matrix(yaw_rad: float) -> Array:
@@ -70,8 +91,8 @@ class _Stacked(NamedTuple):
 class Scene:
     """One world: solids, lights, sky and the camera; built by the generators.
 
-    camera: (3,) position [m]. camera_rotation: (3, 3) world-from-camera, in the y-up frame. sky:
-    see `looks.sky`. rows: per solid its origin (3,) [m], rotation (3, 3), material and label.
+    camera: (3,) position [m]. camera_rotation: (3, 3) world-from-camera, in the y-up frame. rows:
+    per solid its origin (3,) [m], rotation (3, 3), material and label.
     """
 
     indoor: bool
@@ -79,7 +100,7 @@ class Scene:
     camera_rotation: Array = field(default_factory=lambda: np.eye(3))
     lights: list[Light] = field(default_factory=list)
     ambient: Colour = (0.5, 0.5, 0.5)
-    sky: dict[str, float] = field(default_factory=dict)
+    sky: Sky = field(default_factory=Sky)
     rows: list[tuple[Solid, Vector, Array, Material, int]] = field(default_factory=list)
     _stacked: _Stacked | None = None
 
