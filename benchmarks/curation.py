@@ -24,6 +24,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll
 from panodepth.jobs import Workers
 from panodepth.lab.curation.frame import Frame, pinhole_from_fov
 from panodepth.lab.curation.memory import keep_freed_memory
@@ -31,7 +32,6 @@ from panodepth.lab.curation.outpainters.diffuse import Diffusion
 from panodepth.lab.curation.pipeline import Options, curate
 from panodepth.lab.curation.project import place
 from panodepth.lab.curation.quality import Limits, measure, perceptual_hash
-from panodepth.lab.curation.rotations import rotation_from_yaw_pitch_roll
 from panodepth.lab.curation.sources import FrameSource, open_frame_source
 from panodepth.lab.curation.stages import Plan, Tools, curate_views
 from panodepth.lab.data import Encoding

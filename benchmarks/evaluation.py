@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 import torch
 
-from panodepth.geometry import erp_rays
+from panodepth.geometry.grid import erp_rays
 from panodepth.lab.evaluation.protocol import PROTOCOLS
 from panodepth.lab.evaluation.run.predictors import Predicted
 from panodepth.lab.evaluation.scoring import Compared, Extras, compare, measure
@@ -43,7 +43,7 @@ def best(call: Callable[[], object]) -> float:
 def scene() -> tuple[Panorama, Predicted]:
     """A box room with things in it and holes in the truth, and a blurred, noisy prediction."""
     random = np.random.default_rng(0)
-    rays = np.abs(erp_rays(HEIGHT, WIDTH).numpy())
+    rays = np.abs(erp_rays(HEIGHT, WIDTH))
     truth = (ROOM / np.maximum(rays, 1e-9)).min(-1)
     for _ in range(40):
         y, x = random.integers(100, 400), random.integers(0, WIDTH - 120)

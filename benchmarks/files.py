@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from panodepth.export import WRITERS
-from panodepth.geometry.erp import resize_erp
+from panodepth.geometry.resizing import resize_erp
 from panodepth.types import Prediction
 
 RUNS = 5

@@ -26,7 +26,7 @@ from panodepth.types import FloatArray
 sys.path.insert(0, str(Path(__file__).parents[1] / "baselines" / "fusion"))
 
 import fusion
-from icosahedron import view_intrinsics, view_rotations
+from icosahedron import view_lens, view_rotations
 from merging import merge_views
 
 HEIGHT, WIDTH = 512, 1024
@@ -72,7 +72,7 @@ def main() -> None:
 
     twelve = fusion.Predictor(weights="random", preset=preset, size=view, device=device)
     planes = torch.from_numpy(image).permute(2, 0, 1).contiguous()
-    lens, turns = view_intrinsics(view), view_rotations()
+    lens, turns = view_lens(view), view_rotations()
     predict = twelve.network.log_distance
     cut, views = timed(lambda: twelve.views(planes), repeats)
     network, logs = timed(lambda: predict(views), repeats, warm=repeats > 1)

@@ -11,9 +11,19 @@ import math
 import torch
 from torch import Tensor
 
-from panodepth import geometry as sphere
+from panodepth.geometry.cubemap import cubemap_to_erp, erp_to_cubemap
+from panodepth.geometry.grid import erp_rays
+from panodepth.geometry.lens import ERP, EquidistantFisheye, Lens, Pinhole, View
+from panodepth.geometry.points import distance_to_normals
+from panodepth.geometry.resampling import resample, rotate_erp
+from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll
+from panodepth.geometry.sampling import pad_erp, sample_erp
 
 HEIGHT, WIDTH = 512, 1024
+LENSES: list[tuple[str, Lens, tuple[int, int]]] = [
+    ("pinhole 90°, 256²", Pinhole.from_fov(math.radians(90), (256, 256)), (256, 256)),
+    ("fisheye 190°, 512²", EquidistantFisheye.from_fov(math.radians(190), (512, 512)), (512, 512)),
+]
 
 
 def report(name: str, found: Tensor, true: Tensor, where: Tensor | None = None) -> None:
@@ -30,30 +40,31 @@ def last(image: Tensor) -> Tensor:
 
 
 def main() -> None:
-    rays = sphere.erp_rays(HEIGHT, WIDTH)
+    rays = erp_rays(HEIGHT, WIDTH, dtype=torch.float32)
     image = rays.movedim(-1, -3).contiguous()
-    turn = sphere.rotation_from_yaw_pitch_roll(3.0, 0.2, 0.1)
-    lens = sphere.intrinsics_from_fov(math.radians(90), 256, 256)
-    view = sphere.erp_to_perspective(image, lens, turn, (256, 256))
-    report("E2P, 90 deg, 256²", last(view), sphere.perspective_rays(lens, 256, 256, rotation=turn))
-    back, covered = sphere.perspective_to_erp(view, lens, turn, (HEIGHT, WIDTH))
-    report("E2P then P2E", last(back), rays, covered)
-    cube = sphere.erp_to_cubemap(image, 256)
-    report("cube and back, 256²", last(sphere.cubemap_to_erp(cube, (HEIGHT, WIDTH))), rays)
-    turned = sphere.rotate_erp(image, turn)
-    report("rotate and back", last(sphere.rotate_erp(turned, turn.mT)), rays)
-    report("resample in place", last(sphere.sample_erp(image, rays)), rays)
+    turn = rotation_from_yaw_pitch_roll(*torch.tensor([3.0, 0.2, 0.1]))
+    for name, lens, size in LENSES:
+        view = View(lens, size, turn)
+        seen, valid = resample(image, ERP(), view)
+        report(f"{name}: to it", last(seen), view.rays(dtype=torch.float32), valid)
+        back, covered = resample(seen, lens, View(ERP(), (HEIGHT, WIDTH), turn.mT))
+        report(f"{name}: and back", last(back), rays, covered)
+    cube = erp_to_cubemap(image, 256)
+    report("cube and back, 256²", last(cubemap_to_erp(cube, (HEIGHT, WIDTH))), rays)
+    turned = rotate_erp(image, turn)
+    report("rotate and back", last(rotate_erp(turned, turn.mT)), rays)
+    report("resample in place", last(sample_erp(image, rays)), rays)
 
     local = rays @ turn  # a box room of 4 × 3 × 6 m, turned against the camera
     walls = torch.tensor([2.0, 1.5, 3.0]) / local.abs()
     distance, face = walls.min(-1)
     normal = -torch.nn.functional.one_hot(face, 3) * torch.sign(local) @ turn.mT
     flat = torch.ones_like(face, dtype=torch.bool)
-    padded = sphere.pad_erp(face[None].float(), 2)[0]
+    padded = pad_erp(face[None].float(), 2)[0]
     for dy in range(5):
         for dx in range(5):
             flat &= padded[dy : dy + HEIGHT, dx : dx + WIDTH] == face
-    cosine = (sphere.distance_to_normals(distance) * normal).sum(-1).clamp(-1, 1)
+    cosine = (distance_to_normals(distance) * normal).sum(-1).clamp(-1, 1)
     error = torch.rad2deg(torch.acos(cosine.double()))[flat]
     print(f"{'normals of a box room':28} mean {error.mean():.4f} deg")
 

@@ -28,7 +28,8 @@ import torch
 from flatness import wall_angle_deg
 
 import panodepth
-from panodepth.geometry import rotate_erp, rotation_from_yaw_pitch_roll
+from panodepth.geometry.resampling import rotate_erp
+from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll
 from panodepth.lab.data import open_folder
 from panodepth.lab.evaluation.measures.align import median_scale
 from panodepth.lab.evaluation.measures.metrics import abs_rel
@@ -71,7 +72,7 @@ def folder(path: Path, pattern: str) -> Iterator[Sample]:
 
 def resized(distance: FloatArray, shape: tuple[int, int]) -> FloatArray:
     """Bilinear and closed over the seam, without smoothing."""
-    from panodepth.geometry import resize_erp
+    from panodepth.geometry.resizing import resize_erp
 
     tensor = torch.from_numpy(np.ascontiguousarray(distance))[None]
     return np.asarray(resize_erp(tensor, shape, antialias=False)[0])

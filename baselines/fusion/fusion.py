@@ -10,11 +10,12 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import torch
-from icosahedron import own_resolution, view_intrinsics, view_rotations
+from icosahedron import own_resolution, view_lens, view_rotations
 from merging import merge_views
 from networks import ViewNetwork, open_network
 
-from panodepth.geometry import erp_to_perspective
+from panodepth.geometry.lens import ERP, View
+from panodepth.geometry.resampling import resample
 
 
 class Predictor:
@@ -43,7 +44,7 @@ class Predictor:
         views = self.views(torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))))
         log_distance = self.network.log_distance(views)
         size = log_distance.shape[-1]
-        merged = merge_views(log_distance, view_intrinsics(size), view_rotations(), height)
+        merged = merge_views(log_distance, view_lens(size), view_rotations(), height)
         distance: npt.NDArray[np.float32] = merged.exp().numpy()
         return distance
 
@@ -51,6 +52,6 @@ class Predictor:
         """(3, H, W) to (12, 3, s, s), averaged where the views are coarser than the panorama."""
         size = self.network.size
         finer = max(1, round(own_resolution(image.shape[-2]) / size))
-        lens, turns = view_intrinsics(size), view_rotations()
-        cut = [erp_to_perspective(image, lens, t, (size, size), supersample=finer) for t in turns]
+        views = [View(view_lens(size), (size, size), turn) for turn in view_rotations()]
+        cut = [resample(image, ERP(), view, supersample=finer)[0] for view in views]
         return torch.stack(cut).clamp_(0, 1)

@@ -7,7 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from panodepth.geometry import intrinsics_from_fov, rotation_from_yaw_pitch_roll
+from panodepth.geometry.lens import Pinhole
+from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll
 
 FOV_DEG = 90.0
 # Corners: the two poles, and two rings of five at this latitude, half a step apart.
@@ -29,9 +30,9 @@ def view_rotations() -> Tensor:
     return rotation_from_yaw_pitch_roll(*view_angles().unbind(-1)).float()
 
 
-def view_intrinsics(size: int) -> Tensor:
-    """(3, 3) float32 of a square view of 90° with `size` pixels a side."""
-    return intrinsics_from_fov(math.radians(FOV_DEG), size, size)
+def view_lens(size: int) -> Pinhole:
+    """The lens of a square view of 90° with `size` pixels a side."""
+    return Pinhole.from_fov(math.radians(FOV_DEG), (size, size))
 
 
 def own_resolution(height: int) -> int:

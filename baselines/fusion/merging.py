@@ -21,7 +21,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from panodepth.geometry import perspective_to_erp
+from panodepth.geometry.lens import ERP, Pinhole, View
+from panodepth.geometry.resampling import resample
 
 LEAST = 1e-3  # weight at a view's very border, relative to its centre
 
@@ -33,10 +34,10 @@ class Wishes(NamedTuple):
     down: Tensor
 
 
-def merge_views(log_distance: Tensor, intrinsics: Tensor, rotations: Tensor, height: int) -> Tensor:
+def merge_views(log_distance: Tensor, lens: Pinhole, rotations: Tensor, height: int) -> Tensor:
     """(V, h, w) log distances along the rays to one (H, 2H) log distance of mean 0.
 
-    intrinsics: (3, 3), shared. rotations: (V, 3, 3), view to panorama. Together the views must see
+    lens: of all views. rotations: (V, 3, 3), view to panorama. Together the views must see
     every pixel; raises ValueError otherwise.
     """
     size = (height, 2 * height)
@@ -48,7 +49,7 @@ def merge_views(log_distance: Tensor, intrinsics: Tensor, rotations: Tensor, hei
     seen = torch.zeros(size, dtype=torch.bool)
     for view, rotation in zip(log_distance, rotations, strict=True):
         both = torch.stack((view, share))
-        laid, covered = perspective_to_erp(both, intrinsics, rotation, size)
+        laid, covered = resample(both, lens, View(ERP(), size, rotation.mT))
         value, weight = laid[0].double(), torch.where(covered, laid[1].double(), 0.0)
         seen |= covered
         pair = torch.minimum(weight, weight.roll(-1, -1))

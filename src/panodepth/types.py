@@ -57,14 +57,14 @@ class Prediction:
     @cached_property
     def points(self) -> FloatArray:
         """(H, W, 3) float32, distance times the unit ray of each pixel; unit as `distance`."""
-        from panodepth.geometry.erp import distance_to_points
+        from panodepth.geometry.points import distance_to_points
 
         return np.asarray(distance_to_points(self.distance), np.float32)
 
     @cached_property
     def normals(self) -> FloatArray:
         """(H, W, 3) float32 unit surface normals that face the camera (normal · ray < 0)."""
-        from panodepth.geometry.erp import distance_to_normals
+        from panodepth.geometry.points import distance_to_normals
 
         return np.asarray(distance_to_normals(self.distance), np.float32)
 

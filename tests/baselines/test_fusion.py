@@ -15,7 +15,8 @@ import train
 from fusion import Predictor
 
 from panodepth.errors import ConfigError
-from panodepth.geometry import erp_rays, perspective_rays
+from panodepth.geometry.grid import erp_rays
+from panodepth.geometry.lens import View
 from panodepth.lab.evaluation.run.predictors import load_file
 from panodepth.lab.losses import Truth
 from panodepth.lab.training.config import load_config
@@ -35,13 +36,13 @@ def test_the_views_look_through_an_icosahedron_and_cover_the_sphere():
     cosines = (forward @ forward.T).numpy()
     np.fill_diagonal(cosines, -1)
     assert cosines.max(axis=1) == pytest.approx(1 / 5**0.5, abs=1e-6)
-    rays = erp_rays(64, 128)
+    rays = erp_rays(64, 128, dtype=torch.float32)
     local = torch.einsum("vij,hwi->vhwj", icosahedron.view_rotations(), rays)
     x, y, z = local.unbind(-1)
     seen = (z > 0) & (x.abs() <= z) & (y.abs() <= z)
     assert bool(seen.any(0).all())
     assert icosahedron.own_resolution(512) == 326
-    assert icosahedron.view_intrinsics(100)[0, 0] == pytest.approx(50)
+    assert icosahedron.view_lens(100).fx == pytest.approx(50)
 
 
 def test_wishes_that_agree_are_fulfilled_exactly():
@@ -87,13 +88,10 @@ class Knowing:
     size = 98
 
     def log_distance(self, views):
-        lens = icosahedron.view_intrinsics(self.size)
-        rays = torch.stack(
-            [
-                perspective_rays(lens, self.size, self.size, rotation=turn)
-                for turn in icosahedron.view_rotations()
-            ]
+        view = View(
+            icosahedron.view_lens(self.size), (self.size, self.size), icosahedron.view_rotations()
         )
+        rays = view.rays(dtype=torch.float32)
         offsets = torch.linspace(-2, 3, 12)[:, None, None]
         return room_distance(rays).log() + offsets
 
@@ -101,14 +99,14 @@ class Knowing:
 def test_views_of_unknown_scale_merge_into_the_room():
     image = np.zeros((128, 256, 3), np.float32)
     merged = Predictor(network=Knowing()).predict(image)
-    error = np.log(merged) - room_distance(erp_rays(128, 256)).log().numpy()
+    error = np.log(merged) - room_distance(erp_rays(128, 256, dtype=torch.float32)).log().numpy()
     error -= np.median(error)
     assert np.abs(error).mean() < 0.004
     assert np.abs(error[:, 0] - error[:, -1]).mean() < 0.004  # no seam
 
 
 def test_views_show_what_the_panorama_has_there():
-    rays = erp_rays(64, 128).permute(2, 0, 1).contiguous() / 2 + 0.5
+    rays = erp_rays(64, 128, dtype=torch.float32).permute(2, 0, 1).contiguous() / 2 + 0.5
     predictor = Predictor(network=Knowing())
     views = predictor.views(rays)
     assert views.shape == (12, 3, 98, 98)
@@ -117,7 +115,7 @@ def test_views_show_what_the_panorama_has_there():
 
 
 def test_views_that_leave_a_hole_are_refused():
-    lens, turns = icosahedron.view_intrinsics(14), icosahedron.view_rotations()[:6]
+    lens, turns = icosahedron.view_lens(14), icosahedron.view_rotations()[:6]
     with pytest.raises(ValueError, match="in no view"):
         merging.merge_views(torch.zeros(6, 14, 14), lens, turns, 16)
 

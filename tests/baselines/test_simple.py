@@ -24,7 +24,7 @@ def test_box_is_a_box():
     distance = load_file(str(BASELINES / "box.py"), sizes)(PICTURE).distance
     import torch
 
-    from panodepth.geometry import distance_to_points
+    from panodepth.geometry.points import distance_to_points
 
     points = np.abs(distance_to_points(torch.from_numpy(distance)).numpy().astype(np.float64))
     rows = np.arange(64)[:, None] >= 32

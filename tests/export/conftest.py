@@ -93,7 +93,7 @@ def small_bands(monkeypatch: pytest.MonkeyPatch) -> None:
         "export.rasters.distance",
         "export.rasters.normals",
         "export.rasters.preview",
-        "geometry.erp.points",
+        "geometry.bands",
     ):
         monkeypatch.setattr(f"panodepth.{module}.BAND_PIXELS", 900)
     monkeypatch.setattr("panodepth.export.meshes.triangles.BAND_CELLS", 900)

@@ -13,7 +13,9 @@ import pytest
 
 from panodepth.export import save
 from panodepth.export.colour import NO_SURFACE, colourise, distance_range, distance_table
-from panodepth.geometry.erp import axis_angles, distance_to_normals, normal_bands
+from panodepth.geometry.bands import normal_bands
+from panodepth.geometry.grid import axis_angles
+from panodepth.geometry.points import distance_to_normals
 from panodepth.images import srgb_to_linear
 from panodepth.types import Prediction
 

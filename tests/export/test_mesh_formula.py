@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from panodepth.export.meshes import mesh
-from panodepth.geometry.erp import distance_to_points
+from panodepth.geometry.points import distance_to_points
 from panodepth.types import Prediction
 
 pytestmark = pytest.mark.usefixtures("small_bands")

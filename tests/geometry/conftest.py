@@ -25,6 +25,6 @@ def error_px() -> Callable[..., Tensor]:
 @pytest.fixture(scope="session")
 def ray_image() -> Tensor:
     """(3, 512, 1024) float32: every pixel holds its own ray, so any error of a warp is an angle."""
-    from panodepth.geometry import erp_rays
+    from panodepth.geometry.grid import erp_rays
 
-    return erp_rays(512, 1024).movedim(-1, 0).contiguous()
+    return erp_rays(512, 1024, dtype=torch.float32).movedim(-1, 0).contiguous()

@@ -10,13 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from panodepth.geometry import (
-    cube_rays,
-    erp_to_cubemap,
-    erp_to_perspective,
-    intrinsics_from_fov,
-    rotation_from_yaw_pitch_roll,
-)
+from panodepth.geometry.cubemap import cube_rays, erp_to_cubemap
+from panodepth.geometry.lens import ERP, Pinhole, View
+from panodepth.geometry.resampling import resample
+from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll
 
 py360convert = pytest.importorskip("py360convert")
 
@@ -27,8 +24,8 @@ def test_perspective_views_agree(
 ) -> None:
     """py360convert's view corners are pixel centres: 0.28 px off in the mean; bound 0.5 px."""
     r = rotation_from_yaw_pitch_roll(*(math.radians(a) for a in (yaw, pitch, roll)))
-    k = intrinsics_from_fov(math.radians(90), 256, 256)
-    ours = erp_to_perspective(ray_image, k, r, (256, 256)).movedim(0, -1)
+    view = View(Pinhole.from_fov(math.radians(90), (256, 256)), (256, 256), r)
+    ours = resample(ray_image, ERP(), view)[0].movedim(0, -1)
     image = np.ascontiguousarray(ray_image.movedim(0, -1).numpy())
     theirs = py360convert.e2p(image, (90, 90), yaw, pitch, (256, 256), in_rot_deg=roll)
     error = error_px(ours, torch.from_numpy(np.asarray(theirs)), 1024)
@@ -44,4 +41,4 @@ def test_cube_faces_agree(ray_image: Tensor, error_px: Callable[..., Tensor]) ->
     for index, face in enumerate(theirs):
         face_error = error_px(ours[index], torch.from_numpy(np.ascontiguousarray(face)), 1024)
         assert face_error.mean() < 1, index
-    assert cube_rays(128).shape == ours.shape
+    assert cube_rays(128, dtype=torch.float32).shape == ours.shape

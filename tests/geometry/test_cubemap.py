@@ -11,16 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from panodepth.geometry import (
-    CUBE_FACES,
-    cube_rays,
-    cubemap_to_erp,
-    erp_to_cubemap,
-    erp_to_perspective,
-    intrinsics_from_fov,
-    rotation_from_yaw_pitch_roll,
-    sample_cubemap,
-)
+from panodepth.geometry.cubemap import cube_rays, cubemap_to_erp, erp_to_cubemap, sample_cubemap
+from panodepth.geometry.lens import CUBE_FACES, ERP, CubeFace, Pinhole, View
+from panodepth.geometry.resampling import resample
+from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll
 
 properties = settings(deadline=None, max_examples=25, derandomize=True)
 QUARTER = math.pi / 2
@@ -38,11 +32,11 @@ def test_faces_are_right_angled_views_in_the_documented_order() -> None:
     image = torch.rand(3, 16, 32, generator=torch.Generator().manual_seed(0))
     faces = erp_to_cubemap(image, 8)
     assert faces.shape == (6, 3, 8, 8)
-    k = intrinsics_from_fov(QUARTER, 8, 8)
     for face, name in zip(faces, CUBE_FACES, strict=True):
         r = rotation_from_yaw_pitch_roll(*FACE_ANGLES[name])
-        view = erp_to_perspective(image, k, r, (8, 8))
-        torch.testing.assert_close(face, view, atol=1e-5, rtol=0)
+        turned = View(Pinhole.from_fov(QUARTER, (8, 8)), (8, 8), r)
+        for view in (turned, View(CubeFace(name), (8, 8))):
+            torch.testing.assert_close(face, resample(image, ERP(), view)[0], atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("side", [128, 256])
@@ -51,7 +45,7 @@ def test_accuracy_there_and_back(
     side: int, mode: str, ray_image: Tensor, error_px: Callable[..., Tensor]
 ) -> None:
     faces = erp_to_cubemap(ray_image, side, mode=mode)
-    there = error_px(faces.movedim(-3, -1), cube_rays(side), 1024)
+    there = error_px(faces.movedim(-3, -1), cube_rays(side, dtype=torch.float32), 1024)
     back = error_px(
         cubemap_to_erp(faces, (512, 1024), mode=mode).movedim(0, -1),
         ray_image.movedim(0, -1),
@@ -64,9 +58,9 @@ def test_accuracy_there_and_back(
 
 def test_rays_end_on_the_cube() -> None:
     """Their length turns a face's z-depth into distance; padding continues the planes."""
-    rays = cube_rays(4)
+    rays = cube_rays(4, dtype=torch.float32)
     torch.testing.assert_close(rays.abs().amax(-1), torch.ones(6, 4, 4))
-    padded = cube_rays(4, pad=2)
+    padded = cube_rays(4, pad=2, dtype=torch.float32)
     assert padded.shape == (6, 8, 8, 3)
     assert torch.equal(padded[:, 2:-2, 2:-2], rays)
 
@@ -95,7 +89,7 @@ def test_nearest_face_pixels_come_back(seed: int, side: int) -> None:
     labels = torch.randint(
         0, 99, (2, 6, 1, side, side), generator=torch.Generator().manual_seed(seed)
     )
-    rays = cube_rays(side).reshape(1, -1, 3)
+    rays = cube_rays(side, dtype=torch.float32).reshape(1, -1, 3)
     seen = sample_cubemap(labels, rays, "nearest")
     assert torch.equal(seen.reshape(2, -1), labels.reshape(2, -1))
 

@@ -9,34 +9,47 @@ import pytest
 import torch
 from torch import Tensor
 
-from panodepth import geometry as sphere
+from panodepth.geometry.cubemap import cubemap_to_erp, erp_to_cubemap
+from panodepth.geometry.grid import solid_angles
+from panodepth.geometry.lens import ERP, EquidistantFisheye, Pinhole, View
+from panodepth.geometry.points import distance_to_normals, z_depth_to_distance
+from panodepth.geometry.resampling import resample, rotate_erp, rotate_erp_vectors
+from panodepth.geometry.resizing import resize_erp
+from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll, yaw_pitch_roll_from_rotation
+from panodepth.geometry.sampling import pad_erp, sample_erp
 
 IMAGE = (2, 3, 12, 24)
 
 
-def views(image: Tensor) -> tuple[Tensor, Tensor]:
-    k = sphere.intrinsics_from_fov(image.new_full((2,), math.pi / 2), 5, 6)
-    zero = image.new_zeros(2)
-    return k, sphere.rotation_from_yaw_pitch_roll(zero + 0.3, zero + 0.2, zero + 0.1)
+def turns(image: Tensor) -> Tensor:
+    return rotation_from_yaw_pitch_roll(image.new_zeros(2) + 0.3, 0.2, 0.1)
+
+
+def lens(image: Tensor) -> Pinhole:
+    return Pinhole.from_fov(image.new_full((2,), math.pi / 2), (5, 6))
+
+
+FISHEYE = EquidistantFisheye.from_fov(3.0, (5, 6))
 
 
 CALLS: dict[str, Callable[[Tensor], object]] = {
-    "sample bilinear": lambda x: sphere.sample_erp(x, x.movedim(-3, -1), "bilinear"),
-    "sample nearest": lambda x: sphere.sample_erp(x, x.movedim(-3, -1), "nearest"),
-    "sample bicubic": lambda x: sphere.sample_erp(x, x.movedim(-3, -1), "bicubic"),
-    "pad": lambda x: sphere.pad_erp(x, (2, 30)),
-    "shrink": lambda x: sphere.resize_erp(x, (7, 15)),
-    "enlarge": lambda x: sphere.resize_erp(x, (24, 48)),
-    "nearest": lambda x: sphere.resize_erp(x, (24, 48), mode="nearest"),
-    "rotate": lambda x: sphere.rotate_erp(x, views(x)[1]),
-    "rotate vectors": lambda x: sphere.rotate_erp_vectors(x.movedim(-3, -1), views(x)[1]),
-    "angles": lambda x: sphere.yaw_pitch_roll_from_rotation(views(x)[1]),
-    "E2P": lambda x: sphere.erp_to_perspective(x, *views(x), (5, 6), supersample=2),
-    "P2E": lambda x: sphere.perspective_to_erp(x[..., :5, :6], *views(x), (12, 24)),
-    "cubemap": lambda x: sphere.cubemap_to_erp(sphere.erp_to_cubemap(x, 4), (8, 16)),
-    "normals": lambda x: sphere.distance_to_normals(x[:, 0]),
-    "z-depth": lambda x: sphere.z_depth_to_distance(x[:, 0], views(x)[0][:, None]),
-    "areas": lambda x: sphere.solid_angles(8, 16, device=x.device),
+    "sample bilinear": lambda x: sample_erp(x, x.movedim(-3, -1), "bilinear"),
+    "sample nearest": lambda x: sample_erp(x, x.movedim(-3, -1), "nearest"),
+    "sample bicubic": lambda x: sample_erp(x, x.movedim(-3, -1), "bicubic"),
+    "pad": lambda x: pad_erp(x, (2, 30)),
+    "shrink": lambda x: resize_erp(x, (7, 15)),
+    "enlarge": lambda x: resize_erp(x, (24, 48)),
+    "nearest": lambda x: resize_erp(x, (24, 48), mode="nearest"),
+    "rotate": lambda x: rotate_erp(x, turns(x)),
+    "rotate vectors": lambda x: rotate_erp_vectors(x.movedim(-3, -1), turns(x)),
+    "angles": lambda x: yaw_pitch_roll_from_rotation(turns(x)),
+    "E2P": lambda x: resample(x, ERP(), View(lens(x), (5, 6), turns(x)), supersample=2),
+    "P2E": lambda x: resample(x[..., :5, :6], lens(x), View(ERP(), (12, 24), turns(x))),
+    "fisheye": lambda x: resample(x[..., :5, :6], FISHEYE, View(FISHEYE, (4, 4), turns(x))),
+    "cubemap": lambda x: cubemap_to_erp(erp_to_cubemap(x, 4), (8, 16)),
+    "normals": lambda x: distance_to_normals(x[:, 0]),
+    "z-depth": lambda x: z_depth_to_distance(x[:, 0], lens(x)),
+    "areas": lambda x: solid_angles(8, 16, dtype=x.dtype, device=x.device),
 }
 
 

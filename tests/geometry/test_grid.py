@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from panodepth.geometry import (
+from panodepth.geometry.grid import (
     erp_lonlat,
     erp_rays,
     lonlat_to_rays,

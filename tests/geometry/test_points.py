@@ -11,17 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from panodepth.geometry import (
+from panodepth.geometry.grid import erp_rays
+from panodepth.geometry.lens import Pinhole
+from panodepth.geometry.points import (
     distance_to_normals,
     distance_to_points,
     distance_to_z_depth,
-    erp_rays,
-    intrinsics_from_fov,
-    perspective_rays,
     points_to_normals,
-    random_rotation,
     z_depth_to_distance,
 )
+from panodepth.geometry.rotation import random_rotation
 
 properties = settings(deadline=None, max_examples=25, derandomize=True)
 seeds = st.integers(0, 2**32 - 1)
@@ -86,7 +85,7 @@ def test_normals_right_at_depth_edges() -> None:
 
 def test_normals_of_a_centred_sphere() -> None:
     for height, width in ((16, 32), (15, 31), (64, 128)):
-        rays = erp_rays(height, width)
+        rays = erp_rays(height, width, dtype=torch.float32)
         normals = distance_to_normals(torch.full((height, width), 2.5))
         assert degrees_between(normals, -rays).max() < (0.01 if width % 2 == 0 else 12)
 
@@ -98,7 +97,7 @@ def test_normals_are_unit_and_face_the_camera(seed: int, h: int, w: int, spread:
     distance = torch.exp(spread * torch.randn(2, h, w, generator=generator))
     normals = distance_to_normals(distance)
     torch.testing.assert_close(normals.norm(dim=-1), torch.ones(2, h, w))
-    assert ((normals * erp_rays(h, w)).sum(-1) < 0).all()
+    assert ((normals * erp_rays(h, w, dtype=torch.float32)).sum(-1) < 0).all()
 
 
 @properties
@@ -124,7 +123,9 @@ def test_noise_is_not_blown_up_at_the_poles() -> None:
     """On a sphere with 0.1 % noise the pole rows are about as rough as the equator."""
     generator = torch.Generator().manual_seed(0)
     distance = 2 + 0.002 * torch.randn(256, 512, generator=generator)
-    error = degrees_between(distance_to_normals(distance), -erp_rays(256, 512)).mean(-1)
+    error = degrees_between(
+        distance_to_normals(distance), -erp_rays(256, 512, dtype=torch.float32)
+    ).mean(-1)
     equator = error[112:144].mean()
     assert error[:16].mean() < 1.5 * equator
     assert error[-16:].mean() < 1.5 * equator
@@ -170,21 +171,23 @@ def test_points_lie_on_their_rays() -> None:
     distance = 1 + torch.rand(2, 6, 12, generator=torch.Generator().manual_seed(0))
     points = distance_to_points(distance)
     torch.testing.assert_close(points.norm(dim=-1), distance)
-    torch.testing.assert_close(points / distance[..., None], erp_rays(6, 12).expand_as(points))
+    torch.testing.assert_close(
+        points / distance[..., None], erp_rays(6, 12, dtype=torch.float32).expand_as(points)
+    )
     assert points_to_normals(points).shape == (2, 6, 12, 3)
 
 
 @properties
 @given(st.floats(0.2, 2.8), st.integers(1, 12), st.integers(1, 12), seeds)
 def test_z_depth_and_distance(fov: float, h: int, w: int, seed: int) -> None:
-    k = intrinsics_from_fov(torch.tensor(fov).double(), h, w)
-    k = k + torch.tensor([[0, 0, 0.7], [0, 0, -0.4], [0, 0, 0]])
+    focal = Pinhole.from_fov(fov, (h, w)).fx
+    lens = Pinhole(focal, 1.1 * focal, w / 2 + 0.7, h / 2 - 0.4)
     generator = torch.Generator().manual_seed(seed)
     z_depth = 0.1 + torch.rand(2, h, w, dtype=torch.float64, generator=generator)
-    distance = z_depth_to_distance(z_depth, k)
-    cosine = perspective_rays(k, h, w)[..., 2]
+    distance = z_depth_to_distance(z_depth, lens)
+    cosine = lens.rays((h, w), dtype=torch.float64)[..., 2]
     torch.testing.assert_close(distance, z_depth / cosine)
-    torch.testing.assert_close(distance_to_z_depth(distance, k), z_depth)
+    torch.testing.assert_close(distance_to_z_depth(distance, lens), z_depth)
 
 
 def test_normals_survive_a_turn(error_px: Callable[..., Tensor]) -> None:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from panodepth.geometry import (
-    distance_to_points,
-    erp_rays,
+from panodepth.geometry.grid import erp_rays
+from panodepth.geometry.points import distance_to_points
+from panodepth.geometry.resampling import rotate_erp, rotate_erp_vectors
+from panodepth.geometry.rotation import (
     random_rotation,
-    rotate_erp,
-    rotate_erp_vectors,
     rotate_vectors,
     rotation_from_quaternion,
     rotation_from_yaw_pitch_roll,
@@ -77,7 +77,32 @@ def test_straight_up_and_down_still_give_the_rotation(pitch: float) -> None:
 def test_floats_and_batches_of_angles() -> None:
     batch = rotation_from_yaw_pitch_roll(torch.zeros(4), torch.ones(2, 1), 0.5)
     assert batch.shape == (2, 4, 3, 3)
-    torch.testing.assert_close(batch[1, 3], rotation_from_yaw_pitch_roll(0.0, 1.0, 0.5))
+    alone = rotation_from_yaw_pitch_roll(0.0, 1.0, 0.5)
+    assert isinstance(alone, np.ndarray)
+    np.testing.assert_allclose(batch[1, 3], alone, atol=1e-7)
+
+
+@properties
+@given(angles, angles, angles)
+def test_numpy_and_torch_agree(yaw: float, pitch: float, roll: float) -> None:
+    ours, theirs = rotation_from_yaw_pitch_roll(yaw, pitch, roll), rotation(yaw, pitch, roll)
+    np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-12)
+    vectors = np.random.default_rng(0).random((4, 5, 3))
+    turned = rotate_vectors(ours, vectors)
+    np.testing.assert_allclose(turned, rotate_vectors(ours, torch.from_numpy(vectors)), atol=1e-12)
+    np.testing.assert_allclose(turned, vectors @ ours.T, atol=1e-12)
+    for a, b in zip(*(yaw_pitch_roll_from_rotation(r) for r in (ours, theirs)), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-9)
+
+
+def test_random_rotations_of_numpy_are_uniform_and_seeded() -> None:
+    turns = random_rotation(300, np.random.default_rng(1))
+    np.testing.assert_array_equal(turns, random_rotation(300, np.random.default_rng(1)))
+    np.testing.assert_allclose(
+        turns @ turns.swapaxes(1, 2), np.eye(3)[None].repeat(300, 0), atol=1e-9
+    )
+    assert (np.linalg.det(turns) > 0).all()
+    assert np.abs(turns.mean(0)).max() < 0.17  # five standard errors
 
 
 @properties
@@ -161,7 +186,7 @@ def test_vectors_turn_with_the_panorama(error_px: Callable[..., Tensor]) -> None
     r = random_rotation(1, torch.Generator().manual_seed(5))[0]
     points = distance_to_points(torch.full((64, 128), 3.0))
     turned = rotate_erp_vectors(points, r)
-    assert error_px(turned, erp_rays(64, 128), 128).max() < 0.01
+    assert error_px(turned, erp_rays(64, 128, dtype=torch.float32), 128).max() < 0.01
     direction = torch.tensor([0.6, -0.8, 0.0])
     turned = rotate_erp_vectors(direction.expand(64, 128, 3), r)
     torch.testing.assert_close(turned, (r.mT @ direction).expand(64, 128, 3))

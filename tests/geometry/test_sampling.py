@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from panodepth.geometry import erp_rays, lonlat_to_rays, pad_erp, sample_erp, sample_image
-from panodepth.geometry.grid import pixels_to_rays
+from panodepth.geometry.grid import erp_rays, lonlat_to_rays, pixels_to_rays
+from panodepth.geometry.sampling import pad_erp, sample_erp, sample_image
 
 properties = settings(deadline=None, max_examples=40, derandomize=True)
 modes = st.sampled_from(["bilinear", "nearest", "bicubic"])
@@ -136,7 +136,7 @@ def test_bilinear_is_the_textbook_formula() -> None:
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int64, torch.bool, torch.bfloat16])
 def test_nearest_keeps_every_type(dtype: torch.dtype) -> None:
     image = (noise(1, 1, 6, 12) * 2).to(dtype)
-    assert torch.equal(sample_erp(image, erp_rays(6, 12), "nearest"), image)
+    assert torch.equal(sample_erp(image, erp_rays(6, 12, dtype=torch.float32), "nearest"), image)
 
 
 def test_half_precision_images_are_interpolated_in_full() -> None:
@@ -147,7 +147,7 @@ def test_half_precision_images_are_interpolated_in_full() -> None:
 
 
 def test_what_cannot_be_sampled_is_refused() -> None:
-    rays = erp_rays(2, 4)
+    rays = erp_rays(2, 4, dtype=torch.float32)
     with pytest.raises(ValueError, match="use nearest"):
         sample_erp(torch.zeros(1, 4, 8, dtype=torch.bool), rays)
     with pytest.raises(ValueError, match="unknown sampling mode 'cubic'"):

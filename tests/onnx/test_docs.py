@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from panodepth.cli import main
-from panodepth.geometry import erp
+from panodepth.geometry.resizing import resize_erp
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "onnx.md").read_text()
@@ -35,5 +35,5 @@ def test_commands_and_example_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
     found = np.load(tmp_path / "d.npy")[0]
     written = np.load(tmp_path / "out" / "interior_distance.npz")["distance"]
-    size = erp.resize_erp(written, found.shape)
+    size = resize_erp(written, found.shape)
     assert np.abs(found / size - 1).mean() < 0.02  # Pillow resizes otherwise than we do

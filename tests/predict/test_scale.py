@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from panodepth.errors import ConfigError, InputError
-from panodepth.geometry import erp_rays
+from panodepth.geometry.grid import erp_rays
 from panodepth.predict.options import PredictOptions
 from panodepth.predict.scale import floor_height, metres_per_unit
 

@@ -8,11 +8,15 @@ at + 0.5, so the first is at (1 / s - 1, 1 / s - 1) in the face's [-1, 1] square
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from panodepth.geometry.arrays import Array, library, like
 from panodepth.geometry.grid import erp_rays
+from panodepth.geometry.lens import CUBE_FACES, face_to_world, pixel_centres
 from panodepth.geometry.sampling import (
     TAPS_BEYOND_EDGE,
     SampleMode,
@@ -21,45 +25,25 @@ from panodepth.geometry.sampling import (
     sample_image,
 )
 
-CUBE_FACES = ("front", "right", "back", "left", "up", "down")
 
-# Where each face's right, down and forward axes point in the panorama's frame.
-_FACE_AXES = (
-    ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
-    ((0, 0, -1), (0, 1, 0), (1, 0, 0)),
-    ((-1, 0, 0), (0, 1, 0), (0, 0, -1)),
-    ((0, 0, 1), (0, 1, 0), (-1, 0, 0)),
-    ((1, 0, 0), (0, 0, 1), (0, -1, 0)),
-    ((1, 0, 0), (0, 0, -1), (0, 1, 0)),
-)
-
-
-def cube_rays(
-    face_size: int,
-    *,
-    pad: int = 0,
-    dtype: torch.dtype = torch.float32,
-    device: torch.device | str | None = None,
-) -> Tensor:
+def cube_rays(face_size: int, *, pad: int = 0, **options: Any) -> Array:
     """Rays through the pixels of the six faces, of length 1 at face centres: (6, n, n, 3).
 
     pad: pixels by which every face plane is continued beyond its border; n = face_size + 2 pad.
-    The rays end on the cube of half-width 1, so their length is distance / z-depth of the face.
+    options: dtype and device, as for `pixel_centres`. The rays end on the cube of half-width 1, so
+    their length is distance / z-depth of the face.
     """
-    index = torch.arange(-pad, face_size + pad, dtype=dtype, device=device)
-    side = (index + 0.5) * (2 / face_size) - 1
-    y, x = torch.meshgrid(side, side, indexing="ij")
-    faces = []
-    for right, down, forward in _FACE_AXES:
-        axes = zip(right, down, forward, strict=True)
-        faces.append(torch.stack([r * x + d * y + f for r, d, f in axes], dim=-1))
-    return torch.stack(faces)
+    padded = face_size + 2 * pad
+    centres = pixel_centres((padded, padded), offset=(-pad, -pad), **options)
+    side = centres * (2 / face_size) - 1
+    xp = library(side)
+    plane = xp.stack((side[..., 0], side[..., 1], xp.ones_like(side[..., 0])), axis=-1)
+    return xp.stack([face_to_world(face, plane) for face in CUBE_FACES])
 
 
 def erp_to_cubemap(image: Tensor, face_size: int, *, mode: SampleMode = "bilinear") -> Tensor:
     """(..., C, H, W) panorama to (..., 6, C, s, s) faces. Distances stay distances."""
-    dtype = torch.float64 if image.dtype == torch.float64 else torch.float32
-    rays = cube_rays(face_size, dtype=dtype, device=image.device)
+    rays = cube_rays(face_size, **like(image))
     return sample_erp(image[..., None, :, :, :], rays, mode)
 
 
@@ -67,8 +51,7 @@ def cubemap_to_erp(
     faces: Tensor, size: tuple[int, int], *, mode: SampleMode = "bilinear"
 ) -> Tensor:
     """(..., 6, C, s, s) faces to a (..., C, H, W) panorama of size (H, W)."""
-    dtype = torch.float64 if faces.dtype == torch.float64 else torch.float32
-    return sample_cubemap(faces, erp_rays(*size, dtype=dtype, device=faces.device), mode)
+    return sample_cubemap(faces, erp_rays(*size, **like(faces)), mode)
 
 
 def sample_cubemap(faces: Tensor, rays: Tensor, mode: SampleMode = "bilinear") -> Tensor:
@@ -85,8 +68,7 @@ def sample_cubemap(faces: Tensor, rays: Tensor, mode: SampleMode = "bilinear") -
 def _pad_faces(faces: Tensor, pad: int) -> Tensor:
     """Continue every face plane by `pad` pixels read from its neighbours: (..., 6, C, n, n)."""
     face_size = faces.shape[-1]
-    dtype = torch.float64 if faces.dtype == torch.float64 else torch.float32
-    rays = cube_rays(face_size, pad=pad, dtype=dtype, device=faces.device)
+    rays = cube_rays(face_size, pad=pad, **like(faces))
     around = _lookup(faces[..., None, :, :, :, :], rays, "bilinear", 0)
     own = torch.ones(face_size, face_size, dtype=torch.bool, device=faces.device)
     border = [pad] * 4

@@ -20,7 +20,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from panodepth.geometry import pad_erp, rotate_erp, solid_angles
+from panodepth.geometry.grid import solid_angles
+from panodepth.geometry.resampling import rotate_erp
+from panodepth.geometry.sampling import pad_erp
 from panodepth.strict import Amount, Index, Share
 
 Alignment = Literal["log_residual", "median_ratio"]

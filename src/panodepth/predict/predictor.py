@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 
 from panodepth.errors import InputError, ModelError
-from panodepth.geometry.erp import Edges, resize_erp
+from panodepth.geometry.resizing import Edges, resize_erp
 from panodepth.images import ImageData, check_aspect, read_mask, to_image_data
 from panodepth.options import changed
 from panodepth.predict.options import PredictOptions

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from panodepth.errors import InputError
-from panodepth.geometry.erp import axis_angles, distance_to_normals, solid_angles
+from panodepth.geometry.grid import axis_angles, solid_angles
+from panodepth.geometry.points import distance_to_normals
 
 MIN_LATITUDE_RAD = math.radians(45.0)  # below this a bowl-shaped error of the network shows least
 MAX_TILT_RAD = math.radians(30.0)  # a predicted floor's normals wobble; a wall's are 90° off

@@ -12,9 +12,9 @@ from tests.lab.curation.conftest import Made
 
 from panodepth.cli import main
 from panodepth.errors import ConfigError, ModelError
+from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll
 from panodepth.lab.curation.estimate import TransformersEstimator
 from panodepth.lab.curation.pipeline import records
-from panodepth.lab.curation.rotations import rotation_from_yaw_pitch_roll
 from panodepth.lab.data import open_source
 
 VIEW = (48, 64)

@@ -33,6 +33,7 @@ from panodepth.lab.curation.outpainters.lora import LoraFile
 from panodepth.lab.curation.outpainters.painter import LearnedOutpainter
 from panodepth.lab.curation.outpainters.settings import PAINTERS, PROMPT, PaintSettings
 from panodepth.lab.curation.project import coverage_of
+from panodepth.lab.curation.stages import view_of
 from panodepth.lab.data import open_source
 
 PAGE = Path(__file__).parents[3] / "docs" / "outpainting.md"
@@ -90,7 +91,7 @@ def test_a_run_writes_samples_that_say_what_painted_them(
         "guidance": {"flux": 30.0, "flux2-klein": 1.0}[name],
     }
     # Known pixels are the frame's, the rest is painted, and distance is that of the frame alone.
-    coverage = coverage_of(sample.meta["view"], (32, 64))
+    coverage = coverage_of(view_of(sample.meta["view"]), (32, 64))
     np.testing.assert_array_equal(sample.image[coverage], black.image[coverage])
     assert sample.image[~coverage].std() > 0.02
     assert sample.distance is not None

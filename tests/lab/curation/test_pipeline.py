@@ -72,11 +72,12 @@ def test_a_run_becomes_shards_that_training_reads(made: Made) -> None:
 
 def test_covered_pixels_are_the_frame_s_own_and_can_be_told(made: Made) -> None:
     from panodepth.lab.curation.project import coverage_of
+    from panodepth.lab.curation.stages import view_of
 
     out = made.root / "out"
     curate(frames(made, 1), PLAN, out, Options(encoding=Encoding(image="png")))
     sample = open_source("shards", out)[0]
-    coverage = coverage_of(sample.meta["view"], (32, 64))
+    coverage = coverage_of(view_of(sample.meta["view"]), (32, 64))
     assert sample.mask is not None
     assert (coverage >= sample.mask).all()
     plain = made.root / "plain"

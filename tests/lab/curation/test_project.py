@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
-import torch
 
-from panodepth.geometry import erp_rays, perspective_rays, rotation_from_yaw_pitch_roll
-from panodepth.geometry.perspective import _project
-from panodepth.lab.curation.frame import (
-    Frame,
-    Matrix,
-    pinhole,
-    pinhole_from_fov,
-    ray_lengths,
-    to_z_depth,
-)
+from panodepth.geometry.grid import erp_rays
+from panodepth.geometry.lens import Pinhole, View
+from panodepth.geometry.points import distance_to_z_depth
+from panodepth.geometry.rotation import rotate_vectors, rotation_from_yaw_pitch_roll
+from panodepth.lab.curation.frame import Frame, Matrix, pinhole_from_fov
 from panodepth.lab.curation.project import coverage_of, place, view_coordinates
+from panodepth.lab.curation.stages import view_facts, view_of
 from panodepth.lab.worlds import ViewSpec, render_batch, render_views
 
 SIZE = (128, 256)
@@ -32,14 +29,13 @@ TURNS = {
 
 
 def turn(degrees: tuple[float, float, float]) -> Matrix:
-    angles = [torch.deg2rad(torch.tensor(float(a), dtype=torch.float64)) for a in degrees]
-    return np.asarray(rotation_from_yaw_pitch_roll(*angles).numpy())
+    return np.asarray(rotation_from_yaw_pitch_roll(*np.radians(degrees)))
 
 
-def rays(rotation: Matrix, intrinsics: Matrix) -> Matrix:
+def rays(rotation: Matrix, intrinsics: Matrix, size: tuple[int, int] = VIEW) -> Matrix:
     """(h, w, 3) unit rays of the view in the panorama's frame."""
-    k, r = torch.from_numpy(intrinsics), torch.from_numpy(rotation)
-    return np.asarray(perspective_rays(k, *VIEW, rotation=r).numpy())
+    view = View(Pinhole.from_matrix(intrinsics), size, rotation)
+    return np.asarray(view.rays(dtype=np.float64))
 
 
 def plane(ray: Matrix, normal: Matrix, away: float) -> Matrix:
@@ -56,21 +52,23 @@ def test_coordinates_and_coverage_are_those_of_the_slow_twin(name: str, fov: flo
     intrinsics[:2, 2] += 7, -5
     frame = Frame("x", np.zeros((*VIEW, 3), np.uint8), None, intrinsics)
     placed = place(frame, rotation, SIZE)
-    uv, inside = _project(
-        torch.from_numpy(intrinsics), torch.from_numpy(rotation), SIZE, (0.0, 0.0), VIEW
-    )
-    u, v = uv.numpy()[..., 0], uv.numpy()[..., 1]
+    view = View(frame.lens, VIEW, rotation)
+    own = rotate_vectors(rotation.T, erp_rays(*SIZE, dtype=np.float64))
+    uv, inside = view.lens.project(own, VIEW)
+    u, v = uv[..., 0], uv[..., 1]
     border = np.minimum(np.minimum(np.abs(u), np.abs(u - VIEW[1])), np.abs(v))
     border = np.minimum(border, np.abs(v - VIEW[0]))
-    differs = placed.coverage != inside.numpy()
+    differs = placed.coverage != inside
     assert not (differs & (border > 1e-3)).any()
     assert placed.coverage.any()
-    window, (x, y), seen, _ = view_coordinates(intrinsics, VIEW, rotation, SIZE)
+    window, pixels, seen, _ = view_coordinates(view, SIZE)
+    x, y = pixels[..., 0], pixels[..., 1]
     columns = (np.arange(window[3]) + window[2]) % SIZE[1]
     assert np.abs(x - u[window[0] : window[1], columns])[seen].max() < 2e-3
     assert np.abs(y - v[window[0] : window[1], columns])[seen].max() < 2e-3
-    view = {"intrinsics": intrinsics.tolist(), "rotation": rotation.tolist(), "size": list(VIEW)}
     np.testing.assert_array_equal(coverage_of(view, SIZE), placed.coverage)
+    facts = json.loads(json.dumps(view_facts(frame, rotation)))
+    np.testing.assert_array_equal(coverage_of(view_of(facts), SIZE), placed.coverage)
 
 
 @pytest.mark.parametrize("name", TURNS)
@@ -88,11 +86,11 @@ def test_two_planes_come_out_exactly_and_never_between(name: str) -> None:
 
     ray = rays(rotation, intrinsics)
     distance = surface(ray).astype(np.float32)
-    z_depth = to_z_depth(distance, intrinsics)
+    z_depth = distance_to_z_depth(distance, Pinhole.from_matrix(intrinsics))
     z_depth[~np.isfinite(z_depth)] = np.inf
     frame = Frame("x", np.zeros((*VIEW, 3), np.uint8), z_depth, intrinsics)
     placed = place(frame, rotation, SIZE)
-    grid = erp_rays(*SIZE, dtype=torch.float64).numpy()
+    grid = erp_rays(*SIZE, dtype=np.float64)
     true = surface(grid)
     got = placed.distance
     assert (got[~placed.coverage] == 0).all()
@@ -121,7 +119,7 @@ def test_holes_and_sky_stay_what_they_are() -> None:
     assert (inside == 0).any()
     finite = inside[np.isfinite(inside) & (inside > 0)]
     assert finite.min() >= 2 * (1 - 1e-6)
-    assert finite.max() <= 2 * ray_lengths(intrinsics, VIEW).max() * 1.01
+    assert finite.max() <= 2 * Pinhole.from_matrix(intrinsics).ray_lengths(VIEW).max() * 1.01
 
 
 @pytest.mark.parametrize("name", TURNS)
@@ -129,15 +127,14 @@ def test_holes_and_sky_stay_what_they_are() -> None:
 def test_the_picture_is_not_shifted(name: str, view: tuple[int, int]) -> None:
     """A smooth pattern on the sphere, seen by a view and laid back: under 0.05 px in both axes."""
     rotation, intrinsics = turn(TURNS[name]), pinhole_from_fov(80, view)
-    k, r = torch.from_numpy(intrinsics), torch.from_numpy(rotation)
 
     def pattern(ray: Matrix) -> Matrix:
         waves = np.sin(ray @ np.array([[9, 3, 5], [-4, 8, 6], [5, -7, 9]]).T * 1.5)
         return 127.5 + 110 * waves
 
-    seen = np.rint(pattern(perspective_rays(k, *view, rotation=r).numpy())).astype(np.uint8)
+    seen = np.rint(pattern(rays(rotation, intrinsics, view))).astype(np.uint8)
     placed = place(Frame("x", seen, None, intrinsics), rotation, SIZE)
-    true = pattern(erp_rays(*SIZE, dtype=torch.float64).numpy())
+    true = pattern(erp_rays(*SIZE, dtype=np.float64))
     inner = placed.coverage.copy()
     for shift, axis in ((1, 0), (-1, 0), (1, 1), (-1, 1)):
         inner &= np.roll(placed.coverage, shift, axis)
@@ -161,7 +158,7 @@ def test_fine_stripes_become_grey_not_moire() -> None:
 
 
 def test_a_wide_and_off_centre_view_far_from_the_pole_keeps_to_its_window() -> None:
-    frame = Frame("x", np.full((*VIEW, 3), 9, np.uint8), None, pinhole(60, 60, 40, 90))
+    frame = Frame("x", np.full((*VIEW, 3), 9, np.uint8), None, Pinhole(60, 60, 40, 90).matrix())
     placed = place(frame, turn((179, 0, 0)), SIZE)
     assert placed.image[placed.coverage].min() == 9
     assert placed.image[~placed.coverage].max() == 0
@@ -177,18 +174,16 @@ def test_a_rendered_view_projected_is_the_panorama_rendered(kind: str) -> None:
     views = render_views(5, [3], spec, kind=kind, camera=False)
     film = render_batch(5, [3], *size, kind=kind, camera=False)
     distance, sky = film.distance[0].numpy(), film.sky[0].numpy()
-    grid = erp_rays(*size, dtype=torch.float64).numpy()
+    grid = erp_rays(*size, dtype=np.float64)
     image = _painted(np.where(sky, np.inf, distance), grid)
     for k in range(len(angles)):
         z_depth = views.z_depth[0, k].numpy().copy()
         z_depth[views.sky[0, k].numpy()] = np.inf
         intrinsics = views.intrinsics.numpy().astype(np.float64)
         pose = views.pose[0, k].numpy().astype(np.float64)
-        turned = perspective_rays(
-            torch.from_numpy(intrinsics), *spec.size, rotation=torch.from_numpy(pose[:3, :3])
-        )
+        turned = rays(pose[:3, :3], intrinsics, spec.size)
         away = np.where(np.isinf(z_depth), np.inf, views.distance[0, k].numpy())
-        pixels = np.rint(_painted(away, turned.numpy())).astype(np.uint8)
+        pixels = np.rint(_painted(away, turned)).astype(np.uint8)
         placed = place(Frame("x", pixels, z_depth, intrinsics), pose[:3, :3], size)
         inner = placed.coverage & ~sky
         log = np.where(sky, 10.0, np.log(np.where(sky, 1, distance)))

@@ -13,11 +13,18 @@ import pytest
 from tests.lab.curation.conftest import SIZE, Made
 
 from panodepth.errors import ConfigError
-from panodepth.lab.curation.frame import Frame, RejectedError, fov_deg, ray_lengths
+from panodepth.geometry.lens import Pinhole
+from panodepth.geometry.points import z_depth_to_distance
+from panodepth.lab.curation.frame import Frame, RejectedError
 from panodepth.lab.curation.sources import SOURCES, FrameSource, open_frame_source
 
 H, W = SIZE
 SHARED = Path(__file__).parents[4] / "shared" / "data" / "rgbd"
+
+
+def fov_deg(frame: Frame) -> float:
+    """The full horizontal angle."""
+    return math.degrees(frame.lens.fov_rad(frame.size)[0])
 
 
 def first(kind: str, made: Made) -> Frame:
@@ -59,7 +66,7 @@ def test_plain_folder_with_a_field_of_view_for_all(made: Made) -> None:
     assert frame.unit == "m"
     np.testing.assert_allclose(frame.z_depth, 1.5, rtol=1e-6)
     assert frame.intrinsics[0, 0] == pytest.approx(W / 2)
-    assert frame.fov_deg[0] == pytest.approx(90)
+    assert fov_deg(frame) == pytest.approx(90)
     assert frame.meta["licence"] == "CC0-1.0"
 
 
@@ -116,7 +123,7 @@ def test_distance_and_z_depth_that_contradict_the_intrinsics_are_refused(made: M
 
     made.image("x.png")
     z_depth = np.full(SIZE, 3.0, np.float32)
-    distance = z_depth * ray_lengths(pinhole_from_fov(90, SIZE), SIZE)
+    distance = z_depth_to_distance(z_depth, Pinhole.from_matrix(pinhole_from_fov(90, SIZE)))
     np.savez(made.path("x_distance.npz"), distance=distance, z_depth=z_depth)
     made.json("camera.json", {"x_fov_deg": 90})
     first("frames", made)
@@ -148,7 +155,7 @@ def test_frames_that_we_render(tmp_path: Path) -> None:
         assert frame.level
         assert frame.group == "indoor_000000"
         assert frame.pose is not None
-        assert frame.fov_deg[0] == pytest.approx(90, abs=1e-4)
+        assert fov_deg(frame) == pytest.approx(90, abs=1e-4)
 
 
 @pytest.mark.parametrize("name", ["tum_open3d", "redwood_open3d"])
@@ -254,7 +261,7 @@ def test_tartanair(made: Made) -> None:
     half = math.sqrt(0.5)
     made.text(f"{place}/pose_left.txt", f"0 0 0 0 0 0 1\n1 2 3 0 0 {half} {half}\n")
     frame = first("tartanair", made)
-    assert frame.fov_deg[0] == pytest.approx(90)
+    assert fov_deg(frame) == pytest.approx(90)
     assert frame.z_depth is not None
     assert np.isinf(frame.z_depth[:10]).all()
     assert frame.pose is not None
@@ -293,7 +300,7 @@ def test_hypersim(made: Made) -> None:
     frame = first("hypersim", made)
     assert frame.z_depth is not None
     assert (frame.z_depth[0] == 0).all()
-    distance = frame.z_depth * ray_lengths(frame.intrinsics, SIZE)
+    distance = z_depth_to_distance(frame.z_depth, frame.lens)
     np.testing.assert_allclose(distance[1:], 2.5, rtol=1e-6)
     # The intrinsics must give back the rays of M (u, v, 1), turned to y down, z forward.
     for u, v in ((-1, -1), (0.5, 0.25), (1, 1)):
@@ -305,7 +312,7 @@ def test_hypersim(made: Made) -> None:
     assert frame.pose is not None
     np.testing.assert_allclose(frame.pose[:3, :3], np.eye(3), atol=1e-9)
     np.testing.assert_allclose(frame.pose[:3, 3], [1, -3, 2])
-    assert fov_deg(frame.intrinsics, SIZE)[0] == pytest.approx(60, abs=1)
+    assert fov_deg(frame) == pytest.approx(60, abs=1)
 
 
 def test_hypersim_tilted_lenses_and_missing_tables_are_refused(made: Made) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from panodepth.errors import ConfigError
+from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll
 from panodepth.lab.curation.estimate import (
     Estimate,
     TransformersEstimator,
@@ -34,7 +35,6 @@ from panodepth.lab.curation.quality import (
     perceptual_hash,
     without_flying,
 )
-from panodepth.lab.curation.rotations import random_rotation, rotation_from_yaw_pitch_roll
 from panodepth.lab.curation.stages import Curated, Plan, Tools, curate_views
 from panodepth.lab.curation.stitch import Stitched, stitch
 
@@ -77,30 +77,11 @@ def true_distance(place: Matrix) -> Matrix:
     """(H, W) of the room from a place, in the panorama's axes."""
     import torch
 
-    from panodepth.geometry import erp_rays
+    from panodepth.geometry.grid import erp_rays
 
     ray = erp_rays(*SIZE, dtype=torch.float64).numpy()
     with np.errstate(divide="ignore"):
         return (np.where(ray > 0, HALF - place, HALF + place) / np.abs(ray)).min(-1)
-
-
-# Rotations
-
-
-def test_rotations_are_those_of_geometry() -> None:
-    import torch
-
-    from panodepth import geometry
-
-    angles = np.radians([40, -25, 15])
-    twin = geometry.rotation_from_yaw_pitch_roll(*torch.tensor(angles)).numpy()
-    np.testing.assert_allclose(rotation_from_yaw_pitch_roll(*angles), twin, atol=1e-12)
-    found = np.array([random_rotation(np.random.default_rng(i)) for i in range(300)])
-    np.testing.assert_allclose(
-        found @ found.transpose(0, 2, 1), np.eye(3)[None].repeat(300, 0), atol=1e-9
-    )
-    assert (np.linalg.det(found) > 0).all()
-    assert np.abs(found.mean(0)).max() < 0.12
 
 
 # Gates

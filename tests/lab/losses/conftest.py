@@ -2,7 +2,7 @@
 
 import torch
 
-from panodepth.geometry import erp_rays
+from panodepth.geometry.grid import erp_rays
 from panodepth.lab.losses import Truth
 
 H, W = 32, 64

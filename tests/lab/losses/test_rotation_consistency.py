@@ -5,7 +5,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from panodepth.geometry import erp_rays, random_rotation, rotate_erp, rotate_vectors
+from panodepth.geometry.grid import erp_rays
+from panodepth.geometry.resampling import rotate_erp
+from panodepth.geometry.rotation import random_rotation, rotate_vectors
 from panodepth.lab.losses import rotation_consistency
 
 from .conftest import H, W
@@ -25,7 +27,7 @@ class TestRotationConsistency:
     def test_zero_for_what_turns_with_the_panorama(self, seed, offset):
         """Up to interpolation (second order in the pixel), for any rotation and any scale."""
         rotation = random_rotation(2, torch.Generator().manual_seed(seed))
-        rays = erp_rays(64, 128)
+        rays = erp_rays(64, 128, dtype=torch.float32)
         original = bumpy(rays).expand(2, 64, 128)
         rotated = bumpy(rotate_vectors(rotation, rays)) + offset
         mask = torch.ones(2, 64, 128, dtype=torch.bool)
@@ -38,7 +40,7 @@ class TestRotationConsistency:
         """A prediction that stays where it is when the panorama turns."""
         rotation = random_rotation(1, torch.Generator().manual_seed(seed))
         angle = torch.acos(((rotation.diagonal(dim1=-2, dim2=-1).sum() - 1) / 2).clamp(-1, 1))
-        original = bumpy(erp_rays(64, 128))[None]
+        original = bumpy(erp_rays(64, 128, dtype=torch.float32))[None]
         mask = torch.ones(1, 64, 128, dtype=torch.bool)
         value = rotation_consistency(original, original, rotation, mask)
         assert value.item() > 0.02 * min(1.0, angle.item())

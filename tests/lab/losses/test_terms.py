@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from panodepth.geometry import erp_lonlat, erp_rays, solid_angles
+from panodepth.geometry.grid import erp_lonlat, erp_rays, solid_angles
 from panodepth.lab.losses import (
     LossConfig,
     Truth,
@@ -29,7 +29,7 @@ from .conftest import H, W, box_room, random_batch
 
 class TestMaskedMean:
     def test_weights_every_pixel_by_its_solid_angle(self):
-        weights = solid_angles(H, W)
+        weights = solid_angles(H, W, dtype=torch.float32)
         upper = torch.zeros(1, H, W)
         upper[:, : H // 4] = 1.0  # the cap above latitude -45°: (1 - cos 45°) / 2 of the sphere
         mean = masked_mean(upper, torch.ones(1, H, W, dtype=torch.bool), weights)
@@ -40,14 +40,16 @@ class TestMaskedMean:
         mask = torch.zeros(1, H, W, dtype=torch.bool)
         mask[:, 3, 5] = True
         broken = torch.where(mask, values, torch.nan)
-        mean = masked_mean(broken, mask, solid_angles(H, W))
+        mean = masked_mean(broken, mask, solid_angles(H, W, dtype=torch.float32))
         mean.sum().backward()
         assert mean.item() == 1.0
         assert torch.isfinite(values.grad).all()
 
     def test_is_zero_for_an_empty_mask(self):
         mask = torch.zeros(2, H, W, dtype=torch.bool)
-        assert masked_mean(torch.ones(2, H, W), mask, solid_angles(H, W)).tolist() == [0.0, 0.0]
+        assert masked_mean(
+            torch.ones(2, H, W), mask, solid_angles(H, W, dtype=torch.float32)
+        ).tolist() == [0.0, 0.0]
 
 
 class TestAlignment:
@@ -128,8 +130,8 @@ class TestNormals:
         height, width = 128, 256
         room = box_room(height, width)
         local = local_normals(room.log()[None])[0]
-        lon, lat = erp_lonlat(height, width).unbind(-1)
-        ray = erp_rays(height, width)
+        lon, lat = erp_lonlat(height, width, dtype=torch.float32).unbind(-1)
+        ray = erp_rays(height, width, dtype=torch.float32)
         down = torch.stack([-lat.sin() * lon.sin(), lat.cos(), -lat.sin() * lon.cos()], -1)
         right = torch.stack([lon.cos(), torch.zeros_like(lon), -lon.sin()], -1)
         forward, below, beside = local[..., None]
@@ -173,7 +175,7 @@ class TestNormals:
 class TestSmoothPixels:
     def test_a_plane_is_smooth_however_oblique(self):
         """The floor up to the horizon: inverse distance is linear, there is no edge."""
-        rays = erp_rays(H, W)
+        rays = erp_rays(H, W, dtype=torch.float32)
         floor = torch.where(rays[..., 1] > 0.02, 1.6 / rays[..., 1].clamp_min(1e-3), 1.0)
         valid = rays[..., 1] > 0.02
         smooth = smooth_pixels(floor[None], valid[None])[0]
@@ -211,7 +213,9 @@ class TestOtherTerms:
     def test_anchor_is_the_squared_offset_of_the_mean(self):
         valid = torch.ones(2, H, W, dtype=torch.bool)
         valid[1] = False
-        values = anchor(torch.full((2, H, W), 5.0), valid, solid_angles(H, W), 2.0)
+        values = anchor(
+            torch.full((2, H, W), 5.0), valid, solid_angles(H, W, dtype=torch.float32), 2.0
+        )
         assert values.tolist() == pytest.approx([9.0, 0.0], abs=1e-4)
 
     def test_sky_counts_known_pixels_alone(self):
@@ -220,7 +224,9 @@ class TestOtherTerms:
         sky[:, : H // 2] = True  # the lower half is unknown
         logit = torch.full(shape, -20.0)
         logit[:, : H // 2] = 0.0
-        value = sky_bce(logit, Truth(torch.ones(shape), valid, sky), solid_angles(H, W))
+        value = sky_bce(
+            logit, Truth(torch.ones(shape), valid, sky), solid_angles(H, W, dtype=torch.float32)
+        )
         assert value.item() == pytest.approx(math.log(2), abs=1e-5)
 
     def test_log_gradient_of_a_step_in_the_residual(self):

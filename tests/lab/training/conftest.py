@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from panodepth.geometry import erp_rays
+from panodepth.geometry.grid import erp_rays
 from panodepth.lab.training.config import config_from_dict
 
 NETWORK = {
@@ -27,7 +27,7 @@ NETWORK = {
 
 def render_boxes(seed, indices, height, width, *, kind="mixed", device="cpu", priors=None):
     """Coloured boxes, without a ceiling when outdoor; a function of (seed, index)."""
-    rays = erp_rays(height, width)
+    rays = erp_rays(height, width, dtype=torch.float32)
     images, distances, skies = [], [], []
     for index in indices:
         g = torch.Generator().manual_seed(1_000_003 * seed + index)

@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from panodepth.geometry import distance_to_normals, erp_rays
+from panodepth.geometry.grid import erp_rays
+from panodepth.geometry.points import distance_to_normals
 from panodepth.lab.losses import Truth
 from panodepth.lab.training.config import AugmentConfig
 from panodepth.lab.training.feed.augment import augment, roll_and_flip, tilt
@@ -123,7 +124,7 @@ def test_blur_is_closed_over_the_seam():
 def test_tilt_rotates_the_world_and_keeps_walls_flat():
     """A box room seen by a leaning camera: distance fits the rotated box within 1 %."""
     half = torch.tensor([2.0, 1.5, 3.0])
-    rays = erp_rays(64, 128)
+    rays = erp_rays(64, 128, dtype=torch.float32)
     room = (half / rays.abs()).amin(-1)
     truth = Truth(room[None], torch.ones(1, 64, 128).bool(), torch.zeros(1, 64, 128).bool())
     inputs = Batch(rays.permute(2, 0, 1)[None] * 0.5 + 0.5, truth)

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from panodepth.errors import ConfigError
-from panodepth.geometry import distance_to_normals, erp_rays
+from panodepth.geometry.grid import erp_rays
+from panodepth.geometry.points import distance_to_normals
 from panodepth.lab.worlds import Priors, make_scene, render_batch, render_scenes
 from panodepth.lab.worlds.camera.photograph import plain_camera
 from panodepth.lab.worlds.looks import patterns, textures
@@ -48,7 +49,7 @@ def test_the_same_numbers_give_the_same_panorama_alone_and_in_a_batch(batch):
 
 
 def test_normals_are_unit_and_face_the_camera(batch):
-    rays = erp_rays(H, W)
+    rays = erp_rays(H, W, dtype=torch.float32)
     length = batch.normals.norm(dim=-1)
     torch.testing.assert_close(length[batch.valid], torch.ones_like(length[batch.valid]))
     assert float(length[batch.sky].sum()) == 0

@@ -11,13 +11,10 @@ import torch
 
 from panodepth.cli import main
 from panodepth.errors import ConfigError, OutputError
-from panodepth.geometry import (
-    distance_to_z_depth,
-    perspective_rays,
-    rotate_vectors,
-    sample_erp,
-    z_depth_to_distance,
-)
+from panodepth.geometry.lens import Pinhole
+from panodepth.geometry.points import distance_to_z_depth, z_depth_to_distance
+from panodepth.geometry.rotation import rotate_vectors
+from panodepth.geometry.sampling import sample_erp
 from panodepth.lab.training.render import ViewJob, render_files
 from panodepth.lab.worlds import ViewSpec, make_scene, render_batch, render_views
 from panodepth.lab.worlds.views import moved
@@ -38,7 +35,7 @@ def panoramas():
 
 
 def turned_rays(views):
-    rays = perspective_rays(views.intrinsics, *SPEC.size)
+    rays = Pinhole.from_matrix(views.intrinsics).rays(SPEC.size, dtype=torch.float32)
     return rotate_vectors(views.pose[..., :3, :3], rays.expand(*views.distance.shape, 3))
 
 
@@ -77,7 +74,7 @@ def test_normals_labels_and_sky_agree_with_the_panorama(views, panoramas):
 
 
 def test_z_depth_is_the_distance_along_the_axis(views):
-    back = z_depth_to_distance(views.z_depth, views.intrinsics)
+    back = z_depth_to_distance(views.z_depth, Pinhole.from_matrix(views.intrinsics))
     torch.testing.assert_close(back, views.distance, rtol=1e-4, atol=1e-4)
     assert torch.equal(views.z_depth > 0, ~views.sky)
 
@@ -89,7 +86,7 @@ def test_moved_views_see_the_same_points():
     offset = views.pose[..., :3, 3].norm(dim=-1)
     assert 0.05 < float(offset.max()) < 0.75
     panorama = render_batch(9, range(4), 336, 672, kind="indoor", camera=False)
-    rays = perspective_rays(views.intrinsics, *spec.size)
+    rays = Pinhole.from_matrix(views.intrinsics).rays(spec.size, dtype=torch.float32)
     points = views.distance[..., None] * rays
     rotation, shift = views.pose[..., :3, :3], views.pose[..., :3, 3]
     placed = rotate_vectors(rotation, points) + shift[:, :, None, None]
@@ -152,7 +149,9 @@ def test_the_command_writes_rgbd_frames(tmp_path, capsys):
         distance, z_depth = (torch.from_numpy(maps[k]) for k in ("distance", "z_depth"))
     intrinsics = torch.tensor(facts["intrinsics"])
     assert 2 * math.degrees(math.atan(16 / intrinsics[0, 0])) == pytest.approx(70, abs=1e-3)
-    torch.testing.assert_close(distance_to_z_depth(distance, intrinsics), z_depth)
+    torch.testing.assert_close(
+        distance_to_z_depth(distance, Pinhole.from_matrix(intrinsics)), z_depth
+    )
     spec = ViewSpec(size=(24, 32), x_fov_rad=math.radians(70), count=3)
     views = render_views(4, [6], spec, kind="indoor")
     torch.testing.assert_close(views.distance[0, 2], distance, rtol=1e-4, atol=1e-4)

@@ -12,7 +12,7 @@ from panodepth.export.atomic import atomic
 from panodepth.export.bands import masked, row_bands
 from panodepth.export.metadata import exr_attributes, metadata, png_texts
 from panodepth.export.rasters import exr, png
-from panodepth.geometry.erp import normal_bands
+from panodepth.geometry.bands import normal_bands
 from panodepth.types import FloatArray, Prediction
 
 QUANTITY = "unit surface normal, facing the camera"

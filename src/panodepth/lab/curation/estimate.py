@@ -10,7 +10,8 @@ from typing import Any, Literal, Protocol, cast
 import numpy as np
 
 from panodepth.errors import ModelError, one_line, require
-from panodepth.lab.curation.frame import Frame, RejectedError, clean_map, to_z_depth
+from panodepth.geometry.points import distance_to_z_depth
+from panodepth.lab.curation.frame import Frame, RejectedError, clean_map
 from panodepth.lab.curation.project import place
 from panodepth.types import ByteArray, FloatArray
 
@@ -121,7 +122,7 @@ def estimate_z_depth(frame: Frame, estimator: DepthEstimator) -> Frame:
             raise RejectedError("no_depth", f"{estimator.name} gave no depth")
         values = 1 / np.maximum(values / nearest, 1 / FARTHEST)
     elif estimate.form == "distance":
-        values = to_z_depth(values, frame.intrinsics)
+        values = distance_to_z_depth(values, frame.lens)
     z_depth = clean_map(values)
     z_depth[np.isinf(z_depth)] = 0
     meta = {**frame.meta, "pseudo_label": estimator.name}

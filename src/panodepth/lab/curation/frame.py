@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from panodepth.geometry.lens import Pinhole
+from panodepth.geometry.points import z_depth_to_distance
 from panodepth.types import ByteArray, FloatArray
 
 Matrix = npt.NDArray[np.float64]
@@ -83,9 +85,9 @@ class Frame:
         return size_of(self.image)
 
     @property
-    def fov_deg(self) -> tuple[float, float]:
-        """Full horizontal and vertical angle [deg]."""
-        return fov_deg(self.intrinsics, self.size)
+    def lens(self) -> Pinhole:
+        """What the intrinsics say."""
+        return Pinhole.from_matrix(self.intrinsics)
 
 
 def size_of(image: npt.NDArray[Any]) -> tuple[int, int]:
@@ -93,31 +95,12 @@ def size_of(image: npt.NDArray[Any]) -> tuple[int, int]:
     return int(image.shape[0]), int(image.shape[1])
 
 
-def pinhole(fx: float, fy: float, cx: float, cy: float) -> Matrix:
-    """(3, 3) intrinsics in pixels; cx, cy in our coordinates (first pixel's centre at 0.5)."""
-    return np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
-
-
 def pinhole_from_fov(fov_x_deg: float, size: tuple[int, int]) -> Matrix:
     """(3, 3) of a centred view with square pixels; fov_x_deg between the outer pixel edges."""
-    height, width = size
     if not FOV_RANGE_DEG[0] <= fov_x_deg <= FOV_RANGE_DEG[1]:
         raise RejectedError("lying_intrinsics", f"field of view {fov_x_deg:.4g}°")
-    focal = width / (2 * math.tan(math.radians(fov_x_deg) / 2))
-    return pinhole(focal, focal, width / 2, height / 2)
-
-
-def fov_deg(intrinsics: Matrix, size: tuple[int, int]) -> tuple[float, float]:
-    """Full horizontal and vertical angle [deg] of K (3, 3) for a picture of (h, w)."""
-    height, width = size
-    angles = []
-    for focal, centre, extent in (
-        (intrinsics[0, 0], intrinsics[0, 2], width),
-        (intrinsics[1, 1], intrinsics[1, 2], height),
-    ):
-        angle = math.atan2(centre, focal) + math.atan2(extent - centre, focal)
-        angles.append(math.degrees(angle))
-    return angles[0], angles[1]
+    intrinsics: Matrix = Pinhole.from_fov(math.radians(fov_x_deg), size).matrix()
+    return intrinsics
 
 
 def check_pinhole(
@@ -151,7 +134,7 @@ def check_pinhole(
         raise RejectedError(
             "lying_intrinsics", f"principal point ({cx:.4g}, {cy:.4g}) of {width}x{height}"
         )
-    fov = fov_deg(intrinsics, size)
+    fov = np.degrees(Pinhole(fx, fy, cx, cy).fov_rad(size))
     if not all(FOV_RANGE_DEG[0] <= angle <= FOV_RANGE_DEG[1] for angle in fov):
         raise RejectedError("lying_intrinsics", f"field of view {fov[0]:.4g}° x {fov[1]:.4g}°")
     if stated_fov_deg is not None and abs(stated_fov_deg - fov[0]) > FOV_SLACK_DEG:
@@ -162,31 +145,13 @@ def check_pinhole(
     return intrinsics.astype(np.float64)
 
 
-def ray_lengths(intrinsics: Matrix, size: tuple[int, int]) -> FloatArray:
-    """(h, w) length of each pixel's ray to the plane z = 1: distance = z-depth times this.
-
-    intrinsics: (3, 3). size: (h, w).
-    """
-    height, width = size
-    x = (np.arange(width) + 0.5 - intrinsics[0, 2]) / intrinsics[0, 0]
-    y = (np.arange(height) + 0.5 - intrinsics[1, 2]) / intrinsics[1, 1]
-    lengths: FloatArray = np.sqrt(1 + x[None, :] ** 2 + y[:, None] ** 2).astype(np.float32)
-    return lengths
-
-
-def to_z_depth(distance: FloatArray, intrinsics: Matrix) -> FloatArray:
-    """z-depth (h, w) of a distance map (h, w): along the axis instead of along each ray."""
-    z_depth: FloatArray = distance / ray_lengths(intrinsics, size_of(distance))
-    return z_depth
-
-
 def check_z_depth(z_depth: FloatArray, distance: FloatArray, intrinsics: Matrix) -> None:
     """Raise RejectedError when the z-depth and distance (h, w) of a frame contradict its K."""
     good = np.isfinite(distance) & np.isfinite(z_depth) & (distance > 0) & (z_depth > 0)
     if not good.any():
         return
-    lengths = ray_lengths(intrinsics, size_of(distance))[good]
-    error = float(np.median(np.abs(distance[good] / z_depth[good] / lengths - 1)))
+    expected = z_depth_to_distance(z_depth, Pinhole.from_matrix(intrinsics))
+    error = float(np.median(np.abs(distance[good] / expected[good] - 1)))
     if error > RAY_SLACK:
         raise RejectedError(
             "lying_intrinsics", f"distance / z-depth is off by {error:.1%} from the pixels' rays"

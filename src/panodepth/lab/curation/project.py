@@ -18,11 +18,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from panodepth.geometry.grid import axis_angles, rays_to_lonlat
+from panodepth.geometry.lens import View
 from panodepth.lab.curation.frame import Frame, Matrix
 from panodepth.types import BoolArray, ByteArray, FloatArray
 
 SMOOTH = 0.005  # share of 1 / z above which a bend or step is an edge: nothing is blended over it
-_MIN_COSINE = 1e-6
 _HALF = np.float32(0.5)
 
 
@@ -47,7 +48,8 @@ def place(frame: Frame, rotation: Matrix, size: tuple[int, int]) -> Placed:
 
     rotation: (3, 3), frame to panorama. size: (H, W) of the panorama.
     """
-    window, (u, v), inside, z = view_coordinates(frame.intrinsics, frame.size, rotation, size)
+    window, pixels, inside, z = view_coordinates(View(frame.lens, frame.size, rotation), size)
+    u, v = pixels[..., 0], pixels[..., 1]
     placed = Placed(
         np.zeros((*size, 3), np.uint8), np.zeros(size, np.float32), np.zeros(size, bool), rotation
     )
@@ -70,72 +72,57 @@ Window = tuple[int, int, int, int]
 
 
 def view_coordinates(
-    intrinsics: Matrix, view_size: tuple[int, int], rotation: Matrix, size: tuple[int, int]
-) -> tuple[Window, tuple[FloatArray, FloatArray], BoolArray, FloatArray]:
+    view: View, size: tuple[int, int]
+) -> tuple[Window, FloatArray, BoolArray, FloatArray]:
     """Where the panorama's rays meet a view.
 
-    intrinsics: (3, 3) of the view, pixels. view_size: (h, w). rotation: (3, 3), view to panorama.
-    size: (H, W) of the panorama.
-    Returns the window of the panorama that the view can reach; and for the window's pixels, each
-    (rows, columns): their rays' places u and v in the view [px], whether the view sees them, and
-    the z of their unit rays in the view's frame.
+    view: its rotation, (3, 3), is view to panorama. size: (H, W) of the panorama.
+    Returns the window of the panorama that the view can reach; and for the window's pixels: their
+    rays' places in the view (rows, columns, 2) [px], whether the view sees them (rows, columns),
+    and the z of their unit rays in the view's frame (rows, columns).
     """
-    window = _window(intrinsics, view_size, rotation, size)
+    window = _window(view, size)
     top, bottom, left, columns = window
-    height, width = size
-    lat = (np.arange(top, bottom) + 0.5) * (np.pi / height) - np.pi / 2
-    lon = (np.arange(left, left + columns) + 0.5) * (2 * np.pi / width) - np.pi
-    cos_lat, sin_lat = np.cos(lat)[:, None], np.sin(lat)[:, None]
-    across = np.stack((np.sin(lon), np.cos(lon)))
-    axes = []
-    for axis in rotation.T:  # the view's right, down and forward in the panorama
-        level = (axis[0] * across[0] + axis[2] * across[1])[None, :].astype(np.float32)
-        axes.append(cos_lat.astype(np.float32) * level + (axis[1] * sin_lat).astype(np.float32))
-    x, y, z = axes
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        inverse = 1 / z
-        u = np.float32(intrinsics[0, 0]) * x * inverse + np.float32(intrinsics[0, 2])
-        v = np.float32(intrinsics[1, 1]) * y * inverse + np.float32(intrinsics[1, 2])
-        inside = (z > _MIN_COSINE) & (u >= 0) & (u <= view_size[1])
-        inside &= (v >= 0) & (v <= view_size[0])
-    return window, (u, v), inside, z
+    lon, lat = axis_angles(*size)
+    lon, lat = lon[(np.arange(columns) + left) % size[1]], lat[top:bottom, None]
+    # What a ray has along an axis of the view: sines per row and column, one product per pixel.
+    cos_lat, sin_lat = np.cos(lat).astype(np.float32), np.sin(lat)
+    rays = np.empty((3, bottom - top, columns), np.float32)
+    for (x, y, z), along in zip(np.asarray(view.rotation).T, rays, strict=True):
+        level = x * np.sin(lon) + z * np.cos(lon)
+        np.multiply(cos_lat, level.astype(np.float32), out=along)
+        along += (y * sin_lat).astype(np.float32)
+    pixels, inside = view.lens.project(np.moveaxis(rays, 0, -1), view.size)
+    return window, pixels, inside, rays[2]
 
 
-def coverage_of(view: dict[str, Any], size: tuple[int, int]) -> BoolArray:
-    """(H, W) bool: what a placed view covers. view: what a sample's meta holds under that name."""
-    matrices = (np.array(view["intrinsics"], np.float64), np.array(view["rotation"], np.float64))
-    h, w = view["size"]
-    window, _, inside, _ = view_coordinates(matrices[0], (int(h), int(w)), matrices[1], size)
+def coverage_of(view: View, size: tuple[int, int]) -> BoolArray:
+    """(H, W) bool: what a view covers of a panorama; see `view_coordinates`."""
+    window, _, inside, _ = view_coordinates(view, size)
     coverage = np.zeros(size, bool)
     put(coverage, window, inside)
     return coverage
 
 
-def _window(
-    intrinsics: Matrix, view_size: tuple[int, int], rotation: Matrix, size: tuple[int, int]
-) -> Window:
+def _window(view: View, size: tuple[int, int]) -> Window:
     """The window that holds a view: spanned by the rays through the view's border."""
     height, width = size
-    h, w = view_size
-    u = np.linspace(0, w, 65)
-    v = np.linspace(0, h, 65)
-    zero, one = np.zeros(65), np.ones(65)
-    border = np.concatenate(
-        [np.stack(p, 1) for p in ((u, zero), (u, h * one), (zero, v), (w * one, v))]
-    )
-    flat = (border - intrinsics[[0, 1], 2]) / intrinsics[[0, 1], [0, 1]]
-    rays = np.column_stack([flat, np.ones(len(flat))]) @ rotation.T
-    lat = np.arctan2(rays[:, 1], np.hypot(rays[:, 0], rays[:, 2]))
+    h, w = view.size
+    rotation = np.asarray(view.rotation)
+    along = np.linspace(0, 1, 65)
+    edges = [(along, 0 * along), (along, 0 * along + 1), (0 * along, along), (0 * along + 1, along)]
+    border = np.concatenate([np.column_stack((x * w, y * h)) for x, y in edges])
+    lon, lat = rays_to_lonlat(view.lens.unproject(border, view.size) @ rotation.T).T
     slack = 2 + height // 64  # great circles bulge between the border's samples
     top = int(np.floor((lat.min() / np.pi + 0.5) * height)) - slack
     bottom = int(np.ceil((lat.max() / np.pi + 0.5) * height)) + slack
     # A view that sees a pole reaches it, and all longitudes, though its border does not.
-    poles = [_sees(intrinsics, view_size, rotation.T @ [0.0, sign, 0.0]) for sign in (-1.0, 1.0)]
+    up_down = np.array([[0.0, -1.0, 0.0], [0.0, 1.0, 0.0]])
+    poles = view.lens.project(up_down @ rotation, view.size)[1]
     top, bottom = (0 if poles[0] else max(top, 0)), (height if poles[1] else min(bottom, height))
-    if any(poles):
+    if poles.any():
         return top, bottom, 0, width
     # The view lies where the border's longitudes leave no gap: all but the widest gap.
-    lon = np.arctan2(rays[:, 0], rays[:, 2])
     ordered = np.sort(lon)
     gaps = np.diff(np.append(ordered, ordered[0] + 2 * np.pi))
     widest = int(gaps.argmax())
@@ -143,14 +130,6 @@ def _window(
     left = int(np.floor((start / (2 * np.pi) + 0.5) * width)) - slack
     columns = int(np.ceil(span / (2 * np.pi) * width)) + 2 * slack + 1
     return (top, bottom, 0, width) if columns >= width else (top, bottom, left, columns)
-
-
-def _sees(intrinsics: Matrix, view_size: tuple[int, int], ray: Matrix) -> bool:
-    """Whether a ray (3,) in the view's frame passes through the view."""
-    if ray[2] <= _MIN_COSINE:
-        return False
-    u, v = (intrinsics @ (ray / ray[2]))[:2]
-    return bool(0 <= u <= view_size[1] and 0 <= v <= view_size[0])
 
 
 def put(target: npt.NDArray[Any], window: Window, values: npt.NDArray[Any]) -> None:

@@ -14,6 +14,9 @@ from typing import Any, Literal
 import numpy as np
 
 from panodepth.errors import ConfigError
+from panodepth.geometry.grid import solid_angles
+from panodepth.geometry.lens import Pinhole, View
+from panodepth.geometry.rotation import random_rotation, rotation_from_yaw_pitch_roll
 from panodepth.lab.curation.estimate import DepthEstimator, align_scales, estimate_z_depth
 from panodepth.lab.curation.frame import Frame, Matrix, RejectedError
 from panodepth.lab.curation.outpaint import Outpainter
@@ -26,7 +29,6 @@ from panodepth.lab.curation.quality import (
     perceptual_hash,
     without_flying,
 )
-from panodepth.lab.curation.rotations import random_rotation, rotation_from_yaw_pitch_roll
 from panodepth.lab.curation.stitch import stitch
 from panodepth.types import BoolArray, FloatArray, Panorama
 
@@ -137,12 +139,15 @@ def orientation(frame: Frame, plan: Plan) -> Matrix:
     if plan.orientation == "front":
         return np.eye(3)
     if plan.orientation == "random":
-        return random_rotation(rng)
+        rotation: Matrix = random_rotation(1, rng)[0]
+        return rotation
     yaw = rng.uniform(-180, 180)
     if frame.level and frame.pose is not None:
-        return rotation_from_yaw_pitch_roll(math.radians(yaw), 0, 0) @ frame.pose[:3, :3]
-    pitch, roll = rng.normal(0, (PITCH_DEG, ROLL_DEG)).clip(-45, 45)
-    return rotation_from_yaw_pitch_roll(*np.radians([yaw, pitch, roll]))
+        rotation = rotation_from_yaw_pitch_roll(math.radians(yaw)) @ frame.pose[:3, :3]
+    else:
+        pitch, roll = rng.normal(0, (PITCH_DEG, ROLL_DEG)).clip(-45, 45)
+        rotation = rotation_from_yaw_pitch_roll(*np.radians([yaw, pitch, roll]))
+    return rotation
 
 
 def frame_rng(name: str, seed: int) -> np.random.Generator:
@@ -151,7 +156,7 @@ def frame_rng(name: str, seed: int) -> np.random.Generator:
 
 
 def view_facts(frame: Frame, rotation: Matrix) -> dict[str, Any]:
-    """What `project.coverage_of` needs to tell real pixels from out-painted ones."""
+    """A placed frame's `View` as plain JSON."""
     return {
         "intrinsics": frame.intrinsics.tolist(),
         "rotation": rotation.tolist(),
@@ -159,11 +164,16 @@ def view_facts(frame: Frame, rotation: Matrix) -> dict[str, Any]:
     }
 
 
+def view_of(facts: dict[str, Any]) -> View:
+    """The view of `view_facts`; by `project.coverage_of` it tells real pixels from painted ones."""
+    height, width = facts["size"]
+    lens = Pinhole.from_matrix(np.array(facts["intrinsics"], np.float64))
+    return View(lens, (height, width), np.array(facts["rotation"], np.float64))
+
+
 def solid_share(mask: BoolArray) -> float:
     """Share of the sphere's solid angle that a mask (H, W) covers."""
-    height = mask.shape[0]
-    weights = np.cos((np.arange(height) + 0.5) / height * np.pi - np.pi / 2)
-    return float((mask.mean(axis=1) * weights).sum() / weights.sum())
+    return float((mask * solid_angles(*mask.shape)).sum() / (4 * math.pi))
 
 
 def _finish(

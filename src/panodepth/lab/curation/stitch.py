@@ -10,10 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
+from panodepth.geometry.grid import rays_to_pixels
+from panodepth.geometry.lens import Pinhole, View
 from panodepth.lab.curation.frame import Frame, Matrix, RejectedError
 from panodepth.lab.curation.project import Placed, place, put, view_coordinates
 from panodepth.types import BoolArray, ByteArray, FloatArray
@@ -93,16 +97,17 @@ def _median_z_depth(frame: Frame) -> float:
 def _rotated(frame: Frame, rotation: Matrix, size: tuple[int, int]) -> _Layer:
     """A view from the common place. rotation: (3, 3), view to panorama; size: (H, W)."""
     placed = place(frame, rotation, size)
-    window, (u, v), inside, _ = view_coordinates(frame.intrinsics, frame.size, rotation, size)
+    window, pixels, inside, _ = view_coordinates(View(frame.lens, frame.size, rotation), size)
     weight = np.zeros(size, np.float32)
-    put(weight, window, np.where(inside, _feather(u, v, frame.size), 0))
+    put(weight, window, np.where(inside, _feather(pixels, frame.size), 0))
     return _Layer(placed.image, placed.distance, weight)
 
 
-def _feather(u: FloatArray, v: FloatArray, view: tuple[int, int]) -> FloatArray:
-    """From 0.001 at a view's border to 1 in its middle. u, v: (...) px; view: (h, w)."""
+def _feather(pixels: npt.NDArray[Any], view: tuple[int, int]) -> FloatArray:
+    """From 0.001 at a view's border to 1 in its middle. pixels: (..., 2) px; view: (h, w)."""
     h, w = view
-    border = np.minimum(np.minimum(u, w - u) / w, np.minimum(v, h - v) / h)
+    inwards = pixels / np.array([w, h], np.float32)
+    border = np.minimum(inwards, 1 - inwards).min(-1)
     return np.asarray(np.clip(2 * border, 1e-3, 1), np.float32)
 
 
@@ -120,18 +125,15 @@ def _splat(frame: Frame, rotation: Matrix, shift: Matrix, size: tuple[int, int])
     z_depth = frame.z_depth.repeat(factor, 0).repeat(factor, 1)
     h, w = z_depth.shape
     image = np.asarray(cv2.resize(frame.image, (w, h), interpolation=cv2.INTER_LINEAR), np.uint8)
-    intrinsics = np.diag([factor, factor, 1.0]) @ frame.intrinsics
+    lens = Pinhole.from_matrix(np.diag([factor, factor, 1.0]) @ frame.intrinsics)
     rows, columns = np.nonzero((z_depth > 0) & np.isfinite(z_depth))
-    z = z_depth[rows, columns].astype(np.float64)
-    u, v = columns + 0.5, rows + 0.5
-    x = (u - intrinsics[0, 2]) / intrinsics[0, 0] * z
-    y = (v - intrinsics[1, 2]) / intrinsics[1, 1] * z
-    points = np.stack((x, y, z), -1) @ rotation.T + shift
+    pixels = np.stack((columns, rows), -1) + 0.5
+    rays = lens.unproject(pixels, (h, w))
+    along = z_depth[rows, columns, None].astype(np.float64) / rays[:, 2:]
+    points = (rays * along) @ rotation.T + shift
     distance = np.linalg.norm(points, axis=1)
-    across = np.arctan2(points[:, 0], points[:, 2]) / (2 * np.pi) + 0.5
-    down = np.arctan2(points[:, 1], np.hypot(points[:, 0], points[:, 2])) / np.pi + 0.5
-    cell = np.minimum((down * height).astype(np.int64), height - 1) * width
-    cell += (across * width).astype(np.int64) % width
+    across, down = rays_to_pixels(points, height, width).astype(np.int64).T
+    cell = np.minimum(down, height - 1) * width + across % width
     order = np.argsort(-distance, kind="stable")  # the nearest is written last
     layer = _Layer(
         np.zeros((*size, 3), np.uint8), np.zeros(size, np.float32), np.zeros(size, np.float32)
@@ -139,7 +141,7 @@ def _splat(frame: Frame, rotation: Matrix, shift: Matrix, size: tuple[int, int])
     cell = cell[order]
     layer.image.reshape(-1, 3)[cell] = image[rows, columns][order]
     layer.distance.ravel()[cell] = distance[order]
-    weight = _feather(u.astype(np.float32), v.astype(np.float32), (h, w))
+    weight = _feather(pixels, (h, w))
     layer.weight.ravel()[cell] = weight[order]
     return layer
 

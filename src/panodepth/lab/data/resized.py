@@ -33,7 +33,7 @@ def resize_panorama(panorama: Panorama, size: tuple[int, int]) -> Panorama:
         return panorama
     import torch
 
-    from panodepth.geometry import resize_erp
+    from panodepth.geometry.resizing import resize_erp
 
     planes = torch.from_numpy(np.ascontiguousarray(panorama.image.transpose(2, 0, 1)))
     image = resize_erp(planes, size).clamp_(0, 1).permute(1, 2, 0).contiguous().numpy()

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from panodepth.geometry import rotate_erp, rotation_from_yaw_pitch_roll
+from panodepth.geometry.resampling import rotate_erp
+from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll
 from panodepth.lab.losses import LossConfig, rotation_consistency, smooth_pixels, training_loss
 from panodepth.lab.training.feed.samples import Batch, send
 from panodepth.model import ModelOutput
@@ -19,7 +20,8 @@ def random_rotations(count: int, tilt_deg: float, seed: int) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     yaw, pitch, roll = 2.0 * torch.rand(3, count, generator=generator) - 1.0
     tilt = math.radians(tilt_deg)
-    return rotation_from_yaw_pitch_roll(yaw * math.pi, pitch * tilt, roll * tilt)
+    turns: Tensor = rotation_from_yaw_pitch_roll(yaw * math.pi, pitch * tilt, roll * tilt)
+    return turns
 
 
 def batch_loss(

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from panodepth.errors import ConfigError
-from panodepth.geometry import erp_rays
+from panodepth.geometry.grid import erp_rays
 from panodepth.lab.worlds.camera.photograph import Camera, draw_camera, photograph, plain_camera
 from panodepth.lab.worlds.draws import Draws
 from panodepth.lab.worlds.indoor.rooms import indoor_scene
@@ -87,9 +87,10 @@ class PixelGrid:
 @lru_cache(maxsize=8)
 def panorama_grid(height: int, width: int, device: str = "cpu") -> PixelGrid:
     """The pixels of an ERP panorama."""
-    direction = erp_rays(height, width, device=device).permute(2, 0, 1).contiguous()
+    direction = erp_rays(height, width, dtype=torch.float32, device=device)
+    planes = direction.permute(2, 0, 1).contiguous()
     rays = panorama_rays(height, width, device)
-    return PixelGrid(rays, direction, tile_size(height, width), 2 * math.pi / width)
+    return PixelGrid(rays, planes, tile_size(height, width), 2 * math.pi / width)
 
 
 def make_scene(seed: int, index: int, kind: str = "mixed", priors: Priors = USUAL) -> Scene:

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from panodepth.errors import ConfigError
-from panodepth.geometry import intrinsics_from_fov, rotation_from_yaw_pitch_roll
-from panodepth.geometry import perspective_rays as pinhole_rays
+from panodepth.geometry.lens import Pinhole
+from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll
 from panodepth.lab.worlds.camera.photograph import Camera, draw_camera, plain_camera
 from panodepth.lab.worlds.draws import Draws
 from panodepth.lab.worlds.panoramas import PixelGrid, SceneBatch, make_scene, render_scenes
@@ -73,15 +73,10 @@ class ViewBatch(SceneBatch):
 def perspective_grid(size: tuple[int, int], x_fov_rad: float, device: str = "cpu") -> PixelGrid:
     """The pixels of a centred pinhole view that looks along z."""
     tile = tile_size(*size)
-    direction = pinhole_rays(_intrinsics(size, x_fov_rad), *size)
+    direction = Pinhole.from_fov(x_fov_rad, size).rays(size, dtype=torch.float64)
     rays = perspective_rays(to_tiles(direction, tile), device)
     planes = direction.permute(2, 0, 1).float().contiguous().to(device)
     return PixelGrid(rays, planes, tile, x_fov_rad / size[1], wrap=False)
-
-
-def _intrinsics(size: tuple[int, int], x_fov_rad: float) -> Tensor:
-    """(3, 3) float64 intrinsics in pixels of a view (h, w)."""
-    return intrinsics_from_fov(torch.tensor(x_fov_rad, dtype=torch.float64), *size)
 
 
 def perspective_rays(direction: Tensor, device: str = "cpu") -> Rays:
@@ -126,6 +121,7 @@ def render_views(
     views = [moved(w, pose) for w, some in zip(worlds, poses, strict=True) for pose in some]
     cameras = [c for i in indices for c in _cameras(seed, i, count, camera)]
     x_fov_rad = float(spec.x_fov_rad)
+    lens = Pinhole.from_fov(x_fov_rad, spec.size)
     grid = perspective_grid(spec.size, x_fov_rad, str(device))
     film = render_scenes(views, grid, cameras)
     grouped = {
@@ -135,7 +131,7 @@ def render_views(
     return ViewBatch(
         **grouped,
         z_depth=grouped["distance"] * grid.direction[2],
-        intrinsics=_intrinsics(spec.size, x_fov_rad).float().to(device),
+        intrinsics=torch.from_numpy(lens.matrix()).float().to(device),
         pose=torch.tensor(poses, dtype=torch.float32, device=device),
     )
 

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from panodepth.geometry import erp_rays
+from panodepth.geometry.grid import erp_rays
 from panodepth.lab.worlds.render.primitives import Scene, Solid, pack, yaw_matrix
 from panodepth.lab.worlds.render.raycast import (
     cast,

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from panodepth.errors import ConfigError
-from panodepth.geometry import erp_rays
+from panodepth.geometry.grid import erp_rays
 from panodepth.lab.worlds.looks.materials import Material
 from panodepth.lab.worlds.render import solids
 from panodepth.lab.worlds.render.heightfield import HeightField, graded_axis

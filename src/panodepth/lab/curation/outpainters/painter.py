@@ -123,7 +123,7 @@ class LearnedOutpainter:
         """(H, W, 3) in 0 .. 255, of a panorama whose known part lies in the middle."""
         import torch
 
-        from panodepth.geometry import resize_erp
+        from panodepth.geometry.resizing import resize_erp
 
         ready, settings = self._load(), self.settings
         size = working_size(known.shape[0], settings.height, ready.base.stride)

@@ -18,15 +18,15 @@ import numpy as np
 import numpy.typing as npt
 
 from panodepth.errors import ConfigError, InputError, require
+from panodepth.geometry.lens import Pinhole
+from panodepth.geometry.points import distance_to_z_depth
 from panodepth.lab.curation.frame import (
     Frame,
     Matrix,
     RejectedError,
     check_pinhole,
     clean_map,
-    pinhole,
     size_of,
-    to_z_depth,
 )
 from panodepth.lab.curation.sources.base import (
     Item,
@@ -76,7 +76,7 @@ def _read_hypersim(root: Path, item: Item) -> Frame:
     distance_file = folder / f"frame.{number}.depth_meters.hdf5"
     distance = clean_map(_dataset(distance_file))
     if distance.shape == size_of(image):  # else the source rejects it
-        distance = to_z_depth(distance, intrinsics)
+        distance = distance_to_z_depth(distance, Pinhole.from_matrix(intrinsics))
     return item.frame(
         image,
         distance,
@@ -128,7 +128,7 @@ def _hypersim_intrinsics(root: Path, scene: str, size: tuple[int, int]) -> Matri
     centre = width / 2 * (1 - m[0, 2] / m[0, 0]), height / 2 * (1 + m[1, 2] / m[1, 1])
     if stated is not None and abs(stated[0] * width / (stated[1] * height) - 1) > 0.01:
         raise RejectedError("lying_intrinsics", f"given for {stated[1]}x{stated[0]}")
-    return check_pinhole(pinhole(*focal, *centre), size)
+    return check_pinhole(Pinhole(*focal, *centre).matrix(), size)
 
 
 @lru_cache(maxsize=4)
@@ -209,7 +209,7 @@ def _nyu_frame(
     rows, columns = NYU_FRAME
     inside = np.ascontiguousarray(image[rows, columns])
     centre = NYU_CENTRE[0] - 0.5 - columns.start, NYU_CENTRE[1] - 0.5 - rows.start
-    intrinsics = check_pinhole(pinhole(*NYU_FOCAL, *centre), size_of(inside))
+    intrinsics = check_pinhole(Pinhole(*NYU_FOCAL, *centre).matrix(), size_of(inside))
     return item.frame(
         inside, clean_map(z_depth[rows, columns]), intrinsics, meta={"licence": "", **meta}
     )
@@ -252,7 +252,7 @@ def _read_dynamic_replica(root: Path, item: Item) -> Frame:
     height, width = (int(v) for v in record["image"]["size"])
     half = min(height, width) / 2
     (fx, fy), (cx, cy) = view["focal_length"], view["principal_point"]
-    given = pinhole(fx * half, fy * half, width / 2 - cx * half, height / 2 - cy * half)
+    given = Pinhole(fx * half, fy * half, width / 2 - cx * half, height / 2 - cy * half).matrix()
     depth = record["depth"]["path"]
     place = root / item.picture.removesuffix(record["image"]["path"])
     codes = read_whole_numbers(place / depth)

@@ -21,6 +21,8 @@ from typing import Any
 import numpy as np
 
 from panodepth.errors import ConfigError, InputError
+from panodepth.geometry.lens import Pinhole
+from panodepth.geometry.points import distance_to_z_depth
 from panodepth.lab.curation.frame import (
     Frame,
     Matrix,
@@ -28,10 +30,8 @@ from panodepth.lab.curation.frame import (
     check_pinhole,
     check_z_depth,
     clean_map,
-    pinhole,
     pinhole_from_fov,
     size_of,
-    to_z_depth,
 )
 from panodepth.lab.curation.sources.base import (
     Item,
@@ -129,7 +129,7 @@ def _intrinsics(said: dict[str, Any], size: tuple[int, int]) -> Matrix:
             raise RejectedError("intrinsics", "fx, fy, cx and cy are needed")
         half = 0.5 if given.get("centre") == "integer" else 0.0
         fx, fy, cx, cy = (float(given[key]) for key in ("fx", "fy", "cx", "cy"))
-        matrix = pinhole(fx, fy, cx + half, cy + half)
+        matrix = Pinhole(fx, fy, cx + half, cy + half).matrix()
     else:
         matrix = np.array(given, np.float64)
     stated = (int(said["height"]), int(said["width"])) if {"height", "width"} <= set(said) else None
@@ -162,7 +162,7 @@ def _read_z_depth(
         read = DistanceFile(scale=said.get("scale"), unit=said.get("unit"))(file)
         values, unit = clean_map(read.distance), read.unit or "relative"
     if is_distance and values.shape == size:
-        values = to_z_depth(values, intrinsics)
+        values = distance_to_z_depth(values, Pinhole.from_matrix(intrinsics))
     return values, unit
 
 

@@ -13,17 +13,17 @@ from pathlib import Path
 import numpy as np
 
 from panodepth.errors import InputError
+from panodepth.geometry.lens import Pinhole
+from panodepth.geometry.rotation import rotation_from_quaternion
 from panodepth.lab.curation.frame import (
     Frame,
     Matrix,
     RejectedError,
     check_pinhole,
     clean_map,
-    pinhole,
     pinhole_from_fov,
     size_of,
 )
-from panodepth.lab.curation.rotations import rotation_from_quaternion
 from panodepth.lab.curation.sources.base import (
     Item,
     Tree,
@@ -63,7 +63,7 @@ def _read_vkitti2(root: Path, item: Item) -> Frame:
     return item.frame(
         image,
         clean_map(codes * np.float32(0.01), codes == VKITTI2_FAR),
-        check_pinhole(pinhole(fx, fy, cx + 0.5, cy + 0.5), size_of(image)),
+        check_pinhole(Pinhole(fx, fy, cx + 0.5, cy + 0.5).matrix(), size_of(image)),
         pose=pose,
         meta={"licence": "CC BY-NC-SA 3.0", "depth": below(root, depth)},
     )
@@ -102,7 +102,7 @@ def _read_mvs_synth(root: Path, item: Item) -> Frame:
     said = read_json(camera)
     if not {"f_x", "f_y", "c_x", "c_y"} <= set(said):
         raise RejectedError("intrinsics", f"{below(root, camera)} has no f_x, f_y, c_x, c_y")
-    given = pinhole(*(float(said[key]) for key in ("f_x", "f_y", "c_x", "c_y")))
+    given = Pinhole(*(float(said[key]) for key in ("f_x", "f_y", "c_x", "c_y"))).matrix()
     depth = place / "depths" / f"{picture.stem}.exr"
     return item.frame(
         image,
@@ -199,7 +199,7 @@ def _read_ken_burns(root: Path, item: Item) -> Frame:
     return item.frame(
         image,
         clean_map(DistanceFile()(depth).distance),
-        check_pinhole(pinhole(focal, focal, width / 2, height / 2), (height, width)),
+        check_pinhole(Pinhole(focal, focal, width / 2, height / 2).matrix(), (height, width)),
         unit="relative",
         meta={"licence": "CC BY-NC-SA 4.0", "depth": below(root, depth)},
     )
@@ -230,7 +230,7 @@ def _read_tartanair(root: Path, item: Item) -> Frame:
     image, place = read_picture(picture), picture.parents[1]
     side = picture.parent.name.removeprefix("image_")
     intrinsics = check_pinhole(
-        pinhole(320.0, 320.0, 320.0, 240.0), size_of(image), stated_size=(480, 640)
+        Pinhole(320.0, 320.0, 320.0, 240.0).matrix(), size_of(image), stated_size=(480, 640)
     )
     depth = place / f"depth_{side}" / f"{picture.stem}_depth.npy"
     z_depth = read_numpy(depth)

@@ -81,7 +81,7 @@ def normals(prediction: FloatArray, truth: FloatArray, valid: BoolArray) -> dict
     """
     import torch
 
-    from panodepth.geometry import distance_to_normals
+    from panodepth.geometry.points import distance_to_normals
 
     usable = _neighbours_valid(valid)
     if not usable.any():

@@ -42,7 +42,7 @@ def to_size(distance: FloatArray, size: tuple[int, ...], closed: bool) -> FloatA
     import torch
     from torch.nn import functional
 
-    from panodepth.geometry import resize_erp
+    from panodepth.geometry.resizing import resize_erp
 
     target = (int(size[0]), int(size[1]))
     plane = torch.from_numpy(np.ascontiguousarray(distance, np.float32))

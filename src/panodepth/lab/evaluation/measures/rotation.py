@@ -31,13 +31,14 @@ def rotation_consistency(
     """
     import torch
 
-    from panodepth.geometry import rotate_erp, rotation_from_yaw_pitch_roll
+    from panodepth.geometry.resampling import rotate_erp
+    from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll
 
     shift = round(distance.shape[1] * YAW)
     turned = np.ascontiguousarray(np.roll(image, shift, axis=1))
     yaw = _difference(predict(turned), np.roll(distance, shift, axis=1))
 
-    pitch, roll = (math.radians(angle) for angle in TILT_DEG)
+    pitch, roll = (torch.tensor(math.radians(angle)) for angle in TILT_DEG)
     rotation = rotation_from_yaw_pitch_roll(0.0, pitch, roll)
     planes = torch.from_numpy(image.transpose(2, 0, 1).copy())
     seen = rotate_erp(planes, rotation).clamp_(0, 1).permute(1, 2, 0).contiguous().numpy()

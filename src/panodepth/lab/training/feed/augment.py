@@ -13,7 +13,8 @@ import math
 import torch
 from torch import Tensor
 
-from panodepth.geometry import rotate_erp, rotation_from_yaw_pitch_roll
+from panodepth.geometry.resampling import rotate_erp
+from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll
 from panodepth.lab.losses import Truth
 from panodepth.lab.training.config import AugmentConfig
 from panodepth.lab.training.feed.dice import LUMA, SRGB_POWER, Dice, binomial
@@ -66,8 +67,8 @@ def tilt(batch: Batch, config: AugmentConfig, dice: Dice) -> Batch:
         return batch
     index = send(torch.tensor(chosen), batch.image.device)
     a, x = axis[index], angle[index]
-    turn = rotation_from_yaw_pitch_roll(a, torch.zeros_like(a), torch.zeros_like(a))
-    lean = rotation_from_yaw_pitch_roll(torch.zeros_like(x), x, torch.zeros_like(x))
+    turn = rotation_from_yaw_pitch_roll(a)
+    lean = rotation_from_yaw_pitch_roll(0.0, x)
     rotation = turn @ lean @ turn.transpose(-1, -2)
     image, (distance, valid, sky) = batch.image[index], (m[index] for m in batch.truth)
     inverse = torch.where(valid, 1.0 / distance, 0.0)

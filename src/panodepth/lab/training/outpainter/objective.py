@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from panodepth.geometry import solid_angles
+from panodepth.geometry.grid import solid_angles
 from panodepth.lab.curation.outpainters.bases import Base, Prompt, Step
 from panodepth.lab.training.outpainter.views import Masked
 
@@ -31,7 +31,7 @@ def flow_loss(base: Base, batch: Masked, prompt: Prompt, guidance: float, seed: 
         sigma = torch.tensor(levels, device=clean.device)
         share = sigma.view(-1, 1, 1, 1)
         tokens = (1 - share) * clean + share * noise
-        weight = solid_angles(rows, columns, device=clean.device)[:, :1].to(clean)
+        weight: Tensor = solid_angles(rows, columns, dtype=clean.dtype, device=clean.device)
         weight = weight.expand(len(clean), 1, rows, columns)
         if base.keeps_known:
             tokens = torch.where(scene.known, (1 - share) * scene.clean + share * noise, tokens)

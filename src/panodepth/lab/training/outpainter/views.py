@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from panodepth.lab.curation.frame import Matrix, pinhole
+from panodepth.geometry.lens import Pinhole, View
+from panodepth.geometry.rotation import random_rotation, rotation_from_yaw_pitch_roll
+from panodepth.lab.curation.frame import Matrix
 from panodepth.lab.curation.outpainters.seam import columns_to_middle
 from panodepth.lab.curation.project import coverage_of
-from panodepth.lab.curation.rotations import random_rotation, rotation_from_yaw_pitch_roll
 from panodepth.lab.training.outpainter.config import ViewConfig
 from panodepth.types import BoolArray
 
@@ -41,22 +42,19 @@ def random_coverage(
 def _one_view(views: ViewConfig, size: tuple[int, int], rng: np.random.Generator) -> BoolArray:
     fov_deg = rng.uniform(views.fov_min_deg, views.fov_max_deg)
     aspect = math.exp(rng.uniform(math.log(views.aspect_min), math.log(views.aspect_max)))
-    focal = VIEW_WIDTH / (2 * math.tan(math.radians(fov_deg) / 2))
-    height = max(1, round(VIEW_WIDTH / aspect))
-    view = {
-        "intrinsics": pinhole(focal, focal, VIEW_WIDTH / 2, height / 2),
-        "rotation": _turn(views, rng),
-        "size": (height, VIEW_WIDTH),
-    }
-    return coverage_of(view, size)
+    shape = (max(1, round(VIEW_WIDTH / aspect)), VIEW_WIDTH)
+    lens = Pinhole.from_fov(math.radians(fov_deg), shape)
+    return coverage_of(View(lens, shape, _turn(views, rng)), size)
 
 
 def _turn(views: ViewConfig, rng: np.random.Generator) -> Matrix:
     if rng.random() < views.any_turn:
-        return random_rotation(rng)
+        rotation: Matrix = random_rotation(1, rng)[0]
+        return rotation
     pitch_deg, roll_deg = rng.normal(0, 1, 2) * (views.pitch_deg, views.roll_deg)
     yaw_deg = rng.uniform(-180, 180)
-    return rotation_from_yaw_pitch_roll(*np.radians([yaw_deg, pitch_deg, roll_deg]))
+    rotation = rotation_from_yaw_pitch_roll(*np.radians([yaw_deg, pitch_deg, roll_deg]))
+    return rotation
 
 
 def mask_batch(images: Tensor, views: ViewConfig, seed: int) -> Masked:

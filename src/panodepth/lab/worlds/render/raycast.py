@@ -14,7 +14,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from panodepth.geometry import erp_rays
+from panodepth.geometry.grid import erp_rays
 from panodepth.lab.worlds.render.primitives import Primitives
 from panodepth.lab.worlds.render.shapes import KINDS, intersect
 

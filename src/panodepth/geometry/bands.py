@@ -1,80 +1,70 @@
-"""Distance to points and to normals, closed over the seam and the poles.
+"""Points and normals of NumPy maps, fast: in bands of rows that stay in a core's cache.
 
-The normals are those of `geometry.points`, but worked out in the frame of each pixel's own ray r,
-east e and south s. There the rays of the neighbours are constants per row, and the vertical tangent
-has no e: half the work, in bands of rows that stay in the cache.
+The clear formulas are those of `points`, with which the tests compare these. The normals are worked
+out in the frame of each pixel's own ray r, east e and south s. There the rays of the neighbours are
+constants per row, and the vertical tangent has no e: half the work.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from panodepth.geometry.erp.grid import axis_angles
-from panodepth.geometry.erp.resizing import half_turn
-
-Array = npt.NDArray[np.floating[Any]]
+from panodepth.geometry.arrays import Array
+from panodepth.geometry.grid import axis_angles
+from panodepth.geometry.sampling import half_turn
 
 BAND_PIXELS = 1 << 15  # worked on at a time: a dozen arrays of them about fill a core's cache
 
 
-def distance_to_points(distance: Array) -> Array:
-    """(H, W) ERP distance to (H, W, 3) points in the camera frame; same unit and dtype."""
-    lon, lat = axis_angles(*distance.shape)
-    return lonlat_points(distance, lon, lat)
-
-
-def lonlat_points(distance: Array, lon: npt.NDArray[Any], lat: npt.NDArray[Any]) -> Array:
+def lonlat_points(distance: Array, lon: Array, lat: Array) -> Array:
     """(h, w, 3) points of the pixels at longitudes (w,) and latitudes (h,) [rad], in their unit."""
-    dtype = distance.dtype
-    points = np.empty((*distance.shape, 3), dtype)
-    level = distance * np.cos(lat).astype(dtype)[:, None]
-    np.multiply(level, np.sin(lon).astype(dtype), out=points[..., 0])
-    np.multiply(distance, np.sin(lat).astype(dtype)[:, None], out=points[..., 1])
-    np.multiply(level, np.cos(lon).astype(dtype), out=points[..., 2])
+    points = np.empty((*distance.shape, 3), distance.dtype)
+    place = points.transpose(2, 0, 1)
+    for _ in point_bands(distance, lon, lat, max(1, BAND_PIXELS // len(lon)), place):
+        pass
     return points
 
 
 def point_bands(
-    distance: Array, lon: npt.NDArray[Any], lat: npt.NDArray[Any], rows_at_once: int
+    distance: Array, lon: Array, lat: Array, rows_at_once: int, place: Array | None = None
 ) -> Iterator[tuple[slice, Array]]:
     """The points of `lonlat_points` band by band: some of the h rows, and (3, rows, w) x, y, z.
 
-    Each array is overwritten by the next: fresh memory costs more than the arithmetic.
+    Each array is overwritten by the next: fresh memory costs more than the arithmetic. place: a
+    (3, h, w) array that takes them all instead.
     """
     dtype = distance.dtype
     cos_lon, sin_lon = np.cos(lon).astype(dtype), np.sin(lon).astype(dtype)
     cos_lat, sin_lat = np.cos(lat).astype(dtype)[:, None], np.sin(lat).astype(dtype)[:, None]
-    planes = np.empty((3, min(rows_at_once, len(lat)), len(lon)), dtype)
+    planes = np.empty((3, rows_at_once, len(lon)), dtype) if place is None else place
+
     for top in range(0, len(lat), rows_at_once):
         rows = slice(top, min(top + rows_at_once, len(lat)))
-        x, y, z = out = planes[:, : rows.stop - top]
-        np.multiply(distance[rows], cos_lat[rows], out=x)  # its level part
+        x, y, z = out = planes[:, : rows.stop - top] if place is None else planes[:, rows]
+        np.multiply(distance[rows], cos_lat[rows], out=x)  # its level part, until the last line
         np.multiply(x, cos_lon, out=z)
-        np.multiply(x, sin_lon, out=x)
         np.multiply(distance[rows], sin_lat[rows], out=y)
+        np.multiply(x, sin_lon, out=x)
         yield rows, out
 
 
-def distance_to_normals(distance: Array) -> Array:
+def normals(distance: Array) -> Array:
     """(H, W) float32 or float64 ERP distance, finite and > 0, to (H, W, 3) unit normals.
 
-    They face the camera (normal · ray < 0); 0 where neighbours give none, as in one row. See
-    `geometry.points_to_normals` for what they are. With an odd W, what lies beyond the poles is the
-    mean of two distances there, not of two points.
+    They face the camera (normal · ray < 0); 0 where neighbours give none, as in one row. With an
+    odd W, what lies beyond the poles is the mean of two distances there, not of two points.
     """
-    normals = np.empty((*distance.shape, 3), distance.dtype)
-    for _ in _filled_bands(distance, lambda rows: normals[rows].transpose(2, 0, 1)):
+    out = np.empty((*distance.shape, 3), distance.dtype)
+    for _ in _filled_bands(distance, lambda rows: out[rows].transpose(2, 0, 1)):
         pass
-    return normals
+    return out
 
 
 def normal_bands(distance: Array) -> Iterator[tuple[slice, Array]]:
-    """The normals of `distance_to_normals` band by band: rows from the top, and (3, h, W).
+    """The normals of `normals` band by band: rows from the top, and (3, h, W).
 
     Each array is the caller's to keep or change.
     """
@@ -113,9 +103,7 @@ def row_bands(height: int, width: int, rows_at_once: int) -> list[tuple[int, int
     return bands
 
 
-def _band(
-    padded: Array, lat: npt.NDArray[Any], step: int, down_rad: float
-) -> tuple[Array, Array, Array]:
+def _band(padded: Array, lat: Array, step: int, down_rad: float) -> tuple[Array, Array, Array]:
     """Normals, not yet of unit length, along e, s and r, each (rows, W).
 
     padded: (rows + 2, W). Everything is in units of the pixel's own distance, so that neither tiny
@@ -123,6 +111,7 @@ def _band(
     south s to the sides, and (1 − less_down) r ± sin(down_rad) s above and below.
     """
     dtype = padded.dtype
+    # 1 − cos as 2 sin² of half the angle: the difference would cancel, the angles are tiny.
     half_sine = math.sin(step * math.pi / padded.shape[1])
     less = (2 * np.cos(lat) ** 2 * half_sine**2)[:, None].astype(dtype)
     south = (2 * np.cos(lat) * np.sin(lat) * half_sine**2)[:, None].astype(dtype)
@@ -134,13 +123,15 @@ def _band(
     side = (np.roll(centre, -step, 1), np.roll(centre, step, 1))
     across_r, across_sum, across_difference = _tangent(side, centre, inverse, less)
     down_r, down_s, _ = _tangent((padded[2:], padded[:-2]), centre, inverse, less_down)
+    # Left and right lie east and west, so e takes the sum of both; south of both, so s takes the
+    # difference. Above and below lie on the meridian: down has no e.
     across_e, across_s = across_sum * east, across_difference * south
     down_s *= math.sin(down_rad)
-    # normal = down × across
+    # normal = down × across, with down = (0, down_s, down_r) and across in the axes (e, s, r)
     normal_e = down_s * across_r
     normal_e -= down_r * across_s
-    down_r *= across_e
-    down_s *= across_e
+    down_r *= across_e  # from here on the normal's part along s
+    down_s *= across_e  # and, but for its sign, the one along r
     return normal_e, down_r, np.negative(down_s, out=down_s)
 
 
@@ -149,25 +140,32 @@ def _tangent(
 ) -> tuple[Array, Array, Array]:
     """The blend of both one-sided differences, in units of the pixel's distance, (rows, W) each.
 
+    neighbours: distances of the pixels ahead and behind. inverse: 1 / centre. less: 1 − cosine of
+    the angle to a neighbour's ray, (rows, 1) or ().
     Returns its part along r, and the sum and difference of the weighted distances, which the
     neighbours' rays turn into its parts across r. Weights: the inverse fourth power of a
     difference's length, up to a common factor.
     """
-    ahead = (neighbours[0] - centre) * inverse  # less 1: exact where the neighbour is close
+    # Each array below is reused as soon as it has served: the names follow what it holds.
+    ahead = (neighbours[0] - centre) * inverse  # ratio − 1: exact where the neighbour is close
     behind = (neighbours[1] - centre) * inverse
-    ahead_far, behind_far = ahead + 1, behind + 1
+    ahead_far, behind_far = ahead + 1, behind + 1  # the ratios q of the distances
+    # Squared length of q r' − r by the law of cosines, (q − 1)² + 2 q (1 − cos): no term cancels.
     ahead_square = ahead * ahead
     ahead_square += (2 * less) * ahead_far
     behind_square = behind * behind
     behind_square += (2 * less) * behind_far
+    # A difference weighs (the other's square / both squares)²: a jump over an edge weighs nothing.
     behind_square += ahead_square
     share = np.divide(ahead_square, behind_square, out=ahead_square)
     rest = 1 - share
-    rest *= rest
-    share *= share
+    rest *= rest  # weight of what lies ahead
+    share *= share  # weight of what lies behind
+    # Along r a difference is q (1 − less) − 1 = (q − 1) − less q; first the parts without less,
     ahead *= rest
     behind *= share
     ahead -= behind
+    # then the weighted ratios, whose difference goes with less here and whose sum goes across r.
     rest *= ahead_far
     share *= behind_far
     difference = rest - share
@@ -178,7 +176,7 @@ def _tangent(
 
 def _to_world(
     local: tuple[Array, Array, Array],
-    lat: npt.NDArray[Any],
+    lat: Array,
     cos_lon: Array,
     sin_lon: Array,
     out: Array,
@@ -193,6 +191,8 @@ def _to_world(
         length[length == 0] = np.inf
     for part in local:
         part /= length
+    # e = (cos lon, 0, −sin lon), s = (−sin lat sin lon, cos lat, −sin lat cos lon), r is the ray:
+    # s and r have their level parts in one direction, so they are added before they are turned.
     cos_lat = np.cos(lat)[:, None].astype(out.dtype)
     sin_lat = np.sin(lat)[:, None].astype(out.dtype)
     level = normal_r * cos_lat

@@ -1,0 +1,330 @@
+"""A lens is a value: it tells which ray every pixel sees, and which pixel sees a ray.
+
+All lenses look along +z of their own frame (x right, y down) and follow the one rule of the grid:
+the centre of the pixel in row y, column x is at (x + 0.5, y + 0.5). A `View` is a lens with a size
+and an orientation. "How to add a lens" is in docs/architecture.md.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, Self
+
+import numpy as np
+
+from panodepth.geometry.arrays import (
+    Array,
+    ArrayT,
+    Scalar,
+    broadcast,
+    exact_indices,
+    from_rows,
+    is_numpy,
+    library,
+    like,
+    planes,
+    to_dtype,
+)
+from panodepth.geometry.grid import erp_rays, pixels_to_rays, rays_to_pixels
+from panodepth.geometry.rotation import rotate_vectors
+
+Size = tuple[int, int]  # (height, width) [px]
+Offset = tuple[float, float]  # (right, down) from a pixel's centre [px]
+
+_MIN_COSINE = 1e-6  # rays closer to the image plane than this count as behind the camera
+
+
+class Lens(Protocol):
+    """What maps directions to pixels; a frozen dataclass of the numbers that it depends on.
+
+    closed: its image is the whole sphere, so that sampling crosses the seam and the poles. partial:
+    some pixels of its image see nothing.
+    """
+
+    closed: ClassVar[bool] = False
+    partial: ClassVar[bool] = False
+
+    @abstractmethod
+    def unproject(self, pixels: ArrayT, size: Size) -> ArrayT:
+        """The unit rays (..., 3) of places (..., 2) in an image; 0 where a pixel sees nothing."""
+
+    @abstractmethod
+    def project(self, rays: ArrayT, size: Size) -> tuple[ArrayT, ArrayT]:
+        """Where rays of any length meet an image of `size`, and whether they do.
+
+        rays: (..., 3). Returns pixels (..., 2), finite everywhere, and valid (...) bool: the ray
+        passes through the lens and within the image's outer edges.
+        """
+
+    def rays(self, size: Size, **options: Any) -> Array:
+        """The unit ray of every pixel centre: (H, W, 3), 0 where a pixel sees nothing.
+
+        options: offset, dtype and device, as for `pixel_centres`.
+        """
+        return self.unproject(pixel_centres(size, **options), size)
+
+
+def pixel_centres(size: Size, **options: Any) -> Array:
+    """(H, W, 2) continuous coordinates (u, v) of all pixel centres.
+
+    options: offset, (right, down) from the centre in pixels; dtype, float32 or float64 of NumPy
+    (the default, float32) or of torch; device, of the tensor.
+    """
+    u, v = _centres(size, **options)
+    xp = library(u)
+    return planes(xp, *xp.broadcast_arrays(u, v))
+
+
+def _centres(
+    size: Size, *, offset: Offset = (0.0, 0.0), dtype: Any = np.float32, device: Any = None
+) -> tuple[Array, Array]:
+    """The columns' u (W,) and the rows' v (H, 1)."""
+    u = exact_indices(size[1], dtype, device) + (0.5 + offset[0])
+    v = exact_indices(size[0], dtype, device) + (0.5 + offset[1])
+    return to_dtype(u, dtype), to_dtype(v, dtype)[:, None]
+
+
+def _within(x: Any, y: Any, seen: Any, size: Size) -> tuple[Any, Any]:
+    """Pixels (..., 2), and which of those that the lens sees lie in an image of `size`."""
+    height, width = size
+    inside = seen & (x >= 0) & (x <= width) & (y >= 0) & (y <= height)
+    return planes(library(x), x, y), inside
+
+
+@dataclass(frozen=True)
+class ERP(Lens):
+    """The whole sphere, longitude across and latitude down: a panorama."""
+
+    closed = True
+
+    def rays(self, size: Size, **options: Any) -> Array:
+        return erp_rays(*size, **options)
+
+    def unproject(self, pixels: ArrayT, size: Size) -> ArrayT:
+        return pixels_to_rays(pixels, *size)
+
+    def project(self, rays: ArrayT, size: Size) -> tuple[ArrayT, ArrayT]:
+        x, y, z = rays[..., 0], rays[..., 1], rays[..., 2]
+        return rays_to_pixels(rays, *size), (x != 0) | (y != 0) | (z != 0)
+
+
+@dataclass(frozen=True)
+class Focal(Lens):
+    """A lens with focal lengths and a principal point, in pixels of the image that it took.
+
+    fx, fy, cx, cy: floats, or arrays (...) with one number per view; pixels and rays are then maps
+    (..., h, w, 2 or 3). A centred principal point is (w / 2, h / 2).
+    """
+
+    fx: Scalar
+    fy: Scalar
+    cx: Scalar
+    cy: Scalar
+
+    @classmethod
+    def from_matrix(cls, intrinsics: Array) -> Self:
+        """Of K = [[fx, 0, cx], [0, fy, cy], [0, 0, 1]], (..., 3, 3) [px]."""
+        entries = ((0, 0), (1, 1), (0, 2), (1, 2))
+        numbers = [intrinsics[..., row, column] for row, column in entries]
+        # A NumPy float64 would lift float32 arrays to float64; a float does not.
+        return cls(*(float(n) if is_numpy(n) and n.ndim == 0 else n for n in numbers))
+
+    def matrix(self) -> Array:
+        """K, (..., 3, 3) [px]; NumPy float64 for floats."""
+        xp, (fx, fy, cx, cy) = broadcast(self.fx, self.fy, self.cx, self.cy)
+        zero, one = xp.zeros_like(fx), xp.ones_like(fx)
+        return from_rows(xp, ((fx, zero, cx), (zero, fy, cy), (zero, zero, one)))
+
+    def _flat(self, u: Any, v: Any) -> tuple[Any, Any]:
+        """Pixels [px] to the plane at focal length 1."""
+        fx, fy, cx, cy = map(_over_pixels, (self.fx, self.fy, self.cx, self.cy))
+        return (u - cx) / fx, (v - cy) / fy
+
+    def _pixels(self, x: Any, y: Any, seen: Any, size: Size) -> tuple[Any, Any]:
+        """Places in the plane at focal length 1 to pixels and valid, as `project` returns them."""
+        fx, fy, cx, cy = map(_over_pixels, (self.fx, self.fy, self.cx, self.cy))
+        return _within(fx * x + cx, fy * y + cy, seen, size)
+
+
+def _over_pixels(number: Scalar) -> Scalar:
+    """Numbers per view (...) as (..., 1, 1), to go with maps; one number as it is."""
+    return number[..., None, None] if getattr(number, "ndim", 0) else number
+
+
+@dataclass(frozen=True)
+class Pinhole(Focal):
+    """r = f · tan θ: straight lines stay straight, less than 180°."""
+
+    @classmethod
+    def from_fov(cls, x_fov_rad: Scalar, size: Size, *, y_fov_rad: Scalar = None) -> Self:
+        """A centred view: fx = w / (2 tan(x_fov / 2)), fy likewise.
+
+        x_fov_rad, y_fov_rad: full angles [rad] in (0, π) between the outer edges of the border
+        pixels, floats or (...); without y_fov_rad pixels are square (fy = fx).
+        """
+        height, width = size
+        fx = width / (2 * _tan(x_fov_rad / 2))
+        fy = fx if y_fov_rad is None else height / (2 * _tan(y_fov_rad / 2))
+        return cls(fx, fy, width / 2, height / 2)
+
+    def fov_rad(self, size: Size) -> tuple[Scalar, Scalar]:
+        """Full angles across and down [rad], also off-centre: floats or (...)."""
+        xp, (fx, fy, cx, cy) = broadcast(self.fx, self.fy, self.cx, self.cy)
+        height, width = size
+        across = xp.atan2(cx, fx) + xp.atan2(width - cx, fx)
+        return across, xp.atan2(cy, fy) + xp.atan2(height - cy, fy)
+
+    def ray_lengths(self, size: Size, **options: Any) -> Array:
+        """(..., h, w): distance of the point at z-depth 1 behind each pixel; as `pixel_centres`."""
+        x, y = self._flat(*_centres(size, **options))
+        return library(x).sqrt(x * x + y * y + 1)
+
+    def unproject(self, pixels: ArrayT, size: Size) -> ArrayT:
+        xp = library(pixels)
+        x, y = self._flat(pixels[..., 0], pixels[..., 1])
+        inverse = 1 / xp.sqrt(x * x + y * y + 1)
+        return planes(xp, x * inverse, y * inverse, inverse)
+
+    def project(self, rays: ArrayT, size: Size) -> tuple[ArrayT, ArrayT]:
+        x, y, z = rays[..., 0], rays[..., 1], rays[..., 2]
+        in_front = z > _MIN_COSINE
+        inverse = 1 / library(rays).where(in_front, z, 1.0)
+        return self._pixels(x * inverse, y * inverse, in_front, size)
+
+
+def _tan(angle: Scalar) -> Scalar:
+    """The tangent of a float or an array."""
+    return math.tan(angle) if isinstance(angle, float | int) else library(angle).tan(angle)
+
+
+# Where each face's right, down and forward axes point in the panorama's frame; the order is fixed.
+CUBE_FACES = {
+    "front": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
+    "right": ((0, 0, -1), (0, 1, 0), (1, 0, 0)),
+    "back": ((-1, 0, 0), (0, 1, 0), (0, 0, -1)),
+    "left": ((0, 0, 1), (0, 1, 0), (-1, 0, 0)),
+    "up": ((1, 0, 0), (0, 0, 1), (0, -1, 0)),
+    "down": ((1, 0, 0), (0, 0, -1), (0, 1, 0)),
+}
+
+
+@dataclass(frozen=True)
+class CubeFace(Lens):
+    """A square face of 90°, turned to where it looks in the panorama's frame."""
+
+    face: str = "front"
+
+    def unproject(self, pixels: ArrayT, size: Size) -> ArrayT:
+        return face_to_world(self.face, _square(size).unproject(pixels, size))
+
+    def project(self, rays: ArrayT, size: Size) -> tuple[ArrayT, ArrayT]:
+        return _square(size).project(_along(CUBE_FACES[self.face], rays), size)
+
+
+def _square(size: Size) -> Pinhole:
+    height, width = size
+    return Pinhole(width / 2, height / 2, width / 2, height / 2)
+
+
+def face_to_world(face: str, vectors: ArrayT) -> ArrayT:
+    """Vectors (..., 3) in a face's own frame to the panorama's; as exact as they are."""
+    return _along(tuple(zip(*CUBE_FACES[face], strict=True)), vectors)
+
+
+def _along(axes: Any, vectors: ArrayT) -> ArrayT:
+    """The parts of vectors (..., 3) along three axes of 0 and ±1."""
+    x, y, z = vectors[..., 0], vectors[..., 1], vectors[..., 2]
+    return library(vectors).stack([a * x + b * y + c * z for a, b, c in axes], axis=-1)
+
+
+@dataclass(frozen=True)
+class Radial(Focal):
+    """A lens that shows a ray at an angle θ from its axis at the radius f · radius(θ).
+
+    fov_rad: full angle of the cone that it sees, up to 2π; pixels outside its circle see nothing.
+    """
+
+    fov_rad: float = math.pi
+    partial = True
+
+    @abstractmethod
+    def radius(self, theta: ArrayT) -> ArrayT:
+        """Radius for focal length 1 at angles (...) from the axis [rad], growing from 0."""
+
+    @abstractmethod
+    def angle(self, radius: ArrayT) -> ArrayT:
+        """The inverse of `radius`: (...) [rad]."""
+
+    @classmethod
+    def from_fov(cls, fov_rad: float, size: Size) -> Self:
+        """A centred lens whose circle of `fov_rad` touches the nearer edges of the image."""
+        height, width = size
+        focal = min(size) / 2 / float(cls(1, 1, 0, 0).radius(np.asarray(fov_rad / 2)))
+        return cls(focal, focal, width / 2, height / 2, fov_rad)
+
+    def unproject(self, pixels: ArrayT, size: Size) -> ArrayT:
+        xp = library(pixels)
+        x, y = self._flat(pixels[..., 0], pixels[..., 1])
+        radius, centre = _safe_hypot(xp, x, y)
+        theta = xp.where(centre, 0.0, self.angle(radius))
+        edge = self.radius(xp.full((), self.fov_rad / 2, **like(x)))
+        across = xp.sin(theta) / radius
+        rays = planes(xp, x * across, y * across, xp.cos(theta))
+        return xp.where((centre | (radius <= edge))[..., None], rays, 0.0)
+
+    def project(self, rays: ArrayT, size: Size) -> tuple[ArrayT, ArrayT]:
+        xp = library(rays)
+        x, y, z = rays[..., 0], rays[..., 1], rays[..., 2]
+        across, on_axis = _safe_hypot(xp, x, y)
+        theta = xp.atan2(xp.where(on_axis, 0.0, across), z)
+        seen = (theta <= self.fov_rad / 2) & ~(on_axis & (z == 0))
+        # Clipped: beyond what it sees a lens may have no radius, and pixels are to be finite.
+        scale = self.radius(xp.clip(theta, max=self.fov_rad / 2)) / across
+        return self._pixels(x * scale, y * scale, seen, size)
+
+
+def _safe_hypot(xp: Any, x: Any, y: Any) -> tuple[Any, Any]:
+    """√(x² + y²), 1 where it is 0, and where that is: its inverse and its gradient stay finite."""
+    square = x * x + y * y
+    zero = square == 0
+    return xp.sqrt(xp.where(zero, 1.0, square)), zero
+
+
+@dataclass(frozen=True)
+class EquidistantFisheye(Radial):
+    """r = f · θ: equal angles are equally long."""
+
+    def radius(self, theta: ArrayT) -> ArrayT:
+        return theta
+
+    def angle(self, radius: ArrayT) -> ArrayT:
+        return radius
+
+
+# Name -> lens; one line adds another.
+LENSES: dict[str, type[Lens]] = {
+    "erp": ERP,
+    "pinhole": Pinhole,
+    "cube_face": CubeFace,
+    "equidistant": EquidistantFisheye,
+}
+
+
+@dataclass(frozen=True)
+class View:
+    """What a camera sees: a lens, its image's size, and where it is turned.
+
+    rotation: (..., 3, 3), directions of the view to those of the world (rotation.py); None = as the
+    world.
+    """
+
+    lens: Lens
+    size: Size
+    rotation: Array | None = None
+
+    def rays(self, **options: Any) -> Array:
+        """Unit rays (..., h, w, 3) through the pixels, in the world's frame; see `Lens.rays`."""
+        rays = self.lens.rays(self.size, **options)
+        return rays if self.rotation is None else rotate_vectors(self.rotation, rays)
