@@ -188,7 +188,7 @@ def test_every_kind_of_source_opens_by_name(folder):
         "curated",
         "shards",
     }
-    with pytest.raises(ConfigError, match="source kind 'folders'; choose one of folder, "):
+    with pytest.raises(ConfigError, match="unknown source kind 'folders'; did you mean 'folder'"):
         open_source("folders", folder)
 
 

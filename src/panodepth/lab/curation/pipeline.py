@@ -20,6 +20,7 @@ from panodepth.lab.curation.estimate import DepthEstimator
 from panodepth.lab.curation.sources import FrameSource
 from panodepth.lab.curation.stages import Plan
 from panodepth.lab.data import Encoding
+from panodepth.strict import Count, Index, check_fields
 
 RUN_FILE = "curation.json"
 FORMAT = "panodepth curation 1"
@@ -35,14 +36,13 @@ class Options:
     """
 
     workers: Workers = field(default_factory=Workers)
-    chunk: int = 64
-    first: int = 0
+    chunk: Count = 64
+    first: Index = 0
     count: int | None = None
     encoding: Encoding = field(default_factory=Encoding)
 
     def __post_init__(self) -> None:
-        if self.chunk < 1 or self.first < 0:
-            raise ConfigError("chunk must be at least 1, first at least 0")
+        check_fields(self, "the options of a run")
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,14 @@ distributed over kept and rejected frames, and limits can be chosen from it.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
 from panodepth.errors import ConfigError
 from panodepth.lab.curation.frame import Frame, RejectedError
+from panodepth.strict import build
 from panodepth.types import BoolArray, ByteArray, FloatArray
 
 STEP = 0.05  # share by which neighbouring depths must differ to be an edge
@@ -51,18 +51,15 @@ class Limits:
     @classmethod
     def parse(cls, settings: list[str]) -> Limits:
         """Limits with "name=value" settings. Raises ConfigError."""
-        limits = cls()
+        values: dict[str, float] = {}
         for setting in settings:
-            name, _, value = setting.partition("=")
-            known = [field.name for field in fields(cls)]
-            if name not in known:
-                raise ConfigError(f"limit {name!r}; choose one of {', '.join(known)}")
+            name, _, text = setting.partition("=")
             try:
-                number: Any = int(value) if name == "same" else float(value)
+                number = float(text)
             except ValueError:
                 raise ConfigError(f"limit {setting!r}: not a number") from None
-            limits = replace(limits, **{name: number})
-        return limits
+            values[name] = int(number) if number.is_integer() else number
+        return build(cls, values, "--limit")
 
 
 def measure(frame: Frame) -> dict[str, float]:

@@ -30,10 +30,10 @@ from panodepth.lab.curation.quality import (
     without_flying,
 )
 from panodepth.lab.curation.stitch import stitch
+from panodepth.strict import Index, check_fields
 from panodepth.types import BoolArray, FloatArray, Panorama
 
 Orientation = Literal["level", "front", "random"]
-ORIENTATIONS = ("level", "front", "random")
 PITCH_DEG, ROLL_DEG = 10.0, 3.0  # deviations drawn for level frames whose pose is not known
 
 
@@ -51,7 +51,7 @@ class Plan:
     outpainter: str = "diffuse"
     orientation: Orientation = "level"
     limits: Limits = field(default_factory=Limits)
-    seed: int = 0
+    seed: Index = 0
     keep_flying: bool = False
     stitch: bool = False
     painting: PaintSettings = field(default_factory=PaintSettings)
@@ -60,12 +60,7 @@ class Plan:
         height, width = self.size
         if height < 16 or height % 8 or width != 2 * height:
             raise ConfigError(f"size is {height}x{width}; W = 2H, H a multiple of 8 from 16 on")
-        if self.orientation not in ORIENTATIONS:
-            raise ConfigError(
-                f"orientation is {self.orientation!r}; choose one of {', '.join(ORIENTATIONS)}"
-            )
-        if self.seed < 0:
-            raise ConfigError("seed must be at least 0")
+        check_fields(self, "the plan")
 
     def describe(self) -> dict[str, Any]:
         """Plain JSON of everything that the bytes of a sample depend on."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from panodepth.errors import ConfigError
 from panodepth.lab.data.curated import open_curated
 from panodepth.lab.data.folder import open_folder
 from panodepth.lab.data.layouts import (
@@ -17,6 +16,7 @@ from panodepth.lab.data.layouts import (
 )
 from panodepth.lab.data.shards import open_shards
 from panodepth.lab.data.source import PanoramaSource
+from panodepth.strict import find_named
 
 SourceFactory = Callable[[str | Path, Path | None], PanoramaSource]
 
@@ -38,8 +38,4 @@ def open_source(kind: str, path: str | Path, *, split: Path | None = None) -> Pa
     Nothing is decoded yet: broken samples show when they are read. Raises ConfigError or InputError
     when the kind is unknown or nothing is found, saying what was looked for.
     """
-    try:
-        factory = SOURCES[kind]
-    except KeyError:
-        raise ConfigError(f"source kind {kind!r}; choose one of {', '.join(SOURCES)}") from None
-    return factory(path, split)
+    return find_named("source kind", kind, SOURCES)(path, split)

@@ -19,13 +19,14 @@ import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from panodepth.errors import ConfigError, InputError, one_line
+from panodepth.errors import InputError, one_line
 from panodepth.lab.data.source import check_full_sphere, make_panorama
+from panodepth.strict import Range, check_fields
 from panodepth.types import BoolArray, FloatArray, Panorama
 
 PICTURES = ("jpg", "jpeg", "png")
@@ -36,19 +37,14 @@ FLOAT16_RANGE = (2.0**-14, 65504.0)  # normal numbers
 
 @dataclass(frozen=True)
 class Encoding:
-    """How samples are stored. quality: of JPEG, 1 .. 100. Raises ConfigError for other values."""
+    """How samples are stored. quality: of JPEG. Raises ConfigError for other values."""
 
     image: Literal["jpg", "png"] = "jpg"
     distance: Literal["npy", "png"] = "npy"
-    quality: int = 95
+    quality: Annotated[int, Range(1, 100)] = 95
 
     def __post_init__(self) -> None:
-        if self.image not in ("jpg", "png") or self.distance not in ("npy", "png"):
-            raise ConfigError(
-                f"shards hold jpg or png, npy or png; not {self.image}, {self.distance}"
-            )
-        if not 1 <= self.quality <= 100:
-            raise ConfigError(f"JPEG quality is {self.quality}; expected 1 to 100")
+        check_fields(self, "the encoding of shards")
 
 
 def encode(panorama: Panorama, encoding: Encoding) -> dict[str, bytes]:

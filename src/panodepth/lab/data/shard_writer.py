@@ -22,6 +22,7 @@ from panodepth.errors import ConfigError, OutputError
 from panodepth.export.atomic import write_atomic
 from panodepth.lab.data.shard_codec import Encoding, encode
 from panodepth.lab.data.shard_index import Member, Sample, index_path, make_index
+from panodepth.strict import Count, check_fields
 from panodepth.types import Panorama
 
 _BLOCK = tarfile.RECORDSIZE
@@ -31,12 +32,11 @@ _BLOCK = tarfile.RECORDSIZE
 class ShardLimits:
     """A shard is closed before it would pass either. max_bytes: of its files, without headers."""
 
-    max_bytes: int = 1 << 30
-    max_samples: int = 10_000
+    max_bytes: Count = 1 << 30
+    max_samples: Count = 10_000
 
     def __post_init__(self) -> None:
-        if self.max_bytes < 1 or self.max_samples < 1:
-            raise ConfigError("a shard holds at least one sample and one byte")
+        check_fields(self, "the limits of a shard")
 
 
 class ShardWriter:

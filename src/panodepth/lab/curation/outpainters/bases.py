@@ -87,12 +87,22 @@ class Base(ABC):
         """A text through the text encoders of `pipe`."""
 
     @abstractmethod
-    def encode(self, image: Tensor) -> Tensor:
-        """(B, 3, H, W) in [-1, 1] to tokens (B, C, h, w) float32."""
+    def statistics(self, tokens: Tensor) -> tuple[Any, Any]:
+        """Mean and standard deviation of the VAE's latents as tokens: numbers or (1, C, 1, 1)."""
 
-    @abstractmethod
+    def encode(self, image: Tensor) -> Tensor:
+        """(B, 3, H, W) in [-1, 1] to tokens (B, C, h, w) float32 of about unit variance."""
+        latents = self.vae.encode(image.to(self.device, self.vae.dtype)).latent_dist.mode()
+        tokens = F.pixel_unshuffle(latents.float(), 2)
+        mean, deviation = self.statistics(tokens)
+        return torch.as_tensor((tokens - mean) / deviation)
+
     def decode(self, tokens: Tensor) -> Tensor:
         """Inverse of `encode`."""
+        mean, deviation = self.statistics(tokens)
+        latents = F.pixel_shuffle(tokens * deviation + mean, 2)
+        image: Tensor = self.vae.decode(latents.to(self.vae.dtype), return_dict=False)[0]
+        return image.float()
 
     @abstractmethod
     def condition(self, clean: Tensor, known: Tensor) -> Tensor:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from panodepth.lab.curation.outpainters.bases import TEXT_TOKENS, Base, Prompt, Step, grid
@@ -38,24 +37,11 @@ class Flux2Klein(Base):
         )
         return Prompt(tokens)
 
-    def _statistics(self, like: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation of the latents, (1, C, 1, 1)."""
+    def statistics(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         norm = self.vae.bn
-        mean = norm.running_mean.view(1, -1, 1, 1).to(like)
-        variance = norm.running_var.view(1, -1, 1, 1).to(like)
+        mean = norm.running_mean.view(1, -1, 1, 1).to(tokens)
+        variance = norm.running_var.view(1, -1, 1, 1).to(tokens)
         return mean, torch.sqrt(variance + self.vae.config.batch_norm_eps)
-
-    def encode(self, image: Tensor) -> Tensor:
-        latents = self.vae.encode(image.to(self.device, self.vae.dtype)).latent_dist.mode()
-        tokens = F.pixel_unshuffle(latents.float(), 2)
-        mean, deviation = self._statistics(tokens)
-        return (tokens - mean) / deviation
-
-    def decode(self, tokens: Tensor) -> Tensor:
-        mean, deviation = self._statistics(tokens)
-        latents = F.pixel_shuffle(tokens * deviation + mean, 2)
-        image: Tensor = self.vae.decode(latents.to(self.vae.dtype), return_dict=False)[0]
-        return image.float()
 
     def condition(self, clean: Tensor, known: Tensor) -> Tensor:
         return clean

@@ -24,17 +24,9 @@ class FluxFill(Base):
         )
         return Prompt(tokens, pooled)
 
-    def encode(self, image: Tensor) -> Tensor:
-        latents = self.vae.encode(image.to(self.device, self.vae.dtype)).latent_dist.mode()
+    def statistics(self, tokens: Tensor) -> tuple[float, float]:
         config = self.vae.config
-        latents = (latents.float() - config.shift_factor) * config.scaling_factor
-        return F.pixel_unshuffle(latents, 2)
-
-    def decode(self, tokens: Tensor) -> Tensor:
-        config = self.vae.config
-        latents = F.pixel_shuffle(tokens, 2) / config.scaling_factor + config.shift_factor
-        image: Tensor = self.vae.decode(latents.to(self.vae.dtype), return_dict=False)[0]
-        return image.float()
+        return config.shift_factor, 1 / config.scaling_factor
 
     def condition(self, clean: Tensor, known: Tensor) -> Tensor:
         unknown = F.pixel_unshuffle(F.pixel_unshuffle(1 - known, self.patch), 2)

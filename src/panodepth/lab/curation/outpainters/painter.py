@@ -22,7 +22,7 @@ from panodepth.lab.curation.outpainters.loading import (
 )
 from panodepth.lab.curation.outpainters.lora import LoraFile, load_lora, open_lora
 from panodepth.lab.curation.outpainters.seam import blur_poles, columns_to_middle
-from panodepth.lab.curation.outpainters.settings import PAINTERS, PROMPT, PaintSettings
+from panodepth.lab.curation.outpainters.settings import PROMPT, PaintSettings
 from panodepth.types import BoolArray, ByteArray, FloatArray
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ class LearnedOutpainter:
     """A diffusion model that paints the rest of a panorama; loads its weights when first used.
 
     Use `open_painter`. Known pixels are kept to the bit; what is painted depends on picture, seed
-    and settings (and, in its last bits, on device and versions); turning the input turns it.
+    and settings (and, in its last bits, on device and versions). Rolling the input rolls the
+    result.
     """
 
     name: str
@@ -94,12 +95,12 @@ class LearnedOutpainter:
             raise ConfigError(f"{width}x{height}: out-painting needs a panorama with W = 2H")
         if known.all() or not known.any():
             return image.copy()
-        turn = columns_to_middle(known, image)
-        image, known = np.roll(image, turn, axis=1), np.roll(known, turn, axis=1)
+        shift = columns_to_middle(known, image)
+        image, known = np.roll(image, shift, axis=1), np.roll(known, shift, axis=1)
         with explained(self.weights, self._device()):
             painted = self._paint(image, known, seed)
         filled = blend(painted, image, known)
-        return np.roll(filled, -turn, axis=1)
+        return np.roll(filled, -shift, axis=1)
 
     def _device(self) -> torch.device:
         from panodepth.device import choose_device
@@ -129,7 +130,7 @@ class LearnedOutpainter:
         size = working_size(known.shape[0], settings.height, ready.base.stride)
         planes = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).float()
         small = resize_erp(planes, size)[None] / 127.5 - 1
-        # a pixel that is partly unknown is unknown
+        # A pixel that is partly unknown is unknown.
         given = (resize_erp(torch.from_numpy(known).float(), size) > 0.999).float()[None, None]
         with torch.no_grad():
             device = ready.base.device
@@ -145,8 +146,6 @@ def open_painter(name: str, settings: PaintSettings) -> LearnedOutpainter:
 
     Raises ConfigError for a missing package or folder, ModelError when the hub refuses.
     """
-    if name not in PAINTERS:
-        raise ConfigError(f"out-painter {name!r}; learned ones are {', '.join(PAINTERS)}")
     check_installed(name)
     lora = open_lora(find_lora(settings.lora)) if settings.lora else None
     made_for = lora.facts.get("painter", name) if lora else name

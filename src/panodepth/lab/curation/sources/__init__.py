@@ -14,6 +14,7 @@ from panodepth.lab.curation.sources.synthetic import (
     UNREALSTEREO4K,
     VKITTI2,
 )
+from panodepth.strict import find_named
 
 SOURCES: dict[str, Callable[[str | Path], FrameSource]] = {
     "frames": open_frames,
@@ -36,8 +37,6 @@ def parse_source(text: str, *, without_depth: bool = False) -> FrameSource:
     kind, equals, path = text.partition("=")
     if not equals:
         kind, path = "frames", text
-    elif kind not in SOURCES:
-        raise ConfigError(f"--source {text}: {kind!r} is none of {', '.join(SOURCES)}")
     return open_frame_source(kind, path, without_depth=without_depth)
 
 
@@ -48,13 +47,12 @@ def open_frame_source(kind: str, path: str | Path, *, without_depth: bool = Fals
     public sets all bring theirs. Raises ConfigError when the kind is unknown or nothing is found,
     saying what was looked for.
     """
-    if kind not in SOURCES:
-        raise ConfigError(f"frame source {kind!r}; choose one of {', '.join(SOURCES)}")
-    if without_depth:
-        if kind != "frames":
-            raise ConfigError(f"{kind} has depths of its own; estimated ones are for frames=DIR")
-        return open_frames(path, without_depth=True)
-    return SOURCES[kind](path)
+    opener = find_named("frame source", kind, SOURCES)
+    if not without_depth:
+        return opener(path)
+    if kind != "frames":
+        raise ConfigError(f"{kind} has depths of its own; estimated ones are for frames=DIR")
+    return open_frames(path, without_depth=True)
 
 
 __all__ = [
