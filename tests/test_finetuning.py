@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from panodepth.lab.training.config import load_config
-from panodepth.lab.training.setup import build_network
+from panodepth.lab.training.distance.network import build_network
 from panodepth.model import load_model
 
 ROOT = Path(__file__).parents[1]

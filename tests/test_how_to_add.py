@@ -109,7 +109,7 @@ def test_an_out_painter(restored) -> None:
 def test_a_backbone(tmp_path, restored) -> None:
     from panodepth.errors import ConfigError
     from panodepth.lab.training.config import NetworkConfig
-    from panodepth.lab.training.setup import build_network, choose_trained
+    from panodepth.lab.training.distance.network import build_network, choose_trained
     from panodepth.model import backbones, find_preset, save_model
 
     restored(backbones.BACKBONES)

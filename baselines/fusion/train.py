@@ -30,6 +30,7 @@ from panodepth.device import choose_device
 from panodepth.errors import ConfigError, PanodepthError
 from panodepth.lab.losses import Truth, anchor, log_alignment, masked_mean
 from panodepth.lab.training.config import TrainConfig, load_config
+from panodepth.lab.training.engine import use_bf16
 from panodepth.lab.training.feed.augment import augment
 from panodepth.lab.training.feed.samples import Batch
 from panodepth.lab.training.optimisation.optim import (
@@ -40,7 +41,6 @@ from panodepth.lab.training.optimisation.optim import (
     load_flat_state,
     set_learning_rate,
 )
-from panodepth.lab.training.setup import use_bf16
 from panodepth.lab.worlds import ViewSpec, render_views
 from panodepth.model import SphereViT, save_model
 

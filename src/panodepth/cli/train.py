@@ -24,7 +24,7 @@ def train(
 ) -> None:
     """Train from a recipe; goes on where run.out left off. Many GPUs: accelerate launch."""
     from panodepth.lab.training.config import load_config
-    from panodepth.lab.training.depth import DepthTask
+    from panodepth.lab.training.distance.task import DistanceTask
     from panodepth.lab.training.trainer import Trainer
 
     start = None
@@ -34,4 +34,4 @@ def train(
         start = find_model(init)[1]
     if cache is not None:
         settings = [*settings, f"data.cache={json.dumps(str(cache))}"]
-    run_training(Trainer(DepthTask(load_config(recipe, settings), init=start)))
+    run_training(Trainer(DistanceTask(load_config(recipe, settings), init=start)))

@@ -14,7 +14,7 @@ import torch
 
 from panodepth.lab.training import train
 from panodepth.lab.training.config import TrainConfig, config_from_dict
-from panodepth.lab.training.depth import DepthTask
+from panodepth.lab.training.distance.task import DistanceTask
 from panodepth.lab.training.engine import SHARD_UNITS, Engine, gather_for_methods
 from panodepth.lab.training.trainer import Trainer
 
@@ -73,7 +73,7 @@ def make_config(out: Path, world: int, steps: int = 4, **optim: object) -> Train
 
 def half_way(config: TrainConfig, steps: int) -> None:
     """Train the first steps of the run and save."""
-    run = Trainer(DepthTask(config, renderer=BOXES.render_boxes))
+    run = Trainer(DistanceTask(config, renderer=BOXES.render_boxes))
     for _ in range(steps):
         run.train_step()
     run.save()
@@ -125,7 +125,7 @@ def main(folder: Path) -> None:
     endless = make_config(folder / "stopped", world, steps=1000)
     stopped_by_the_other(endless)
     mixed = dataclasses.replace(endless, run=dataclasses.replace(endless.run, precision="bf16"))
-    assert Trainer(DepthTask(mixed, renderer=BOXES.render_boxes)).engine.bf16
+    assert Trainer(DistanceTask(mixed, renderer=BOXES.render_boxes)).engine.bf16
 
     by_accelerate = Engine.prepare
     Engine.prepare = shard_on_the_cpu
@@ -135,7 +135,7 @@ def main(folder: Path) -> None:
     half_way(make_config(folder / "crossed", world), 2)
     Engine.prepare = by_accelerate
     crossed = Trainer(
-        DepthTask(make_config(folder / "crossed", world), renderer=BOXES.render_boxes)
+        DistanceTask(make_config(folder / "crossed", world), renderer=BOXES.render_boxes)
     )
     crossed.run()
     crossed.engine.close()

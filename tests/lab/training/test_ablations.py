@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 from panodepth.lab.training.config import load_config
+from panodepth.lab.training.distance.network import build_network
 from panodepth.lab.training.feed.samples import mix_seed
 from panodepth.lab.training.feed.stream import SampleStream
-from panodepth.lab.training.setup import build_network
 
 ROOT = Path(__file__).parents[3]
 RECIPES = sorted((ROOT / "recipes" / "ablations").glob("*.toml"))

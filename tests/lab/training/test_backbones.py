@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 
 from panodepth.errors import ConfigError
 from panodepth.lab.training import train
-from panodepth.lab.training.depth import DepthTask
+from panodepth.lab.training.distance.task import DistanceTask
 from panodepth.lab.training.trainer import Trainer
 from panodepth.model import SphereViT, find_preset, load_model
 from panodepth.model.backbones import BACKBONES
@@ -55,7 +55,7 @@ def test_a_pretrained_encoder_starts_where_it_was_and_keeps_its_first_levels(
         network={"overrides": overrides, "pretrained": True, "train": "last:3"},
         data={"height": 32, "width": 64},
     )
-    task = DepthTask(config, renderer=renderer)
+    task = DistanceTask(config, renderer=renderer)
     trainer = Trainer(task)
     assert any("ImageNet" in note for note in task.notes)
     before = {n: p.detach().clone() for n, p in task.model.named_parameters()}
@@ -74,4 +74,4 @@ def test_a_pretrained_encoder_starts_where_it_was_and_keeps_its_first_levels(
 def test_a_backbone_without_first_weights_says_so(make_config, renderer):
     config = make_config(network={"pretrained": True})
     with pytest.raises(ConfigError, match=r"backbone 'conv' brings no weights"):
-        Trainer(DepthTask(config, renderer=renderer))
+        Trainer(DistanceTask(config, renderer=renderer))

@@ -16,7 +16,7 @@ from panodepth.lab.data import open_folder
 from panodepth.lab.evaluation.run.predictors import Predicted
 from panodepth.lab.evaluation.scoring import score_panoramas
 from panodepth.lab.training import trainer
-from panodepth.lab.training.depth import DepthTask
+from panodepth.lab.training.distance.task import DistanceTask
 from panodepth.lab.training.render import PanoramaJob, ViewJob, render_files
 from panodepth.lab.training.trainer import TrainResult
 
@@ -26,7 +26,7 @@ RECIPE = Path(__file__).parents[3] / "recipes" / "compact.toml"
 class FakeTrainer:
     """Stands in for a Trainer: notes what it was made of, ends as told."""
 
-    made: ClassVar[list[DepthTask]] = []
+    made: ClassVar[list[DistanceTask]] = []
     error: PanodepthError | None = None
     engine = SimpleNamespace(is_main=True, close=lambda: None)
 

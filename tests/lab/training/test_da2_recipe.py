@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from panodepth.lab.training import train
 from panodepth.lab.training.config import load_config
-from panodepth.lab.training.setup import build_network
+from panodepth.lab.training.distance.network import build_network
 from panodepth.model import PRESETS, SphereViT, load_model
 from panodepth.model.keymap import dinov2_keys
 

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from panodepth.lab.training.config import OptimConfig
+from panodepth.lab.training.distance.network import build_network
 from panodepth.lab.training.optimisation.optim import (
     MovingAverage,
     build_optimizer,
@@ -13,7 +14,6 @@ from panodepth.lab.training.optimisation.optim import (
     load_flat_state,
     set_learning_rate,
 )
-from panodepth.lab.training.setup import build_network
 
 
 def test_trapezoid_rises_stays_and_falls():

@@ -9,10 +9,10 @@ from panodepth.errors import ConfigError
 from panodepth.lab.losses import LossConfig, Truth
 from panodepth.lab.training import train
 from panodepth.lab.training.config import config_from_dict
-from panodepth.lab.training.depth import DepthTask
+from panodepth.lab.training.distance.network import build_network, checkpoint_activations
+from panodepth.lab.training.distance.objective import batch_loss, random_rotations
+from panodepth.lab.training.distance.task import DistanceTask
 from panodepth.lab.training.feed.samples import Batch
-from panodepth.lab.training.objective import batch_loss, random_rotations
-from panodepth.lab.training.setup import build_network, checkpoint_activations
 from panodepth.lab.training.trainer import Trainer
 from panodepth.model import ModelOutput
 
@@ -27,7 +27,7 @@ def weights(run):
 def test_frozen_parts_stay_and_the_rest_moves(make_config, renderer, choice, moving_blocks):
     values = make_config().to_dict()
     values["network"]["train"] = choice
-    run = Trainer(DepthTask(config_from_dict(values), renderer=renderer))
+    run = Trainer(DistanceTask(config_from_dict(values), renderer=renderer))
     before = weights(run)
     run.train_step()
     moved = {name for name, p in weights(run).items() if not torch.equal(p, before[name])}
@@ -38,14 +38,14 @@ def test_frozen_parts_stay_and_the_rest_moves(make_config, renderer, choice, mov
     assert all(name.startswith(allowed) for name in moved & backbone)
     assert {"head.out.weight", "decoder.latents.weight"} <= moved
     run.save()
-    assert Trainer(DepthTask(run.config, renderer=renderer)).step == 1
+    assert Trainer(DistanceTask(run.config, renderer=renderer)).step == 1
 
 
 def test_more_blocks_than_there_are(make_config, renderer):
     values = make_config().to_dict()
     values["network"]["train"] = "last:9"
     with pytest.raises(ConfigError, match="there are 4 blocks"):
-        Trainer(DepthTask(config_from_dict(values), renderer=renderer))
+        Trainer(DistanceTask(config_from_dict(values), renderer=renderer))
 
 
 def kept_for_backward(model, image):
@@ -84,7 +84,7 @@ def test_a_run_that_recomputes_is_the_same_run(make_config, renderer, tmp_path):
     ends = []
     for recompute in (False, True):
         run = {"out": str(tmp_path / str(recompute)), "checkpoint_activations": recompute}
-        made = Trainer(DepthTask(make_config(run={**run, "steps": 3}), renderer=renderer))
+        made = Trainer(DistanceTask(make_config(run={**run, "steps": 3}), renderer=renderer))
         made.run()
         ends.append(weights(made))
     for name, value in ends[0].items():
@@ -92,7 +92,9 @@ def test_a_run_that_recomputes_is_the_same_run(make_config, renderer, tmp_path):
 
 
 def test_without_average_there_is_no_second_copy(make_config, renderer):
-    run = Trainer(DepthTask(make_config(optim={"ema": 0.0}, run={"steps": 2}), renderer=renderer))
+    run = Trainer(
+        DistanceTask(make_config(optim={"ema": 0.0}, run={"steps": 2}), renderer=renderer)
+    )
     own = {p.data_ptr() for p in run.task.model.parameters()}
     assert {p.data_ptr() for p in run.task.averaged().parameters()} == own
     result = run.run()
@@ -102,11 +104,11 @@ def test_without_average_there_is_no_second_copy(make_config, renderer):
         "optimizer.safetensors",
         "state.json",
     }
-    assert Trainer(DepthTask(run.config, renderer=renderer)).step == 2
+    assert Trainer(DistanceTask(run.config, renderer=renderer)).step == 2
 
 
 def test_the_average_is_evaluated_without_a_copy(make_config, renderer):
-    run = Trainer(DepthTask(make_config(), renderer=renderer))
+    run = Trainer(DistanceTask(make_config(), renderer=renderer))
     held = {t.data_ptr() for t in run.task.average.tensors().values()}
     assert {p.data_ptr() for p in run.task.averaged().parameters()} == held
     image = torch.rand(1, 3, 28, 56)
@@ -118,7 +120,7 @@ def test_the_average_is_evaluated_without_a_copy(make_config, renderer):
 
 def test_muon_trains_resumes_and_is_not_mixed_up(make_config, renderer):
     config = make_config(optim={"kind": "muon", "layer_decay": 0.8}, run={"steps": 2})
-    run = Trainer(DepthTask(config, renderer=renderer))
+    run = Trainer(DistanceTask(config, renderer=renderer))
     matrices = [g for g in run.task.optimizer.param_groups if g["matrix"]]
     assert matrices
     assert all(p.ndim >= 2 for g in matrices for p in g["params"])
@@ -127,7 +129,7 @@ def test_muon_trains_resumes_and_is_not_mixed_up(make_config, renderer):
     assert train(longer, renderer=renderer).step == 3
     other = dataclasses.replace(config, optim=dataclasses.replace(config.optim, kind="adamw"))
     with pytest.raises(ConfigError, match=r"optim\.kind is .adamw"):
-        Trainer(DepthTask(other, renderer=renderer))
+        Trainer(DistanceTask(other, renderer=renderer))
 
 
 class Sphere:
@@ -178,7 +180,7 @@ def test_rotations_are_true_rotations_within_their_tilt():
 
 
 def test_a_run_with_consistency_logs_it(make_config, renderer):
-    run = Trainer(DepthTask(make_config(loss={"consistency": 0.5}), renderer=renderer))
+    run = Trainer(DistanceTask(make_config(loss={"consistency": 0.5}), renderer=renderer))
     run.train_step()
     taken = run.averages.take()
     assert taken["consistency"] > 0

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from panodepth.errors import ConfigError
 from panodepth.lab.training import train
 from panodepth.lab.training.checkpoint import list_snapshots, load_snapshot
-from panodepth.lab.training.depth import DepthTask
+from panodepth.lab.training.distance.task import DistanceTask
 from panodepth.lab.training.trainer import Trainer
 from panodepth.model import load_model
 
@@ -138,4 +138,6 @@ def test_the_first_process_alone_writes(folder):
 @pytest.mark.slow
 def test_resuming_with_another_number_of_processes_is_refused(folder):
     with pytest.raises(ConfigError, match="was written by 2 processes, this run has 1"):
-        Trainer(DepthTask(ranks.make_config(folder / "ddp", 2), renderer=ranks.BOXES.render_boxes))
+        Trainer(
+            DistanceTask(ranks.make_config(folder / "ddp", 2), renderer=ranks.BOXES.render_boxes)
+        )

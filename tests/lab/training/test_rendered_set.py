@@ -14,7 +14,7 @@ import torch
 from panodepth.cli import main as panodepth
 from panodepth.errors import ConfigError
 from panodepth.lab.evaluation.protocol import TEST_SEED
-from panodepth.lab.training.setup import build_network
+from panodepth.lab.training.distance.network import build_network
 from panodepth.model import save_model
 
 SCRIPT = Path(__file__).parents[3] / "benchmarks" / "rendered" / "run.py"

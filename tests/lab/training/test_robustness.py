@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from panodepth.errors import OutputError, PanodepthError, is_out_of_memory
-from panodepth.lab.training import train, trainer
+from panodepth.lab.training import train
 from panodepth.lab.training.checkpoint import list_snapshots, load_snapshot
-from panodepth.lab.training.depth import DepthTask
+from panodepth.lab.training.distance.task import DistanceTask
 from panodepth.lab.training.trainer import Trainer
 
 
@@ -30,7 +31,7 @@ def full_disk(limit: int):
 
 def saved_run(config, renderer):
     """A run after one step, saved."""
-    run = Trainer(DepthTask(config, renderer=renderer))
+    run = Trainer(DistanceTask(config, renderer=renderer))
     run.train_step()
     run.save()
     return run
@@ -73,7 +74,7 @@ def test_out_of_memory_says_what_to_change(make_config, renderer, monkeypatch, e
         assert word in text
     (path,) = checkpoints(config)
     assert load_snapshot(path).step == 1
-    assert Trainer(DepthTask(config, renderer=renderer)).step == 1
+    assert Trainer(DistanceTask(config, renderer=renderer)).step == 1
 
 
 def test_a_real_allocation_that_fails_is_recognised():
@@ -85,7 +86,7 @@ def test_a_real_allocation_that_fails_is_recognised():
 
 
 def test_other_errors_are_not_hidden(make_config, renderer, monkeypatch):
-    run = Trainer(DepthTask(make_config(), renderer=renderer))
+    run = Trainer(DistanceTask(make_config(), renderer=renderer))
 
     def fails(image):
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
@@ -135,14 +136,15 @@ def test_full_disk_in_the_log_ends_with_one_line(make_config, renderer):
 
 
 def test_full_disk_while_previewing(make_config, renderer, monkeypatch):
-    def no_space(path, pixels):
+    def no_space(image, file, **options):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(trainer, "save_picture", no_space)
+    monkeypatch.setattr(Image.Image, "save", no_space)
     config = make_config(run={"preview_every": 2, "save_every": 1})
-    with pytest.raises(PanodepthError, match="No space left on device; the last checkpoint"):
+    with pytest.raises(OutputError, match=r"step_00000002\.png: .*No space left on device"):
         train(config, renderer=renderer)
     assert load_snapshot(checkpoints(config)[-1]).step == 2
+    assert not leftovers(config)
 
 
 def test_accelerate_and_tensorboard_are_loaded_for_training_alone():

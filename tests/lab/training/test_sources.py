@@ -15,7 +15,7 @@ from panodepth.errors import ConfigError, InputError, PanodepthError
 from panodepth.lab.losses import LossConfig, training_loss
 from panodepth.lab.training import train
 from panodepth.lab.training.config import DataConfig, SourceConfig, config_from_dict
-from panodepth.lab.training.depth import DepthTask
+from panodepth.lab.training.distance.task import DistanceTask
 from panodepth.lab.training.feed import sources
 from panodepth.lab.training.feed.rendering import Cancelled
 from panodepth.lab.training.feed.sources import SourceReader
@@ -170,7 +170,7 @@ def test_a_run_on_a_folder_skips_and_reports_the_broken(make_config, renderer, f
     notes = [r["text"] for r in records if r["event"] == "note"]
     assert sum("p2.png" in text and "skipped" in text for text in notes) == 1
     assert [r["replaced"] for r in records if r["event"] == "train"][-1] >= 1
-    again = Trainer(DepthTask(config, renderer=renderer))
+    again = Trainer(DistanceTask(config, renderer=renderer))
     assert again.step == config.run.steps
 
 
@@ -181,7 +181,7 @@ def test_resumed_mixture_continues_exactly(make_config, renderer, folder, tmp_pa
         values["run"]["out"] = str(tmp_path / name)
         config = config_from_dict(values)
         for steps in stops:
-            first = Trainer(DepthTask(config, renderer=renderer))
+            first = Trainer(DistanceTask(config, renderer=renderer))
             for _ in range(steps):
                 first.train_step()
             first.save()
@@ -196,18 +196,18 @@ def test_resumed_mixture_continues_exactly(make_config, renderer, folder, tmp_pa
 
 def test_other_sources_on_resuming_are_refused(make_config, renderer, folder):
     config = mixed_config(make_config, folder)
-    run = Trainer(DepthTask(config, renderer=renderer))
+    run = Trainer(DistanceTask(config, renderer=renderer))
     run.save()
     more = dataclasses.replace(
         config, sources=(*config.sources, SourceConfig("folder", str(folder), 0.5))
     )
     with pytest.raises(ConfigError, match=r"\[\[sources\]\] differ"):
-        Trainer(DepthTask(more, renderer=renderer))
+        Trainer(DistanceTask(more, renderer=renderer))
 
 
 def test_missing_source_cannot_start(make_config, renderer, tmp_path):
     with pytest.raises(PanodepthError, match="nowhere"):
-        Trainer(DepthTask(mixed_config(make_config, tmp_path / "nowhere"), renderer=renderer))
+        Trainer(DistanceTask(mixed_config(make_config, tmp_path / "nowhere"), renderer=renderer))
 
 
 def test_waiting_for_a_slow_disk_can_be_cancelled(monkeypatch):

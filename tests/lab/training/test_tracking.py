@@ -14,8 +14,8 @@ from panodepth.errors import ConfigError
 from panodepth.export.colour import distance_table
 from panodepth.lab.losses import Truth
 from panodepth.lab.training import train
-from panodepth.lab.training.depth import DepthTask
-from panodepth.lab.training.previews import draw_preview
+from panodepth.lab.training.distance.previews import draw_preview
+from panodepth.lab.training.distance.task import DistanceTask
 from panodepth.lab.training.tracking import RunLog
 from panodepth.lab.training.trainer import Trainer
 
@@ -74,13 +74,13 @@ def test_missing_tensorboard_says_what_to_install(make_config, monkeypatch):
         importlib.util, "find_spec", lambda name: None if name == "tensorboard" else find(name)
     )
     with pytest.raises(ConfigError, match=r'pip install "panodepth\[train\]"'):
-        Trainer(DepthTask(make_config(run={"tensorboard": True})))
+        Trainer(DistanceTask(make_config(run={"tensorboard": True})))
 
 
 def test_missing_accelerate_says_what_to_install(make_config, renderer, monkeypatch):
     monkeypatch.setitem(sys.modules, "accelerate", None)
     with pytest.raises(ConfigError, match=r'pip install "panodepth\[train\]"'):
-        Trainer(DepthTask(make_config(), renderer=renderer))
+        Trainer(DistanceTask(make_config(), renderer=renderer))
 
 
 def test_the_bar_tells_loss_speed_and_time_left(tmp_path, monkeypatch, capsys):

@@ -16,7 +16,7 @@ from panodepth.errors import ConfigError, ModelError, PanodepthError
 from panodepth.lab.training import train
 from panodepth.lab.training.checkpoint import list_snapshots, load_snapshot
 from panodepth.lab.training.config import config_from_dict
-from panodepth.lab.training.depth import DepthTask
+from panodepth.lab.training.distance.task import DistanceTask
 from panodepth.lab.training.guard import Guard
 from panodepth.lab.training.trainer import Trainer
 from panodepth.model import load_model
@@ -44,7 +44,7 @@ def test_resumed_run_equals_the_uninterrupted_one(make_config, renderer, tmp_pat
     train(whole, renderer=renderer)
     # stopped after three steps of the same six-step schedule
     parts = changed(whole, run={"out": str(tmp_path / "parts")})
-    first = Trainer(DepthTask(parts, renderer=renderer))
+    first = Trainer(DistanceTask(parts, renderer=renderer))
     for _ in range(3):
         first.train_step()
     first.save()
@@ -122,7 +122,7 @@ def test_signal_saves_and_ends_cleanly(make_config, renderer, number):
     (path,) = list_snapshots(Path(config.run.out) / "checkpoints")
     assert load_snapshot(path).step == result.step > 0
     assert result.weights.exists()
-    more = Trainer(DepthTask(config, renderer=renderer))
+    more = Trainer(DistanceTask(config, renderer=renderer))
     assert more.step == result.step
     more.train_step()
 
@@ -135,7 +135,7 @@ def test_time_limit_stops_cleanly(make_config, renderer):
 
 def test_not_a_number_stops_with_the_batch_saved(make_config, renderer, monkeypatch):
     config = make_config()
-    run = Trainer(DepthTask(config, renderer=renderer))
+    run = Trainer(DistanceTask(config, renderer=renderer))
     run.train_step()
     run.save()
     before = {n: p.detach().clone() for n, p in run.task.model.named_parameters()}
@@ -172,7 +172,7 @@ def test_guard_may_look_late_but_never_misses():
 
 def test_export_is_the_average_in_half_precision(make_config, renderer):
     config = make_config()
-    run = Trainer(DepthTask(config, renderer=renderer))
+    run = Trainer(DistanceTask(config, renderer=renderer))
     for _ in range(2):
         run.train_step()
     path = run.export()
@@ -190,7 +190,7 @@ def test_init_takes_the_weights_and_starts_afresh(make_config, renderer, tmp_pat
     first = make_config(run={"out": str(tmp_path / "first"), "steps": 2})
     weights = train(first, renderer=renderer).weights
     second = make_config(run={"out": str(tmp_path / "second")}, data={"height": 42, "width": 84})
-    run = Trainer(DepthTask(second, renderer=renderer, init=weights))
+    run = Trainer(DistanceTask(second, renderer=renderer, init=weights))
     assert run.step == 0
     source = load_file(weights)
     for name, value in run.task.model.state_dict().items():
@@ -198,30 +198,30 @@ def test_init_takes_the_weights_and_starts_afresh(make_config, renderer, tmp_pat
     values = second.to_dict()
     values["network"]["overrides"]["dim"] = 32
     with pytest.raises(ModelError, match=r"model\.safetensors"):
-        Trainer(DepthTask(config_from_dict(values), renderer=renderer, init=weights))
+        Trainer(DistanceTask(config_from_dict(values), renderer=renderer, init=weights))
 
 
 def test_resuming_with_other_data_is_refused(make_config, renderer):
     config = make_config(run={"steps": 1})
     train(config, renderer=renderer)
     with pytest.raises(ConfigError, match=r"data\.seed is 9"):
-        Trainer(DepthTask(changed(config, data={"seed": 9}), renderer=renderer))
+        Trainer(DistanceTask(changed(config, data={"seed": 9}), renderer=renderer))
     with pytest.raises(ConfigError, match=r"optim\.accumulate"):
-        Trainer(DepthTask(changed(config, optim={"accumulate": 3}), renderer=renderer))
+        Trainer(DistanceTask(changed(config, optim={"accumulate": 3}), renderer=renderer))
     with pytest.raises(ConfigError, match=r"run\.seed is 9"):  # of the order, too
-        Trainer(DepthTask(changed(config, run={"seed": 9}), renderer=renderer))
+        Trainer(DistanceTask(changed(config, run={"seed": 9}), renderer=renderer))
     other = {"overrides": {**config.network.overrides, "dim": 32}}
     with pytest.raises(ConfigError, match=r"^network\.overrides\.dim is 32, but .* with 16;"):
-        Trainer(DepthTask(changed(config, network=other), renderer=renderer))
+        Trainer(DistanceTask(changed(config, network=other), renderer=renderer))
     allowed = changed(config, data={"worker_threads": 2}, optim={"lr": 1e-5}, run={"steps": 9})
-    assert Trainer(DepthTask(allowed, renderer=renderer)).step == 1
+    assert Trainer(DistanceTask(allowed, renderer=renderer)).step == 1
 
 
 def test_an_average_may_be_switched_on_and_off(make_config, renderer):
     config = make_config(run={"steps": 1}, optim={"ema": 0.0})
     train(config, renderer=renderer)
     with_average = changed(config, optim={"ema": 0.9}, run={"steps": 2})
-    resumed = Trainer(DepthTask(with_average, renderer=renderer))
+    resumed = Trainer(DistanceTask(with_average, renderer=renderer))
     weights = dict(resumed.task.model.named_parameters())
     assert all(torch.equal(t, weights[n]) for n, t in resumed.task.average.tensors().items())
     assert resumed.run().finished
@@ -234,14 +234,14 @@ def test_a_damaged_checkpoint_says_how_to_go_on(make_config, renderer):
     (state,) = Path(config.run.out).glob("checkpoints/*/state.json")
     state.write_text("{")
     with pytest.raises(PanodepthError, match=r"step_00000001: .*remove that folder to go on"):
-        Trainer(DepthTask(config, renderer=renderer))
+        Trainer(DistanceTask(config, renderer=renderer))
 
 
 @pytest.mark.parametrize("device", ["cuda:99", "rubbish", "auto"])
 def test_a_render_device_that_is_not_here_cannot_start(make_config, device):
     config = make_config(data={"render_device": device})
     with pytest.raises(ConfigError, match=device):
-        Trainer(DepthTask(config))
+        Trainer(DistanceTask(config))
     assert not Path(config.run.out).exists()
 
 
@@ -258,7 +258,7 @@ def test_half_written_checkpoint_is_not_seen(make_config, renderer):
     folder = Path(config.run.out) / "checkpoints"
     (folder / "step_00000009").mkdir()
     (folder / ".step_00000010.123").mkdir()
-    assert Trainer(DepthTask(config, renderer=renderer)).step == 2
+    assert Trainer(DistanceTask(config, renderer=renderer)).step == 2
 
 
 def test_damaged_checkpoint_is_named(make_config, renderer):
@@ -267,7 +267,7 @@ def test_damaged_checkpoint_is_named(make_config, renderer):
     (path,) = list_snapshots(Path(config.run.out) / "checkpoints")
     (path / "weights.safetensors").write_bytes(b"short")
     with pytest.raises(PanodepthError, match="cannot read checkpoint"):
-        Trainer(DepthTask(config, renderer=renderer))
+        Trainer(DistanceTask(config, renderer=renderer))
 
 
 def test_no_pickle_anywhere(make_config, renderer):
@@ -299,7 +299,7 @@ def test_bfloat16_and_channels_last_agree_with_plain(make_config, renderer, tmp_
 
 def test_unknown_device_is_refused(make_config):
     with pytest.raises(ConfigError, match=r"unknown device .abacus"):
-        Trainer(DepthTask(make_config(run={"device": "abacus"})))
+        Trainer(DistanceTask(make_config(run={"device": "abacus"})))
 
 
 def test_config_to_dict_is_json(make_config):

@@ -29,9 +29,9 @@ def train(
     `panodepth.lab.worlds.render_batch` (the default). Raises PanodepthError subclasses.
     """
     from panodepth.lab.training.config import TrainConfig, load_config
-    from panodepth.lab.training.depth import DepthTask
+    from panodepth.lab.training.distance.task import DistanceTask
     from panodepth.lab.training.trainer import Trainer
 
     config = recipe if isinstance(recipe, TrainConfig) else load_config(recipe, settings)
     start = None if init is None else Path(init)
-    return Trainer(DepthTask(config, renderer=renderer, init=start)).run()
+    return Trainer(DistanceTask(config, renderer=renderer, init=start)).run()

@@ -16,13 +16,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from panodepth.device import choose_device
+from panodepth.device import choose_device, has_fast_bfloat16
 from panodepth.errors import ConfigError
-from panodepth.lab.training.setup import use_bf16
 
 COLLECTIVE_HOURS = 2  # others wait this long while rank 0 validates or a rank renders
 # What FSDP gathers at a time. A block's attention bias is computed outside of its forward pass.
 SHARD_UNITS = ("Block", "GreatCircleBias")
+
+
+def use_bf16(precision: str, device: torch.device) -> bool:
+    """Whether to compute in bfloat16; precision: bf16, fp32, or auto: where the hardware has it."""
+    return has_fast_bfloat16(device) if precision == "auto" else precision == "bf16"
 
 
 def import_accelerate() -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -9,12 +11,13 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
+from panodepth.device import choose_device
+from panodepth.errors import ConfigError, OutputError
 from panodepth.lab.evaluation.worlds import Renderer
 from panodepth.lab.training.checkpoint import Snapshot
-from panodepth.lab.training.config import Recipe
+from panodepth.lab.training.config import LoopConfig, Recipe
 from panodepth.lab.training.engine import Engine
 from panodepth.lab.training.feed.samples import Stored
-from panodepth.lab.training.setup import check_output, check_render_device
 from panodepth.types import ByteArray
 
 B = TypeVar("B")
@@ -111,3 +114,27 @@ class Task(ABC, Generic[B]):
     def preview(self, batch: B) -> ByteArray | None:
         """A picture (h, w, 3) of what the network makes of a batch, in rank 0."""
         return None
+
+
+def check_render_device(name: str) -> None:
+    """Raise ConfigError when `data.render_device` names no device of this machine."""
+    if name == "auto":
+        raise ConfigError("data.render_device is 'auto'; name one, such as cpu or cuda")
+    choose_device(name)
+
+
+def check_output(run: LoopConfig) -> None:
+    """Raise OutputError when `run.out` cannot be written, ConfigError without tensorboard."""
+    folder = Path(run.out)
+    probe = folder / f".probe.{os.getpid()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise OutputError(f"cannot write to run.out {folder}: {error.strerror or error}") from None
+    if run.tensorboard and importlib.util.find_spec("tensorboard") is None:
+        raise ConfigError(
+            'tensorboard is not installed: pip install "panodepth[train]", or --set '
+            "run.tensorboard=false"
+        )

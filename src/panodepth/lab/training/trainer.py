@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from panodepth.errors import ModelError, PanodepthError, is_out_of_memory
+from panodepth.export.atomic import atomic
 from panodepth.lab.training.checkpoint import (
     Snapshot,
     check_resumable,
@@ -30,7 +31,6 @@ from panodepth.lab.training.feed.samples import mix_seed
 from panodepth.lab.training.feed.stream import SampleStream
 from panodepth.lab.training.guard import keep_evidence, not_finite
 from panodepth.lab.training.optimisation.optim import flat_state, load_flat_state, set_learning_rate
-from panodepth.lab.training.previews import save_picture
 from panodepth.lab.training.stopping import Stopping, asked_by_signals
 from panodepth.lab.training.task import Task
 from panodepth.lab.training.tracking import Averages, RunLog, StopWatch
@@ -287,10 +287,13 @@ class Trainer:
         self.engine.wait()
 
     def _preview(self, log: RunLog) -> None:
+        from PIL import Image
+
         # of the last batch: what it needs is still in memory
         picture = self.task.preview(self.batch(self._numbers(self.step)[0] - 1))
         if picture is not None:
-            save_picture(self.out / "previews" / f"step_{self.step:08d}.png", picture)
+            with atomic(self.out / "previews" / f"step_{self.step:08d}.png") as (file,):
+                Image.fromarray(picture).save(file, format="PNG")
             if log.board is not None:
                 log.board.picture(self.step, picture)
         self.engine.wait()

@@ -17,22 +17,22 @@ from panodepth.lab.evaluation.worlds import KINDS, Renderer, WorldSource
 from panodepth.lab.losses import Truth
 from panodepth.lab.training.checkpoint import Snapshot
 from panodepth.lab.training.config import TrainConfig
-from panodepth.lab.training.engine import Engine
-from panodepth.lab.training.feed.augment import augment
-from panodepth.lab.training.feed.samples import Batch, Stored, mix_seed
-from panodepth.lab.training.objective import batch_loss
-from panodepth.lab.training.optimisation.optim import (
-    MovingAverage,
-    build_optimizer,
-    learning_rate,
-)
-from panodepth.lab.training.previews import draw_preview
-from panodepth.lab.training.setup import (
+from panodepth.lab.training.distance.network import (
     averaged_model,
     build_network,
     checkpoint_activations,
     choose_trained,
     has_unused_parameters,
+)
+from panodepth.lab.training.distance.objective import batch_loss
+from panodepth.lab.training.distance.previews import draw_preview
+from panodepth.lab.training.engine import Engine
+from panodepth.lab.training.feed.augment import augment
+from panodepth.lab.training.feed.samples import Batch, Stored, mix_seed
+from panodepth.lab.training.optimisation.optim import (
+    MovingAverage,
+    build_optimizer,
+    learning_rate,
 )
 from panodepth.lab.training.task import Task
 from panodepth.model import ModelOutput, initialise, save_model, start_pretrained
@@ -41,7 +41,7 @@ from panodepth.types import ByteArray, Panorama
 PREVIEW_IMAGES = 4
 
 
-class DepthTask(Task[Batch]):
+class DistanceTask(Task[Batch]):
     """A SphereViT on rendered panoramas and those from disk.
 
     renderer: a function like `panodepth.lab.worlds.render_batch` (the default), picklable when

@@ -1,20 +1,16 @@
-"""What a run is set up from: network, device, precision, earlier weights."""
+"""The network that is trained: as configured, partly frozen, recomputed, averaged."""
 
 from __future__ import annotations
 
 import functools
-import importlib.util
-import os
 from collections.abc import Mapping
-from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from panodepth.device import choose_device, has_fast_bfloat16
-from panodepth.errors import ConfigError, OutputError
-from panodepth.lab.training.config import LoopConfig, NetworkConfig, TrainConfig, trained_blocks
+from panodepth.errors import ConfigError
+from panodepth.lab.training.config import NetworkConfig, TrainConfig, trained_blocks
 from panodepth.model import ModelConfig, SphereViT, find_preset
 
 
@@ -26,35 +22,6 @@ def build_network(config: NetworkConfig, size: tuple[int, int] | None = None) ->
     trained_at = {} if size is None else {"size": size}
     values = {**find_preset(config.preset).to_dict(), **trained_at, **config.overrides}
     return SphereViT(ModelConfig.from_dict(values))
-
-
-def use_bf16(precision: str, device: torch.device) -> bool:
-    """Whether to compute in bfloat16; precision: bf16, fp32, or auto: where the hardware has it."""
-    return has_fast_bfloat16(device) if precision == "auto" else precision == "bf16"
-
-
-def check_render_device(name: str) -> None:
-    """Raise ConfigError when `data.render_device` names no device of this machine."""
-    if name == "auto":
-        raise ConfigError("data.render_device is 'auto'; name one, such as cpu or cuda")
-    choose_device(name)
-
-
-def check_output(run: LoopConfig) -> None:
-    """Raise OutputError when `run.out` cannot be written, ConfigError without tensorboard."""
-    folder = Path(run.out)
-    probe = folder / f".probe.{os.getpid()}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise OutputError(f"cannot write to run.out {folder}: {error.strerror or error}") from None
-    if run.tensorboard and importlib.util.find_spec("tensorboard") is None:
-        raise ConfigError(
-            'tensorboard is not installed: pip install "panodepth[train]", or --set '
-            "run.tensorboard=false"
-        )
 
 
 def choose_trained(model: SphereViT, config: NetworkConfig) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -48,13 +46,3 @@ def _maps(
         colourise(predicted, limits=limits),
         np.where(known[..., None], wrong, masked),
     )
-
-
-def save_picture(path: Path, pixels: ByteArray) -> None:
-    """Write a PNG under a temporary name, then rename it."""
-    from PIL import Image
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}")
-    Image.fromarray(pixels).save(temporary, format="PNG")
-    temporary.replace(path)

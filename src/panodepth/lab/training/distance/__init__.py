@@ -1,0 +1,1 @@
+"""Training a SphereViT to predict distance: `panodepth train`."""
