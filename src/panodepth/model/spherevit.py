@@ -242,7 +242,8 @@ class Head(Float32Module):
 
         Returns the raw log-distance o and the sky logit (or None), (B, H, W) float32 each.
         """
-        with torch.autocast(x.device.type, enabled=False):
+        kind = "cpu" if x.is_meta else x.device.type  # meta tensors, which only count, have none
+        with torch.autocast(kind, enabled=False):
             x = x.to(self.out.weight.dtype)
             if self.wrap:
                 x = resize_bilinear(x, size, wrap=True)

@@ -11,15 +11,7 @@ from collections import Counter
 import numpy as np
 from onnx.reference import ReferenceEvaluator
 
-from onnx import (
-    GraphProto,
-    ModelProto,
-    NodeProto,
-    TensorProto,
-    helper,
-    numpy_helper,
-    shape_inference,
-)
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 SMALL = 1024  # elements: results up to here are stored even where they are larger than their source
 
@@ -37,21 +29,31 @@ def fold_constants(proto: ModelProto) -> None:
     Not where the result is larger than what it is made of: that would lengthen the file.
     """
     graph = proto.graph
-    while True:  # a known shape can make the next one known
-        constants = {tensor.name: tensor for tensor in graph.initializer}
-        shapes = _known_shapes(proto)
-        kept = []
-        for node in graph.node:
-            results = _results(node, constants, shapes, proto)
-            if results is None:
-                kept.append(node)
-                continue
-            graph.initializer.extend(results)
-            constants.update((t.name, t) for t in graph.initializer[-len(results) :])
-        if len(kept) == len(graph.node):
-            return
-        del graph.node[:]
-        graph.node.extend(kept)
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    kept = []
+    for node in graph.node:  # each comes after those that it uses
+        sources = [constants.get(name) for name in node.input if name]
+        known = [source for source in sources if source is not None]
+        results = _results(node, known, proto) if len(known) == len(sources) else []
+        if not results:
+            kept.append(node)
+            continue
+        graph.initializer.extend(results)
+        constants.update((t.name, t) for t in graph.initializer[-len(results) :])
+    del graph.node[:]
+    graph.node.extend(kept)
+
+
+def _results(node: NodeProto, sources: list[TensorProto], proto: ModelProto) -> list[TensorProto]:
+    """What the node makes of these constants, all its inputs; [] where that is too large."""
+    outputs = [helper.make_tensor_value_info(o, TensorProto.UNDEFINED, None) for o in node.output]
+    alone = helper.make_graph([node], node.name, [], outputs, sources)
+    model = helper.make_model(alone, opset_imports=proto.opset_import)
+    arrays = [np.array(value, order="C") for value in ReferenceEvaluator(model).run(None, {})]
+    largest = max([SMALL, *(math.prod(source.dims) for source in sources)])
+    if sources and any(array.size > largest for array in arrays):
+        return []
+    return [numpy_helper.from_array(a, name) for a, name in zip(arrays, node.output, strict=True)]
 
 
 def fold_scales(graph: GraphProto) -> None:
@@ -102,50 +104,3 @@ def rename(graph: GraphProto) -> None:
             names.setdefault(name, f"value_{number}_{place}")
         node.input[:] = [names[name] for name in node.input]
         node.output[:] = [names[name] for name in node.output]
-
-
-def _known_shapes(proto: ModelProto) -> dict[str, tuple[int, ...]]:
-    """Shapes of the values all of whose sides inference finds."""
-    graph, light = proto.graph, ModelProto(ir_version=proto.ir_version)
-    light.opset_import.extend(proto.opset_import)
-    light.graph.node.extend(graph.node)
-    light.graph.input.extend(graph.input)
-    for tensor in graph.initializer:  # inference copies a model more than once: no large weights
-        if math.prod(tensor.dims) <= SMALL:
-            light.graph.initializer.append(tensor)
-        else:
-            told = helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
-            light.graph.input.append(told)
-    inferred = shape_inference.infer_shapes(light, data_prop=True)
-    shapes = {}
-    for value in (*inferred.graph.input, *inferred.graph.value_info):
-        tensor_type = value.type.tensor_type
-        sides = tensor_type.shape.dim
-        if tensor_type.HasField("shape") and all(side.HasField("dim_value") for side in sides):
-            shapes[value.name] = tuple(side.dim_value for side in sides)
-    return shapes
-
-
-def _results(
-    node: NodeProto,
-    constants: dict[str, TensorProto],
-    shapes: dict[str, tuple[int, ...]],
-    proto: ModelProto,
-) -> list[TensorProto] | None:
-    """What the node gives; None where that depends on the picture or is too large to store."""
-    if node.op_type == "Shape" and node.input[0] in shapes:
-        ends = {attribute.name: attribute.i for attribute in node.attribute}
-        sides = shapes[node.input[0]][ends.get("start", 0) : ends.get("end")]
-        return [numpy_helper.from_array(np.array(sides, np.int64), node.output[0])]
-    names = [name for name in node.input if name]
-    if not all(name in constants for name in names):
-        return None
-    sources = [constants[name] for name in names]
-    outputs = [helper.make_tensor_value_info(o, TensorProto.UNDEFINED, None) for o in node.output]
-    alone = helper.make_graph([node], node.name, [], outputs, sources)
-    model = helper.make_model(alone, opset_imports=proto.opset_import)
-    arrays = [np.array(value, order="C") for value in ReferenceEvaluator(model).run(None, {})]
-    largest = max([SMALL, *(math.prod(source.dims) for source in sources)])
-    if sources and any(array.size > largest for array in arrays):
-        return None
-    return [numpy_helper.from_array(a, name) for a, name in zip(arrays, node.output, strict=True)]

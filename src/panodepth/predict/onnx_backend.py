@@ -27,20 +27,21 @@ class OnnxPredictor(Predictor):
     """An exported network with its preprocessing; get one from `panodepth.load`.
 
     Takes one size of picture, that of the file, one at a time. Several threads may call it at once.
+    facts: the file's metadata.
     """
 
     def __init__(self, session: InferenceSession, *, path: Path) -> None:
         """Raises ModelError when the file was not made by `panodepth export`."""
         self._session = session
-        self._facts = session.get_modelmeta().custom_metadata_map
-        missing = [key for key in NEEDED if key not in self._facts]
+        self.facts = session.get_modelmeta().custom_metadata_map
+        missing = [key for key in NEEDED if key not in self.facts]
         if missing:
             raise ModelError(
                 f"{path}: not a file of `panodepth export` (no {missing[0]!r} in its metadata)"
             )
-        self.name = self._facts["model"]
-        self.size = (int(self._facts["height"]), int(self._facts["width"]))
-        self.edges = "cut" if self._facts["edges"] == "cut" else "sphere"
+        self.name = self.facts["model"]
+        self.size = (int(self.facts["height"]), int(self.facts["width"]))
+        self.edges = "cut" if self.facts["edges"] == "cut" else "sphere"
         self._input = session.get_inputs()[0]
         self._outputs = [output.name for output in session.get_outputs()]
 
@@ -50,12 +51,12 @@ class OnnxPredictor(Predictor):
         devices = {provider: device for device, provider in PROVIDERS.items()}
         return {
             "model": self.name,
-            "network": self._facts["network"],
-            "parameters": int(self._facts["parameters"]),
+            "network": self.facts["network"],
+            "parameters": int(self.facts["parameters"]),
             "network_size": list(self.size),
             "backend": "onnx",
             "device": devices.get(provider, provider),
-            "dtype": self._facts["precision"],
+            "dtype": self.facts["precision"],
             "sky": "model" if "sky_logit" in self._outputs else "classical",
         }
 

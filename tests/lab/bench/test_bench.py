@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,18 +14,25 @@ import torch
 
 from panodepth.cli import main
 from panodepth.device import choose_device
-from panodepth.lab.bench import attention, ceilings, command, network, network_flops, routes
-from panodepth.lab.bench.__main__ import run
+from panodepth.lab.bench import attention, ceilings, command, network, routes
 from panodepth.lab.bench.ceilings import products
 from panodepth.lab.bench.clock import Effort
-from panodepth.lab.bench.flops import _backbone
+from panodepth.lab.bench.flops import network_flops
 from panodepth.lab.bench.memory import Memory, MemoryJob
-from panodepth.lab.bench.report import NETWORK_HEAD
-from panodepth.lab.bench.weights import random_network, sample_picture
+from panodepth.lab.bench.options import BenchOptions
+from panodepth.lab.bench.report import NETWORK_COLUMNS
+from panodepth.lab.bench.subject import random_network, sample_picture
 from panodepth.model import PRESETS, save_model
+from panodepth.onnx.onnx_file import OnnxOptions, build_onnx, write_onnx
 from panodepth.predict.loading import load
 
 TINY = PRESETS["tiny"]
+NETWORK_HEAD = tuple(NETWORK_COLUMNS)
+
+
+def run(words: list[str]) -> int:
+    """The command's exit code."""
+    return main(["bench", *words])
 
 
 BRIEF = Effort(seconds=0.05, least=3, most=5)
@@ -129,7 +137,7 @@ def test_the_page_says_the_same(done: Done) -> None:
 def test_the_marked_row_is_what_predict_takes(tmp_path: Path) -> None:
     device = choose_device("auto")
     chosen = routes.auto_precision(device)
-    everything = [(route, p) for route in routes.ROUTES for p in routes.ALL_PRECISIONS]
+    everything = [(route, p) for route in routes.ROUTES for p in routes.PRECISIONS["cuda"]]
     ((route, precision),) = [(r, p) for r, p in everything if r.is_default(device, p)]
     assert precision == chosen
     checkpoint = save_model(random_network(TINY), tmp_path / "tiny.safetensors")
@@ -151,18 +159,16 @@ def test_attention_rows(done: Done) -> None:
 
 
 @pytest.mark.parametrize("name", ["tiny", "large"])
-def test_products_are_the_backbone(name: str) -> None:
-    """With all query rows at once they are what the formula counts, but for the stem and bias."""
+def test_products_are_those_of_the_transformer(name: str) -> None:
+    """With all query rows at once: 12 dim² per token, and 2 dim per pair of tokens."""
     config = PRESETS[name]
-    height, width = config.size
-    rows, cols = height // 14, width // 14
-    tokens = rows * cols + 1
-    blocks = sum(
+    tokens = (config.size[0] // 14) * (config.size[1] // 14) + 1
+    block = sum(
         product.flops * (1 if product.count == 1 else tokens / product.rows)
         for product in products(config)
     )
-    stem = rows * cols * 3 * 14 * 14 * config.dim
-    assert config.depth * blocks == pytest.approx(2 * (_backbone(config, rows, cols) - stem))
+    expected = 12 * tokens * config.dim**2 + 2 * tokens**2 * config.dim
+    assert block == pytest.approx(2 * expected)
 
 
 def test_difference_is_up_to_scale() -> None:
@@ -224,8 +230,8 @@ def test_memory_that_fails_is_told(
         return Memory(1_000_000, 2_000_000, 4_000_000)
 
     monkeypatch.setattr(network, "measure_memory", no_room)
-    options = command.Options(
-        presets=("tiny",), precisions=("float32",), device="cpu", attention="none", quick=True
+    options = BenchOptions(
+        preset=("tiny",), precision=("float32",), device="cpu", attention="none", quick=True
     )
     assert command.main(options) == 1
     captured = capsys.readouterr()
@@ -248,7 +254,7 @@ def test_no_compiler_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "compile", no_compiler)
     device = torch.device("cpu")
     found = attention.time_attention(TINY, ("float32",), device, BRIEF, compiled=True)
-    reasons = {row.route: row.reason for row in found}
+    reasons = {row.route: row.error for row in found}
     assert reasons["sdpa"] is None
     assert reasons["compile of sdpa"] == reasons["compile of flex"] == "no C++ compiler found"
     assert command.Report("", {}, attention=found).failures == []
@@ -280,17 +286,10 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("entrance", [run, lambda words: main(["bench", *words])])
 @pytest.mark.parametrize("name", BAD)
-def test_bad_options_are_one_line(
-    name: str, entrance: Any, capsys: pytest.CaptureFixture[str]
-) -> None:
-    try:
-        code = entrance(BAD[name])
-    except SystemExit as stop:  # argparse's own
-        code = stop.code
+def test_bad_options_are_one_line(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(BAD[name]) == 2
     captured = capsys.readouterr()
-    assert code == 2
     assert captured.out == ""
     assert captured.err.startswith("error: ")
     assert len(captured.err.splitlines()) == 1
@@ -305,20 +304,56 @@ def test_a_place_that_cannot_be_written_stops_before_measuring(
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
-def test_both_entrances_have_the_same_options(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["bench", "--help"]) == 0
-    by_typer = capsys.readouterr().out
-    with pytest.raises(SystemExit):
-        run(["--help"])
-    by_argparse = capsys.readouterr().out
-    names = [set(re.findall(r"--[a-z-]+", text)) for text in (by_typer, by_argparse)]
-    assert names[0] == names[1] > {"--preset", "--quick", "--json"}
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A tiny network on another backbone, as both kinds of file."""
+    folder = tmp_path_factory.mktemp("files")
+    config = replace(PRESETS["lite0"], name="light", size=(64, 128))
+    network = random_network(config)
+    proto = build_onnx(network, OnnxOptions(name="light", int8=True))
+    return {
+        "safetensors": save_model(network, folder / "light.safetensors"),
+        "onnx": write_onnx(proto, folder / "light.onnx"),
+    }
+
+
+@pytest.mark.usefixtures("brief")
+@pytest.mark.parametrize("kind", ["safetensors", "onnx"])
+def test_any_model_file_of_any_backbone(
+    kind: str, files: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--device", "cpu", "--precision", "float32", "--attention", "none", "--quick"]
+    if kind == "safetensors":
+        options += ["--routes", "plain,onnx"]
+    assert run(["--model", str(files[kind]), *options, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert f"--model {files[kind]}" in told["command"]
+    found = {row["route"]: row for row in told["network"]}
+    assert list(found) == (["plain", "onnx"] if kind == "safetensors" else ["onnx"])
+    row = found["onnx"]
+    assert row["flops"] == network_flops(PRESETS["lite0"], (64, 128))
+    assert row["size"] == [64, 128]
+    if kind == "safetensors":
+        assert row["difference"] < 1e-4
+        assert row["weights"] == "light"
+    else:
+        assert row["difference"] is None
+        assert row["ratio"] is None
+        assert row["weights"] == "light, int8"
+
+
+def test_an_onnx_file_has_one_route(
+    files: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for more in (["--routes", "fast"], ["--preset", "tiny"], ["--precision", "bfloat16"]):
+        assert run(["--model", str(files["onnx"]), "--device", "cpu", *more]) == 2
+        assert len(capsys.readouterr().err.splitlines()) == 1
 
 
 @pytest.mark.usefixtures("brief")
 def test_progress_counts_every_step() -> None:
     told: list[str] = []
-    options = command.Options(presets=("tiny",), batches=(1, 2), device="cpu", quick=True)
+    options = BenchOptions(preset=("tiny",), batch=(1, 2), device="cpu", quick=True)
     plan = command.check(options)
     report = command.measure(plan, told.append)
     assert len(told) == plan.steps

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -28,23 +27,6 @@ QUICK = Effort(seconds=0.5, least=2, most=20)
 FULL = Effort(seconds=10.0, least=3, most=100)
 
 
-@dataclass(frozen=True)
-class Timing:
-    """Seconds of each call of one route."""
-
-    seconds: tuple[float, ...]
-
-    @property
-    def best(self) -> float:
-        """The shortest call: what the machine does when nothing disturbs it."""
-        return min(self.seconds)
-
-    @property
-    def median(self) -> float:
-        """What to expect."""
-        return statistics.median(self.seconds)
-
-
 def timed(call: Call, device: torch.device) -> float:
     """Seconds of one call, alone on the device: by events on CUDA, else by the host's clock."""
     if device.type == "cuda":
@@ -66,8 +48,8 @@ def timed(call: Call, device: torch.device) -> float:
 
 def take_turns(
     calls: Mapping[str, Call], device: torch.device, effort: Effort
-) -> dict[str, Timing | Exception]:
-    """Time all calls in turn, round after round, so that a slow moment meets all of them alike.
+) -> dict[str, list[float] | Exception]:
+    """Seconds of all calls, in turn, round after round, so that a slow moment meets all alike.
 
     Rounds come before to warm up, one at least. Where calls are short, each turn begins with one
     that does not count and brings the weights back into the caches, as in a folder of pictures. A
@@ -94,7 +76,7 @@ def take_turns(
     # Three on a GPU: a network may be recorded at its second call.
     rounds(effort.seconds / 10, 3 if device.type == "cuda" else 1, 5)
     taken = rounds(effort.seconds, effort.least, effort.most)
-    return {name: failed[name] if name in failed else Timing(tuple(taken[name])) for name in calls}
+    return {name: failed.get(name, taken[name]) for name in calls}
 
 
 def best_seconds(call: Call, device: torch.device, effort: Effort) -> float:

@@ -1,36 +1,32 @@
-"""`panodepth bench`: options in, report out; typer and argparse are shells around it."""
+"""`panodepth bench`: options in, report out."""
 
 from __future__ import annotations
 
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from tqdm import tqdm
 
 from panodepth.device import choose_device
 from panodepth.errors import ConfigError
 from panodepth.export.atomic import atomic, check_output_folder
 from panodepth.lab.bench.attention import MODES, time_attention
 from panodepth.lab.bench.ceilings import measure_bandwidth, measure_ceiling
-from panodepth.lab.bench.clock import FULL, QUICK
+from panodepth.lab.bench.clock import FULL, QUICK, Effort
 from panodepth.lab.bench.machine import machine_facts, report_name
-from panodepth.lab.bench.network import Comparison, Subject, compare, reference_of, with_memory
+from panodepth.lab.bench.network import Comparison, compare, reference_of, with_memory
+from panodepth.lab.bench.options import BenchOptions
 from panodepth.lab.bench.report import Report
-from panodepth.lab.bench.routes import (
-    ALL_PRECISIONS,
-    PRECISIONS,
-    Route,
-    default_precisions,
-    find_routes,
-)
-from panodepth.lab.bench.weights import checkpoint_for
-from panodepth.model import ModelConfig, find_preset
+from panodepth.lab.bench.routes import ONNX, PRECISIONS, Route, default_precisions, find_routes
+from panodepth.lab.bench.subject import Subject, find_subject, with_files
+from panodepth.model import find_preset
+from panodepth.strict import find_named
 
 DONE, SOME_FAILED = 0, 1
 RESULTS = Path("benchmarks/results")
@@ -40,78 +36,56 @@ Step = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Options:
-    """What to measure; None = what suits the machine.
-
-    out: folder of the report; None is benchmarks/results, or no file with `quick`.
-    """
-
-    presets: tuple[str, ...] | None = None
-    precisions: tuple[str, ...] | None = None
-    routes: tuple[str, ...] | None = None
-    batches: tuple[int, ...] | None = None
-    device: str = "auto"
-    attention: str = "eager"
-    quick: bool = False
-    out: Path | None = None
-    as_json: bool = False
-
-
-@dataclass(frozen=True)
 class Plan:
-    """Checked options. comparisons: (network, precision, batch), in the order of the report."""
+    """Checked options."""
 
-    configs: tuple[ModelConfig, ...]
+    subjects: tuple[Subject, ...]
     precisions: tuple[str, ...]
     routes: tuple[Route, ...]
     batches: tuple[int, ...]
     device: torch.device
-    attention: str
-    quick: bool
-    out: Path | None
+    options: BenchOptions
 
     def routes_in(self, precision: str) -> tuple[Route, ...]:
         """Those that this device has in this precision."""
         return tuple(route for route in self.routes if route.runs(self.device, precision))
 
     @property
+    def effort(self) -> Effort:
+        """How long each measurement takes."""
+        return QUICK if self.options.quick else FULL
+
+    @property
     def steps(self) -> int:
         """How often `measure` reports progress."""
         rows = sum(1 + len(self.routes_in(precision)) for precision in self.precisions)
         networks = rows * len(self.batches) + len(self.precisions) + 1
-        return 1 + len(self.configs) * (networks + int(self.attention != "none"))
+        return 1 + len(self.subjects) * (networks + int(self.options.attention != "none"))
 
 
-def names_in(text: str | None) -> tuple[str, ...] | None:
-    """ "a, b" as ("a", "b"); None stays None."""
-    return None if text is None else tuple(word.strip() for word in text.split(","))
-
-
-def numbers_in(text: str | None) -> tuple[int, ...] | None:
-    """ "1,8" as (1, 8); None stays None. Raises ConfigError."""
-    words = names_in(text) or ()
-    if not all(word.isdecimal() for word in words):
-        raise ConfigError(f"--batch {text!r} must be whole numbers, e.g. 1,8")
-    return tuple(int(word) for word in words) or None
-
-
-def main(options: Options) -> int:
+def main(options: BenchOptions, *, as_json: bool = False) -> int:
     """Measure, write, print; returns the exit code: 0, or 1 when a row failed.
 
-    Raises ConfigError for a bad option and OutputError when the report cannot be written, the
-    folder before anything is measured.
+    Raises ConfigError or ModelError for a bad option and OutputError when the report cannot be
+    written, the folder before anything is measured.
     """
     plan = check(options)
-    target = None if plan.out is None else plan.out / report_name(plan.device)
+    out = options.out or (None if options.quick else RESULTS)
+    target = None if out is None else out / report_name(plan.device)
     if target is not None:
         check_output_folder(target.parent)
-    with _progress(plan.steps) as step:
+    with tqdm(total=plan.steps, disable=not sys.stderr.isatty()) as bar:
+
+        def step(text: str) -> None:
+            bar.set_description_str(text)
+            bar.update(1)
+
         report = measure(plan, step)
     page = report.to_markdown()
     if target is not None:
         with atomic(target) as (partial,):
             partial.write_text(page, encoding="utf-8")
-    print(json.dumps(report.to_json(), indent=2) if options.as_json else page)
+    print(json.dumps(report.to_json(), indent=2) if as_json else page)
     if target is not None:
         print(f"written: {target}", file=sys.stderr)
     for line in report.failures:
@@ -119,106 +93,95 @@ def main(options: Options) -> int:
     return SOME_FAILED if report.failures else DONE
 
 
-def check(options: Options) -> Plan:
+def check(options: BenchOptions) -> Plan:
     """Options that can be measured here. Raises ConfigError naming the one that cannot."""
     device = choose_device(options.device)
-    names = options.presets or (PRESETS_QUICK if options.quick else PRESETS_FULL)
-    precisions = options.precisions or default_precisions(device)
+    subjects = _subjects(options)
+    only_onnx = subjects[0].onnx is not None
+    precisions = options.precision or (("float32",) if only_onnx else default_precisions(device))
     for precision in precisions:
-        if precision not in ALL_PRECISIONS:
-            raise ConfigError(
-                f"unknown precision {precision!r}: there are {', '.join(ALL_PRECISIONS)}"
-            )
-        if precision not in PRECISIONS[device.type]:
-            raise ConfigError(f"precision {precision} is not measured on {device.type}")
-    batches = options.batches or BATCHES[device.type]
+        known = dict.fromkeys(PRECISIONS[device.type])
+        find_named(f"precision on {device.type}", precision, known)
+    batches = options.batch or BATCHES[device.type]
     if min(batches) < 1:
         raise ConfigError(f"--batch {min(batches)} must be at least 1")
-    if options.attention not in MODES:
-        raise ConfigError(f"unknown --attention {options.attention!r}: use {', '.join(MODES)}")
+    find_named("--attention", options.attention, dict.fromkeys(MODES))
     routes = find_routes(options.routes)
-    for route in routes:
-        if options.routes and not any(route.runs(device, precision) for precision in precisions):
+    if only_onnx:
+        if set(options.routes or ()) - {ONNX}:
+            raise ConfigError(f"an ONNX file has the route {ONNX} alone: leave --routes out")
+        routes = find_routes((ONNX,))[1:]
+    for route in routes if options.routes or only_onnx else ():
+        if not any(route.runs(device, precision) for precision in precisions):
             raise ConfigError(f"route {route.name} is not on {device.type} in {precisions[0]}")
-    return Plan(
-        configs=tuple(find_preset(name) for name in dict.fromkeys(names)),
-        precisions=tuple(dict.fromkeys(precisions)),
-        routes=routes,
-        batches=tuple(dict.fromkeys(batches)),
-        device=device,
-        attention=options.attention,
-        quick=options.quick,
-        out=options.out or (None if options.quick else RESULTS),
-    )
+    unique = (tuple(dict.fromkeys(precisions)), routes, tuple(dict.fromkeys(batches)))
+    return Plan(subjects, *unique, device, options)
+
+
+def _subjects(options: BenchOptions) -> tuple[Subject, ...]:
+    if options.model is not None:
+        if options.preset is not None:
+            raise ConfigError("give --model or --preset, not both")
+        return (find_subject(options.model),)
+    names = options.preset or (PRESETS_QUICK if options.quick else PRESETS_FULL)
+    return tuple(Subject(find_preset(name)) for name in dict.fromkeys(names))
 
 
 def measure(plan: Plan, step: Step = lambda _: None) -> Report:
     """Run the plan; `step` is told each part as it ends."""
     report = Report(_command_line(plan), machine_facts(plan.device))
-    effort = QUICK if plan.quick else FULL
-    report.bandwidth = measure_bandwidth(plan.device, effort)
+    report.bandwidth = measure_bandwidth(plan.device, plan.effort)
     step("memory bandwidth")
+    attention = plan.options.attention
     with tempfile.TemporaryDirectory() as folder:
-        for config in plan.configs:
-            checkpoint, weights = checkpoint_for(config, Path(folder))
-            subject = Subject(config, checkpoint, weights, plan.device)
-            _measure_network(plan, subject, report, step)
-            if plan.attention != "none":
+        for subject in plan.subjects:
+            onnx = any(route.name == ONNX for route in plan.routes)
+            _measure_network(plan, with_files(subject, Path(folder), onnx=onnx), report, step)
+            if attention != "none":
                 report.attention += time_attention(
-                    config,
+                    subject.config,
                     plan.precisions,
                     plan.device,
-                    effort,
-                    compiled=plan.attention == "compile",
+                    plan.effort,
+                    compiled=attention == "compile",
                 )
-                step(f"{config.name}: attention")
+                step(f"{subject.config.name}: attention")
     return report
 
 
 def _measure_network(plan: Plan, subject: Subject, report: Report, step: Step) -> None:
     """The ceilings and rows of one network, appended to the report."""
-    effort = QUICK if plan.quick else FULL
-    name = subject.config.name
-    reference = reference_of(subject)
+    device, effort, name = plan.device, plan.effort, subject.config.name
+    reference = reference_of(subject, device)
     step(f"{name}: reference")
     rows = []
     for precision in plan.precisions:
-        ceiling = measure_ceiling(subject.config, precision, plan.batches, plan.device, effort)
+        ceiling = measure_ceiling(subject.config, precision, plan.batches, device, effort)
         report.ceilings.append(ceiling)
         step(f"{name} {precision}: ceiling")
         for batch in plan.batches:
             routes = plan.routes_in(precision)
-            comparison = Comparison(precision, batch, ceiling.best, routes, effort)
+            comparison = Comparison(device, precision, batch, ceiling.best, routes, effort)
             rows += compare(subject, comparison, reference)
             step(f"{name} {precision}, batch {batch}: time")
     # Two at once where they are small: memory is each process's own, unlike time.
-    with ThreadPoolExecutor(2 if plan.quick else 1) as pool:
-        for row in pool.map(lambda row: with_memory(row, subject), rows):
+    with ThreadPoolExecutor(2 if plan.options.quick else 1) as pool:
+        for row in pool.map(lambda row: with_memory(row, subject, device), rows):
             report.network.append(row)
             step(f"{name} {row.precision} {row.route}, batch {row.batch}: memory")
 
 
 def _command_line(plan: Plan) -> str:
     """What to type for the same report."""
-    words = ["panodepth bench", "--preset", ",".join(config.name for config in plan.configs)]
+    options = plan.options
+    names = ",".join(subject.config.name for subject in plan.subjects)
+    words = [
+        "panodepth bench",
+        *(("--model", options.model) if options.model else ("--preset", names)),
+    ]
     words += ["--precision", ",".join(plan.precisions)]
     used = (r.name for r in plan.routes if any(r in plan.routes_in(p) for p in plan.precisions))
-    words += ["--routes", ",".join(used)]
-    words += ["--batch", ",".join(str(batch) for batch in plan.batches)]
-    if plan.attention != "eager":
-        words += ["--attention", plan.attention]
-    return " ".join([*words, "--quick"] if plan.quick else words)
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Step]:
-    """A bar on standard error, where somebody sees it."""
-    from tqdm import tqdm
-
-    with tqdm(total=total, disable=not sys.stderr.isatty()) as bar:
-
-        def step(text: str) -> None:
-            bar.set_description_str(text)
-            bar.update(1)
-
-        yield step
+    words += ["--routes", ",".join(used), "--batch", ",".join(map(str, plan.batches))]
+    if options.attention != "eager":
+        words += ["--attention", options.attention]
+    return " ".join([*words, "--quick"] if options.quick else words)

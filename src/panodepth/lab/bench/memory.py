@@ -1,7 +1,7 @@
 """Peak memory of loading a network and predicting once, in a process of its own.
 
-`python -m panodepth.lab.bench.memory CHECKPOINT ROUTE PRECISION DEVICE BATCH HEIGHT WIDTH` is that
-process; it prints one line of JSON.
+`python -m panodepth.lab.bench.memory JOB` is that process; JOB is a `MemoryJob`, and what it prints
+a `Memory`, in JSON.
 """
 
 from __future__ import annotations
@@ -32,18 +32,17 @@ class Memory:
 class MemoryJob:
     """What the process is to load and run: see `Route.build`; batch: images of `size` (h, w)."""
 
-    checkpoint: Path
+    file: str
     route: str
     precision: str
-    device: torch.device
+    device: str
     batch: int
     size: tuple[int, int]
 
 
 def measure_memory(job: MemoryJob) -> Memory:
     """Run the job in a fresh process. Raises RuntimeError, one line, when it fails."""
-    words = [job.checkpoint, job.route, job.precision, job.device, job.batch, *job.size]
-    command = [sys.executable, "-m", "panodepth.lab.bench.memory", *map(str, words)]
+    command = [sys.executable, "-m", "panodepth.lab.bench.memory", json.dumps(asdict(job))]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S)
     except subprocess.TimeoutExpired:
@@ -85,27 +84,19 @@ def resident_peak() -> int:
 def run_job(job: MemoryJob) -> Memory:
     """Do the job in this process."""
     from panodepth.lab.bench.routes import find_routes
-    from panodepth.lab.bench.weights import sample_picture
+    from panodepth.lab.bench.subject import sample_picture
 
-    route = next(r for r in find_routes((job.route,)) if r.name == job.route)
-    start = peak_bytes(job.device)
-    network = route.build(job.checkpoint, job.device, job.precision)
-    loaded = peak_bytes(job.device)
+    device = torch.device(job.device)
+    route = find_routes((job.route,))[-1]
+    start = peak_bytes(device)
+    network = route.build(Path(job.file), device, job.precision)
+    loaded = peak_bytes(device)
     with torch.inference_mode():
-        picture = sample_picture(job.size, job.batch).to(job.device)
+        picture = sample_picture(job.size, job.batch).to(device)
         for _ in range(route.calls):
             network(picture).log_distance.cpu()
-    return Memory(start, loaded, peak_bytes(job.device))
-
-
-def main() -> None:
-    """The measured process."""
-    checkpoint, route, precision, device, *numbers = sys.argv[1:]
-    batch, height, width = map(int, numbers)
-    where = torch.device(device)
-    job = MemoryJob(Path(checkpoint), route, precision, where, batch, (height, width))
-    print(json.dumps(asdict(run_job(job))))
+    return Memory(start, loaded, peak_bytes(device))
 
 
 if __name__ == "__main__":
-    main()
+    print(json.dumps(asdict(run_job(MemoryJob(**json.loads(sys.argv[1]))))))

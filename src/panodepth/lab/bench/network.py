@@ -2,65 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from panodepth.lab.bench.attention import reason_of
-from panodepth.lab.bench.clock import Effort, Timing, take_turns
+from panodepth.lab.bench.clock import Effort
 from panodepth.lab.bench.flops import network_flops
 from panodepth.lab.bench.memory import Memory, MemoryJob, measure_memory
-from panodepth.lab.bench.routes import PLAIN, Network, Route, find_routes
-from panodepth.lab.bench.weights import sample_picture
-from panodepth.model import ModelConfig
+from panodepth.lab.bench.routes import ONNX, PLAIN, Route, find_routes
+from panodepth.lab.bench.rows import Row, Run, measure_rows, reason_of
+from panodepth.lab.bench.subject import Subject, sample_picture
 
 
-@dataclass(frozen=True)
-class Subject:
-    """The network that is measured: its checkpoint, and where. weights: "bundled" or "random"."""
-
-    config: ModelConfig
-    checkpoint: Path
-    weights: str
-    device: torch.device
-
-
-@dataclass(frozen=True)
-class NetworkRow:
+@dataclass(frozen=True, kw_only=True)
+class NetworkRow(Row):
     """One preset × precision × batch × route.
 
-    flops: of the whole batch, by `network_flops`. ceiling: FLOP/s of the best product of this
-    network in this precision. seconds: of the whole batch. difference: from the plain float32 path,
-    mean |d / (s·d₀) - 1| with s as in `relative_difference`. ratio: times as fast as the plain path
-    in this precision.
-    error, memory_error: why the row is empty, in one line.
+    flops, seconds: of the whole batch. ceiling: FLOP/s of the best product of this network in this
+    precision. difference: from the plain float32 path, by `relative_difference`. ratio: times as
+    fast as the plain path in this precision. memory_error: why there is no memory, in one line.
     """
 
-    preset: str
     size: tuple[int, int]
     weights: str
-    precision: str
     batch: int
-    route: str
     is_default: bool
-    flops: int
     ceiling: float
-    seconds_best: float | None = None
-    seconds_median: float | None = None
-    rounds: int = 0
     ratio: float | None = None
-    difference: float | None = None
     memory: Memory | None = None
-    error: str | None = None
     memory_error: str | None = None
-
-    @property
-    def flops_per_second(self) -> float | None:
-        """By the best time."""
-        return None if self.seconds_best is None else self.flops / self.seconds_best
 
     @property
     def share(self) -> float | None:
@@ -71,8 +45,9 @@ class NetworkRow:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Routes of one precision and batch, whose calls take turns. ceiling: FLOP/s."""
+    """Routes on one device in one precision, and batch; ceiling: FLOP/s."""
 
+    device: torch.device
     precision: str
     batch: int
     ceiling: float
@@ -80,14 +55,16 @@ class Comparison:
     effort: Effort
 
 
-def reference_of(subject: Subject) -> Tensor:
+def reference_of(subject: Subject, device: torch.device) -> Tensor | None:
     """(H, W) log-distance of the picture by the plain path in float32, brought to the CPU.
 
-    cuDNN would round what goes into convolutions to TF32 if it might.
+    None for an ONNX file. cuDNN would round what goes into convolutions to TF32 if it might.
     """
-    network = find_routes(())[0].build(subject.checkpoint, subject.device, "float32")
+    if subject.file is None:
+        return None
+    network = find_routes(())[0].build(subject.file, device, "float32")
     with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-        picture = sample_picture(subject.config.size).to(subject.device)
+        picture = sample_picture(subject.config.size).to(device)
         return network(picture).log_distance[0].cpu()
 
 
@@ -97,58 +74,38 @@ def relative_difference(log_distance: Tensor, reference: Tensor) -> float:
     return float(((delta - delta.mean()).exp() - 1).abs().mean())
 
 
-def compare(subject: Subject, comparison: Comparison, reference: Tensor) -> list[NetworkRow]:
+def compare(subject: Subject, comparison: Comparison, reference: Tensor | None) -> list[NetworkRow]:
     """A row per route, in their order, without memory; a route that fails says so in its row."""
-    picture = sample_picture(subject.config.size, comparison.batch).to(subject.device)
-    rows: dict[str, NetworkRow] = {}
-    calls: dict[str, Callable[[], None]] = {}
-    results: dict[str, Tensor] = {}
+    device, precision = comparison.device, comparison.precision
+    picture = sample_picture(subject.config.size, comparison.batch).to(device)
 
-    def add(name: str, network: Network) -> None:
-        def call() -> None:
-            results[name] = network(picture).log_distance
+    def build(route: Route) -> Run:
+        network = route.build(_file(subject, route.name), device, precision)
+        return lambda: network(picture).log_distance
 
-        calls[name] = call
+    def difference(result: Tensor) -> float | None:
+        return None if reference is None else relative_difference(result[0].cpu(), reference)
 
-    for route in comparison.routes:
-        rows[route.name] = _empty_row(subject, comparison, route)
-        try:
-            add(route.name, route.build(subject.checkpoint, subject.device, comparison.precision))
-        except Exception as error:  # out of memory, a precision it has not: told in the table
-            rows[route.name] = replace(rows[route.name], error=reason_of(error))
-    with torch.inference_mode():
-        times = take_turns(calls, subject.device, comparison.effort)
-        for name, timing in times.items():
-            rows[name] = _with_times(rows[name], timing)
-            if rows[name].error is None:
-                difference = relative_difference(results[name][0].cpu(), reference)
-                rows[name] = replace(rows[name], difference=difference)
-    if subject.device.type == "cuda":
+    ways = [(_empty_row(subject, comparison, r), partial(build, r)) for r in comparison.routes]
+    rows = measure_rows(ways, difference, device, comparison.effort)
+    if device.type == "cuda":
         torch.cuda.empty_cache()  # the processes that measure memory come next
-    plain = rows[PLAIN].seconds_best
-    return [_with_ratio(row, plain) for row in rows.values()]
+    plain = next((row.seconds_best for row in rows if row.route == PLAIN), None)
+    return [
+        replace(row, ratio=plain / row.seconds_best) if plain and row.seconds_best else row
+        for row in rows
+    ]
 
 
-def with_memory(row: NetworkRow, subject: Subject) -> NetworkRow:
-    """The row with the peak memory of its route in a process of its own."""
-    if row.error is not None:
-        return row
-    job = MemoryJob(
-        checkpoint=subject.checkpoint,
-        route=row.route,
-        precision=row.precision,
-        device=subject.device,
-        batch=row.batch,
-        size=row.size,
-    )
-    try:
-        return replace(row, memory=measure_memory(job))
-    except RuntimeError as error:
-        return replace(row, memory_error=reason_of(error))
+def _file(subject: Subject, route: str) -> Path:
+    """What a route loads."""
+    file = subject.onnx if route == ONNX else subject.file
+    assert file is not None  # `with_files` has made it
+    return file
 
 
 def _empty_row(subject: Subject, comparison: Comparison, route: Route) -> NetworkRow:
-    default = route.is_default(subject.device, comparison.precision)
+    default = route.is_default(comparison.device, comparison.precision)
     return NetworkRow(
         preset=subject.config.name,
         size=subject.config.size,
@@ -162,14 +119,13 @@ def _empty_row(subject: Subject, comparison: Comparison, route: Route) -> Networ
     )
 
 
-def _with_times(row: NetworkRow, timing: Timing | Exception) -> NetworkRow:
-    if isinstance(timing, Exception):
-        return replace(row, error=reason_of(timing))
-    rounds = len(timing.seconds)
-    return replace(row, seconds_best=timing.best, seconds_median=timing.median, rounds=rounds)
-
-
-def _with_ratio(row: NetworkRow, plain: float | None) -> NetworkRow:
-    if row.seconds_best is None or plain is None:
+def with_memory(row: NetworkRow, subject: Subject, device: torch.device) -> NetworkRow:
+    """The row with the peak memory of its route in a process of its own."""
+    if row.error is not None:
         return row
-    return replace(row, ratio=plain / row.seconds_best)
+    file = str(_file(subject, row.route))
+    job = MemoryJob(file, row.route, row.precision, str(device), row.batch, row.size)
+    try:
+        return replace(row, memory=measure_memory(job))
+    except RuntimeError as error:
+        return replace(row, memory_error=reason_of(error))

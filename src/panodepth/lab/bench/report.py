@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -10,28 +10,66 @@ from panodepth.lab.bench.attention import AttentionRow
 from panodepth.lab.bench.ceilings import Bandwidth, Ceiling
 from panodepth.lab.bench.network import NetworkRow
 from panodepth.lab.bench.routes import ROUTES
+from panodepth.lab.bench.rows import AnyRow, Row
 
 NONE = "–"
 DEFAULT_MARK = " ◂"
-NETWORK_HEAD = (
-    "preset",
-    "precision",
-    "batch",
-    "route",
-    "best",
-    "median",
-    "TFLOP/s",
-    "of ceiling",
-    "floors",
-    "× plain",
-    "difference",
-    "MB loaded",
-    "MB peak",
-)
-ATTENTION_HEAD = (
-    *("preset", "heads × tokens × width", "route", "precision"),
-    *("best", "median", "TFLOP/s", "difference"),
-)
+
+
+def _seconds(seconds: float | None) -> str:
+    """Four digits and a unit: 12.08 s, 18.25 ms."""
+    if seconds is None:
+        return NONE
+    value, unit = (seconds, "s") if seconds >= 1 else (1000 * seconds, "ms")
+    return f"{value:.{2 if value >= 10 else 3}f} {unit}"
+
+
+def _tera(rate: float | None) -> str:
+    return NONE if rate is None else f"{rate / 1e12:#.3g}".removesuffix(".")
+
+
+def _mega(count: int) -> str:
+    return f"{count / 1e6:.0f}"
+
+
+def _told(value: float | None, form: str) -> str:
+    """A number in a format, e.g. "{:.2f}"."""
+    return NONE if value is None else form.format(value)
+
+
+def _loaded(row: NetworkRow) -> str:
+    if row.memory is None:
+        return f"failed: {row.memory_error}" if row.memory_error else NONE
+    return _mega(row.memory.loaded)
+
+
+# A table's columns: what stands above them, and what a row has there. Up to "best" they say which
+# row it is.
+NETWORK_COLUMNS: dict[str, Callable[[NetworkRow], str]] = {
+    "preset": lambda row: row.preset,
+    "precision": lambda row: row.precision,
+    "batch": lambda row: str(row.batch),
+    "route": lambda row: row.route + DEFAULT_MARK * row.is_default,
+    "best": lambda row: _seconds(row.seconds_best),
+    "median": lambda row: _seconds(row.seconds_median),
+    "TFLOP/s": lambda row: _tera(row.flops_per_second),
+    "of ceiling": lambda row: _told(row.share and 100 * row.share, "{:.1f} %"),
+    "floors": lambda row: _told(row.share and 1 / row.share, "{:.2f}"),
+    "× plain": lambda row: _told(row.ratio, "{:.2f}"),
+    "difference": lambda row: _told(row.difference, "{:.1e}"),
+    "MB loaded": _loaded,
+    "MB peak": lambda row: NONE if row.memory is None else _mega(row.memory.peak),
+}
+ATTENTION_COLUMNS: dict[str, Callable[[AttentionRow], str]] = {
+    "preset": lambda row: row.preset,
+    "heads × tokens × width": lambda row: " × ".join(f"{number:,}" for number in row.shape),
+    "route": lambda row: row.route,
+    "precision": lambda row: row.precision,
+    "best": lambda row: _seconds(row.seconds_best),
+    "median": lambda row: _seconds(row.seconds_median),
+    "TFLOP/s": lambda row: _tera(row.flops_per_second),
+    "difference": lambda row: _told(row.difference, "{:.1e}"),
+}
 
 
 @dataclass
@@ -55,26 +93,19 @@ class Report:
                 name = f"{row.preset} {row.precision} {row.route}, batch {row.batch}"
                 lines.append(f"{name}: {reason}")
         for one in self.attention:
-            if one.reason and not one.optional:
-                lines.append(f"{one.preset} {one.precision} attention by {one.route}: {one.reason}")
+            if one.error and not one.optional:
+                lines.append(f"{one.preset} {one.precision} attention by {one.route}: {one.error}")
         return lines
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; seconds, bytes, FLOP and FLOP/s, unrounded."""
-        network = [
-            {**asdict(row), "flops_per_second": row.flops_per_second, "share": row.share}
-            for row in self.network
-        ]
-        attention = [
-            {**asdict(row), "flops_per_second": row.flops_per_second} for row in self.attention
-        ]
         return {
             "command": self.command,
             "machine": self.facts,
             "bandwidth": None if self.bandwidth is None else asdict(self.bandwidth),
             "ceilings": [{**asdict(c), "best": c.best} for c in self.ceilings],
-            "network": network,
-            "attention": attention,
+            "network": [{**_plain(row), "share": row.share} for row in self.network],
+            "attention": [_plain(row) for row in self.attention],
             "failures": self.failures,
         }
 
@@ -83,8 +114,8 @@ class Report:
         facts = "\n".join(f"- {name}: {value}" for name, value in self.facts.items())
         parts = [f"# {self.command}\n\n{facts}\n", self._ceilings(), self._network()]
         if self.attention:
-            rows = [_attention_cells(row) for row in self.attention]
-            parts.append("## Attention of one layer\n\n" + _table(ATTENTION_HEAD, rows))
+            table = _measured(ATTENTION_COLUMNS, self.attention)
+            parts.append(f"## Attention of one layer\n\n{table}")
         return "\n".join(parts)
 
     def _ceilings(self) -> str:
@@ -119,64 +150,25 @@ class Report:
         return (
             f"## Network\n\n{about}. {told}.{DEFAULT_MARK} is what `panodepth predict` takes by"
             " default. Times are of the whole batch.\n\n"
-            + _table(NETWORK_HEAD, [_network_cells(row) for row in self.network])
+            + _measured(NETWORK_COLUMNS, self.network)
             + f"\nMemory held before anything is loaded (Python, torch): {_mega(start)} MB.\n"
         )
 
 
-def _network_cells(row: NetworkRow) -> tuple[str, ...]:
-    route = f"{row.route}{DEFAULT_MARK}" if row.is_default else row.route
-    start = (row.preset, row.precision, str(row.batch), route)
-    if row.error is not None:
-        return (*start, f"failed: {row.error}", *(NONE for _ in NETWORK_HEAD[5:]))
-    share = row.share
-    memory = (
-        (f"failed: {row.memory_error}" if row.memory_error else NONE, NONE)
-        if row.memory is None
-        else (_mega(row.memory.loaded), _mega(row.memory.peak))
-    )
-    return (
-        *start,
-        seconds_text(row.seconds_best),
-        seconds_text(row.seconds_median),
-        _tera(row.flops_per_second),
-        NONE if share is None else f"{100 * share:.1f} %",
-        NONE if not share else f"{1 / share:.2f}",
-        NONE if row.ratio is None else f"{row.ratio:.2f}",
-        NONE if row.difference is None else f"{row.difference:.1e}",
-        *memory,
-    )
+def _plain(row: Row) -> dict[str, Any]:
+    return {**asdict(row), "flops_per_second": row.flops_per_second}
 
 
-def _attention_cells(row: AttentionRow) -> tuple[str, ...]:
-    shape = " × ".join(f"{number:,}" for number in row.shape)
-    start = (row.preset, shape, row.route, row.precision)
-    if row.reason is not None:
-        return (*start, f"not to be had: {row.reason}", *(NONE for _ in ATTENTION_HEAD[5:]))
-    return (
-        *start,
-        seconds_text(row.seconds_best),
-        seconds_text(row.seconds_median),
-        _tera(row.flops_per_second),
-        NONE if row.difference is None else f"{row.difference:.1e}",
-    )
-
-
-def seconds_text(seconds: float | None) -> str:
-    """Four digits and a unit: 12.08 s, 18.25 ms."""
-    if seconds is None:
-        return NONE
-    value, unit = (seconds, "s") if seconds >= 1 else (1000 * seconds, "ms")
-    digits = 2 if value >= 10 else 3
-    return f"{value:.{digits}f} {unit}"
-
-
-def _tera(rate: float | None) -> str:
-    return NONE if rate is None else f"{rate / 1e12:#.3g}".removesuffix(".")
-
-
-def _mega(count: int) -> str:
-    return f"{count / 1e6:.0f}"
+def _measured(columns: Mapping[str, Callable[[AnyRow], str]], rows: Iterable[AnyRow]) -> str:
+    """A table of rows; one that failed says why in place of its times."""
+    place = list(columns).index("best")
+    lines = []
+    for row in rows:
+        cells = [text(row) for text in columns.values()]
+        if row.error is not None:
+            cells[place:] = [f"failed: {row.error}", *(NONE for _ in cells[place + 1 :])]
+        lines.append(cells)
+    return _table(list(columns), lines)
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -7,25 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from panodepth.device import choose_device, choose_dtype, has_fast_bfloat16
-from panodepth.errors import ConfigError
-from panodepth.lab.bench.plain import plain_forward
 from panodepth.model import ModelOutput, load_model, load_prepared
 from panodepth.model.fast.int8 import int8_works
 from panodepth.predict.cuda.compiled import Compiled
 from panodepth.predict.cuda.gpu import graphed
 from panodepth.predict.cuda.graphs import Graphed
 from panodepth.predict.torch_backend import load_torch
+from panodepth.strict import find_named
 
 Network = Callable[[Tensor], ModelOutput]
 
-PLAIN = "plain"
-ALL_PRECISIONS = ("float32", "bfloat16", "float16")
+PLAIN, ONNX = "plain", "onnx"
 PRECISIONS = {  # that make sense per kind of device
     "cpu": ("float32", "bfloat16"),
     "cuda": ("float32", "bfloat16", "float16"),
@@ -37,28 +37,25 @@ PRECISIONS = {  # that make sense per kind of device
 class Route:
     """One way to run a network.
 
-    build: from (checkpoint, device, precision) to a callable of (B, 3, H, W) in [0, 1] on that
-        device; it runs inside torch.inference_mode.
+    build: from (file, device, precision) to a callable of (B, 3, H, W) in [0, 1] on that device; it
+        runs inside torch.inference_mode.
+    works: whether this machine has it, on this device in this precision.
     default_on: kinds of device where `panodepth predict` takes it, when nothing is said.
     on_request: not among "all routes".
     calls: until it runs as it will from then on.
-    works: whether this machine has it, in this precision.
     """
 
     name: str
     about: str
     build: Callable[[Path, torch.device, str], Network]
-    precisions: tuple[str, ...] = ALL_PRECISIONS
-    devices: tuple[str, ...] = ("cpu", "cuda", "mps")
+    works: Callable[[torch.device, str], bool] = lambda device, precision: True
     default_on: tuple[str, ...] = ()
     on_request: bool = False
     calls: int = 1
-    works: Callable[[torch.device, str], bool] = lambda device, precision: True
 
     def runs(self, device: torch.device, precision: str) -> bool:
         """Whether there is such a row."""
-        known = precision in self.precisions and precision in PRECISIONS[device.type]
-        return known and device.type in self.devices and self.works(device, precision)
+        return precision in PRECISIONS[device.type] and self.works(device, precision)
 
     def is_default(self, device: torch.device, precision: str) -> bool:
         """Whether `panodepth predict` without options runs this."""
@@ -72,13 +69,17 @@ def auto_precision(device: torch.device) -> str:
 
 
 def _plain(checkpoint: Path, device: torch.device, precision: str) -> Network:
+    """The yardstick: nothing of `model.fast`, as the released code runs. Do not make it faster.
+
+    Weights in float32, positions, keys, values and biases made anew for every image.
+    """
     model = load_model(checkpoint, device=device)
 
     def run(image: Tensor) -> ModelOutput:
-        if precision == "float32":
-            return plain_forward(model, image)
-        with torch.autocast(device.type, getattr(torch, precision)):
-            return plain_forward(model, image)
+        dtype = getattr(torch, precision)
+        with torch.autocast(device.type, dtype, enabled=precision != "float32"):
+            output: ModelOutput = model(image)
+            return output
 
     return run
 
@@ -98,12 +99,16 @@ def _int8(checkpoint: Path, device: torch.device, precision: str) -> Network:
 
 def _int8_works(device: torch.device, precision: str) -> bool:
     """Whatever is no linear layer computes as "auto" says, so there is one precision."""
-    return precision == auto_precision(device) and int8_works()
+    return device.type == "cpu" and precision == auto_precision(device) and int8_works()
 
 
 def _graph(checkpoint: Path, device: torch.device, precision: str) -> Network:
     network = graphed(load_torch(checkpoint, device=str(device), dtype=precision).model)
     return _unless_left(network, network, "no CUDA graph could be recorded")
+
+
+def _graph_works(device: torch.device, precision: str) -> bool:
+    return device.type == "cuda"
 
 
 def _compile(checkpoint: Path, device: torch.device, precision: str) -> Network:
@@ -115,6 +120,22 @@ def _compile(checkpoint: Path, device: torch.device, precision: str) -> Network:
 
     network: Network = graphed(model, compiled) if device.type == "cuda" else plainly
     return _unless_left(network, compiled, "torch.compile failed")
+
+
+def _onnx(file: Path, device: torch.device, precision: str) -> Network:
+    from panodepth.predict.onnx_backend import load_onnx
+
+    predictor = load_onnx(file, device=device.type)
+
+    def run(image: Tensor) -> ModelOutput:
+        logs = [output.log_distance for output in predictor.run(list(image.numpy()))]
+        return ModelOutput(torch.from_numpy(np.stack(logs)), None)
+
+    return run
+
+
+def _onnx_works(device: torch.device, precision: str) -> bool:
+    return device.type == "cpu" and precision == "float32" and bool(find_spec("onnxruntime"))
 
 
 def _unless_left(network: Network, path: Graphed | Compiled, reason: str) -> Network:
@@ -132,9 +153,10 @@ def _unless_left(network: Network, path: Graphed | Compiled, reason: str) -> Net
 ROUTES = (
     Route(PLAIN, "float32 weights, autocast, torch's attention, nothing kept", _plain),
     Route("fast", "what `panodepth.load` returns", _fast, default_on=("cpu", "mps")),
-    Route("graph", "that, recorded", _graph, devices=("cuda",), default_on=("cuda",), calls=3),
+    Route("graph", "that, recorded", _graph, _graph_works, default_on=("cuda",), calls=3),
     Route("compile", "by torch.compile: `--compile`", _compile, on_request=True),
-    Route("int8", "`--dtype int8`", _int8, devices=("cpu",), works=_int8_works),
+    Route("int8", "`--dtype int8`", _int8, _int8_works),
+    Route(ONNX, "an ONNX file, by onnxruntime", _onnx, _onnx_works, on_request=True),
 )
 
 
@@ -143,10 +165,8 @@ def find_routes(names: tuple[str, ...] | None) -> tuple[Route, ...]:
 
     Raises ConfigError for an unknown name.
     """
-    known = {route.name: route for route in ROUTES}
     for name in names or ():
-        if name not in known:
-            raise ConfigError(f"unknown route {name!r}: there are {', '.join(known)}")
+        find_named("route", name, {route.name: route for route in ROUTES})
     if names is None:
         return tuple(route for route in ROUTES if not route.on_request)
     return tuple(route for route in ROUTES if route.name in (PLAIN, *names))

@@ -1,0 +1,92 @@
+"""What every measured way of doing something has, and how the ways are measured together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from statistics import median
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from panodepth.lab.bench.clock import Effort, take_turns
+
+REASON_LENGTH = 100  # characters of an error in a table
+Run = Callable[[], Tensor]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One way to do it, in one precision.
+
+    flops: operations of one call. seconds: of one call. difference: of the result from the exact
+    one. error: why there are no times, in one line.
+    """
+
+    preset: str
+    route: str
+    precision: str
+    flops: int
+    seconds_best: float | None = None
+    seconds_median: float | None = None
+    rounds: int = 0
+    difference: float | None = None
+    error: str | None = None
+
+    @property
+    def flops_per_second(self) -> float | None:
+        """By the best time."""
+        return None if self.seconds_best is None else self.flops / self.seconds_best
+
+
+AnyRow = TypeVar("AnyRow", bound=Row)
+
+
+def measure_rows(
+    ways: Iterable[tuple[AnyRow, Callable[[], Run]]],
+    difference: Callable[[Tensor], float | None],
+    device: torch.device,
+    effort: Effort,
+) -> list[AnyRow]:
+    """The rows with times and differences, in their order; their calls take turns.
+
+    ways: each a row without times, and what builds its call. A way that cannot be built or that
+    fails has an `error` in its row. difference: of a call's result, None where nothing is exact.
+    """
+    rows: dict[str, AnyRow] = {}
+    calls: dict[str, Callable[[], None]] = {}
+    results: dict[str, Tensor] = {}
+
+    def add(name: str, run: Run) -> None:
+        def call() -> None:
+            results[name] = run()
+
+        calls[name] = call
+
+    for number, (row, build) in enumerate(ways):
+        rows[name := str(number)] = row
+        try:
+            add(name, build())
+        except Exception as error:  # out of memory, a precision it has not: told in the table
+            rows[name] = replace(row, error=reason_of(error))
+    with torch.inference_mode():
+        for name, seconds in take_turns(calls, device, effort).items():
+            if isinstance(seconds, Exception):
+                rows[name] = replace(rows[name], error=reason_of(seconds))
+            else:
+                rows[name] = replace(
+                    rows[name],
+                    seconds_best=min(seconds),
+                    seconds_median=median(seconds),
+                    rounds=len(seconds),
+                    difference=difference(results[name]),
+                )
+    return list(rows.values())
+
+
+def reason_of(error: Exception) -> str:
+    """The first line of an error, short enough for a table."""
+    line = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
+    line = line.replace("|", "/")
+    return line if len(line) <= REASON_LENGTH else line[: REASON_LENGTH - 1] + "…"
