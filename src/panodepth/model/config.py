@@ -1,4 +1,4 @@
-"""What a SphereViT is made of: one frozen dataclass, and the sizes that have a name.
+"""What a SphereViT is made of: one frozen dataclass; the sizes with a name are in presets.toml.
 
 Fields whose comment says "released" keep the behaviour of the published checkpoint; the presets
 meant for own training close the seam and sample the sphere where the patches are.
@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import resources
 from typing import Any
 
 from panodepth.errors import ConfigError
@@ -158,91 +160,13 @@ class ModelConfig:
         return json.dumps(self.to_dict())
 
 
-_SEAMLESS = {
-    "wrap_padding": True,
-    "periodic_embedding": True,
-    "latitude_positions": True,
-    "sky_head": True,
-    "embedding_dim": 64,
-}
+def _presets() -> dict[str, ModelConfig]:
+    text = resources.files("panodepth.model").joinpath("presets.toml").read_text("utf-8")
+    tables = tomllib.loads(text).items()
+    return {name: ModelConfig.from_dict({"name": name, **values}) for name, values in tables}
 
-_LIGHT = {  # four small transformer blocks that know place by the great-circle bias alone
-    "dim": 256,
-    "depth": 4,
-    "heads": 4,
-    "features": (1, 2, 3, 4),
-    "class_token": False,
-    "position_grid": 18,
-    "layer_scale": 0.1,
-    "hidden": 128,
-    "cross_heads": 4,
-    "embedding_dim": 16,
-    "decoder": (128, 96, 48, 32),
-    "decoder_units": 1,
-    "head": (8, 8),
-    "wrap_padding": True,
-    "periodic_embedding": True,
-    "azimuth_free_embedding": True,
-    "latitude_positions": True,
-    "great_circle_bias": True,
-    "sky_head": True,
-}
 
-PRESETS: dict[str, ModelConfig] = {
-    # The released network: DINOv2 ViT-L/14, 345 M values.
-    "large": ModelConfig(name="large"),
-    # ViT-B/14 and ViT-S/14, for own training.
-    "base": ModelConfig(
-        name="base",
-        size=(378, 756),
-        dim=768,
-        depth=12,
-        heads=12,
-        features=(3, 6, 9, 12),
-        hidden=384,
-        decoder=(384, 384, 192, 96),
-        head=(48, 32),
-        **_SEAMLESS,  # type: ignore[arg-type]
-    ),
-    "small": ModelConfig(
-        name="small",
-        size=(378, 756),
-        dim=384,
-        depth=12,
-        heads=6,
-        features=(3, 6, 9, 12),
-        hidden=256,
-        decoder=(256, 256, 128, 64),
-        head=(32, 32),
-        **_SEAMLESS,  # type: ignore[arg-type]
-    ),
-    # The released network in miniature, for tests of parity.
-    "tiny": ModelConfig(
-        name="tiny",
-        size=(112, 224),
-        dim=96,
-        depth=8,
-        heads=3,
-        features=(2, 4, 6, 8),
-        hidden=64,
-        cross_heads=4,
-        embedding_dim=64,
-        decoder=(64, 64, 32, 16),
-        head=(8, 32),
-    ),
-    # The bundled model: a convolutional backbone and four transformer blocks, from scratch.
-    "compact": ModelConfig(
-        name="compact",
-        size=(126, 252),
-        backbone="conv",
-        stem_widths=(32, 64, 128),
-        stem_blocks=(1, 2, 2),
-        **_LIGHT,  # type: ignore[arg-type]
-    ),
-    # The same on EfficientNet-Lite, pretrained on ImageNet.
-    "lite0": ModelConfig(name="lite0", size=(128, 256), backbone="lite0", **_LIGHT),  # type: ignore[arg-type]
-    "lite2": ModelConfig(name="lite2", size=(128, 256), backbone="lite2", **_LIGHT),  # type: ignore[arg-type]
-}
+PRESETS = _presets()
 
 
 def find_preset(name: str) -> ModelConfig:

@@ -21,10 +21,10 @@ from panodepth.model.checkpoint import (
     shapes_of,
 )
 from panodepth.model.config import ModelConfig
+from panodepth.model.dinov2 import read_dinov2
 from panodepth.model.keymap import dinov2_keys, released_keys
 from panodepth.model.spherevit import SphereViT
 
-HEAD_WIDTH = 64  # channels per attention head in every DINOv2; its files do not say it
 SKY_SENSITIVE = ("head.out.weight", "head.out.bias")  # a sky head adds a row to these
 OURS, RELEASED, DINOV2 = "panodepth", "DA² release", "DINOv2"
 STEM = "backbone.stem."
@@ -148,64 +148,15 @@ def _behaviour_changes(before: ModelConfig, now: ModelConfig) -> str:
 
 
 def _from_dinov2(model: SphereViT, path: Path) -> InitReport:
-    config, keys = model.config, dinov2_keys()
+    config = model.config
     if config.backbone_class.KEYS != "dinov2":
         raise ModelError(
             f"{path}: DINOv2 has a patch backbone; the {config.name!r} network's is"
             f" {config.backbone!r}"
         )
-    whole: dict[str, Tensor] = {}
-    thirds: dict[str, dict[int, Tensor]] = {}
-    unused = []
-    with open_weights(path) as (_, file):
-        for name in file.keys():  # noqa: SIM118
-            ours = keys.to_ours(name)
-            needless = ours == "backbone.class_token" and not config.class_token
-            if needless or (ours is None and keys.is_ignored(name)):
-                unused.append(name)
-                continue
-            if ours is None:
-                raise ModelError(f"{path}: {_why_not(name)}")
-            tensor = finite_tensor(path, file, name).float()
-            target, _, third = ours.partition(":")
-            if third:
-                thirds.setdefault(target, {})[int(third)] = tensor
-            else:
-                whole[target] = tensor
-    for target, parts in thirds.items():
-        if len(parts) < 3:
-            raise ModelError(f"{path}: a query, key or value of {target} is missing")
-        whole[target] = torch.cat([parts[i] for i in range(3)])
-    _require_same_sizes(config, path, whole)
+    whole, unused = read_dinov2(config, path)
     state, adapted = _fit_backbone(model, path, whole, square=True)
     return _copy(model, path, DINOV2, state, adapted, unused)
-
-
-def _why_not(name: str) -> str:
-    if "register" in name:
-        return (
-            f"has register tokens ({name}); use the DINOv2 without them, such as"
-            " facebook/dinov2-small, -base or -large"
-        )
-    if "weights_in" in name or ".w12." in name:
-        return f"is a DINOv2 giant with a SwiGLU MLP ({name}); use small, base or large"
-    return f"unexpected tensor {name} in DINOv2's weights"
-
-
-def _require_same_sizes(config: ModelConfig, path: Path, state: Mapping[str, Tensor]) -> None:
-    dim = state["backbone.norm.weight"].numel() if "backbone.norm.weight" in state else 0
-    blocks = {name.split(".")[2] for name in state if name.startswith("backbone.blocks.")}
-    theirs, ours = (len(blocks), dim), (config.depth, config.dim)
-    if theirs != ours:
-        raise ModelError(
-            f"{path}: DINOv2 with {theirs[0]} blocks of {theirs[1]} channels does not fit the"
-            f" {config.name!r} network's {ours[0]} of {ours[1]}"
-        )
-    if dim != HEAD_WIDTH * config.heads:
-        raise ModelError(
-            f"{path}: DINOv2 has {HEAD_WIDTH} channels per head, so {dim // HEAD_WIDTH} heads; the"
-            f" {config.name!r} network has {config.heads}"
-        )
 
 
 def _fit_backbone(

@@ -41,22 +41,15 @@ class Int8Linear(FusedLinear):
         self.bias = None if bias is None else bias.detach().float()
         self.outputs = len(weight)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """x: (..., in); returns (..., out)."""
-        return self._run(x, "none")
-
-    def gelu(self, x: Tensor) -> Tensor:
-        """GELU(x Wᵀ + b), exact (erf)."""
-        return self._run(x, "gelu")
-
     def plus(self, x: Tensor, other: Tensor) -> Tensor:
-        """other + x Wᵀ + b; other: (..., out)."""
+        """See `FusedLinear`."""
         out = other.clone(memory_format=torch.contiguous_format)
         for chunk, place in _chunks(x, out):
             place += self._product(chunk, "none")
         return out
 
-    def _run(self, x: Tensor, following: str) -> Tensor:
+    def run(self, x: Tensor, following: str) -> Tensor:
+        """See `FusedLinear`."""
         out = x.new_empty(*x.shape[:-1], self.outputs)
         for chunk, place in _chunks(x, out):
             place.copy_(self._product(chunk, following))

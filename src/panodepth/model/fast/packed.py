@@ -19,17 +19,21 @@ from torch import Tensor, nn
 class FusedLinear(nn.Module, ABC):
     """x Wᵀ + b with what follows it inside. Has no parameters: it can do nothing but predict."""
 
-    @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
         """x: (..., in); returns (..., out)."""
+        return self.run(x, "none")
+
+    def gelu(self, x: Tensor) -> Tensor:
+        """GELU(x Wᵀ + b), exact (erf). x: (..., in); returns (..., out)."""
+        return self.run(x, "gelu")
 
     @abstractmethod
-    def gelu(self, x: Tensor) -> Tensor:
-        """GELU(x Wᵀ + b), exact (erf)."""
+    def run(self, x: Tensor, following: str) -> Tensor:
+        """The product and what follows it, "none" or "gelu"; shapes as `forward`."""
 
     @abstractmethod
     def plus(self, x: Tensor, other: Tensor) -> Tensor:
-        """other + x Wᵀ + b; other: (..., out)."""
+        """other + x Wᵀ + b. x: (..., in); other: (..., out), which is also the result's shape."""
 
 
 class PackedLinear(FusedLinear):
@@ -41,21 +45,18 @@ class PackedLinear(FusedLinear):
         self.packed = torch.ops.mkldnn._reorder_linear_weight(weight.detach(), tokens)
         self.bias = None if bias is None else bias.detach()
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self._run(x, "none", "")
-
-    def gelu(self, x: Tensor) -> Tensor:
-        return self._run(x, "gelu", "none")
-
-    def plus(self, x: Tensor, other: Tensor) -> Tensor:
-        out: Tensor = torch.ops.mkldnn._linear_pointwise.binary(
-            x, other, self.packed, self.bias, "add"
+    def run(self, x: Tensor, following: str) -> Tensor:
+        """See `FusedLinear`."""
+        how = "none" if following == "gelu" else ""  # exact, not by tanh
+        out: Tensor = torch.ops.mkldnn._linear_pointwise(
+            x, self.packed, self.bias, following, [], how
         )
         return out
 
-    def _run(self, x: Tensor, attribute: str, algorithm: str) -> Tensor:
-        out: Tensor = torch.ops.mkldnn._linear_pointwise(
-            x, self.packed, self.bias, attribute, [], algorithm
+    def plus(self, x: Tensor, other: Tensor) -> Tensor:
+        """See `FusedLinear`."""
+        out: Tensor = torch.ops.mkldnn._linear_pointwise.binary(
+            x, other, self.packed, self.bias, "add"
         )
         return out
 

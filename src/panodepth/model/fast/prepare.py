@@ -133,6 +133,8 @@ def _finished(model: SphereViT, fusing: Fuse | None, *, int8: bool) -> FastSpher
                 model.projections[index] = fused(layer, fusing)
             model.decoder.latents = fused(model.decoder.latents, fusing)
         model.prepared, model.int8 = True, int8
+    # Convolutional backbones work in this layout: weights in it need no reordering at every call.
+    model.backbone.stem.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     # The same parts under the same names; only what `forward` does with them is another.
     model.head.__class__ = BandedHead
     model.__class__ = FastSphereViT
