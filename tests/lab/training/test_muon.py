@@ -54,6 +54,25 @@ def test_the_rest_is_adamw() -> None:
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="torch before 2.9")
+@pytest.mark.parametrize("shape", [(48, 96), (96, 48)])
+def test_matrices_go_as_torchs_own_muon_takes_them(shape) -> None:
+    """Up to bfloat16's rounding of what is orthogonalised, about a hundredth of every step."""
+    g = torch.Generator().manual_seed(5)
+    mine = nn.Parameter(torch.randn(shape, generator=g))
+    theirs = nn.Parameter(mine.detach().clone())
+    ours = Muon([{"params": [mine], "matrix": True, "weight_decay": 0.1}], lr=0.02)
+    torchs = torch.optim.Muon([theirs], lr=0.02, weight_decay=0.1, adjust_lr_fn="match_rms_adamw")
+    start = mine.detach().clone()
+    for _ in range(10):
+        mine.grad = torch.randn(shape, generator=g)
+        theirs.grad = mine.grad.clone()
+        ours.step()
+        torchs.step()
+    with torch.no_grad():
+        assert (mine - theirs).norm() < 0.03 * (theirs - start).norm()
+
+
 def test_kernels_are_matrices_of_what_they_read() -> None:
     """A convolution and the linear layer that does the same take the same step."""
     g = torch.Generator().manual_seed(4)

@@ -4,6 +4,9 @@ The momentum of a matrix is replaced by the nearest matrix with orthonormal rows
 by a few Newton-Schulz steps (K. Jordan, "Muon", 2024), times 0.2 √(longer side), so that its
 root-mean-square is near AdamW's and one learning rate serves both (arXiv 2502.16982, eq. 4).
 A convolution's kernel counts as the matrix (out, in · height · width).
+
+`torch.optim.Muon` (torch 2.9) does the same to matrices, up to the rounding of bfloat16. It takes
+neither kernels nor what AdamW is for, and one matrix at a time, so it does not stand in here.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.adamw import adamw
 
 MOMENTUM = 0.95
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # of the odd quintic; brings singular values near 1
@@ -42,10 +46,12 @@ def orthogonalise(matrices: Tensor) -> Tensor:
     a, b, c = NEWTON_SCHULZ
     x = matrices.bfloat16()
     tall = x.shape[-2] > x.shape[-1]
-    if tall:
+    if tall:  # the products below are of the shorter side
         x = x.mT
+    # The Frobenius norm bounds the largest singular value, so all start in [0, 1].
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     for _ in range(NEWTON_SCHULZ_STEPS):
+        # σ → a σ + b σ³ + c σ⁵ for every singular value, without finding any of them
         gram = x @ x.mT
         x = a * x + (b * gram + c * (gram @ gram)) @ x
     out: Tensor = (x.mT if tall else x).to(matrices.dtype)
@@ -75,43 +81,45 @@ class Muon(torch.optim.Optimizer):
         for group in self.param_groups:
             parameters = [p for p in group["params"] if p.grad is not None]
             if parameters:
-                torch._foreach_mul_(parameters, 1.0 - group["lr"] * group["weight_decay"])
                 (self._matrices if group["matrix"] else self._adamw)(parameters, group)
         return loss
 
+    def _kept(self, parameters: list[nn.Parameter], key: str) -> list[Tensor]:
+        """The state of each parameter under a name; zeros of its shape at first."""
+        return [self.state[p].setdefault(key, torch.zeros_like(p)) for p in parameters]
+
     def _matrices(self, parameters: list[nn.Parameter], group: dict[str, Any]) -> None:
-        for p in parameters:
-            if not self.state[p]:
-                self.state[p]["momentum"] = torch.zeros_like(p)
+        torch._foreach_mul_([*parameters], 1.0 - group["lr"] * group["weight_decay"])
         gradients = [p.grad for p in parameters if p.grad is not None]
-        momenta = [self.state[p]["momentum"] for p in parameters]
+        momenta = self._kept(parameters, "momentum")
         torch._foreach_lerp_(momenta, gradients, 1.0 - MOMENTUM)
         ahead = torch._foreach_lerp(gradients, momenta, MOMENTUM)  # Nesterov
+        # Matrices of one shape go through the iteration as one stack: fewer, larger products.
         alike: dict[tuple[int, int], list[int]] = defaultdict(list)
         for i, update in enumerate(ahead):
             alike[(update.shape[0], update[0].numel())].append(i)
         for shape, members in alike.items():
             stack = torch.stack([ahead[i].reshape(shape) for i in members])
+            # Orthonormal rows have a root-mean-square of 1 / √(longer side): undo that.
             size = -group["lr"] * ADAMW_RMS * max(shape) ** 0.5
             for i, update in zip(members, orthogonalise(stack), strict=True):
                 parameters[i].add_(update.view_as(parameters[i]), alpha=size)
 
     def _adamw(self, parameters: list[nn.Parameter], group: dict[str, Any]) -> None:
         beta1, beta2 = group["betas"]
-        for p in parameters:
-            if not self.state[p]:
-                self.state[p]["exp_avg"] = torch.zeros_like(p)
-                self.state[p]["exp_avg_sq"] = torch.zeros_like(p)
-                self.state[p]["step"] = torch.zeros(())
-        gradients = [p.grad for p in parameters if p.grad is not None]
-        first = [self.state[p]["exp_avg"] for p in parameters]
-        second = [self.state[p]["exp_avg_sq"] for p in parameters]
-        torch._foreach_add_([self.state[p]["step"] for p in parameters], 1.0)
-        step = float(self.state[parameters[0]]["step"])
-        torch._foreach_lerp_(first, gradients, 1.0 - beta1)
-        torch._foreach_mul_(second, beta2)
-        torch._foreach_addcmul_(second, gradients, gradients, 1.0 - beta2)
-        scale = torch._foreach_sqrt(second)
-        torch._foreach_div_(scale, (1.0 - beta2**step) ** 0.5)
-        torch._foreach_add_(scale, group["eps"])
-        torch._foreach_addcdiv_([*parameters], first, scale, -group["lr"] / (1.0 - beta1**step))
+        adamw(
+            [*parameters],
+            [p.grad for p in parameters if p.grad is not None],
+            self._kept(parameters, "exp_avg"),
+            self._kept(parameters, "exp_avg_sq"),
+            [],  # no largest squares: that is AMSGrad
+            [self.state[p].setdefault("step", torch.zeros(())) for p in parameters],
+            foreach=True,
+            amsgrad=False,
+            maximize=False,
+            beta1=beta1,
+            beta2=beta2,
+            lr=group["lr"],
+            weight_decay=group["weight_decay"],
+            eps=group["eps"],
+        )
