@@ -74,8 +74,7 @@ def resized(distance: FloatArray, shape: tuple[int, int]) -> FloatArray:
     """Bilinear and closed over the seam, without smoothing."""
     from panodepth.geometry.resizing import resize_erp
 
-    tensor = torch.from_numpy(np.ascontiguousarray(distance))[None]
-    return np.asarray(resize_erp(tensor, shape, antialias=False)[0])
+    return resize_erp(distance, shape, antialias=False)
 
 
 def error(prediction: FloatArray, truth: FloatArray, valid: BoolArray) -> float:

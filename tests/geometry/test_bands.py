@@ -11,6 +11,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from panodepth.geometry import resizing
 from panodepth.geometry.bands import lonlat_points, point_bands
 from panodepth.geometry.grid import axis_angles, erp_rays, solid_angles
 from panodepth.geometry.points import distance_to_normals, distance_to_points, points_to_normals
@@ -120,18 +121,28 @@ RESIZES = [
 
 @pytest.mark.parametrize(("before", "after"), RESIZES)
 @pytest.mark.parametrize("antialias", [True, False])
-def test_resizing(before: tuple[int, int], after: tuple[int, int], antialias: bool) -> None:
+@pytest.mark.parametrize("band_pixels", [1, 100, 1 << 16])
+def test_resizing(
+    before: tuple[int, int],
+    after: tuple[int, int],
+    antialias: bool,
+    band_pixels: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(resizing, "BAND_PIXELS", band_pixels)
     image = np.random.default_rng(0).random((3, *before)).astype(np.float32)
     kept = image.copy()
     tensor = torch.from_numpy(image)
     ours = resize_erp(image, after, antialias=antialias)
     expected = resize_erp(tensor, after, antialias=antialias).numpy()
-    np.testing.assert_allclose(ours, expected, atol=2e-5)
+    np.testing.assert_allclose(ours, expected, atol=1e-6)
     cut = resize_erp(image, after, antialias=antialias, edges="cut")
     plain = F.interpolate(
         tensor[None], after, mode="bilinear", align_corners=False, antialias=antialias
     )[0]
     np.testing.assert_allclose(cut, plain.numpy(), atol=2e-5)
+    theirs = resize_erp(tensor, after, antialias=antialias, edges="cut").numpy()
+    np.testing.assert_allclose(cut, theirs, atol=1e-6)
     np.testing.assert_array_equal(image, kept)
 
 
@@ -150,6 +161,7 @@ import numpy as np
 from panodepth.geometry.lens import ERP, LENSES, Pinhole, View
 from panodepth.geometry.points import distance_to_normals, distance_to_points
 from panodepth.geometry.resampling import resample, rotate_erp
+from panodepth.geometry import resizing
 from panodepth.geometry.resizing import resize_erp
 from panodepth.geometry.rotation import random_rotation, rotation_from_yaw_pitch_roll
 

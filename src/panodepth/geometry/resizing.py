@@ -54,19 +54,14 @@ def resize_erp(
         return image
     if mode != "bilinear" or not is_floating(image):
         raise ValueError(f"cannot resize {image.dtype} with {mode!r}: use bilinear or nearest")
-    wide = to_dtype(image, like(image)["dtype"])
-    resize = _resize_numpy if is_numpy(image) else _resize_torch
-    return to_dtype(resize(wide, size, antialias, edges), image.dtype)
-
-
-def resize_erp_by_taps(x: ArrayT, size: tuple[int, int], *, antialias: bool = True) -> ArrayT:
-    """What `resize_erp` means: every output pixel is a weighted sum of the pixels round it.
-
-    x: (..., H, W) float32 or float64. The fast routes below are compared with these sums.
-    """
-    for axis, count in ((-2, size[0]), (-1, size[1])):
-        x = _resize_axis(x, axis, count, (0, count), antialias)
-    return x
+    x = to_dtype(image, like(image)["dtype"])
+    commutes = width % 2 == size[1] % 2 == 0  # half a turn is whole before and after
+    # What leaves fewer pixels comes first, unless the order would show in the result.
+    for axis in (-2, -1) if size[0] < height or not commutes else (-1, -2):
+        if x.shape[axis] != size[axis]:
+            taps = _taps(x, axis, size[axis], antialias, edges)
+            x = _banded(x, axis, taps) if is_numpy(x) else _sum_taps(x, axis, taps)
+    return to_dtype(x, image.dtype)
 
 
 class _Taps(NamedTuple):
@@ -81,29 +76,25 @@ class _Taps(NamedTuple):
     stop: int
 
 
-def _taps(
-    x: ArrayT, axis: int, count: int, span: tuple[int, int], antialias: bool, edges: Edges
-) -> _Taps:
-    """The triangle filter for the output pixels span[0] .. span[1] of `count`, in x's library.
+def _taps(x: ArrayT, axis: int, count: int, antialias: bool, edges: Edges) -> _Taps:
+    """The triangle filter for `count` output pixels along an axis of x (..., H, W), in its library.
 
     Output pixel i is centred on the source coordinate (i + 0.5) n / m; the triangle reaches one
     source pixel to both sides, or n / m of them when antialiasing a reduction.
     """
-    xp, options = library(x), like(x)
-    scale = x.shape[axis] / count
+    xp, options, length = library(x), like(x), x.shape[axis]
+    scale = length / count
     support = max(scale, 1.0) if antialias else 1.0
-    # Told without looking at the arrays, which may lie on a device that is still busy.
-    start = math.floor((span[0] + 0.5) * scale - support)
-    stop = math.ceil((span[1] - 0.5) * scale + support) + 1
-    centre = (exact_indices(span[1] - span[0], **options) + (span[0] + 0.5)) * scale
+    centre = (exact_indices(count, **options) + 0.5) * scale
     first = xp.astype(xp.floor(centre - support + 0.5), xp.int64)
-    taps = xp.arange(math.ceil(2 * support), device=options["device"])
-    index = first + taps[:, None]
+    index = first + xp.arange(math.ceil(2 * support), device=options["device"])[:, None]
     weights = xp.clip(1 - xp.abs(index + 0.5 - centre) / support, min=0)
     if edges == "cut":
-        weights = weights * ((index >= 0) & (index < x.shape[axis]))
+        weights = weights * ((index >= 0) & (index < length))
+    # Told without looking at the arrays, which may lie on a device that is still busy.
+    reach = math.ceil(support - 0.5 * scale) + 1
     weights = to_dtype(weights / weights.sum(0), x.dtype)
-    return _Taps(index if axis == -2 else index % x.shape[-1], weights, start, stop)
+    return _Taps(index if axis == -2 else index % length, weights, -reach, length + reach)
 
 
 def _sum_taps(x: ArrayT, axis: int, taps: _Taps, out: Array = None) -> ArrayT:
@@ -115,6 +106,7 @@ def _sum_taps(x: ArrayT, axis: int, taps: _Taps, out: Array = None) -> ArrayT:
     sources, weights = taps.index, taps.weights[..., None] if axis == -2 else taps.weights
     if axis == -2 and not 0 <= taps.start < taps.stop <= x.shape[-2]:
         x, sources = row_window(x, taps.start, taps.stop), sources - taps.start
+    # The first product starts the sum, so `out` need not be cleared.
     total = xp.multiply(xp.take(x, sources[0], axis=axis), weights[0], out=out)
     for source, weight in zip(sources[1:], weights[1:], strict=True):
         tap = xp.take(x, source, axis=axis)
@@ -123,73 +115,19 @@ def _sum_taps(x: ArrayT, axis: int, taps: _Taps, out: Array = None) -> ArrayT:
     return total
 
 
-def _resize_axis(
-    x: ArrayT, axis: int, count: int, span: tuple[int, int], antialias: bool
-) -> ArrayT:
-    """Rows (axis -2) or columns (axis -1) span[0] .. span[1] of `count`, by the triangle filter."""
-    if x.shape[axis] == count:
-        return x[..., span[0] : span[1], :] if axis == -2 else x[..., span[0] : span[1]]
-    return _sum_taps(x, axis, _taps(x, axis, count, span, antialias, "sphere"))
-
-
-def _resize_torch(x: Array, size: tuple[int, int], antialias: bool, edges: Edges) -> Array:
-    """torch's kernel inside, sums of taps in the border that it would clamp."""
-    from panodepth.geometry.torch_kernels import interpolate
-
-    if edges == "cut":
-        return interpolate(x, size, antialias)
-    xp = library(x)
-    height, width = size
-    rows, columns = (_border(*counts) for counts in zip(x.shape[-2:], size, strict=True))
-    if 2 * rows >= height or 2 * columns >= width:
-        return resize_erp_by_taps(x, size, antialias=antialias)
-
-    def ends(axis: int, count: int, border: int) -> list[Array]:
-        spans = ((0, border), (count - border, count))
-        return [_resize_axis(x, axis, count, span, antialias) for span in spans]
-
-    inner = interpolate(x, size, antialias)[..., rows : height - rows, columns : width - columns]
-    if columns:
-        inside = (rows, height - rows)
-        left, right = (
-            _resize_axis(strip, -2, height, inside, antialias) for strip in ends(-1, width, columns)
-        )
-        inner = xp.concat((left, inner, right), axis=-1)
-    if rows:
-        top, bottom = (
-            _resize_axis(strip, -1, width, (0, width), antialias)
-            for strip in ends(-2, height, rows)
-        )
-        inner = xp.concat((top, inner, bottom), axis=-2)
-    return inner
-
-
-def _border(count: int, out_count: int) -> int:
-    """How many output pixels at each end take something from beyond the end."""
-    return 0 if count == out_count else math.ceil(max(1.0, out_count / count) / 2)
-
-
-def _resize_numpy(x: Array, size: tuple[int, int], antialias: bool, edges: Edges) -> Array:
-    """The sums of taps in bands of rows, so that a large panorama needs little memory beside."""
-    commutes = x.shape[-1] % 2 == size[1] % 2 == 0  # half a turn is whole before and after
-    # What leaves fewer pixels comes first, unless the order would show in the result.
-    rows_first = size[0] < x.shape[-2] or not commutes
-    for axis in (-2, -1) if rows_first else (-1, -2):
-        count, shape = size[axis], list(x.shape)
-        if shape[axis] == count:
-            continue
-        at_once = max(1, BAND_PIXELS // max(shape[-1], size[1] if axis == -1 else 1))
-        shape[axis] = count
-        out = np.empty(shape, x.dtype)
-        whole = _taps(x, axis, count, (0, count), antialias, edges)
-        for top in range(0, shape[-2], at_once):
-            stop = min(top + at_once, shape[-2])
-            band = out[..., top:stop, :]
-            if axis == -1:
-                # Contiguous once: `take` would copy it for every tap.
-                _sum_taps(np.ascontiguousarray(x[..., top:stop, :]), -1, whole, band)
-            else:
-                index, weights = (part[:, top:stop] for part in whole[:2])
-                _sum_taps(x, -2, _Taps(index, weights, index[0, 0], index[-1, -1] + 1), band)
-        x = out
-    return x
+def _banded(x: Array, axis: int, taps: _Taps) -> Array:
+    """`_sum_taps` of a NumPy array in bands of rows, so that a large one needs little memory."""
+    x = np.ascontiguousarray(x)  # once: `take` would copy it for every tap
+    shape = list(x.shape)
+    shape[axis] = taps.index.shape[1]
+    out = np.empty(shape, x.dtype)
+    at_once = max(1, BAND_PIXELS // max(shape[-1], x.shape[-1]))
+    for top in range(0, shape[-2], at_once):
+        rows = slice(top, min(top + at_once, shape[-2]))
+        if axis == -1:
+            _sum_taps(np.ascontiguousarray(x[..., rows, :]), -1, taps, out[..., rows, :])
+        else:
+            index = taps.index[:, rows]
+            part = _Taps(index, taps.weights[:, rows], index[0, 0], index[-1, -1] + 1)
+            _sum_taps(x, -2, part, out[..., rows, :])
+    return out

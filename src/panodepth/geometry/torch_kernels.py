@@ -1,4 +1,4 @@
-"""What torch's own kernels do for `sampling` and `resizing`; importing this loads torch."""
+"""`sampling` of tensors by torch's own kernels; importing this loads torch."""
 
 from __future__ import annotations
 
@@ -76,16 +76,3 @@ def _bicubic(image: Tensor, uv: Tensor) -> Tensor:
             weight = horizontal[..., 0] * vertical[..., 1]
             total = total + weight.unsqueeze(-3) * _nearest(image, tap)
     return total
-
-
-def interpolate(x: Any, size: tuple[int, int], antialias: bool) -> Any:
-    """(..., H, W) to (..., h, w) by a triangle filter that is cut off at the border."""
-    height, width = x.shape[-2:]
-    resized = functional.interpolate(
-        x.reshape(1, -1, height, width),
-        size,
-        mode="bilinear",
-        align_corners=False,
-        antialias=antialias and (size[0] < height or size[1] < width),
-    )
-    return resized.reshape(*x.shape[:-2], *size)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from panodepth.errors import InputError
+from panodepth.geometry.resizing import resize_erp
 from panodepth.lab.data.source import PanoramaSource
 from panodepth.types import Panorama
 
@@ -31,14 +32,10 @@ def resize_panorama(panorama: Panorama, size: tuple[int, int]) -> Panorama:
     """
     if panorama.image.shape[:2] == size:
         return panorama
-    import torch
-
-    from panodepth.geometry.resizing import resize_erp
-
-    planes = torch.from_numpy(np.ascontiguousarray(panorama.image.transpose(2, 0, 1)))
-    image = resize_erp(planes, size).clamp_(0, 1).permute(1, 2, 0).contiguous().numpy()
+    planes = resize_erp(panorama.image.transpose(2, 0, 1), size).clip(0, 1)
+    image = np.ascontiguousarray(planes.transpose(1, 2, 0))
     distance, mask = (
-        None if array is None else resize_erp(torch.from_numpy(array), size, mode="nearest").numpy()
+        None if array is None else resize_erp(array, size, mode="nearest")
         for array in (panorama.distance, panorama.mask)
     )
     return replace(panorama, image=image, distance=distance, mask=mask)

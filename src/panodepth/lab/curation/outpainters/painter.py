@@ -128,17 +128,19 @@ class LearnedOutpainter:
 
         ready, settings = self._load(), self.settings
         size = working_size(known.shape[0], settings.height, ready.base.stride)
-        planes = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).float()
-        small = resize_erp(planes, size)[None] / 127.5 - 1
+        planes = image.transpose(2, 0, 1).astype(np.float32)
+        small = torch.from_numpy(resize_erp(planes, size))[None] / 127.5 - 1
         # A pixel that is partly unknown is unknown.
-        given = (resize_erp(torch.from_numpy(known).float(), size) > 0.999).float()[None, None]
+        partly = torch.from_numpy(resize_erp(known.astype(np.float32), size))
+        given = (partly > 0.999).float()[None, None]
         with torch.no_grad():
             device = ready.base.device
             painted = sample(
                 ready.base, small.to(device), given.to(device), ready.prompts, settings, seed
             )
-            whole = resize_erp(painted[0].cpu().clamp(-1, 1), (known.shape[0], known.shape[1]))
-        return np.ascontiguousarray((whole.permute(1, 2, 0).numpy() + 1) * 127.5, np.float32)
+        planes = painted[0].clamp(-1, 1).float().cpu().numpy()
+        whole = resize_erp(planes, (known.shape[0], known.shape[1]))
+        return np.ascontiguousarray((whole.transpose(1, 2, 0) + 1) * 127.5, np.float32)
 
 
 def open_painter(name: str, settings: PaintSettings) -> LearnedOutpainter:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from panodepth.geometry.resizing import resize_erp
 from panodepth.types import FloatArray
 
 
@@ -39,21 +40,8 @@ def to_size(distance: FloatArray, size: tuple[int, ...], closed: bool) -> FloatA
     """
     if distance.shape == tuple(size):
         return distance.astype(np.float32, copy=False)
-    import torch
-    from torch.nn import functional
-
-    from panodepth.geometry.resizing import resize_erp
-
     target = (int(size[0]), int(size[1]))
-    plane = torch.from_numpy(np.ascontiguousarray(distance, np.float32))
-    whole = bool((torch.isfinite(plane) & (plane > 0)).all())
-    if not whole:
-        resized = resize_erp(plane, target, mode="nearest")
-    elif closed:
-        resized = resize_erp(plane, target)
-    else:
-        resized = functional.interpolate(
-            plane[None, None], target, mode="bilinear", align_corners=False, antialias=True
-        )[0, 0]
-    out: FloatArray = resized.contiguous().numpy()
-    return out
+    plane = np.asarray(distance, np.float32)
+    if not (np.isfinite(plane) & (plane > 0)).all():
+        return resize_erp(plane, target, mode="nearest")
+    return resize_erp(plane, target, edges="sphere" if closed else "cut")
