@@ -157,9 +157,8 @@ def _rendered(scenes: Sequence[Scene], grid: PixelGrid) -> Iterator[SceneBatch]:
     """Scenes that are all indoor or all outdoor, a few at a time; images are linear radiance."""
     primitives = pack(scenes, grid.direction.device)
     hits = cast(primitives, grid.rays)
-    distance, index = (
-        from_tiles(x, grid.size, grid.tile).flatten(1) for x in (hits.distance, hits.index)
-    )
+    tiled = (hits.distance, hits.index)
+    distance, index = (from_tiles(x, grid.size, grid.tile).flatten(1) for x in tiled)
     count, most = primitives.kind.shape
     place = index + torch.arange(count, device=index.device)[:, None] * most
     lights, table = prepare(primitives, scenes), surface_table(primitives)

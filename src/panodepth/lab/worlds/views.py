@@ -94,9 +94,7 @@ def perspective_rays(direction: Tensor, device: str = "cpu") -> Rays:
     ):
         planes[:, k, axis] = sign
         planes[:, k, 2] = -sign * edge[:, axis]
-    planes = (planes / planes.norm(dim=-1, keepdim=True)).float()
-    limits = torch.zeros(planes.shape[:2])
-    return Rays(direction.float().to(device), None, planes.to(device), limits.to(device))
+    return Rays.from_origin(direction, planes / planes.norm(dim=-1, keepdim=True), device)
 
 
 def render_views(
@@ -114,9 +112,8 @@ def render_views(
     `render_batch`, without what only stitched panoramas have. Raises ConfigError for another kind.
     """
     worlds = [make_scene(seed, i, kind) for i in indices]
-    poses = np.array(
-        [_poses(w, spec, Draws.of(seed, i, 10)) for w, i in zip(worlds, indices, strict=True)]
-    )
+    rngs = [Draws.of(seed, i, 10) for i in indices]
+    poses = np.array([_poses(w, spec, rng) for w, rng in zip(worlds, rngs, strict=True)])
     count = poses.shape[1]
     views = [moved(w, pose) for w, some in zip(worlds, poses, strict=True) for pose in some]
     cameras = [c for i in indices for c in _cameras(seed, i, count, camera)]

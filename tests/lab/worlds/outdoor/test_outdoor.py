@@ -118,7 +118,7 @@ def test_the_camera_tries_other_heights_and_gives_up_inside_a_solid():
 @pytest.mark.parametrize("name", list(street_things.THINGS))
 def test_things_stand_on_the_ground_inside_their_footprint(name):
     thing = street_things.THINGS[name]
-    half_x, half_z = thing.half
+    half_x, half_z = thing.half_x, thing.half_z
     for seed in range(4):
         site = Site(Scene(indoor=False, camera=np.zeros(3)), Draws.of(seed))
         thing.build(site.spot(0, 0))

@@ -18,15 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from panodepth.lab.worlds.camera import stitching
 from panodepth.lab.worlds.camera.jpeg import jpeg
-from panodepth.lab.worlds.camera.stitching import (
-    Patch,
-    Stitch,
-    draw_patches,
-    draw_stitch,
-    lens_gain,
-    misalign,
-)
 from panodepth.lab.worlds.camera.stitching import paint as paint_patches
 from panodepth.lab.worlds.camera.subset import column, each, where_set
 from panodepth.lab.worlds.draws import Draws
@@ -59,8 +52,8 @@ class Camera:
     grain: float = 0.0
     grain_start: int = 0
     quality: int = 0
-    stitch: Stitch | None = None
-    patches: tuple[Patch, ...] = ()
+    stitch: stitching.Stitch | None = None
+    patches: tuple[stitching.Patch, ...] = ()
 
 
 def plain_camera(seed: int, index: int) -> Camera:
@@ -84,12 +77,15 @@ def draw_camera(seed: int, index: int, *, panorama: bool = True) -> Camera:
     rng = Draws.of(seed, index, 8)
     dice, strength = rng.random(8), rng.random(8)
     start = int(rng.integers(GRAIN_COUNT))
-    stitch = draw_stitch(rng) if dice[5] < 0.4 else None
-    patches = draw_patches(rng) if dice[6] < 0.2 else ()
+    # Most pictures are a little soft at the pixel, some are oversharpened.
+    halo = -0.15 - 0.5 * strength[1] if dice[1] < 0.55 else 0.2 + 0.9 * strength[1] ** 2
+    halo = halo if dice[1] < 0.8 else 0.0
+    stitch = stitching.draw_stitch(rng) if dice[5] < 0.4 else None
+    patches = stitching.draw_patches(rng) if dice[6] < 0.2 else ()
     return replace(
         plain,
         bloom=0.05 + 0.3 * float(strength[0]) if dice[0] < 0.5 else 0.0,
-        halo=_halo(float(dice[1]), float(strength[1])),
+        halo=float(halo),
         fringe=float(0.3 + 0.7 * strength[2]) if dice[2] < 0.15 else 0.0,
         grain=float(0.003 + 0.017 * strength[3] ** 2) if dice[3] < 0.25 else 0.0,
         grain_start=start,
@@ -97,13 +93,6 @@ def draw_camera(seed: int, index: int, *, panorama: bool = True) -> Camera:
         stitch=stitch if panorama else None,
         patches=patches if panorama else (),
     )
-
-
-def _halo(dice: float, strength: float) -> float:
-    """Most pictures are a little soft at the pixel, some are oversharpened."""
-    if dice < 0.55:
-        return -0.15 - 0.5 * strength
-    return 0.2 + 0.9 * strength**2 if dice < 0.8 else 0.0
 
 
 def photograph(linear: Tensor, cameras: Sequence[Camera], *, wrap: bool = True) -> Tensor:
@@ -115,9 +104,9 @@ def photograph(linear: Tensor, cameras: Sequence[Camera], *, wrap: bool = True) 
     scale = min(1.0, linear.shape[-2] / SHOWN_HEIGHT)
     stitches = [c.stitch for c in cameras]
     x = where_set(_meter(linear, cameras), [c.bloom for c in cameras], _bloom)
-    each(x, stitches, lens_gain)
+    each(x, stitches, stitching.lens_gain)
     x = _tone(x, cameras)
-    each(x, stitches, misalign)
+    each(x, stitches, stitching.misalign)
     x = where_set(x, [c.fringe * scale for c in cameras], partial(_fringe, wrap=wrap))
     x = where_set(x, [c.halo for c in cameras], partial(_halos, wrap=wrap))
     each(x, [c.patches or None for c in cameras], paint_patches)

@@ -10,7 +10,7 @@ import numpy as np
 from panodepth.lab.worlds.draws import Draws
 from panodepth.lab.worlds.indoor.furniture import fronted
 from panodepth.lab.worlds.looks.materials import Material, grey
-from panodepth.lab.worlds.parts.place import Place
+from panodepth.lab.worlds.parts.place import Pair, Place
 from panodepth.lab.worlds.parts.small_things import BLACK, things
 from panodepth.lab.worlds.render.solids import cone, dome, octagon, wedge
 
@@ -204,7 +204,7 @@ def screen(p: Place) -> None:
         p.box(((k - 1) * 0.5, tall, 0), (0.28, tall, 0.015), look, yaw=0.5 if k % 2 else -0.5)
 
 
-def rug(p: Place, half: tuple[float, float]) -> None:
+def rug(p: Place, half: Pair) -> None:
     """A rug: a rectangle, a circle or an octagon, a few millimetres thick."""
     rng, (w, d), style = p.rng, half, p.rng.random()
     look = rng.printed("carpet", "carpet", "fabric", "stripes").fitted(2 * w, 2 * d)

@@ -6,12 +6,12 @@ import numpy as np
 
 from panodepth.lab.worlds.draws import Draws
 from panodepth.lab.worlds.looks.materials import Material, grey
-from panodepth.lab.worlds.parts.place import Place, bays
+from panodepth.lab.worlds.parts.place import Pair, Place, bays
 from panodepth.lab.worlds.parts.seats import chair, stool
 from panodepth.lab.worlds.parts.small_things import BLACK, lamp_shade, things
 
 
-def table(p: Place, size: tuple[float, float], height: float) -> None:
+def table(p: Place, size: Pair, height: float) -> None:
     """A table top of half size (w, d) [m] on legs or a pedestal, with things on it."""
     rng, (w, d) = p.rng, size
     top, thick = rng.wooden(), rng.uniform(0.012, 0.04)
@@ -31,7 +31,7 @@ def table(p: Place, size: tuple[float, float], height: float) -> None:
     things(p, (w, d), height, (0, 5))
 
 
-def dining(p: Place, size: tuple[float, float], height: float) -> None:
+def dining(p: Place, size: Pair, height: float) -> None:
     """A table of half size (w, d) [m] with chairs around it, when it is a high one."""
     (w, d), rng = size, p.rng
     table(p, (w, d), height)

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from panodepth.lab.worlds.indoor import pieces
 from panodepth.lab.worlds.indoor.fixtures import rug
 from panodepth.lab.worlds.indoor.interior import Interior
-from panodepth.lab.worlds.indoor.pieces import (
-    WALL_PIECES,
-    Piece,
-    middle_piece,
-    theme_shares,
-    wall_piece,
-)
 from panodepth.lab.worlds.indoor.plans import Side
 from panodepth.lab.worlds.parts.footprints import Footprint
-from panodepth.lab.worlds.parts.place import FLOOR
+from panodepth.lab.worlds.parts.place import FLOOR, Piece
 
 BEHIND = 0.03  # metres between a piece and the wall
 
@@ -23,15 +17,16 @@ BEHIND = 0.03  # metres between a piece and the wall
 def furnish(here: Interior, crowded: float) -> None:
     """Furnish a room, 0 = sparsely to 1 = full, on the ground that is still free."""
     rng, room = here.rng, here.room
-    shares = theme_shares(rng)
+    shares = pieces.theme_shares(rng)
     sides = [s for s in room.sides if s.half > 0.35]
     lengths = dict(enumerate(s.half for s in sides))
     chosen = [
         (sides[rng.weighted(lengths)], rng.weighted(shares))
         for _ in range(min(22, int(4 + crowded * 2.0 * room.area**0.75)))
     ]
-    for side, name in sorted(chosen, key=lambda c: not WALL_PIECES[c[1]].large):  # large ones first
-        piece = wall_piece(name, rng, side, room)
+    # The large ones find room first.
+    for side, name in sorted(chosen, key=lambda c: not pieces.WALL_PIECES[c[1]].large):
+        piece = pieces.wall_piece(name, rng, side, room)
         if piece is not None:
             _along_wall(here, side, piece)
     if rng.random() < 0.4:
@@ -46,15 +41,15 @@ def furnish(here: Interior, crowded: float) -> None:
 
 def _along_wall(here: Interior, side: Side, piece: Piece) -> None:
     rng = here.rng
-    if piece.half > side.half:
+    if piece.half_x > side.half:
         return
     for _ in range(4):
-        along = rng.uniform(-1, 1) * (side.half - piece.half)
+        along = rng.uniform(-1, 1) * (side.half - piece.half_x)
         if rng.random() < 0.25:
-            along = rng.pick((-1, 1)) * (side.half - piece.half - 0.02)  # in a corner
-        out = piece.depth + BEHIND
-        foot = side.rectangle(along, out, piece.half, piece.depth)
-        inner = side.rectangle(along, out, piece.half - 0.02, piece.depth - 0.02)
+            along = rng.pick((-1, 1)) * (side.half - piece.half_x - 0.02)  # in a corner
+        out = piece.half_z + BEHIND
+        foot = side.rectangle(along, out, piece.half_x, piece.half_z)
+        inner = side.rectangle(along, out, piece.half_x - 0.02, piece.half_z - 0.02)
         if here.ground.free(foot) and here.room.contains(inner.corners):
             here.ground.take(foot)
             piece.build(here.along(side, piece.label).at(along, 0, out))
@@ -67,6 +62,6 @@ def _in_the_middle(here: Interior) -> None:
     x, z = rng.uniform(*room.x), rng.uniform(*room.z)
     square = rng.random() < 0.5  # along the walls, or at any angle
     yaw = rng.integers(4) * np.pi / 2 if square else rng.uniform(0, 2 * np.pi)
-    piece = middle_piece(rng, room)
-    if here.claim(Footprint.rectangle((x, z), yaw, piece.half, piece.depth), 0.05, 0.02):
+    piece = pieces.middle_piece(rng, room)
+    if here.claim(Footprint.rectangle((x, z), yaw, piece.half_x, piece.half_z), 0.05, 0.02):
         piece.build(here.place(np.array([x, 0.0, z]), yaw, piece.label))

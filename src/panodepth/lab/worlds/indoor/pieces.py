@@ -11,18 +11,8 @@ from panodepth.lab.worlds.indoor.plans import Room, Side
 from panodepth.lab.worlds.indoor.structures import STEP, TREAD, stairs
 from panodepth.lab.worlds.parts import plants, seats
 from panodepth.lab.worlds.parts.people import figure
-from panodepth.lab.worlds.parts.place import FURNITURE, PERSON, PLANT, Place
+from panodepth.lab.worlds.parts.place import PERSON, PLANT, Piece, Place
 from panodepth.lab.worlds.parts.small_things import clutter, lamp_shade
-
-
-@dataclass(frozen=True)
-class Piece:
-    """Something to put down: half width and depth of its footprint [m], and how to build it."""
-
-    half: float
-    depth: float
-    build: Callable[[Place], None]
-    label: int = FURNITURE
 
 
 @dataclass(frozen=True)
@@ -39,10 +29,13 @@ class Fit:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of piece: its share of all at walls, and the least room height [m] for it."""
+    """A kind of piece: its share of all at walls, and the least room height [m] for it.
+
+    make: the piece, or what makes one that fits.
+    """
 
     share: float
-    make: Callable[[Fit], Piece]
+    make: Piece | Callable[[Fit], Piece]
     least: float = 1.5
     large: bool = False
 
@@ -71,14 +64,14 @@ def _sofa(f: Fit) -> Piece:
     return Piece(half + 0.1, 0.5, lambda p: seats.sofa(p, half))
 
 
+def _desk(f: Fit) -> Piece:
+    half = max(f.w, 0.5)
+    return Piece(half, 0.36, lambda p: furniture.desk(p, half))
+
+
 def _stairs(f: Fit) -> Piece:
     steps = int((f.room.height - 0.4) / STEP)
     return Piece(0.55, steps * TREAD / 2, lambda p: stairs(p, 0.5, steps))
-
-
-def _always(half: float, depth: float, build: Callable[[Place], None]) -> Callable[[Fit], Piece]:
-    """A piece of one size."""
-    return lambda _: Piece(half, depth, build)
 
 
 def _wide(more: float, depth: float, build: Callable[[Place, Fit], None]) -> Callable[[Fit], Piece]:
@@ -96,22 +89,20 @@ WALL_PIECES = {
     "shelf": Kind(0.13, _wide(0.02, 0.2, lambda p, f: furniture.shelf(p, f.w, f.tall))),
     "kitchen": Kind(0.08, _kitchen, 2.0, large=True),
     "plant": Kind(0.08, _plant),
-    "desk": Kind(
-        0.05, lambda f: Piece(max(f.w, 0.5), 0.36, lambda p: furniture.desk(p, max(f.w, 0.5)))
-    ),
+    "desk": Kind(0.05, _desk),
     "cubes": Kind(0.03, _wide(0.02, 0.2, lambda p, f: furniture.cubes(p, f.w))),
     "bench": Kind(0.03, _wide(0.0, 0.22, lambda p, f: seats.bench(p, f.w))),
-    "fridge": Kind(0.025, _always(0.33, 0.36, fixtures.fridge), 2.1),
-    "washer": Kind(0.015, _always(0.31, 0.32, fixtures.washer)),
-    "bath": Kind(0.015, _always(0.87, 0.4, fixtures.bath), 2.1, large=True),
-    "basin": Kind(0.025, _always(0.5, 0.28, fixtures.basin), 1.9),
-    "toilet": Kind(0.012, _always(0.3, 0.36, fixtures.toilet)),
-    "shower": Kind(0.01, _always(0.47, 0.47, fixtures.shower), 2.2),
-    "fireplace": Kind(0.02, _always(0.9, 0.3, fixtures.fireplace)),
-    "bunk": Kind(0.012, _always(1.05, 0.52, furniture.bunk), 1.85, large=True),
-    "piano": Kind(0.012, _always(0.76, 0.82, fixtures.piano), large=True),
-    "clothes": Kind(0.015, _always(0.6, 0.26, fixtures.clothes), 1.75),
-    "clutter": Kind(0.03, _always(0.4, 0.36, clutter)),
+    "fridge": Kind(0.025, Piece(0.33, 0.36, fixtures.fridge), 2.1),
+    "washer": Kind(0.015, Piece(0.31, 0.32, fixtures.washer)),
+    "bath": Kind(0.015, Piece(0.87, 0.4, fixtures.bath), 2.1, large=True),
+    "basin": Kind(0.025, Piece(0.5, 0.28, fixtures.basin), 1.9),
+    "toilet": Kind(0.012, Piece(0.3, 0.36, fixtures.toilet)),
+    "shower": Kind(0.01, Piece(0.47, 0.47, fixtures.shower), 2.2),
+    "fireplace": Kind(0.02, Piece(0.9, 0.3, fixtures.fireplace)),
+    "bunk": Kind(0.012, Piece(1.05, 0.52, furniture.bunk), 1.85, large=True),
+    "piano": Kind(0.012, Piece(0.76, 0.82, fixtures.piano), large=True),
+    "clothes": Kind(0.015, Piece(0.6, 0.26, fixtures.clothes), 1.75),
+    "clutter": Kind(0.03, Piece(0.4, 0.36, clutter)),
     "stairs": Kind(0.01, _stairs, 0.0, large=True),
 }
 # Theme of a room: its share of rooms, a factor, and the kinds whose share it multiplies.
@@ -134,16 +125,13 @@ def theme_shares(rng: Draws) -> dict[str, float]:
 
 def wall_piece(name: str, rng: Draws, side: Side, room: Room) -> Piece | None:
     """A piece of furniture of the named kind that fits the side, or None."""
-    fit = Fit(
-        rng,
-        room,
-        most=side.half - 0.03,
-        w=min(rng.uniform(0.4, 1.35), side.half - 0.03),
-        low=min(rng.uniform(0.4, 1.1), room.height - 0.3),
-        tall=min(rng.uniform(1.6, 2.4), room.height - 0.05),
-    )
+    most = side.half - 0.03
+    w, low = min(rng.uniform(0.4, 1.35), most), min(rng.uniform(0.4, 1.1), room.height - 0.3)
+    fit = Fit(rng, room, most, w, low, min(rng.uniform(1.6, 2.4), room.height - 0.05))
     kind = WALL_PIECES[name]
-    return None if room.height < kind.least else kind.make(fit)
+    if room.height < kind.least:
+        return None
+    return kind.make if isinstance(kind.make, Piece) else kind.make(fit)
 
 
 def _lamp(p: Place) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from panodepth.lab.worlds.draws import Draws
 from panodepth.lab.worlds.parts.footprints import Footprint, Point
+from panodepth.lab.worlds.parts.place import Pair
 from panodepth.lab.worlds.render.shapes import Array
 from panodepth.lab.worlds.render.solids import convex_parts, signed_area
 
@@ -69,15 +70,15 @@ class Room:
     rise: float = 0.0
 
     @cached_property
-    def x(self) -> tuple[float, float]:
+    def x(self) -> Pair:
         return float(self.corners[:, 0].min()), float(self.corners[:, 0].max())
 
     @cached_property
-    def z(self) -> tuple[float, float]:
+    def z(self) -> Pair:
         return float(self.corners[:, 1].min()), float(self.corners[:, 1].max())
 
     @property
-    def half(self) -> tuple[float, float]:
+    def half(self) -> Pair:
         """Half the extent along x and z [m]."""
         return (self.x[1] - self.x[0]) / 2, (self.z[1] - self.z[0]) / 2
 

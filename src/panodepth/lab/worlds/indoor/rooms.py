@@ -17,7 +17,7 @@ from panodepth.lab.worlds.indoor.structures import columns, half_wall, mezzanine
 from panodepth.lab.worlds.indoor.walls import doorway, dress_wall, room_looks, wall
 from panodepth.lab.worlds.looks.materials import Material
 from panodepth.lab.worlds.parts.footprints import Footprint, Ground
-from panodepth.lab.worlds.parts.place import FITTING, FLOOR, FURNITURE, PLANT
+from panodepth.lab.worlds.parts.place import FITTING, FLOOR, FURNITURE, PLANT, Triple
 from panodepth.lab.worlds.parts.plants import plant
 from panodepth.lab.worlds.render.primitives import Scene, Sky
 from panodepth.lab.worlds.render.shapes import Array
@@ -104,12 +104,11 @@ def _opening(rng: Draws, room: Room, side: Side) -> Gap:
     half = min(half, side.half)
     at = rng.uniform(-1, 1) * (side.half - half)
     top = rng.uniform(2.0, 2.3) if half < 0.6 else room.height - rng.pick((0, 0.3))
-    top = min(room.height, top)
+    top, rise = min(room.height, top), 0.0
     if rng.random() < 0.12 and half < side.half - 0.05:
         low = 1.7 if half < 0.6 else 1.4
         rise = float(np.clip(rng.uniform(0.3, 1.0) * half, 0.1, max(top - low, 0.1)))
-        return Gap(at, half, top, 0.0, rise)
-    return Gap(at, half, top)
+    return Gap(at, half, top, rise=rise)
 
 
 def _open_window(rng: Draws, room: Room, side: Side) -> Gap:
@@ -120,7 +119,7 @@ def _open_window(rng: Draws, room: Room, side: Side) -> Gap:
     return Gap(at, half, top, rng.uniform(0.4, 1.0))
 
 
-def _plot(here: Interior, side: Side, gap: Gap, size: tuple[float, float, float]) -> Array | None:
+def _plot(here: Interior, side: Side, gap: Gap, size: Triple) -> Array | None:
     """(4, 2) corners of the ground behind an opening, or None when it is taken.
 
     size: (half width, depth, shift) [m]; smaller ones are tried too.

@@ -8,7 +8,7 @@ from panodepth.lab.worlds.draws import Draws
 from panodepth.lab.worlds.indoor.interior import Gap, Interior
 from panodepth.lab.worlds.indoor.plans import WALL_HALF, Side
 from panodepth.lab.worlds.looks.materials import Material, grey
-from panodepth.lab.worlds.parts.place import FITTING, WALL, Place, bays
+from panodepth.lab.worlds.parts.place import FITTING, WALL, Pair, Place, bays
 from panodepth.lab.worlds.parts.small_things import things
 from panodepth.lab.worlds.render.solids import arch
 
@@ -65,8 +65,8 @@ def doorway(here: Interior, side: Side, gap: Gap) -> None:
     look = rng.tinted((0.1, 0.95, 0.2))
     if rng.random() < 0.7:
         deep, jamb = WALL_HALF + 0.015, 0.035
-        for x in (-gap.half, gap.half):
-            p.box((gap.at + x, gap.top / 2, -WALL_HALF), (jamb, gap.top / 2, deep), look)
+        at, half = (gap.half, gap.top / 2, -WALL_HALF), (jamb, gap.top / 2, deep)
+        p.pair(at, half, look, about=gap.at)
         p.box((gap.at, gap.top, -WALL_HALF), (gap.half + jamb, jamb, deep), look)
     if rng.random() < 0.45:
         leaf = gap.half - 0.03
@@ -194,7 +194,7 @@ def _window(here: Interior, side: Side, p: Place) -> None:
         p.box((x, high - down, 0.03), (w, down, 0.012), blind.fitted(2 * w, 2 * down))
 
 
-def _curtains(p: Place, at: tuple[float, float], height: float) -> None:
+def _curtains(p: Place, at: Pair, height: float) -> None:
     rng, (x, w) = p.rng, at
     curtain = rng.tinted((0.1, 0.95, 0.4), "stripes", scale=(1.2, 2.0))
     sheer = rng.random() < 0.25

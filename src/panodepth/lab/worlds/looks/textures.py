@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import accumulate
 
 import numpy as np
 import torch
@@ -51,15 +52,10 @@ _MAKERS: dict[str, tuple[Maker, int]] = {
 }
 
 
-def _ranges() -> dict[str, range]:
-    out, start = {}, 0
-    for name, (_, count) in _MAKERS.items():
-        out[name] = range(start, start + count)
-        start += count
-    return out
-
-
-GROUPS: dict[str, range] = _ranges()
+_STOPS = accumulate(count for _, count in _MAKERS.values())
+GROUPS = {
+    n: range(stop - k, stop) for (n, (_, k)), stop in zip(_MAKERS.items(), _STOPS, strict=True)
+}
 
 
 # The atlas is one picture: ACROSS textures side by side. The largest mip level of a texture stands

@@ -7,18 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from panodepth.lab.worlds.looks.materials import Material
-from panodepth.lab.worlds.outdoor.facades import (
-    LANTERN,
-    Storey,
-    bay_window,
-    ground_storey,
-    overhang,
-    style_of,
-    upper_storey,
-    wall_look,
-)
+from panodepth.lab.worlds.outdoor import facades
+from panodepth.lab.worlds.outdoor.facades import Storey, wall_look
 from panodepth.lab.worlds.outdoor.roofs import add_roof
-from panodepth.lab.worlds.parts.place import Place, bays, joints
+from panodepth.lab.worlds.parts.place import Pair, Place, bays, joints
 from panodepth.lab.worlds.render.solids import arch
 
 _GROUND_FLOORS = {"front": 0.74, "recess": 0.2, "arcade": 0.06}
@@ -60,20 +52,21 @@ def house(p: Place, m: Mass) -> None:
     add_roof(p, (m.half, m.depth / 2), height, look, m.detail)
 
 
-def _dress(p: Place, m: Mass, ground: tuple[float, float]) -> None:
+def _dress(p: Place, m: Mass, ground: Pair) -> None:
     """Windows, doors and what stands out of the front; ground = (storey height, wall z)."""
     rng, (tall, z) = p.rng, ground
-    style = style_of(rng, m.half)
-    ground_storey(p, Storey(0.0, tall, z, m.half), style, m.detail)
+    style, low = facades.style_of(rng, m.half), Storey(0.0, tall, z, m.half)
+    facades.ground_storey(p, low, style, m.detail)
     if z == 0.0 and m.detail and rng.random() < 0.25:
-        overhang(p, Storey(0.0, tall, z, m.half))
+        facades.overhang(p, low)
     for level in range(1, m.storeys):
         if rng.random() < 0.15:  # most buildings repeat one storey
-            style = style_of(rng, m.half)
-        upper_storey(p, Storey(level * tall, tall, 0.0, m.half), style, m.detail and level < 4)
+            style = facades.style_of(rng, m.half)
+        storey = Storey(level * tall, tall, 0.0, m.half)
+        facades.upper_storey(p, storey, style, m.detail and level < 4)
     if m.detail and m.storeys > 1 and rng.random() < 0.15:
-        x = rng.uniform(-0.5, 0.5) * m.half
-        bay_window(p, x, Storey(tall, tall, 0.0, m.half), int(rng.integers(1, m.storeys)), style)
+        x, count = rng.uniform(-0.5, 0.5) * m.half, int(rng.integers(1, m.storeys))
+        facades.bay_window(p, x, Storey(tall, tall, 0.0, m.half), count, style)
     if m.detail and rng.random() < 0.2:  # a string course
         y = tall * rng.integers(1, m.storeys + 1)
         p.box((0, y, 0), (m.half, 0.1, 0.08), rng.tinted((0.3, 0.9, 0.1)))
@@ -117,8 +110,7 @@ def yard_wall(p: Place, half: float) -> None:
     for a, b in ((-half, x - gate), (x + gate, half)):
         if b - a > 0.2:
             p.box(((a + b) / 2, tall / 2, 0), ((b - a) / 2, tall / 2, 0.1), look)
-    for side in (-gate, gate):
-        p.box((x + side, tall * 0.55, 0), (0.18, tall * 0.55, 0.18), look)
+    p.pair((gate, tall * 0.55, 0), (0.18, tall * 0.55, 0.18), look, about=x)
     if rng.random() < 0.75:
         bars = rng.tinted((0.05, 0.7, 0.4), "grille", "panel", "shutter")
         p.box((x, tall * 0.5, 0), (gate, tall * 0.48, 0.03), bars.fitted(2 * gate, tall))
@@ -155,9 +147,9 @@ def gateway(p: Place, half: float, tall: float) -> None:
     over = (tall - spring) / 2
     p.solid(arch((half, over, deep), (wide, rise)), look, (0, spring + over, -deep))
     p.pair(((half + wide) / 2, spring / 2, -deep), ((half - wide) / 2, spring / 2, deep), look)
-    style = style_of(rng, half)
+    style = facades.style_of(rng, half)
     for level in range(1, int(tall / 3.2)):
         if level * 3.2 > spring + rise:
-            upper_storey(p, Storey(level * 3.2, 3.2, 0.0, half), style, True)
+            facades.upper_storey(p, Storey(level * 3.2, 3.2, 0.0, half), style, True)
     add_roof(p, (half, deep), tall, look, True)
-    p.box((wide + 0.3, np.clip(spring, 1.8, 2.4), 0.1), (0.08, 0.15, 0.1), LANTERN)
+    p.box((wide + 0.3, np.clip(spring, 1.8, 2.4), 0.1), (0.08, 0.15, 0.1), facades.LANTERN)

@@ -8,12 +8,13 @@ import numpy as np
 
 from panodepth.lab.worlds.draws import Draws
 from panodepth.lab.worlds.looks.materials import Material
-from panodepth.lab.worlds.parts.place import FITTING, PLANT, Place, bays, joints
+from panodepth.lab.worlds.parts.place import FITTING, PLANT, Pair, Place, Triple, bays, joints
 from panodepth.lab.worlds.parts.plants import pot_plant
 from panodepth.lab.worlds.render.shapes import CYLINDER
 
 _WALLS = ("plaster", "plaster", "brick", "tiles", "speckle", "shutter", "wood", "plain")
 _PANES = ("window", "window", "window", "grille", "panel", "shutter")
+_HABITS = {"sill": 0.5, "surround": 0.16, "shutters": 0.12, "cage": 0.18}
 _BALCONIES = {"none": 0.62, "each": 0.1, "full": 0.16, "some": 0.12}
 LANTERN = Material((0.8, 0.75, 0.6), emission=0.5)
 
@@ -30,21 +31,18 @@ class Storey:
 
 @dataclass(frozen=True)
 class Style:
-    """What the windows of a building share: bays, sizes as shares of a bay, looks, habits."""
+    """What the windows of a building share: bays, sizes as shares of a bay, looks, `_HABITS`."""
 
     bays: int
     wide: float
     high: float
     pane: Material
     frame: Material
-    sill: bool
-    surround: bool
-    shutters: bool
-    cage: bool
+    habits: set[str]
     balcony: str
     relief: float
 
-    def window(self, s: Storey) -> tuple[float, float]:
+    def window(self, s: Storey) -> Pair:
         """Half width and half height [m] of the windows of a storey."""
         return self.wide * 2 * s.half / self.bays, self.high * s.tall
 
@@ -64,10 +62,7 @@ def style_of(rng: Draws, half: float) -> Style:
         high=rng.uniform(0.22, 0.4),
         pane=rng.tinted((0.15, 0.9, 0.15), group, gloss=0.6),
         frame=rng.tinted((0.2, 0.9, 0.12)),
-        sill=rng.random() < 0.5,
-        surround=rng.random() < 0.16,
-        shutters=rng.random() < 0.12,
-        cage=rng.random() < 0.18,
+        habits={name for name, share in _HABITS.items() if rng.random() < share},
         balcony=rng.weighted(_BALCONIES),
         relief=rng.uniform(0.0, 0.1),
     )
@@ -94,13 +89,11 @@ def upper_storey(p: Place, s: Storey, style: Style, detail: bool) -> None:
         _balcony(p, replace(s, half=s.half * 0.96), 0.0, rng.uniform(0.35, 0.75), style.frame)
 
 
-def _window(
-    p: Place, at: tuple[float, float, float], size: tuple[float, float], style: Style
-) -> None:
+def _window(p: Place, at: Triple, size: Pair, style: Style) -> None:
     """A window with its sill, surround, shutters, or an iron cage."""
     (x, y, z), (w, t), rng = at, size, p.rng
     p.box(at, (w, t, 0.03 + style.relief), style.pane.fitted(2 * w, 2 * t))
-    if style.cage and rng.random() < 0.7:
+    if "cage" in style.habits and rng.random() < 0.7:
         out = rng.uniform(0.12, 0.3)
         bars = rng.printed("grille", tint=style.frame.tint, scale=(1.2, 0.8))
         p.box((x, y, z + out), (w + 0.08, t + 0.05, out), bars)
@@ -108,16 +101,14 @@ def _window(
             lid = rng.tinted((0.2, 0.8, 0.5), "shutter", "plain")
             p.box((x, y + t + 0.15, z + out), (w + 0.15, 0.02, out + 0.1), lid, tilt=0.25)
         return
-    if style.sill:
+    if "sill" in style.habits:
         p.box((x, y - t - 0.04, z + 0.06), (w + 0.08, 0.04, 0.1), style.frame)
-    if style.surround:
+    if "surround" in style.habits:
         p.box((x, y + t + 0.06, z + 0.05), (w + 0.12, 0.06, 0.1), style.frame)
-        for side in (-1, 1):
-            p.box((x + side * (w + 0.06), y, z + 0.03), (0.06, t, 0.07), style.frame)
-    if style.shutters:
+        p.pair((w + 0.06, y, z + 0.03), (0.06, t, 0.07), style.frame, about=x)
+    if "shutters" in style.habits:
         look = rng.printed("shutter", tint=style.frame.tint)
-        for side in (-1, 1):
-            p.box((x + side * 1.5 * w, y, z + 0.05), (0.46 * w, t, 0.03), look)
+        p.pair((1.5 * w, y, z + 0.05), (0.46 * w, t, 0.03), look, about=x)
     if rng.random() < 0.06:
         pot_plant(p.at(x, y - t, z + 0.2, label=PLANT), 0.4)
 
@@ -138,8 +129,7 @@ def _balcony(p: Place, s: Storey, x: float, out: float, frame: Material) -> None
         group = "grille" if group == "bars" else group
         rail = rng.tinted((0.1, 0.9, 0.2), group).fitted(2.0, 1.0)
         p.box((x, s.floor + 0.55, s.z + 2 * out), (s.half, 0.5, 0.03), rail)
-        for side in (-s.half, s.half):
-            p.box((x + side, s.floor + 0.55, s.z + out), (0.03, 0.5, out), rail)
+        p.pair((s.half, s.floor + 0.55, s.z + out), (0.03, 0.5, out), rail, about=x)
     if rng.random() < 0.25:
         p.box((x, s.floor + s.tall, s.z + out), (s.half, 0.05, out + 0.1), frame)
     if rng.random() < 0.3:
@@ -246,8 +236,7 @@ def bay_window(p: Place, x: float, s: Storey, storeys: int, style: Style) -> Non
     for k in range(storeys):
         y = s.floor + (k + 0.52) * s.tall
         p.box((x, y, s.z + 2 * out), (half * 0.85, t, 0.04), front)
-        for side in (-half, half):
-            p.box((x + side, y, s.z + out), (0.03, t, out * 0.7), beside)
+        p.pair((half, y, s.z + out), (0.03, t, out * 0.7), beside, about=x)
 
 
 def overhang(p: Place, s: Storey) -> None:
@@ -261,4 +250,4 @@ def overhang(p: Place, s: Storey) -> None:
         post = rng.painted()
         low = y - float(np.sin(slope)) * 0.8 * out
         at, half = (0.9 * s.half, low / 2, s.z + 1.75 * out), (0.04, low / 2, 0.04)
-        p.pair(at, half, post, CYLINDER)
+        p.pair(at, half, post, kind=CYLINDER)

@@ -33,7 +33,7 @@ def garden(site: Site) -> None:
     half = wide, deep = (rng.uniform(2.5, 7), rng.uniform(3, 9))
     site.stand(*(np.clip(rng.normal(0, 0.3, 2), -0.6, 0.6) * half))
     house(site.spot(0, -deep), Mass(wide + 1, 8.0, int(rng.integers(1, 4))))
-    site.block(0, -deep - 4, (wide + 1, 4.0))
+    site.block(0, -deep - 4, 0.0, (wide + 1, 4.0))
     if rng.random() < 0.6:
         _terrace(site, wide, deep)
     if rng.random() < 0.25:  # steps of ground behind the garden
@@ -46,10 +46,10 @@ def garden(site: Site) -> None:
         style, (x, _, z) = rng.random(), p.origin
         if style < 0.45:
             hedge(p, (long, 0.35), rng.uniform(1.0, 3.2))
-            site.block(x, z, (long, 0.5), p.yaw)
+            site.block(x, z, p.yaw, (long, 0.5))
         elif style < 0.9:
             fence(p, long)
-            site.block(x, z, (long, 0.2), p.yaw)
+            site.block(x, z, p.yaw, (long, 0.2))
         if rng.random() < 0.7:
             far_house(site, 9, 22)
     for _ in range(rng.integers(8, 26)):
@@ -71,7 +71,7 @@ def _terrace(site: Site, wide: float, deep: float) -> None:
     if abs(site.eye[1] - z) > out + 0.6 or high < 0.1:  # the camera does not stand in a raised one
         site.spot(0, z, 0.0, GROUND).box((0, high / 2, 0), (wide * 0.9, high / 2, out), stone)
         if high > 0.1:
-            site.block(0, z, (wide * 0.9, out))
+            site.block(0, z, 0.0, (wide * 0.9, out))
 
 
 def _shed(site: Site, wide: float, deep: float) -> None:

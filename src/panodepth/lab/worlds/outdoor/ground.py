@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 
 from panodepth.lab.worlds.draws import Draws
 from panodepth.lab.worlds.looks.materials import Material
 from panodepth.lab.worlds.outdoor.site import Site
-from panodepth.lab.worlds.parts.place import GROUND
+from panodepth.lab.worlds.parts.place import GROUND, Pair, Triple
 from panodepth.lab.worlds.render.heightfield import HeightField, graded_axis
 from panodepth.lab.worlds.render.primitives import Solid
 from panodepth.lab.worlds.render.shapes import BOX, ELLIPSOID, Array
@@ -39,17 +37,10 @@ def level_slab(site: Site, look: Material) -> None:
     site.scene.add(Solid(BOX, (HORIZON, 0.5, HORIZON)), (0, -0.5, 0), 0.0, look, GROUND)
 
 
-def paint(
-    site: Site,
-    at: tuple[float, float],
-    half: tuple[float, float],
-    yaw: float,
-    look: Material = WHITE_PAINT,
-) -> None:
-    """A flat mark on level ground: white paint, or any look."""
-    level = PAINT + 0.0004 * (len(site.scene) % LAYERS)
-    mark = Solid(BOX, (half[0], level, half[1]))
-    site.scene.add(mark, (at[0], level, at[1]), yaw, look, GROUND)
+def paint(site: Site, at: Triple, half: Pair, look: Material = WHITE_PAINT) -> None:
+    """A flat mark on level ground at (x, z, yaw): white paint, or any look."""
+    level, (x, z, yaw) = PAINT + 0.0004 * (len(site.scene) % LAYERS), at
+    site.spot(x, z, yaw, GROUND).box((0, level, 0), (half[0], level, half[1]), look)
 
 
 def terrain(site: Site, look: Material, rough: float, hills: float) -> None:
@@ -58,31 +49,24 @@ def terrain(site: Site, look: Material, rough: float, hills: float) -> None:
     Level with y = 0 at the origin. Sets `site.ground`.
     """
     rng, axis = site.rng, graded_axis(HORIZON * 0.9, 7, 2.4)
-    x, z = np.meshgrid(axis, axis)
-    field = partial(_heights, *_waves(rng, rough, hills))
-    height = field(x, z) - field(np.zeros(1), np.zeros(1))
-    surface = HeightField(axis, axis, height)
-    surface.add_to(site.scene, look, GROUND)
-    site.ground = lambda px, pz: float(surface.at(px, pz))
-
-
-def _waves(rng: Draws, rough: float, hills: float) -> tuple[Array, Array, Array]:
-    """(K, 2) wave vectors [rad/m], (K,) amplitudes [m] and phases of a random ground."""
+    # A sum of waves, five short ones and five long ones.
     length = np.exp(rng.uniform(np.log(9.0), np.log(30.0), 5))
     length = np.concatenate([length, np.exp(rng.uniform(np.log(60.0), np.log(300.0), 5))])
     turn = rng.uniform(0, 2 * np.pi, 10)
-    vector = 2 * np.pi / length[:, None] * np.stack([np.cos(turn), np.sin(turn)], 1)
+    vector = 2 * np.pi / length[:, None] * np.stack([np.cos(turn), np.sin(turn)], 1)  # [rad/m]
     size = np.array([rough] * 5 + [hills] * 5) * rng.uniform(0.2, 1.0, 10) / np.sqrt(5)
-    return vector, size, rng.uniform(0, 2 * np.pi, 10)
+    phase = rng.uniform(0, 2 * np.pi, 10)
 
+    def height(x: Array, z: Array) -> Array:
+        waves = np.sin(x[..., None] * vector[:, 0] + z[..., None] * vector[:, 1] + phase) * size
+        # Hills grow with the distance, so that the camera stands on ground of a moderate slope.
+        far = np.hypot(x, z)[..., None]
+        near, wide = waves[..., :5], waves[..., 5:] * np.minimum(far / 40.0, 1.5)
+        return np.asarray((near + wide * 0.9).sum(-1))
 
-def _heights(vector: Array, size: Array, phase: Array, x: Array, z: Array) -> Array:
-    """Heights [m] at x, z of any common shape."""
-    waves = np.sin(x[..., None] * vector[:, 0] + z[..., None] * vector[:, 1] + phase) * size
-    # Hills grow with the distance, so that the camera stands on ground of a moderate slope.
-    far = np.hypot(x, z)[..., None]
-    near, wide = waves[..., :5], waves[..., 5:] * np.minimum(far / 40.0, 1.5)
-    return np.asarray((near + wide * 0.9).sum(-1))
+    surface = HeightField(axis, axis, height(*np.meshgrid(axis, axis)) - height(*np.zeros((2, 1))))
+    surface.add_to(site.scene, look, GROUND)
+    site.ground = lambda px, pz: float(surface.at(px, pz))
 
 
 def hills(site: Site, count: int, nearest: float) -> None:

@@ -6,20 +6,12 @@ import math
 
 import numpy as np
 
+from panodepth.lab.worlds.outdoor import vegetation
 from panodepth.lab.worlds.outdoor.buildings import Mass, house
 from panodepth.lab.worlds.outdoor.ground import ground, ground_look, hills, level_slab, terrain
 from panodepth.lab.worlds.outdoor.site import Site
 from panodepth.lab.worlds.outdoor.street_things import fence, fountain, thing
-from panodepth.lab.worlds.outdoor.vegetation import (
-    bark_look,
-    log,
-    rock,
-    shrub,
-    tree,
-    trunk,
-    tuft,
-)
-from panodepth.lab.worlds.parts.place import GROUND, PLANT
+from panodepth.lab.worlds.parts.place import GROUND, PLANT, Pair
 from panodepth.lab.worlds.parts.plants import leaf_look
 
 _COUNTRIES = {"hills": 0.4, "field": 0.2, "beach": 0.15, "meadow": 0.25}
@@ -29,13 +21,13 @@ _IN_PARKS = (
 )
 
 
-def trees(site: Site, count: int, nearest: float, spread: float, tall: tuple[float, float]) -> None:
+def trees(site: Site, count: int, nearest: float, spread: float, tall: Pair) -> None:
     """Up to `count` trees of `tall` (from, to) metres around the camera, see `Site.around`."""
     for _ in range(count):
         x, z = site.around(nearest, spread)
         if site.claim(x, z, (0.5, 0.5)):
-            height = site.rng.uniform(*tall)
-            tree(site.spot(x, z, site.rng.uniform(0, 6.3), PLANT), height, site.far(x, z))
+            height, yaw = site.rng.uniform(*tall), site.rng.uniform(0, 6.3)
+            vegetation.tree(site.spot(x, z, yaw, PLANT), height, site.far(x, z))
 
 
 def far_house(site: Site, nearest: float, farthest: float) -> None:
@@ -93,7 +85,7 @@ def forest(site: Site) -> None:
         level_slab(site, look)
     site.stand(*rng.normal(0, 1, 2))
     dense, conifer = rng.uniform(0.5, 1.0), rng.random() < 0.3
-    bark, leaves = bark_look(rng), leaf_look(rng, 2.0)
+    bark, leaves = vegetation.bark_look(rng), leaf_look(rng, 2.0)
     tall = rng.uniform(7, 18)
     for k in range(int(75 * dense)):
         x, z = site.around(0.9, 11.0)
@@ -102,11 +94,11 @@ def forest(site: Site) -> None:
         far, p = site.far(x, z), site.spot(x, z, rng.uniform(0, 6.3), PLANT)
         height = tall * rng.uniform(0.6, 1.15)
         if conifer and rng.random() < 0.5:
-            tree(p, height, far)
+            vegetation.tree(p, height, far)
             continue
         if k % 7 == 0:
-            bark, leaves = bark_look(rng), leaf_look(rng, 2.0)
-        trunk(p, height * 0.85, rng.uniform(0.05, 0.28), bark, roots=far < 5)
+            bark, leaves = vegetation.bark_look(rng), leaf_look(rng, 2.0)
+        vegetation.trunk(p, height * 0.85, rng.uniform(0.05, 0.28), bark, roots=far < 5)
         parts = 5 if far < 7 else 2
         for _ in range(parts):
             r = rng.uniform(0.1, 0.2 if parts > 2 else 0.24) * tall
@@ -119,13 +111,13 @@ def forest(site: Site) -> None:
         x, z = site.around(1.0, 4.5)
         style, p = rng.random(), site.spot(x, z, rng.uniform(0, 6.3), PLANT)
         if style < 0.35 and site.claim(x, z, (0.4, 0.4)):
-            shrub(p, rng.uniform(0.3, 1.6), 4)
+            vegetation.shrub(p, rng.uniform(0.3, 1.6), 4)
         elif style < 0.8 and site.claim(x, z, (0.15, 0.15)):
-            tuft(p, rng.uniform(0.15, 0.5))
+            vegetation.tuft(p, rng.uniform(0.15, 0.5))
         elif style < 0.9 and site.claim(x, z, (0.4, 1.5), p.yaw):
-            log(p, rng.uniform(1.0, 4.0))
+            vegetation.log(p, rng.uniform(1.0, 4.0))
         elif site.claim(x, z, (0.4, 0.4)):
-            rock(p, rng.uniform(0.15, 0.9))
+            vegetation.rock(p, rng.uniform(0.15, 0.9))
 
 
 def _backdrop(site: Site, tall: float) -> None:
@@ -168,11 +160,11 @@ def country(site: Site) -> None:
         if not site.claim(x, z, (size, size)):
             continue
         if style < 0.4:
-            rock(p, size)
+            vegetation.rock(p, size)
         elif style < 0.75:
-            tuft(p, min(size, 0.6))
+            vegetation.tuft(p, min(size, 0.6))
         else:
-            shrub(p, 1.5 * size, 4)
+            vegetation.shrub(p, 1.5 * size, 4)
     for _ in range(rng.integers(0, 3)):
         x, z = site.around(2, 6)
         thing(site, rng.pick(("person", "group", "bench", "pole")), x, z, 0.0)

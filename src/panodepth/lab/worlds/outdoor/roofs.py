@@ -6,7 +6,7 @@ import numpy as np
 
 from panodepth.lab.worlds.draws import Draws
 from panodepth.lab.worlds.looks.materials import Material
-from panodepth.lab.worlds.parts.place import Place, bays
+from panodepth.lab.worlds.parts.place import QUARTER, Pair, Place, Triple, bays
 from panodepth.lab.worlds.render.solids import gable, roof, tapered
 
 _KINDS = {"gable": 0.2, "front": 0.1, "hip": 0.12, "mansard": 0.05, "shed": 0.1, "flat": 0.43}
@@ -22,9 +22,7 @@ def roof_look(rng: Draws) -> Material:
     return Material(colour, rng.texture("shutter", "tiles", "brick", "wood"), (1.5, 1.5))
 
 
-def add_roof(
-    p: Place, half: tuple[float, float], height: float, wall: Material, detail: bool
-) -> None:
+def add_roof(p: Place, half: Pair, height: float, wall: Material, detail: bool) -> None:
     """A roof over a building of half width and half depth `half` [m], its eaves at `height`.
 
     `p` is the middle of the building's front on the ground; the building lies behind it (−z).
@@ -54,9 +52,13 @@ def add_roof(
     if kind == "hip":
         ridge = rng.uniform(0.6, 1.0) * (1 - min(w, d) / max(w, d))
         hip = roof((max(w, d) + out, rise / 2, min(w, d) + out), ridge)
-        top.solid(hip, look, (0, rise / 2, 0), yaw=0.0 if w >= d else np.pi / 2)
+        top.solid(hip, look, (0, rise / 2, 0), yaw=0.0 if w >= d else QUARTER)
     else:
-        _gabled(top, half, (rise, out if kind == "gable" else 0.1), look, wall, kind == "front")
+        side, along, across = (top, w, d) if kind == "gable" else (top.at(yaw=QUARTER), d, w)
+        eaves, less = out if kind == "gable" else 0.1, rise * 0.94
+        side.solid(gable((along + 0.05, rise / 2, across + eaves)), look, (0, rise / 2, 0))
+        # The gable walls stand a hair proud of the roof's ends.
+        side.solid(gable((along + 0.07, less / 2, across)), wall, (0, less / 2, 0))
         if kind == "front" and detail and rng.random() < 0.5:
             pane = rng.tinted((0.2, 0.8, 0.1), "window").fitted(0.8, 0.9)
             top.box((0, rise * 0.35, d + 0.08), (0.4, 0.45, 0.04), pane)
@@ -66,25 +68,7 @@ def add_roof(
         _chimney(top, (rng.uniform(-0.7, 0.7) * w, rise * 0.8, rng.normal(0, 0.3)))
 
 
-def _gabled(
-    top: Place,
-    half: tuple[float, float],
-    size: tuple[float, float],
-    look: Material,
-    wall: Material,
-    front: bool,
-) -> None:
-    """A gabled roof of (rise, eaves) `size` [m]; its gable in front, or at the sides."""
-    (rise, eaves), (w, d) = size, half
-    along, across, yaw = (d, w, np.pi / 2) if front else (w, d, 0.0)
-    top.solid(gable((along + 0.05, rise / 2, across + eaves)), look, (0, rise / 2, 0), yaw=yaw)
-    less = rise * 0.94  # the gable walls stand a hair proud of the roof's ends
-    top.solid(gable((along + 0.07, less / 2, across)), wall, (0, less / 2, 0), yaw=yaw)
-
-
-def _dormers(
-    top: Place, w: float, at: tuple[float, float, float], look: Material, wall: Material
-) -> None:
+def _dormers(top: Place, w: float, at: Triple, look: Material, wall: Material) -> None:
     """Windows standing out of a roof; at = (front z, sill height, height) in metres."""
     rng, (z, low, tall), deep = top.rng, at, 1.2
     pane = rng.tinted((0.2, 0.8, 0.1), "window").fitted(0.76, 0.84 * tall)
@@ -92,10 +76,10 @@ def _dormers(
         top.box((x, low + tall / 2, z - deep), (0.5, tall / 2, deep), wall)
         top.box((x, low + tall / 2, z), (0.38, tall * 0.42, 0.04), pane)
         ridge = (x, low + tall + 0.2, z - deep)
-        top.solid(gable((deep + 0.1, 0.2, 0.65)), look, ridge, yaw=np.pi / 2)
+        top.solid(gable((deep + 0.1, 0.2, 0.65)), look, ridge, yaw=QUARTER)
 
 
-def _chimney(top: Place, at: tuple[float, float, float]) -> None:
+def _chimney(top: Place, at: Triple) -> None:
     rng, (x, y, z) = top.rng, at
     look = rng.tinted((0.2, 0.7, 0.2), "brick", "plaster")
     tall = rng.uniform(0.6, 1.4)
@@ -104,7 +88,7 @@ def _chimney(top: Place, at: tuple[float, float, float]) -> None:
         top.tube((x + dx, y + tall + 0.6, z), 0.08, 0.2, rng.painted())
 
 
-def _flat(top: Place, half: tuple[float, float], wall: Material, detail: bool) -> None:
+def _flat(top: Place, half: Pair, wall: Material, detail: bool) -> None:
     """A cornice, parapet or slab, and tanks, huts and aerials behind it."""
     rng, (w, d) = top.rng, half
     edge = rng.random()

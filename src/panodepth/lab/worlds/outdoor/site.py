@@ -10,7 +10,7 @@ import numpy as np
 
 from panodepth.lab.worlds.draws import Draws
 from panodepth.lab.worlds.parts.footprints import Footprint, Ground, Point
-from panodepth.lab.worlds.parts.place import BUILDING, Place
+from panodepth.lab.worlds.parts.place import BUILDING, Pair, Place
 from panodepth.lab.worlds.render.primitives import Scene
 
 EYE_ROOM = 0.55  # metres on the plan kept free around the camera
@@ -38,16 +38,14 @@ class Site:
     def stand(self, x: float, z: float) -> None:
         """Put the camera at (x, z) and keep the ground around it free."""
         self.eye = (float(x), float(z))
-        self.block(x, z, (EYE_ROOM, EYE_ROOM))
+        self.block(x, z, 0.0, (EYE_ROOM, EYE_ROOM))
 
-    def claim(
-        self, x: float, z: float, half: tuple[float, float], yaw: float = 0.0, gap: float = 0.05
-    ) -> bool:
+    def claim(self, x: float, z: float, half: Pair, yaw: float = 0.0, gap: float = 0.05) -> bool:
         """Take a rectangle of ground, `gap` [m] wider all round, if it is free; says whether."""
         half_x, half_z = half
         return self.taken.claim(Footprint.rectangle((x, z), yaw, half_x + gap, half_z + gap))
 
-    def block(self, x: float, z: float, half: tuple[float, float], yaw: float = 0.0) -> None:
+    def block(self, x: float, z: float, yaw: float, half: Pair) -> None:
         """Mark a rectangle of ground as taken without asking."""
         self.taken.take(Footprint.rectangle((x, z), yaw, *half))
 
@@ -57,12 +55,12 @@ class Site:
         return Place(self.scene, self.rng, origin, yaw, label)
 
     def claimed(
-        self, x: float, z: float, half: tuple[float, float], yaw: float = 0.0, label: int = BUILDING
+        self, x: float, z: float, half: Pair, yaw: float = 0.0, label: int = BUILDING
     ) -> Place | None:
         """The place at (x, z) facing `yaw`, its ground taken; None if that is not free."""
         return self.spot(x, z, yaw, label) if self.claim(x, z, half, yaw) else None
 
-    def fronts(self, half: tuple[float, float], label: int = BUILDING) -> list[tuple[Place, float]]:
+    def fronts(self, half: Pair, label: int = BUILDING) -> list[tuple[Place, float]]:
         """The four sides of the rectangle ±half (x, z) [m]: a place in the middle of each that
         faces the origin, and half the length of the side.
         """

@@ -13,8 +13,8 @@ from panodepth.lab.worlds.outdoor.ground import ground, hills, paint
 from panodepth.lab.worlds.outdoor.site import Site
 from panodepth.lab.worlds.outdoor.street_things import fountain, thing
 from panodepth.lab.worlds.outdoor.vehicles import park
+from panodepth.lab.worlds.parts.place import Pair
 
-Size = tuple[float, float]
 _STYLES = {"mixed": 0.5, "market": 0.2, "cafe": 0.15, "parking": 0.15}
 # Shares of the things on a place; they need not add up to 1.
 _ON_SQUARES = {
@@ -45,7 +45,7 @@ _IN_COURTYARDS = {
 }
 
 
-def scatter(site: Site, reach: Size, count: int, shares: dict[str, float]) -> None:
+def scatter(site: Site, reach: Pair, count: int, shares: dict[str, float]) -> None:
     """`count` things anywhere within ±reach (x, z) of the origin, nearer ones more often."""
     rng = site.rng
     for _ in range(count):
@@ -57,7 +57,7 @@ def scatter(site: Site, reach: Size, count: int, shares: dict[str, float]) -> No
 
 
 def closed_by_houses(
-    site: Site, half: Size, tall: tuple[int, int], missing: float, kind: str = ""
+    site: Site, half: Pair, tall: tuple[int, int], missing: float, kind: str = ""
 ) -> None:
     """Houses on the sides of a rectangle; each side is left open with chance `missing`.
 
@@ -78,16 +78,10 @@ def closed_by_houses(
             p = front.at((a + b) / 2, 0, -back)
             house(p, mass)
             x, _, z = p.point((0, 0, -3.9))
-            site.block(x, z, (mass.half, 3.9), p.yaw)
+            site.block(x, z, p.yaw, (mass.half, 3.9))
 
 
-def _corners(site: Site, half: Size, tall: float) -> None:
-    """Blocks behind the corners of a closed yard, where the rows of houses only touch."""
-    look = wall_look(site.rng)
-    site.spot(0.0, 0.0).four((half[0] + 2.5, tall / 2, half[1] + 2.5), (2.5, tall / 2, 2.5), look)
-
-
-def _stand(site: Site, half: Size) -> None:
+def _stand(site: Site, half: Pair) -> None:
     """The camera anywhere on the place, now and then close to one side."""
     rng = site.rng
     x, z = np.clip(rng.normal(0, 0.35, 2), -0.75, 0.75) * half
@@ -139,10 +133,13 @@ def courtyard(site: Site) -> None:
             p.box((0, tall, -0.3), (wide + 0.3, tall, 0.12), wall_look(rng))
     else:
         closed_by_houses(site, half, (1, 5), 0.0, kind)
-        _corners(site, half, rng.uniform(3, 10))
+        # Blocks behind the corners, where the rows of houses only touch.
+        tall, look = rng.uniform(3, 10), wall_look(rng)
+        at = (half_x + 2.5, tall / 2, half_z + 2.5)
+        site.spot(0.0, 0.0).four(at, (2.5, tall / 2, 2.5), look)
     if rng.random() < 0.2:
         gateway(site.spot(0.0, -half_z + 0.3), min(half_x, 4.0), rng.uniform(4.5, 8))
-        site.block(0.0, -half_z - 1, (min(half_x, 4.0), 2.0))
+        site.block(0.0, -half_z - 1, 0.0, (min(half_x, 4.0), 2.0))
     if rng.random() < 0.35:
         _lean_to(site, half_x, half_z)
     scatter(site, (half_x - 0.3, half_z - 0.3), int(rng.integers(4, 18)), _IN_COURTYARDS)
@@ -184,7 +181,7 @@ def car_park(site: Site) -> None:
             continue
         for x in np.arange(-half[0] + 2, half[0] - 2, 2.6):
             if abs(x - site.eye[0]) < 16:
-                paint(site, (x + 1.3, z), (0.05, 2.4), 0.0)
+                paint(site, (x + 1.3, z, 0.0), (0.05, 2.4))
             if rng.random() < full and site.far(x, z) < 18:
                 park(site, x, z, rng.normal(0, 0.03), gap=-0.1)
     shares = {"pole": 0.4, "person": 0.2, "container": 0.15, "tree": 0.2, "shrub": 0.1}

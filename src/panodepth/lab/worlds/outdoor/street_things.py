@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import numpy as np
 
 from panodepth.lab.worlds.looks.materials import Material, grey
@@ -12,7 +9,16 @@ from panodepth.lab.worlds.outdoor.site import Site
 from panodepth.lab.worlds.outdoor.vegetation import flower_bed, shrub, tree
 from panodepth.lab.worlds.outdoor.vehicles import two_wheeler
 from panodepth.lab.worlds.parts.people import group, person
-from panodepth.lab.worlds.parts.place import FITTING, FURNITURE, PLANT, QUARTER, Place, joints
+from panodepth.lab.worlds.parts.place import (
+    FITTING,
+    FURNITURE,
+    PLANT,
+    QUARTER,
+    Pair,
+    Piece,
+    Place,
+    joints,
+)
 from panodepth.lab.worlds.parts.plants import pot_plant
 from panodepth.lab.worlds.parts.seats import chair, park_bench
 from panodepth.lab.worlds.parts.small_things import clutter
@@ -73,13 +79,7 @@ def _bollard(p: Place, look: Material) -> None:
     p.tube((0, tall, 0), p.rng.uniform(0.05, 0.14), tall, look, taper=0.9)
 
 
-_POLES: dict[Callable[[Place, Material], None], float] = {
-    _lamp: 0.3,
-    _signal: 0.1,
-    _sign: 0.3,
-    _utility_pole: 0.2,
-    _bollard: 0.1,
-}
+_POLES = {_lamp: 0.3, _signal: 0.1, _sign: 0.3, _utility_pole: 0.2, _bollard: 0.1}
 
 
 def container(p: Place) -> None:
@@ -230,7 +230,7 @@ def laundry(p: Place) -> None:
         x += rng.uniform(0.15, 0.4)
 
 
-def wires(site: Site, x: tuple[float, float], z: tuple[float, float]) -> None:
+def wires(site: Site, x: Pair, z: Pair) -> None:
     """A few cables strung over the site between the corners of the rectangle x × z."""
     rng, dark = site.rng, grey(0.05)
     for _ in range(rng.integers(1, 5)):
@@ -246,35 +246,26 @@ def wires(site: Site, x: tuple[float, float], z: tuple[float, float]) -> None:
         Place(site.scene, rng, middle, yaw, FITTING).box((0, y, 0), (half, r, r), dark)
 
 
-@dataclass(frozen=True)
-class Thing:
-    """Something that stands on the ground: half sizes (x, z) [m] of its footprint, its maker."""
-
-    half: tuple[float, float]
-    build: Callable[[Place], None]
-    label: int = FURNITURE
-
-
 THINGS = {
-    "two_wheeler": Thing((0.4, 0.95), two_wheeler),
-    "pole": Thing((0.25, 0.25), pole),
-    "bench": Thing((1.0, 0.35), park_bench),
-    "container": Thing((0.5, 0.42), container),
-    "table": Thing((1.2, 1.2), table_set),
-    "stall": Thing((1.7, 1.3), stall),
-    "pot": Thing((0.35, 0.35), lambda p: pot_plant(p, p.rng.uniform(0.3, 1.3)), PLANT),
-    "shrub": Thing((0.6, 0.6), lambda p: shrub(p, p.rng.uniform(0.4, 1.4)), PLANT),
-    "bed": Thing((1.0, 0.45), lambda p: flower_bed(p, (1.0, 0.4)), PLANT),
-    "tree": Thing((0.4, 0.4), lambda p: tree(p, p.rng.uniform(3, 9)), PLANT),
-    "person": Thing((0.3, 0.3), person),
-    "group": Thing((0.9, 0.9), lambda p: group(p, int(p.rng.integers(2, 5)))),
-    "clutter": Thing((0.45, 0.45), clutter),
-    "laundry": Thing((0.9, 0.3), laundry),
+    "two_wheeler": Piece(0.4, 0.95, two_wheeler),
+    "pole": Piece(0.25, 0.25, pole),
+    "bench": Piece(1.0, 0.35, park_bench),
+    "container": Piece(0.5, 0.42, container),
+    "table": Piece(1.2, 1.2, table_set),
+    "stall": Piece(1.7, 1.3, stall),
+    "pot": Piece(0.35, 0.35, lambda p: pot_plant(p, p.rng.uniform(0.3, 1.3)), PLANT),
+    "shrub": Piece(0.6, 0.6, lambda p: shrub(p, p.rng.uniform(0.4, 1.4)), PLANT),
+    "bed": Piece(1.0, 0.45, lambda p: flower_bed(p, (1.0, 0.4)), PLANT),
+    "tree": Piece(0.4, 0.4, lambda p: tree(p, p.rng.uniform(3, 9)), PLANT),
+    "person": Piece(0.3, 0.3, person),
+    "group": Piece(0.9, 0.9, lambda p: group(p, int(p.rng.integers(2, 5)))),
+    "clutter": Piece(0.45, 0.45, clutter),
+    "laundry": Piece(0.9, 0.3, laundry),
 }
 
 
 def thing(site: Site, name: str, x: float, z: float, yaw: float) -> None:
     """Put the named thing on the ground at (x, z) if there is room for it."""
-    kind = THINGS[name]
-    if p := site.claimed(x, z, kind.half, yaw, kind.label):
-        kind.build(p)
+    piece = THINGS[name]
+    if p := site.claimed(x, z, (piece.half_x, piece.half_z), yaw, piece.label):
+        piece.build(p)

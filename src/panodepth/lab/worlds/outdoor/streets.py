@@ -6,12 +6,11 @@ import numpy as np
 
 from panodepth.lab.worlds.outdoor.buildings import Mass, bridge, gateway, house, yard_wall
 from panodepth.lab.worlds.outdoor.ground import ground
-from panodepth.lab.worlds.outdoor.roadside import clutter, markings, parked, tree_rows
+from panodepth.lab.worlds.outdoor.roadside import Street, clutter, markings, parked, tree_rows
 from panodepth.lab.worlds.outdoor.site import Site
-from panodepth.lab.worlds.outdoor.street_plan import Street
 from panodepth.lab.worlds.outdoor.street_things import scaffold, thing, wires
 from panodepth.lab.worlds.outdoor.vegetation import tree
-from panodepth.lab.worlds.parts.place import GROUND
+from panodepth.lab.worlds.parts.place import GROUND, Pair
 
 DETAIL = 12.0  # metres from the camera along the street; houses beyond have simple fronts
 
@@ -45,45 +44,43 @@ def _plan(site: Site, half: float) -> Street:
     pavement = rng.uniform(0.8, min(3.5, 0.55 * half)) if paved else 0.0
     tall = (1, 4) if rng.random() < 0.65 else (3, 8)
     kerb = rng.tinted((0.35, 0.85, 0.08), "tiles", "speckle", "plaster", scale=1.5)
-    return Street(left, right, length, bend, gap, pavement, tall, kerb)
+    return Street(site, left, right, length, bend, gap, pavement, tall, kerb)
 
 
 def _build(site: Site, half: float, things: tuple[int, int]) -> None:
     rng, street = site.rng, _plan(site, half)
     left, right = street.left, street.right
     ground(site, "asphalt", "asphalt", "speckle", "tiles", "plaster", "asphalt")
-    _stand(site, street)
+    _stand(street)
     for side in (-1, 1):
-        _row(site, street, side)
+        _row(street, side)
     if street.gap is not None:
         for side in (-1, 1):
             if rng.random() < 0.8:
-                _side_street(site, street, street.gap, side)
-    _ends(site, street)
+                _side_street(street, street.gap, side)
+    _ends(street)
     if rng.random() < 0.06 and half < 10:
         s = rng.pick((-1, 1)) * rng.uniform(6, 18)
-        x, z, turn = street.at(s, 0)
-        bridge(site.spot(x, z, turn), max(left, right) * 0.95, rng.uniform(3.5, 6))
-        site.block(x, z, (max(left, right), 5.0), turn)
+        bridge(street.spot(s, 0), max(left, right) * 0.95, rng.uniform(3.5, 6))
+        site.block(*street.at(s, 0), (max(left, right), 5.0))
     elif half < 6 and rng.random() < 0.07:
         s = rng.pick((-1, 1)) * rng.uniform(4, 14)
-        x, z, turn = street.at(s, (right - left) / 2)
-        front = turn + (np.pi if s > 0 else 0.0)
-        gateway(site.spot(x, z, front), (left + right) / 2 + 0.5, rng.uniform(5, 9))
-        site.block(x, z, (half + 2, 6), turn)
-    markings(site, street)
+        p = street.spot(s, (right - left) / 2, np.pi if s > 0 else 0.0)
+        gateway(p, (left + right) / 2 + 0.5, rng.uniform(5, 9))
+        site.block(*street.at(s, (right - left) / 2), (half + 2, 6))
+    markings(street)
     if half > 6 and rng.random() < 0.7:
-        tree_rows(site, street)
+        tree_rows(street)
     if half > 3.5 and rng.random() < 0.6:
-        parked(site, street)
-    clutter(site, street, int(rng.integers(*things)))
+        parked(street)
+    clutter(street, int(rng.integers(*things)))
     if rng.random() < 0.25:
         wires(site, (-left, right), (-20, 20))
 
 
-def _stand(site: Site, street: Street) -> None:
+def _stand(street: Street) -> None:
     """The camera somewhere along the middle third, off-centre, now and then near a wall."""
-    rng = site.rng
+    rng = street.site.rng
     if rng.random() < 0.2:
         side = rng.pick((-1, 1))
         across = side * max(street.edge(side) - rng.uniform(0.8, 1.4), 0.0)
@@ -91,12 +88,12 @@ def _stand(site: Site, street: Street) -> None:
         across = np.clip(rng.normal(0, 0.16), -0.4, 0.4) * (street.left + street.right)
         across = float(np.clip(across, 0.7 - street.left, street.right - 0.7))
     x, z, _ = street.at(rng.normal(0, 3), across)
-    site.stand(x, z)
+    street.site.stand(x, z)
 
 
-def _row(site: Site, street: Street, side: int) -> None:
+def _row(street: Street, side: int) -> None:
     """Houses side by side along one side of the street (−1 left, 1 right)."""
-    rng, edge = site.rng, street.edge(side)
+    rng, edge = street.site.rng, street.edge(side)
     storeys = int(rng.integers(*street.tall))
     terrace = rng.random() < 0.3  # one builder, one height
     s = -street.length
@@ -113,73 +110,69 @@ def _row(site: Site, street: Street, side: int) -> None:
         back = abs(rng.normal(0, 0.3)) if rng.random() < 0.5 else 0.0
         yard = edge > 1.5 and rng.random() < 0.07
         back += rng.uniform(1.2, 4.0) if yard else 0.0
-        x, z, turn = street.at(s + half, side * (edge + back))
-        p = site.spot(x, z, turn - side * np.pi / 2)
+        p = street.spot(s + half, side * (edge + back), -side * np.pi / 2)
         if rng.random() < 0.95:
             depth = rng.uniform(5, 12)
             house(p, Mass(half, depth, storeys, near))
             middle = street.at(s + half, side * (edge + back + depth / 2 - 0.1))
-            site.block(*middle[:2], (depth / 2, half), turn)
+            street.site.block(*middle, (depth / 2, half))
             if yard:
-                _yard(site, street, side, (s + half, half))
+                _yard(street, side, (s + half, half))
             elif near and rng.random() < 0.04:
                 scaffold(p, half, max(1, int(storeys * 1.3)))
         elif rng.random() < 0.7:  # an empty plot with a tree behind a wall
             yard_wall(p, half)
             tree(p.at(0, 0, -2.5), rng.uniform(3, 8))
         if street.pavement:
-            _pavement(site, street, side, (s, s + 2 * half))
+            _pavement(street, side, (s, s + 2 * half))
         s += 2 * half + (rng.uniform(0.5, 4.0) if rng.random() < 0.2 else 0.0)
 
 
-def _yard(site: Site, street: Street, side: int, plot: tuple[float, float]) -> None:
+def _yard(street: Street, side: int, plot: Pair) -> None:
     """A front yard: wall and gate at the street, plants inside; plot = (s, half)."""
-    rng, edge, (s, half) = site.rng, street.edge(side), plot
-    x, z, turn = street.at(s, side * edge)
-    yard_wall(site.spot(x, z, turn - side * np.pi / 2), half)
+    rng, edge, (s, half) = street.site.rng, street.edge(side), plot
+    yard_wall(street.spot(s, side * edge, -side * np.pi / 2), half)
     for _ in range(rng.integers(1, 5)):
         x, z, _ = street.at(s + rng.uniform(-0.8, 0.8) * half, side * (edge + 0.7))
-        thing(site, rng.pick(("pot", "shrub", "two_wheeler")), x, z, turn)
+        name = rng.pick(("pot", "shrub", "two_wheeler"))
+        thing(street.site, name, x, z, street.bend * s)
 
 
-def _pavement(site: Site, street: Street, side: int, span: tuple[float, float]) -> None:
+def _pavement(street: Street, side: int, span: Pair) -> None:
     """A kerbed slab along part of one side."""
     start, end = span
     half = street.pavement / 2  # and 2 m more: the slab runs on under the houses
-    x, z, turn = street.at((start + end) / 2, side * (street.edge(side) - half + 2.0))
-    slab = (half + 2.0, 0.07, (end - start) / 2 + 0.2)
-    site.spot(x, z, turn, GROUND).box((0, 0.06, 0), slab, street.kerb)
+    across, slab = street.edge(side) - half + 2.0, (half + 2.0, 0.07, (end - start) / 2 + 0.2)
+    p = street.spot((start + end) / 2, side * across, label=GROUND)
+    p.box((0, 0.06, 0), slab, street.kerb)
 
 
-def _side_street(site: Site, street: Street, gap: tuple[float, float], side: int) -> None:
+def _side_street(street: Street, gap: Pair, side: int) -> None:
     """Houses along a side street that leaves at the gap."""
-    rng = site.rng
-    edge = street.edge(side) + 10.0
+    rng, edge = street.site.rng, street.edge(side) + 10.0
     for end, yaw in ((gap[0], 0.0), (gap[1], np.pi)):
         out = 0.0
         while out < 25:
             half = rng.uniform(2.5, 6)
-            x, z, turn = street.at(end, side * (edge + out + half))
-            p = site.spot(x, z, turn + yaw)
+            p = street.spot(end, side * (edge + out + half), yaw)
             if rng.random() < 0.9:
                 house(p, Mass(half, 6.0, int(rng.integers(*street.tall)), False))
             out += 2 * half
     if rng.random() < 0.5:
-        x, z, turn = street.at(sum(gap) / 2, side * (edge + rng.uniform(12, 40)))
-        house(site.spot(x, z, turn - side * np.pi / 2), Mass(8.0, 6.0, 3, False))
+        p = street.spot(sum(gap) / 2, side * (edge + rng.uniform(12, 40)), -side * np.pi / 2)
+        house(p, Mass(8.0, 6.0, 3, False))
 
 
-def _ends(site: Site, street: Street) -> None:
+def _ends(street: Street) -> None:
     """Something that closes the view along the street, on most ends."""
-    rng = site.rng
+    rng, half = street.site.rng, (street.left + street.right) / 2 + 6
     for end in (-1, 1):
         if rng.random() < 0.5:
-            x, z, turn = street.at(end * (street.length + rng.uniform(2, 15)), 0)
-            front = turn + (np.pi if end > 0 else 0.0)
-            half = (street.left + street.right) / 2 + 6
-            house(site.spot(x, z, front), Mass(half, 8.0, int(rng.integers(*street.tall)), False))
+            s = end * (street.length + rng.uniform(2, 15))
+            p = street.spot(s, 0, np.pi if end > 0 else 0.0)
+            house(p, Mass(half, 8.0, int(rng.integers(*street.tall)), False))
         elif rng.random() < 0.5:
             for _ in range(4):
                 s, across = end * (street.length + rng.uniform(2, 25)), rng.normal(0, 6)
                 x, z, _ = street.at(s, across)
-                tree(site.spot(x, z), rng.uniform(5, 12), 40.0)
+                tree(street.site.spot(x, z), rng.uniform(5, 12), 40.0)

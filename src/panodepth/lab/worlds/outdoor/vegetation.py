@@ -6,7 +6,7 @@ import numpy as np
 
 from panodepth.lab.worlds.draws import Draws
 from panodepth.lab.worlds.looks.materials import Material
-from panodepth.lab.worlds.parts.place import Place
+from panodepth.lab.worlds.parts.place import Pair, Place
 from panodepth.lab.worlds.parts.plants import leaf_look
 
 DETAIL_RANGE = 9.0  # metres; beyond it crowns are made of fewer, larger blobs
@@ -101,7 +101,7 @@ def shrub(p: Place, height: float, parts: int = 5) -> None:
         p.ball((x, y, z), (r, r * rng.uniform(0.6, 1.0), r), leaves, yaw=rng.uniform(0, 3))
 
 
-def hedge(p: Place, half: tuple[float, float], height: float) -> None:
+def hedge(p: Place, half: Pair, height: float) -> None:
     """A clipped hedge of half length and half width `half` [m], with an uneven top."""
     rng, leaves = p.rng, leaf_look(p.rng, 0.7)
     p.box((0, height / 2, 0), (half[0], height / 2, half[1]), leaves)
@@ -111,7 +111,7 @@ def hedge(p: Place, half: tuple[float, float], height: float) -> None:
         p.ball((x, y, 0), (2 * r, 0.5 * r, half[1] + 0.15 * r), leaves)
 
 
-def flower_bed(p: Place, half: tuple[float, float]) -> None:
+def flower_bed(p: Place, half: Pair) -> None:
     """A raised bed or trough with low plants."""
     rng, edge = p.rng, p.rng.tinted((0.2, 0.8, 0.1), "plaster", "wood")
     tall = rng.uniform(0.1, 0.6)

@@ -9,7 +9,7 @@ import numpy as np
 from panodepth.lab.worlds.draws import Draws
 from panodepth.lab.worlds.looks.materials import Material, grey
 from panodepth.lab.worlds.outdoor.site import Site
-from panodepth.lab.worlds.parts.place import QUARTER, VEHICLE, Place, bays
+from panodepth.lab.worlds.parts.place import QUARTER, VEHICLE, Pair, Place, Triple, bays
 from panodepth.lab.worlds.render.solids import cut_box
 
 DETAIL_RANGE = 11.0  # metres; cars beyond have no trim
@@ -27,7 +27,7 @@ class Body:
     wide: float
     belt: float
     roof: float
-    cabin: tuple[float, float]  # shares of the half length, back and front of the roof
+    cabin: Pair  # shares of the half length, back and front of the roof
     wheel: float = 0.32
 
 
@@ -46,9 +46,7 @@ def _body(rng: Draws) -> Body:
     return Body(long * 1.15, wide, belt + 0.2, rng.uniform(1.85, 2.4), (-0.95, 0.6), 0.35)
 
 
-def _wheel(
-    p: Place, at: tuple[float, float, float], radius: float, half: float, look: Material = TYRE
-) -> None:
+def _wheel(p: Place, at: Triple, radius: float, half: float, look: Material = TYRE) -> None:
     """A disc that rolls along z, 2 `half` wide."""
     p.disc(at, radius, half, look, yaw=QUARTER)
 

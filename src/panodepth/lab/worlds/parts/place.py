@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,8 @@ from panodepth.lab.worlds.looks.materials import Colour, Material
 from panodepth.lab.worlds.render.primitives import Light, Scene, Solid, Vector, yaw_matrix
 from panodepth.lab.worlds.render.shapes import BOX, CYLINDER, ELLIPSOID, Array
 
+Pair = tuple[float, float]
+Triple = tuple[float, float, float]
 WALL, FLOOR, CEILING, FURNITURE, FITTING, BUILDING, GROUND, PLANT, VEHICLE, PERSON = range(1, 11)
 QUARTER = math.pi / 2
 
@@ -32,8 +34,8 @@ class Place:
     yaw: float = 0.0
     label: int = FURNITURE
     turned: Array = field(init=False)  # (3, 3) world from local
-    _anchor: tuple[float, float, float] = field(init=False)
-    _heading: tuple[float, float] = field(init=False)
+    _anchor: Triple = field(init=False)
+    _heading: Pair = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "turned", yaw_matrix(self.yaw))
@@ -47,7 +49,7 @@ class Place:
         origin = np.array(self.point((x, y, z)))
         return Place(self.scene, self.rng, origin, self.yaw + yaw, label or self.label)
 
-    def point(self, at: Any) -> tuple[float, float, float]:
+    def point(self, at: Any) -> Triple:
         """World place of a local point (3,); in plain floats, as hundreds are asked for."""
         (x, y, z), (ox, oy, oz), (c, s) = at, self._anchor, self._heading
         return ox + c * x + s * z, oy + y, oz - s * x + c * z
@@ -88,11 +90,13 @@ class Place:
         """A cylinder that lies along z, 2 `half` long, or, at a yaw of QUARTER, along x."""
         self.tube(at, radius, half, look, yaw=yaw, tilt=QUARTER)
 
-    def pair(self, at: Any, half: Any, look: Material, kind: int = BOX, **turn: float) -> None:
-        """Two boxes, or shapes of another kind, one at `at` mirrored in x = 0 and one at `at`."""
+    def pair(
+        self, at: Any, half: Any, look: Material, about: float = 0.0, kind: int = BOX, **turn: float
+    ) -> None:
+        """Two boxes, or shapes of another kind, at (about ± x, y, z), first the one at the left."""
         x, y, z = at
         for side in (-x, x):
-            self.solid(Solid(kind, half), look, (side, y, z), **turn)
+            self.solid(Solid(kind, half), look, (about + side, y, z), **turn)
 
     def four(self, at: Any, half: Any, look: Material, kind: int = BOX) -> None:
         """Four boxes, or shapes of another kind, at (±x, y, ±z): legs, posts."""
@@ -104,6 +108,16 @@ class Place:
     def light(self, at: Any, colour: Colour) -> None:
         """A lamp at the local position `at` (3,) [m]."""
         self.scene.lights.append(Light(self.point(at), colour))
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Something to put down: half sizes (x, z) [m] of its footprint, and how to build it."""
+
+    half_x: float
+    half_z: float
+    build: Callable[[Place], None]
+    label: int = FURNITURE
 
 
 def bays(count: int, half: float) -> Iterator[float]:

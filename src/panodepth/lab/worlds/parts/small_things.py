@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from panodepth.lab.worlds.looks.materials import Material
-from panodepth.lab.worlds.parts.place import Place
+from panodepth.lab.worlds.parts.place import Pair, Place, Triple
 
 BLACK = Material((0.02, 0.02, 0.025), gloss=1.0)  # dark glass: screens, hobs
 
 
-def things(p: Place, size: tuple[float, float], height: float, count: tuple[int, int]) -> None:
+def things(p: Place, size: Pair, height: float, count: tuple[int, int]) -> None:
     """Small objects on a surface of half size `size` [m]; count: from, to (exclusive)."""
     rng, (w, d) = p.rng, size
     for _ in range(rng.integers(*count)):
@@ -46,7 +46,7 @@ def clutter(p: Place) -> None:
         p.ball((0, r * 0.8, 0), (r, r * 0.8, r), rng.cloth())
 
 
-def lamp_shade(p: Place, at: tuple[float, float, float], height: float) -> None:
+def lamp_shade(p: Place, at: Triple, height: float) -> None:
     """A table or floor lamp of the given height standing at `at`."""
     (x, y, z), rng = at, p.rng
     lit = rng.pick((0.0, 2.0, 5.0))

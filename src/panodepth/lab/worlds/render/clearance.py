@@ -9,27 +9,27 @@ from panodepth.lab.worlds.render.shapes import CONVEX, CONVEX8, HOLLOW, PATCH, P
 
 
 def clearances(kind: npt.NDArray[np.int64], local: Array, half: Array, shape: Array) -> Array:
-    """(N,) metres between a point and N primitives, each at most the true distance.
+    """Lower bounds of the distance between a point and N primitives.
 
-    kind: (N,). local: (N, 3) the point in each primitive's frame [m]. half: (N, 3) metres.
-    shape: (N, NUMBERS), see `shapes`. Boxes are exact; round shapes count as their boxes.
+    kind: (N,). local: (N, 3) metres, the point in each primitive's frame. half: (N, 3) metres.
+    shape: (N, NUMBERS), see `shapes`. Returns (N,) metres; exact for boxes, round shapes count as
+    their boxes.
     """
     bound: Array = np.linalg.norm(np.maximum(np.abs(local) - half, 0.0), axis=1)
     unit = local / half
     cut = (kind == CONVEX) | (kind == CONVEX8)
-    if cut.any():
-        planes = shape[cut].reshape(-1, PLANES, 4)
-        beyond = (planes[..., :3] * unit[cut][:, None]).sum(-1) - planes[..., 3]
-        bound[cut] = np.maximum(bound[cut], beyond.max(1))
-    bored = kind == HOLLOW
-    if bored.any():
-        bound[bored] = np.maximum(
-            bound[bored], _inside_bore(unit[bored], half[bored], shape[bored])
-        )
-    patch = kind == PATCH
-    if patch.any():
-        bound[patch] = np.maximum(bound[patch], _off_patch(unit[patch], half[patch], shape[patch]))
+    finer = ((cut, _beyond_cuts), (kind == HOLLOW, _inside_bore), (kind == PATCH, _off_patch))
+    for some, metres in finer:
+        if some.any():
+            # The greater of two lower bounds is one too.
+            bound[some] = np.maximum(bound[some], metres(unit[some], half[some], shape[some]))
     return bound
+
+
+def _beyond_cuts(unit: Array, half: Array, shape: Array) -> Array:
+    """Metres by which a point lies outside the half-spaces of a convex solid."""
+    planes = shape.reshape(-1, PLANES, 4)  # scaled so that the left side is metres
+    return np.asarray(((planes[..., :3] * unit[:, None]).sum(-1) - planes[..., 3]).max(1))
 
 
 def _inside_bore(unit: Array, half: Array, shape: Array) -> Array:

@@ -15,15 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from panodepth.lab.worlds.render import raycast
 from panodepth.lab.worlds.render.primitives import Light, Primitives, Scene, camera_from_world
-from panodepth.lab.worlds.render.raycast import (
-    cast,
-    from_tiles,
-    panorama_rays,
-    parallel_rays,
-    square_axes,
-    tile_size,
-)
 from panodepth.lab.worlds.render.shapes import Array
 from panodepth.lab.worlds.render.surfaces import Surface, dot
 
@@ -113,9 +106,9 @@ def _lamps(p: Primitives, scenes: Sequence[Scene], lights: Sequence[Light | None
     places = [_in_camera(s, m) for s, m in zip(scenes, lights, strict=True)]
     position = _row_per_scene(places, p.centre)
     colour = _row_per_scene([m.colour if m else _DARK for m in lights], p.centre)
-    hits = cast(p.moved(position), panorama_rays(*LAMP_MAP, str(p.centre.device)))
-    distance = from_tiles(hits.distance, LAMP_MAP, tile_size(*LAMP_MAP)).clamp_max(LAMP_REACH)
-    moments = _moments(distance)
+    hits = raycast.cast(p.moved(position), raycast.panorama_rays(*LAMP_MAP, str(p.centre.device)))
+    distance = raycast.from_tiles(hits.distance, LAMP_MAP, raycast.tile_size(*LAMP_MAP))
+    moments = _moments(distance.clamp_max(LAMP_REACH))
     # Averages of 3 x 3 texels, one column more on either side than the map has: lookups at its
     # left and right edges find their neighbours.
     moments = torch.cat([moments[..., -2:], moments, moments[..., :2]], -1)
@@ -142,11 +135,11 @@ def _parallel(p: Primitives, scenes: Sequence[Scene]) -> Parallel:
         extent=p.extent @ back[:, None],
     )
     toward = torch.tensor([0.0, 0.0, 1.0], device=frame.device)
-    hits = cast(turned, parallel_rays(toward, SUN_EXTENT, SUN_COUNT))
-    distance = from_tiles(hits.distance, (SUN_COUNT, SUN_COUNT), (16, 16))
+    hits = raycast.cast(turned, raycast.parallel_rays(toward, SUN_EXTENT, SUN_COUNT))
+    distance = raycast.from_tiles(hits.distance, (SUN_COUNT, SUN_COUNT), (16, 16))
     # Rays start 4 extents before the camera; what lies as far behind it shades nothing.
     moments = _moments(distance.clamp_max(8 * SUN_EXTENT) - 4 * SUN_EXTENT)
-    down, across = square_axes(toward)  # rows and columns of the map
+    down, across = raycast.square_axes(toward)  # rows and columns of the map
     return Parallel(
         frame=torch.stack([across, down, toward]) @ frame,
         colour=_row_per_scene([sun.colour if sun else _DARK for sun in suns], p.centre),

@@ -151,7 +151,8 @@ class Primitives:
 
     to_local: (B, N, 3, 3) camera → unit shape; centre: (B, N, 3) metres; extent: (B, N, 3, 3)
     rows are the bounding box's half axes [m]; half: (B, N, 3) metres; shape: (B, N, NUMBERS), see
-    `shapes`; kind, label: (B, N); kind -1 = padding.
+    `shapes`; kind, label: (B, N); kind -1 = padding. look: (B, N, 10) the material: texture scale
+    [m] and offset [repeats] along two axes, tint, emission, gloss, texture.
     """
 
     to_local: Tensor
@@ -162,10 +163,7 @@ class Primitives:
     taper: Tensor
     shape: Tensor
     label: Tensor
-    tint: Tensor
-    texture: Tensor
-    uv: Tensor  # (B, N, 4): scale_u, scale_v [m], offset_u, offset_v [repeats]
-    surface: Tensor  # (B, N, 2): emission, gloss
+    look: Tensor
 
     def moved(self, origin: Tensor) -> Primitives:
         """The same primitives seen from `origin` (B, 3) instead of the camera."""
@@ -182,7 +180,7 @@ def pack(scenes: Sequence[Scene], device: torch.device | str = "cpu") -> Primiti
     columns = [_columns(scene) for scene in scenes]
 
     def padded(name: str) -> Tensor:
-        whole = name in ("kind", "label", "texture")
+        whole = name in ("kind", "label")
         rows = [torch.tensor(c[name], dtype=None if whole else torch.float32) for c in columns]
         fill = _PADDING.get(name, 0.0)
         return pad_sequence(rows, batch_first=True, padding_value=fill).to(device)
@@ -191,7 +189,7 @@ def pack(scenes: Sequence[Scene], device: torch.device | str = "cpu") -> Primiti
 
 
 # Padding is never hit, but divided by.
-_PADDING = {"kind": -1.0, "half": 1.0, "taper": 1.0, "uv": 1.0}
+_PADDING = {"kind": -1.0, "half": 1.0, "taper": 1.0, "look": 1.0}
 
 
 def _columns(scene: Scene) -> dict[str, npt.NDArray[np.generic]]:
@@ -209,8 +207,7 @@ def _columns(scene: Scene) -> dict[str, npt.NDArray[np.generic]]:
         "taper": np.array([solid.taper for solid, *_ in scene.rows]),
         "shape": shape,
         "label": np.array([label for *_, label in scene.rows]),
-        "tint": np.array([m.tint for m in looks]),
-        "texture": np.array([m.texture for m in looks]),
-        "uv": np.array([(*m.scale, *m.offset) for m in looks]),
-        "surface": np.array([(m.emission, m.gloss) for m in looks]),
+        "look": np.array(
+            [(*m.scale, *m.offset, *m.tint, m.emission, m.gloss, m.texture) for m in looks]
+        ),
     }

@@ -13,10 +13,11 @@ from functools import lru_cache
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from panodepth.geometry.grid import erp_rays
 from panodepth.lab.worlds.render.primitives import Primitives
-from panodepth.lab.worlds.render.shapes import KINDS, intersect
+from panodepth.lab.worlds.render.shapes import KINDS, Axes, intersect
 
 LARGE = 0.2  # boxes whose face spans more than about this solid angle are cast first
 _MISS = torch.iinfo(torch.int64).max
@@ -25,16 +26,22 @@ _CHUNK = 150_000  # ray-primitive tests per step: keeps the temporaries inside a
 
 @dataclass(frozen=True)
 class Rays:
-    """Tiled rays. Per tile either the origins are all zero (`origin` None) or given.
+    """Tiled rays: T tiles of P rays each, all from the origin or each from its own.
 
-    direction: (T, P, 3). origin: (T, P, 3) metres or None. planes: (T, 4, 3) outward normals and
-    limits: (T, 4) so that a point q is outside the tile when q · plane > limit.
+    direction: (T, P, 3) unit. planes: (T, 4, 3) outward normals and limits: (T, 4), so that a point
+    q is outside a tile's pyramid when q · plane > limit. origin: (T, P, 3) metres, None = 0.
     """
 
     direction: Tensor
-    origin: Tensor | None
     planes: Tensor
     limits: Tensor
+    origin: Tensor | None = None
+
+    @classmethod
+    def from_origin(cls, direction: Tensor, planes: Tensor, device: str) -> Rays:
+        """Float32 rays from the origin, on which the planes of their pyramids stand."""
+        real, limits = direction.float().to(device), torch.zeros(planes.shape[:2], device=device)
+        return cls(real, planes.float().to(device), limits)
 
 
 @dataclass(frozen=True)
@@ -46,7 +53,7 @@ class Hits:
 
 
 def tile_size(height: int, width: int) -> tuple[int, int]:
-    """The tile (rows, columns) used for an ERP of this size: near 14 pixels and dividing it."""
+    """The tile (rows, columns) used for a picture of this size: near 14 pixels and dividing it."""
 
     def near(n: int) -> int:
         return min((d for d in range(1, n + 1) if n % d == 0), key=lambda d: (abs(d - 14), d))
@@ -71,58 +78,58 @@ def from_tiles(tiles: Tensor, size: tuple[int, int], tile: tuple[int, int]) -> T
 
 @lru_cache(maxsize=16)
 def panorama_rays(height: int, width: int, device: str = "cpu") -> Rays:
-    """Tiled ERP rays from the origin, with each tile's bounding pyramid."""
-    rays = erp_rays(height, width, dtype=torch.float64)
-    direction = to_tiles(rays, tile_size(height, width))
-    axis = torch.nn.functional.normalize(direction.mean(1), dim=-1)
+    """The rays of an ERP panorama from the origin, with each tile's bounding pyramid."""
+    direction = to_tiles(erp_rays(height, width, dtype=torch.float64), tile_size(height, width))
+    axis = normalize(direction.mean(1), dim=-1)
     up = torch.tensor([0.0, 1.0, 0.0], dtype=torch.float64).expand_as(axis)
-    side = torch.nn.functional.normalize(torch.linalg.cross(up, axis), dim=-1)
-    third = torch.linalg.cross(axis, side)
+    side = normalize(torch.linalg.cross(up, axis), dim=-1)
     forward = (direction * axis[:, None]).sum(-1)
     planes = []
-    for across in (side, third):
+    for across in (side, torch.linalg.cross(axis, side)):
+        # The widest angle to either side of the axis gives a plane through the origin.
         slope = torch.atan2((direction * across[:, None]).sum(-1), forward)
         for sign in (1.0, -1.0):
             edge = ((sign * slope).amax(1) + 1e-4)[:, None]
             planes.append(sign * across * torch.cos(edge) - axis * torch.sin(edge))
-    stacked = torch.stack(planes, 1)
     # A pyramid wider than a half turn (polar tiles of coarse grids) must not cut anything.
     wide = (forward.amin(1) < 0.2)[:, None, None]
-    stacked = torch.where(wide, torch.zeros_like(stacked), stacked)
-    limits = torch.zeros(stacked.shape[:2])
-    return Rays(direction.float().to(device), None, stacked.float().to(device), limits.to(device))
+    return Rays.from_origin(direction, torch.stack(planes, 1).masked_fill(wide, 0.0), device)
 
 
 def parallel_rays(toward: Tensor, extent: float, count: int, tile: int = 16) -> Rays:
-    """A square of parallel rays along `toward` (3,), for sun shadows; count × count over ±extent m.
+    """A square of parallel rays for sun shadows, `count` × `count` over ±extent [m].
 
-    Rays start 4 extents back. `square_axes(toward)` gives the two axes the square is laid on.
+    toward: (3,) unit. Rays start 4 extents back. `square_axes(toward)` gives the two axes the
+    square is laid on, of its rows and of its columns.
     """
     u, v = square_axes(toward)
     steps = ((torch.arange(count, device=toward.device) + 0.5) / count * 2 - 1) * extent
-    grid = torch.stack(torch.meshgrid(steps, steps, indexing="ij"), -1)
-    tiles = to_tiles(grid, (tile, tile))
+    tiles = to_tiles(torch.stack(torch.meshgrid(steps, steps, indexing="ij"), -1), (tile, tile))
     start = tiles[..., :1] * u + tiles[..., 1:] * v - toward * (4 * extent)
     low, high = tiles.amin(1), tiles.amax(1)
+    # A tile's "pyramid" is a square column: two pairs of parallel planes.
     planes = torch.stack([u, -u, v, -v]).expand(len(tiles), 4, 3)
     limits = torch.stack([high[:, 0], -low[:, 0], high[:, 1], -low[:, 1]], 1)
-    return Rays(toward.expand_as(start), start, planes, limits)
+    return Rays(toward.expand_as(start), planes, limits, start)
 
 
 def square_axes(toward: Tensor) -> tuple[Tensor, Tensor]:
     """Two unit axes (3,) that complete the unit vector `toward` to an orthonormal frame."""
     helper = torch.tensor([0.36, 0.48, 0.8], device=toward.device)
-    u = torch.nn.functional.normalize(torch.linalg.cross(toward, helper), dim=0)
+    u = normalize(torch.linalg.cross(toward, helper), dim=0)
     return u, torch.linalg.cross(toward, u)
 
 
 def cast(primitives: Primitives, rays: Rays) -> Hits:
-    """First hit of every ray in every scene. Distances are along unit directions, in metres."""
+    """First hit of every ray in every scene."""
     batch = len(primitives.kind)
     tiles, pixels = rays.direction.shape[:2]
     keep = _in_view(primitives, rays)
+    # Distance and primitive in one integer, distance first: the minimum is the nearest hit. The
+    # bits of positive floats sort as the floats do.
     best = torch.full((batch * tiles, pixels), _MISS, device=rays.direction.device)
     if rays.origin is None:
+        # Walls and fronts first: what lies behind them in the whole tile need not be cast.
         nearest, large = _nearest(primitives)
         _cast_some(primitives, rays, keep & large[..., None], best)
         far = _distance(best.amax(1)).view(batch, 1, tiles)
@@ -166,30 +173,27 @@ def _cast_some(p: Primitives, rays: Rays, keep: Tensor, best: Tensor) -> None:
         for start in range(0, len(chosen), step):
             part = chosen[start : start + step]
             s, n, t = scenes[part], rows[part], columns[part]
-            distance = _intersect(kind, p, rays, (s, n, t))
+            o, d = _local_rays(p.to_local[s, n], p.centre[s, n], rays, t)
+            distance = intersect(kind, o, d, p.taper[s, n][:, None], p.shape[s, n])
             key = (distance.view(torch.int32).to(torch.int64) << 32) | n[:, None]
             key = torch.where(torch.isfinite(distance), key, _MISS)
             index = (s * tiles + t)[:, None].expand_as(key)
             best.scatter_reduce_(0, index, key, "amin")
 
 
-def _intersect(
-    kind: int, p: Primitives, rays: Rays, triple: tuple[Tensor, Tensor, Tensor]
-) -> Tensor:
-    """(M, P) distances of M (scene, primitive, tile) triples, inf where missed."""
-    scene, row, tile = triple
-    matrix, centre = p.to_local[scene, row], p.centre[scene, row]
-    ray = rays.direction[tile].unbind(-1)
-    d = _transform(matrix, ray)
-    if rays.origin is None:
-        start = -(matrix @ centre[:, :, None])[..., 0]
-        o = [start[:, i, None] for i in range(3)]
-    else:
-        away = (rays.origin[tile] - centre[:, None]).unbind(-1)
-        o = _transform(matrix, away)
-    return intersect(kind, o, d, p.taper[scene, row][:, None], p.shape[scene, row])
+def _local_rays(matrix: Tensor, centre: Tensor, rays: Rays, tile: Tensor) -> tuple[Axes, Axes]:
+    """Origins and directions of the rays of M tiles in the local boxes of M primitives.
 
+    matrix: (M, 3, 3) into the box. centre: (M, 3) metres. tile: (M,). Returns three (M, P)
+    coordinates each; of the origins (M, 1) where all are the same.
+    """
 
-def _transform(matrix: Tensor, v: tuple[Tensor, ...]) -> list[Tensor]:
-    m = matrix[..., None]
-    return [m[:, i, 0] * v[0] + m[:, i, 1] * v[1] + m[:, i, 2] * v[2] for i in range(3)]
+    def turned(v: tuple[Tensor, ...]) -> Axes:
+        m = matrix[..., None]
+        return [m[:, i, 0] * v[0] + m[:, i, 1] * v[1] + m[:, i, 2] * v[2] for i in range(3)]
+
+    d = turned(rays.direction[tile].unbind(-1))
+    if rays.origin is not None:
+        return turned((rays.origin[tile] - centre[:, None]).unbind(-1)), d
+    start = -(matrix @ centre[:, :, None])[..., 0]
+    return [start[:, i, None] for i in range(3)], d

@@ -165,19 +165,17 @@ def _patch(o: Axes, d: Axes, shape: Tensor) -> Tensor:
 def local_normals(
     kind: Tensor, local: Tensor, half: Tensor, taper: Tensor, shape: tuple[Tensor, Tensor]
 ) -> Tensor:
-    """(3, R) outward normals at surface points, as covectors of the local box, not normalised.
+    """Outward normals at surface points, as covectors of the local box, not normalised.
 
     kind, taper: (R,). local: (3, R) in −1..1. half: (3, R) metres. shape: a (K, NUMBERS) table and
-    (R,) rows of it: few points need these wide numbers.
+    (R,) rows of it: few points need these wide numbers. Returns (3, R).
     """
     box, tube = kind == BOX, kind == CYLINDER
     cap, side = _frustum_normals(local, taper)
-    normal = torch.stack(
-        [
-            torch.where(box, torch.where(main, sign, 0.0), value)
-            for main, sign, value in zip(_main_axis(local), local.sign(), local, strict=True)
-        ]
-    )
+    # A box's normal is the axis along which the point is farthest out; an ellipsoid's is the point
+    # itself, and so are x and z of a cylinder's.
+    faces = torch.where(torch.stack(_main_axis(local)), local.sign(), 0.0)
+    normal = torch.where(box, faces, local)
     steep = torch.where(cap, local[1].sign(), side)
     normal[1] = torch.where(tube, steep, normal[1])
     flat = tube & cap
@@ -186,8 +184,7 @@ def local_normals(
     rare = (kind >= CONVEX).nonzero()[:, 0]
     if len(rare):
         table, rows = shape
-        numbers = table[rows[rare]]
-        found = _rare_normals(kind[rare], local[:, rare].T, half[:, rare].T, numbers)
+        found = _rare_normals(kind[rare], local[:, rare].T, half[:, rare].T, table[rows[rare]])
         normal.index_copy_(1, rare, found.T)
     return normal
 

@@ -6,19 +6,15 @@ Each returns a `Solid` in its own frame (x right, y up, z to the front; metres),
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import numpy.typing as npt
 
 from panodepth.errors import ConfigError
+from panodepth.lab.worlds.render import shapes
 from panodepth.lab.worlds.render.primitives import Solid
-from panodepth.lab.worlds.render.shapes import (
-    CONVEX,
-    CONVEX8,
-    CYLINDER,
-    HOLLOW,
-    PLANES,
-    Array,
-)
+from panodepth.lab.worlds.render.shapes import Array
 
 _CROSSED = "a footprint's outline crosses itself; give a simple polygon"
 _SKIP = (0.0, 0.0, 0.0, 1e6)  # a half-space that keeps everything
@@ -33,12 +29,12 @@ def cut_box(half: npt.ArrayLike, normals: npt.ArrayLike, offsets: npt.ArrayLike)
     n, limit = np.atleast_2d(np.asarray(normals, float)), np.asarray(offsets, float)
     length = np.linalg.norm(n, axis=1)
     count = len(n)
-    if count > PLANES:
-        raise ConfigError(f"a convex solid has {count} cuts, at most {PLANES} are possible")
-    rows = np.tile(_SKIP, (PLANES, 1))
+    if count > shapes.PLANES:
+        raise ConfigError(f"a convex solid has {count} cuts, at most {shapes.PLANES} are possible")
+    rows = np.tile(_SKIP, (shapes.PLANES, 1))
     rows[:count, :3] = n / length[:, None] * size
     rows[:count, 3] = limit / length
-    kind = CONVEX if count <= 4 else CONVEX8
+    kind = shapes.CONVEX if count <= 4 else shapes.CONVEX8
     return Solid(kind, size, shape=rows.reshape(-1))
 
 
@@ -104,7 +100,7 @@ def tapered(half: npt.ArrayLike, top: float) -> Solid:
 
 def cone(radius: float, height: float) -> Solid:
     """An upright cone on y = 0 with its tip at y = height."""
-    return Solid(CYLINDER, (radius, height / 2, radius), (0.0, height / 2, 0.0), taper=0.0)
+    return Solid(shapes.CYLINDER, (radius, height / 2, radius), (0.0, height / 2, 0.0), taper=0.0)
 
 
 def arch(half: npt.ArrayLike, opening: tuple[float, float]) -> Solid:
@@ -114,7 +110,7 @@ def arch(half: npt.ArrayLike, opening: tuple[float, float]) -> Solid:
     """
     x, y, z = np.asarray(half, float)
     wide, rise = opening
-    return Solid(HOLLOW, (x, y, z), shape=((x / wide) ** 2, (y / rise) ** 2, 0.0))
+    return Solid(shapes.HOLLOW, (x, y, z), shape=((x / wide) ** 2, (y / rise) ** 2, 0.0))
 
 
 def dome(half: npt.ArrayLike, opening: tuple[float, float, float]) -> Solid:
@@ -124,7 +120,7 @@ def dome(half: npt.ArrayLike, opening: tuple[float, float, float]) -> Solid:
     """
     x, y, z = np.asarray(half, float)
     a, b, c = opening
-    return Solid(HOLLOW, (x, y, z), shape=((x / a) ** 2, (y / b) ** 2, (z / c) ** 2))
+    return Solid(shapes.HOLLOW, (x, y, z), shape=((x / a) ** 2, (y / b) ** 2, (z / c) ** 2))
 
 
 def signed_area(polygon: npt.ArrayLike) -> float:
@@ -144,20 +140,20 @@ def convex_parts(polygon: npt.ArrayLike) -> list[Array]:
     if signed_area(points) < 0:
         points = points[::-1]
     parts = [list(t) for t in _ears(points)]
-    merged = True
-    while merged:
-        merged = False
-        for i in range(len(parts)):
-            for j in range(i + 1, len(parts)):
-                joined = _joined(points, parts[i], parts[j])
-                if joined is not None:
-                    parts[i] = joined
-                    del parts[j]
-                    merged = True
-                    break
-            if merged:
-                break
+    while found := _first_pair(points, parts):
+        i, j, joined = found
+        parts[i] = joined
+        del parts[j]
     return [points[p] for p in parts]
+
+
+def _first_pair(points: Array, parts: list[list[int]]) -> tuple[int, int, list[int]] | None:
+    """The first two parts that make a convex one, and that one."""
+    for i, j in combinations(range(len(parts)), 2):
+        joined = _joined(points, parts[i], parts[j])
+        if joined is not None:
+            return i, j, joined
+    return None
 
 
 def _turn(a: Array, b: Array, c: Array) -> float:

@@ -59,8 +59,7 @@ class SurfaceTable:
 
 def surface_table(p: Primitives) -> SurfaceTable:
     """Lay out what `surfaces` looks up."""
-    scalars = torch.stack([p.taper, p.texture.float()], -1)
-    parts = (p.to_local.flatten(2), p.centre, p.half, p.uv, p.tint, p.surface, scalars)
+    parts = (p.to_local.flatten(2), p.centre, p.half, p.look, p.taper[..., None])
     values = torch.cat(parts, -1).flatten(0, 1).T.contiguous()
     return SurfaceTable(values, p.kind.flatten(), p.label.flatten(), p.shape.flatten(0, 1))
 
@@ -79,7 +78,7 @@ def surfaces(
     of = table.values.index_select(1, flat_place).view(-1, *place.shape)
     kind = table.kind.index_select(0, flat_place)
     matrix, centre, half, uv, tint = of[:9], of[9:12], of[12:15], of[15:19], of[19:22]
-    emission, gloss, taper, texture = of[22:]
+    emission, gloss, texture, taper = of[22:]
     point = rays[:, None] * reach
     away = point - centre
     local = torch.stack([dot(row, away) for row in matrix.view(3, 3, *place.shape)])
