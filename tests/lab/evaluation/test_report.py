@@ -18,6 +18,7 @@ from panodepth.lab.evaluation.report.published import published
 from panodepth.lab.evaluation.report.summary import RESAMPLES, statistic, summarise
 from panodepth.lab.evaluation.run.journal import Row
 from panodepth.lab.evaluation.scoring import compare
+from panodepth.types import Panorama
 
 RUN = {"predictor": "mine<1>", "threads": 1}
 
@@ -179,3 +180,25 @@ def test_files_are_written_and_read_again(tmp_path):
     (tmp_path / "report.json").write_text("{}")
     with pytest.raises(ConfigError, match="no report"):
         report.read_report(tmp_path)
+
+
+def test_panels_show_input_truth_prediction_and_error():
+    """Rows at distance 1 to 8, half of the last seen as twice as far; the top row is unknown."""
+    distance = np.repeat(np.arange(1, 9, dtype=np.float32)[:, None], 16, axis=1)
+    known = np.ones(distance.shape, bool)
+    known[0], distance[0] = False, 0.0
+    said = 20 * np.maximum(distance, 1)
+    said[7, :8] *= 2  # beyond the median, which stays
+    image = np.zeros((8, 16, 3), np.float32)
+    image[..., 0] = 1
+    made = Panorama(image, distance, known, {"name": "x"})
+    compared = compare(made, Fixed(said)(made), PROTOCOLS["uncapped"])
+    seen, truth, prediction, error = pictures.panels(image, compared)
+    assert (seen == [255, 0, 0]).all()
+    right, wrong = (6, 12), (7, 2)
+    assert (prediction[right] == truth[right]).all(), "aligned, on the truth's scale"
+    assert (truth[0] == truth[0, 0]).all()
+    assert (truth[0, 0] != truth[1, 0]).any()
+    assert error[right].min() > 240, "no error: white"
+    assert error[wrong][0] > 2 * error[wrong][2], "too far: red"
+    assert (error[0] == pictures.NOTHING).all()

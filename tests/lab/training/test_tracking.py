@@ -5,44 +5,14 @@ import json
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from panodepth.errors import ConfigError
-from panodepth.export.colour import distance_table
-from panodepth.lab.losses import Truth
 from panodepth.lab.training import train
-from panodepth.lab.training.distance.previews import draw_preview
 from panodepth.lab.training.distance.task import DistanceTask
 from panodepth.lab.training.tracking import RunLog
 from panodepth.lab.training.trainer import Trainer
-
-
-def test_preview_shows_input_truth_prediction_and_error():
-    """Rows at distance 1 to 8, seen as twice as far in one quarter; the top row is unknown."""
-    height, width = 8, 16
-    distance = torch.arange(1.0, 9.0)[None, :, None].expand(1, height, width).clone()
-    valid = torch.ones(1, height, width, dtype=torch.bool)
-    valid[:, 0] = False
-    predicted = 20.0 * distance
-    predicted[:, 4:, :8] *= 2.0
-    image = torch.zeros(1, 3, height, width)
-    image[:, 0] = 1.0
-    pixels = draw_preview(image, Truth(distance, valid, ~valid), predicted.log())
-    assert pixels.shape == (height, 4 * width, 3)
-    assert pixels.dtype == np.uint8
-    seen, truth, prediction, error = np.split(pixels, 4, axis=1)
-    assert (seen == [255, 0, 0]).all()
-    right, wrong = (6, 12), (4, 2)
-    assert (prediction[right] == truth[right]).all(), "aligned, on the truth's scale"
-    assert (prediction[wrong] != truth[wrong]).any()
-    assert (truth[0] == truth[0, 0]).all()
-    assert (truth[0, 0] != truth[1, 0]).any()
-    assert (error[right] == distance_table()[255]).all(), "no error: dark"
-    assert (error[wrong] == distance_table()[0]).all()  # log 2 is beyond the brightest
-    assert (error[0] == truth[0, 0]).all()
 
 
 def test_tensorboard_holds_curves_and_previews(make_config, renderer):

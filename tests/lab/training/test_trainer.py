@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 
 from panodepth.errors import ConfigError, ModelError, PanodepthError
@@ -284,7 +285,8 @@ def test_validation_and_preview_come_with_the_run(make_config, renderer):
     result = train(config, renderer=renderer)
     assert set(result.scores) == {"indoor", "outdoor", "sky"}
     assert len(records(config, "validate")) == 2
-    assert (Path(config.run.out) / "previews" / "step_00000001.png").exists()
+    picture = Image.open(Path(config.run.out) / "previews" / "step_00000001.png")
+    assert picture.size == (4 * 56, 4 * 28)
 
 
 def test_bfloat16_and_channels_last_agree_with_plain(make_config, renderer, tmp_path):

@@ -41,24 +41,31 @@ def choose(rows: Sequence[Row], count: int) -> list[Choice]:
     return chosen
 
 
-def strip(image: FloatArray, compared: Compared) -> bytes:
-    """JPEG of input, truth, aligned prediction (the same colours for the same distance), error.
+def panels(image: FloatArray, compared: Compared) -> list[ByteArray]:
+    """Input, truth, aligned prediction, error, (H, W, 3) uint8 each.
 
-    image: (H, W, 3) sRGB in [0, 1]. Error: red = predicted too far, blue = too near, by up to a
-    factor of 1.5; dark = no truth.
+    image: (H, W, 3) sRGB in [0, 1]. The same colours stand for the same distance. Error: red =
+    predicted too far, blue = too near, by up to a factor of 1.5; dark = no truth.
     """
-    import cv2
-
     known = compared.truth > 0
     limits = distance_range(compared.truth, compared.valid)
     shown = compared.truth if np.isfinite(compared.truth).any() else compared.aligned
-    panels = [
+    return [
         np.rint(image * 255).astype(np.uint8),
         colourise(shown, known & np.isfinite(shown), limits=limits),
         colourise(compared.aligned, limits=limits),
         _error(compared),
     ]
-    small = [cv2.resize(p, (WIDTH, WIDTH // 2), interpolation=cv2.INTER_AREA) for p in panels]
+
+
+def strip(image: FloatArray, compared: Compared) -> bytes:
+    """JPEG of the four `panels` side by side. image: (H, W, 3) sRGB in [0, 1]."""
+    import cv2
+
+    small = [
+        cv2.resize(panel, (WIDTH, WIDTH // 2), interpolation=cv2.INTER_AREA)
+        for panel in panels(image, compared)
+    ]
     gap = np.full((WIDTH // 2, GAP, 3), 255, np.uint8)
     joined = np.concatenate([part for panel in small for part in (panel, gap)][:-1], axis=1)
     done, encoded = cv2.imencode(
@@ -69,6 +76,7 @@ def strip(image: FloatArray, compared: Compared) -> bytes:
 
 
 def _error(compared: Compared) -> ByteArray:
+    """(H, W, 3) uint8: ln prediction − ln truth from blue over white to red."""
     ratio = np.ones(compared.truth.shape, np.float32)
     np.divide(compared.aligned, compared.truth, out=ratio, where=compared.valid)
     level = np.clip(np.log(ratio) / np.float32(ERROR_LIMIT), -1, 1)[..., None]

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from panodepth.errors import ConfigError
+from panodepth.errors import ConfigError, InputError
+from panodepth.lab.evaluation.protocol import PROTOCOLS
+from panodepth.lab.evaluation.report.pictures import panels
 from panodepth.lab.evaluation.report.summary import summarise
-from panodepth.lab.evaluation.run.predictors import Predicted
-from panodepth.lab.evaluation.scoring import score_panoramas
+from panodepth.lab.evaluation.run.predictors import Predicted, Predictor
+from panodepth.lab.evaluation.scoring import compare, score_panoramas
 from panodepth.lab.evaluation.worlds import KINDS, Renderer, WorldSource
-from panodepth.lab.losses import Truth
 from panodepth.lab.training.checkpoint import Snapshot
 from panodepth.lab.training.config import TrainConfig
 from panodepth.lab.training.distance.network import (
@@ -25,7 +28,6 @@ from panodepth.lab.training.distance.network import (
     has_unused_parameters,
 )
 from panodepth.lab.training.distance.objective import batch_loss
-from panodepth.lab.training.distance.previews import draw_preview
 from panodepth.lab.training.engine import Engine
 from panodepth.lab.training.feed.augment import augment
 from panodepth.lab.training.feed.samples import Batch, Stored, mix_seed
@@ -35,7 +37,7 @@ from panodepth.lab.training.optimisation.optim import (
     learning_rate,
 )
 from panodepth.lab.training.task import Task
-from panodepth.model import ModelOutput, initialise, save_model, start_pretrained
+from panodepth.model import ModelOutput, SphereViT, initialise, save_model, start_pretrained
 from panodepth.types import ByteArray, Panorama
 
 PREVIEW_IMAGES = 4
@@ -155,29 +157,29 @@ class DistanceTask(Task[Batch]):
         """In which precision it computes."""
         return {"bf16": self.engine.bf16}
 
-    @torch.no_grad()
-    def _predict(self, model: Any, image: Tensor) -> tuple[Tensor, Tensor | None]:
-        """(B, 3, H, W) to log distance (B, H, W) float32 and sky logit or None."""
-        with self.engine.autocast():
-            output = model(image.to(next(model.parameters()).device))
-        return output.log_distance.float(), output.sky_logit
+    def _predictor(self, model: SphereViT) -> Predictor:
+        """The network at the size of the panoramas it is given."""
+        device = next(model.parameters()).device
+
+        @torch.no_grad()
+        def predict(panorama: Panorama) -> Predicted:
+            image = torch.from_numpy(panorama.image).permute(2, 0, 1)[None]
+            with self.engine.autocast():
+                output: ModelOutput = model(image.to(device))
+            distance = output.log_distance[0].float().exp().cpu().numpy()
+            logit = output.sky_logit
+            return Predicted(distance, sky=None if logit is None else (logit[0] > 0).cpu().numpy())
+
+        return predict
 
     def validate(self) -> dict[str, dict[str, float]] | None:
         """Scores of the averaged network on rendered panoramas of the validation seed."""
         model = self.averaged() if self.config.run.validate_count else None
         if model is None:
             return None
-        if not self._worlds:
-            self._worlds = self._render_worlds()
-
-        def predict(panorama: Panorama) -> Predicted:
-            image = torch.from_numpy(panorama.image).permute(2, 0, 1)[None]
-            log_distance, logit = self._predict(model, image)
-            sky = None if logit is None else (logit[0] > 0).cpu().numpy()
-            return Predicted(log_distance[0].exp().cpu().numpy(), sky=sky)
-
+        self._worlds = self._worlds or self._render_worlds()
         scores: dict[str, dict[str, float]] = {}
-        for found in summarise(score_panoramas(self._worlds, predict)):
+        for found in summarise(score_panoramas(self._worlds, self._predictor(model))):
             measures = {key: value.mean for key, value in found.measures.items()}
             kept = {key: measures[key] for key in ("abs_rel", "delta1")}
             scores[found.dataset] = {**kept, "images": found.images}
@@ -208,6 +210,17 @@ class DistanceTask(Task[Batch]):
         model = self.averaged()
         if model is None:
             return None
-        image = batch.image[:PREVIEW_IMAGES]
-        log_distance = self._predict(model, image)[0].to(image.device)
-        return draw_preview(image, Truth(*(x[:PREVIEW_IMAGES] for x in batch.truth)), log_distance)
+        predict, rows = self._predictor(model), []
+        for panorama in as_panoramas(batch)[:PREVIEW_IMAGES]:
+            with contextlib.suppress(InputError):  # no pixel of it has a truth
+                compared = compare(panorama, predict(panorama), PROTOCOLS["uncapped"])
+                rows.append(np.concatenate(panels(panorama.image, compared), axis=1))
+        return np.concatenate(rows) if rows else None
+
+
+def as_panoramas(batch: Batch) -> list[Panorama]:
+    """A batch's panoramas, each with its truth."""
+    images = batch.image.permute(0, 2, 3, 1).contiguous().cpu().numpy()
+    distance, valid, sky = batch.truth
+    truths = torch.where(valid, distance, torch.where(sky, torch.inf, 0.0)).cpu().numpy()
+    return [Panorama(*found) for found in zip(images, truths, valid.cpu().numpy(), strict=True)]
