@@ -14,7 +14,6 @@ from panodepth.lab.evaluation.measures.align import (
     least_squares,
     median_scale,
     nearest_copy,
-    weighted_median_scale,
 )
 from panodepth.lab.evaluation.measures.median import median, weighted_median
 
@@ -65,9 +64,9 @@ def test_weighted_median_is_that_of_repeated_values(pairs):
     assert weighted_median(values, weights) == float(repeated[(repeated.size - 1) // 2])
 
 
-def test_weighted_median_scale_by_hand():
+def test_median_scale_by_hand():
     weights = np.array([[1.0, 1.0, 5.0, 9.0]], dtype=np.float32)
-    assert weighted_median_scale(PREDICTION, TRUTH, VALID, weights) == pytest.approx(4 / 3)
+    assert median_scale(PREDICTION, TRUTH, VALID, weights) == pytest.approx(4 / 3)
 
 
 @pytest.mark.parametrize(("size", "longest"), [((7, 14), 5), ((512, 1024), 300), ((4, 8), 100)])

@@ -18,10 +18,23 @@ from panodepth.lab.training.feed.rendering import RESTARTS, Cancelled, ChunkFact
 from panodepth.lab.training.feed.samples import Stored, mix_seed, render_stored
 
 DATA = DataConfig(height=14, width=28, batch=4, chunk=8, reuse=2, workers=0, render_batch=4, seed=5)
+PER_EPOCH = DATA.chunk * DATA.reuse // DATA.batch  # batches
 
 
 def stream(renderer, data=DATA):
     return SceneStream(data, ChunkFactory(data, renderer))
+
+
+def positions(batch):
+    return range(batch * DATA.batch, (batch + 1) * DATA.batch)
+
+
+def stored(made, batch):
+    return made.samples(positions(batch))
+
+
+def scene_indices(made, batch):
+    return [made.scene_index(p) for p in positions(batch)]
 
 
 def assert_same(a: Stored, b: Stored):
@@ -31,21 +44,21 @@ def assert_same(a: Stored, b: Stored):
 
 def test_batches_do_not_depend_on_where_one_starts(renderer):
     first = stream(renderer)
-    whole = [first.stored(m) for m in range(12)]
+    whole = [stored(first, m) for m in range(12)]
     late = stream(renderer)
     for m in (9, 10, 3, 11):
-        assert_same(late.stored(m), whole[m])
+        assert_same(stored(late, m), whole[m])
 
 
 def test_every_panorama_is_seen_reuse_times_once_an_epoch(renderer):
     made = stream(renderer)
     seen = Counter()
     epochs = 6
-    for m in range(epochs * made.per_epoch):
-        seen.update(made.scene_indices(m))
+    for m in range(epochs * PER_EPOCH):
+        seen.update(scene_indices(made, m))
     for epoch in range(epochs):
-        numbers = range(epoch * made.per_epoch, (epoch + 1) * made.per_epoch)
-        within = Counter(i for m in numbers for i in made.scene_indices(m))
+        numbers = range(epoch * PER_EPOCH, (epoch + 1) * PER_EPOCH)
+        within = Counter(i for m in numbers for i in scene_indices(made, m))
         assert set(within.values()) == {1}
         assert set(within) == set(range(epoch * 8, (epoch + 2) * 8))
     settled = [seen[i] for i in range(8, epochs * 8)]
@@ -54,8 +67,8 @@ def test_every_panorama_is_seen_reuse_times_once_an_epoch(renderer):
 
 def test_scene_indices_name_what_is_in_the_batch(renderer):
     made = stream(renderer)
-    batch = made.stored(5)
-    again = renderer(DATA.seed, made.scene_indices(5), 14, 28)
+    batch = stored(made, 5)
+    again = renderer(DATA.seed, scene_indices(made, 5), 14, 28)
     assert torch.equal(torch.isinf(batch.distance), again.sky)
     valid = again.valid
     assert torch.equal(batch.distance[valid], again.distance[valid])
@@ -63,8 +76,8 @@ def test_scene_indices_name_what_is_in_the_batch(renderer):
 
 def test_first_index_shifts_the_world(renderer):
     shifted = dataclasses.replace(DATA, first_index=100)
-    assert stream(renderer, shifted).scene_indices(0) == [
-        i + 100 for i in stream(renderer).scene_indices(0)
+    assert scene_indices(stream(renderer, shifted), 0) == [
+        i + 100 for i in scene_indices(stream(renderer), 0)
     ]
 
 

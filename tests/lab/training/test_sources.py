@@ -16,9 +16,9 @@ from panodepth.lab.losses import LossConfig, training_loss
 from panodepth.lab.training import train
 from panodepth.lab.training.config import DataConfig, SourceConfig, config_from_dict
 from panodepth.lab.training.distance.task import DistanceTask
-from panodepth.lab.training.feed import sources
+from panodepth.lab.training.feed import rendering
 from panodepth.lab.training.feed.rendering import Cancelled
-from panodepth.lab.training.feed.sources import SourceReader
+from panodepth.lab.training.feed.sources import ReadAhead, SourceReader
 from panodepth.lab.training.feed.stream import SampleStream
 from panodepth.lab.training.trainer import Trainer
 from panodepth.types import Panorama
@@ -211,9 +211,9 @@ def test_missing_source_cannot_start(make_config, renderer, tmp_path):
 
 
 def test_waiting_for_a_slow_disk_can_be_cancelled(monkeypatch):
-    monkeypatch.setattr(sources, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(rendering, "POLL_SECONDS", 0.01)
     release = threading.Event()
-    ahead = sources.ReadAhead(
+    ahead = ReadAhead(
         lambda number: [lambda: release.wait(10)], DataConfig(prefetch=0), lambda: True
     )
     with pytest.raises(Cancelled):

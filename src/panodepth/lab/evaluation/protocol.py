@@ -96,29 +96,26 @@ class Protocol:
 
 
 _DA2_FIXED = Protocol("da2-fixed", "DA²'s rules applied alike in every step, true units")
+_DA2 = replace(
+    _DA2_FIXED,
+    name="da2",
+    summary="DA²'s released evaluation, quirks included: comparable with the paper",
+    black="alignment",
+    released_units=True,
+    long_side=RELEASED_LONG_SIDE,
+    closed=False,
+)
 
 PROTOCOLS: dict[str, Protocol] = {
     protocol.name: protocol
     for protocol in (
-        replace(
-            _DA2_FIXED,
-            name="da2",
-            summary="DA²'s released evaluation, quirks included: comparable with the paper",
-            black="alignment",
-            released_units=True,
-            long_side=RELEASED_LONG_SIDE,
-            closed=False,
-        ),
+        _DA2,
         _DA2_FIXED,
         replace(
-            _DA2_FIXED,
+            _DA2,
             name="affine",
             summary="da2 with least-squares factor and shift: the paper's affine rows",
             alignment="affine",
-            black="alignment",
-            released_units=True,
-            long_side=RELEASED_LONG_SIDE,
-            closed=False,
         ),
         replace(
             _DA2_FIXED,

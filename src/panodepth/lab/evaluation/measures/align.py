@@ -29,26 +29,22 @@ class Fit(NamedTuple):
         return aligned + np.float32(self.shift) if self.shift else aligned
 
 
-def median_scale(prediction: FloatArray, truth: FloatArray, valid: BoolArray) -> float:
+def median_scale(
+    prediction: FloatArray,
+    truth: FloatArray,
+    valid: BoolArray,
+    weights: FloatArray | None = None,
+) -> float:
     """The factor median(truth) / median(prediction) over the valid pixels.
 
     This is the field's alignment (DA² evaluation): a ratio of two medians, not the median of the
-    ratio. prediction, truth, valid: (H, W). Raises ValueError when no pixel is valid.
+    ratio. prediction, truth: (H, W). valid: (H, W) bool. weights: broadcast to (H, W), > 0, for
+    weighted medians. Raises ValueError when no pixel is valid.
     """
     if not valid.any():
         raise ValueError("no valid pixel to align on")
-    return median(truth[valid]) / median(prediction[valid])
-
-
-def weighted_median_scale(
-    prediction: FloatArray, truth: FloatArray, valid: BoolArray, weights: FloatArray
-) -> float:
-    """The ratio of the two weighted medians; weights: broadcast to (H, W), > 0.
-
-    Raises ValueError when no pixel is valid.
-    """
-    if not valid.any():
-        raise ValueError("no valid pixel to align on")
+    if weights is None:
+        return median(truth[valid]) / median(prediction[valid])
     chosen = np.broadcast_to(weights, valid.shape)[valid]
     return weighted_median(truth[valid], chosen) / weighted_median(prediction[valid], chosen)
 
@@ -108,6 +104,4 @@ def fit(
         return Fit(1.0)
     if kind == "affine":
         return least_squares(*maps, longest)
-    if weights is None:
-        return Fit(median_scale(*maps))
-    return Fit(weighted_median_scale(*maps, weights))
+    return Fit(median_scale(*maps, weights))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from panodepth.errors import ConfigError, PanodepthError
+from panodepth.errors import ConfigError
+from panodepth.export.atomic import atomic
 from panodepth.lab.training.config import DataConfig
 from panodepth.lab.training.feed.samples import Stored
 
@@ -79,21 +79,14 @@ class ChunkCache:
             return None
 
     def write(self, chunk: int, stored: Stored) -> None:
-        """Keep the chunk; a full disk is an error, since the run would go on without a cache."""
+        """Keep the chunk. Raises OutputError when the disk is full."""
         path = self._path(chunk)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            with temporary.open("wb") as file:
+        with atomic(path, path.with_suffix(".json")) as (arrays, index):
+            with arrays.open("wb") as file:
                 np.savez(
                     file, image=stored.image.cpu().numpy(), distance=stored.distance.cpu().numpy()
                 )
-            index = temporary.with_name(temporary.name + ".json")
-            index.write_text(json.dumps({"sha256": _sha256(temporary)}) + "\n")
-            temporary.replace(path)
-            index.replace(path.with_suffix(".json"))
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            raise PanodepthError(f"cannot write {path}: {error.strerror}") from None
+            index.write_text(json.dumps({"sha256": _sha256(arrays)}) + "\n")
 
 
 def scene_code() -> str:

@@ -38,7 +38,6 @@ class SceneStream:
         self.factory = factory
         self._rank, self._world = rank, world
         self._epoch_samples = data.chunk * data.reuse
-        self.per_epoch = self._epoch_samples // data.batch
         self._ring: dict[int, Stored] = {}
         self._order: tuple[int, Tensor] | None = None
 
@@ -90,14 +89,3 @@ class SceneStream:
         """Scene index of sample `position`, without rendering anything."""
         _, chunk, inner = self._place(position)
         return self.data.first_index + self._of_all(chunk) * self.data.chunk + inner
-
-    def _positions(self, number: int) -> range:
-        return range(number * self.data.batch, (number + 1) * self.data.batch)
-
-    def stored(self, number: int) -> Stored:
-        """Batch `number` (from 0) of rendered panoramas alone."""
-        return self.samples(self._positions(number))
-
-    def scene_indices(self, number: int) -> list[int]:
-        """Scene indices of batch `number`."""
-        return [self.scene_index(p) for p in self._positions(number)]

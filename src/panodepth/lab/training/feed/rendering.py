@@ -13,7 +13,7 @@ from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -24,12 +24,23 @@ from panodepth.lab.training.config import DataConfig
 from panodepth.lab.training.feed.cache import ChunkCache
 from panodepth.lab.training.feed.samples import Stored, render_stored
 
+T = TypeVar("T")
+
 POLL_SECONDS = 0.5  # while waiting for workers, how often a stop is looked for
 RESTARTS = 3  # times a killed rendering worker is replaced before the run gives up
 
 
 class Cancelled(Exception):  # noqa: N818 - a request, not an error
     """A stop was asked for while waiting for data; nothing was lost."""
+
+
+def result_of(future: Future[T], cancelled: Callable[[], bool]) -> T:
+    """The future's result; raises Cancelled when a stop is asked for while waiting."""
+    while not future.done():
+        if cancelled():
+            raise Cancelled
+        wait([future], timeout=POLL_SECONDS)
+    return future.result()
 
 
 def _start_worker(threads: int, parent: int) -> None:
@@ -158,7 +169,8 @@ class ChunkFactory:
     def _collect(self, chunk: int) -> Stored:
         while True:
             try:
-                results = [self._wait(f) for f in self._pending[chunk].futures]
+                futures = self._pending[chunk].futures
+                results = [result_of(future, self._cancelled) for future in futures]
             except BrokenProcessPool:
                 if self._cancelled():
                     raise Cancelled from None
@@ -167,13 +179,6 @@ class ChunkFactory:
                 del self._pending[chunk]
                 images, distances = (np.concatenate(x) for x in zip(*results, strict=True))
                 return Stored(torch.from_numpy(images), torch.from_numpy(distances))
-
-    def _wait(self, future: Future[tuple[Any, Any]]) -> tuple[Any, Any]:
-        while not future.done():
-            if self._cancelled():
-                raise Cancelled
-            wait([future], timeout=POLL_SECONDS)
-        return future.result()
 
     def _restart(self) -> None:
         """Replace a pool that lost a worker; what was under way is rendered again."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ import torch
 
 from panodepth.errors import InputError, PanodepthError
 from panodepth.lab.training.config import DataConfig, SourceConfig
-from panodepth.lab.training.feed.rendering import POLL_SECONDS, Cancelled
+from panodepth.lab.training.feed.rendering import result_of
 from panodepth.lab.training.feed.samples import Stored, mix_seed
 
 if TYPE_CHECKING:
@@ -135,14 +135,7 @@ class ReadAhead:
         for n in ahead:
             if n not in self._futures:
                 self._futures[n] = [self._pool.submit(call) for call in self._make(n)]
-        return [self._wait(future) for future in self._futures[number]]
-
-    def _wait(self, future: Future[Stored]) -> Stored:
-        while not future.done():
-            if self._cancelled():
-                raise Cancelled
-            wait([future], timeout=POLL_SECONDS)
-        return future.result()
+        return [result_of(future, self._cancelled) for future in self._futures[number]]
 
     def close(self) -> None:
         """Stop the threads; what they have begun is finished and dropped."""
