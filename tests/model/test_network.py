@@ -143,7 +143,8 @@ def test_a_fresh_compact_network_is_calm_and_learns() -> None:
 def test_presets_build(name: str) -> None:
     with torch.device("meta"):
         count = sum(p.numel() for p in SphereViT(PRESETS[name]).parameters())
-    assert count <= {"compact": 9.5e6, "small": 40e6, "base": 150e6}.get(name, 345e6)
+    limits = {"compact": 9.5e6, "lite0": 8e6, "lite2": 9.5e6, "small": 40e6, "base": 150e6}
+    assert count <= limits.get(name, 345e6)
 
 
 class TestPrecision:
@@ -220,12 +221,13 @@ def test_config_is_kept() -> None:
     assert SphereViT(config).config is config
 
 
-@pytest.mark.parametrize("name", ["base", "small", "compact"])
+@pytest.mark.parametrize("name", ["base", "small", "compact", "lite0", "lite2"])
 def test_presets_for_own_training_run(name: str) -> None:
     network = SphereViT(PRESETS[name]).eval()
     with torch.inference_mode():
-        output = network(torch.rand(1, 3, 28, 56))
-    assert output.log_distance.shape == (1, 28, 56)
+        size = (2 * network.config.step, 4 * network.config.step)
+        output = network(torch.rand(1, 3, *size))
+    assert output.log_distance.shape == (1, *size)
     assert output.sky_logit is not None
     assert bool(torch.isfinite(output.log_distance).all())
 

@@ -72,7 +72,7 @@ def open_weights(path: str | os.PathLike[str]) -> Iterator[tuple[Path, Any]]:
 
 
 def finite_tensor(weights: Path, file: Any, name: str) -> Tensor:
-    """A tensor of the opened file. Raises ModelError unless all its values are finite floats."""
+    """A tensor of the opened file (any shape). ModelError unless all values are finite floats."""
     tensor: Tensor = file.get_tensor(name)
     return _checked(weights, name, tensor)
 

@@ -61,6 +61,7 @@ def _why_not(name: str) -> str:
 
 
 def _require_same_sizes(config: ModelConfig, path: Path, state: Mapping[str, Tensor]) -> None:
+    """By the last norm's (dim,), the number of blocks and the heads that DINOv2 has for a dim."""
     dim = state["backbone.norm.weight"].numel() if "backbone.norm.weight" in state else 0
     blocks = {name.split(".")[2] for name in state if name.startswith("backbone.blocks.")}
     theirs, ours = (len(blocks), dim), (config.depth, config.dim)

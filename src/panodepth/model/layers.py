@@ -61,11 +61,13 @@ class _WrapColumns(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, left: int, right: int) -> Tensor:
+        """(..., w) to (..., left + w + right)."""
         ctx.left, ctx.right = left, right
         return torch.cat([x[..., x.shape[-1] - left :], x, x[..., :right]], dim=-1)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        """(..., left + w + right) to (..., w)."""
         grad, left = grads[0], ctx.left
         width = grad.shape[-1] - left - ctx.right
         # Columns that were also shown on the other side get what came back from there too.

@@ -91,7 +91,7 @@ class Block(nn.Module):
         return cast(Tensor, x + self.scale_mlp * self.mlp_out(hidden))
 
     def attend(self, x: Tensor, bias: Tensor | None) -> Tensor:
-        """Self-attention of all heads before its output layer; shapes as `forward`."""
+        """Self-attention before its output layer; (B, N, dim) in and out, bias as `forward`."""
         qkv = self.qkv(self.norm_attention(x)).unflatten(-1, (3, self.heads, -1))
         q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # heads before tokens
         return self.attention(q, k, v, bias)
@@ -184,7 +184,7 @@ class CrossBlock(nn.Module):
         return cast(Tensor, x + self.mlp_out(F.gelu(self.mlp_in(self.norm_mlp(x)))))
 
     def attend(self, x: Tensor, sphere: KeysValues, bias: Tensor | None) -> Tensor:
-        """Cross-attention of all heads before its output layer; shapes as `forward`."""
+        """Cross-attention before its output layer; (B, N, hidden) in and out, else as `forward`."""
         q = self.q(self.norm_image(x)).unflatten(-1, (self.heads, -1)).transpose(1, 2)
         k, v = (t.to(q.dtype).expand(len(x), -1, -1, -1) for t in sphere)  # one for all images
         return self.attention(q, k, v, bias)
@@ -311,7 +311,7 @@ class SphereViT(nn.Module):
     def forward_raw(
         self, image: Tensor, memory: SphereMemory | None = None
     ) -> tuple[Tensor, Tensor | None]:
-        """As forward, but with the network's unclipped o in place of the log distance."""
+        """As `forward`, but with the unclipped o (B, H, W) in place of the log distance."""
         step = self.config.step
         if image.ndim != 4 or image.shape[1] != 3 or any(s % step for s in image.shape[-2:]):
             raise InputError(f"not (B, 3, H, W), sides multiples of {step}: {tuple(image.shape)}")

@@ -29,7 +29,10 @@ def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tenso
 
 
 def prefers_blocks(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> bool:
-    """Whether blocks of rows are the faster route: bfloat16 on a CPU, many keys, no gradients."""
+    """Whether blocks of rows are the faster route: bfloat16 on a CPU, many keys, no gradients.
+
+    q: (B, heads, N, d). k, v: (B, heads, M, d). bias: (1 or B, heads, N, M) or None.
+    """
     fast = q.device.type == "cpu" and q.dtype == torch.bfloat16 and bias is None
     if not fast or k.shape[-2] < MIN_KEYS:
         return False

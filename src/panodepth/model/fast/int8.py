@@ -56,6 +56,7 @@ class Int8Linear(FusedLinear):
         return out
 
     def _product(self, x: Tensor, following: str) -> Tensor:
+        """x: (n, in), at most ROWS rows; returns (n, out)."""
         levels, scale, zero = quantise(x)
         out: Tensor = torch.ops.onednn.qlinear_pointwise(
             *(levels, scale, zero, self.packed, self.scales, self.zeros, self.bias, 1.0, 0),

@@ -29,7 +29,7 @@ class FusedLinear(nn.Module, ABC):
 
     @abstractmethod
     def run(self, x: Tensor, following: str) -> Tensor:
-        """The product and what follows it, "none" or "gelu"; shapes as `forward`."""
+        """The product and what follows it, "none" or "gelu". x: (..., in); returns (..., out)."""
 
     @abstractmethod
     def plus(self, x: Tensor, other: Tensor) -> Tensor:
@@ -62,7 +62,7 @@ class PackedLinear(FusedLinear):
 
 
 def scaled(weight: Tensor, factor: Tensor | float) -> Tensor:
-    """weight · factor, rounded once."""
+    """weight · factor, rounded once. weight: (out, in) or (out,); factor: broadcast against it."""
     return (weight.detach().float() * factor).to(weight.dtype)
 
 
