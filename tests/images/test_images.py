@@ -15,7 +15,6 @@ from PIL import Image, ImageOps
 
 from panodepth.errors import InputError
 from panodepth.images import (
-    MID_GREY,
     ImageData,
     check_aspect,
     image_size,
@@ -25,6 +24,7 @@ from panodepth.images import (
     srgb_to_linear,
     to_image_data,
 )
+from panodepth.images.exposure import MID_GREY
 
 H, W = 12, 24
 

@@ -13,7 +13,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from panodepth.errors import ModelError
-from panodepth.model import SphereViT, initialise, load_model, save_model
+from panodepth.model import SphereViT, load_model, save_model
+from panodepth.model.initialisation import initialise
 from panodepth.model.keymap import dinov2_keys, released_keys
 
 Build = Callable[..., SphereViT]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from panodepth.export.atomic import atomic
+from panodepth.types import FloatArray
 
 # glTF 2.0 constants: https://registry.khronos.org/glTF/specs/2.0/glTF-2.0.html
 COMPONENT = {"float32": 5126, "uint32": 5125, "uint16": 5123}
@@ -20,8 +22,6 @@ ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER = 34962, 34963
 POINTS, TRIANGLES = 0, 4
 REPEAT, CLAMP_TO_EDGE = 10497, 33071
 LINEAR, LINEAR_MIPMAP_LINEAR = 9729, 9987
-TURN = np.array([1, -1, -1], np.float32)  # from the house frame: (x, -y, -z)
-PART = 1 << 13  # vertices turned at a time
 
 
 class Glb:
@@ -49,42 +49,51 @@ class Glb:
         self._length += length + len(padding)
         return len(views) - 1
 
-    def accessor(
-        self,
-        values: npt.NDArray[Any],
-        *,
-        target: int,
-        parts: Iterable[npt.NDArray[Any]] | None = None,
-        **more: Any,
-    ) -> int:
+    def accessor(self, values: npt.NDArray[Any], *, target: int) -> int:
         """Add (N, 1 to 4) float32, uint32 or uint16 values; returns the accessor's index.
 
-        target: glTF's bufferView.target. parts: what is written instead of the values, in parts of
-        their shape and type, made when the file is written. more: further keys of the accessor.
+        target: glTF's bufferView.target.
         """
-        count, width = values.shape
-        pieces = (
-            np.ascontiguousarray(part).data.cast("B")
-            for part in ([values] if parts is None else parts)
-        )
+        return self.streamed([values], values.shape, values.dtype, target=target)
+
+    def streamed(
+        self,
+        parts: Iterable[npt.NDArray[Any]],
+        shape: tuple[int, ...],
+        dtype: npt.DTypeLike,
+        *,
+        target: int = ARRAY_BUFFER,
+        more: Mapping[str, Any] | None = None,
+    ) -> int:
+        """Add an array of `shape` that comes in parts when the file is written.
+
+        more: further keys of the accessor.
+        """
+        kind, size = np.dtype(dtype), math.prod(shape) * np.dtype(dtype).itemsize
+        pieces = (np.ascontiguousarray(part, kind).data.cast("B") for part in parts if len(part))
         self._tree["accessors"].append(
             {
-                "bufferView": self._view(values.nbytes, pieces, target=target),
-                "componentType": COMPONENT[values.dtype.name],
-                "count": count,
-                "type": SHAPE[width],
-                **more,
+                "bufferView": self._view(size, pieces, target=target),
+                "componentType": COMPONENT[kind.name],
+                "count": shape[0],
+                "type": SHAPE[shape[1]],
+                **(more or {}),
             }
         )
         return len(self._tree["accessors"]) - 1
 
-    def positions(self, points: npt.NDArray[np.float32]) -> int:
-        """Add (N, 3) float32 points of the house frame, N > 0, turned into glTF's (x, -y, -z)."""
-        # By column: numpy reduces the first axis next to one of length 3 twenty times as slowly.
-        low, high = ([float(f(points[:, i])) for i in range(3)] for f in (np.min, np.max))
-        low[1:], high[1:] = [-value for value in high[1:]], [-value for value in low[1:]]
-        turned = (points[top : top + PART] * TURN for top in range(0, len(points), PART))
-        return self.accessor(points, target=ARRAY_BUFFER, parts=turned, min=low, max=high)
+    def positions(
+        self, turned: Iterable[FloatArray], count: int, low: Sequence[float], high: Sequence[float]
+    ) -> int:
+        """Add `count` > 0 points of glTF's frame, (n, 3) float32 in parts.
+
+        low, high: their smallest and largest x, y, z, but in the house frame.
+        """
+        limits = {
+            "min": [float(low[0]), -float(high[1]), -float(high[2])],
+            "max": [float(high[0]), -float(low[1]), -float(low[2])],
+        }
+        return self.streamed(turned, (count, 3), np.float32, more=limits)
 
     def photograph(self, jpeg: bytes) -> int:
         """Add a panorama as an unlit, double-sided material (light is in the picture already).

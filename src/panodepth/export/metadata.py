@@ -9,6 +9,7 @@ from panodepth.types import Prediction
 from panodepth.version import __version__
 
 FORMAT_VERSION = 2  # of these keys; 1 had none, and a second "scale" inside "prediction"
+DISTANCE = "Euclidean distance along the ray"
 HOUSE_FRAME = "x right, y down, z forward"
 GLTF_FRAME = "x right, y up, z backward: the house frame's (x, -y, -z)"
 PROJECTION = (

@@ -45,7 +45,7 @@ class Writer:
 
 
 WRITERS: dict[str, Writer] = {
-    "npz": Writer("_distance.npz", "rasters.distance:write_npz", "arrays"),
+    "npz": Writer("_distance.npz", "rasters.npz:write_npz", "arrays"),
     "exr": Writer("_distance.exr", "rasters.distance:write_exr", "float distance"),
     "png": Writer("_distance.png", "rasters.distance:write_png", "16-bit distance", ".json"),
     "tiff": Writer("_distance.tiff", "rasters.distance:write_tiff", "float distance"),

@@ -20,23 +20,24 @@ BAND_PIXELS = 1 << 15  # turned into points at a time
 
 @dataclass(frozen=True)
 class Cloud:
-    """Which pixels become points: every `stride`-th row and column, of which `count` are valid."""
+    """The pixels that become points: every `stride`-th row and column, `count` of them valid.
 
-    prediction: Prediction
-    rows: slice
-    columns: slice
+    distance, mask: (h, w). image: (h, w, 3). lon: (w,), lat: (h,) [rad].
+    """
+
+    distance: FloatArray
+    mask: BoolArray
+    image: ByteArray
+    lon: npt.NDArray[np.float64]
+    lat: npt.NDArray[np.float64]
     stride: int
     count: int
 
     def bands(self) -> Iterator[tuple[FloatArray, BoolArray, ByteArray]]:
-        """x, y, z (3, h, w), overwritten by the next; mask (h, w); image (h, w, 3), by rows."""
-        thin = self.rows, self.columns
-        distance, mask = self.prediction.distance[thin], self.prediction.mask[thin]
-        image = self.prediction.image[thin]
-        lon, lat = axis_angles(*self.prediction.distance.shape)
-        at_once = max(1, BAND_PIXELS // distance.shape[1])
-        for rows, planes in point_bands(distance, lon[self.columns], lat[self.rows], at_once):
-            yield planes, mask[rows], image[rows]
+        """x, y, z (3, n, w), overwritten by the next; mask (n, w); image (n, w, 3), by rows."""
+        at_once = max(1, BAND_PIXELS // self.mask.shape[1])
+        for rows, planes in point_bands(self.distance, self.lon, self.lat, at_once):
+            yield planes, self.mask[rows], self.image[rows]
 
 
 def thinned(prediction: Prediction, path: Path, max_points: int) -> Cloud:
@@ -45,11 +46,14 @@ def thinned(prediction: Prediction, path: Path, max_points: int) -> Cloud:
     stride = 1
     while -(-height // stride) * -(-width // stride) > max_points:
         stride += 1
-    thin = every_nth(height, stride), every_nth(width, stride)
-    count = int(np.count_nonzero(prediction.mask[thin]))
+    rows, columns = every_nth(height, stride), every_nth(width, stride)
+    lon, lat = axis_angles(height, width)
+    mask = prediction.mask[rows, columns]
+    count = int(np.count_nonzero(mask))
     if not count:
         raise OutputError(f"{path}: no pixel of the prediction is valid, so there is no point")
-    return Cloud(prediction, *thin, stride, count)
+    distance, image = prediction.distance[rows, columns], prediction.image[rows, columns]
+    return Cloud(distance, mask, image, lon[columns], lat[rows], stride, count)
 
 
 def every_nth(count: int, stride: int) -> slice:

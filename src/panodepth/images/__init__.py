@@ -15,12 +15,11 @@ from panodepth.images.files import (
 )
 from panodepth.images.limits import MAX_PIXELS, check_aspect
 from panodepth.images.picture import ImageData
-from panodepth.images.transfer import MID_GREY, linear_to_srgb, srgb_to_linear
+from panodepth.images.transfer import linear_to_srgb, srgb_to_linear
 
 __all__ = [
     "IMAGE_SUFFIXES",
     "MAX_PIXELS",
-    "MID_GREY",
     "ImageData",
     "check_aspect",
     "image_size",

@@ -20,7 +20,7 @@ from panodepth.errors import InputError, one_line
 from panodepth.images.limits import MAX_PIXELS, check_size
 from panodepth.images.picture import ImageData, both, from_array
 from panodepth.images.pillow import ORIENTATION, Decoded, Opened, from_pillow, open_pillow
-from panodepth.images.transfer import expose, finite_pixels
+from panodepth.images.transfer import finite_pixels
 from panodepth.size import Size
 from panodepth.types import BoolArray
 
@@ -60,12 +60,14 @@ def read_image(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) ->
     """Read a jpg, png, webp, tiff, exr or hdr file.
 
     The size is taken from the header and checked before anything is decoded. EXR, HDR and float
-    TIFF files are linear: see `transfer.expose`. Raises InputError, one line with the path, when
+    TIFF files are linear: see `exposure.expose`. Raises InputError, one line with the path, when
     the file is missing, empty, damaged, of another kind, too small or too large.
     """
     decoded = read_stored(path, max_pixels=max_pixels)
     pixels, valid = decoded.pixels, decoded.valid
     if decoded.linear:
+        from panodepth.images.exposure import expose
+
         planes = [pixels[..., i] for i in range(3)] if pixels.ndim == 3 else [pixels] * 3
         if pixels.ndim == 3 and pixels.shape[2] == 4:
             valid = both(valid, pixels[..., 3] != 0)

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from panodepth.errors import ConfigError, OutputError
-from panodepth.model import PRESETS, SphereViT, start_pretrained
+from panodepth.model import PRESETS, SphereViT
 from panodepth.model.backbones import BACKBONES, BackboneOptions
 from panodepth.model.backbones.lite import (
     BATCH_NORM_EPS,
@@ -22,6 +22,7 @@ from panodepth.model.backbones.lite import (
     fold_batch_norm,
 )
 from panodepth.model.backbones.pretrained import WeightsPackage, cached_weights
+from panodepth.model.initialisation import start_pretrained
 
 PICTURES = {"lite0": 224, "lite2": 260}  # sides the classifiers were trained at [px]
 ZEROS = BackboneOptions(dim=8, wrap=False)

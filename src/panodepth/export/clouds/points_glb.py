@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
+from panodepth.export.bands import row_bands
 from panodepth.export.clouds.ply import MAX_CLOUD_POINTS, QUANTITY
-from panodepth.export.glb import ARRAY_BUFFER, POINTS, Glb
+from panodepth.export.glb import POINTS, Glb
 from panodepth.export.metadata import GLTF_FRAME, metadata
-from panodepth.export.thinning import kept_rows, thinned
+from panodepth.export.thinning import BAND_PIXELS, Cloud, kept_rows, thinned
 from panodepth.images import srgb_to_linear
-from panodepth.types import Prediction
+from panodepth.types import FloatArray, Prediction
 
 
 def write_points_glb(
@@ -23,23 +26,45 @@ def write_points_glb(
     COLOR_0 is linear light, as glTF defines it, in 16 bits; alpha is 1.
     """
     cloud = thinned(prediction, path, max_points)
-    positions = np.empty((cloud.count, 3), np.float32)
-    colours = np.empty((cloud.count, 4), np.uint16)
-    linear = srgb_to_linear(np.arange(256, dtype=np.float32) / np.float32(255))
-    table = np.rint(linear * 65535).astype(np.uint16)  # white, and so opaque alpha, is 65535
-    start = 0
-    for planes, mask, image in cloud.bands():
-        keep = mask.ravel()
-        points = kept_rows(planes.reshape(3, -1).T, keep)
-        end = start + len(points)
-        positions[start:end] = points
-        rgba = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2RGBA)
-        colours[start:end] = kept_rows(cv2.LUT(rgba, table).reshape(-1, 4), keep)
-        start = end
     glb = Glb("panorama", metadata(prediction, QUANTITY, frame=GLTF_FRAME, stride=cloud.stride))
     attributes = {
-        "POSITION": glb.positions(positions),
-        "COLOR_0": glb.accessor(colours, normalized=True, target=ARRAY_BUFFER),
+        "POSITION": glb.positions(_turned(cloud), cloud.count, *_extent(cloud)),
+        "COLOR_0": glb.streamed(
+            _colours(cloud), (cloud.count, 4), np.uint16, more={"normalized": True}
+        ),
     }
     glb.write(path, {"attributes": attributes, "mode": POINTS})
     return [path]
+
+
+def _extent(cloud: Cloud) -> tuple[list[float], list[float]]:
+    """The smallest and largest x, y, z."""
+    low, high = [np.inf] * 3, [-np.inf] * 3
+    for planes, mask, _ in cloud.bands():
+        if mask.any():
+            for i, plane in enumerate(planes):
+                values = plane if mask.all() else plane[mask]
+                low[i], high[i] = min(low[i], values.min()), max(high[i], values.max())
+    return low, high
+
+
+def _turned(cloud: Cloud) -> Iterator[FloatArray]:
+    """(n, 3) points of glTF's frame, (x, -y, -z), in bands; each is overwritten by the next."""
+    points = np.empty((0, 3), np.float32)
+    for planes, mask, _ in cloud.bands():
+        if len(points) != mask.size:
+            points = np.empty((mask.size, 3), np.float32)
+        grid = points.reshape(*mask.shape, 3)
+        grid[..., 0] = planes[0]
+        np.negative(planes[1], out=grid[..., 1])
+        np.negative(planes[2], out=grid[..., 2])
+        yield kept_rows(points, mask.ravel())
+
+
+def _colours(cloud: Cloud) -> Iterator[npt.NDArray[np.uint16]]:
+    """(n, 4) linear red, green, blue and alpha in bands, 65535 = 1."""
+    linear = srgb_to_linear(np.arange(256, dtype=np.float32) / np.float32(255))
+    table = np.rint(linear * 65535).astype(np.uint16)  # white, and so opaque alpha, is 65535
+    for rows in row_bands(cloud.mask.shape, BAND_PIXELS):
+        rgba = cv2.cvtColor(np.ascontiguousarray(cloud.image[rows]), cv2.COLOR_RGB2RGBA)
+        yield kept_rows(cv2.LUT(rgba, table).reshape(-1, 4), cloud.mask[rows].ravel())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,12 @@ from panodepth.export.metadata import GLTF_FRAME, metadata
 from panodepth.export.thinning import every_nth, kept_rows
 from panodepth.geometry.bands import lonlat_points
 from panodepth.geometry.grid import axis_angles
-from panodepth.types import Prediction
+from panodepth.types import FloatArray, Prediction
 
 MAX_MESH_COLUMNS = 1100  # vertices round the equator; the network's own 1092 columns are kept
 MAX_TEXTURE_WIDTH = 4096  # [px]
 JPEG_QUALITY = 92
+PART = 1 << 13  # vertices written at a time
 # A triangle is cut when its far corner is this much farther than its near one ...
 EDGE_RATIO = 1.06
 # ... and it is seen at a more grazing angle [deg from its normal] than floors and walls are,
@@ -58,7 +60,7 @@ def write_mesh(
     meta = metadata(prediction, "surface", frame=GLTF_FRAME, stride=mesh.stride)
     glb = Glb("panorama", meta)
     attributes = {
-        "POSITION": glb.positions(mesh.positions),
+        "POSITION": _positions(glb, mesh.positions),
         "TEXCOORD_0": glb.accessor(mesh.uv, target=ARRAY_BUFFER),
     }
     corners = mesh.faces.reshape(-1, 1)
@@ -111,6 +113,22 @@ def build_mesh(
     limits = Limits(edge_ratio, SURE_EDGE_RATIO, grazing_angle_deg)
     faces, used = triangulate(vertices, distance.shape, limits)
     return Mesh(kept_rows(vertices.positions, used), kept_rows(texture, used), faces, stride)
+
+
+def _positions(glb: Glb, points: FloatArray) -> int:
+    """Add (N, 3) points of the house frame, N > 0."""
+    # By column: numpy is slow at an axis next to one of length 3.
+    low, high = ([float(limit(column)) for column in points.T] for limit in (np.min, np.max))
+    return glb.positions(_turned(points), len(points), low, high)
+
+
+def _turned(points: FloatArray) -> Iterator[FloatArray]:
+    """(N, 3) points of the house frame in glTF's, (x, -y, -z), in parts."""
+    for top in range(0, len(points), PART):
+        part = points[top : top + PART].copy()
+        for i in (1, 2):
+            np.negative(part[:, i], out=part[:, i])
+        yield part
 
 
 def _closed(grid: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -1,7 +1,7 @@
-"""Distance as a raster, on the panorama's own grid.
+"""Distance as an EXR, PNG or TIFF raster, on the panorama's own grid.
 
-Where there is no surface (mask False) every raster but the .npz holds 0, which no distance is: NaN
-breaks too many tools. The .npz holds the distance everywhere, and the mask.
+Where there is no surface (mask False) these hold 0, which no distance is: NaN breaks too many
+tools.
 """
 
 from __future__ import annotations
@@ -13,28 +13,18 @@ import numpy.typing as npt
 
 from panodepth.export.atomic import atomic
 from panodepth.export.bands import row_bands, surface
-from panodepth.export.metadata import exr_attributes, metadata, png_texts, to_json
+from panodepth.export.metadata import DISTANCE, exr_attributes, metadata, png_texts, to_json
+from panodepth.export.rasters import exr, png
 from panodepth.types import FloatArray, Prediction
 
-QUANTITY = "Euclidean distance along the ray"
 BAND_PIXELS = 1 << 17  # worked on at a time, so that a large panorama needs little memory beside
-
-
-def write_npz(prediction: Prediction, path: Path) -> list[Path]:
-    """Keys: distance (H, W) float32, finite everywhere; mask (H, W) bool; meta, a JSON string."""
-    meta = to_json(metadata(prediction, QUANTITY, invalid="mask is False"))
-    with atomic(path) as (temporary,), temporary.open("wb") as file:
-        np.savez(file, distance=prediction.distance, mask=prediction.mask, meta=np.array(meta))
-    return [path]
 
 
 def write_exr(prediction: Prediction, path: Path) -> list[Path]:
     """One channel Y, float32, ZIP; 0 = no surface; metadata in header attributes."""
-    from panodepth.export.rasters import exr
-
     size = prediction.distance.shape
     bands = (surface(prediction, r)[None] for r in row_bands(size, BAND_PIXELS, exr.ZIP_ROWS))
-    attributes = exr_attributes(metadata(prediction, QUANTITY, invalid=0))
+    attributes = exr_attributes(metadata(prediction, DISTANCE, invalid=0))
     with atomic(path) as (temporary,), temporary.open("wb") as file:
         exr.write_exr(file, "Y", size, bands, attributes, zipped=True)
     return [path]
@@ -45,13 +35,11 @@ def write_png(prediction: Prediction, path: Path) -> list[Path]:
 
     The sidecar is PATH.json. The farthest surface is 65535, so the step is 1/65535 of it.
     """
-    from panodepth.export.rasters import png
-
     size = prediction.distance.shape
     every_band = list(row_bands(size, BAND_PIXELS))
     farthest = max(float(surface(prediction, rows).max()) for rows in every_band)
     scale = farthest / 65535 or 1.0
-    meta = metadata(prediction, QUANTITY, scale=scale, invalid=0)
+    meta = metadata(prediction, DISTANCE, scale=scale, invalid=0)
     bands = (_levels(surface(prediction, rows), np.float32(scale)) for rows in every_band)
     sidecar = path.with_name(path.name + ".json")
     with atomic(path, sidecar) as (image, text):
@@ -75,7 +63,7 @@ def write_tiff(prediction: Prediction, path: Path) -> list[Path]:
     """Float32, uncompressed; 0 = no surface; metadata as JSON in ImageDescription."""
     from PIL import Image, TiffImagePlugin
 
-    meta = metadata(prediction, QUANTITY, invalid=0)
+    meta = metadata(prediction, DISTANCE, invalid=0)
     tags = {TiffImagePlugin.IMAGEDESCRIPTION: to_json(meta), 305: meta["generator"]}
     with atomic(path) as (temporary,):
         Image.fromarray(surface(prediction)).save(temporary, format="TIFF", tiffinfo=tags)

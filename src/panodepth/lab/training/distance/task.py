@@ -37,7 +37,8 @@ from panodepth.lab.training.optimisation.optim import (
     learning_rate,
 )
 from panodepth.lab.training.task import Task
-from panodepth.model import ModelOutput, SphereViT, initialise, save_model, start_pretrained
+from panodepth.model import ModelOutput, SphereViT, save_model
+from panodepth.model.initialisation import initialise, start_pretrained
 from panodepth.types import ByteArray, Panorama
 
 PREVIEW_IMAGES = 4
