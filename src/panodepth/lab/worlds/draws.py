@@ -45,6 +45,7 @@ class Draws(np.random.Generator):
 
     def tint(self, low: float, high: float, saturation: float) -> Colour:
         """A linear RGB colour; most things are greyish, some are strong."""
+        # A grey times exp(hue): colours stay positive, and dark ones as saturated as bright ones.
         base = self.uniform(low, high)
         strength = saturation * (1.0 if self.random() < 0.35 else 0.3)
         warm, green = self.normal(0.4, 1.0), 0.35 * self.normal()  # homes lean to beige and brown
@@ -69,8 +70,7 @@ class Draws(np.random.Generator):
     def wooden(self) -> Material:
         if self.random() < 0.35:
             return self.tinted((0.1, 0.92, 0.15), "plain", gloss=0.2)
-        level = self.uniform(0.7, 1.5)
-        s = self.uniform(0.6, 1.6)
+        level, s = self.uniform(0.7, 1.5), self.uniform(0.6, 1.6)
         shift = (self.random(), self.random())
         return Material((level, level, level), self.texture("wood"), (s, s), shift, gloss=0.2)
 

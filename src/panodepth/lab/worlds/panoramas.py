@@ -32,7 +32,7 @@ _CPU_PIXELS = 1 << 16  # shaded at once on the CPU: temporaries stay in its cach
 
 @dataclass(frozen=True)
 class Priors:
-    """How often something happens, in [0, 1]: what training worlds are chosen by.
+    """Chances in [0, 1] by which worlds are drawn.
 
     openings: rooms that open into another one. overcast: outdoor worlds without sun.
     """
@@ -68,8 +68,11 @@ class SceneBatch:
 
 @dataclass(frozen=True)
 class PixelGrid:
-    """The pixels of a picture: tiled rays for casting, (3, H, W) unit rays, mean angle between
-    neighbours. wrap: left and right edges meet (a panorama).
+    """The pixels of a picture, and where they look.
+
+    rays: the same rays tiled, for casting, in tiles of `tile` (rows, columns). direction: (3, H, W)
+    unit. pixel_rad: mean angle between neighbours. wrap: left and right edges meet, as in a
+    panorama.
     """
 
     rays: Rays
@@ -102,6 +105,7 @@ def make_scene(seed: int, index: int, kind: str = "mixed", priors: Priors = USUA
     if indoor:
         return indoor_scene(rng, priors.openings)
     scene = outdoor_scene(rng, overcast=priors.overcast)
+    # Haze came later than the first outdoor worlds: its own draws leave theirs as they were.
     air = Draws.of(seed, index, 9)
     if air.random() < HAZY_SHARE:
         haze_m = float(np.exp(air.uniform(np.log(120), np.log(2000))))
@@ -162,6 +166,7 @@ def _rendered(scenes: Sequence[Scene], grid: PixelGrid) -> Iterator[SceneBatch]:
     count, most = primitives.kind.shape
     place = index + torch.arange(count, device=index.device)[:, None] * most
     lights, table = prepare(primitives, scenes), surface_table(primitives)
+    # Casting takes all scenes together, shading as many as fit the cache.
     rays, at_once = grid.direction.flatten(1), count
     if rays.device.type == "cpu":
         at_once = max(1, _CPU_PIXELS // rays.shape[1])

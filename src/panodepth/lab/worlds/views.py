@@ -31,10 +31,10 @@ _PATHS = 20  # directions tried for a moved camera
 class ViewSpec:
     """Which views of a world, all of one size and one field of view.
 
-    size: (h, w) pixels. x_fov_rad: full horizontal angle, square pixels. Angles of the V views as
-    yaw, pitch, roll (V, 3) [rad] in the panorama's frame; None = V = `count` views whose yaw goes
-    once round from a random start, with a little pitch and roll. move_m: camera positions are drawn
-    within this distance of the panorama's place, at its height ± 20 % of that.
+    size: (h, w) pixels. x_fov_rad: full horizontal angle; pixels are square. angles: (V, 3) yaw,
+    pitch, roll [rad] of V views in the panorama's frame. Without them there are `count` views; they
+    look all around from a random yaw, with a little pitch and roll. move_m: how far from the
+    panorama's place views are taken at most, at its height ± 20 % of that.
     """
 
     size: tuple[int, int] = (240, 320)
@@ -46,10 +46,9 @@ class ViewSpec:
     def __post_init__(self) -> None:
         if min(self.size) < 4:
             raise ConfigError(f"view size is {self.size[0]}x{self.size[1]}; at least 4x4")
+        degrees = np.degrees(self.x_fov_rad)
         if not 0.01 < self.x_fov_rad < 0.95 * np.pi:
-            raise ConfigError(
-                f"field of view is {np.degrees(self.x_fov_rad):.3g}°; between 1° and 170°"
-            )
+            raise ConfigError(f"field of view is {degrees:.3g}°; between 1° and 170°")
         if self.angles is None and self.count < 1:
             raise ConfigError("count of views must be at least 1")
 
@@ -120,6 +119,7 @@ def render_views(
     x_fov_rad = float(spec.x_fov_rad)
     lens = Pinhole.from_fov(x_fov_rad, spec.size)
     grid = perspective_grid(spec.size, x_fov_rad, str(device))
+    # Every view is a world of its own with a turned and moved camera, so that all share their rays.
     film = render_scenes(views, grid, cameras)
     grouped = {
         f.name: getattr(film, f.name).unflatten(0, (len(worlds), count)) for f in fields(film)
@@ -170,6 +170,7 @@ def _place(scene: Scene, reach: float, rng: Draws) -> Array:
     The way there is free too, so that a view never lies behind a wall.
     """
     for _ in range(_PATHS):
+        # The root spreads places evenly over the disc.
         turn, far = rng.uniform(0, 2 * np.pi), reach * np.sqrt(rng.random())
         step = np.array([np.cos(turn), 0.2 * rng.uniform(-1, 1), np.sin(turn)]) * far
         steps = max(2, int(np.ceil(far / KEEP_CLEAR)) + 1)

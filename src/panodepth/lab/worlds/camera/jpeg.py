@@ -48,6 +48,7 @@ def jpeg(image: Tensor, quality: Sequence[int]) -> Tensor:
 
 
 def _compressed(image: Tensor, quality: Tensor) -> Tensor:
+    """`jpeg` with a quality (B, 1, 1, 1) ≥ 1."""
     height, width = image.shape[-2:]
     padded = F.pad(image * 255.0, (0, -width % 16, 0, -height % 16), mode="replicate")
     mix = torch.tensor(_YCC, device=image.device)
@@ -55,7 +56,8 @@ def _compressed(image: Tensor, quality: Tensor) -> Tensor:
     factor = [(5000 / q if q < 50 else 200 - 2 * q) / 100 for q in quality.flatten().tolist()]
     scale = torch.tensor(factor, device=image.device)[:, None]
     y = _quantised(y - 128.0, _LUMA, scale) + 128.0
-    small = F.avg_pool2d(torch.stack([blue, red], 1), 2)  # the eye sees colour less sharply
+    # 4:2:0, as the eye sees colour less sharply.
+    small = F.avg_pool2d(torch.stack([blue, red], 1), 2)
     halves = [_quantised(c, _CHROMA, scale) for c in small.unbind(1)]
     back = F.interpolate(torch.stack(halves, 1), scale_factor=2, mode="bilinear")
     colour = torch.cat([y[:, None], back], 1)
@@ -65,6 +67,7 @@ def _compressed(image: Tensor, quality: Tensor) -> Tensor:
 
 @lru_cache(maxsize=4)
 def _inverse_mix(device: str) -> Tensor:
+    """(3, 3) from the file's colours back to RGB."""
     inverse: Tensor = torch.linalg.inv(torch.tensor(_YCC, dtype=torch.float64))
     return inverse.float().to(device)
 
@@ -87,8 +90,10 @@ def _quantised(plane: Tensor, table: tuple[tuple[int, ...], ...], scale: Tensor)
     steps = torch.tensor(table, dtype=torch.float32, device=plane.device).reshape(1, 64)
     steps = (steps * scale + 0.5).floor().clamp(1, 255)[:, None]
     blocks = plane.reshape(batch, height // 8, 8, width // 8, 8).transpose(2, 3)
+    # One product with a 64 x 64 matrix is faster than two with 8 x 8 ones on so many blocks.
     transform = _transform(str(plane.device))
     coefficients = blocks.reshape(batch, -1, 64) @ transform.T
+    # All that is lost, but for colour: fine detail has large steps and falls to 0.
     coefficients = (coefficients / steps).round() * steps
     blocks = (coefficients @ transform).reshape(batch, height // 8, width // 8, 8, 8)
     return blocks.transpose(2, 3).reshape(batch, height, width)

@@ -20,7 +20,6 @@ from torch import Tensor
 
 from panodepth.lab.worlds.camera import stitching
 from panodepth.lab.worlds.camera.jpeg import jpeg
-from panodepth.lab.worlds.camera.stitching import paint as paint_patches
 from panodepth.lab.worlds.camera.subset import column, each, where_set
 from panodepth.lab.worlds.draws import Draws
 
@@ -109,7 +108,7 @@ def photograph(linear: Tensor, cameras: Sequence[Camera], *, wrap: bool = True) 
     each(x, stitches, stitching.misalign)
     x = where_set(x, [c.fringe * scale for c in cameras], partial(_fringe, wrap=wrap))
     x = where_set(x, [c.halo for c in cameras], partial(_halos, wrap=wrap))
-    each(x, [c.patches or None for c in cameras], paint_patches)
+    each(x, [c.patches or None for c in cameras], stitching.paint)
     starts = [c.grain_start for c in cameras if c.grain > 0]
     x = where_set(x, [c.grain * scale for c in cameras], partial(_grain, starts=starts))
     # A photograph that was made smaller shows less of its compression.
@@ -180,8 +179,8 @@ def _halos(x: Tensor, amount: Tensor, wrap: bool) -> Tensor:
 
 @lru_cache(maxsize=4)
 def _grain_table(device: str) -> Tensor:
-    made = torch.randn(GRAIN_COUNT, generator=torch.Generator().manual_seed(_GRAIN_SEED))
-    return made.to(device)
+    """(GRAIN_COUNT,) normal numbers."""
+    return torch.randn(GRAIN_COUNT, generator=torch.Generator().manual_seed(_GRAIN_SEED)).to(device)
 
 
 def _grain(x: Tensor, amount: Tensor, starts: Sequence[int]) -> Tensor:

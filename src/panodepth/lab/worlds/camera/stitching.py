@@ -26,9 +26,11 @@ NOTHING = 0.02  # share of a shift that is not worth moving pixels for
 
 @dataclass(frozen=True)
 class Stitch:
-    """lenses: how many. yaw_rad: of the first seam. gains: (lenses, 3). vignette: darkening 90°
-    off a lens axis, 0..1. blend_rad: half width of a seam. shift_rad: (lenses, 2) how far apart
-    the two pictures lie at a seam: longitude, latitude.
+    """How a panorama was put together.
+
+    lenses: how many. yaw_rad: of the first seam. gains: (lenses, 3) of r, g, b. vignette: darkening
+    90° off a lens axis, 0..1. blend_rad: half width of a seam. shift_rad: (lenses, 2) longitude and
+    latitude by which the two pictures are apart at each seam.
     """
 
     lenses: int
@@ -41,7 +43,11 @@ class Stitch:
 
 @dataclass(frozen=True)
 class Patch:
-    """Something over a pole. kind: "logo", "tripod", "smear" or "hole"; below unless `zenith`."""
+    """Something that covers the nadir, or the zenith.
+
+    kind: "logo", "tripod", "smear" or "hole". half_angle_rad: from the pole to its edge. colour:
+    sRGB. texture: of a logo. turn_rad: about the vertical.
+    """
 
     kind: str
     half_angle_rad: float
@@ -105,12 +111,17 @@ def _weight(past: Array, stitch: Stitch) -> Array:
 
 
 def lens_gain(image: Tensor, stitch: Stitch) -> Tensor:
-    """(3, H, W) linear light through lenses of unlike gain that darken toward their rims."""
+    """Light through lenses of unlike gain that darken toward their rims.
+
+    image: (3, H, W) linear RGB. Returns (3, H, W).
+    """
     height, width = image.shape[-2:]
     past, after = _seams(stitch, width)
     weight = _weight(past, stitch)[:, None]
     gains = stitch.gains[after - 1] * (1 - weight) + stitch.gains[after] * weight
-    beside = np.cos(math.pi / stitch.lenses - np.abs(past))  # cosine from the lens axis, level
+    # Lens axes lie level, midway between seams: the cosine from them is that of the longitude times
+    # that of the latitude.
+    beside = np.cos(math.pi / stitch.lenses - np.abs(past))
     lat = torch.arange(height, device=image.device, dtype=torch.float32)
     level = torch.cos(((lat + 0.5) / height - 0.5) * math.pi)[:, None]
     columns = torch.tensor(np.c_[gains, beside].T, dtype=torch.float32, device=image.device)
@@ -119,12 +130,16 @@ def lens_gain(image: Tensor, stitch: Stitch) -> Tensor:
 
 
 def misalign(image: Tensor, stitch: Stitch) -> Tensor:
-    """(3, H, W) picture with both sides of every seam out of place by half of its shift."""
+    """A picture with both sides of every seam out of place by half of its shift.
+
+    image: (3, H, W) sRGB. Returns (3, H, W).
+    """
     height, width = image.shape[-2:]
     past, after = _seams(stitch, width)
     fall = np.exp(-((past / SHIFT_REACH_RAD) ** 2))
     shift = stitch.shift_rad[after] * fall[:, None] / 2
     size = np.abs(shift).max(1)
+    # Only the columns near a seam move.
     chosen = np.flatnonzero(size > NOTHING * 0.01)
     if not len(chosen):
         return image
@@ -135,7 +150,7 @@ def misalign(image: Tensor, stitch: Stitch) -> Tensor:
     calm = torch.sin(v * math.pi)  # poles stay where they are
     pad = 4 + width // 60
     wide = torch.cat([image[..., -pad:], image, image[..., :pad]], -1)[None]
-    sides = []
+    sides = []  # as the lens before the seam and the one after it show the columns
     for sign in (-1.0, 1.0):
         x = (u + sign * calm * du / (2 * math.pi)) * width + pad
         y = (v + sign * calm * dv / math.pi) * 2 - 1
@@ -146,7 +161,7 @@ def misalign(image: Tensor, stitch: Stitch) -> Tensor:
 
 
 def paint(image: Tensor, patches: tuple[Patch, ...]) -> Tensor:
-    """(3, H, W) coded picture with patches over its poles."""
+    """A picture (3, H, W), sRGB, with patches over its poles."""
     for patch in patches:
         if patch.zenith:
             image = _paint_top(image, patch)
@@ -156,6 +171,7 @@ def paint(image: Tensor, patches: tuple[Patch, ...]) -> Tensor:
 
 
 def _paint_top(image: Tensor, patch: Patch) -> Tensor:
+    """A picture (3, H, W) with a patch over its upper pole."""
     height, width = image.shape[-2:]
     rows = max(1, round(patch.half_angle_rad / math.pi * height))
     cap, device = image[:, :rows], image.device
@@ -165,6 +181,7 @@ def _paint_top(image: Tensor, patch: Patch) -> Tensor:
     if patch.kind == "smear":
         painted, cover = _smear(image[:, rows - 1 : rows + 2], radius), (4 - 4 * radius).clamp(0, 1)
     elif patch.kind == "tripod":
+        # Three legs from a plate in the middle, equally wide all the way: angle times radius.
         leg = (torch.remainder(lon, 2 * math.pi / 3) - math.pi / 3).abs() * radius
         dark = ((leg < 0.07) | (radius < 0.3)).float()
         painted, cover = 0.15 * colour + 0.1 * cap.mean((1, 2), keepdim=True), dark
@@ -184,6 +201,7 @@ def _smear(edge: Tensor, radius: Tensor) -> Tensor:
     width = ring.shape[-1]
     pad = width // 12
     wide = torch.cat([ring[:, -pad:], ring, ring[:, :pad]], -1)[None]
+    # Toward the pole a pixel spans more longitude, and all of it at the pole.
     soft = F.avg_pool1d(wide, 2 * pad + 1, 1)[0]
     mean = ring.mean(-1, keepdim=True)
     return torch.lerp(mean[:, None], soft[:, None], radius.clamp(0, 1))

@@ -66,7 +66,7 @@ def _under_roof(room: Room) -> tuple[float, float, bool]:
 
     It runs along the longer side.
     """
-    hx, hz = (h + 0.02 for h in room.half)
+    hx, hz = (h + 0.02 for h in room.half)  # a little into the walls, to close the joint
     return (hx, hz, False) if hx > hz else (hz, hx, True)
 
 
@@ -74,6 +74,7 @@ def ceiling_height(room: Room, x: float, z: float) -> float:
     """Height [m] of the ceiling over the point (x, z) of a room."""
     long, wide, turned = _under_roof(room)
     dx, _, dz = [x, 0, z] - room.middle
+    # −1..1 along the ridge and across it; the forms below are those of `_roof_solids`.
     u, v = (dz / long, dx / wide) if turned else (dx / long, dz / wide)
     share = 0.0  # of the rise
     if room.roof == "slope":
@@ -99,6 +100,7 @@ def _roof_solids(room: Room, long: float, wide: float) -> list[Solid]:
         cut = cut_box((long, tall, half_z), [(0.0, -1.0, -slope)], [tall - rise / 2])
         return cut._replace(centre=(0.0, tall, z))
 
+    # A gable or an attic is two lids that lean against each other, or against a flat top.
     if room.roof == "slope":
         return [lid(wide, 0.0, -rise / (2 * wide))]
     if room.roof == "gable":

@@ -50,8 +50,7 @@ def _along_wall(here: Interior, side: Side, piece: Piece) -> None:
         out = piece.half_z + BEHIND
         foot = side.rectangle(along, out, piece.half_x, piece.half_z)
         inner = side.rectangle(along, out, piece.half_x - 0.02, piece.half_z - 0.02)
-        if here.ground.free(foot) and here.room.contains(inner.corners):
-            here.ground.take(foot)
+        if here.room.contains(inner.corners) and here.ground.claim(foot):
             piece.build(here.along(side, piece.label).at(along, 0, out))
             return
 

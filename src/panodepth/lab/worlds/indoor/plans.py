@@ -100,9 +100,8 @@ class Room:
     @cached_property
     def box(self) -> bool:
         """Whether the outline is a rectangle along the axes."""
-        return len(self.corners) == 4 and bool(
-            np.isclose(self.area, (self.x[1] - self.x[0]) * (self.z[1] - self.z[0]))
-        )
+        extent = 4 * self.half[0] * self.half[1]
+        return len(self.corners) == 4 and bool(np.isclose(self.area, extent))
 
     @cached_property
     def area(self) -> float:

@@ -17,8 +17,8 @@ def stairs(p: Place, half_width: float, steps: int) -> None:
     """A straight flight that rises toward −z, open below or solid, often with a handrail."""
     rng, look = p.rng, p.rng.wooden()
     solid = rng.random() < 0.6
-    for i in range(steps):
-        top, z = STEP * (i + 1), (steps - i) * TREAD - steps * TREAD / 2
+    treads = [(STEP * (i + 1), (steps - i) * TREAD - steps * TREAD / 2) for i in range(steps)]
+    for top, z in treads:
         low = 0.0 if solid else top - 0.05
         p.box((0, (low + top) / 2, z), (half_width, (top - low) / 2, TREAD / 2 + 0.005), look)
     lean, long = float(np.arctan2(STEP, TREAD)), steps * float(np.hypot(STEP, TREAD)) / 2
@@ -29,9 +29,8 @@ def stairs(p: Place, half_width: float, steps: int) -> None:
         for s in (-1, 1) if rng.random() < 0.5 else (1,):
             at = (s * half_width, steps * STEP / 2 + 0.95, TREAD / 2)
             p.box(at, (0.025, 0.025, long), rail, tilt=lean)
-            for i in range(0, steps, 2):
-                z = (steps - i) * TREAD - steps * TREAD / 2
-                p.box((s * half_width, STEP * (i + 1) + 0.45, z), (0.012, 0.45, 0.012), rail)
+            for top, z in treads[::2]:
+                p.box((s * half_width, top + 0.45, z), (0.012, 0.45, 0.012), rail)
 
 
 def spiral(p: Place, radius: float, height: float) -> None:

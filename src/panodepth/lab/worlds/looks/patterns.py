@@ -22,6 +22,7 @@ def noise(rng: Rng, power: float = 1.6, stretch: float = 1.0) -> Array:
     f = np.fft.fftfreq(SIZE) * SIZE
     radius = np.hypot(f[:, None], f[None, :] * stretch)
     radius[0, 0] = 1.0
+    # White noise filtered in its spectrum; the transform is periodic, hence tileable.
     spectrum = np.fft.fft2(rng.standard_normal((SIZE, SIZE))) / radius**power
     spectrum[0, 0] = 0.0
     field = np.fft.ifft2(spectrum).real
@@ -55,7 +56,7 @@ def colour(rng: Rng, saturation: float = 0.5) -> Array:
 
 
 def grey(value: Array) -> Array:
-    """(SIZE, SIZE, 3) without colour."""
+    """(SIZE, SIZE, 3) without colour; the value is clipped to 0..1."""
     return np.repeat(np.clip(value, 0, 1)[..., None], 3, -1)
 
 
@@ -68,6 +69,7 @@ def cells(rng: Rng, count: int) -> tuple[Array, npt.NDArray[np.int64], Array]:
     column, row = (X * n).astype(int), (Y * n).astype(int)
     near, second = np.full(X.shape, np.inf), np.full(X.shape, np.inf)
     number = np.zeros(X.shape, np.int64)
+    # With one point a square, the nearest two lie within two squares.
     for dy in (-2, -1, 0, 1, 2):
         for dx in (-2, -1, 0, 1, 2):
             j, i = (row + dy) % n, (column + dx) % n
@@ -120,7 +122,7 @@ def stone(rng: Rng) -> Array:
     gap_width = rng.uniform(0.012, 0.035)
     _, cell, gap = cells(rng, int(rng.choice([10, 25, 60, 110])))
     shade = rng.uniform(0.55, 1.0, 128)[cell] * (0.75 + 0.4 * (noise(rng, 1.2) - 0.4))
-    round_off = np.clip(gap / gap_width, 0, 1) ** 0.5
+    round_off = np.clip(gap / gap_width, 0, 1) ** 0.5  # stones bulge toward their middle
     joint = rng.choice([0.15, 0.25, 0.6])
     value = joint * (1 - round_off) + shade * round_off
     return shaded(value, 0.5 * colour(rng, 0.15) + 0.45)
@@ -131,6 +133,7 @@ def wood(rng: Rng) -> Array:
     grain = noise(rng, 1.2, stretch=rng.uniform(6, 14))
     value, line = (_parquet if rng.random() < 0.2 else _boards)(rng, grain)
     value = np.where(line, 0.45 * value, value)
+    # Grain runs between the dark and the bright tone of a species.
     species = rng.random()
     dark = np.array([0.25, 0.13, 0.06]) * rng.uniform(0.5, 1.6)
     bright = np.clip(dark * rng.uniform(2.4, 3.4) + 0.08, 0, 1)
@@ -199,6 +202,7 @@ def _hexagons(rng: Rng, n: int) -> tuple[Array, npt.NDArray[np.bool_]]:
     rows = 2 * n
     grid = [((i + 0.5 * (j % 2)) / n, (j + 0.5) / rows) for j in range(rows) for i in range(n)]
     place = np.array(grid, dtype=np.float32)
+    # The nearest two points of a staggered grid: where they are equally far is a joint.
     dx, dy = (np.abs(c[..., None] - place[:, k]) for k, c in enumerate((X, Y)))
     far = np.hypot(np.minimum(dx, 1 - dx), np.minimum(dy, 1 - dy))
     nearest = far.argmin(-1)[..., None]
@@ -212,7 +216,7 @@ def _printed_tiles(rng: Rng) -> Array:
     """Cement tiles: one motif, mirrored in both directions, in two or three colours."""
     n = int(rng.choice([2, 4]))
     fx, fy = np.abs(np.mod(X * n, 1) - 0.5), np.abs(np.mod(Y * n, 1) - 0.5)
-    a, b = np.maximum(fx, fy), np.minimum(fx, fy)
+    a, b = np.maximum(fx, fy), np.minimum(fx, fy)  # mirrored in the diagonals too
     k = rng.uniform(4, 18, 3)
     motif = np.sin(k[0] * a + k[1] * b) + np.sin(k[2] * np.hypot(a - rng.uniform(0, 0.5), b))
     out = over(motif > 0.3, colour(rng, 0.4), 0.5 + 0.4 * colour(rng, 0.2))
@@ -223,6 +227,7 @@ def _printed_tiles(rng: Rng) -> Array:
 def brick(rng: Rng) -> Array:
     rows, columns = 8, 4
     row = np.floor(Y * rows).astype(int)
+    # Every other row starts half a brick later.
     shifted = np.mod(X * columns + 0.5 * (row % 2), columns)
     shade = rng.uniform(0.6, 1.0, (rows, columns))[row, np.floor(shifted).astype(int)]
     value = shade * (0.75 + 0.5 * (noise(rng, 1.0) - 0.5))
@@ -274,6 +279,7 @@ def carpet(rng: Rng) -> Array:
         out = over(motif < -0.45, third, out)
         out = over((edge > 0.04) & (edge < 0.08), figure, out)
     elif style < 0.75:  # symmetric about both axes, as the knotted ones are
+        # One quarter, mirrored twice.
         half = noise(rng, 1.1)[: SIZE // 2, : SIZE // 2]
         field = np.block([[half, half[:, ::-1]], [half[::-1], half[::-1, ::-1]]])
         round_ = np.hypot((X - 0.5) / 0.32, (Y - 0.5) / 0.32)
@@ -295,7 +301,7 @@ def stripes(rng: Rng) -> Array:
     wave = np.sin(2 * np.pi * n * X + rng.uniform(0, 6))
     value = wave > rng.uniform(-0.5, 0.5) if rng.random() < 0.3 else 0.5 + 0.5 * wave
     low = rng.uniform(0.35, 0.85)
-    return np.repeat((low + (1 - low) * np.asarray(value, float))[..., None], 3, -1)
+    return grey(low + (1 - low) * np.asarray(value, float))
 
 
 def speckle(rng: Rng) -> Array:
@@ -338,6 +344,7 @@ def grass(rng: Rng) -> Array:
             pebble = (rng.random(200) < 0.15)[cell] & (gap > 0.01)
             dry = np.where(pebble[..., None], rng.uniform(0.3, 0.6), dry)
         return np.asarray(dry * rng.uniform(0.7, 1.6))
+    # Fresh grass wears through to dry ground in patches.
     bare = np.clip(4 * (noise(rng, 1.5) - rng.uniform(0.35, 0.9)), 0, 1)[..., None]
     fresh = fresh * np.array([rng.uniform(0.8, 1.5), 1.0, rng.uniform(0.8, 1.4)])
     return np.asarray(fresh * (1 - bare) + dry * bare)
@@ -347,14 +354,14 @@ def grille(rng: Rng) -> Array:
     nx, ny = int(rng.integers(4, 16)), int(rng.integers(2, 10))
     bars = (np.mod(X * nx, 1) < 0.3) | (np.mod(Y * ny, 1) < 0.2)
     back = 0.05 + 0.25 * noise(rng, 1.5)
-    return np.repeat(np.where(bars, rng.uniform(0.3, 0.9), back)[..., None], 3, -1)
+    return grey(np.where(bars, rng.uniform(0.3, 0.9), back))
 
 
 def shutter(rng: Rng) -> Array:
     n = int(rng.choice([12, 18, 28]))
     ridge = 0.75 + 0.25 * np.sin(2 * np.pi * n * (Y if rng.random() < 0.6 else X))
     grime = 0.75 + 0.4 * (noise(rng, 1.7) - 0.3)
-    return np.repeat(np.clip(ridge * grime, 0, 1)[..., None], 3, -1)
+    return grey(ridge * grime)
 
 
 def grime(rng: Rng) -> Array:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from panodepth.lab.worlds.looks.patterns import SIZE, Array, Rng, X, Y, colour, noise, rgb
+from panodepth.lab.worlds.looks.patterns import SIZE, Array, Rng, X, Y, colour, grey, noise, rgb
 
 
 def picture(rng: Rng) -> Array:
@@ -73,9 +73,9 @@ def window(rng: Rng) -> Array:
     style = rng.random()
     if style < 0.35:
         n = int(rng.choice([10, 16, 24]))
-        view = np.repeat((0.6 + 0.4 * np.sin(2 * np.pi * n * Y))[..., None], 3, -1)
+        view = grey(0.6 + 0.4 * np.sin(2 * np.pi * n * Y))
     elif style < 0.6:
-        view = np.repeat((0.85 + 0.15 * noise(rng, 1.8, 0.2))[..., None], 3, -1)
+        view = grey(0.85 + 0.15 * noise(rng, 1.8, 0.2))
     else:
         horizon = rng.uniform(0.3, 0.7) + 0.3 * (noise(rng, 1.6) - 0.5)
         sky = rgb(Y, [0.75, 0.85, 1.0], [1.0, 1.0, 1.0])
@@ -83,11 +83,8 @@ def window(rng: Rng) -> Array:
         view = np.where((horizon < Y)[..., None], land, sky)
     frame = rng.choice([0.04, 0.25, 0.9])
     bars_x, bars_y = rng.integers(1, 4), rng.integers(1, 4)
-    w = 0.05
-    bar = (np.abs(np.mod(X * bars_x + 0.5, 1) - 0.5) < w * bars_x / 2) | (
-        np.abs(np.mod(Y * bars_y + 0.5, 1) - 0.5) < w * bars_y / 2
-    )
-    view[bar] = frame
+    for at, bars in ((X, bars_x), (Y, bars_y)):
+        view[np.abs(np.mod(at * bars + 0.5, 1) - 0.5) < 0.05 * bars / 2] = frame
     return np.asarray(view)
 
 
@@ -102,7 +99,7 @@ def panel(rng: Rng) -> Array:
         value[(edge > 0.05) & (edge < 0.065)] = 0.6
     value[(np.abs(fx - 0.88) < 0.03) & (np.abs(fy - 0.5) < 0.06)] = 0.25
     value = value * (0.9 + 0.2 * (noise(rng, 1.2, 5) - 0.5))
-    return np.repeat(np.clip(value, 0, 1)[..., None], 3, -1)
+    return grey(value)
 
 
 def books(rng: Rng) -> Array:
@@ -162,4 +159,4 @@ def facade(rng: Rng) -> Array:
 
 def cloud(rng: Rng) -> Array:
     value = np.clip((noise(rng, 2.1) - rng.uniform(0.3, 0.6)) * rng.uniform(2, 5), 0, 1)
-    return np.repeat(value[..., None], 3, -1)
+    return grey(value)

@@ -15,10 +15,7 @@ from panodepth.lab.worlds.parts.place import GROUND, PLANT, Pair
 from panodepth.lab.worlds.parts.plants import leaf_look
 
 _COUNTRIES = {"hills": 0.4, "field": 0.2, "beach": 0.15, "meadow": 0.25}
-_IN_PARKS = (
-    *("bench", "person", "group", "shrub", "bed"),
-    *("pole", "container", "two_wheeler", "table"),
-)
+_PARK = ("bench", "person", "group", "shrub", "bed", "pole", "container", "two_wheeler", "table")
 
 
 def trees(site: Site, count: int, nearest: float, spread: float, tall: Pair) -> None:
@@ -71,7 +68,7 @@ def park(site: Site) -> None:
             fountain(basin)
     for _ in range(rng.integers(3, 14)):
         x, z = site.around(1.6, 4.5)
-        thing(site, rng.pick(_IN_PARKS), x, z, rng.uniform(0, 6.3))
+        thing(site, rng.pick(_PARK), x, z, rng.uniform(0, 6.3))
     trees(site, int(rng.integers(6, 20)), rng.uniform(1.5, 4), 10.0, (3, 14))
 
 

@@ -17,11 +17,6 @@ EYE_ROOM = 0.55  # metres on the plan kept free around the camera
 _FRONTS = ((np.pi / 2, 0), (-np.pi / 2, 0), (0.0, 1), (np.pi, 1))  # (yaw, which half size is depth)
 
 
-def level_ground(x: float, z: float) -> float:
-    """The height of flat ground, 0 m."""
-    return 0.0
-
-
 @dataclass
 class Site:
     """A world being built: the scene, its random numbers, the ground taken and the camera's place.
@@ -32,7 +27,7 @@ class Site:
     scene: Scene
     rng: Draws
     eye: Point = (0.0, 0.0)
-    ground: Callable[[float, float], float] = level_ground
+    ground: Callable[[float, float], float] = lambda x, z: 0.0
     taken: Ground = field(default_factory=Ground)
 
     def stand(self, x: float, z: float) -> None:

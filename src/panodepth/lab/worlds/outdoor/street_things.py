@@ -28,8 +28,7 @@ from panodepth.lab.worlds.render.shapes import CYLINDER
 def pole(p: Place) -> None:
     """A street lamp, traffic light, sign post, utility pole or bollard."""
     look = p.rng.metal()
-    style = p.rng.weighted(_POLES)
-    style(p.at(label=FITTING), look)
+    p.rng.weighted(_POLES)(p.at(label=FITTING), look)
 
 
 def _lamp(p: Place, look: Material) -> None:

@@ -89,10 +89,8 @@ def _cabin(p: Place, b: Body, paint: Material) -> None:
     """Glass between the belt line and the roof, slanting in front and behind."""
     back, front = b.cabin[0] * b.long, b.cabin[1] * b.long
     tall, wide = (b.roof - b.belt) / 2, b.wide * 0.95
-    run = [  # metres by which the glass slants behind and in front
-        min(1.5 * tall, max(b.long - 0.1 + side * edge, 0.05))
-        for side, edge in ((1, back), (-1, front))
-    ]
+    # Metres by which the glass slants behind and in front: steeper where the car is short.
+    run = [min(1.5 * tall, max(b.long - 0.1 + room, 0.05)) for room in (back, -front)]
     low, high = back - run[0], front + run[1]  # of the glass at the belt line
     deep, lean = (high - low) / 2, 0.12 * wide
     normals = [(0.0, run[0], -2 * tall), (0.0, run[1], 2 * tall)]

@@ -45,6 +45,7 @@ class Footprint:
     def _axes(self) -> list[tuple[float, float, float, float, float]]:
         """Per side its normal (x, z), the least and largest corner along it, its length."""
         out = []
+        # Opposite sides of a rectangle have one normal, but for its sign.
         for k in range(len(self.corners) // 2 if self.parallel else len(self.corners)):
             (bx, bz), (ax, az) = self.corners[k - 1], self.corners[k]
             nx, nz = az - bz, bx - ax
@@ -57,12 +58,14 @@ class Footprint:
 
         Separating axes: convex polygons are apart when they are along the normal of some side.
         """
+        # Circles first: most pairs are far apart.
         (x, z, radius), (a, b, r) = self.circle, other.circle
         if (x - a) ** 2 + (z - b) ** 2 >= (radius + slack + r) ** 2:
             return False
         for one, two in ((self, other), (other, self)):
             for nx, nz, low, high, length in one._axes:
                 along = [nx * px + nz * pz for px, pz in two.corners]
+                # Normals are as long as their sides, and so is what is measured along them.
                 if max(low - max(along), min(along) - high) > slack * length:
                     return False
         return True

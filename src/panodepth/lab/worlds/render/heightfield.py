@@ -22,6 +22,7 @@ _LEAST = 0.02  # metres, half the height of a level cell's box
 def graded_axis(reach: float, count: int, finest: float) -> Array:
     """(2 count + 1,) grid lines [m] from −reach to reach, about `finest` apart at 0, wider out."""
     u = np.arange(count + 1) / count
+    # Linear near the middle, cubic further out: few cells reach the horizon.
     base = min(finest * count / reach, 1.0)
     half = reach * (base * u + (1 - base) * u**3)
     return np.concatenate([-half[:0:-1], half])
@@ -55,6 +56,7 @@ class HeightField:
         u = (px - self.x[i]) / (self.x[i + 1] - self.x[i])
         v = (pz - self.z[j]) / (self.z[j + 1] - self.z[j])
         h = self.height
+        # Bilinear, as the cells are cast, so that things stand on what is seen.
         near = h[j, i] * (1 - u) + h[j, i + 1] * u
         far = h[j + 1, i] * (1 - u) + h[j + 1, i + 1] * u
         return np.asarray(near * (1 - v) + far * v)
@@ -71,6 +73,7 @@ class HeightField:
         mid_x, half_x = (self.x[:-1] + self.x[1:]) / 2, (self.x[1:] - self.x[:-1]) / 2
         mid_z, half_z = (self.z[:-1] + self.z[1:]) / 2, (self.z[1:] - self.z[:-1]) / 2
         (u, v), (repeat_u, repeat_v) = material.offset, material.scale
+        # Shifts are kept within a repeat: large ones would cost the texture its float32 precision.
         for j, z in enumerate(mid_z):
             for i, x in enumerate(mid_x):
                 shift = ((u + x / repeat_u) % 1.0, (v + z / repeat_v) % 1.0)

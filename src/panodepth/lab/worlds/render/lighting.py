@@ -74,15 +74,11 @@ class Lights:
 
 def prepare(primitives: Primitives, scenes: Sequence[Scene]) -> Lights:
     """Cast the shadow maps of a batch of scenes, all indoor or all outdoor."""
-    lamps = [[light for light in s.lights if not light.sun] for s in scenes]
+    own = [[light for light in s.lights if not light.sun] for s in scenes]
+    lamps = tuple(_lamps(primitives, scenes, slot) for slot in zip_longest(*own))
     ambient = _row_per_scene([s.ambient for s in scenes], primitives.centre)
     indoor = scenes[0].indoor
-    return Lights(
-        tuple(_lamps(primitives, scenes, slot) for slot in zip_longest(*lamps)),
-        None if indoor else _parallel(primitives, scenes),
-        ambient,
-        indoor,
-    )
+    return Lights(lamps, None if indoor else _parallel(primitives, scenes), ambient, indoor)
 
 
 def _row_per_scene(rows: object, like: Tensor) -> Tensor:

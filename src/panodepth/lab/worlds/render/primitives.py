@@ -102,6 +102,7 @@ class Scene:
     ambient: Colour = (0.5, 0.5, 0.5)
     sky: Sky = field(default_factory=Sky)
     rows: list[tuple[Solid, Vector, Array, Material, int]] = field(default_factory=list)
+    # Building a scene asks for clearances between additions; the arrays are kept until it grows.
     _stacked: _Stacked | None = None
 
     def add(
@@ -126,6 +127,7 @@ class Scene:
             for numbers, (solid, *_) in zip(shape, self.rows, strict=True):
                 if len(solid.shape):
                     numbers[: len(solid.shape)] = solid.shape
+            # All at once: one product for the centres of hundreds of solids.
             solids, origins, turned, *_ = zip(*self.rows, strict=True)
             rotation = np.array(turned, float)
             own = np.array([s.centre for s in solids], float)
@@ -141,6 +143,7 @@ class Scene:
     def clearance(self, point: Array) -> float:
         """Metres that are free around `point` (3,) at least: never more than the true distance."""
         kind, centre, half, turned, shape = self.stacked()
+        # Rotations keep lengths, so that bounds in the solids' frames hold in the world.
         local = np.einsum("nji,nj->ni", turned, point - centre)
         return float(clearances(kind, local, half, shape).min())
 
@@ -181,6 +184,7 @@ def pack(scenes: Sequence[Scene], device: torch.device | str = "cpu") -> Primiti
 
     def padded(name: str) -> Tensor:
         whole = name in ("kind", "label")
+        # Built in float64: the camera is subtracted before anything is rounded.
         rows = [torch.tensor(c[name], dtype=None if whole else torch.float32) for c in columns]
         fill = _PADDING.get(name, 0.0)
         return pad_sequence(rows, batch_first=True, padding_value=fill).to(device)
@@ -197,7 +201,7 @@ def _columns(scene: Scene) -> dict[str, npt.NDArray[np.generic]]:
     kind, centre, half, turned, shape = scene.stacked()
     looks = [look for *_, look, _ in scene.rows]
     view = camera_from_world(scene)
-    axes = view @ turned
+    axes = view @ turned  # columns are the solids' axes in the camera frame
     return {
         "to_local": axes.transpose(0, 2, 1) / half[:, :, None],
         "centre": (centre - scene.camera) @ view.T,

@@ -20,7 +20,11 @@ FAR = 60.0  # metres; stands for the sky
 
 
 def reflections(radiance: Tensor, seen: Surface) -> Tensor:
-    """(3, b, H, W) radiance with the mirror images of glossy surfaces added (Schlick's law)."""
+    """Radiance with the mirror images of glossy surfaces added.
+
+    radiance: (3, b, H, W) linear RGB of panoramas, changed in place. seen: their surfaces. Returns
+    (3, b, H, W).
+    """
     height, width = radiance.shape[-2:]
     scene, pixel = ((seen.gloss > LEAST_GLOSS) & seen.hit).nonzero(as_tuple=True)
     if not len(scene):
@@ -30,9 +34,12 @@ def reflections(radiance: Tensor, seen: Surface) -> Tensor:
     facing = -(view * normal).sum(0)
     mirrored = view + 2 * facing * normal
     gloss = seen.gloss[scene, pixel]
+    # Schlick's law: 5 % head-on, everything at grazing angles.
     share = gloss * (0.05 + 0.95 * (1 - facing).clamp(0, 1) ** 4)
     reach = torch.where(seen.hit, seen.distance, FAR).flatten()
     start = scene * (height * width)
+    # A guess of what the mirrored ray meets, 2 m off, is corrected by what the panorama knows in
+    # its direction: the ray is as long as the way from the mirror to what is seen there.
     there = point + 2.0 * mirrored
     for _ in range(STEPS):
         length = (there * there).sum(0).sqrt().clamp_min(1e-6)
@@ -44,25 +51,30 @@ def reflections(radiance: Tensor, seen: Surface) -> Tensor:
     column, row = _pixel(there / length, height, width)
     image = _lookup(radiance, scene, column, row)
     out = radiance.flatten(2)
+    # A lamp is far brighter than white; its image in a floor must not drown the picture.
     out[:, scene, pixel] += share * image.clamp_max(8.0)
     return out.view_as(radiance)
 
 
 def _pixel(ray: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
-    """Continuous column and row, below width and height, of unit rays (3, M)."""
+    """Continuous column and row (M,), below width and height, of unit rays (3, M)."""
     u = (torch.atan2(ray[0], ray[2]) / (2 * math.pi) + 0.5) * width
     v = (torch.asin(ray[1].clamp(-1, 1)) / math.pi + 0.5) * height
     return u.clamp(0, width - 1e-2), v.clamp(0, height - 1e-2)
 
 
 def _lookup(radiance: Tensor, scene: Tensor, column: Tensor, row: Tensor) -> Tensor:
-    """(3, M) colours of the halved (hence a little rough) panoramas, stacked into one picture."""
+    """Colours of panoramas at places in them.
+
+    radiance: (3, b, H, W). scene: (M,) which panorama. column, row: (M,) pixels. Returns (3, M).
+    """
+    # Halved, hence a little rough, and stacked into one picture: one lookup for all scenes.
     small = F.avg_pool2d(radiance.transpose(0, 1), 2, ceil_mode=True)
     count, _, height, width = small.shape
     small = torch.cat([small[..., -1:], small, small[..., :1]], -1)
     tall = small.transpose(0, 1).reshape(1, 3, count * height, width + 2)
     x = column / 2 + 1
-    y = (row / 2).clamp(0.5, height - 0.5) + scene * height
+    y = (row / 2).clamp(0.5, height - 0.5) + scene * height  # never between two panoramas
     grid = torch.stack([x * (2 / (width + 2)) - 1, y * (2 / (count * height)) - 1], -1)
     found = F.grid_sample(tall, grid[None, None], padding_mode="border", align_corners=False)
     return found[0, :, 0]

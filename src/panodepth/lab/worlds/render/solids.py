@@ -31,6 +31,7 @@ def cut_box(half: npt.ArrayLike, normals: npt.ArrayLike, offsets: npt.ArrayLike)
     count = len(n)
     if count > shapes.PLANES:
         raise ConfigError(f"a convex solid has {count} cuts, at most {shapes.PLANES} are possible")
+    # In the unit box −1..1, but still measuring in metres: n · (half u) ≤ limit with unit n.
     rows = np.tile(_SKIP, (shapes.PLANES, 1))
     rows[:count, :3] = n / length[:, None] * size
     rows[:count, 3] = limit / length
@@ -51,6 +52,7 @@ def prism(polygon: npt.ArrayLike, low: float, high: float) -> Solid:
     edge = np.roll(points, -1, 0) - points
     outward = np.stack([edge[:, 1], -edge[:, 0]], 1)
     outward /= np.maximum(np.linalg.norm(outward, axis=1, keepdims=True), 1e-12)
+    # The box itself cuts along the axes, so that only slanted sides need a half-space.
     slanted = np.abs(outward).max(1) < 1 - 1e-9
     normals = np.zeros((int(slanted.sum()), 3))
     normals[:, [0, 2]] = outward[slanted]
@@ -80,7 +82,7 @@ def roof(half: npt.ArrayLike, ridge: float) -> Solid:
     """A hip roof in the box ±half; its ridge spans the share `ridge` of x (0 = a pyramid)."""
     x, y, z = np.asarray(half, float)
     normals, offsets = [(0.0, z, 2 * y), (0.0, z, -2 * y)], [y * z, y * z]
-    run = x * (1 - ridge)
+    run = x * (1 - ridge)  # metres that each hipped end takes of the ridge
     if run > 1e-6:
         normals += [(2 * y, run, 0.0), (-2 * y, run, 0.0)]
         offsets += [2 * y * x - y * run] * 2
@@ -91,6 +93,7 @@ def tapered(half: npt.ArrayLike, top: float) -> Solid:
     """A block in the box ±half; its top is `top` (0..1) times as wide and deep as its foot."""
     x, y, z = np.asarray(half, float)
     normals, offsets = [], []
+    # Each side leans inward by `run` over the height 2 y, through the foot at (x, −y) or (z, −y).
     for sign in (-1.0, 1.0):
         run_x, run_z = x * (1 - top), z * (1 - top)
         normals += [(sign * 2 * y, run_x, 0.0), (0.0, run_z, sign * 2 * y)]
@@ -167,7 +170,8 @@ def _ears(points: Array) -> list[tuple[int, int, int]]:
             i, j, m = left[k - 1], left[k], left[(k + 1) % len(left)]
             a, b, c = points[i], points[j], points[m]
             if _turn(a, b, c) <= 1e-12:
-                continue
+                continue  # a notch, or flat: no ear
+            # An ear holds no other corner, else cutting it off would cut through the rest.
             others = [points[n] for n in left if n not in (i, j, m)]
             if not any(min(_turn(a, b, p), _turn(b, c, p), _turn(c, a, p)) >= 0 for p in others):
                 out.append((i, j, m))
@@ -184,6 +188,7 @@ def _joined(points: Array, one: list[int], other: list[int]) -> list[int] | None
     """Both parts as one convex part across a shared edge, or None."""
     for k in range(len(one)):
         a, b = one[k], one[(k + 1) % len(one)]
+        # Both go round the same way, so that a shared edge runs one way in each.
         if a in other and b in other and other[(other.index(b) + 1) % len(other)] == a:
             start = other.index(a)
             around = other[start:] + other[:start]  # a ... b
@@ -193,6 +198,6 @@ def _joined(points: Array, one: list[int], other: list[int]) -> list[int] | None
                 _turn(points[whole[i - 1]], points[whole[i]], points[whole[(i + 1) % n]])
                 for i in range(n)
             )
-            if all(c >= -1e-9 for c in corner):
+            if all(c >= -1e-9 for c in corner):  # still convex
                 return whole
     return None

@@ -96,16 +96,9 @@ def surfaces(
     texels = footprint * SIZE / torch.minimum(uv[0], uv[1])
     u, v = axes[0] / uv[0] + uv[2], axes[1] / uv[1] + uv[3]
     albedo = textures.sample(texture, u, v, texels) * tint
-    return Surface(
-        point=point,
-        normal=normal,
-        albedo=albedo * _unevenness(axes, uv, texture, footprint),
-        emission=emission,
-        gloss=gloss,
-        label=table.label.index_select(0, flat_place).view_as(place),
-        hit=hit,
-        distance=reach,
-    )
+    albedo = albedo * _unevenness(axes, uv, texture, footprint)
+    label = table.label.index_select(0, flat_place).view_as(place)
+    return Surface(point, normal, albedo, emission, gloss, label, hit, reach)
 
 
 def _unevenness(axes: Tensor, uv: Tensor, texture: Tensor, footprint: Tensor) -> Tensor:
