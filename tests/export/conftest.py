@@ -94,6 +94,7 @@ def small_bands(monkeypatch: pytest.MonkeyPatch) -> None:
         "export.rasters.normals",
         "export.rasters.preview",
         "geometry.bands",
+        "geometry.point_bands",
     ):
         monkeypatch.setattr(f"panodepth.{module}.BAND_PIXELS", 900)
     monkeypatch.setattr("panodepth.export.meshes.triangles.BAND_CELLS", 900)

@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 
 from panodepth.geometry import resizing
-from panodepth.geometry.bands import lonlat_points, point_bands
 from panodepth.geometry.grid import axis_angles, erp_rays, solid_angles
+from panodepth.geometry.point_bands import lonlat_points, point_bands
 from panodepth.geometry.points import distance_to_normals, distance_to_points, points_to_normals
 from panodepth.geometry.resizing import resize_erp
 

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from panodepth.errors import OutputError
-from panodepth.geometry.bands import point_bands
 from panodepth.geometry.grid import axis_angles
+from panodepth.geometry.point_bands import point_bands
 from panodepth.types import BoolArray, ByteArray, FloatArray, Prediction
 
 BAND_PIXELS = 1 << 15  # turned into points at a time

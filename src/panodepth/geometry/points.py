@@ -8,6 +8,7 @@ from panodepth.geometry import bands
 from panodepth.geometry.arrays import ArrayT, constant, is_numpy, library, like, to_dtype
 from panodepth.geometry.grid import axis_angles, erp_rays
 from panodepth.geometry.lens import Pinhole
+from panodepth.geometry.point_bands import lonlat_points
 from panodepth.geometry.sampling import pad_erp
 
 _PIXELS_AT_ONCE = 1 << 18  # normals of large maps are computed in bands of rows: memory stays small
@@ -31,7 +32,7 @@ def distance_to_z_depth(distance: ArrayT, lens: Pinhole) -> ArrayT:
 def distance_to_points(distance: ArrayT) -> ArrayT:
     """(..., H, W) ERP distance to (..., H, W, 3) points in the camera frame; its unit and dtype."""
     if is_numpy(distance) and distance.ndim == 2:
-        return bands.lonlat_points(distance, *axis_angles(*distance.shape))
+        return lonlat_points(distance, *axis_angles(*distance.shape))
     rays = erp_rays(*distance.shape[-2:], **like(distance))
     return distance[..., None] * to_dtype(rays, distance.dtype)
 

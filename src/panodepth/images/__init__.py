@@ -9,11 +9,11 @@ from panodepth.images.files import (
     IMAGE_SUFFIXES,
     image_size,
     read_image,
-    read_mask,
     read_stored,
     to_image_data,
 )
 from panodepth.images.limits import MAX_PIXELS, check_aspect
+from panodepth.images.masks import read_mask
 from panodepth.images.picture import ImageData
 from panodepth.images.transfer import linear_to_srgb, srgb_to_linear
 

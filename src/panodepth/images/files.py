@@ -22,7 +22,6 @@ from panodepth.images.picture import ImageData, both, from_array
 from panodepth.images.pillow import ORIENTATION, Decoded, Opened, from_pillow, open_pillow
 from panodepth.images.transfer import finite_pixels
 from panodepth.size import Size
-from panodepth.types import BoolArray
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".exr", ".hdr")
 
@@ -75,30 +74,6 @@ def read_image(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) ->
         pixels = expose(planes, valid, str(path))
     data = from_array(pixels, valid, str(path))
     return ImageData(data.pixels, data.valid, Path(path).stem, str(path))
-
-
-def read_mask(path: str | os.PathLike[str]) -> BoolArray:
-    """Read a mask file: (H, W) bool, True = valid.
-
-    White is valid: above 127 in 8 bits, above half of the range in 16 bits or float (colours by the
-    mean of their channels). Alpha 0 and NaN are not valid. Raises InputError as `read_image`, and
-    when no pixel is valid.
-    """
-    decoded = read_stored(path)
-    pixels, valid = decoded.pixels, decoded.valid
-    whole = np.issubdtype(pixels.dtype, np.integer)
-    half = np.iinfo(pixels.dtype).max / 2 if whole else 0.5
-    if pixels.ndim == 3:
-        if pixels.shape[2] == 4:
-            valid = both(valid, pixels[..., 3] != 0)
-        pixels = pixels[..., :3].mean(axis=2, dtype=np.float32)
-    mask = pixels > half if valid is None else (pixels > half) & valid
-    if not mask.any():
-        raise InputError(
-            f"{path}: no pixel of the mask is valid: white (above {half:g}) means valid, "
-            f"the brightest value is {float(pixels.max()):g}"
-        )
-    return mask
 
 
 def image_size(path: str | os.PathLike[str]) -> Size:

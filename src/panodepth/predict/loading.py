@@ -11,12 +11,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from panodepth.errors import ConfigError
-from panodepth.predict.models import is_onnx
+from panodepth.predict.models import find_model, is_onnx
 from panodepth.size import Size
 
 if TYPE_CHECKING:
     from panodepth.model import ModelConfig
     from panodepth.predict.predictor import Predictor
+    from panodepth.predict.torch_backend import TorchPredictor
 
 
 def load(
@@ -49,8 +50,31 @@ def load(
         from panodepth.predict.onnx_backend import load_onnx
 
         return load_onnx(name_or_path, device=device, size=size)
-    from panodepth.predict.torch_backend import load_torch
-
     return load_torch(
         name_or_path, device=device, dtype=dtype, size=size, config=config, compile=compile
     )
+
+
+def load_torch(
+    name_or_path: str | os.PathLike[str] | None = None,
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    size: Size | None = None,
+    config: ModelConfig | Mapping[str, Any] | str | None = None,
+    compile: bool = False,
+) -> TorchPredictor:
+    """`load` for all but ONNX files."""
+    from panodepth.device import choose_device, choose_precision
+    from panodepth.model import load_prepared
+    from panodepth.predict.torch_backend import TorchPredictor
+
+    where = choose_device(device)
+    precision, int8 = choose_precision(dtype, where)
+    if compile and int8:
+        raise ConfigError("a network in int8 cannot be compiled: leave out compile, or dtype int8")
+    name, path = find_model(name_or_path)
+    model = load_prepared(
+        path, config=config, device=where, dtype=precision, int8=int8, fuse=not compile
+    )
+    return TorchPredictor(model, name=name, size=size, dtype=precision, compile=compile)

@@ -16,13 +16,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 
 from panodepth.errors import InputError, ModelError
 from panodepth.geometry.resizing import Edges, resize_erp
-from panodepth.images import ImageData, check_aspect, read_mask, to_image_data
+from panodepth.images import ImageData, check_aspect, to_image_data
 from panodepth.options import changed
+from panodepth.predict.masks import checked_mask, shrink_mask
 from panodepth.predict.options import PredictOptions
 from panodepth.size import Size
 from panodepth.types import BoolArray, FloatArray, Prediction
@@ -149,13 +149,13 @@ class Predictor(ABC):
         check_aspect(data.size, options.allow_any_aspect, name=data.source or "image")
         valid = data.valid
         if mask is not None:
-            given = _checked_mask(mask, data.size)
+            given = checked_mask(mask, data.size)
             valid = given if valid is None else given & valid
         small_valid = np.ones(size, np.bool_)
         if valid is not None:
             if not valid.any():
                 raise InputError(f"{data.source or 'image'}: the mask leaves no valid pixel")
-            small_valid = _shrink_mask(valid, size)
+            small_valid = shrink_mask(valid, size)
         rough = data.shrunk(ROUGH * size[0], ROUGH * size[1]).image
         planes = np.ascontiguousarray(np.moveaxis(rough, -1, 0))
         pixels = np.clip(resize_erp(planes, size, edges=self.edges), 0, 1)
@@ -215,25 +215,3 @@ def _quantile(values: FloatArray, q: float) -> np.float32:
     high = min(low + 1, values.size - 1)
     ordered = np.partition(values, (low, high))
     return np.float32(ordered[low] + (ordered[high] - ordered[low]) * np.float32(place - low))
-
-
-def _checked_mask(mask: Any, shape: Size) -> BoolArray:
-    name = ""
-    if isinstance(mask, str | os.PathLike):
-        name = f": {os.fspath(mask)}"
-        mask = read_mask(mask)
-    array = np.asarray(mask)
-    if array.dtype != np.bool_:
-        raise InputError(f"mask must be bool (True = valid), not {array.dtype}{name}")
-    if array.shape != shape:
-        raise InputError(f"mask {array.shape} does not match image {shape}{name}")
-    return array
-
-
-def _shrink_mask(valid: BoolArray, size: Size) -> BoolArray:
-    """(H, W) bool to (h, w) bool: valid where half of the area is, or any of it where none is."""
-    shrinks = valid.shape[0] >= size[0] and valid.shape[1] >= size[1]
-    mode = cv2.INTER_AREA if shrinks else cv2.INTER_NEAREST_EXACT
-    share = cv2.resize(valid.astype(np.float32), (size[1], size[0]), interpolation=mode)
-    half = np.asarray(share > 0.5 - 1e-4)
-    return half if half.any() else np.asarray(share > 0)

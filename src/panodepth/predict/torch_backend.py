@@ -2,45 +2,20 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from panodepth.device import choose_device, choose_precision
-from panodepth.errors import ConfigError
-from panodepth.model import ModelConfig, SphereViT, load_prepared
-from panodepth.predict.models import find_model
+from panodepth.model import SphereViT
 from panodepth.predict.predictor import Predictor, RawOutput
 from panodepth.size import Size, check_not_swapped
 from panodepth.types import FloatArray
 
 if TYPE_CHECKING:
     from panodepth.predict.cuda.compiled import Compiled
-
-
-def load_torch(
-    name_or_path: str | os.PathLike[str] | None,
-    *,
-    device: str = "auto",
-    dtype: str = "auto",
-    size: Size | None = None,
-    config: ModelConfig | Mapping[str, Any] | str | None = None,
-    compile: bool = False,
-) -> TorchPredictor:
-    """`panodepth.load` for all but ONNX files; options and errors as there."""
-    where = choose_device(device)
-    precision, int8 = choose_precision(dtype, where)
-    if compile and int8:
-        raise ConfigError("a network in int8 cannot be compiled: leave out compile, or dtype int8")
-    name, path = find_model(name_or_path)
-    model = load_prepared(
-        path, config=config, device=where, dtype=precision, int8=int8, fuse=not compile
-    )
-    return TorchPredictor(model, name=name, size=size, dtype=precision, compile=compile)
 
 
 class TorchPredictor(Predictor):

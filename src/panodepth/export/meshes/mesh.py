@@ -15,8 +15,8 @@ from panodepth.export.glb import ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER, TRIANGLES, 
 from panodepth.export.meshes.triangles import Limits, Vertices, triangulate
 from panodepth.export.metadata import GLTF_FRAME, metadata
 from panodepth.export.thinning import every_nth, kept_rows
-from panodepth.geometry.bands import lonlat_points
 from panodepth.geometry.grid import axis_angles
+from panodepth.geometry.point_bands import lonlat_points
 from panodepth.types import FloatArray, Prediction
 
 MAX_MESH_COLUMNS = 1100  # vertices round the equator; the network's own 1092 columns are kept

@@ -20,7 +20,7 @@ from panodepth.model.fast.int8 import int8_works
 from panodepth.predict.cuda.compiled import Compiled
 from panodepth.predict.cuda.gpu import graphed
 from panodepth.predict.cuda.graphs import Graphed
-from panodepth.predict.torch_backend import load_torch
+from panodepth.predict.loading import load_torch
 from panodepth.strict import find_named
 
 Network = Callable[[Tensor], ModelOutput]
