@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -268,6 +269,11 @@ def test_the_path_from_picture_to_file_is_listed_and_short() -> None:
     assert all(abs(count - listed.get(name, count)) <= 20 for name, count in lines.items()), rows
     assert sum(lines.values()) <= PATH_LINES
     assert sum(listed.values()) <= PATH_LINES
+
+
+def test_the_version_is_the_same_in_both_places() -> None:
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    assert project["version"] == panodepth.__version__
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -10,12 +11,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import OpenEXR
+import plyfile
 import pytest
 import tifffile
 from PIL import Image
 
 from panodepth.export import save
 from panodepth.export.colour import NO_SURFACE
+from panodepth.export.metadata import FORMAT_VERSION
 from panodepth.types import Prediction
 
 
@@ -52,6 +55,22 @@ def test_exr(room: Prediction, tmp_path: Path) -> None:
     meta = json.loads(header["panodepth"])
     _check_meta(meta, "along the ray")
     assert meta["invalid"] == 0
+
+
+def test_every_key_of_the_metadata_is_explained(room: Prediction, tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs/conventions.md").read_text(encoding="utf-8")
+    rows = page.split("## What files say about themselves")[1].split("\n## ")[0]
+    explained = set(re.findall(r"`([a-z_]+)`", rows))
+    save(room, tmp_path, ["npz", "preview", "normals-png", "ply"])
+    said = [json.loads(str(np.load(tmp_path / "room_distance.npz")["meta"]))]
+    for name in ("room_preview.png", "room_normals.png"):
+        with Image.open(tmp_path / name) as image:
+            said.append(json.loads(image.text["panodepth"]))
+    comments = plyfile.PlyData.read(tmp_path / "room_points.ply").comments
+    said.append(json.loads(comments[-1].removeprefix("panodepth ")))
+    for values in said:
+        assert set(values) <= explained
+        assert values["format_version"] == FORMAT_VERSION == 2
 
 
 def test_png_has_16_bits_and_its_scale_twice(room: Prediction, tmp_path: Path) -> None:
