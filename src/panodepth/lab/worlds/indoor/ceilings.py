@@ -41,7 +41,7 @@ def _slab(here: Interior, low: float, look: Material, label: int) -> None:
         here.scene.add(Solid(BOX, half), at, 0.0, look, label)
         return
     for part in room.parts:
-        here.scene.add(prism(part, low, low + THICK), material=look, label=label)
+        here.scene.add(prism(part, low, low + THICK), look=look, label=label)
 
 
 def floor(here: Interior, look: Material) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from panodepth.lab.worlds.looks import patterns, prints
+from panodepth.lab.worlds.looks import masonry, patterns, prints
 from panodepth.lab.worlds.looks.patterns import SIZE, Array, Rng
 
 LEVELS = 6  # 128, 64, 32, 16, 8, 4
@@ -27,8 +27,8 @@ _MAKERS: dict[str, tuple[Maker, int]] = {
     "plain": (patterns.plain, 6),
     "plaster": (patterns.plaster, 10),
     "wood": (patterns.wood, 24),
-    "tiles": (patterns.tiles, 20),
-    "brick": (patterns.brick, 8),
+    "tiles": (masonry.tiles, 20),
+    "brick": (masonry.brick, 8),
     "marble": (patterns.marble, 10),
     "fabric": (patterns.fabric, 12),
     "carpet": (patterns.carpet, 16),
@@ -45,7 +45,7 @@ _MAKERS: dict[str, tuple[Maker, int]] = {
     "grille": (patterns.grille, 6),
     "shutter": (patterns.shutter, 6),
     "asphalt": (patterns.asphalt, 8),
-    "concrete": (patterns.concrete, 8),
+    "concrete": (masonry.concrete, 8),
     "stone": (patterns.stone, 10),
     "grime": (patterns.grime, GRIMES),
     "cloud": (prints.cloud, 8),

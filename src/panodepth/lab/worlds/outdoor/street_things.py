@@ -9,16 +9,7 @@ from panodepth.lab.worlds.outdoor.site import Site
 from panodepth.lab.worlds.outdoor.vegetation import flower_bed, shrub, tree
 from panodepth.lab.worlds.outdoor.vehicles import two_wheeler
 from panodepth.lab.worlds.parts.people import group, person
-from panodepth.lab.worlds.parts.place import (
-    FITTING,
-    FURNITURE,
-    PLANT,
-    QUARTER,
-    Pair,
-    Piece,
-    Place,
-    joints,
-)
+from panodepth.lab.worlds.parts.place import FITTING, FURNITURE, PLANT, Piece, Place, joints
 from panodepth.lab.worlds.parts.plants import pot_plant
 from panodepth.lab.worlds.parts.seats import chair, park_bench
 from panodepth.lab.worlds.parts.small_things import clutter
@@ -93,12 +84,12 @@ def container(p: Place) -> None:
     elif style < 0.5:
         p.box((0, 0.52, 0), (0.27, 0.44, 0.32), look)
         p.box((0, 1.0, 0.02), (0.29, 0.04, 0.36), look, tilt=0.08)
-        p.disc((0, 0.1, -0.27), 0.1, 0.3, grey(0.03), yaw=QUARTER)
+        p.wheel((0, 0.1, -0.27), 0.1, 0.3, grey(0.03))
     elif style < 0.62:
         red = Material((0.55, 0.05, 0.03), gloss=0.4)
         p.tube((0, 0.28, 0), 0.12, 0.28, red)
         p.ball((0, 0.58, 0), (0.12, 0.12, 0.12), red)
-        p.disc((0, 0.42, 0), 0.06, 0.2, red, yaw=QUARTER)
+        p.wheel((0, 0.42, 0), 0.06, 0.2, red)
     elif style < 0.85:
         w, tall = rng.uniform(0.2, 0.6), rng.uniform(0.4, 0.75)
         front = rng.tinted((0.1, 0.8, 0.4), "panel", "shutter", "plain")
@@ -227,22 +218,6 @@ def laundry(p: Place) -> None:
         long = rng.uniform(0.2, 0.45)
         p.box((x, tall - long, 0), (0.09, long, 0.03), rng.cloth(), yaw=rng.normal(0, 0.4))
         x += rng.uniform(0.15, 0.4)
-
-
-def wires(site: Site, x: Pair, z: Pair) -> None:
-    """A few cables strung over the site between the corners of the rectangle x × z."""
-    rng, dark = site.rng, grey(0.05)
-    for _ in range(rng.integers(1, 5)):
-        a = np.array([x[0], z[0] + rng.random() * (z[1] - z[0])])
-        b = np.array([x[1], z[0] + rng.random() * (z[1] - z[0])])
-        if rng.random() < 0.5:  # along the street instead of across it
-            side = rng.uniform(0.7, 1.0) * x[int(rng.integers(2))]
-            a, b = np.array([side, z[0]]), np.array([side, z[1]])
-        y, half = rng.uniform(4.0, 8.0), float(np.hypot(*(b - a))) / 2
-        yaw = float(np.arctan2(-(b - a)[1], (b - a)[0]))
-        r = rng.uniform(0.008, 0.025)
-        middle = np.array([*(a + b) / 2, 0.0])[[0, 2, 1]]
-        Place(site.scene, rng, middle, yaw, FITTING).box((0, y, 0), (half, r, r), dark)
 
 
 THINGS = {

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from panodepth.lab.worlds.looks.materials import grey
 from panodepth.lab.worlds.outdoor.buildings import Mass, bridge, gateway, house, yard_wall
 from panodepth.lab.worlds.outdoor.ground import ground
 from panodepth.lab.worlds.outdoor.roadside import Street, clutter, markings, parked, tree_rows
 from panodepth.lab.worlds.outdoor.site import Site
-from panodepth.lab.worlds.outdoor.street_things import scaffold, thing, wires
+from panodepth.lab.worlds.outdoor.street_things import scaffold, thing
 from panodepth.lab.worlds.outdoor.vegetation import tree
-from panodepth.lab.worlds.parts.place import GROUND, Pair
+from panodepth.lab.worlds.parts.place import FITTING, GROUND, Pair, Place
 
 DETAIL = 12.0  # metres from the camera along the street; houses beyond have simple fronts
 
@@ -75,7 +76,7 @@ def _build(site: Site, half: float, things: tuple[int, int]) -> None:
         parked(street)
     clutter(street, int(rng.integers(*things)))
     if rng.random() < 0.25:
-        wires(site, (-left, right), (-20, 20))
+        _wires(site, (-left, right), (-20, 20))
 
 
 def _stand(street: Street) -> None:
@@ -176,3 +177,19 @@ def _ends(street: Street) -> None:
                 s, across = end * (street.length + rng.uniform(2, 25)), rng.normal(0, 6)
                 x, z, _ = street.at(s, across)
                 tree(street.site.spot(x, z), rng.uniform(5, 12), 40.0)
+
+
+def _wires(site: Site, x: Pair, z: Pair) -> None:
+    """A few cables strung over the site between the corners of the rectangle x × z."""
+    rng, dark = site.rng, grey(0.05)
+    for _ in range(rng.integers(1, 5)):
+        a = np.array([x[0], z[0] + rng.random() * (z[1] - z[0])])
+        b = np.array([x[1], z[0] + rng.random() * (z[1] - z[0])])
+        if rng.random() < 0.5:  # along the street instead of across it
+            side = rng.uniform(0.7, 1.0) * x[int(rng.integers(2))]
+            a, b = np.array([side, z[0]]), np.array([side, z[1]])
+        y, half = rng.uniform(4.0, 8.0), float(np.hypot(*(b - a))) / 2
+        yaw = float(np.arctan2(-(b - a)[1], (b - a)[0]))
+        r = rng.uniform(0.008, 0.025)
+        middle = np.array([*(a + b) / 2, 0.0])[[0, 2, 1]]
+        Place(site.scene, rng, middle, yaw, FITTING).box((0, y, 0), (half, r, r), dark)

@@ -9,7 +9,7 @@ import numpy as np
 from panodepth.lab.worlds.draws import Draws
 from panodepth.lab.worlds.looks.materials import Material, grey
 from panodepth.lab.worlds.outdoor.site import Site
-from panodepth.lab.worlds.parts.place import QUARTER, VEHICLE, Pair, Place, Triple, bays
+from panodepth.lab.worlds.parts.place import VEHICLE, Pair, Place, bays
 from panodepth.lab.worlds.render.solids import cut_box
 
 DETAIL_RANGE = 11.0  # metres; cars beyond have no trim
@@ -46,11 +46,6 @@ def _body(rng: Draws) -> Body:
     return Body(long * 1.15, wide, belt + 0.2, rng.uniform(1.85, 2.4), (-0.95, 0.6), 0.35)
 
 
-def _wheel(p: Place, at: Triple, radius: float, half: float, look: Material = TYRE) -> None:
-    """A disc that rolls along z, 2 `half` wide."""
-    p.disc(at, radius, half, look, yaw=QUARTER)
-
-
 def car(p: Place, far: float = 0.0) -> None:
     """A car, van or pickup, seen from `far` metres: beyond DETAIL_RANGE without trim."""
     rng, b = p.rng, _body(p.rng)
@@ -62,7 +57,7 @@ def car(p: Place, far: float = 0.0) -> None:
     _cabin(p, b, paint)
     for x in (-(b.wide - 0.1), b.wide - 0.1):
         for z in (-0.62, 0.62):
-            _wheel(p, (x, b.wheel, z * b.long), b.wheel, 0.12)
+            p.wheel((x, b.wheel, z * b.long), b.wheel, 0.12, TYRE)
     if far < DETAIL_RANGE:
         _trim(p, b, floor, paint)
 
@@ -82,7 +77,7 @@ def _trim(p: Place, b: Body, floor: float, paint: Material) -> None:
         p.box(mirror, (0.08, 0.06, 0.04), paint)
         for z in (-0.62, 0.62):
             hub = (side * (b.wide - 0.02), b.wheel, z * b.long)
-            _wheel(p, hub, 0.6 * b.wheel, 0.05, CHROME)
+            p.wheel(hub, 0.6 * b.wheel, 0.05, CHROME)
 
 
 def _cabin(p: Place, b: Body, paint: Material) -> None:
@@ -120,7 +115,7 @@ def bus(p: Place) -> None:
         p.box((0, tall * 0.55, -0.2), (wide + 0.02, tall * 0.25, half * 0.6), sign)
     for x in (-(wide - 0.12), wide - 0.12):
         for z in (-0.62, 0.72):
-            _wheel(p, (x, 0.45, z * half), 0.45, 0.14)
+            p.wheel((x, 0.45, z * half), 0.45, 0.14, TYRE)
 
 
 def scooter(p: Place) -> None:
@@ -129,8 +124,8 @@ def scooter(p: Place) -> None:
     p = p.at(label=VEHICLE)
     dark = Material((0.04, 0.04, 0.045))
     for z in (-0.6, 0.6):
-        _wheel(p, (0, 0.24, z), 0.24, 0.055)
-        _wheel(p, (0, 0.24, z), 0.75 * 0.24, 0.055 * 1.1, Material((0.3, 0.3, 0.31)))
+        p.wheel((0, 0.24, z), 0.24, 0.055, TYRE)
+        p.wheel((0, 0.24, z), 0.75 * 0.24, 0.055 * 1.1, Material((0.3, 0.3, 0.31)))
     p.box((0, 0.28, 0.05), (0.13, 0.05, 0.4), look)
     p.ball((0, 0.52, -0.45), (0.17, 0.22, 0.42), look)
     p.box((0, 0.75, -0.35), (0.14, 0.06, 0.4), dark)
@@ -149,7 +144,7 @@ def bicycle(p: Place) -> None:
     p = p.at(label=VEHICLE)
     spokes = rng.printed("grille", tint=(0.5, 0.5, 0.5)).fitted(0.3, 0.3)
     for z in (-0.52, 0.52):
-        _wheel(p, (0, 0.34, z), 0.34, 0.012, spokes)
+        p.wheel((0, 0.34, z), 0.34, 0.012, spokes)
     for at, lean, long in (
         ((0, 0.55, -0.18), -0.35, 0.3),
         ((0, 0.55, 0.12), 0.75, 0.36),

@@ -55,12 +55,7 @@ class Place:
         return ox + c * x + s * z, oy + y, oz - s * x + c * z
 
     def solid(
-        self,
-        solid: Solid,
-        look: Material,
-        at: Any = (0, 0, 0),
-        yaw: float = 0.0,
-        tilt: float = 0.0,
+        self, solid: Solid, look: Material, at: Any = (0, 0, 0), yaw: float = 0.0, tilt: float = 0.0
     ) -> None:
         """Add `solid`, its own frame standing at the local position `at` (3,) [m].
 
@@ -86,9 +81,13 @@ class Place:
         """An upright cylinder, 2 `half` high; its upper end is `taper` times as wide."""
         self.solid(Solid(CYLINDER, (radius, half, radius), taper=taper), look, at, **turn)
 
-    def disc(self, at: Any, radius: float, half: float, look: Material, yaw: float = 0.0) -> None:
-        """A cylinder that lies along z, 2 `half` long, or, at a yaw of QUARTER, along x."""
-        self.tube(at, radius, half, look, yaw=yaw, tilt=QUARTER)
+    def disc(self, at: Any, radius: float, half: float, look: Material) -> None:
+        """A cylinder that lies along z, 2 `half` long."""
+        self.tube(at, radius, half, look, tilt=QUARTER)
+
+    def wheel(self, at: Any, radius: float, half: float, look: Material) -> None:
+        """A cylinder that lies along x, 2 `half` long."""
+        self.tube(at, radius, half, look, yaw=QUARTER, tilt=QUARTER)
 
     def pair(
         self, at: Any, half: Any, look: Material, about: float = 0.0, kind: int = BOX, **turn: float

@@ -21,6 +21,7 @@ from panodepth.lab.worlds.render.clearance import clearances
 from panodepth.lab.worlds.render.shapes import NUMBERS, Array
 
 Vector = Sequence[float] | Array
+_PLAIN = Material()
 SMALLEST = 2e-3  # metres: no half size is smaller
 FLIP = np.diag([1.0, -1.0, 1.0])  # between y-up world axes and the y-down axes of cameras
 
@@ -109,13 +110,13 @@ class Scene:
         self,
         solid: Solid,
         at: Vector = (0.0, 0.0, 0.0),
-        rotation: Array | float = 0.0,
-        material: Material | None = None,
+        turn: Array | float = 0.0,
+        look: Material = _PLAIN,
         label: int = 0,
     ) -> None:
         """Add `solid`, its own frame put at `at` (3,) [m], turned by a yaw [rad] or by (3, 3)."""
-        turned = yaw_matrix(rotation) if isinstance(rotation, float | int) else rotation
-        self.rows.append((solid, at, turned, material or Material(), label))
+        turned = yaw_matrix(turn) if isinstance(turn, float | int) else turn
+        self.rows.append((solid, at, turned, look, label))
 
     def __len__(self) -> int:
         return len(self.rows)
