@@ -23,6 +23,13 @@ from panodepth.images.pillow import ORIENTATION, Decoded, Opened, from_pillow, o
 from panodepth.images.transfer import finite_pixels
 from panodepth.size import Size
 
+FIRST_BYTES = {
+    b"\xff\xd8\xff": "JPEG",
+    b"\x89PNG\r\n\x1a\n": "PNG",
+    **dict.fromkeys((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), "TIFF"),
+    b"\x76\x2f\x31\x01": "EXR",
+    b"#?": "HDR",
+}
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".exr", ".hdr")
 
 
@@ -121,17 +128,9 @@ def _reading(path: str | os.PathLike[str]) -> Iterator[Opened]:
 
 def _kind(start: bytes) -> str | None:
     """The kind of an image file by its first 16 bytes, or None."""
-    if start[:3] == b"\xff\xd8\xff":
-        return "JPEG"
-    if start[:8] == b"\x89PNG\r\n\x1a\n":
-        return "PNG"
-    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
-        return "WebP"
-    if start[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-        return "TIFF"
-    if start[:4] == b"\x76\x2f\x31\x01":
-        return "EXR"
-    return "HDR" if start[:2] == b"#?" else None
+    if start[:4] == b"RIFF":
+        return "WebP" if start[8:12] == b"WEBP" else None
+    return next((kind for mark, kind in FIRST_BYTES.items() if start.startswith(mark)), None)
 
 
 def _opener(kind: str) -> Callable[[Path, BinaryIO], Opened]:

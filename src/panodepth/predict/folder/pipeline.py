@@ -53,7 +53,7 @@ class Pipeline:
         self._reading: deque[tuple[Job, Future[None]]] = deque()
         self._writing: deque[tuple[Job, Future[FileResult]]] = deque()
         self._pixels = 0  # read and not yet written
-        self._disk_full = False
+        self._out_of_space: OutOfSpaceError | None = None
         self._shares_decided = False
         self._seconds: list[tuple[float, float]] = []  # of each picture: network, other stages
 
@@ -137,8 +137,8 @@ class Pipeline:
     def _write(self, job: Job) -> FileResult:
         """In a writer's thread: the prediction at full size, and its files."""
         with job.step("write"):
-            if self._disk_full:
-                raise self._out_of_space()
+            if self._out_of_space is not None:
+                raise self._out_of_space
             if job.request is not None and job.output is not None:
                 prediction = self.predictor.finish(job.request, job.output, self.options)
                 job.request = job.output = None  # their memory is free while files are written
@@ -152,10 +152,10 @@ class Pipeline:
         try:
             files = named.save(f"{target.parent}{os.sep}", formats=self.options.formats)
         except Exception as error:
-            if is_disk_full(error):
-                self._disk_full = True
-                raise self._out_of_space() from error
-            raise
+            if not is_disk_full(error):
+                raise
+            self._out_of_space = OutOfSpaceError(f"no space left on the disk of {self.options.out}")
+            raise self._out_of_space from error
         height, width = named.distance.shape
         facts = {
             "width": width,
@@ -166,9 +166,6 @@ class Pipeline:
         }
         names = [str(file) for file in files]
         return FileResult(str(job.item.path), "written", names, None, job.seconds, facts)
-
-    def _out_of_space(self) -> OutOfSpaceError:
-        return OutOfSpaceError(f"no space left on the disk of {self.options.out}")
 
 
 def _pixels(item: InputFile) -> int:
