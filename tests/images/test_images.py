@@ -290,7 +290,8 @@ def test_srgb_curve_at_known_points() -> None:
 
 def test_arrays_of_every_kind() -> None:
     byte, deep = _picture(), _picture(np.uint16)
-    assert to_image_data(byte).pixels is byte
+    assert np.array_equal(to_image_data(byte).pixels, byte)
+    assert not np.shares_memory(to_image_data(byte).pixels, byte)
     assert np.array_equal(to_image_data(deep).pixels, deep)
     assert np.array_equal(to_image_data(deep.astype(">u2")).pixels, deep)
     for dtype in (np.float16, np.float32, np.float64):

@@ -72,6 +72,8 @@ def predict(
 
             def on_result(result: FileResult) -> None:
                 bar.update(1)
+                for note in () if quiet or as_json else result.facts.get("notes", ()):
+                    bar.write(f"note: {result.input}: {note}", file=sys.stderr)
                 if result.files and not (quiet or as_json):
                     bar.write(f"{result.input} -> {', '.join(result.files)}", file=sys.stdout)
 

@@ -10,8 +10,9 @@ from panodepth.images.files import (
     image_size,
     read_image,
     read_stored,
-    to_image_data,
 )
+from panodepth.images.fisheye import check_stitched
+from panodepth.images.inputs import to_image_data
 from panodepth.images.limits import MAX_PIXELS, check_aspect
 from panodepth.images.masks import read_mask
 from panodepth.images.picture import ImageData
@@ -22,6 +23,7 @@ __all__ = [
     "MAX_PIXELS",
     "ImageData",
     "check_aspect",
+    "check_stitched",
     "image_size",
     "linear_to_srgb",
     "read_image",

@@ -1,26 +1,30 @@
 """Image files: recognised by their first bytes, measured by their header, then decoded.
 
-Also `to_image_data`, which takes whatever `predict` does. A decoder is a function of (path, open
-file) that reads a header and returns `Opened`; those that few pictures need are imported when one
-comes.
+A decoder is a function of (name, open file) that reads a header and returns `Opened`. It raises
+InputError for kinds that are not read, saying what to save instead, and anything else for damage.
 """
 
 from __future__ import annotations
 
+import io
 import os
+import re
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
-from PIL import Image
 
 from panodepth.errors import InputError, one_line
+from panodepth.images.fisheye import UNSTITCHED, UNSTITCHED_SUFFIXES
+from panodepth.images.formats.pillow import Decoded, Opened
 from panodepth.images.limits import MAX_PIXELS, check_size
 from panodepth.images.picture import ImageData, both, from_array
-from panodepth.images.pillow import ORIENTATION, Decoded, Opened, from_pillow, open_pillow
 from panodepth.images.transfer import finite_pixels
+from panodepth.images.xmp import pano_area, place_on_sphere
 from panodepth.size import Size
 
 FIRST_BYTES = {
@@ -31,45 +35,34 @@ FIRST_BYTES = {
     b"#?": "HDR",
 }
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".exr", ".hdr")
+Content = bytes | bytearray | memoryview
+Source = str | os.PathLike[str] | bytes | bytearray | memoryview  # a path, or a file's bytes
+# Kinds of picture that are not read, by how they begin.
+_FOREIGN = (
+    (rb"(?s)....ftyp(heic|heix|mif1|msf1|hevc)", "HEIC"),
+    (rb"(?s)....ftypavi", "AVIF"),
+    (rb"(?s)....ftyp", "a video"),
+    (rb"GIF8", "GIF"),
+    (rb"BM", "BMP"),
+    (rb"8BPS", "Photoshop"),
+    (rb"\xff\x0a|\0\0\0\x0cJXL ", "JPEG XL"),
+    (rb"\xff\x4f\xff\x51|\0\0\0\x0cjP  ", "JPEG 2000"),
+    (rb"%PDF", "PDF"),
+    (rb"FUJIFILM|IIRO|IIU\0", "a raw photograph"),
+)
 
 
-def to_image_data(source: Any, *, max_pixels: int = MAX_PIXELS) -> ImageData:
-    """Anything `predict` accepts as ImageData.
-
-    source: a path; a PIL image (its EXIF orientation is applied); an (H, W), (H, W, 1), (H, W, 3)
-        or (H, W, 4) array, sRGB-coded: uint8, uint16, or float in [0, 1] with NaN or Inf = invalid
-        (the fourth channel is alpha: 0 = invalid); or ImageData, returned as it is.
-    Raises InputError for anything else, with what was found.
-    """
-    if isinstance(source, ImageData):
-        return source
-    if isinstance(source, str | os.PathLike):
-        return read_image(source, max_pixels=max_pixels)
-    if isinstance(source, Image.Image):
-        check_size((source.height, source.width), "PIL image", max_pixels)
-        source.load()  # turns a TIFF upright and takes the tag away
-        decoded = from_pillow(source, source.getexif().get(ORIENTATION, 1))
-        return from_array(decoded.pixels, decoded.valid, "PIL image")
-    if not hasattr(source, "__array__"):
-        kind = type(source).__name__
-        raise InputError(f"an image can be a path, a PIL image or an array, not {kind}")
-    array = np.asarray(source)
-    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
-        raise InputError(
-            f"image array has shape {array.shape}; expected (H, W), (H, W, 3) or (H, W, 4)"
-        )
-    check_size((array.shape[0], array.shape[1]), "image array", max_pixels)
-    return from_array(array, None, "image array")
-
-
-def read_image(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> ImageData:
-    """Read a jpg, png, webp, tiff, exr or hdr file.
+def read_image(source: Source, *, max_pixels: int = MAX_PIXELS) -> ImageData:
+    """Read a jpg, png, webp, tiff, exr or hdr file, by path or its bytes.
 
     The size is taken from the header and checked before anything is decoded. EXR, HDR and float
-    TIFF files are linear: see `exposure.expose`. Raises InputError, one line with the path, when
-    the file is missing, empty, damaged, of another kind, too small or too large.
+    TIFF files are linear: see `exposure.expose`. A picture whose GPano tags say that it is a part
+    of the sphere is laid on the whole one, the rest of which is not valid. Raises InputError, one
+    line with the path, when the file is missing, empty, damaged, of another kind, too small or too
+    large.
     """
-    decoded = read_stored(path, max_pixels=max_pixels)
+    where = _name(source)
+    decoded = read_stored(source, max_pixels=max_pixels)
     pixels, valid = decoded.pixels, decoded.valid
     if decoded.linear:
         from panodepth.images.exposure import expose
@@ -78,52 +71,90 @@ def read_image(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) ->
         if pixels.ndim == 3 and pixels.shape[2] == 4:
             valid = both(valid, pixels[..., 3] != 0)
         valid = both(valid, finite_pixels(planes))
-        pixels = expose(planes, valid, str(path))
-    data = from_array(pixels, valid, str(path))
-    return ImageData(data.pixels, data.valid, Path(path).stem, str(path))
+        pixels = expose(planes, valid, where)
+    data = from_array(pixels, valid, where)
+    if isinstance(source, Content):
+        return replace(data, notes=decoded.notes)
+    return ImageData(data.pixels, data.valid, Path(source).stem, where, decoded.notes)
 
 
-def image_size(path: str | os.PathLike[str]) -> Size:
+def image_size(source: Source) -> Size:
     """(height, width) [px] of an image file, upright, from its header; fails as `read_image`."""
-    with _reading(path) as opened:
+    with _reading(source) as opened:
         return opened.size
 
 
-def read_stored(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> Decoded:
+def read_stored(source: Source, *, max_pixels: int = MAX_PIXELS) -> Decoded:
     """The file's values as stored, upright, for files whose values are no colours.
 
     Raises InputError as `read_image`.
     """
-    with _reading(path) as opened:
-        check_size(opened.size, str(path), max_pixels)
+    with _reading(source) as opened:
+        check_size(opened.size, _name(source), max_pixels)
         return opened.decode()
 
 
 @contextmanager
-def _reading(path: str | os.PathLike[str]) -> Iterator[Opened]:
+def _reading(source: Source) -> Iterator[Opened]:
     """The opened file; whatever goes wrong inside becomes an InputError of one line."""
-    where, kind = Path(path), "image"
-    if where.is_dir():
-        raise InputError(f"{path}: is a folder, not an image file")
-    if not where.exists():
-        raise InputError(f"{path}: no such file")
+    name, kind = _name(source), "image"
     try:
-        with where.open("rb") as file:
+        with _file(source, name) as file:
             start = file.read(16)
             if not start:
-                raise InputError(f"{path}: the file is empty (0 bytes)")
+                raise InputError(f"{name}: the file is empty (0 bytes)")
             found = _kind(start)
             if found is None:
-                raise InputError(f"{path}: not a jpg, png, webp, tiff, exr or hdr image")
+                known = next((what for mark, what in _FOREIGN if re.match(mark, start)), "")
+                told = f": it is {known}; save it as one of them" if known else ""
+                raise InputError(f"{name}: not a jpg, png, webp, tiff, exr or hdr image{told}")
             kind = found
             file.seek(0)
-            yield _opener(kind)(where, file)
+            yield _on_sphere(_opener(kind)(name, file), name)
     except InputError:
         raise
     except Exception as error:  # decoders raise anything on damaged files; all of it means this
+        if isinstance(error, OSError) and error.errno is not None:
+            raise InputError(f"{name}: cannot be read ({error.strerror})") from error
         raise InputError(
-            f"{path}: damaged or unreadable {kind} file ({one_line(error)})"
+            f"{name}: damaged or unreadable {kind} file ({one_line(error, 300)})"
         ) from error
+
+
+def _name(source: Source) -> str:
+    return "image bytes" if isinstance(source, Content) else os.fspath(source)
+
+
+def _file(source: Source, name: str) -> BinaryIO:
+    """The file, open. Raises InputError when it is none, before anything waits for a pipe."""
+    if isinstance(source, Content):
+        return io.BytesIO(source)
+    if Path(source).suffix.lower() in UNSTITCHED_SUFFIXES:
+        raise InputError(f"{name}: {UNSTITCHED}")
+    try:
+        mode = os.stat(source).st_mode
+    except FileNotFoundError:
+        raise InputError(f"{name}: no such file") from None
+    if stat.S_ISDIR(mode):
+        raise InputError(f"{name}: is a folder, not an image file")
+    if not stat.S_ISREG(mode):
+        raise InputError(f"{name}: is a pipe or a device, not a file")
+    return open(source, "rb")
+
+
+def _on_sphere(opened: Opened, name: str) -> Opened:
+    """The same picture, on the whole sphere where its tags say that it is a part."""
+    area, note = pano_area(opened.xmp, opened.size, name)
+    if area is not None:
+        return Opened(area.size, lambda: place_on_sphere(opened.decode(), area))
+    if not note:
+        return opened
+
+    def decode() -> Decoded:
+        decoded = opened.decode()
+        return replace(decoded, notes=(*decoded.notes, note))
+
+    return Opened(opened.size, decode)
 
 
 def _kind(start: bytes) -> str | None:
@@ -133,14 +164,18 @@ def _kind(start: bytes) -> str | None:
     return next((kind for mark, kind in FIRST_BYTES.items() if start.startswith(mark)), None)
 
 
-def _opener(kind: str) -> Callable[[Path, BinaryIO], Opened]:
-    """The decoder of a kind; OpenCV's and OpenEXR's are imported when one of theirs comes."""
-    if kind in ("JPEG", "WebP"):
-        return open_pillow
-    if kind == "EXR":
-        from panodepth.images.exr import open_exr
-
-        return open_exr
-    from panodepth.images import deep
-
-    return {"PNG": deep.open_png, "TIFF": deep.open_tiff, "HDR": deep.open_hdr}[kind]
+def _opener(kind: str) -> Callable[[str, BinaryIO], Opened]:
+    """The decoder of a kind; each is imported when one of its files comes."""
+    if kind == "JPEG":
+        from panodepth.images.formats.jpeg import open_jpeg as opener
+    elif kind == "PNG":
+        from panodepth.images.formats.png import open_png as opener
+    elif kind == "WebP":
+        from panodepth.images.formats.webp import open_webp as opener
+    elif kind == "TIFF":
+        from panodepth.images.formats.tiff import open_tiff as opener
+    elif kind == "EXR":
+        from panodepth.images.formats.exr import open_exr as opener
+    else:
+        from panodepth.images.formats.opencv import open_hdr as opener
+    return opener

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,12 +24,18 @@ class ImageData:
         or float32 in [0, 1]. Finite everywhere; do not write into it, it may be the caller's.
     valid: (H, W) bool, True = valid; None = all are. At least one is.
     name: the file's name without its ending, "" for arrays. source: the path as given, or "".
+    notes: choices that the reader made, a line each.
     """
 
     pixels: npt.NDArray[Any]
     valid: BoolArray | None = None
     name: str = ""
     source: str = ""
+    notes: tuple[str, ...] = ()
+
+    def noted(self, note: str) -> ImageData:
+        """The same with another note; "" = none."""
+        return replace(self, notes=(*self.notes, note)) if note else self
 
     @property
     def size(self) -> Size:
@@ -73,7 +79,7 @@ class ImageData:
         valid = self.valid
         if valid is not None:
             valid = np.all(valid.reshape(height // k, k, width // k, k), axis=(1, 3))
-        return ImageData(small, valid, self.name, self.source)
+        return replace(self, pixels=small, valid=valid)
 
 
 def from_array(array: npt.NDArray[Any], valid: BoolArray | None, name: str) -> ImageData:

@@ -23,7 +23,7 @@ def checked_mask(mask: Any, shape: Size) -> BoolArray:
     if isinstance(mask, str | os.PathLike):
         name = f": {os.fspath(mask)}"
         mask = read_mask(mask)
-    array = np.asarray(mask)
+    array = np.asarray(np.ma.filled(mask, False))  # what a masked array masks is not valid
     if array.dtype != np.bool_:
         raise InputError(f"mask must be bool (True = valid), not {array.dtype}{name}")
     if array.shape != shape:

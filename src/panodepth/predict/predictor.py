@@ -20,7 +20,7 @@ import numpy as np
 
 from panodepth.errors import InputError, ModelError
 from panodepth.geometry.resizing import Edges, resize_erp
-from panodepth.images import ImageData, check_aspect, to_image_data
+from panodepth.images import ImageData, check_aspect, check_stitched, to_image_data
 from panodepth.options import changed
 from panodepth.predict.masks import checked_mask, shrink_mask
 from panodepth.predict.options import PredictOptions
@@ -106,7 +106,8 @@ class Predictor(ABC):
     ) -> Prediction:
         """Predict one panorama.
 
-        image: path, PIL image, or (H, W, 3) uint8, uint16 or float in [0, 1], sRGB-coded; W = 2H.
+        image: path, bytes of a file, open file, PIL image, or (H, W, 3) array or tensor of uint8,
+            uint16 or float in [0, 1], sRGB-coded; W = 2H.
         mask: (H, W) bool, True = valid, or the path of a mask file (white = valid); None = all.
         options, changes: `PredictOptions`, or its fields by name:
             `predict("room.jpg", camera_height=1.6, sky="none")`.
@@ -147,6 +148,8 @@ class Predictor(ABC):
         size = self.size if options.size is None else self.checked_size(options.size)
         data = to_image_data(image)
         check_aspect(data.size, options.allow_any_aspect, name=data.source or "image")
+        if not options.allow_any_aspect:
+            check_stitched(data)
         valid = data.valid
         if mask is not None:
             given = checked_mask(mask, data.size)
@@ -204,6 +207,7 @@ class Predictor(ABC):
             "sky": sky_source,
             "name": data.name,
             "source": data.source,
+            **({"notes": list(data.notes)} if data.notes else {}),
         }
         return Prediction(np.asarray(full, np.float32), mask, data.to_uint8(), meta)
 

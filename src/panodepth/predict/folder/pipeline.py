@@ -164,6 +164,8 @@ class Pipeline:
             "metres_per_unit": named.meta.get("metres_per_unit"),
             "valid_share": float(named.mask.mean()),
         }
+        if notes := named.meta.get("notes"):
+            facts["notes"] = notes
         names = [str(file) for file in files]
         return FileResult(str(job.item.path), "written", names, None, job.seconds, facts)
 

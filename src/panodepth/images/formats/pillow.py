@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, BinaryIO
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
 from PIL.Image import Image
-from PIL.ImageFile import ImageFile
 
 from panodepth.errors import InputError
 from panodepth.size import Size
 from panodepth.types import BoolArray
 
-ORIENTATION = 0x0112  # EXIF and TIFF tag
 _STRIP_PIXELS = 1 << 20  # pixels copied out of a PIL image at a time
 
 
@@ -25,38 +21,30 @@ _STRIP_PIXELS = 1 << 20  # pixels copied out of a PIL image at a time
 class Decoded:
     """What a decoder returns, upright: pixels (H, W) or (H, W, 3 or 4), R first; valid (H, W).
 
-    linear: the values are light of any scale, not sRGB-coded ones.
+    linear: the values are light of any scale, not sRGB-coded ones. notes: choices that were made,
+    a line each. texts: keyword to text, of PNG files. missing: the value that a file gives to
+    pixels without one. description: what a TIFF file says about itself.
     """
 
     pixels: npt.NDArray[Any]
     valid: BoolArray | None = None
     linear: bool = False
+    notes: tuple[str, ...] = ()
+    texts: Mapping[str, str] = field(default_factory=dict)
+    missing: float | None = None
+    description: str = ""
 
 
 @dataclass(frozen=True)
 class Opened:
-    """A file whose header is read. size: (height, width) [px], upright; decode reads the rest."""
+    """A file whose header is read. size: (height, width) [px], upright; decode reads the rest.
+
+    xmp: its XMP packet, b"" = none.
+    """
 
     size: Size
     decode: Callable[[], Decoded]
-
-
-def open_pillow(path: Path, file: BinaryIO) -> Opened:
-    """A JPEG, WebP, 8-bit PNG or 8-bit TIFF file."""
-    # The plugins themselves, not Image.open: its limit on pixels is a global of the process.
-    start = file.read(4)
-    file.seek(0)
-    plugin: Callable[[BinaryIO], ImageFile] = {
-        b"\xff\xd8": JpegImagePlugin.JpegImageFile,
-        b"\x89P": PngImagePlugin.PngImageFile,
-        b"RI": WebPImagePlugin.WebPImageFile,
-    }.get(start[:2], TiffImagePlugin.TiffImageFile)
-    image = plugin(file)
-    # Pillow turns TIFF upright itself; a PNG's EXIF behind its pixels is not worth decoding twice.
-    by_exif = isinstance(image, JpegImagePlugin.JpegImageFile) or "exif" in image.info
-    orientation = image.getexif().get(ORIENTATION, 1) if by_exif else 1
-    size = upright((image.height, image.width), orientation)
-    return Opened(size, lambda: from_pillow(image, orientation))
+    xmp: bytes = b""
 
 
 def from_pillow(image: Image, orientation: int) -> Decoded:
@@ -66,8 +54,13 @@ def from_pillow(image: Image, orientation: int) -> Decoded:
     """
     if image.mode.startswith("I"):
         deep = np.asarray(image)
-        if deep.min() < 0 or deep.max() > 65535:
-            raise InputError(f"integer image has values {deep.min()} to {deep.max()}, not 16-bit")
+        low, high = int(deep.min()), int(deep.max())
+        if low < 0 or high > 65535:
+            raise InputError(f"integer image has values {low} to {high}, not 16-bit")
+        if image.mode == "I" and high < 256:  # as convert("I") makes them: what is white?
+            raise InputError(
+                f"image of mode I has values {low} to {high}: convert it to L (8 bits) or I;16"
+            )
         return Decoded(oriented(deep.astype(np.uint16), orientation))
     if image.mode == "F":
         return Decoded(oriented(np.array(image, np.float32), orientation))

@@ -1,0 +1,47 @@
+"""Tells photographs of 360 cameras that were not stitched: two fisheye circles side by side."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from panodepth.errors import InputError
+from panodepth.images.picture import ImageData
+
+UNSTITCHED = (
+    "is not stitched: it shows two fisheye circles, not a panorama; export it as an "
+    "equirectangular picture with the camera's own program first"
+)
+UNSTITCHED_SUFFIXES = (".insp", ".insv")  # Insta360's own endings
+_SIDE = 96  # samples along each half
+_DARK = 24 / 255  # JPEG noise around black
+_OUTSIDE, _RIM = 1.12, (0.75, 0.92)  # radii in halves of a side: the corners; just inside
+
+
+def check_stitched(data: ImageData) -> None:
+    """Raise InputError when a 2:1 picture holds two fisheye circles.
+
+    Both halves have black corners with a round border: dark outside of a circle that touches the
+    sides, not dark just inside of it, in all directions. A panorama with black poles is dark
+    inside, too, above and below.
+    """
+    height, width = data.size
+    rows = (np.arange(_SIDE) * height) // _SIDE
+    columns = (np.arange(2 * _SIDE) * width) // (2 * _SIDE)
+    sample = data.pixels[rows[:, None], columns].max(axis=2).astype(np.float32)
+    white = 1.0 if data.pixels.dtype == np.float32 else float(np.iinfo(data.pixels.dtype).max)
+    bright = sample > _DARK * white
+    if all(_is_circle(half) for half in (bright[:, :_SIDE], bright[:, _SIDE:])):
+        raise InputError(f"{data.source or 'image'}: {UNSTITCHED} (or use --allow-any-aspect)")
+
+
+def _is_circle(bright: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> bool:
+    """Whether (n, n) samples, True = not black, are a disc in a black square."""
+    place = (np.arange(_SIDE) + 0.5) * (2 / _SIDE) - 1
+    radius = np.hypot(place[:, None], place)
+    if bright[radius > _OUTSIDE].mean() > 0.02:
+        return False
+    angle = np.arctan2(place[:, None], place)
+    inside = (radius > _RIM[0]) & (radius < _RIM[1])
+    sector = ((angle + np.pi) / (2 * np.pi) * 12).astype(int) % 12
+    shares = [bright[inside & (sector == number)].mean() for number in range(12)]
+    return min(shares) > 0.5 and float(np.mean(shares)) > 0.8

@@ -1,0 +1,193 @@
+"""OpenEXR pictures, always linear: which layer is the picture, and where its pixels lie.
+
+Channels R G B (A) come first, then the layer or part whose name says that it is the picture, then
+luminance with chroma (Y RY BY), then grey (Y), then the first layer with R, G and B.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, BinaryIO, NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from panodepth.errors import InputError
+from panodepth.images.exposure import LUMINANCE_WEIGHTS
+from panodepth.images.formats.exr_file import Part, Parts, read_parts
+from panodepth.images.formats.pillow import Decoded, Opened
+from panodepth.images.formats.quiet import without_lines
+from panodepth.images.limits import check_bytes
+
+# Lower-case names of the layer or part that is the picture, the first there is.
+PICTURE_LAYERS = ("combined", "beauty", "rgba", "rgb", "color", "colour", "final", "composite")
+_CHROMA = {"Y", "RY", "BY"}
+_OPENEXR_LINES = rb"EXR_ERR_|Exception raised reading pixel data"
+
+
+class Choice(NamedTuple):
+    """What is read. part: its number. names: of the channels. note: if others might have been."""
+
+    part: int
+    names: list[str]
+    note: str = ""
+
+
+class Layer(NamedTuple):
+    """Channels R, G and B under one prefix ("" or "ViewLayer.Combined.") of a part."""
+
+    part: int
+    prefix: str
+    alpha: bool
+
+    @property
+    def names(self) -> list[str]:
+        """Of its channels."""
+        return [self.prefix + channel for channel in "RGBA"[: 3 + self.alpha]]
+
+
+def open_exr(name: str, file: BinaryIO) -> Opened:
+    """The size is the display window's; pixels outside the data window are not valid."""
+    found = read_parts(name, file)
+    choice = choose_layer(name, found.parts)
+    part = found.parts[choice.part]
+
+    def decode() -> Decoded:
+        planes = read_channels(name, file, found, choice)
+        if set(choice.names) >= _CHROMA:
+            planes = _from_chroma(planes)
+        if len({plane.shape for plane in planes}) > 1:
+            raise InputError(f"{name}: subsampled channels are not read; save R, G, B in full")
+        pixels = planes[0] if len(planes) == 1 else np.stack(planes, axis=-1)
+        notes = (choice.note,) if choice.note else ()
+        return _in_display_window(pixels, part.display, part.data, notes)
+
+    return Opened((part.display[3] - part.display[1], part.display[2] - part.display[0]), decode)
+
+
+def read_channels(
+    name: str, file: BinaryIO, parts: Parts, choice: Choice
+) -> list[npt.NDArray[Any]]:
+    """The chosen channels, (h, w) each, in the data window. Raises ValueError for damaged files."""
+    import OpenEXR
+
+    check_bytes(parts.bytes_decoded, name)  # all channels are decoded
+    parts.check_chunks(file)
+    with (
+        _path_of(file) as path,
+        without_lines(_OPENEXR_LINES),
+        OpenEXR.File(path, separate_channels=True) as opened,
+    ):
+        if len(opened.parts) <= choice.part:
+            raise ValueError("its data are damaged")
+        channels = opened.parts[choice.part].channels
+        return [np.asarray(channels[wanted].pixels) for wanted in choice.names]
+
+
+@contextmanager
+def _path_of(file: BinaryIO) -> Iterator[str]:
+    """Where the library, which opens by name, finds the file; it is written out if need be."""
+    path = getattr(file, "name", None)
+    if isinstance(path, str):
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "picture.exr")
+        file.seek(0)
+        with open(path, "wb") as copy:
+            copy.write(file.read())
+        yield path
+
+
+def choose_layer(name: str, parts: Sequence[Part]) -> Choice:
+    """Which channels of which part make the picture. Raises InputError when none do."""
+    names = [[channel.name for channel in part.channels] for part in parts]
+    layers = [layer for number, found in enumerate(names) for layer in _layers(number, found)]
+    for wanted in ("", *PICTURE_LAYERS):
+        named = [layer for layer in layers if _called(layer, wanted, parts)]
+        if named:
+            return Choice(named[0].part, named[0].names, _note(named, parts))
+    plain = [layer for layer in layers if not layer.prefix]
+    if plain:
+        return Choice(plain[0].part, plain[0].names, _note(plain, parts))
+    for number, found in enumerate(names):
+        if set(found) >= _CHROMA:
+            return Choice(number, ["Y", "RY", "BY"] + ["A"] * ("A" in found))
+        if {"X", "Y", "Z"} <= set(found):
+            raise InputError(
+                f"{name}: channels X, Y, Z may be colours or places; save R, G and B instead"
+            )
+        if "Y" in found:
+            return Choice(number, ["Y"])
+    if layers:
+        return Choice(layers[0].part, layers[0].names, _note(layers, parts))
+    held = ", ".join(channel for found in names for channel in found)
+    raise InputError(f"{name}: no R, G, B or Y channel; it has {held[:300]}")
+
+
+def _layers(part: int, names: Sequence[str]) -> Iterator[Layer]:
+    there = set(names)
+    for channel in names:
+        prefix = channel.removesuffix("R")
+        is_layer = prefix != channel and (not prefix or prefix.endswith("."))
+        if is_layer and {prefix + "G", prefix + "B"} <= there:
+            yield Layer(part, prefix, prefix + "A" in there)
+
+
+def _called(layer: Layer, wanted: str, parts: Sequence[Part]) -> bool:
+    """Whether a layer, or its part, has this name; "": no name at all in a part without one."""
+    # A part with a name and plain R, G, B is as good as a layer of that name.
+    called = layer.prefix.rstrip(".") or parts[layer.part].text("name")
+    return called.rsplit(".", 1)[-1].lower() == wanted
+
+
+def _note(layers: Sequence[Layer], parts: Sequence[Part]) -> str:
+    """Which of several layers was taken; "" when there is but one."""
+    if len(layers) == 1:
+        return ""
+    called = [
+        layer.prefix.rstrip(".") or parts[layer.part].text("name") or f"part {layer.part + 1}"
+        for layer in layers
+    ]
+    others = ", ".join(called[1:])
+    return f"layer {called[0]} is read; it also has {others[:200]}"
+
+
+def _from_chroma(planes: Sequence[npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
+    """R, G, B (and alpha) of Y, RY = (R - Y) / Y, BY = (B - Y) / Y, the last two at half size."""
+    y = planes[0].astype(np.float32)
+    red, blue = (
+        cv2.resize(plane.astype(np.float32), y.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        for plane in planes[1:3]
+    )
+    red, blue = (red + 1) * y, (blue + 1) * y
+    weights = LUMINANCE_WEIGHTS
+    green = (y - weights[0] * red - weights[2] * blue) / weights[1]
+    return [red, green.astype(np.float32), blue, *planes[3:]]
+
+
+def _in_display_window(
+    pixels: npt.NDArray[Any],
+    display: tuple[int, ...],
+    data: tuple[int, ...],
+    notes: tuple[str, ...],
+) -> Decoded:
+    """The data window's pixels placed in the display window; windows: left, top, right, bottom."""
+    if display == data:
+        return Decoded(pixels, linear=True, notes=notes)
+    width, height = display[2] - display[0], display[3] - display[1]
+    canvas = np.zeros((height, width, *pixels.shape[2:]), pixels.dtype)
+    valid = np.zeros((height, width), np.bool_)
+    left, top = max(display[0], data[0]), max(display[1], data[1])
+    right, bottom = min(display[2], data[2]), min(display[3], data[3])
+    if left < right and top < bottom:
+        inside = np.s_[
+            top - display[1] : bottom - display[1], left - display[0] : right - display[0]
+        ]
+        canvas[inside] = pixels[top - data[1] : bottom - data[1], left - data[0] : right - data[0]]
+        valid[inside] = True
+    return Decoded(canvas, valid, linear=True, notes=notes)

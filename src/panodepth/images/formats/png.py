@@ -1,0 +1,219 @@
+"""PNG files: their chunks are read here, so that decoders see only what makes the picture.
+
+Text of any length, colour profiles and damaged extras are left out; nothing of them is unpacked
+but XMP, up to a limit. A file of 16 bits is checked whole before libpng, which would report what
+is missing on standard error.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+import numpy as np
+from PIL import PngImagePlugin
+
+from panodepth.images.formats.pillow import Decoded, Opened, from_pillow, oriented
+from panodepth.images.formats.splice import Part, size_of_file, spliced
+from panodepth.images.formats.tags import exif_orientation
+from panodepth.images.xmp import xmp_orientation
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+MAX_TEXT = 1 << 20  # bytes of a text chunk that are looked at
+_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type
+_KEPT = (b"IHDR", b"PLTE", b"tRNS", b"IDAT")
+_END = b"\0\0\0\0IEND\xaeB`\x82"
+_XMP_KEYWORD = "XML:com.adobe.xmp"
+# Adam7: first column and row, steps between columns and rows of each pass (PNG 1.2, section 8.2).
+_PASSES = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2)]
+_PASSES += [(0, 1, 1, 2)]
+_PIECE = 1 << 20
+
+
+@dataclass
+class _Chunks:
+    """The chunks that count. kept: the parts of a file for decoders. data: those of IDAT.
+
+    size: (height, width). depth: bits of a channel. colour: its type. texts: keyword to text, of
+    what is no longer than MAX_TEXT.
+    """
+
+    size: tuple[int, int] = (0, 0)
+    depth: int = 0
+    colour: int = 0
+    interlaced: bool = False
+    kept: list[Part] = field(default_factory=list)
+    data: list[tuple[int, int]] = field(default_factory=list)
+    exif: bytes = b""
+    texts: dict[str, str] = field(default_factory=dict)
+
+
+def open_png(name: str, file: BinaryIO) -> Opened:
+    """A PNG file: of 8 bits through Pillow, of 16 bits through OpenCV."""
+    before = _read_chunks(file, until=b"IDAT")
+    xmp = before.texts.get(_XMP_KEYWORD, "").encode()
+    orientation = exif_orientation(before.exif) or xmp_orientation(xmp)
+
+    def decode() -> Decoded:
+        found = _read_chunks(file)
+        if not found.data:
+            raise ValueError("it has no pixels")
+        whole = spliced(file, [SIGNATURE, *found.kept, _END])
+        if found.depth < 16:
+            with PngImagePlugin.PngImageFile(whole) as image:
+                return from_pillow(image, orientation)
+        from panodepth.images.formats.opencv import opencv_pixels
+
+        _check_pixels(file, found)
+        pixels = oriented(opencv_pixels(whole.read()), orientation)
+        return Decoded(pixels, texts=found.texts)
+
+    return Opened(_upright_size(before, orientation), decode, xmp=xmp)
+
+
+def _upright_size(found: _Chunks, orientation: int) -> tuple[int, int]:
+    height, width = found.size
+    return (width, height) if orientation in (5, 6, 7, 8) else (height, width)
+
+
+def _read_chunks(file: BinaryIO, until: bytes = b"IEND") -> _Chunks:
+    """The chunks before the first of a type. Raises ValueError saying where the file is damaged."""
+    found, at, end = _Chunks(), len(SIGNATURE), size_of_file(file)
+    while True:
+        file.seek(at)
+        head = file.read(8)
+        if len(head) < 8:
+            if found.data and until == b"IEND" and not head:
+                return found  # only the end mark is missing
+            raise ValueError(f"it is cut short at byte {end}")
+        (length,), kind = struct.unpack(">I", head[:4]), head[4:]
+        stop = at + 12 + length
+        if not found.kept and (kind != b"IHDR" or length != 13):
+            raise ValueError("it does not begin with its header")
+        if kind == until:
+            return found
+        if stop > end:
+            if found.data and kind not in _KEPT:
+                return found  # the picture is whole
+            raise ValueError(f"it is cut short inside chunk {kind.decode('latin-1')}, at byte {at}")
+        if kind in _KEPT:
+            _keep(file, found, kind, at, stop)
+        elif length <= MAX_TEXT:
+            _read_extra(file, found, kind, length)
+        at = stop
+
+
+def _keep(file: BinaryIO, found: _Chunks, kind: bytes, at: int, stop: int) -> None:
+    """Take the chunk at [at, stop), of which the first 8 bytes are read."""
+    if kind == b"IHDR":
+        body = file.read(13)
+        width, height, found.depth, found.colour, _, _, lace = struct.unpack(">2I5B", body)
+        if found.colour not in _CHANNELS:
+            raise ValueError(f"colour type {found.colour} does not exist")
+        found.size, found.interlaced = (height, width), bool(lace)
+    if kind == b"IDAT":
+        found.data.append((at + 8, stop - 4))
+    last = found.kept[-1] if found.kept else b""
+    if isinstance(last, tuple) and last[1] == at:  # its neighbour: one part
+        found.kept[-1] = (last[0], stop)
+    else:
+        found.kept.append((at, stop))
+
+
+def _read_extra(file: BinaryIO, found: _Chunks, kind: bytes, length: int) -> None:
+    """Note a text or the EXIF block; what is damaged in them says nothing."""
+    if kind == b"eXIf":
+        found.exif = found.exif or file.read(length)
+    elif kind == b"tEXt":
+        keyword, _, text = file.read(length).partition(b"\0")
+        found.texts.setdefault(keyword.decode("latin-1"), text.decode("latin-1"))
+    elif kind == b"iTXt":
+        keyword, _, rest = file.read(length).partition(b"\0")
+        fields = rest[2:].split(b"\0", 2)  # language, translated keyword, text
+        if len(fields) < 3:
+            return
+        text = _unpacked(fields[2]) if rest[:1] == b"\1" else fields[2]
+        found.texts.setdefault(keyword.decode("latin-1"), text.decode("utf-8", "replace"))
+
+
+def _unpacked(packed: bytes) -> bytes:
+    """The first MAX_TEXT bytes of a compressed text; b"" when it is damaged."""
+    try:
+        return zlib.decompressobj().decompress(packed, MAX_TEXT)
+    except zlib.error:
+        return b""
+
+
+def _check_pixels(file: BinaryIO, found: _Chunks) -> None:
+    """Raise ValueError unless checksums, length and filters of all rows are as they should be."""
+    for part in found.kept:
+        _check_sums(file, part)
+    rows = list(_rows(found))
+    expected = sum(count * length for count, length in rows)
+    done = 0
+    for piece in _inflated(file, found):
+        if len(rows) == 1:  # each row begins with the number of its filter, 0 to 4
+            length = rows[0][1]
+            filters = np.frombuffer(piece, np.uint8)[-done % length :: length]
+            if filters.size and filters.max() > 4:
+                raise ValueError(f"its data are damaged in row {done // length} or below")
+        done += len(piece)
+        if done >= expected:
+            return
+    height, width = found.size
+    raise ValueError(
+        f"it is cut short: its data end after {done / expected:.0%} of {width}x{height} pixels"
+    )
+
+
+def _check_sums(file: BinaryIO, part: Part) -> None:
+    """Compare the checksums of the chunks in a part of the file."""
+    assert not isinstance(part, bytes)
+    at, stop = part
+    while at < stop:
+        file.seek(at)
+        head = file.read(8)
+        (length,) = struct.unpack(">I", head[:4])
+        crc, left = zlib.crc32(head[4:]), length
+        while left:
+            block = file.read(min(left, _PIECE))
+            crc, left = zlib.crc32(block, crc), left - len(block)
+        if struct.unpack(">I", file.read(4))[0] != crc:
+            raise ValueError(f"the checksum of chunk {head[4:].decode('latin-1')} at byte {at}")
+        at += 12 + length
+
+
+def _rows(found: _Chunks) -> Iterator[tuple[int, int]]:
+    """How many rows there are of how many bytes, the filter's included, in each pass."""
+    height, width = found.size
+    bits = found.depth * _CHANNELS[found.colour]
+    for left, top, right, down in _PASSES if found.interlaced else [(0, 0, 1, 1)]:
+        columns, rows = -(-(width - left) // right), -(-(height - top) // down)
+        if columns > 0 and rows > 0:
+            yield rows, 1 + -(-columns * bits // 8)
+
+
+def _inflated(file: BinaryIO, found: _Chunks) -> Iterator[bytes]:
+    """What the data chunks unpack to, in pieces of at most _PIECE bytes."""
+    stream = _decompressor()
+    for start, stop in found.data:
+        file.seek(start)
+        left = stop - start
+        while left and not stream.eof:
+            block = file.read(min(left, _PIECE))
+            left -= len(block)
+            while block:
+                yield stream.decompress(block, _PIECE)
+                block = stream.unconsumed_tail
+
+
+def _decompressor() -> Any:
+    """ISA-L's where it is installed: two to three times as fast as zlib's."""
+    try:
+        from isal import isal_zlib
+    except ImportError:
+        return zlib.decompressobj()
+    return isal_zlib.decompressobj()

@@ -1,0 +1,142 @@
+"""The directories of tags that TIFF files and EXIF blocks consist of (TIFF 6.0, BigTIFF).
+
+Read here and not by Pillow, whose reader warns through Python about what cameras write wrongly.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from panodepth.images.formats.splice import size_of_file
+
+ORIENTATION = 0x0112  # EXIF and TIFF tag
+MAX_PAGES = 256  # directories that are looked at in one file
+MAX_ENTRIES = 4096  # tags in one directory
+_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+_BYTES |= {16: 8, 17: 8, 18: 8}  # BigTIFF
+_CODES = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One tag: `count` values of a type, at `start` of the file. raw: the entry's own bytes."""
+
+    kind: int
+    count: int
+    start: int
+    raw: bytes
+
+
+@dataclass(frozen=True)
+class Directory:
+    """The tags of one page. offset: where its directory begins."""
+
+    tags: Tags
+    offset: int
+    entries: Mapping[int, Entry]
+
+    def numbers(self, tag: int) -> tuple[int, ...]:
+        """Its whole numbers; () when it is missing or of another type. Raises ValueError."""
+        entry = self.entries.get(tag)
+        if entry is None or entry.kind not in _CODES:
+            return ()
+        content = self.content(tag)
+        return struct.unpack(f"{self.tags.order}{entry.count}{_CODES[entry.kind]}", content)
+
+    def number(self, tag: int, default: int) -> int:
+        """The first of its whole numbers."""
+        found = self.numbers(tag)
+        return found[0] if found else default
+
+    def content(self, tag: int) -> bytes:
+        """Its bytes; b"" when it is missing. Raises ValueError when they lie outside the file."""
+        entry = self.entries.get(tag)
+        if entry is None:
+            return b""
+        length = entry.count * _BYTES[entry.kind]
+        if entry.start + length > self.tags.length:
+            raise ValueError(f"tag {tag} lies behind the end of the file: it is cut short")
+        self.tags.file.seek(entry.start)
+        return self.tags.file.read(length)
+
+
+class Tags:
+    """A TIFF file or EXIF block. Attributes: order ("<" or ">"), big (BigTIFF), length [bytes]."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        """Raises ValueError when it does not begin as one."""
+        self.file, self.length = file, size_of_file(file)
+        file.seek(0)
+        start = file.read(16)
+        self.order = {b"II": "<", b"MM": ">"}.get(start[:2], "")
+        version = struct.unpack(f"{self.order or '<'}H", start[2:4])[0] if len(start) >= 8 else 0
+        if not self.order or version not in (42, 43):
+            raise ValueError("no TIFF header")
+        self.big = version == 43
+        code, at = ("Q", 8) if self.big else ("I", 4)
+        if len(start) < at + struct.calcsize(code):
+            raise ValueError("the file is cut short inside its header")
+        (self.first,) = struct.unpack_from(f"{self.order}{code}", start, at)
+
+    def directories(self) -> list[Directory]:
+        """All in a row, at least one. A damaged later one ends the list; raises ValueError."""
+        found: list[Directory] = []
+        offset, seen = self.first, set[int]()
+        while offset and offset not in seen and len(found) < MAX_PAGES:
+            seen.add(offset)
+            try:
+                directory, offset = self.directory(offset)
+            except ValueError:
+                if not found:
+                    raise
+                break
+            found.append(directory)
+        if not found:
+            raise ValueError("no page in it")
+        return found
+
+    def directory(self, offset: int) -> tuple[Directory, int]:
+        """The directory there and the place of the next one, 0 = none. Raises ValueError."""
+        count_code, entry_code, size = ("Q", "HHQ", 20) if self.big else ("H", "HHI", 12)
+        (count,) = self._unpack(count_code, offset)
+        offset_of_first = offset + struct.calcsize(count_code)
+        if count > MAX_ENTRIES:
+            raise ValueError(f"a directory of {count} tags")
+        entries: dict[int, Entry] = {}
+        for number in range(count):
+            at = offset_of_first + number * size
+            tag, kind, values = self._unpack(entry_code, at)
+            if kind not in _BYTES:
+                continue
+            start = at + struct.calcsize(f"<{entry_code}")
+            if values * _BYTES[kind] > size - (start - at):
+                (start,) = self._unpack("Q" if self.big else "I", start)
+            self.file.seek(at)
+            entries.setdefault(tag, Entry(kind, values, start, self.file.read(size)))
+        end = offset_of_first + count * size
+        try:
+            (following,) = self._unpack("Q" if self.big else "I", end)
+        except ValueError:  # EXIF blocks are often cut there
+            following = 0
+        return Directory(self, offset, entries), following
+
+    def _unpack(self, code: str, offset: int) -> tuple[int, ...]:
+        length = struct.calcsize(f"<{code}")
+        if offset + length > self.length:
+            raise ValueError(f"a directory lies behind the end of the file, at byte {offset}")
+        self.file.seek(offset)
+        return struct.unpack(f"{self.order}{code}", self.file.read(length))
+
+
+def exif_orientation(block: bytes) -> int | None:
+    """The orientation (1 to 8) that an EXIF block states; None when it states none."""
+    try:
+        tags = Tags(io.BytesIO(block.removeprefix(b"Exif\0\0")))
+        value = tags.directory(tags.first)[0].number(ORIENTATION, 0)
+    except (ValueError, struct.error):  # a damaged block says nothing
+        return None
+    return value if 1 <= value <= 8 else None

@@ -1,0 +1,198 @@
+"""TIFF and BigTIFF files: which page is the picture, and who can decode it.
+
+| page | read by |
+|---|---|
+| 8 bits or fewer, any mode | Pillow, from a directory with only the tags that make the picture |
+| 16-bit and float grey, RGB, RGBA | OpenCV (Pillow keeps 8 bits of 16-bit RGB) |
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import replace
+from typing import BinaryIO
+
+import numpy as np
+from PIL import TiffImagePlugin, TiffTags
+
+from panodepth.errors import InputError
+from panodepth.images.formats.opencv import opencv_pixels
+from panodepth.images.formats.pillow import Decoded, Opened, from_pillow, upright
+from panodepth.images.formats.splice import spliced
+from panodepth.images.formats.tags import ORIENTATION, Directory, Tags
+from panodepth.images.limits import check_bytes
+
+_NEW_SUBFILE, _SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = *range(254, 260), 262
+_DESCRIPTION, _SAMPLES, _PLANAR, _SUB_PAGES, _EXTRA, _FORMAT = 270, 277, 284, 330, 338, 339
+_STRIPS, _STRIP_BYTES, _TILES, _TILE_BYTES = 273, 279, 324, 325
+_WEBP = 50001  # Pillow's libtiff is built without it
+_XMP, _NODATA, _DNG = 700, 42113, 50706  # Adobe, GDAL, Adobe
+# What a decoder needs, of TIFF 6.0: the rest (profiles, EXIF, private tags) is left out.
+_KEPT = {*range(256, 260), 262, 266, 273, 274, *range(277, 280), 284, 292, 293, 317, 320}
+_KEPT |= {*range(322, 326), 332, 338, 339, 347, *range(512, 522), *range(529, 533)}
+_REDUCED = 1 | 4  # subfile types: a smaller version of another page; a mask of one
+_COMPRESSIONS = {2: "CCITT", 3: "CCITT", 4: "CCITT", 6: "old JPEG", 7: "JPEG", 34712: "JPEG 2000"}
+_COMPRESSIONS |= {34887: "LERC", 34925: "LZMA", 50000: "ZSTD", 50001: "WebP", 50002: "JPEG XL"}
+_DEEP_COMPRESSIONS = (1, 5, 8, 32946, 32773)  # none, LZW, Deflate twice, PackBits: OpenCV's own
+
+
+def open_tiff(name: str, file: BinaryIO) -> Opened:
+    """A TIFF or BigTIFF file. Raises InputError for kinds that are not read."""
+    tags = Tags(file)
+    pages = tags.directories()
+    if _DNG in pages[0].entries:
+        raise InputError(
+            f"{name}: a raw photograph (DNG), not a panorama yet; develop and stitch it first"
+        )
+    page, note = _choose(tags, pages)
+    bits = max(page.numbers(_BITS) or (1,))
+    decode = _decode_8_bit if bits <= 8 else _decode_deep
+    check = _check_8_bit if bits <= 8 else _check_deep
+    check(name, page)
+
+    def decode_page() -> Decoded:
+        _check_whole(page)
+        said = page.content(_DESCRIPTION).rstrip(b"\0").decode("utf-8", "replace")
+        found = decode(name, file, page)
+        notes = (note,) if note else ()
+        return replace(found, notes=notes, missing=_missing(page), description=said)
+
+    size = upright(_size(page), page.number(ORIENTATION, 1))
+    return Opened(size, decode_page, page.content(_XMP))
+
+
+def _choose(tags: Tags, pages: list[Directory]) -> tuple[Directory, str]:
+    """The page that is the picture, and a note where others might have been it."""
+    whole = [page for page in pages if not _is_reduced(page)]
+    if not whole:  # the picture may lie below its thumbnail
+        below = [offset for page in pages for offset in page.numbers(_SUB_PAGES)[:16]]
+        whole = [page for offset in below if not _is_reduced(page := tags.directory(offset)[0])]
+    whole = [page for page in whole if {_WIDTH, _HEIGHT} <= set(page.entries)]
+    if not whole:
+        raise ValueError("it has no size")
+    page = max(whole, key=lambda page: _size(page)[0] * _size(page)[1])  # the first of the largest
+    if len(whole) == 1:
+        return page, ""
+    height, width = _size(page)
+    number = pages.index(page) + 1 if page in pages else 1
+    return page, f"page {number} ({width}x{height}) of {len(pages)} is read"
+
+
+def _is_reduced(page: Directory) -> bool:
+    return bool(page.number(_NEW_SUBFILE, 0) & _REDUCED) or page.number(_SUBFILE, 1) == 2
+
+
+def _size(page: Directory) -> tuple[int, int]:
+    height, width = page.number(_HEIGHT, 0), page.number(_WIDTH, 0)
+    if height < 1 or width < 1:
+        raise ValueError("it has no size")
+    return height, width
+
+
+def _check_whole(page: Directory) -> None:
+    """Raise ValueError when a strip or tile lies outside the file."""
+    for places, lengths, what in ((_STRIPS, _STRIP_BYTES, "strip"), (_TILES, _TILE_BYTES, "tile")):
+        starts, counts = page.numbers(places), page.numbers(lengths)
+        for number, (start, count) in enumerate(zip(starts, counts, strict=False), 1):
+            if start + count > page.tags.length:
+                raise ValueError(f"it is cut short: {what} {number} of {len(starts)} is not in it")
+
+
+def _compression(page: Directory) -> str:
+    code = page.number(_COMPRESSION, 1)
+    return _COMPRESSIONS.get(code, f"compression {code}")
+
+
+def _check_8_bit(name: str, page: Directory) -> None:
+    code = page.number(_COMPRESSION, 1)
+    if code not in TiffImagePlugin.COMPRESSION_INFO or code == _WEBP:
+        raise InputError(
+            f"{name}: TIFF with {_compression(page)} is not read; save it with LZW or Deflate"
+        )
+
+
+def _decode_8_bit(name: str, file: BinaryIO, page: Directory) -> Decoded:
+    """Pillow gets the file with a directory of its own behind it, and turns it upright itself."""
+    tags = page.tags
+    entries = [_entry(page, tag) for tag in sorted(_KEPT & set(page.entries))]
+    count, offset = ("Q", "Q") if tags.big else ("H", "I")
+    directory = struct.pack(f"{tags.order}{count}", len(entries)) + b"".join(entries)
+    directory += struct.pack(f"{tags.order}{offset}", 0)
+    place = tags.length + tags.length % 2
+    start = 8 if tags.big else 4
+    file.seek(0)
+    head = file.read(start) + struct.pack(f"{tags.order}{offset}", place)
+    filling = bytes(tags.length % 2)
+    try:
+        image = TiffImagePlugin.TiffImageFile(
+            spliced(file, [head, (len(head), tags.length), filling + directory])
+        )
+    except (SyntaxError, KeyError) as error:  # Pillow knows no such pixels
+        raise InputError(_not_read(name, page)) from error
+    try:
+        return from_pillow(image, 1)
+    except OSError as error:
+        if page.number(_COMPRESSION, 1) in _COMPRESSIONS:
+            raise ValueError(f"{_compression(page)} data: {error}") from error
+        raise
+
+
+def _entry(page: Directory, tag: int) -> bytes:
+    """A tag's entry in a directory; of a tag with one value (Pillow warns of more) the first."""
+    entry = page.entries[tag]
+    if entry.count == 1 or TiffTags.lookup(tag).length != 1 or not page.numbers(tag):
+        return entry.raw
+    codes = ("HHQQ", 16) if page.tags.big else ("HHII", 4)
+    return struct.pack(page.tags.order + codes[0], tag, codes[1], 1, page.number(tag, 0))
+
+
+def _check_deep(name: str, page: Directory) -> None:
+    bits, form = max(page.numbers(_BITS)), max(page.numbers(_FORMAT) or (1,))
+    samples = page.number(_SAMPLES, 1)
+    planar = samples > 1 and page.number(_PLANAR, 1) == 2
+    known = (bits, form) in ((16, 1), (32, 3), (64, 3))
+    photometric = page.number(_PHOTOMETRIC, 1)
+    if not known or photometric not in (0, 1, 2) or samples not in (1, 3, 4) or planar:
+        raise InputError(_not_read(name, page))
+    if page.number(_COMPRESSION, 1) not in _DEEP_COMPRESSIONS:
+        raise InputError(
+            f"{name}: {_compression(page)} compression of {bits}-bit TIFF is not read; save it "
+            "with LZW or Deflate"
+        )
+
+
+def _not_read(name: str, page: Directory) -> str:
+    bits, form = max(page.numbers(_BITS) or (1,)), max(page.numbers(_FORMAT) or (1,))
+    samples, photometric = page.number(_SAMPLES, 1), page.number(_PHOTOMETRIC, 1)
+    planar = ", planar" if page.number(_PLANAR, 1) == 2 else ""
+    return (
+        f"{name}: this kind of TIFF is not read ({samples} samples of {bits} bits, sample "
+        f"format {form}, photometric {photometric}{planar}); "
+        "save it as 8-bit, 16-bit or 32-bit float grey or RGB"
+    )
+
+
+def _decode_deep(name: str, file: BinaryIO, page: Directory) -> Decoded:
+    height, width = _size(page)
+    bits, samples = max(page.numbers(_BITS)), page.number(_SAMPLES, 1)
+    check_bytes(height * width * samples * bits // 8, name)
+    file.seek(0)
+    content = bytearray(file.read())
+    if page.tags.first != page.offset:  # OpenCV reads the first page: make it the first
+        offset, start = ("Q", 8) if page.tags.big else ("I", 4)
+        struct.pack_into(f"{page.tags.order}{offset}", content, start, page.offset)
+    pixels = opencv_pixels(content)  # turned upright by OpenCV
+    alpha = page.numbers(_EXTRA) or (0,)
+    if samples == 4 and 1 not in alpha:
+        pixels = pixels if 2 in alpha else pixels[..., :3]
+    if page.number(_PHOTOMETRIC, 1) == 0 and pixels.dtype == np.uint16:  # "white is zero"
+        pixels = 65535 - pixels
+    return Decoded(pixels, linear=max(page.numbers(_FORMAT) or (1,)) == 3)
+
+
+def _missing(page: Directory) -> float | None:
+    """The value of pixels that have none (GDAL's tag, a text)."""
+    try:
+        return float(page.content(_NODATA).rstrip(b"\0 ").decode("ascii"))
+    except ValueError:
+        return None
