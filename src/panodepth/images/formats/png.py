@@ -23,6 +23,7 @@ from panodepth.images.xmp import xmp_orientation
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_TEXT = 1 << 20  # bytes of a text chunk that are looked at
+MAX_RATIO = 1032  # of deflate: bytes out of one byte in (zlib's technical details)
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type
 _KEPT = (b"IHDR", b"PLTE", b"tRNS", b"IDAT")
 _END = b"\0\0\0\0IEND\xaeB`\x82"
@@ -62,6 +63,7 @@ def open_png(name: str, file: BinaryIO) -> Opened:
         if not found.data:
             raise ValueError("it has no pixels")
         whole = spliced(file, [SIGNATURE, *found.kept, _END])
+        _check_length(found)
         if found.depth < 16:
             with PngImagePlugin.PngImageFile(whole) as image:
                 return from_pillow(image, orientation)
@@ -145,6 +147,14 @@ def _unpacked(packed: bytes) -> bytes:
         return zlib.decompressobj().decompress(packed, MAX_TEXT)
     except zlib.error:
         return b""
+
+
+def _check_length(found: _Chunks) -> None:
+    """Raise ValueError when so few bytes cannot hold the rows: Pillow would fill them up."""
+    length = sum(stop - start for start, stop in found.data)
+    if length * MAX_RATIO < sum(count * row for count, row in _rows(found)):
+        height, width = found.size
+        raise ValueError(f"it is cut short: {length} bytes of data for {width}x{height} pixels")
 
 
 def _check_pixels(file: BinaryIO, found: _Chunks) -> None:
