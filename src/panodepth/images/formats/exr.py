@@ -20,13 +20,12 @@ from panodepth.errors import InputError
 from panodepth.images.exposure import LUMINANCE_WEIGHTS
 from panodepth.images.formats.exr_file import Part, Parts, read_parts
 from panodepth.images.formats.pillow import Decoded, Opened
-from panodepth.images.formats.quiet import without_lines
+from panodepth.images.formats.quiet import without_library_lines
 from panodepth.images.limits import check_bytes
 
 # Lower-case names of the layer or part that is the picture, the first there is.
 PICTURE_LAYERS = ("combined", "beauty", "rgba", "rgb", "color", "colour", "final", "composite")
 _CHROMA = {"Y", "RY", "BY"}
-_OPENEXR_LINES = rb"EXR_ERR_|Exception raised reading pixel data"
 
 
 class Choice(NamedTuple):
@@ -79,7 +78,7 @@ def read_channels(
     parts.check_chunks(file)
     with (
         _path_of(file) as path,
-        without_lines(_OPENEXR_LINES),
+        without_library_lines(),
         OpenEXR.File(path, separate_channels=True) as opened,
     ):
         if len(opened.parts) <= choice.part:

@@ -1,44 +1,78 @@
-"""Keeps lines that a C library prints off standard output and error; everything else passes."""
+"""Keeps what the OpenEXR library prints from users: its errors are ours to tell, in one line.
+
+It warns through Python's `print` and reports errors on descriptor 2. Both belong to the whole
+process, so what other threads write meanwhile waits and comes out at the end, in order.
+"""
 
 from __future__ import annotations
 
 import os
 import re
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import BinaryIO
+from typing import Any
 
-_LOCK = threading.Lock()  # the two descriptors belong to the whole process
+_LOCK = threading.Lock()
+_LINES = r"EXR_ERR_|Exception raised reading pixel data"
+
+
+class _Held:
+    """Stands in for a text stream: what is written waits, the rest is the stream's own."""
+
+    def __init__(self, stream: Any) -> None:
+        self.stream, self.waiting = stream, list[str]()
+
+    def write(self, text: str) -> int:
+        self.waiting.append(text)
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
 
 
 @contextmanager
-def without_lines(pattern: bytes) -> Iterator[None]:
-    """Inside, what is written to descriptors 1 and 2 waits; lines with `pattern` never arrive.
-
-    Other threads may write meanwhile: their lines come out at the end, in order. One thread at a
-    time can be inside.
-    """
+def without_library_lines() -> Iterator[None]:
+    """Inside, lines that OpenEXR prints never arrive. One thread at a time can be inside."""
     with _LOCK, ExitStack() as stack:
-        for descriptor in (1, 2):
-            try:
-                saved = os.dup(descriptor)
-            except OSError:  # closed: nothing to keep clean
-                continue
-            stack.callback(os.close, saved)
-            waiting = stack.enter_context(tempfile.TemporaryFile())
-            os.dup2(waiting.fileno(), descriptor)
-            stack.callback(_let_out, descriptor, saved, waiting, pattern)
-        yield
+        held, stream = _Held(sys.stdout), sys.stdout
+        if stream is not None:
+            stack.callback(_let_out, held)
+            sys.stdout = held
+        try:
+            saved = os.dup(2)
+        except OSError:  # closed: nothing to keep clean
+            yield
+            return
+        stack.callback(os.close, saved)
+        waiting = stack.enter_context(tempfile.TemporaryFile())
+        os.dup2(waiting.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(saved, 2)
+            waiting.seek(0)
+            _write_all(
+                saved, b"".join(line for line in waiting if _is_kept(line.decode("latin-1")))
+            )
 
 
-def _let_out(descriptor: int, saved: int, waiting: BinaryIO, pattern: bytes) -> None:
-    """Give the descriptor back and write what waited, but for the lines with the pattern."""
-    os.dup2(saved, descriptor)
-    waiting.seek(0)
-    kept = [line for line in waiting if not re.search(pattern, line)]
-    content = b"".join(kept)
+def _let_out(held: _Held) -> None:
+    """Give standard output back and write what waited, but for the library's lines."""
+    if sys.stdout is held:
+        sys.stdout = held.stream
+    for line in "".join(held.waiting).splitlines(keepends=True):
+        if _is_kept(line):
+            held.stream.write(line)
+
+
+def _is_kept(line: str) -> bool:
+    return re.search(_LINES, line) is None
+
+
+def _write_all(descriptor: int, content: bytes) -> None:
     while content:
         try:
             content = content[os.write(descriptor, content) :]
