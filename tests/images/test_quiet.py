@@ -25,9 +25,14 @@ def test_only_the_library_s_lines_are_kept_back(capfd: pytest.CaptureFixture[str
 
 def test_an_error_inside_gives_the_streams_back(capfd: pytest.CaptureFixture[str]) -> None:
     before = sys.stdout
-    with pytest.raises(ValueError, match="inside"), without_library_lines():
-        os.write(2, b"said\n")
-        raise ValueError("inside")
+
+    def fail() -> None:
+        with without_library_lines():
+            os.write(2, b"said\n")
+            raise ValueError("inside")
+
+    with pytest.raises(ValueError, match="inside"):
+        fail()
     assert sys.stdout is before
     os.write(2, b"after\n")
     assert capfd.readouterr().err == "said\nafter\n"

@@ -10,9 +10,9 @@ from panodepth.images.files import (
     image_size,
     read_image,
     read_stored,
+    to_image_data,
 )
 from panodepth.images.fisheye import check_stitched
-from panodepth.images.inputs import to_image_data
 from panodepth.images.limits import MAX_PIXELS, check_aspect
 from panodepth.images.masks import read_mask
 from panodepth.images.picture import ImageData

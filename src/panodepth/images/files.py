@@ -8,23 +8,19 @@ from __future__ import annotations
 
 import io
 import os
-import re
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
-from typing import BinaryIO
-
-import numpy as np
+from typing import Any, BinaryIO
 
 from panodepth.errors import InputError, one_line
-from panodepth.images.fisheye import UNSTITCHED, UNSTITCHED_SUFFIXES
 from panodepth.images.formats.pillow import Decoded, Opened
 from panodepth.images.limits import MAX_PIXELS, check_size
 from panodepth.images.picture import ImageData, both, from_array
 from panodepth.images.transfer import finite_pixels
-from panodepth.images.xmp import pano_area, place_on_sphere
 from panodepth.size import Size
 
 FIRST_BYTES = {
@@ -37,19 +33,27 @@ FIRST_BYTES = {
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".exr", ".hdr")
 Content = bytes | bytearray | memoryview
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview  # a path, or a file's bytes
-# Kinds of picture that are not read, by how they begin.
-_FOREIGN = (
-    (rb"(?s)....ftyp(heic|heix|mif1|msf1|hevc)", "HEIC"),
-    (rb"(?s)....ftypavi", "AVIF"),
-    (rb"(?s)....ftyp", "a video"),
-    (rb"GIF8", "GIF"),
-    (rb"BM", "BMP"),
-    (rb"8BPS", "Photoshop"),
-    (rb"\xff\x0a|\0\0\0\x0cJXL ", "JPEG XL"),
-    (rb"\xff\x4f\xff\x51|\0\0\0\x0cjP  ", "JPEG 2000"),
-    (rb"%PDF", "PDF"),
-    (rb"FUJIFILM|IIRO|IIU\0", "a raw photograph"),
-)
+
+
+def to_image_data(source: Any, *, max_pixels: int = MAX_PIXELS) -> ImageData:
+    """Anything `predict` accepts as ImageData.
+
+    source: a path; the bytes of a file, or an object with `read` that gives them; a PIL image (its
+        EXIF orientation is applied); an (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) array or tensor,
+        sRGB-coded: uint8, uint16, or float in [0, 1] with NaN or Inf = invalid (the fourth channel
+        is alpha: 0 = invalid; so is what a masked array masks in any channel); or ImageData,
+        returned as it is. 8-bit arrays are copied: the caller may use theirs again.
+    Raises InputError for anything else, with what was found.
+    """
+    if isinstance(source, ImageData):
+        return source
+    if not isinstance(source, str | os.PathLike | Content):
+        from panodepth.images.memory import content_of, from_memory
+
+        if not hasattr(source, "read"):
+            return from_memory(source, max_pixels)
+        source = content_of(source)
+    return read_image(source, max_pixels=max_pixels)
 
 
 def read_image(source: Source, *, max_pixels: int = MAX_PIXELS) -> ImageData:
@@ -105,12 +109,19 @@ def _reading(source: Source) -> Iterator[Opened]:
                 raise InputError(f"{name}: the file is empty (0 bytes)")
             found = _kind(start)
             if found is None:
-                known = next((what for mark, what in _FOREIGN if re.match(mark, start)), "")
+                from panodepth.images.formats.foreign import foreign_kind
+
+                known = foreign_kind(start)
                 told = f": it is {known}; save it as one of them" if known else ""
                 raise InputError(f"{name}: not a jpg, png, webp, tiff, exr or hdr image{told}")
             kind = found
             file.seek(0)
-            yield _on_sphere(_opener(kind)(name, file), name)
+            opened = _opener(kind)(name, file)
+            if opened.xmp:
+                from panodepth.images.gpano import on_sphere
+
+                opened = on_sphere(opened, name)
+            yield opened
     except InputError:
         raise
     except Exception as error:  # decoders raise anything on damaged files; all of it means this
@@ -129,7 +140,9 @@ def _file(source: Source, name: str) -> BinaryIO:
     """The file, open. Raises InputError when it is none, before anything waits for a pipe."""
     if isinstance(source, Content):
         return io.BytesIO(source)
-    if Path(source).suffix.lower() in UNSTITCHED_SUFFIXES:
+    if Path(source).suffix.lower() in (".insp", ".insv"):  # Insta360's own endings
+        from panodepth.images.fisheye import UNSTITCHED
+
         raise InputError(f"{name}: {UNSTITCHED}")
     try:
         mode = os.stat(source).st_mode
@@ -142,21 +155,6 @@ def _file(source: Source, name: str) -> BinaryIO:
     return open(source, "rb")
 
 
-def _on_sphere(opened: Opened, name: str) -> Opened:
-    """The same picture, on the whole sphere where its tags say that it is a part."""
-    area, note = pano_area(opened.xmp, opened.size, name)
-    if area is not None:
-        return Opened(area.size, lambda: place_on_sphere(opened.decode(), area))
-    if not note:
-        return opened
-
-    def decode() -> Decoded:
-        decoded = opened.decode()
-        return replace(decoded, notes=(*decoded.notes, note))
-
-    return Opened(opened.size, decode)
-
-
 def _kind(start: bytes) -> str | None:
     """The kind of an image file by its first 16 bytes, or None."""
     if start[:4] == b"RIFF":
@@ -165,17 +163,7 @@ def _kind(start: bytes) -> str | None:
 
 
 def _opener(kind: str) -> Callable[[str, BinaryIO], Opened]:
-    """The decoder of a kind; each is imported when one of its files comes."""
-    if kind == "JPEG":
-        from panodepth.images.formats.jpeg import open_jpeg as opener
-    elif kind == "PNG":
-        from panodepth.images.formats.png import open_png as opener
-    elif kind == "WebP":
-        from panodepth.images.formats.webp import open_webp as opener
-    elif kind == "TIFF":
-        from panodepth.images.formats.tiff import open_tiff as opener
-    elif kind == "EXR":
-        from panodepth.images.formats.exr import open_exr as opener
-    else:
-        from panodepth.images.formats.opencv import open_hdr as opener
+    """The decoder of a kind, imported when a file of it comes."""
+    module = import_module(f"panodepth.images.formats.{kind.lower()}")
+    opener: Callable[[str, BinaryIO], Opened] = getattr(module, f"open_{kind.lower()}")
     return opener

@@ -11,7 +11,6 @@ UNSTITCHED = (
     "is not stitched: it shows two fisheye circles, not a panorama; export it as an "
     "equirectangular picture with the camera's own program first"
 )
-UNSTITCHED_SUFFIXES = (".insp", ".insv")  # Insta360's own endings
 _SIDE = 96  # samples along each half
 _DARK = 24 / 255  # JPEG noise around black
 _OUTSIDE, _RIM = 1.12, (0.75, 0.92)  # radii in halves of a side: the corners; just inside

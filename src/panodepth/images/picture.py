@@ -33,10 +33,6 @@ class ImageData:
     source: str = ""
     notes: tuple[str, ...] = ()
 
-    def noted(self, note: str) -> ImageData:
-        """The same with another note; "" = none."""
-        return replace(self, notes=(*self.notes, note)) if note else self
-
     @property
     def size(self) -> Size:
         """(height, width) [px]."""
@@ -49,6 +45,12 @@ class ImageData:
             return self.pixels
         white = np.float32(np.iinfo(self.pixels.dtype).max)
         return np.asarray(np.divide(self.pixels, white, dtype=np.float32))
+
+    @property
+    def has_black_corners(self) -> bool:
+        """Whether all four are almost black, as where fisheye circles lie on black."""
+        white = 1.0 if self.pixels.dtype == np.float32 else np.iinfo(self.pixels.dtype).max
+        return bool(self.pixels[:: self.size[0] - 1, :: self.size[1] - 1].max() < white / 10)
 
     def to_uint8(self) -> ByteArray:
         """(H, W, 3) uint8, rounded to nearest; the very same array for 8-bit sources."""

@@ -148,7 +148,7 @@ class Predictor(ABC):
         size = self.size if options.size is None else self.checked_size(options.size)
         data = to_image_data(image)
         check_aspect(data.size, options.allow_any_aspect, name=data.source or "image")
-        if not options.allow_any_aspect:
+        if data.has_black_corners and not options.allow_any_aspect:
             check_stitched(data)
         valid = data.valid
         if mask is not None:

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 from PIL.Image import Image
 
-from panodepth.errors import InputError
 from panodepth.size import Size
 from panodepth.types import BoolArray
 
@@ -22,8 +21,7 @@ class Decoded:
     """What a decoder returns, upright: pixels (H, W) or (H, W, 3 or 4), R first; valid (H, W).
 
     linear: the values are light of any scale, not sRGB-coded ones. notes: choices that were made,
-    a line each. texts: keyword to text, of PNG files. missing: the value that a file gives to
-    pixels without one. description: what a TIFF file says about itself.
+    a line each. texts: what the file says about itself, by PNG's keyword or TIFF's tag.
     """
 
     pixels: npt.NDArray[Any]
@@ -31,8 +29,6 @@ class Decoded:
     linear: bool = False
     notes: tuple[str, ...] = ()
     texts: Mapping[str, str] = field(default_factory=dict)
-    missing: float | None = None
-    description: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,22 +44,7 @@ class Opened:
 
 
 def from_pillow(image: Image, orientation: int) -> Decoded:
-    """The pixels of a PIL image: 8 bits as RGB, 16 bits and float grey as they are.
-
-    orientation: EXIF's number, 1 to 8. Raises InputError for whole numbers beyond 16 bits.
-    """
-    if image.mode.startswith("I"):
-        deep = np.asarray(image)
-        low, high = int(deep.min()), int(deep.max())
-        if low < 0 or high > 65535:
-            raise InputError(f"integer image has values {low} to {high}, not 16-bit")
-        if image.mode == "I" and high < 256:  # as convert("I") makes them: what is white?
-            raise InputError(
-                f"image of mode I has values {low} to {high}: convert it to L (8 bits) or I;16"
-            )
-        return Decoded(oriented(deep.astype(np.uint16), orientation))
-    if image.mode == "F":
-        return Decoded(oriented(np.array(image, np.float32), orientation))
+    """The pixels of a PIL image of 8 bits as RGB. orientation: EXIF's number, 1 to 8."""
     alpha = image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
     mode = "RGBA" if alpha else "RGB"
     image.load()

@@ -16,10 +16,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import PngImagePlugin
 
+from panodepth.images.formats.orientation import stated_orientation
 from panodepth.images.formats.pillow import Decoded, Opened, from_pillow, oriented
 from panodepth.images.formats.splice import Part, size_of_file, spliced
-from panodepth.images.formats.tags import exif_orientation
-from panodepth.images.xmp import xmp_orientation
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_TEXT = 1 << 20  # bytes of a text chunk that are looked at
@@ -56,7 +55,7 @@ def open_png(name: str, file: BinaryIO) -> Opened:
     """A PNG file: of 8 bits through Pillow, of 16 bits through OpenCV."""
     before = _read_chunks(file, until=b"IDAT")
     xmp = before.texts.get(_XMP_KEYWORD, "").encode()
-    orientation = exif_orientation(before.exif) or xmp_orientation(xmp)
+    orientation = stated_orientation(before.exif, xmp)
 
     def decode() -> Decoded:
         found = _read_chunks(file)

@@ -5,7 +5,6 @@ Read here and not by Pillow, whose reader warns through Python about what camera
 
 from __future__ import annotations
 
-import io
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -130,13 +129,3 @@ class Tags:
             raise ValueError(f"a directory lies behind the end of the file, at byte {offset}")
         self.file.seek(offset)
         return struct.unpack(f"{self.order}{code}", self.file.read(length))
-
-
-def exif_orientation(block: bytes) -> int | None:
-    """The orientation (1 to 8) that an EXIF block states; None when it states none."""
-    try:
-        tags = Tags(io.BytesIO(block.removeprefix(b"Exif\0\0")))
-        value = tags.directory(tags.first)[0].number(ORIENTATION, 0)
-    except (ValueError, struct.error):  # a damaged block says nothing
-        return None
-    return value if 1 <= value <= 8 else None

@@ -25,8 +25,9 @@ from panodepth.images.limits import check_bytes
 _NEW_SUBFILE, _SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = *range(254, 260), 262
 _DESCRIPTION, _SAMPLES, _PLANAR, _SUB_PAGES, _EXTRA, _FORMAT = 270, 277, 284, 330, 338, 339
 _STRIPS, _STRIP_BYTES, _TILES, _TILE_BYTES = 273, 279, 324, 325
+_TEXTS = {"ImageDescription": _DESCRIPTION, "GDAL_NODATA": 42113}
 _WEBP = 50001  # Pillow's libtiff is built without it
-_XMP, _NODATA, _DNG = 700, 42113, 50706  # Adobe, GDAL, Adobe
+_XMP, _DNG = 700, 50706  # of Adobe
 # What a decoder needs, of TIFF 6.0: the rest (profiles, EXIF, private tags) is left out.
 _KEPT = {*range(256, 260), 262, 266, 273, 274, *range(277, 280), 284, 292, 293, 317, 320}
 _KEPT |= {*range(322, 326), 332, 338, 339, 347, *range(512, 522), *range(529, 533)}
@@ -52,10 +53,9 @@ def open_tiff(name: str, file: BinaryIO) -> Opened:
 
     def decode_page() -> Decoded:
         _check_whole(page)
-        said = page.content(_DESCRIPTION).rstrip(b"\0").decode("utf-8", "replace")
-        found = decode(name, file, page)
-        notes = (note,) if note else ()
-        return replace(found, notes=notes, missing=_missing(page), description=said)
+        texts = {tag: page.content(number) for tag, number in _TEXTS.items()}
+        told = {tag: text.rstrip(b"\0 ").decode("utf-8", "replace") for tag, text in texts.items()}
+        return replace(decode(name, file, page), notes=(note,) if note else (), texts=told)
 
     size = upright(_size(page), page.number(ORIENTATION, 1))
     return Opened(size, decode_page, page.content(_XMP))
@@ -188,11 +188,3 @@ def _decode_deep(name: str, file: BinaryIO, page: Directory) -> Decoded:
     if page.number(_PHOTOMETRIC, 1) == 0 and pixels.dtype == np.uint16:  # "white is zero"
         pixels = 65535 - pixels
     return Decoded(pixels, linear=max(page.numbers(_FORMAT) or (1,)) == 3)
-
-
-def _missing(page: Directory) -> float | None:
-    """The value of pixels that have none (GDAL's tag, a text)."""
-    try:
-        return float(page.content(_NODATA).rstrip(b"\0 ").decode("ascii"))
-    except ValueError:
-        return None

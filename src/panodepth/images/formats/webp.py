@@ -7,16 +7,15 @@ from typing import BinaryIO
 
 from PIL import WebPImagePlugin
 
+from panodepth.images.formats.orientation import stated_orientation
 from panodepth.images.formats.pillow import Decoded, Opened, from_pillow, upright
-from panodepth.images.formats.tags import exif_orientation
-from panodepth.images.xmp import xmp_orientation
 
 
 def open_webp(name: str, file: BinaryIO) -> Opened:
     """A WebP file; of an animation the first frame. Takes about 16 bytes a pixel while decoded."""
     image = WebPImagePlugin.WebPImageFile(file)
     xmp = bytes(image.info.get("xmp") or b"")
-    orientation = exif_orientation(image.info.get("exif") or b"") or xmp_orientation(xmp)
+    orientation = stated_orientation(image.info.get("exif") or b"", xmp)
     frames = getattr(image, "n_frames", 1)
     notes = (f"an animation: the first of its {frames} frames is read",) if frames > 1 else ()
 

@@ -1,21 +1,21 @@
-"""What XMP packets say: the orientation, and which part of the sphere a picture is (GPano).
+"""Which part of the sphere a picture is: the GPano fields of its XMP packet.
 
-Fields may be attributes or elements. GPano: developers.google.com/streetview/spherical-metadata.
+Fields may be attributes or elements. Source: developers.google.com/streetview/spherical-metadata.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from panodepth.errors import InputError
-from panodepth.images.formats.pillow import Decoded
+from panodepth.images.formats.orientation import MAX_XMP
+from panodepth.images.formats.pillow import Decoded, Opened
 from panodepth.images.limits import ASPECT_TOLERANCE_PERCENT
 from panodepth.size import Size
 
-MAX_XMP = 1 << 20  # bytes that are looked at
 _FULL = ("FullPanoHeightPixels", "FullPanoWidthPixels")
 _CROP = ("CroppedAreaImageHeightPixels", "CroppedAreaImageWidthPixels")
 _START = ("CroppedAreaTopPixels", "CroppedAreaLeftPixels")
@@ -34,10 +34,19 @@ class Area:
     left: int
 
 
-def xmp_orientation(xmp: bytes) -> int:
-    """The orientation, 1 to 8, that an XMP packet states; 1 when it states none."""
-    found = re.search(rb'tiff:Orientation(?:="|>)([1-8])', xmp[:MAX_XMP])
-    return int(found[1]) if found else 1
+def on_sphere(opened: Opened, name: str) -> Opened:
+    """The same picture, on the whole sphere where its tags say that it is a part."""
+    area, note = pano_area(opened.xmp, opened.size, name)
+
+    def decode() -> Decoded:
+        decoded = opened.decode()
+        if area is not None:
+            return place_on_sphere(decoded, area)
+        return replace(decoded, notes=(*decoded.notes, note))
+
+    if area is None and not note:
+        return opened
+    return Opened(opened.size if area is None else area.size, decode)
 
 
 def pano_area(xmp: bytes, size: Size, name: str) -> tuple[Area | None, str]:

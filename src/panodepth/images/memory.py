@@ -1,8 +1,8 @@
-"""Whatever `predict` takes as an image: paths, bytes, open files, PIL images, arrays, tensors."""
+"""Images in memory: open files, PIL images, arrays and tensors."""
 
 from __future__ import annotations
 
-import os
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,33 +10,18 @@ import numpy.typing as npt
 from PIL import Image
 
 from panodepth.errors import InputError, one_line
-from panodepth.images.files import read_image
-from panodepth.images.formats.pillow import from_pillow, upright
+from panodepth.images.formats.pillow import Decoded, from_pillow, oriented, upright
 from panodepth.images.formats.tags import ORIENTATION
-from panodepth.images.limits import MAX_PIXELS, check_size
+from panodepth.images.gpano import pano_area, place_on_sphere
+from panodepth.images.limits import check_size
 from panodepth.images.picture import ImageData, from_array
-from panodepth.images.xmp import pano_area, place_on_sphere
 from panodepth.types import BoolArray
 
 
-def to_image_data(source: Any, *, max_pixels: int = MAX_PIXELS) -> ImageData:
-    """Anything `predict` accepts as ImageData.
-
-    source: a path; the bytes of a file, or an object with `read` that gives them; a PIL image (its
-        EXIF orientation is applied); an (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) array or tensor,
-        sRGB-coded: uint8, uint16, or float in [0, 1] with NaN or Inf = invalid (the fourth channel
-        is alpha: 0 = invalid; so is what a masked array masks in any channel); or ImageData,
-        returned as it is. 8-bit arrays are copied: the caller may use theirs again.
-    Raises InputError for anything else, with what was found.
-    """
-    if isinstance(source, ImageData):
-        return source
-    if isinstance(source, str | os.PathLike | bytes | bytearray | memoryview):
-        return read_image(source, max_pixels=max_pixels)
+def from_memory(source: Any, max_pixels: int) -> ImageData:
+    """What `to_image_data` takes beside paths, bytes and open files. Raises InputError."""
     if isinstance(source, Image.Image):
         return _from_pil(source, max_pixels)
-    if hasattr(source, "read"):
-        return read_image(_content(source), max_pixels=max_pixels)
     array, valid = _as_array(source)
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
         raise InputError(
@@ -54,7 +39,7 @@ def _from_pil(image: Image.Image, max_pixels: int) -> ImageData:
         image.load()  # turns a TIFF upright and takes the tag away
         orientation = image.getexif().get(ORIENTATION, 1)
         said = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
-        decoded = from_pillow(image, orientation)
+        decoded = _decoded(image, orientation)
     except (InputError, MemoryError):
         raise
     except Exception as error:  # the file behind it may be damaged or closed
@@ -65,11 +50,29 @@ def _from_pil(image: Image.Image, max_pixels: int) -> ImageData:
     if area is not None:
         check_size(area.size, "PIL image", max_pixels)
         decoded = place_on_sphere(decoded, area)
-    return from_array(decoded.pixels, decoded.valid, "PIL image").noted(note)
+    data = from_array(decoded.pixels, decoded.valid, "PIL image")
+    return replace(data, notes=(note,)) if note else data
 
 
-def _content(source: Any) -> bytes:
-    """What is left in an open file."""
+def _decoded(image: Image.Image, orientation: int) -> Decoded:
+    """16 bits and float grey as they are. Raises InputError for other whole numbers."""
+    if image.mode == "F":
+        return Decoded(oriented(np.array(image, np.float32), orientation))
+    if not image.mode.startswith("I"):
+        return from_pillow(image, orientation)
+    deep = np.asarray(image)
+    low, high = int(deep.min()), int(deep.max())
+    if low < 0 or high > 65535:
+        raise InputError(f"integer image has values {low} to {high}, not 16-bit")
+    if image.mode == "I" and high < 256:  # as convert("I") makes them: what is white?
+        raise InputError(
+            f"image of mode I has values {low} to {high}: convert it to L (8 bits) or I;16"
+        )
+    return Decoded(oriented(deep.astype(np.uint16), orientation))
+
+
+def content_of(source: Any) -> bytes:
+    """What is left in an open file. Raises InputError."""
     try:
         content = source.read()
     except Exception as error:
