@@ -13,7 +13,6 @@ import pytest
 from tests.lab.curation.conftest import SIZE, Made
 
 from panodepth.errors import ConfigError
-from panodepth.geometry.lens import Pinhole
 from panodepth.geometry.points import z_depth_to_distance
 from panodepth.lab.curation.frame import Frame, RejectedError
 from panodepth.lab.curation.sources import SOURCES, FrameSource, open_frame_source
@@ -65,7 +64,7 @@ def test_plain_folder_with_a_field_of_view_for_all(made: Made) -> None:
     assert frame.name == "a/x"
     assert frame.unit == "m"
     np.testing.assert_allclose(frame.z_depth, 1.5, rtol=1e-6)
-    assert frame.intrinsics[0, 0] == pytest.approx(W / 2)
+    assert frame.lens.fx == pytest.approx(W / 2)
     assert fov_deg(frame) == pytest.approx(90)
     assert frame.meta["licence"] == "CC0-1.0"
 
@@ -115,7 +114,9 @@ def test_intrinsics_of_another_resolution_are_scaled(made: Made) -> None:
     made.npy("x_depth.npy", np.ones(SIZE))
     given = {"intrinsics": [[16, 0, 16], [0, 16, 12], [0, 0, 1]], "height": 2 * H, "width": 2 * W}
     made.json("camera.json", given)
-    np.testing.assert_allclose(first("frames", made).intrinsics, [[8, 0, 8], [0, 8, 6], [0, 0, 1]])
+    np.testing.assert_allclose(
+        first("frames", made).lens.matrix(), [[8, 0, 8], [0, 8, 6], [0, 0, 1]]
+    )
 
 
 def test_distance_and_z_depth_that_contradict_the_intrinsics_are_refused(made: Made) -> None:
@@ -123,7 +124,7 @@ def test_distance_and_z_depth_that_contradict_the_intrinsics_are_refused(made: M
 
     made.image("x.png")
     z_depth = np.full(SIZE, 3.0, np.float32)
-    distance = z_depth_to_distance(z_depth, Pinhole.from_matrix(pinhole_from_fov(90, SIZE)))
+    distance = z_depth_to_distance(z_depth, pinhole_from_fov(90, SIZE))
     np.savez(made.path("x_distance.npz"), distance=distance, z_depth=z_depth)
     made.json("camera.json", {"x_fov_deg": 90})
     first("frames", made)
@@ -166,7 +167,7 @@ def test_real_sensor_samples(name: str) -> None:
     frame = source[len(source) - 1]
     assert isinstance(frame, Frame)
     assert frame.size == (480, 640)
-    assert frame.intrinsics[0, 2] == 320
+    assert frame.lens.cx == 320
     assert frame.z_depth is not None
     valid = frame.z_depth[frame.z_depth > 0]
     assert 0.3 < np.median(valid) < 5
@@ -195,7 +196,7 @@ def test_vkitti2(made: Made) -> None:
     assert frame.z_depth is not None
     assert np.isinf(frame.z_depth[0]).all()
     np.testing.assert_allclose(frame.z_depth[1:], 12.34, rtol=1e-6)
-    np.testing.assert_allclose(frame.intrinsics[:2, 2], [621, 187.5])  # the picture's centre
+    np.testing.assert_allclose((frame.lens.cx, frame.lens.cy), [621, 187.5])  # the picture's centre
     assert frame.pose is not None
     np.testing.assert_allclose(frame.pose[:3, 3], [0.5, -2, -3])
     made.text("Scene01/clone/intrinsic.txt", "frame cameraID\n")
@@ -247,7 +248,7 @@ def test_ken_burns(folder: str, made: Made) -> None:
     frame = first("ken_burns", made)
     assert (frame.z_depth == 350).all()
     assert frame.unit == "relative"
-    assert frame.intrinsics[0, 0] == pytest.approx(W / 2 / math.tan(math.radians(35)))
+    assert frame.lens.fx == pytest.approx(W / 2 / math.tan(math.radians(35)))
     made.json("city-walking/00001-meta.json", {})
     assert refusal(open_frame_source("ken_burns", made.root)).reason == "intrinsics"
 
@@ -306,7 +307,7 @@ def test_hypersim(made: Made) -> None:
     for u, v in ((-1, -1), (0.5, 0.25), (1, 1)):
         pixel = np.array([(u + 1) / 2 * W, (1 - v) / 2 * H, 1])
         ray = matrix @ [u, v, 1]
-        ours = np.linalg.inv(frame.intrinsics) @ pixel
+        ours = np.linalg.inv(frame.lens.matrix()) @ pixel
         np.testing.assert_allclose(ours, [ray[0] / -ray[2], -ray[1] / -ray[2], 1], atol=1e-9)
     # Camera (right, up, back) = world (x, z, -y): it looks along world y, upright.
     assert frame.pose is not None
@@ -328,7 +329,9 @@ def test_nyu_folders(made: Made) -> None:
     frame = first("nyu", made)
     assert frame.size == (426, 560)
     np.testing.assert_allclose(frame.z_depth, 2.345, rtol=1e-6)
-    np.testing.assert_allclose(frame.intrinsics[:2, 2], [325.582449 - 41.5, 253.736166 - 45.5])
+    np.testing.assert_allclose(
+        (frame.lens.cx, frame.lens.cy), [325.582449 - 41.5, 253.736166 - 45.5]
+    )
     made.image("bathroom/rgb_00045.jpg", (240, 320))
     assert refusal(open_frame_source("nyu", made.root)).reason == "lying_intrinsics"
 
@@ -376,7 +379,7 @@ def test_dynamic_replica(made: Made) -> None:
     assert frame.z_depth is not None
     assert frame.z_depth[0, 0] == 0
     assert frame.z_depth[1, 1] == 6.5
-    np.testing.assert_allclose(frame.intrinsics, [[9, 0, 6.5], [0, 9, 6], [0, 0, 1]])
+    np.testing.assert_allclose(frame.lens.matrix(), [[9, 0, 6.5], [0, 9, 6], [0, 0, 1]])
     # A world point's place in the camera, in PyTorch3D's row form and by our pose.
     assert frame.pose is not None
     point = np.array([0.3, -0.7, 1.1])

@@ -40,7 +40,7 @@ from panodepth.lab.curation.stitch import Stitched, stitch
 
 VIEW = (96, 128)
 SIZE = (64, 128)
-K = pinhole_from_fov(90, VIEW)
+LENS = pinhole_from_fov(90, VIEW)
 HALF = np.array([2.0, 1.5, 3.0])  # of the room that frames look at, metres
 TOOLS = Tools(Diffusion())
 
@@ -53,8 +53,8 @@ def texture(seed: int = 0, size: tuple[int, int] = VIEW) -> np.ndarray:
 
 def room(pose: Matrix) -> Frame:
     """A box room around the origin, seen from `pose`; colours are a pattern on its walls."""
-    v, u = np.indices(VIEW) + 0.5
-    rays = np.stack([(u - K[0, 2]) / K[0, 0], (v - K[1, 2]) / K[1, 1], np.ones(VIEW)], -1)
+    rays = LENS.rays(VIEW, dtype=np.float64)
+    rays = rays / rays[..., 2:]
     world = rays @ pose[:3, :3].T
     with np.errstate(divide="ignore"):
         reach = np.where(world > 0, HALF - pose[:3, 3], HALF + pose[:3, 3]) / np.abs(world)
@@ -64,7 +64,7 @@ def room(pose: Matrix) -> Frame:
         128 + 70 * np.sin(3 * points + [0, 1, 2]) + 25 * np.sin(23 * points.sum(-1, keepdims=True))
     )
     image = np.rint(colour).astype(np.uint8)
-    return Frame("view", image, z_depth, K, pose=pose, level=True, group="room")
+    return Frame("view", image, z_depth, LENS, pose=pose, level=True, group="room")
 
 
 def at(yaw: float, pitch: float = 0, place: tuple[float, float, float] = (0, 0, 0)) -> Matrix:

@@ -61,7 +61,7 @@ class Frame:
     image: (h, w, 3) uint8, sRGB.
     z_depth: (h, w) float32, along the camera's axis; 0 = not given, inf = sky. None = none is
         known; an estimator may give one.
-    intrinsics: (3, 3), pixels; the centre of the first pixel is at (0.5, 0.5).
+    lens: its intrinsics, in pixels of this picture; the first pixel's centre is at (0.5, 0.5).
     unit: of z_depth, "m" or "relative".
     pose: (4, 4), camera to world, both x right, y down, z forward. level: whether the world's y
         axis is gravity.
@@ -72,7 +72,7 @@ class Frame:
     name: str
     image: ByteArray
     z_depth: FloatArray | None
-    intrinsics: Matrix
+    lens: Pinhole
     unit: str = "m"
     pose: Matrix | None = None
     level: bool = False
@@ -84,73 +84,65 @@ class Frame:
         """(h, w) of the picture [px]."""
         return size_of(self.image)
 
-    @property
-    def lens(self) -> Pinhole:
-        """What the intrinsics say."""
-        return Pinhole.from_matrix(self.intrinsics)
-
 
 def size_of(image: npt.NDArray[Any]) -> tuple[int, int]:
     """(h, w) of a picture (h, w, 3) or a map (h, w)."""
     return int(image.shape[0]), int(image.shape[1])
 
 
-def pinhole_from_fov(fov_x_deg: float, size: tuple[int, int]) -> Matrix:
-    """(3, 3) of a centred view with square pixels; fov_x_deg between the outer pixel edges."""
+def pinhole_from_fov(fov_x_deg: float, size: tuple[int, int]) -> Pinhole:
+    """The lens of a centred view of (h, w) with square pixels; fov_x_deg between its outer edges.
+
+    Raises RejectedError for an angle that no such view has.
+    """
     if not FOV_RANGE_DEG[0] <= fov_x_deg <= FOV_RANGE_DEG[1]:
         raise RejectedError("lying_intrinsics", f"field of view {fov_x_deg:.4g}°")
-    intrinsics: Matrix = Pinhole.from_fov(math.radians(fov_x_deg), size).matrix()
-    return intrinsics
+    return Pinhole.from_fov(math.radians(fov_x_deg), size)
 
 
 def check_pinhole(
-    intrinsics: Matrix,
+    lens: Pinhole,
     size: tuple[int, int],
     *,
     stated_size: tuple[int, int] | None = None,
     stated_fov_deg: float | None = None,
-) -> Matrix:
-    """The intrinsics (3, 3) for a picture of (h, w). Raises RejectedError when they cannot be true.
+) -> Pinhole:
+    """The lens for a picture of (h, w). Raises RejectedError when it cannot be true.
 
-    stated_size: (h, w) for which they were given; the same shape at another resolution is scaled,
-    another shape is a lie. stated_fov_deg: the horizontal angle given beside them; must agree.
+    stated_size: (h, w) for which it was given; the same shape at another resolution is scaled,
+    another shape is a lie. stated_fov_deg: the horizontal angle given beside it; must agree.
     """
-    if intrinsics.shape != (3, 3) or not np.isfinite(intrinsics).all():
-        raise RejectedError("lying_intrinsics", "not nine finite numbers")
-    if stated_size is not None and stated_size != size:
-        down, right = size[0] / stated_size[0], size[1] / stated_size[1]
-        if abs(down / right - 1) > 0.01:
-            raise RejectedError(
-                "lying_intrinsics",
-                f"given for {stated_size[1]}x{stated_size[0]}, the picture is {size[1]}x{size[0]}",
-            )
-        intrinsics = np.diag([right, down, 1.0]) @ intrinsics
     height, width = size
-    fx, fy, cx, cy = (float(intrinsics[i]) for i in ((0, 0), (1, 1), (0, 2), (1, 2)))
-    if fx <= 0 or fy <= 0 or not ASPECT_RANGE[0] <= fx / fy <= ASPECT_RANGE[1]:
-        raise RejectedError("lying_intrinsics", f"focal lengths {fx:.4g}, {fy:.4g} px")
+    if stated_size is not None and stated_size != size:
+        down, right = height / stated_size[0], width / stated_size[1]
+        if abs(down / right - 1) > 0.01:
+            stated = f"{stated_size[1]}x{stated_size[0]}"
+            text = f"given for {stated}, the picture is {width}x{height}"
+            raise RejectedError("lying_intrinsics", text)
+        lens = Pinhole(lens.fx * right, lens.fy * down, lens.cx * right, lens.cy * down)
+    fx, fy, cx, cy = lens.fx, lens.fy, lens.cx, lens.cy
     low, high = CENTRE_RANGE
-    if not (low * width <= cx <= high * width and low * height <= cy <= high * height):
-        raise RejectedError(
-            "lying_intrinsics", f"principal point ({cx:.4g}, {cy:.4g}) of {width}x{height}"
-        )
-    fov = np.degrees(Pinhole(fx, fy, cx, cy).fov_rad(size))
-    if not all(FOV_RANGE_DEG[0] <= angle <= FOV_RANGE_DEG[1] for angle in fov):
-        raise RejectedError("lying_intrinsics", f"field of view {fov[0]:.4g}° x {fov[1]:.4g}°")
-    if stated_fov_deg is not None and abs(stated_fov_deg - fov[0]) > FOV_SLACK_DEG:
-        raise RejectedError(
-            "lying_intrinsics",
-            f"field of view {stated_fov_deg:.4g}° is stated, the intrinsics give {fov[0]:.4g}°",
-        )
-    return intrinsics.astype(np.float64)
+    across, down_deg = (math.degrees(angle) for angle in lens.fov_rad(size))
+    # Written so that a number that is NaN or infinite fails, too.
+    if not (fx > 0 and fy > 0 and ASPECT_RANGE[0] <= fx / fy <= ASPECT_RANGE[1]):
+        text = f"focal lengths {fx:.4g}, {fy:.4g} px"
+    elif not (low * width <= cx <= high * width and low * height <= cy <= high * height):
+        text = f"principal point ({cx:.4g}, {cy:.4g}) of {width}x{height}"
+    elif not all(FOV_RANGE_DEG[0] <= angle <= FOV_RANGE_DEG[1] for angle in (across, down_deg)):
+        text = f"field of view {across:.4g}° x {down_deg:.4g}°"
+    elif stated_fov_deg is not None and abs(stated_fov_deg - across) > FOV_SLACK_DEG:
+        text = f"field of view {stated_fov_deg:.4g}° is stated, the intrinsics give {across:.4g}°"
+    else:
+        return lens
+    raise RejectedError("lying_intrinsics", text)
 
 
-def check_z_depth(z_depth: FloatArray, distance: FloatArray, intrinsics: Matrix) -> None:
-    """Raise RejectedError when the z-depth and distance (h, w) of a frame contradict its K."""
+def check_z_depth(z_depth: FloatArray, distance: FloatArray, lens: Pinhole) -> None:
+    """Raise RejectedError when the z-depth and distance (h, w) of a frame contradict its lens."""
     good = np.isfinite(distance) & np.isfinite(z_depth) & (distance > 0) & (z_depth > 0)
     if not good.any():
         return
-    expected = z_depth_to_distance(z_depth, Pinhole.from_matrix(intrinsics))
+    expected = z_depth_to_distance(z_depth, lens)
     error = float(np.median(np.abs(distance[good] / expected[good] - 1)))
     if error > RAY_SLACK:
         raise RejectedError(

@@ -153,7 +153,7 @@ def frame_rng(name: str, seed: int) -> np.random.Generator:
 def view_facts(frame: Frame, rotation: Matrix) -> dict[str, Any]:
     """A placed frame's `View` as plain JSON."""
     return {
-        "intrinsics": frame.intrinsics.tolist(),
+        "intrinsics": frame.lens.matrix().tolist(),
         "rotation": rotation.tolist(),
         "size": list(frame.size),
     }

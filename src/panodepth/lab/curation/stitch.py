@@ -120,12 +120,13 @@ def _splat(frame: Frame, rotation: Matrix, shift: Matrix, size: tuple[int, int])
     assert frame.z_depth is not None
     height, width = size
     # Enlarged so that points lie denser than the panorama's pixels, or the layer has holes.
-    density = frame.intrinsics[0, 0] * np.pi / height  # view pixels per panorama pixel
+    density = frame.lens.fx * np.pi / height  # view pixels per panorama pixel
     factor = max(1, int(np.ceil(DENSE / density)))
     z_depth = frame.z_depth.repeat(factor, 0).repeat(factor, 1)
     h, w = z_depth.shape
     image = np.asarray(cv2.resize(frame.image, (w, h), interpolation=cv2.INTER_LINEAR), np.uint8)
-    lens = Pinhole.from_matrix(np.diag([factor, factor, 1.0]) @ frame.intrinsics)
+    given = frame.lens
+    lens = Pinhole(*(factor * n for n in (given.fx, given.fy, given.cx, given.cy)))
     rows, columns = np.nonzero((z_depth > 0) & np.isfinite(z_depth))
     pixels = np.stack((columns, rows), -1) + 0.5
     rays = lens.unproject(pixels, (h, w))

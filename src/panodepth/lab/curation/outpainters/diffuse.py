@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from panodepth.errors import ConfigError
+from panodepth.geometry.grid import axis_angles, erp_rays
 from panodepth.types import BoolArray, ByteArray, FloatArray
 
 QUARTER = 4  # the averaging runs on 1/4 of the resolution
@@ -75,7 +76,7 @@ def _averaged(image: ByteArray, known: BoolArray) -> FloatArray:
     covered = cv2.resize(known.astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA)
     masked = image * known[..., None]  # uint8
     area = cv2.resize(masked, (columns, rows), interpolation=cv2.INTER_AREA).astype(np.float32)
-    solid = np.cos(_latitudes(rows))[:, None]
+    solid = np.cos(axis_angles(rows, columns)[1])[:, None]
     weights[..., :3] = area * solid[..., None]
     weights[..., 3] = covered * solid
     spectrum = np.fft.rfft(weights, axis=1)
@@ -92,11 +93,6 @@ def _averaged(image: ByteArray, known: BoolArray) -> FloatArray:
     whole = cv2.resize(padded, large, interpolation=cv2.INTER_LINEAR)
     inner = slice(2 * QUARTER, -2 * QUARTER)
     return np.ascontiguousarray(whole[inner, inner], np.float32)
-
-
-def _latitudes(rows: int) -> npt.NDArray[np.float64]:
-    """(H,) latitudes of pixel centres [rad], positive down."""
-    return np.asarray((np.arange(rows) + 0.5) / rows * np.pi - np.pi / 2)
 
 
 @dataclass(frozen=True)
@@ -135,7 +131,7 @@ def _blur_meridians(values: FloatArray, over: FloatArray) -> FloatArray:
 def _gaussians(height: int) -> tuple[_Gaussian, ...]:
     """From wide to narrow, each half as wide as the one before."""
     width = 2 * height
-    cosines = np.cos(_latitudes(height))
+    cosines = np.cos(axis_angles(height, width)[1])
     solid = cosines[:, None].astype(np.float32)
     blurs = []
     sigma = WIDEST * height
@@ -206,11 +202,7 @@ def _noise(height: int, seed: int) -> FloatArray:
 def _noise_fields(height: int) -> tuple[FloatArray, ...]:
     """Noise in space, looked up on the unit sphere: several lattices of random values, smoothed."""
     width = 2 * height
-    lat = _latitudes(height)
-    lon = (np.arange(width) + 0.5) / width * 2 * np.pi - np.pi
-    level = np.cos(lat)[:, None]
-    down = np.broadcast_to(np.sin(lat)[:, None], (height, width))
-    rays = np.stack((level * np.sin(lon), down, level * np.cos(lon))).astype(np.float32)
+    rays = np.moveaxis(erp_rays(height, width), -1, 0)
     waves = [w for w in NOISE_WAVES if w <= height / np.pi] or [height / np.pi]
     fields = []
     for number in range(NOISE_FIELDS):

@@ -11,6 +11,7 @@ import zlib
 
 import numpy as np
 
+from panodepth.geometry.grid import axis_angles
 from panodepth.types import BoolArray, ByteArray, FloatArray
 
 
@@ -47,7 +48,7 @@ def blur_poles(image: FloatArray) -> FloatArray:
     last rows more, so that a pole is one colour. The horizon stays as it is.
     """
     height, width = image.shape[:2]
-    lat = (np.arange(height) + 0.5) / height * np.pi - np.pi / 2
+    _, lat = axis_angles(height, width)
     to_pole = np.minimum(np.arange(height), np.arange(height)[::-1]) + 0.5  # rows
     # Half a pixel of the horizon, in the row's own pixels.
     sigma = 0.5 * np.abs(np.tan(lat)) * (1 + 2 * np.exp(-to_pole / 2))

@@ -67,7 +67,7 @@ def _read_hypersim(root: Path, item: Item) -> Frame:
     picture = root / item.picture
     image, scene = read_picture(picture), picture.parents[2]
     camera, number = _hypersim_frame(picture)
-    intrinsics = _hypersim_intrinsics(root, scene.name, size_of(image))
+    lens = _hypersim_lens(root, scene.name, size_of(image))
     detail = scene / "_detail"
     pose = None
     if (detail / camera / "camera_keyframe_positions.hdf5").is_file():
@@ -76,11 +76,11 @@ def _read_hypersim(root: Path, item: Item) -> Frame:
     distance_file = folder / f"frame.{number}.depth_meters.hdf5"
     distance = clean_map(_dataset(distance_file))
     if distance.shape == size_of(image):  # else the source rejects it
-        distance = distance_to_z_depth(distance, Pinhole.from_matrix(intrinsics))
+        distance = distance_to_z_depth(distance, lens)
     return item.frame(
         image,
         distance,
-        intrinsics,
+        lens,
         pose=pose,
         level=pose is not None,
         meta={"licence": "CC BY-SA 3.0", "depth": below(root, distance_file)},
@@ -102,8 +102,8 @@ HYPERSIM = Tree(
 )
 
 
-def _hypersim_intrinsics(root: Path, scene: str, size: tuple[int, int]) -> Matrix:
-    """K from the ray of image place (u, v) in [-1, 1], v up: M (u, v, 1), z back."""
+def _hypersim_lens(root: Path, scene: str, size: tuple[int, int]) -> Pinhole:
+    """The lens from the ray of image place (u, v) in [-1, 1], v up: M (u, v, 1), z back."""
     below_root = ("", "analysis", "evermotion_dataset/analysis", "contrib/mikeroberts3000")
     places = [*(root / part for part in below_root), root.parent]
     found = next((p / HYPERSIM_CAMERAS for p in places if (p / HYPERSIM_CAMERAS).is_file()), None)
@@ -128,7 +128,7 @@ def _hypersim_intrinsics(root: Path, scene: str, size: tuple[int, int]) -> Matri
     centre = width / 2 * (1 - m[0, 2] / m[0, 0]), height / 2 * (1 + m[1, 2] / m[1, 1])
     if stated is not None and abs(stated[0] * width / (stated[1] * height) - 1) > 0.01:
         raise RejectedError("lying_intrinsics", f"given for {stated[1]}x{stated[0]}")
-    return check_pinhole(Pinhole(*focal, *centre).matrix(), size)
+    return check_pinhole(Pinhole(*focal, *centre), size)
 
 
 @lru_cache(maxsize=4)
@@ -209,10 +209,8 @@ def _nyu_frame(
     rows, columns = NYU_FRAME
     inside = np.ascontiguousarray(image[rows, columns])
     centre = NYU_CENTRE[0] - 0.5 - columns.start, NYU_CENTRE[1] - 0.5 - rows.start
-    intrinsics = check_pinhole(Pinhole(*NYU_FOCAL, *centre).matrix(), size_of(inside))
-    return item.frame(
-        inside, clean_map(z_depth[rows, columns]), intrinsics, meta={"licence": "", **meta}
-    )
+    lens = check_pinhole(Pinhole(*NYU_FOCAL, *centre), size_of(inside))
+    return item.frame(inside, clean_map(z_depth[rows, columns]), lens, meta={"licence": "", **meta})
 
 
 def open_dynamic_replica(path: str | Path) -> ListedFrames:
@@ -252,7 +250,7 @@ def _read_dynamic_replica(root: Path, item: Item) -> Frame:
     height, width = (int(v) for v in record["image"]["size"])
     half = min(height, width) / 2
     (fx, fy), (cx, cy) = view["focal_length"], view["principal_point"]
-    given = Pinhole(fx * half, fy * half, width / 2 - cx * half, height / 2 - cy * half).matrix()
+    given = Pinhole(fx * half, fy * half, width / 2 - cx * half, height / 2 - cy * half)
     depth = record["depth"]["path"]
     place = root / item.picture.removesuffix(record["image"]["path"])
     codes = read_whole_numbers(place / depth)

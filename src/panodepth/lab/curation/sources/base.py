@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from panodepth.errors import ConfigError, InputError, one_line
+from panodepth.geometry.lens import Pinhole
 from panodepth.images import read_image, read_stored
 from panodepth.lab.curation.frame import Frame, Matrix, RejectedError
 from panodepth.lab.data.source import check_folder
@@ -46,11 +47,11 @@ class Item(NamedTuple):
     extra: str = ""
 
     def frame(
-        self, image: ByteArray, z_depth: FloatArray | None, intrinsics: Matrix, **more: Any
+        self, image: ByteArray, z_depth: FloatArray | None, lens: Pinhole, **more: Any
     ) -> Frame:
         """The frame with this item's name, group and picture. more: other fields of `Frame`."""
         meta = {"image": self.picture, **more.pop("meta", {})}
-        return Frame(self.name, image, z_depth, intrinsics, group=self.group, meta=meta, **more)
+        return Frame(self.name, image, z_depth, lens, group=self.group, meta=meta, **more)
 
 
 Read = Callable[[Path, Item], Frame]

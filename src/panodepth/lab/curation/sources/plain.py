@@ -86,17 +86,17 @@ def _read_frame(root: Path, item: Item) -> Frame:
     image = read_picture(root / item.picture)
     own = root / f"{item.name}.json"
     said = {**_camera_file(root, own.parent), **(read_json(own) if own.is_file() else {})}
-    intrinsics = _intrinsics(said, size_of(image))
+    lens = _lens(said, size_of(image))
     meta = {k: said[k] for k in ("licence", "credit", "seed", "index", "view") if k in said}
     z_depth, unit = None, "relative"
     if item.extra:
         meta["depth"] = item.extra
-        z_depth, unit = _read_z_depth(root / item.extra, said, intrinsics, size_of(image))
+        z_depth, unit = _read_z_depth(root / item.extra, said, lens, size_of(image))
     pose = said.get("pose")
     return item.frame(
         image,
         z_depth,
-        intrinsics,
+        lens,
         unit=unit,
         pose=None if pose is None else check_pose(np.array(pose, np.float64)),
         level=bool(said.get("level", "view to panorama" in str(said.get("frame", "")))),
@@ -114,8 +114,8 @@ def _camera_file(root: Path, folder: Path) -> dict[str, Any]:
     return {}
 
 
-def _intrinsics(said: dict[str, Any], size: tuple[int, int]) -> Matrix:
-    """K (3, 3) for a picture of (h, w), from what the JSON files say."""
+def _lens(said: dict[str, Any], size: tuple[int, int]) -> Pinhole:
+    """The lens of a picture of (h, w), from what the JSON files say."""
     fov = said.get("x_fov_deg", said.get("fov_deg"))
     given = said.get("intrinsics")
     if given is None:
@@ -129,16 +129,19 @@ def _intrinsics(said: dict[str, Any], size: tuple[int, int]) -> Matrix:
             raise RejectedError("intrinsics", "fx, fy, cx and cy are needed")
         half = 0.5 if given.get("centre") == "integer" else 0.0
         fx, fy, cx, cy = (float(given[key]) for key in ("fx", "fy", "cx", "cy"))
-        matrix = Pinhole(fx, fy, cx + half, cy + half).matrix()
+        lens = Pinhole(fx, fy, cx + half, cy + half)
     else:
         matrix = np.array(given, np.float64)
+        if matrix.shape != (3, 3):
+            raise RejectedError("lying_intrinsics", "not nine finite numbers")
+        lens = Pinhole.from_matrix(matrix)
     stated = (int(said["height"]), int(said["width"])) if {"height", "width"} <= set(said) else None
     stated_fov = None if fov is None else float(fov)
-    return check_pinhole(matrix, size, stated_size=stated, stated_fov_deg=stated_fov)
+    return check_pinhole(lens, size, stated_size=stated, stated_fov_deg=stated_fov)
 
 
 def _read_z_depth(
-    file: Path, said: dict[str, Any], intrinsics: Matrix, size: tuple[int, int]
+    file: Path, said: dict[str, Any], lens: Pinhole, size: tuple[int, int]
 ) -> tuple[FloatArray, str]:
     """(h, w) z-depth of a file with z-depth or distance, and its unit. size: (h, w), the picture's.
 
@@ -157,12 +160,12 @@ def _read_z_depth(
             if other in arrays:
                 second = clean_map(arrays[other])
                 pair = (second, values) if is_distance else (values, second)
-                check_z_depth(*pair, intrinsics)
+                check_z_depth(*pair, lens)
     else:
         read = DistanceFile(scale=said.get("scale"), unit=said.get("unit"))(file)
         values, unit = clean_map(read.distance), read.unit or "relative"
     if is_distance and values.shape == size:
-        values = distance_to_z_depth(values, Pinhole.from_matrix(intrinsics))
+        values = distance_to_z_depth(values, lens)
     return values, unit
 
 
@@ -206,7 +209,7 @@ def _read_listed(root: Path, item: Item) -> Frame:
     return item.frame(
         image,
         clean_map(read_whole_numbers(root / depth) / np.float32(steps)),
-        _intrinsics(camera, size_of(image)),
+        _lens(camera, size_of(image)),
         pose=pose,
         meta={"licence": str(said.get("licence", "")), "depth": depth},
     )

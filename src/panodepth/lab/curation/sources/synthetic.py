@@ -63,7 +63,7 @@ def _read_vkitti2(root: Path, item: Item) -> Frame:
     return item.frame(
         image,
         clean_map(codes * np.float32(0.01), codes == VKITTI2_FAR),
-        check_pinhole(Pinhole(fx, fy, cx + 0.5, cy + 0.5).matrix(), size_of(image)),
+        check_pinhole(Pinhole(fx, fy, cx + 0.5, cy + 0.5), size_of(image)),
         pose=pose,
         meta={"licence": "CC BY-NC-SA 3.0", "depth": below(root, depth)},
     )
@@ -102,7 +102,7 @@ def _read_mvs_synth(root: Path, item: Item) -> Frame:
     said = read_json(camera)
     if not {"f_x", "f_y", "c_x", "c_y"} <= set(said):
         raise RejectedError("intrinsics", f"{below(root, camera)} has no f_x, f_y, c_x, c_y")
-    given = Pinhole(*(float(said[key]) for key in ("f_x", "f_y", "c_x", "c_y"))).matrix()
+    given = Pinhole(*(float(said[key]) for key in ("f_x", "f_y", "c_x", "c_y")))
     depth = place / "depths" / f"{picture.stem}.exr"
     return item.frame(
         image,
@@ -134,28 +134,28 @@ def _read_unrealstereo4k(root: Path, item: Item) -> Frame:
     picture = root / item.picture
     image, place, side = read_picture(picture), picture.parents[1], picture.parent.name[-1]
     cameras = [_unreal_camera(place / f"Extrinsics{k}" / f"{picture.stem}.txt") for k in "01"]
-    intrinsics, world_to_camera = cameras[int(side)]
-    intrinsics = check_pinhole(intrinsics, size_of(image))
+    lens, world_to_camera = cameras[int(side)]
+    lens = check_pinhole(lens, size_of(image))
     places = [np.linalg.inv(matrix)[:3, 3] for _, matrix in cameras]
     baseline = float(np.linalg.norm(places[0] - places[1]))
     if not baseline > 0:
         raise RejectedError("lying_intrinsics", "both cameras are at one place: no baseline")
     disparity = place / f"Disp{side}" / f"{picture.stem}.npy"
     with np.errstate(divide="ignore", invalid="ignore"):
-        z_depth = baseline * intrinsics[0, 0] / np.abs(read_numpy(disparity))
+        z_depth = baseline * lens.fx / np.abs(read_numpy(disparity))
     facts = {"depth": below(root, disparity), "baseline": round(baseline, 6)}
     return item.frame(
         image,
         clean_map(z_depth, z_depth > SKY_Z),
-        intrinsics,
+        lens,
         unit="relative" if place.name == "00000" else "m",
         pose=pose_from_world_to_camera(world_to_camera),
         meta={"licence": "MIT", **facts},
     )
 
 
-def _unreal_camera(path: Path) -> tuple[Matrix, Matrix]:
-    """K (3, 3) and [R|t] as (4, 4), world to camera."""
+def _unreal_camera(path: Path) -> tuple[Pinhole, Matrix]:
+    """The lens, and [R|t] as (4, 4), world to camera."""
     require_file(path, path.parents[1])
     values = [float(v) for v in path.read_text(encoding="utf-8").split()]
     if len(values) != 21:
@@ -164,7 +164,7 @@ def _unreal_camera(path: Path) -> tuple[Matrix, Matrix]:
         )
     world_to_camera = np.eye(4)
     world_to_camera[:3] = np.array(values[9:]).reshape(3, 4)
-    return np.array(values[:9]).reshape(3, 3), world_to_camera
+    return Pinhole.from_matrix(np.array(values[:9]).reshape(3, 3)), world_to_camera
 
 
 UNREALSTEREO4K = Tree(
@@ -191,7 +191,7 @@ def _read_ken_burns(root: Path, item: Item) -> Frame:
         raise RejectedError("intrinsics", f"no fltFov in {below(root, meta_file)}")
     height, width = size_of(image)
     longer = max(height, width)
-    focal = pinhole_from_fov(float(said["fltFov"]), (longer, longer))[0, 0]
+    focal = pinhole_from_fov(float(said["fltFov"]), (longer, longer)).fx
     depth = picture.with_name(picture.name.replace("-image.png", "-depth.exr"))
     apart = picture.parent.with_name(f"{picture.parent.name}-depth") / depth.name
     if not depth.is_file() and apart.is_relative_to(root):
@@ -199,7 +199,7 @@ def _read_ken_burns(root: Path, item: Item) -> Frame:
     return item.frame(
         image,
         clean_map(DistanceFile()(depth).distance),
-        check_pinhole(Pinhole(focal, focal, width / 2, height / 2).matrix(), (height, width)),
+        check_pinhole(Pinhole(focal, focal, width / 2, height / 2), (height, width)),
         unit="relative",
         meta={"licence": "CC BY-NC-SA 4.0", "depth": below(root, depth)},
     )
@@ -229,9 +229,7 @@ def _read_tartanair(root: Path, item: Item) -> Frame:
     picture = root / item.picture
     image, place = read_picture(picture), picture.parents[1]
     side = picture.parent.name.removeprefix("image_")
-    intrinsics = check_pinhole(
-        Pinhole(320.0, 320.0, 320.0, 240.0).matrix(), size_of(image), stated_size=(480, 640)
-    )
+    lens = Pinhole(320.0, 320.0, 320.0, 240.0)
     depth = place / f"depth_{side}" / f"{picture.stem}_depth.npy"
     z_depth = read_numpy(depth)
     poses = place / f"pose_{side}.txt"
@@ -239,7 +237,7 @@ def _read_tartanair(root: Path, item: Item) -> Frame:
     return item.frame(
         image,
         clean_map(z_depth, z_depth >= SKY_Z),
-        intrinsics,
+        check_pinhole(lens, size_of(image), stated_size=(480, 640)),
         pose=pose,
         level=pose is not None,
         meta={"licence": "CC BY 4.0", "depth": below(root, depth)},
