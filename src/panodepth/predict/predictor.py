@@ -159,6 +159,7 @@ class Predictor(ABC):
             if not valid.any():
                 raise InputError(f"{data.source or 'image'}: the mask leaves no valid pixel")
             small_valid = shrink_mask(valid, size)
+        # A huge picture is averaged in whole boxes first, where the filter would see no difference.
         rough = data.shrunk(ROUGH * size[0], ROUGH * size[1]).image
         planes = np.ascontiguousarray(np.moveaxis(rough, -1, 0))
         pixels = np.clip(resize_erp(planes, size, edges=self.edges), 0, 1)
@@ -174,6 +175,7 @@ class Predictor(ABC):
         valid = request.valid if sky_logit is None else request.valid & (sky_logit <= 0)
         if not valid.any():
             raise InputError("no valid pixel: all that the mask leaves is sky")
+        # At the network's size: the quantile of an enlarged map would depend on the picture's size.
         distance = np.exp(log_distance)
         distance /= _quantile(distance[valid], SCALE_QUANTILE)
         data = request.data

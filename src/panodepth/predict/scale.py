@@ -43,13 +43,14 @@ def floor_height(distance: npt.ArrayLike, valid: npt.ArrayLike) -> float:
     height_px, width_px = exact.shape
     down = np.sin(axis_angles(height_px, width_px)[1])[:, None]  # positive below the horizon
     looks_down = np.asarray(valid, np.bool_) & (down > math.sin(MIN_LATITUDE_RAD))
+    # By the normal too: a wall's foot is as far below the camera as the floor it stands on.
     faces_up = distance_to_normals(exact)[..., 1] < -math.cos(MAX_TILT_RAD)
     weights = np.broadcast_to(solid_angles(height_px, width_px), exact.shape)
     seen = float(weights[looks_down].sum())
-    chosen = looks_down & faces_up
-    if seen <= 0 or not chosen.any():
+    floor_like = looks_down & faces_up
+    if seen <= 0 or not floor_like.any():
         raise InputError("no floor found below the camera: leave out the camera height")
-    level, support = _densest_level((exact * down)[chosen], weights[chosen])
+    level, support = _densest_level((exact * down)[floor_like], weights[floor_like])
     if support < MIN_SUPPORT * seen:
         raise InputError(
             f"no consistent floor below the camera: only {support / seen:.0%} of the downward view "
@@ -63,6 +64,8 @@ def _densest_level(heights: Float64Array, weights: Float64Array) -> tuple[float,
 
     heights, weights: (N,) float64 > 0.
     """
+    # A window in ratios, not metres: the unit is unknown. In sorted order a window is a range, and
+    # its weight a difference of two cumulated weights.
     order = np.argsort(heights, kind="stable")
     heights, weights = heights[order], weights[order]
     before = np.concatenate([[0.0], np.cumsum(weights)])
@@ -70,6 +73,7 @@ def _densest_level(heights: Float64Array, weights: Float64Array) -> tuple[float,
     mass = before[ends] - before[:-1]
     start = int(mass.argmax())
     end = int(ends[start])
+    # The median, not the mean: what lies at the window's rim is often another surface.
     half = before[start] + mass[start] / 2
     middle = int(np.searchsorted(before[start + 1 : end + 1], half))
     return float(heights[start + min(middle, end - start - 1)]), float(mass[start])

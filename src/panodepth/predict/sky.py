@@ -1,10 +1,10 @@
 """A classical sky mask, for models that do not predict sky themselves.
 
-It asks two witnesses. The picture: bright or blue, smooth regions above the horizon that end there.
-The predicted distance: such a region is sky only when it lies as far as the far part of the scene
-and is not a plane overhead. A white ceiling passes the first and fails the second, so doubt keeps
-the surface; a deep blue region need not be far, since networks often put a clear sky too near.
-Nothing here is learned; a night sky is not found.
+A region is sky when the picture and the predicted distance both say so. In the picture it must be
+bright or blue, smooth, above the horizon, and end there. In the distance it must lie as far as the
+far part of the scene and not be a plane overhead: that tells it from a white ceiling. A deep blue
+region need not be far, since networks often put a clear sky too near. In doubt a pixel stays a
+surface. Nothing here is learned; a night sky is not found.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FAR_QUANTILE = 0.75  # of everything else: how far the scene goes
 FAR_RATIO = 1.2  # of that: how far sky must lie
 SURELY_FAR_RATIO = 2.0  # of what is asked: so far that the shape overhead is not asked
 FLATTER = 0.7  # spread of log height over spread of log distance that betrays a ceiling
-SAME_DEPTH = 0.5  # of the region's distance: what is nearer than this is in front of the sky
+FRONT_RATIO = 0.5  # of the region's distance: what is nearer than this is in front of the sky
 LEAK_RAD = math.radians(7.0)  # a white wall goes on below the horizon, at least to here
 MAX_LEAK = 0.25  # share of the region's columns at the horizon that may do so
 LOW_RAD = math.radians(-10.0)  # a ceiling seen here is six times as far away as it is high
@@ -55,26 +55,33 @@ def classical_sky(pixels: npt.NDArray[Any], distance: FloatArray) -> BoolArray:
     weights = np.cos(latitude)
     above = latitude < LOWEST_RAD
 
+    # Edges are left out at first, so that a tree does not join the sky to what is behind it.
     coloured = _sky_coloured(image)
     looks = coloured & _smooth(image)
     regions = _regions(looks & above, weights, latitude)
+    # How far the scene goes without its candidates: they would raise the measure they are held to.
     rest = ~np.logical_or.reduce([np.zeros_like(above), *regions])
     far = FAR_RATIO * _quantile(distance[rest], weights[rest], FAR_QUANTILE)
     sky = np.zeros_like(above)
     for region in regions:
-        depth = _quantile(distance[region], weights[region], NEAR_QUANTILE)
+        # A low quantile: nearly all of the region must be far, but for edges that bleed into it.
+        near = _quantile(distance[region], weights[region], NEAR_QUANTILE)
         blue = _is_deep_blue(region, image)
-        if depth < far and not blue:
+        if near < far and not blue:
             continue
+        # Deep blue that reaches the horizon is no ceiling, however flat the network draws it.
         overhead = _is_plane(region, distance, weights, latitude) and not (
             blue and _reaches_horizon(region, latitude)
         )
-        if depth > SURELY_FAR_RATIO * far or not (
+        if near > SURELY_FAR_RATIO * far or not (
             overhead or _goes_on_below(region, looks, latitude)
         ):
-            sky |= region & ((distance > SAME_DEPTH * depth) | (depth < far))
+            # Bright things in front, a lamp or a white roof, are nearer than the sky behind them;
+            # where the network put the sky too near, its distances cannot tell.
+            sky |= region & ((distance > FRONT_RATIO * near) | (near < far))
     sky = _morph(sky, cv2.MORPH_CLOSE, CLOSING_PX)
-    sky |= _morph(sky, cv2.MORPH_DILATE, 3) & coloured & ~looks  # its rim, an edge in the picture
+    # The rim was left out as an edge of the picture: it comes back where its colour fits.
+    sky |= _morph(sky, cv2.MORPH_DILATE, 3) & coloured & ~looks
     sky &= above
     coverage = sky.astype(np.uint8) * np.uint8(255)
     full = cv2.resize(coverage, (width, height), interpolation=cv2.INTER_LINEAR)
@@ -126,6 +133,8 @@ def _is_plane(
 ) -> bool:
     """True where the height above the camera varies less than the distance does: a flat ceiling."""
     high = region & (latitude < REACH_RAD / 2)
+    # A plane at height h over the camera lies at distance h / sin(elevation): its height is the
+    # same everywhere while its distance varies. In logarithms, so that the unit does not count.
     log_distance = np.log(distance[high])
     log_height = log_distance + np.log(np.sin(-latitude[high]))
     return _spread(log_height, weights[high]) < FLATTER * _spread(log_distance, weights[high])

@@ -98,11 +98,13 @@ def build_mesh(
     lon, lat = axis_angles(height, width)
     points = _closed(lonlat_points(prediction.distance[thin], lon[thin[1]], lat[thin[0]]))
     distance, mask = _closed(prediction.distance[thin]), _closed(prediction.mask[thin])
+    # The seam's column twice, once with u + 1: a triangle across the seam else spans the texture.
     u = (np.append(columns, columns[0]) + 0.5) / width
     u[-1] += 1
     uv = np.empty((*distance.shape, 2), np.float32)
     uv[..., 0], uv[..., 1] = u, ((rows + 0.5) / height)[:, None]
 
+    # No pixel lies on a pole: without a vertex there the mesh would have a hole above and below.
     poles = [_pole(distance[row], mask[row], u, float(row != 0)) for row in (0, -1)]
     vertices = Vertices(
         np.concatenate([points.reshape(-1, 3), *(p.positions for p in poles)]),

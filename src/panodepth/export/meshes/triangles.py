@@ -70,6 +70,8 @@ def triangulate(
         strict=True,
     )
     kept += [_kept(vertices.positions, corners, limits) for corners in fans]
+    # Faces count the used vertices alone, so the others need not be written. The corners are worked
+    # out a second time, by number: to keep those of all triangles would take more than the mesh.
     used = _used(kept, shape, falling)
     if not used.all():
         numbers = np.cumsum(used, dtype=np.uint32)
@@ -141,6 +143,7 @@ def _kept(
     corners: of one kind of triangles, their numbers, lengths and validity.
     """
     numbers, lengths, valid = corners
+    # Most triangles pass the ratio test: the angle, which costs more, is worked out for the rest.
     near = np.minimum(np.minimum(lengths[0], lengths[1]), lengths[2])
     far = np.maximum(np.maximum(lengths[0], lengths[1]), lengths[2])
     kept = np.asarray(far <= np.float32(limits.sure_edge_ratio) * near)
@@ -152,6 +155,7 @@ def _kept(
     normal = np.cross(q - p, r - p)
     ray = p + q + r
     size = np.linalg.norm(normal, axis=1) * np.linalg.norm(ray, axis=1)
+    # Of the angle between normal and ray, times both lengths: no division, so no zero to divide by.
     cosine = np.abs((normal * ray).sum(axis=1))
     grazing = cosine < np.cos(np.deg2rad(limits.grazing_angle_deg)) * size
     kept.reshape(-1)[suspects[grazing]] = False
