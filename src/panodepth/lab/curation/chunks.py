@@ -150,8 +150,7 @@ class ChunkJob:
         row: dict[str, Any] = {"unit": unit, "name": group if self.plan.stitch and group else name}
         if isinstance(result, RejectedError):
             return {**row, "reason": result.reason, "detail": result.detail}
-        measured = {key: float(f"{value:.5g}") for key, value in result.measured.items()}
-        return {**row, "measured": measured, "digest": f"{result.digest:016x}"}
+        return {**row, "measured": result.measured, "digest": f"{result.digest:016x}"}
 
 
 def _thumbnail(frame: Frame, result: Result) -> str:

@@ -115,8 +115,8 @@ def curate_views(frames: Sequence[Frame], plan: Plan, tools: Tools) -> Curated:
     valid = np.isfinite(placed.distance) & (placed.distance > 0)
     measured = {**measured, "coverage": solid_share(valid)}
     check_limits({"coverage": measured["coverage"]}, plan.limits)
-    panorama = _finish(first, placed, valid, plan, tools, facts)
-    panorama.meta["measured"] = {key: float(f"{v:.5g}") for key, v in measured.items()}
+    measured = {key: float(f"{value:.5g}") for key, value in measured.items()}
+    panorama = _finish(first, placed, valid, plan, tools, {**facts, "measured": measured})
     return Curated(panorama, measured, perceptual_hash(first.image))
 
 
@@ -174,6 +174,7 @@ def solid_share(mask: BoolArray) -> float:
 def _finish(
     frame: Frame, placed: Placed, valid: BoolArray, plan: Plan, tools: Tools, facts: dict[str, Any]
 ) -> Panorama:
+    # Another generator than that of the orientation, so that neither depends on the other's draws.
     seed = int(frame_rng(frame.name, plan.seed + 1).integers(1 << 31))
     painted = tools.outpainter.fill(placed.image, placed.coverage, seed)
     image: FloatArray = np.divide(painted, np.float32(255), dtype=np.float32)

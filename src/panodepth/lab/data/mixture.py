@@ -57,10 +57,12 @@ class Mixture:
         dealt = [0] * len(self.parts)
         table = np.empty(self.period, np.int32)
         for place in range(self.period):
+            # Of the sources that are not ahead of their share, the one due first.
             source, first = -1, math.inf
             for i, part in enumerate(self.parts):
                 if dealt[i] * self.period >= (place + 1) * part:  # at its share rounded up
                     continue
+                # Where it falls a whole sample behind: ceil((dealt + 1) period / part).
                 deadline = -(-(dealt[i] + 1) * self.period // part)
                 if deadline < first:
                     source, first = i, deadline
@@ -78,6 +80,7 @@ class Mixture:
 
 def _integer_parts(weights: Sequence[float]) -> list[int]:
     """Whole numbers in the proportion of the weights, their sum at most MAX_PERIOD."""
+    # As written: 0.1 is one tenth, not the binary number next to it.
     exact = [Fraction(str(float(w))).limit_denominator(MAX_PERIOD) for w in weights]
     scale = math.lcm(*(f.denominator for f in exact))
     whole = [int(f * scale) for f in exact]
@@ -85,6 +88,7 @@ def _integer_parts(weights: Sequence[float]) -> list[int]:
     lost = any(w > 0 and not part for w, part in zip(weights, whole, strict=True))
     if not lost and sum(whole) // divisor <= MAX_PERIOD:
         return [w // divisor for w in whole]
+    # Largest remainders, but nothing that has a weight is left out.
     shares = [w / math.fsum(weights) * MAX_PERIOD for w in weights]
     parts = [max(math.floor(s), int(s > 0)) for s in shares]
     by_remainder = sorted(range(len(shares)), key=lambda i: parts[i] - shares[i])
@@ -104,7 +108,7 @@ def epoch_order(length: int, seed: int, position: int) -> int:
     if length < 1 or position < 0:
         raise ValueError(f"no position {position} in a source of {length}")
     epoch, index = divmod(position, length)
-    half = max(1, ((length - 1).bit_length() + 1) // 2)
+    half = max(1, ((length - 1).bit_length() + 1) // 2)  # bits of either half of an index
     low = (1 << half) - 1
     key = _mixed(_mixed(seed & _MASK) ^ epoch)
     while True:

@@ -115,6 +115,7 @@ def _encode_distance(
     sky = np.isinf(distance)
     near, far = float(distance[mask].min()), float(distance[mask].max())
     if encoding.distance == "png":
+        # Equal steps up to the farthest distance; 0 and the last code have meanings of their own.
         step = far / (SKY_CODE - 1)
         steps = np.clip(np.rint(distance[mask] / step), 1, SKY_CODE - 1)
         codes = np.where(sky, SKY_CODE, 0).astype(np.uint16)

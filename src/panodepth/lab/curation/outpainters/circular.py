@@ -34,13 +34,14 @@ def _pads_itself(module: Any) -> bool:
 def _conv(conv: nn.Conv2d, x: Tensor) -> Tensor:
     assert not isinstance(conv.padding, str)
     down, right = conv.padding
+    # Round the seam across; zeros beyond the poles, as the weights were trained.
     x = F.pad(x, (right, right, 0, 0), mode="circular")
     x = F.pad(x, (0, 0, down, down))
     return F.conv2d(x, conv.weight, conv.bias, conv.stride, 0, conv.dilation, conv.groups)
 
 
 def _downsample(module: Any, x: Tensor, *_: Any, **__: Any) -> Tensor:
-    if module.norm is not None:
+    if module.norm is not None:  # over channels, which it wants last
         x = module.norm(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
     x = F.pad(x, (0, 1, 0, 0), mode="circular")
     result: Tensor = module.conv(F.pad(x, (0, 0, 0, 1)))
@@ -68,6 +69,7 @@ def reroll(strip: Tensor, wrap: int) -> Tensor:
     if wrap == 0:
         return strip
     width = strip.shape[-1] - 2 * wrap
+    # Never 0 or 1: each end of the strip has a say in every column that is there twice.
     ramp = torch.arange(1, 2 * wrap + 1, device=strip.device, dtype=strip.dtype) / (2 * wrap + 1)
     plain = torch.ones(width - 2 * wrap, device=strip.device, dtype=strip.dtype)
     weighted = strip * torch.cat((ramp, plain, ramp.flip(0)))

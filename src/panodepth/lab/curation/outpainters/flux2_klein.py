@@ -31,7 +31,8 @@ class Flux2Klein(Base):
     @staticmethod
     def prompt(pipe: Any, text: str) -> Prompt:
         depth = int(pipe.text_encoder.config.num_hidden_layers)
-        layers = (9, 18, 27) if depth >= 27 else (0, depth // 2, depth)  # released weights have 36
+        # The layers that FLUX.2 reads; released encoders have 36, tiny ones for tests fewer.
+        layers = (9, 18, 27) if depth >= 27 else (0, depth // 2, depth)
         tokens, _ = pipe.encode_prompt(
             prompt=text, max_sequence_length=TEXT_TOKENS, text_encoder_out_layers=layers
         )
@@ -51,6 +52,7 @@ class Flux2Klein(Base):
         batch = len(strip)
         sequence = torch.cat((strip.flatten(2), condition.flatten(2)), -1).transpose(1, 2)
         hidden, text = self.to_model(sequence, step.prompt.tokens)
+        # The reference lies at the same places as the noisy tokens, but at another time.
         own = self.positions(strip, wrap, 4)
         reference = own.clone()
         reference[:, 0] = REFERENCE_TIME

@@ -29,6 +29,7 @@ class FluxFill(Base):
         return config.shift_factor, 1 / config.scaling_factor
 
     def condition(self, clean: Tensor, known: Tensor) -> Tensor:
+        # The mask at full resolution: each token gets the pixels that it covers as channels.
         unknown = F.pixel_unshuffle(F.pixel_unshuffle(1 - known, self.patch), 2)
         return torch.cat((clean, unknown), 1)
 

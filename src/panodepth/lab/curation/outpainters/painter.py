@@ -130,7 +130,7 @@ class LearnedOutpainter:
         size = working_size(known.shape[0], settings.height, ready.base.stride)
         planes = image.transpose(2, 0, 1).astype(np.float32)
         small = torch.from_numpy(resize_erp(planes, size))[None] / 127.5 - 1
-        # A pixel that is partly unknown is unknown.
+        # A pixel that is partly unknown is unknown: its colour is mixed with black.
         partly = torch.from_numpy(resize_erp(known.astype(np.float32), size))
         given = (partly > 0.999).float()[None, None]
         with torch.no_grad():
@@ -172,16 +172,17 @@ def sample(
     settings: PaintSettings,
     seed: int,
 ) -> Tensor:
-    """Paint with Euler steps from noise, (1, 3, H, W) about in [-1, 1].
+    """Paint with Euler steps from noise: (1, 3, H, W), about in [-1, 1].
 
     image: (1, 3, H, W) in [-1, 1]; known: (1, 1, H, W) in {0, 1}. prompts: the prompt and the empty
-    one. The noise is drawn on the CPU, so that it does not depend on the device.
+    one. seed: of the noise, which is the same on every device.
     """
     import torch
 
     from panodepth.lab.curation.outpainters.bases import Step
 
     scene = base.scene(image, known)
+    # On the CPU: other devices draw other numbers from the same seed.
     rng = torch.Generator().manual_seed(seed)
     noise = torch.randn(scene.clean.shape, generator=rng).to(scene.clean)
     steps = settings.steps or base.steps
@@ -189,21 +190,24 @@ def sample(
     tokens = noise
     for now, after in pairwise(base.sigmas(steps, noise.shape[-2] * noise.shape[-1])):
         sigma = torch.full((1,), now, device=noise.device)
+        # x = (1 - s) picture + s noise, so one Euler step adds (s' - s) dx/ds.
         velocity = base.erp_velocity(tokens, scene, Step(sigma, prompts[0], guidance))
         if base.classifier_free and guidance > 1:
             plain = base.erp_velocity(tokens, scene, Step(sigma, prompts[1], guidance))
+            # Classifier-free guidance (Ho and Salimans, 2022): away from no prompt at all.
             velocity = plain + guidance * (velocity - plain)
         tokens = tokens + (after - now) * velocity
-        if base.keeps_known:
+        if base.keeps_known:  # known tokens: the picture, with as much noise as the others have
             tokens = torch.where(scene.known, (1 - after) * scene.clean + after * noise, tokens)
     return base.decode(tokens)
 
 
 def blend(painted: FloatArray, image: ByteArray, known: BoolArray) -> ByteArray:
-    """Painted colours (H, W, 3), 0 .. 255, round the known pixels, which stay as they are.
+    """(H, W, 3) uint8: painted colours round the known pixels, which stay as they are.
 
     At the border of the known the painted colours are moved to the known ones, fading outwards;
     towards the poles they lose the detail that the sphere has no room for.
+    painted: (H, W, 3), 0 .. 255. image: (H, W, 3) uint8. known: (H, W).
     """
     moved = painted + border_correction(image, painted, known)
     whole = np.where(known[..., None], image, moved).astype(np.float32)

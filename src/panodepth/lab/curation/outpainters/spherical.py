@@ -20,7 +20,8 @@ CHANNELS = 4
 class SphericalChannels(nn.Module):
     """Adds a linear function of a token's place to what `x_embedder` makes of the token.
 
-    Before a call of the transformer `places` is set to (n, CHANNELS), one row per image token.
+    Before a call of the transformer `places` is set to (n, CHANNELS), one row per image token. (A
+    forward hook gets the token's features alone, so the places cannot be passed along.)
     """
 
     def __init__(self, width: int) -> None:
@@ -31,6 +32,7 @@ class SphericalChannels(nn.Module):
     def add(self, module: nn.Module, inputs: Any, output: Tensor) -> Tensor:
         """The forward hook of `x_embedder`; output: (B, n, width)."""
         assert self.places is not None
+        # The features may be in lower precision than the weights: the sum is in theirs.
         places = self.places.to(self.weight.device, self.weight.dtype)
         return output + (places @ self.weight.T).to(output.dtype)
 
@@ -50,6 +52,7 @@ def token_places(rows: int, columns: int, wrap: int) -> Tensor:
     Latitude is positive downwards, longitude 0 is the panorama's middle, as everywhere here.
     """
     lat = ((torch.arange(rows) + 0.5) / rows - 0.5) * math.pi
+    # The strip runs over the seam at both ends; sine and cosine do not mind.
     lon = ((torch.arange(-wrap, columns + wrap) + 0.5) / columns - 0.5) * (2 * math.pi)
     down, across = torch.meshgrid(lat, lon, indexing="ij")
     return torch.stack((across.sin(), across.cos(), down.sin(), down.cos()), -1).flatten(0, 1)

@@ -120,14 +120,14 @@ def _hypersim_lens(root: Path, scene: str, size: tuple[int, int]) -> Pinhole:
     if np.abs(m[[0, 1, 2, 2], [1, 0, 0, 1]]).max() > HYPERSIM_TILT * -m[2, 2]:
         raise RejectedError("lying_intrinsics", "a tilted lens: no pinhole square to its axis")
     height, width = size
-    stated = None
     if row.get("settings_output_img_width"):
-        heights, widths = row["settings_output_img_height"], row["settings_output_img_width"]
-        stated = (int(float(heights)), int(float(widths)))
+        h, w = (float(row[f"settings_output_img_{side}"]) for side in ("height", "width"))
+        if abs(h * width / (w * height) - 1) > 0.01:
+            raise RejectedError("lying_intrinsics", f"given for {w:.0f}x{h:.0f}")
+    # From the middle to the edge, u = 1, a ray moves m00 across per -m22 of depth; the ray along
+    # the axis, across = 0, has u = -m02 / m00. Likewise down, but v points up.
     focal = -m[2, 2] * width / (2 * m[0, 0]), -m[2, 2] * height / (2 * m[1, 1])
     centre = width / 2 * (1 - m[0, 2] / m[0, 0]), height / 2 * (1 + m[1, 2] / m[1, 1])
-    if stated is not None and abs(stated[0] * width / (stated[1] * height) - 1) > 0.01:
-        raise RejectedError("lying_intrinsics", f"given for {stated[1]}x{stated[0]}")
     return check_pinhole(Pinhole(*focal, *centre), size)
 
 
