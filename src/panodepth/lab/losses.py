@@ -1,13 +1,13 @@
-"""The method's losses on equirectangular maps: pure functions of (B, H, W) tensors.
+"""The training losses on equirectangular (ERP) maps: pure functions of (B, H, W) tensors.
 
-Predictions are log distances (natural log; the unit is free). Truth is distance with a mask:
-sky and unknown pixels are excluded from every geometric term. Every mean over pixels is weighted by
-the solid angle a pixel sees, is taken per image and then over the batch; an image without a valid
-pixel contributes exactly zero and no gradient, so every term is always finite.
+A network predicts log distance (natural log, up to one offset per image). The truth is distance
+with a mask: sky and unknown pixels take no part in any geometric term. Every mean over pixels is
+weighted by the solid angle that a pixel covers; it is taken per image, then over the batch. An
+image without a valid pixel contributes exactly zero and no gradient, so every term is finite.
 
-Formulas: DA² (arXiv 2509.26618) for median alignment, L1 distance and L1 normals; the alignment by
-the median of the log residual and the anchor on the mean log output are ours. With two separate
-medians the global offset of the output feels a constant gradient and drifts.
+Formulas: DA² (arXiv 2509.26618) for median alignment, L1 distance and L1 normals. Ours are the
+alignment by the median of the log residual, and the anchor on the mean log output: with the
+paper's two separate medians the output's offset feels a constant gradient and drifts.
 """
 
 from __future__ import annotations
@@ -63,11 +63,14 @@ class LossConfig:
 
 
 def masked_mean(values: Tensor, mask: Tensor, weights: Tensor) -> Tensor:
-    """Weighted mean over the pixels of each image where `mask` is True: (B, H, W) -> (B,).
+    """The weighted mean over the pixels of each image where `mask` is True.
 
-    weights broadcasts to (B, H, W). An empty mask gives 0. Values outside the mask may be anything,
-    NaN included, and receive no gradient.
+    values: (B, H, W); outside the mask anything, NaN included, and without a gradient.
+    mask: (B, H, W) bool.
+    weights: broadcasts to (B, H, W), >= 0.
+    Returns (B,); 0 for an empty mask.
     """
+    # `where` before the product: 0 · NaN is NaN, in the backward pass too
     kept = torch.where(mask, values, 0.0)
     w = mask * weights
     total = w.sum(dim=(-2, -1))
@@ -75,18 +78,24 @@ def masked_mean(values: Tensor, mask: Tensor, weights: Tensor) -> Tensor:
 
 
 def _masked_median(values: Tensor, mask: Tensor) -> Tensor:
-    """Median over the True pixels of each image (the lower of two middles); NaN where none."""
+    """The median over the True pixels of each image.
+
+    values: (B, H, W). mask: (B, H, W) bool. Returns (B,): the lower of two middle values, NaN for
+    an empty mask.
+    """
     return torch.where(mask, values, torch.nan).flatten(-2).nanmedian(dim=-1).values
 
 
 def log_alignment(
     log_pred: Tensor, log_true: Tensor, valid: Tensor, kind: Alignment = "log_residual"
 ) -> Tensor:
-    """The offset (B,), detached, that is added to `log_pred` so that it fits the truth.
+    """The offset that is added to the predicted log distance so that it fits the truth.
 
-    log_pred, log_true: (B, H, W). kind "log_residual": median of log_true - log_pred, the offset
-    that minimises the log L1. kind "median_ratio": difference of the two medians, as the paper
-    aligns. Zero for an image without a valid pixel.
+    log_pred, log_true: (B, H, W) natural log of distance.
+    valid: (B, H, W) bool.
+    kind: "log_residual", median of log_true - log_pred, which minimises the log L1; or
+        "median_ratio", the difference of the two medians, as the paper aligns.
+    Returns (B,), detached; 0 for an image without a valid pixel.
     """
     with torch.no_grad():
         if kind == "log_residual":
@@ -97,29 +106,42 @@ def log_alignment(
 
 
 def distance_log_l1(aligned_log: Tensor, log_true: Tensor) -> Tensor:
-    """|log d̂ - log d*| per pixel, (B, H, W); `aligned_log` already carries the offset."""
+    """|log d̂ - log d*| per pixel.
+
+    aligned_log, log_true: (B, H, W) natural log of distance; the first carries its offset already.
+    Returns (B, H, W) >= 0.
+    """
     return (aligned_log - log_true).abs()
 
 
 def distance_l1(aligned_log: Tensor, log_true: Tensor, valid: Tensor) -> Tensor:
-    """The paper's |d̂ - d*|, both over the truth's median so that images weigh alike: (B, H, W)."""
+    """The paper's |d̂ - d*|, both over the truth's median so that images weigh alike.
+
+    aligned_log, log_true: (B, H, W) natural log of distance; the first carries its offset already.
+    valid: (B, H, W) bool. Returns (B, H, W) >= 0, in medians of the truth.
+    """
     median = torch.nan_to_num(_masked_median(log_true, valid), nan=0.0)[:, None, None]
     pred = (aligned_log - median).clamp(-MAX_ALIGNED_LOG, MAX_ALIGNED_LOG).exp()
     return (pred - (log_true - median).exp()).abs()
 
 
 def smooth_pixels(distance: Tensor, valid: Tensor, edge: float = 0.1) -> Tensor:
-    """Pixels whose 3x3 neighbourhood is all valid and lies on one smooth surface: (B, H, W) bool.
+    """Pixels whose 3x3 neighbourhood is all valid and lies on one smooth surface.
 
-    On a plane the inverse distance is linear in the ray, however obliquely it is seen, so its
-    second difference relative to its value stays small there and is large across a depth edge
-    (a step of a fraction s of the distance gives about s). `edge` is the limit.
+    On a plane the inverse distance is linear in the ray, however obliquely it is seen. So its
+    second difference, relative to its value, is small there and large across an occlusion edge: a
+    step by a fraction s of the distance gives about s.
+
+    distance: (B, H, W), > 0 where valid. valid: (B, H, W) bool. edge: the limit, a fraction.
+    Returns (B, H, W) bool.
     """
     inverse = torch.where(valid, 1.0 / distance.clamp_min(1e-6), 0.0)[:, None]
     known = pad_erp(valid[:, None].to(inverse.dtype), 1)
+    # the least of the nine: a minimum is a negated maximum, and torch pools maxima alone
     all_known = -F.max_pool2d(-known, 3, stride=1) > 0.5
     p = pad_erp(inverse, 1)
     centre = 2.0 * inverse
+    # |left + right - 2 centre| and |above + below - 2 centre|, the larger of the two
     bend = torch.maximum(
         (p[..., 1:-1, :-2] + p[..., 1:-1, 2:] - centre).abs(),
         (p[..., :-2, 1:-1] + p[..., 2:, 1:-1] - centre).abs(),
@@ -128,33 +150,39 @@ def smooth_pixels(distance: Tensor, valid: Tensor, edge: float = 0.1) -> Tensor:
 
 
 def local_normals(log_distance: Tensor) -> Tensor:
-    """Unit surface normals in each pixel's own axes (to the camera, down, right): (B, 3, H, W).
+    """Unit surface normals, in each pixel's own axes: to the camera, down, right.
 
-    log_distance: (B, H, W). With ray r, down φ and right λ the surface d(φ, λ) r has the normal
-    -r + (∂ log d / ∂φ) φ + (∂ log d / ∂λ) / cos φ λ, up to its length. Slopes are
-    differences to the pixel below and to the right (central ones would not see every second pixel
-    differ); towards the poles the step to the right grows, to stay about one pixel long. The bottom
-    row repeats the slope above it. Closed over the seam, free of scale, without an exponential.
+    With ray r, down φ and right λ the surface d(φ, λ) r has the normal
+    -r + (∂ log d / ∂φ) φ + (∂ log d / ∂λ) / cos φ λ, up to its length: no scale, no exponential.
+    Slopes are differences to the pixel below and to the right. Central differences would not see
+    it when every second pixel is off.
+
+    log_distance: (B, H, W) natural log. Returns (B, 3, H, W), length 1.
     """
     height, width = log_distance.shape[-2:]
     device, dtype = log_distance.device, log_distance.dtype
     row = torch.arange(height, device=device)
     cos_lat = torch.sin((row + 0.5) * (math.pi / height)).to(dtype)
+    # Columns converge towards the poles: there the neighbour is 2, 4, 8, ... columns away, so that
+    # the distance to it on the sphere stays about one row.
     step = torch.exp2(torch.round(-torch.log2(cos_lat))).long().clamp(1, max(1, width // 4))
     column = (torch.arange(width, device=device) + step[:, None]) % width
     ahead = log_distance.gather(-1, column.expand(log_distance.shape))
     right = (ahead - log_distance) / (step * cos_lat * (2 * math.pi / width))[:, None]
     below = (log_distance[..., 1:, :] - log_distance[..., :-1, :]) * (height / math.pi)
-    down = torch.cat([below, below[..., -1:, :]], dim=-2)
+    down = torch.cat([below, below[..., -1:, :]], dim=-2)  # the last row has nothing below it
     facing = torch.rsqrt(1.0 + down * down + right * right)
     return torch.stack([facing, down * facing, right * facing], dim=1)
 
 
 def normal_l1(log_pred: Tensor, log_true: Tensor) -> Tensor:
-    """|N̂ - N*| summed over the three components per pixel: (B, H, W) log distances to (B, H, W).
+    """|N̂ - N*|, summed over the three components of the normals.
 
-    L1 because the gradient of a cosine vanishes as the normals agree (the paper's reason); in each
-    pixel's own axes (see `local_normals`), so that turning the panorama changes nothing.
+    L1 because the gradient of a cosine vanishes as the normals agree (the paper's reason). The
+    components are along each pixel's own axes (`local_normals`), so rolling the panorama changes
+    nothing.
+
+    log_pred, log_true: (B, H, W) natural log of distance. Returns (B, H, W) >= 0.
     """
     with torch.no_grad():
         true = local_normals(log_true)
@@ -162,22 +190,31 @@ def normal_l1(log_pred: Tensor, log_true: Tensor) -> Tensor:
 
 
 def anchor(log_pred: Tensor, valid: Tensor, weights: Tensor, target: float) -> Tensor:
-    """(mean log output - target)² per image, (B,): holds the free scale of the output in place."""
+    """(mean log output - target)²: holds the free scale of the output in place.
+
+    log_pred: (B, H, W). valid: (B, H, W) bool. weights: broadcasts to (B, H, W). Returns (B,).
+    """
     has_any = valid.flatten(1).any(dim=1)
     return torch.where(has_any, (masked_mean(log_pred, valid, weights) - target).square(), 0.0)
 
 
 def sky_bce(logit: Tensor, truth: Truth, weights: Tensor) -> Tensor:
-    """Binary cross-entropy of the sky logit per image, (B,), over pixels that are known."""
+    """Binary cross-entropy of the sky output, over the pixels of which it is known.
+
+    logit: (B, H, W), > 0 = sky. weights: broadcasts to (B, H, W). Returns (B,).
+    """
     bce = F.binary_cross_entropy_with_logits(logit, truth.sky.to(logit.dtype), reduction="none")
     return masked_mean(bce, truth.valid | truth.sky, weights)
 
 
 def log_gradient(residual: Tensor, valid: Tensor, weights: Tensor, scales: int = 3) -> Tensor:
-    """Multi-scale gradient of the log residual per image, (B,): sharpens edges, flattens surfaces.
+    """Multi-scale gradient of the log residual: sharpens edges, flattens surfaces.
 
-    residual: (B, H, W) log d̂ - log d*. Absolute differences over 1, 2, 4, ... pixels, closed
-    across the seam, over pairs of valid pixels; the mean over scales.
+    Absolute differences over 1, 2, 4, ... pixels, closed across the seam, over pairs of valid
+    pixels; the mean over `scales` steps.
+
+    residual: (B, H, W) log d̂ - log d*. valid: (B, H, W) bool. weights: (H, W) or (H, 1).
+    Returns (B,).
     """
     total = residual.new_zeros(residual.shape[0])
     r = torch.where(valid, residual, 0.0)
@@ -196,15 +233,16 @@ def rotation_consistency(
 ) -> Tensor:
     """How far the prediction of a rotated panorama, rotated back, is from that of the original.
 
-    log_pred: (B, H, W), of the panoramas. log_rotated: (B, H, W), of `rotate_erp(panorama, R)`.
-    rotation: (B, 3, 3), R. mask: (B, H, W) bool in the original's pixels; leave depth edges out,
-    where resampling mixes both sides. Returns (B,): solid-angle weighted mean |difference of log
-    distances| over the mask, after their median offset. Zero for an empty mask.
-
-    Gradients reach `log_rotated` alone. The original stands upright, as the network knows
-    panoramas, and is held by its truth: it teaches. Were it taught too, both could agree on
-    something flatter, for a constant is the most consistent prediction of all.
+    log_pred: (B, H, W), of the panoramas.
+    log_rotated: (B, H, W), of `rotate_erp(panorama, rotation)`.
+    rotation: (B, 3, 3).
+    mask: (B, H, W) bool in the original's pixels; leave occlusion edges out, where resampling mixes
+        both sides.
+    Returns (B,): solid-angle weighted mean |difference of log distances| over the mask, after their
+    median offset; 0 for an empty mask.
     """
+    # Only the rotated one learns. If the original did too, both could agree on something flatter:
+    # a constant is the most consistent prediction of all.
     fixed = log_pred.detach()
     back = rotate_erp(log_rotated[:, None], rotation.mT)[:, 0]
     offset = log_alignment(back, fixed, mask)
@@ -215,10 +253,12 @@ def rotation_consistency(
 def training_loss(
     log_distance: Tensor, sky_logit: Tensor | None, truth: Truth, config: LossConfig
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """The weighted sum of all terms that are switched on, and each term unweighted and detached.
+    """The weighted sum of all terms that are switched on.
 
-    log_distance: (B, H, W) float32 network output; sky_logit: (B, H, W) or None (no sky term).
-    Terms: distance, normal, anchor, sky, gradient; a term whose weight is 0 is not computed.
+    log_distance: (B, H, W) float32, the network's output.
+    sky_logit: (B, H, W), > 0 = sky; None = no sky term.
+    Returns the loss () and each term () unweighted and detached: distance, normal, anchor, sky,
+    gradient. A term whose weight is 0 is not computed.
     """
     valid = truth.valid
     height, width = log_distance.shape[-2:]

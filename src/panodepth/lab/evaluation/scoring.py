@@ -22,9 +22,11 @@ SMALLEST = 1e-6  # [truth's unit] distances below it are raised to it, DA² rele
 
 
 class Compared(NamedTuple):
-    """What is measured: (H, W) each.
+    """A prediction beside the truth, in the truth's unit.
 
-    aligned: > 0, not clipped. clipped: as the protocol says. valid: where both are known.
+    aligned: (H, W) > 0, not clipped. clipped: (H, W), as the protocol says. truth: (H, W). valid:
+    (H, W) bool, where both are known. fit: how it was aligned. coverage: share of the pixels that
+    count which the prediction has.
     """
 
     aligned: FloatArray
@@ -76,9 +78,9 @@ def compare(
 ) -> Compared:
     """Bring the prediction to the truth's size, find what is valid, align and clip.
 
-    Pixels without a prediction (not finite, or 0 and below) are not measured, and `coverage` says
-    how many of the valid ones had one. Raises InputError when nothing is left, or the units do not
-    fit the protocol.
+    Pixels without a prediction (not finite, or 0 and below) are not measured; `coverage` says how
+    many of the others there are. fit_side: longest side [px] of the copy for least squares. Raises
+    InputError when nothing is left, or the units do not fit the protocol.
     """
     truth, mask = panorama.distance, panorama.mask
     if truth is None or mask is None:
@@ -96,6 +98,7 @@ def compare(
     known = np.isfinite(distance) & (distance > 0)
     valid = wanted & known
     for_fit = valid if black is None else valid & ~black
+    # a released quirk: black pixels may be measured and yet not help to align
     weights = geometry.row_weights(len(truth)) if protocol.solid_angle else None
     if not for_fit.any():
         raise InputError("no valid pixel to align on")

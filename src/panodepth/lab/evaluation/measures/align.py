@@ -1,6 +1,7 @@
-"""Alignment of a prediction to the truth before it is measured; numpy only.
+"""Alignment of a prediction to the truth before it is measured, in NumPy alone.
 
-prediction, truth: (H, W) in any one unit each; valid: (H, W) bool, True = counted.
+Throughout: prediction, truth: (H, W) > 0, each in a unit of its own; valid: (H, W) bool, True =
+counted.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ class Fit(NamedTuple):
     shift: float = 0.0
 
     def apply(self, prediction: FloatArray) -> FloatArray:
-        """(H, W) float32 aligned prediction; with a shift it may be zero or negative."""
+        """The aligned prediction, (H, W) float32; with a shift it may be zero or negative.
+
+        prediction: (H, W).
+        """
         aligned: FloatArray = prediction.astype(np.float32) * np.float32(self.scale)
         return aligned + np.float32(self.shift) if self.shift else aligned
 
@@ -50,10 +54,10 @@ def median_scale(
 
 
 def nearest_copy(array: npt.NDArray[Any], longest: int) -> npt.NDArray[Any]:
-    """(H, W) thinned so that no side is above `longest`: pixel floor(i / f) for i < floor(H f).
+    """Every so many pixels: pixel floor(i / f) for i < floor(H f), so that no side is above `longest`.
 
-    The factor f = longest / max(H, W) and the floor are the released evaluation's; arrays that are
-    small enough are returned as they are.
+    The factor f = longest / max(H, W) and the floor are the released evaluation's. array: (H, W);
+    returned as it is when it is small enough.
     """
     height, width = array.shape
     factor = min(longest / height, longest / width)
@@ -72,15 +76,17 @@ def least_squares(
 ) -> Fit:
     """Scale and shift that minimise Σ (scale · prediction + shift − truth)² over valid pixels.
 
-    On a nearest-neighbour copy whose longest side is `longest` [px], as in the release. Sums in
-    float64 about the means, one after the other: the same bits on any number of threads. A constant
-    prediction gets scale 0 and the mean. Raises ValueError when no pixel of the copy is valid.
+    prediction, truth: (H, W). valid: (H, W) bool. longest: side [px] of the nearest-neighbour copy
+    that is fitted on, as in the release. A constant prediction gets scale 0 and the truth's mean.
+    Raises ValueError when no pixel of the copy is valid.
     """
     small = nearest_copy(valid, longest).astype(bool)
     if not small.any():
         raise ValueError("no valid pixel to align on")
     p = nearest_copy(prediction, longest)[small].astype(np.float64)
     t = nearest_copy(truth, longest)[small].astype(np.float64)
+    # About the means, so that nothing cancels, and by NumPy's sums rather than by a matrix product:
+    # those give the same bits on any number of threads.
     mean_p, mean_t = p.sum() / p.size, t.sum() / t.size
     p -= mean_p
     spread = (p * p).sum()
@@ -96,9 +102,10 @@ def fit(
     weights: FloatArray | None = None,
     longest: int = FIT_SIDE,
 ) -> Fit:
-    """The alignment a protocol asks for; maps: prediction, truth, valid, (H, W) each.
+    """The alignment that a protocol asks for.
 
-    weights: broadcast to (H, W), for the median alone. Raises ValueError when no pixel is valid.
+    maps: prediction, truth, valid, (H, W) each. weights: broadcast to (H, W), for the median alone.
+    longest: as in `least_squares`. Raises ValueError when no pixel is valid.
     """
     if kind == "none":
         return Fit(1.0)

@@ -26,6 +26,8 @@ def boundary_f1(prediction: FloatArray, truth: FloatArray, valid: BoolArray) -> 
     For each threshold r there is a contour from i to its neighbour j when d(j) / d(i) > r.
     Precision and recall compare the predicted with the true contours pixel by pixel; the F1 values
     are averaged with weights r. A threshold at which neither has a contour does not count.
+
+    prediction, truth: (H, W) > 0. valid: (H, W) bool.
     """
     log_p = np.log(np.where(valid, prediction, np.float32(1)))
     log_t = np.log(np.where(valid, truth, np.float32(1)))
@@ -49,6 +51,8 @@ def flying_share(prediction: FloatArray, truth: FloatArray, valid: BoolArray) ->
     An edge pixel has truth with far / near > 1.25 in its 5 × 5 window and lies itself on one of the
     two sides (outside the middle half of the window's log range). It flies when the prediction puts
     it into the middle half of the prediction's own log range in that window.
+
+    prediction, truth: (H, W) > 0. valid: (H, W) bool.
     """
     good = np.where(valid, np.float32(1), np.float32(0))
     whole = _window(good, "min") > 0
@@ -65,7 +69,10 @@ def flying_share(prediction: FloatArray, truth: FloatArray, valid: BoolArray) ->
 
 
 def _steps(log: FloatArray, axis: int) -> FloatArray:
-    """log of the right (wrapping) or lower neighbour minus that of the pixel itself."""
+    """The log of the right (wrapping) or lower neighbour minus the pixel's own.
+
+    log: (H, W). Returns (H, W) for axis 1, (H - 1, W) for axis 0.
+    """
     if axis == 0:
         return log[1:] - log[:-1]
     steps: FloatArray = np.roll(log, -1, axis=1) - log
@@ -73,13 +80,18 @@ def _steps(log: FloatArray, axis: int) -> FloatArray:
 
 
 def _pairs(valid: BoolArray, axis: int) -> BoolArray:
+    """Which of the `_steps` are between valid pixels: (H, W) or (H - 1, W) bool."""
     return valid[1:] & valid[:-1] if axis == 0 else valid & np.roll(valid, -1, axis=1)
 
 
 def _contours(
     steps_p: FloatArray, steps_t: FloatArray, pairs: BoolArray, limits: FloatArray
 ) -> npt.NDArray[np.int64]:
-    """(3, thresholds): contours of the prediction, of the truth, and of both with one direction."""
+    """Numbers of contours of the prediction, of the truth, and of both with one direction.
+
+    steps_p, steps_t: log ratios, (H, W) or (H - 1, W). pairs: of the same shape, bool. limits: (T,)
+    log thresholds, rising. Returns (3, T).
+    """
     large = pairs & ((np.abs(steps_p) > limits[0]) | (np.abs(steps_t) > limits[0]))
     p, t = steps_p[large], steps_t[large]
     levels = len(limits)
@@ -91,7 +103,10 @@ def _contours(
 
 
 def _place(distance: FloatArray, valid: BoolArray) -> tuple[FloatArray, FloatArray]:
-    """Where a pixel stands in its window's log range (0 near, 1 far), and the range itself."""
+    """Where a pixel stands in its window's log range, 0 near, 1 far, and that range: (H, W) each.
+
+    distance: (H, W). valid: (H, W) bool.
+    """
     log = np.log(np.where(valid, distance, np.float32(1))).astype(np.float32)
     near = _window(log, "min")
     spread = _window(log, "max") - near
@@ -101,7 +116,10 @@ def _place(distance: FloatArray, valid: BoolArray) -> tuple[FloatArray, FloatArr
 
 
 def _window(values: FloatArray, which: str) -> FloatArray:
-    """Least or greatest value in the 5 × 5 window; wraps in longitude, ends at the poles."""
+    """The least ("min") or greatest value in the 5 × 5 window, across the seam, not the poles.
+
+    values: (H, W). Returns (H, W).
+    """
     import cv2
 
     reach = WINDOW // 2

@@ -1,7 +1,7 @@
-"""What the ten metrics do not see: the seam, the poles and the surfaces' directions.
+"""What the ten metrics do not see: the seam, the poles and the directions of surfaces.
 
-prediction: aligned distance (H, W) > 0, not clipped; truth: (H, W) in the same unit; valid: (H, W)
-bool. Pixels weigh by their solid angle. A measure without a pixel to measure is None, never NaN.
+Throughout: prediction: (H, W) > 0, aligned, not clipped; truth: (H, W) in the same unit; valid:
+(H, W) bool. Pixels weigh by their solid angle. A measure without a pixel is None, never NaN.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ def row_weights(height: int) -> FloatArray:
 
 
 def log_residual(prediction: FloatArray, truth: FloatArray, valid: BoolArray) -> FloatArray:
-    """(H, W) float32: ln prediction − ln truth where valid, 0 elsewhere."""
+    """ln prediction − ln truth where valid, 0 elsewhere, (H, W) float32; all are (H, W)."""
+    # one logarithm of the ratio instead of two
     ratio = np.ones(truth.shape, np.float32)
     np.divide(prediction, truth, out=ratio, where=valid)
     residual: FloatArray = np.log(ratio)
@@ -40,6 +41,8 @@ def seam(residual: FloatArray, valid: BoolArray) -> dict[str, float | None]:
     With e = ln p − ln t, the step from a column to its right neighbour is wrong by |Δe|:
     `seam` is its mean over the rows of the seam, `seam_ratio` that mean divided by the mean over
     all other neighbouring columns (1: the seam is like any place).
+
+    residual: (H, W), e. valid: (H, W) bool.
     """
     weights = row_weights(len(residual))
     wrong = np.abs(np.roll(residual, -1, axis=1) - residual)
@@ -53,11 +56,13 @@ def seam(residual: FloatArray, valid: BoolArray) -> dict[str, float | None]:
 def poles(
     prediction: FloatArray, truth: FloatArray, residual: FloatArray, valid: BoolArray
 ) -> dict[str, float | None]:
-    """How good the caps of 20° round the poles are.
+    """How good the prediction is round the poles.
 
-    `pole`: mean |p − t| / t in the caps. `pole_spread`: all pixels of the first row look the same
-    way, and so do those of the last; the standard deviation of e = ln p − ln t along these rows,
-    mean of the two.
+    `pole`: mean |p − t| / t within 20° of them. `pole_spread`: all pixels of the first row look
+    nearly the same way, and so do those of the last; the standard deviation of e = ln p − ln t
+    along these rows, mean of the two.
+
+    prediction, truth: (H, W). residual: (H, W), e. valid: (H, W) bool.
     """
     height = len(truth)
     rows = max(1, round(height * POLE_CAP_DEG / 180))
@@ -78,6 +83,8 @@ def normals(prediction: FloatArray, truth: FloatArray, valid: BoolArray) -> dict
 
     `normal`: mean angle [deg]. `normal_11`: share of pixels below 11.25°. Only pixels whose
     neighbours, those that normals are made of, have a true distance too.
+
+    prediction, truth: (H, W). valid: (H, W) bool.
     """
     import torch
 
@@ -104,6 +111,7 @@ def _neighbours_valid(valid: BoolArray) -> BoolArray:
     a power of two near 1 / cos lat, at most W / 4.
     """
     height, width = valid.shape
+    # over a pole one comes down on the other side, half a turn away
     turned = np.roll(valid, width // 2, axis=1)
     above = np.concatenate((turned[:1], valid[:-1]))
     below = np.concatenate((valid[1:], turned[-1:]))
@@ -119,7 +127,11 @@ def _neighbours_valid(valid: BoolArray) -> BoolArray:
 
 
 def _mean(values: FloatArray, where: BoolArray, weights: FloatArray) -> float | None:
-    """Mean over `where`, weighted by rows (H, 1); sums in float64, row by row; None of nothing."""
+    """The weighted mean over `where`, in float64; None of nothing.
+
+    values: (H, W). where: (H, W) bool. weights: (H, 1).
+    """
+    # a weight is that of a whole row, so rows are summed first, in one fixed order
     per_row = np.where(where, values, np.float32(0)).sum(axis=1, dtype=np.float64)
     column = weights[:, 0].astype(np.float64)
     total = float((where.sum(axis=1) * column).sum())

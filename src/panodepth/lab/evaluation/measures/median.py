@@ -1,7 +1,7 @@
 """Exact medians of large positive float32 arrays, ten times as fast as a partial sort.
 
-The bits of positive floats, read as whole numbers, are in the order of the floats: a histogram of
-their upper half finds the bin of the median, and only that bin is sorted.
+Read as whole numbers, the bits of positive floats are in the order of the floats. So a histogram of
+their upper 16 bits finds the bin that holds the median, and only that bin is sorted.
 """
 
 from __future__ import annotations
@@ -15,11 +15,16 @@ _LOW_BITS = 16
 
 
 def median(values: FloatArray) -> float:
-    """np.median of (N,) values, N > 0; the middle two are averaged in the values' precision."""
+    """`np.median`, whose middle two values are averaged in the values' precision.
+
+    values: (N,), N > 0.
+    """
+    # zero, negative values and NaN break the order of the bits
     if values.dtype != np.float32 or not values.min() > 0:
         return float(np.median(values))
     high = _high(values)
     below = np.cumsum(np.bincount(high, minlength=1 << _LOW_BITS))
+    # below[b]: how many values lie in bins 0 .. b; the middle ranks may fall into different bins
     middle = [(values.size - 1) // 2, values.size // 2]
     bins = [int(np.searchsorted(below, rank, side="right")) for rank in middle]
     found = np.array(
@@ -29,9 +34,9 @@ def median(values: FloatArray) -> float:
 
 
 def weighted_median(values: FloatArray, weights: FloatArray) -> float:
-    """The smallest value with at least half of the weight at or below it; both (N,), N > 0.
+    """The smallest value with at least half of the weight at or below it.
 
-    values: > 0. weights: >= 0, not all 0.
+    values: (N,) > 0, N > 0. weights: (N,) >= 0, not all 0.
     """
     values, wide = values.astype(np.float32, copy=False), weights.astype(np.float64)
     high = _high(values)
@@ -39,6 +44,7 @@ def weighted_median(values: FloatArray, weights: FloatArray) -> float:
     half = below[-1] / 2
     chosen = int(np.searchsorted(below, half))
     here = np.flatnonzero(high == chosen)
+    # within that bin: go on adding weights, in the order of the values, from what lies below it
     order = here[np.argsort(values[here], kind="stable")]
     start = below[chosen - 1] if chosen else 0.0
     place = int(np.searchsorted(start + np.cumsum(wide[order]), half))

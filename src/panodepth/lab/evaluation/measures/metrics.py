@@ -1,8 +1,7 @@
-"""Error measures of one aligned distance map against the truth; numpy only.
+"""Error measures of one aligned distance map against the truth, in NumPy alone.
 
-prediction, truth: (H, W) float > 0 in one unit; valid: (H, W) bool, True = counted. By default
-every pixel counts alike (the field's convention). `abs_rel` of an empty mask is NaN; `ten_metrics`
-gives None.
+Throughout: prediction, truth: (H, W) > 0 in one unit; valid: (H, W) bool, True = counted. By
+default every pixel counts alike, which is the field's convention.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import numpy.typing as npt
 
 from panodepth.types import BoolArray, FloatArray
 
-_BLOCK = 1 << 14  # pixels at a time: what a block needs stays in the processor's cache
+_BLOCK = 1 << 14  # pixels at a time
 _SUMS = (
     "weight",
     "log",
@@ -45,7 +44,7 @@ TEN = (
 
 
 def abs_rel(prediction: FloatArray, truth: FloatArray, valid: BoolArray) -> float:
-    """Mean of |prediction - truth| / truth."""
+    """Mean of |prediction - truth| / truth; NaN for an empty mask. All (H, W)."""
     p, t = prediction[valid].astype(np.float64), truth[valid].astype(np.float64)
     return float(np.mean(np.abs(p - t) / t)) if t.size else float("nan")
 
@@ -62,13 +61,15 @@ def ten_metrics(
     log10 |g| / ln 10; delta_k share of max(p / t, t / p) < 1.25^k; irmse √(1 / p − 1 / t)²
     [1 / unit]; silog 100 √(g² − mean(g)²).
 
-    weights: broadcast to (H, W), > 0; None = every pixel alike. None when no pixel is valid.
-    Computed in float64; sums run in one fixed order.
+    prediction, truth: (H, W) > 0. valid: (H, W) bool. weights: broadcast to (H, W), > 0; None =
+    every pixel alike. Returns None when no pixel is valid.
     """
     p, t = prediction[valid], truth[valid]
     if not t.size:
         return None
     w = None if weights is None else np.broadcast_to(weights, valid.shape)[valid]
+    # In float64, block after block: what a block needs stays in the processor's cache, and sums in
+    # one fixed order give the same bits on any number of threads.
     blocks = [
         _sums(p[i : i + _BLOCK], t[i : i + _BLOCK], None if w is None else w[i : i + _BLOCK])
         for i in range(0, t.size, _BLOCK)
@@ -97,17 +98,21 @@ def ten_metrics(
 def _sums(
     prediction: FloatArray, truth: FloatArray, weights: FloatArray | None
 ) -> tuple[float, ...]:
-    """The weighted sums named in _SUMS over one block of pixels, (N,) each."""
+    """The weighted sums named in `_SUMS` over one block of pixels.
+
+    prediction, truth: (N,) > 0. weights: (N,), or None = ones.
+    """
     p, t = prediction.astype(np.float64), truth.astype(np.float64)
     w = None if weights is None else weights.astype(np.float64)
 
-    def add(values: npt.NDArray[Any]) -> float:
+    def add(values: npt.NDArray[Any]) -> float:  # (N,)
         return float(values.sum() if w is None else (values * w).sum())
 
     ratio = p / t
     log_ratio = np.log(ratio)
     difference = p - t
     relative = difference / t
+    # max(p / t, t / p) < 1.25^k, strictly, as the field counts δ
     worse = np.maximum(ratio, 1 / ratio)
     total = float(t.size) if w is None else float(w.sum())
     log_sum = add(log_ratio)

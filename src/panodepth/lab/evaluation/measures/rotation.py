@@ -34,6 +34,7 @@ def rotation_consistency(
     from panodepth.geometry.resampling import rotate_erp
     from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll
 
+    # whole columns: what differs then is the network alone, not resampling
     shift = round(distance.shape[1] * YAW)
     turned = np.ascontiguousarray(np.roll(image, shift, axis=1))
     yaw = _difference(predict(turned), np.roll(distance, shift, axis=1))
@@ -47,6 +48,7 @@ def rotation_consistency(
 
 
 def _difference(a: FloatArray, b: FloatArray) -> float | None:
+    """Mean |ln a − ln b| by solid angle, after their weighted median; a, b: (H, W)."""
     good = np.isfinite(a) & np.isfinite(b) & (a > 0) & (b > 0)
     if not good.any():
         return None

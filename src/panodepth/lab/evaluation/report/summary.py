@@ -1,4 +1,4 @@
-"""Means over images, with how far they would move with other images."""
+"""Means over images, and how far they would move with other images."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def _resampled_ratios(top: Float64Array, bottom: Float64Array | None) -> Float64
     """
     random = np.random.default_rng(SEED)
     at_once = max(1, _AT_ONCE // top.size)
-    ratios = []
+    ratios = []  # in blocks, to bound the memory; the drawn numbers are the same in any blocks
     for start in range(0, RESAMPLES, at_once):
         drawn = random.integers(top.size, size=(min(at_once, RESAMPLES - start), top.size))
         below = top.size if bottom is None else bottom[drawn].sum(axis=1)

@@ -68,7 +68,8 @@ class FromImages:
             )
         meta = getattr(answer, "meta", {})
         meta = meta if isinstance(meta, Mapping) else {}
-        sky = ~answer.mask if meta.get("sky", "none") != "none" else None
+        mask = getattr(answer, "mask", None)
+        sky = None if mask is None or meta.get("sky", "none") == "none" else ~np.asarray(mask, bool)
         return Predicted(distance.astype(np.float32, copy=False), meta.get("unit"), sky)
 
 
