@@ -54,7 +54,7 @@ def median_scale(
 
 
 def nearest_copy(array: npt.NDArray[Any], longest: int) -> npt.NDArray[Any]:
-    """Every so many pixels: pixel floor(i / f) for i < floor(H f), so that no side is above `longest`.
+    """Pixels floor(i / f) for i < floor(H f) along each axis: no side is above `longest` [px].
 
     The factor f = longest / max(H, W) and the floor are the released evaluation's. array: (H, W);
     returned as it is when it is small enough.
