@@ -328,7 +328,7 @@ def test_without_onnxruntime_the_line_says_what_to_install(
     exported: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(ModelError, match=re.escape('pip install "panodepth[onnx]"')):
+    with pytest.raises(ConfigError, match=re.escape('pip install "panodepth[onnx]"')):
         load(exported)
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, cast
 from typer import Argument, Option
 
 from panodepth.cli.options import AsJson, Model, Size
-from panodepth.errors import ConfigError, ModelError
+from panodepth.errors import ConfigError, require
 from panodepth.predict.models import is_onnx
 from panodepth.size import parse_size
 
@@ -42,14 +42,9 @@ def export(
     if image not in ("float", "uint8"):
         raise ConfigError(f"unknown --image {image!r}: use float or uint8")
     chosen_size = None if size is None else parse_size(size)
-    try:
-        from panodepth.onnx import onnx_file
-    except ImportError as error:
-        if not (error.name or "").startswith("onnx"):
-            raise
-        raise ModelError('export needs onnx: pip install "panodepth[onnx]"') from None
-
+    require("export", "onnx", "onnx")
     from panodepth.model import load_model
+    from panodepth.onnx import onnx_file
     from panodepth.predict.models import find_model
 
     name, path = find_model(model)

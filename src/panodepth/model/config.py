@@ -16,7 +16,7 @@ from typing import Any
 
 from panodepth.errors import ConfigError
 from panodepth.model.backbones import BACKBONES, Backbone, BackboneOptions
-from panodepth.size import show_size
+from panodepth.size import check_not_swapped, show_size
 from panodepth.strict import build, check_fields, find_named
 
 OLD_NAMES = {"stem": "backbone"}  # of fields, in files written before they were renamed
@@ -120,9 +120,10 @@ class ModelConfig:
         return size[0] // self.stride, size[1] // self.stride
 
     def check_size(self, size: Sequence[int]) -> tuple[int, int]:
-        """`size` (h, w) again. Raises ConfigError, naming the nearest size, if it does not fit."""
+        """`size` (h, w) again. Raises ConfigError if it does not fit, or h and w are swapped."""
         step = self.step
         if len(size) == 2 and all(s > 0 and s % step == 0 for s in size):
+            check_not_swapped((size[0], size[1]))
             return int(size[0]), int(size[1])
         near = (
             [max(step, round(s / step) * step) for s in size]

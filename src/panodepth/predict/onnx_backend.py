@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from panodepth.errors import ConfigError, ModelError, one_line
+from panodepth.errors import ConfigError, ModelError, one_line, require
 from panodepth.predict.models import find_model
 from panodepth.predict.predictor import Predictor, RawOutput
 from panodepth.size import Size, show_size
@@ -90,16 +90,13 @@ def load_onnx(
     """`panodepth.load` for a file made by `panodepth export`.
 
     device: "auto" (CUDA where this onnxruntime has it), "cpu" or "cuda". size: if given, must be
-    the file's. Threads: OMP_NUM_THREADS, or all cores. Raises ModelError when the file or
-    onnxruntime is missing or broken, ConfigError for a device or size that cannot be.
+    the file's. Threads: OMP_NUM_THREADS, or all cores. Raises ModelError when the file is
+    missing or broken, ConfigError without onnxruntime or for a device or size that cannot be.
     """
     place = find_model(path)[1]
-    try:
-        import onnxruntime
-    except ImportError:
-        raise ModelError(
-            'the onnx backend needs onnxruntime: pip install "panodepth[onnx]"'
-        ) from None
+    require("the onnx backend", "onnx", "onnxruntime")
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     threads = os.environ.get("OMP_NUM_THREADS", "")
     options.intra_op_num_threads = int(threads) if threads.isdecimal() else 0

@@ -11,7 +11,7 @@ import torch
 
 from panodepth.model import SphereViT
 from panodepth.predict.predictor import Predictor, RawOutput
-from panodepth.size import Size, check_not_swapped
+from panodepth.size import Size
 from panodepth.types import FloatArray
 
 if TYPE_CHECKING:
@@ -75,9 +75,7 @@ class TorchPredictor(Predictor):
 
     def checked_size(self, size: Size) -> Size:
         """(h, w) if the network can run at it and h <= w, else ConfigError."""
-        checked = self.model.config.check_size(size)
-        check_not_swapped(checked)
-        return checked
+        return self.model.config.check_size(size)
 
     @contextmanager
     def leaving_cores(self, count: int) -> Iterator[None]:
