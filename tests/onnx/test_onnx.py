@@ -17,7 +17,7 @@ from PIL import Image
 import onnx
 import panodepth
 from panodepth.cli import main
-from panodepth.errors import ConfigError, ModelError
+from panodepth.errors import ConfigError
 from panodepth.model import PRESETS, ModelConfig, SphereViT, scale_invariant_distance
 from panodepth.model.backbones import BACKBONES
 from panodepth.onnx.onnx_file import OnnxOptions, build_onnx, metadata_of, write_onnx
