@@ -10,6 +10,9 @@ from typing import Any, TypeVar
 from panodepth.errors import PanodepthError
 from panodepth.jobs.job import Job, Pool, Worker, WorkerDiedError, Workers
 
+# Deaths without a result between them that end a run: so many, and so many more per worker.
+MAX_DEATHS, MAX_DEATHS_PER_WORKER = 4, 2
+
 Item = TypeVar("Item")
 State = TypeVar("State")
 Result = TypeVar("Result")
@@ -36,7 +39,7 @@ def run_jobs(
         from panodepth.jobs.cluster import ray_pool
 
         with ray_pool(job, workers) as (pool, count):
-            _Host(pool, items, on_result, min(count, len(items))).run()
+            _Host(pool, items, on_result, count).run()
     elif workers.count in (None, 1):
         with job.open() as state:
             for item in items:
@@ -45,7 +48,7 @@ def run_jobs(
     else:
         from panodepth.jobs.local import LocalPool
 
-        _Host(LocalPool(job), items, on_result, min(workers.count, len(items))).run()
+        _Host(LocalPool(job), items, on_result, workers.count).run()
 
 
 @dataclass
@@ -71,7 +74,8 @@ class _Host:
         on_result: Callable[[Any, Any], object],
         workers: int,
     ) -> None:
-        self._pool, self._on_result, self._count = pool, on_result, workers
+        self._pool, self._on_result = pool, on_result
+        self._count = min(workers, len(items))
         self._waiting = deque(items)
         self._busy: dict[Worker, _Progress] = {}
         self._fruitless = 0  # deaths since the last result of something that killed no worker
@@ -121,10 +125,11 @@ class _Host:
         progress = self._busy.pop(worker)
         worker.stop()
         self._fruitless += 1
-        if self._fruitless > 4 + 2 * self._count:
+        if self._fruitless > MAX_DEATHS + MAX_DEATHS_PER_WORKER * self._count:
+            advice = f"use fewer than {self._count} workers; " if self._count > 1 else ""
             raise PanodepthError(
-                f"{self._fruitless} worker processes died one after the other ({error}); use fewer "
-                f"than {self._count} workers; the same command goes on where it stopped"
+                f"{self._fruitless} worker processes died one after the other ({error}); {advice}"
+                "the same command goes on where it stopped"
             )
         progress.deaths.append(progress.position)
         progress.position = 0

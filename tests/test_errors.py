@@ -1,0 +1,26 @@
+"""Errors are one clear line each."""
+
+from __future__ import annotations
+
+import pytest
+
+from panodepth.errors import ConfigError, one_line, require
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [(ValueError("a\n  b\tc"), "a b c"), (KeyError(), "KeyError"), (OSError("x" * 9), "x" * 9)],
+)
+def test_an_error_s_text_on_one_line(error: Exception, text: str) -> None:
+    assert one_line(error) == text
+    assert one_line(error, 3) == text[:3]
+
+
+def test_what_is_missing_is_named_with_the_way_to_install_it() -> None:
+    require("a test", "dev", "json", "pytest")
+    with pytest.raises(ConfigError) as told:
+        require("a test", "dev", "json", "no_such_package", "nor_this")
+    assert str(told.value) == (
+        "a test needs no_such_package, nor_this, which is not installed: "
+        'pip install "panodepth[dev]"'
+    )
