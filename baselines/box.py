@@ -11,6 +11,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from panodepth.geometry.grid import erp_rays
+
 FLOOR, CEILING = 1.5, 1.2  # below and above a camera on a tripod in a room of 2.7 m
 SIDE, DEPTH = 2.5, 2.5  # to the walls right and left, and before and behind
 
@@ -31,14 +33,8 @@ class Predictor:
 
     def predict(self, image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """(H, W, 3) to (H, W), metres."""
-        height, width = image.shape[:2]
-        lat = ((np.arange(height) + 0.5) / height - 0.5)[:, None] * np.pi  # positive down
-        lon = ((np.arange(width) + 0.5) / width - 0.5) * 2 * np.pi
-        x, y, z = np.cos(lat) * np.sin(lon), np.sin(lat), np.cos(lat) * np.cos(lon)
-        tiny = 1e-9
-        vertical = np.where(y > 0, self.floor, self.ceiling) / np.maximum(np.abs(y), tiny)
-        walls = np.minimum(
-            self.side / np.maximum(np.abs(x), tiny), self.depth / np.maximum(np.abs(z), tiny)
-        )
-        distance: npt.NDArray[np.float32] = np.minimum(vertical, walls).astype(np.float32)
-        return distance
+        rays = erp_rays(*image.shape[:2])  # (H, W, 3); y points down
+        vertical = np.where(rays[..., 1] > 0, self.floor, self.ceiling)
+        room = np.stack(np.broadcast_arrays(self.side, vertical, self.depth), axis=-1)
+        distance: npt.NDArray[np.float32] = (room / np.abs(rays).clip(1e-9)).min(-1)
+        return distance.astype(np.float32)

@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import pages
 import torch
 
 import panodepth
@@ -49,7 +50,7 @@ ORDER = (
     *("full", "no_sphere", "no_bias", "no_wrap", "no_normal", "l1", "paper_align"),
     *("adamw", "sunny", "open_rooms"),
 )
-BEGIN, END = "<!-- table: benchmarks/ablations.py -->", "<!-- end of table -->"
+BEGIN = "<!-- table: benchmarks/ablations.py -->"
 # Two-sided 95 % quantiles of Student's t for 1 .. 10 degrees of freedom; the last for more.
 STUDENT_T = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23)
 
@@ -237,16 +238,6 @@ def markdown(records: Sequence[Mapping[str, Any]], data: Sequence[str]) -> str:
     return "\n".join(table(records, data, titles, BASE))
 
 
-def write_table(file: Path, text: str, begin_line: str = BEGIN) -> None:
-    """Put the table between the two markers of a page. Raises ConfigError without them."""
-    page = file.read_text(encoding="utf-8")
-    before, begin, rest = page.partition(begin_line)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ConfigError(f"{file} has no lines {begin_line} and {END}")
-    file.write_text(f"{before}{begin_line}\n{text}\n{END}{after}", encoding="utf-8")
-
-
 def named_folder(text: str) -> tuple[str, Path]:
     """ "NAME=DIR", for argparse."""
     name, equals, folder = text.partition("=")
@@ -298,7 +289,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         text = markdown(records, [*(["rendered"] if plan.rendered else []), *plan.data])
         print(text)
         if chosen.write:
-            write_table(chosen.write, text)
+            pages.write_table(chosen.write, BEGIN, text)
     except PanodepthError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

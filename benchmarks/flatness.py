@@ -2,7 +2,7 @@
 
 On rendered rooms of the validation seed: the angle between predicted and true normals on walls
 (median per room, then the mean), the step of log distance over the seam against the steps between
-other columns, and the change when the input is rolled by five patches.
+other columns, and the change when the input is rolled by five steps of its size.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ import argparse
 import numpy as np
 import torch
 
-import panodepth
 from panodepth.lab.worlds import render_batch
 from panodepth.lab.worlds.parts.place import WALL
+from panodepth.predict.loading import load_torch
 
 SEED = 1_000_000  # validation worlds
+ROLL_STEPS = 5  # of the model's size step: 14 px with patches, 32 px with an EfficientNet
 
 
 def wall_angle_deg(normals: np.ndarray, truth: torch.Tensor, label: torch.Tensor) -> float:
@@ -33,11 +34,11 @@ def main() -> None:
     parser.add_argument("--model", default="default")
     parser.add_argument("--rooms", type=int, default=16)
     arguments = parser.parse_args()
-    predictor = panodepth.load(arguments.model)
+    predictor = load_torch(arguments.model)
     height, width = predictor.size
     batch = render_batch(SEED, range(arguments.rooms), height, width, kind="indoor")
     angles, seams, steps, rolls = [], [], [], []
-    columns = 14 * 5
+    columns = ROLL_STEPS * predictor.model.config.step
     for k, image in enumerate(batch.image.permute(0, 2, 3, 1).numpy()):
         prediction = predictor.predict(image)
         angles.append(wall_angle_deg(prediction.normals, batch.normals[k], batch.label[k]))

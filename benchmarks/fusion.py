@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from panodepth.model import SphereViT, find_preset
-from panodepth.predict.torch_backend import Predictor
+from panodepth.predict.torch_backend import TorchPredictor
 from panodepth.types import FloatArray
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "baselines" / "fusion"))
@@ -50,7 +50,7 @@ def timed(call: Callable[[], T], repeats: int, *, warm: bool = True) -> tuple[fl
 def end_to_end(preset: str, device: str, image: FloatArray, repeats: int) -> float:
     """Seconds for one panorama; prints them."""
     torch.manual_seed(0)
-    whole = Predictor(SphereViT(find_preset(preset)).to(device))
+    whole = TorchPredictor(SphereViT(find_preset(preset)).to(device))
     seconds, _ = timed(lambda: whole.predict(image, sky="none"), repeats, warm=repeats > 1)
     size = "×".join(map(str, whole.size))
     print(f"end to end at {size}: {seconds:.3f} s", flush=True)

@@ -22,6 +22,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pages
 import torch
 from ablations import (
     RECIPES,
@@ -32,7 +33,6 @@ from ablations import (
     run_config,
     table,
     write_json,
-    write_table,
 )
 
 from panodepth.errors import PanodepthError
@@ -202,7 +202,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if chosen.results:
             write_json(chosen.results, summary(chosen, found, data))
         if chosen.write:
-            write_table(chosen.write, text, BEGIN)
+            pages.write_table(chosen.write, BEGIN, text)
         if chosen.picture:
             shown = picture(chosen.out, chosen.curated, lines=4)
             cv2.imwrite(str(chosen.picture), shown[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])

@@ -8,9 +8,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import pages
+
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "performance.md"
-BEGIN, END = "<!-- table: panodepth bench -->\n", "<!-- end of table -->"
+BEGIN = "<!-- table: panodepth bench -->"
 
 
 def section(report: Path) -> str:
@@ -23,18 +25,15 @@ def section(report: Path) -> str:
     return f"`{title.removeprefix('# ')}` ({facts}; {link}):\n\n{tables}\n"
 
 
-def filled(page: str, reports: list[Path]) -> str:
-    """The page with these reports in place of those it had."""
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return before + BEGIN + "\n".join(map(section, reports)) + END + after
+def tables(reports: list[Path]) -> str:
+    """All reports, one after the other."""
+    return "\n".join(map(section, reports))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("reports", type=Path, nargs="+")
-    page = PAGE.read_text(encoding="utf-8")
-    PAGE.write_text(filled(page, parser.parse_args().reports), encoding="utf-8")
+    pages.write_table(PAGE, BEGIN, tables(parser.parse_args().reports))
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from torch import Tensor
 
 from panodepth.device import choose_device
 from panodepth.errors import ConfigError, PanodepthError
+from panodepth.export.atomic import atomic
 from panodepth.lab.losses import Truth, anchor, log_alignment, masked_mean
 from panodepth.lab.training.config import TrainConfig, load_config
 from panodepth.lab.training.engine import use_bf16
@@ -184,11 +185,10 @@ class Training:
         state = {f"model.{n}": t for n, t in self.model.state_dict().items()}
         state |= {f"average.{n}": t for n, t in self.average.tensors().items()}
         state |= {f"optim.{n}": t for n, t in flat_state(self.optimizer, self.model).items()}
-        temporary = self.out / f".{STATE_FILE}.tmp"
         kept = {n: t.detach().cpu().contiguous() for n, t in state.items()}
         facts = {"step": str(self.step), "identity": json.dumps(self.identity())}
-        save_file(kept, temporary, facts)
-        temporary.replace(self.out / STATE_FILE)
+        with atomic(self.out / STATE_FILE) as (temporary,):
+            save_file(kept, temporary, facts)
 
     def _resume(self) -> None:
         from safetensors import safe_open

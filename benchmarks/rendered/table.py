@@ -17,7 +17,6 @@ import argparse
 import contextlib
 import csv
 import json
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,12 +24,15 @@ from pathlib import Path
 
 import rendered_set
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+import pages
+
 from panodepth.errors import ConfigError, PanodepthError
 
 ROOT = Path(__file__).parents[2]
 BASELINES, RECIPES = ROOT / "baselines", ROOT / "recipes" / "ablations"
 FRONT_PAGE, OWN_PAGE = ROOT / "README.md", Path(__file__).with_name("README.md")
-BEGIN, END = "<!-- table: benchmarks/rendered/table.py -->", "<!-- end of table -->"
+BEGIN = "<!-- table: benchmarks/rendered/table.py -->"
 PROTOCOL = "uncapped"
 GROUPS = ("", "indoor", "outdoor")  # of all images; names of the test set begin with their kind
 COLUMNS = {  # measure -> the groups it is shown for
@@ -172,17 +174,6 @@ def markdown(reports: Mapping[str, tuple[Row, Path]]) -> str:
     return "\n".join(lines)
 
 
-def write_page(page: Path, text: str) -> None:
-    """Put the table between the two markers of a page. Raises ConfigError without them."""
-    before, begin, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ConfigError(f"{page} has no lines {BEGIN} and {END}")
-    temporary = page.with_name(f".{page.name}.{os.getpid()}")
-    temporary.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
-    temporary.replace(page)
-
-
 def chosen_rows(texts: str, predictor: str, options: Sequence[str]) -> dict[str, Row]:
     """The rows by name; an unknown one is the --predictor. Raises ConfigError."""
     names = list(ROWS) if texts == "all" else texts.split(",")
@@ -218,8 +209,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         text = markdown(reports)
         print(text)
         if chosen.write:
-            write_page(OWN_PAGE, text)
-            write_page(FRONT_PAGE, markdown({k: reports[k] for k in README_ROWS if k in reports}))
+            pages.write_table(OWN_PAGE, BEGIN, text)
+            front = {name: reports[name] for name in README_ROWS if name in reports}
+            pages.write_table(FRONT_PAGE, BEGIN, markdown(front))
     except PanodepthError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

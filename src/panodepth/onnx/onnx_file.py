@@ -25,7 +25,7 @@ import torch
 import onnx
 from onnx import ModelProto, helper
 from panodepth.errors import ModelError
-from panodepth.export.atomic import atomic
+from panodepth.export.atomic import write_atomic
 from panodepth.model import SphereViT
 from panodepth.model.distance import SCALE_QUANTILE
 from panodepth.onnx.int8 import quantise_weights
@@ -135,8 +135,7 @@ def onnx_metadata(model: SphereViT, options: OnnxOptions, size: tuple[int, int])
 
 def write_onnx(proto: ModelProto, path: Path) -> Path:
     """Write the file, whole or not at all. Raises OutputError."""
-    with atomic(path) as (temporary,):
-        temporary.write_bytes(proto.SerializeToString())
+    write_atomic(path, proto.SerializeToString())
     return path
 
 

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import re
 from pathlib import Path
 
+import pytest
+
+from panodepth.errors import ConfigError
 from panodepth.lab.bench.routes import ROUTES
 
 DOCS = Path(__file__).parents[3] / "docs"
 PAGE = (DOCS / "performance.md").read_text(encoding="utf-8")
-SCRIPT = DOCS.parent / "benchmarks" / "performance_page.py"
+SCRIPTS = DOCS.parent / "benchmarks"
 
 
-def test_the_tables_are_those_of_the_linked_reports() -> None:
-    spec = importlib.util.spec_from_file_location("performance_page", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
+def test_the_tables_are_those_of_the_linked_reports(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    script, pages = (importlib.import_module(name) for name in ("performance_page", "pages"))
     reports = [DOCS / link for link in re.findall(r"\[report\]\(([\w./-]+)\)", PAGE)]
     assert reports
-    assert script.filled(PAGE, reports) == PAGE
-    assert script.filled(PAGE.replace("| compact |", "| giant |"), reports) == PAGE
+    for page in (PAGE, PAGE.replace("| compact |", "| giant |")):
+        assert pages.filled(page, script.BEGIN, script.tables(reports)) == PAGE
+    with pytest.raises(ConfigError, match="no lines"):
+        pages.filled("no table here", script.BEGIN, "")
 
 
 def test_links_and_options_exist() -> None:

@@ -41,7 +41,7 @@ def test_one_command_makes_the_set_and_the_table(table, tmp_path, monkeypatch, c
     mine = tmp_path / "mine.py"
     mine.write_text(MINE)
     page = tmp_path / "page.md"
-    page.write_text(f"before\n{table.BEGIN}\nold\n{table.END}\nafter\n")
+    page.write_text(f"before\n{table.BEGIN}\nold\n{table.pages.END}\nafter\n")
     monkeypatch.setattr(table, "OWN_PAGE", page)
     front = tmp_path / "front.md"
     front.write_text(page.read_text())
@@ -57,7 +57,7 @@ def test_one_command_makes_the_set_and_the_table(table, tmp_path, monkeypatch, c
     # any constant is the same after alignment
     assert rows[f"`{mine}`"] == rows["`baselines/constant.py`"] != rows["`baselines/box.py`"]
     assert "3 worlds are those of summary.json, bit by bit" in shown.err
-    assert page.read_text() == f"before\n{table.BEGIN}\n{shown.out}{table.END}\nafter\n"
+    assert page.read_text() == f"before\n{table.BEGIN}\n{shown.out}{table.pages.END}\nafter\n"
     own_rows_alone = [line for line in lines if str(mine) not in line]  # of the front page
     assert front.read_text().splitlines()[2:-2] == own_rows_alone
     monkeypatch.setattr(table.rendered_set, "made", None)  # nothing is rendered again
@@ -109,8 +109,8 @@ def test_rows_by_name(table):
 def test_the_pages_hold_the_rows_of_the_command(table):
     for page in (ROOT / "README.md", FOLDER / "README.md"):
         text = page.read_text(encoding="utf-8")
-        inside = text.partition(table.BEGIN)[2].partition(table.END)[0]
+        inside = text.partition(table.BEGIN)[2].partition(table.pages.END)[0]
         for name in table.README_ROWS:
             assert f"| {table.ROWS[name].label} |" in inside, (page, name)
     with pytest.raises(ConfigError, match="has no lines"):
-        table.write_page(ROOT / "LICENSE", "x")
+        table.pages.write_table(ROOT / "LICENSE", table.BEGIN, "x")

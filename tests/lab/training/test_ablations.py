@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -41,12 +40,9 @@ TINY = {
 
 @pytest.fixture(scope="module")
 def ablations():
-    path = ROOT / "benchmarks" / "ablations.py"
-    spec = importlib.util.spec_from_file_location("ablations", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["ablations"] = module  # dataclasses look themselves up there
-    spec.loader.exec_module(module)
-    return module
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / "benchmarks"))
+        return importlib.import_module("ablations")
 
 
 def differences(one, other):
@@ -95,7 +91,7 @@ def test_runs_are_trained_scored_kept_and_tabled(
     for module in ("training.feed.rendering", "evaluation.worlds"):
         monkeypatch.setattr(f"panodepth.lab.{module}.scene_renderer", lambda: renderer)
     page = tmp_path / "page.md"
-    page.write_text(f"before\n{ablations.BEGIN}\nold\n{ablations.END}\nafter\n")
+    page.write_text(f"before\n{ablations.BEGIN}\nold\n{ablations.pages.END}\nafter\n")
     out, cache = tmp_path / "out", tmp_path / "cache"
     command = ["--out", str(out), "--cache", str(cache), "--recipes", "full,no_sphere"]
     command += ["--rendered", "4", *(f"--set={k}={v}" for k, v in TINY.items())]

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from panodepth.device import choose_device
 from panodepth.errors import ConfigError
-from panodepth.export.atomic import atomic, check_output_folder
+from panodepth.export.atomic import check_output_folder, write_atomic
 from panodepth.lab.bench.attention import MODES, time_attention
 from panodepth.lab.bench.ceilings import measure_bandwidth, measure_ceiling
 from panodepth.lab.bench.clock import FULL, QUICK, Effort
@@ -83,8 +83,7 @@ def main(options: BenchOptions, *, as_json: bool = False) -> int:
         report = measure(plan, step)
     page = report.to_markdown()
     if target is not None:
-        with atomic(target) as (partial,):
-            partial.write_text(page, encoding="utf-8")
+        write_atomic(target, page)
     print(json.dumps(report.to_json(), indent=2) if as_json else page)
     if target is not None:
         print(f"written: {target}", file=sys.stderr)
