@@ -13,9 +13,9 @@ import torch
 
 from panodepth.errors import ConfigError, PanodepthError
 from panodepth.lab.training.config import DataConfig
-from panodepth.lab.training.feed.data import SceneStream
 from panodepth.lab.training.feed.rendering import RESTARTS, Cancelled, ChunkFactory
 from panodepth.lab.training.feed.samples import Stored, mix_seed, render_stored
+from panodepth.lab.training.feed.scenes import SceneStream
 
 DATA = DataConfig(height=14, width=28, batch=4, chunk=8, reuse=2, workers=0, render_batch=4, seed=5)
 PER_EPOCH = DATA.chunk * DATA.reuse // DATA.batch  # batches

@@ -20,7 +20,10 @@ KINDS = ("indoor", "outdoor")
 
 
 class Scenes(Protocol):
-    """What a renderer returns; see `panodepth.lab.worlds.SceneBatch`."""
+    """What a renderer returns for N panoramas, such as `panodepth.lab.worlds.SceneBatch`.
+
+    image: (N, 3, H, W) in [0, 1]. distance: (N, H, W) [m]. sky, valid: (N, H, W) bool.
+    """
 
     @property
     def image(self) -> Tensor: ...

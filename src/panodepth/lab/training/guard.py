@@ -18,9 +18,9 @@ GPU_LAG = 2  # steps that a GPU may run ahead of the check
 
 
 class Guard:
-    """Looks at one flag per step: at once on the CPU, some steps late on a GPU, so as not to wait.
+    """Looks at one flag per step, `lag` steps late, so that the CPU need not wait for a GPU.
 
-    On a GPU each flag is copied to the CPU in the background, with an event that says when.
+    A GPU copies each flag to the CPU asynchronously; an event says when the copy is there.
     """
 
     def __init__(self, lag: int) -> None:
@@ -28,7 +28,7 @@ class Guard:
         self._open: deque[tuple[int, Tensor, torch.cuda.Event | None]] = deque()
 
     def add(self, step: int, finite: Tensor) -> int | None:
-        """Note one step (finite: () bool); returns the number of a bad one, if known by now."""
+        """Add a step (finite: () bool); returns the number of a bad one, if known by now."""
         event = None
         if finite.is_cuda:
             host = torch.empty((), dtype=torch.bool, pin_memory=True)
@@ -69,6 +69,7 @@ def keep_evidence(
 
 
 def _named_tensors(batch: Any) -> dict[str, Tensor]:
+    """The tensors of a named tuple, and of named tuples in it, on the CPU, of any shapes."""
     tensors: dict[str, Tensor] = {}
     for name, value in batch._asdict().items():
         inner = {name: value.detach().cpu().contiguous()} if isinstance(value, Tensor) else None

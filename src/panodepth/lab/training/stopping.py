@@ -16,9 +16,9 @@ from panodepth.lab.training.guard import GPU_LAG, Guard
 
 
 class Stopping:
-    """What one process knows; all processes come to the same conclusion at the same step.
+    """Whether to stop, and whether a step went wrong; all processes conclude the same at one step.
 
-    On a GPU both a stop and a bad number are seen `GPU_LAG` steps late, so that nothing waits.
+    On a GPU both are seen `GPU_LAG` steps late, so that the CPU need not wait for the GPU.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -45,7 +45,11 @@ class Stopping:
         return self._engine.world == 1 and self._asked.is_set()
 
     def add(self, step: int, finite: Tensor) -> int | None:
-        """Note a step (finite: () bool), hear of the others; the number of a bad one, if known."""
+        """Add a step of this process and learn of the others' at the same number.
+
+        finite: () bool, whether loss and gradient are numbers. Returns the number of a bad step, if
+        one is known by now.
+        """
         if self._engine.world > 1:
             asked = torch.full_like(finite, self._asked.is_set())
             bad, stop = self._engine.any(torch.stack([~finite, asked])).unbind()

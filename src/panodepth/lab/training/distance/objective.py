@@ -16,7 +16,7 @@ from panodepth.model import ModelOutput
 
 
 def random_rotations(count: int, tilt_deg: float, seed: int) -> Tensor:
-    """(count, 3, 3) rotations by any yaw and by pitch and roll within ±tilt_deg; on the CPU."""
+    """(count, 3, 3) rotations by any yaw, and by pitch and roll within ±tilt_deg; on the CPU."""
     generator = torch.Generator().manual_seed(seed)
     yaw, pitch, roll = 2.0 * torch.rand(3, count, generator=generator) - 1.0
     tilt = math.radians(tilt_deg)
@@ -27,14 +27,15 @@ def random_rotations(count: int, tilt_deg: float, seed: int) -> Tensor:
 def batch_loss(
     forward: Callable[[Tensor], ModelOutput], batch: Batch, config: LossConfig, seed: int
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """The loss () and each term unweighted and detached.
+    """The loss () and each term () unweighted and detached.
 
-    forward: the network on (B, 3, H, W); called once, with the first `consistency_share` of the
-    batch (at least one panorama) a second time, rotated, behind the batch. seed: of the rotations.
+    forward: the network on (B, 3, H, W). batch: B panoramas. seed: of the rotations.
     """
     image, truth, count = batch.image, batch.truth, batch.image.shape[0]
     turned = max(1, round(config.consistency_share * count)) if config.consistency else 0
     if turned:
+        # One pass for both: the first panoramas of the batch follow a second time, rotated. (Two
+        # passes would make DDP exchange gradients twice.)
         rotation = random_rotations(turned, config.consistency_tilt_deg, seed)
         rotation = send(rotation, image.device)
         image = torch.cat([image, rotate_erp(image[:turned], rotation)])
@@ -43,6 +44,7 @@ def batch_loss(
     sky = None if output.sky_logit is None else output.sky_logit[:count]
     total, terms = training_loss(log_distance[:count], sky, truth, config)
     if turned:
+        # compared on smooth surfaces alone: across an edge resampling mixes both sides
         mask = smooth_pixels(truth.distance[:turned], truth.valid[:turned], config.normal_edge)
         pair = (log_distance[:turned], log_distance[count:])
         term = rotation_consistency(*pair, rotation, mask).mean()

@@ -2,8 +2,8 @@
 
 Geometry (roll by whole columns, mirror, a small true rotation) changes image and truth together;
 everything else changes the image only. All choices come from one integer seed, so a batch can be
-made again exactly. Images are (B, 3, H, W) in [0, 1]; where a formula wants light, the sRGB code is
-taken as a power of 1/2.2.
+made again exactly. Throughout: image: (B, 3, H, W) in [0, 1]; where a formula wants light, the sRGB
+code is taken as a power of 1/2.2.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ def roll_and_flip(batch: Batch, config: AugmentConfig, dice: Dice) -> Batch:
     columns = send(torch.where(mirrored, width - 1 - columns, columns), dice.device)
 
     def move(maps: Tensor) -> Tensor:
+        """Every image's columns as drawn; maps: (B, ..., W)."""
         index = columns.reshape(-1, *[1] * (maps.ndim - 2), width)
         return maps.gather(-1, index.expand(maps.shape))
 
@@ -55,11 +56,7 @@ def roll_and_flip(batch: Batch, config: AugmentConfig, dice: Dice) -> Batch:
 
 
 def tilt(batch: Batch, config: AugmentConfig, dice: Dice) -> Batch:
-    """Rotate some panoramas about a horizontal axis: a camera that does not stand level.
-
-    Inverse distance is interpolated, not distance: on a plane it is linear in the ray, so walls
-    stay flat. Where nearest and interpolated values disagree (across an edge) nearest is taken.
-    """
+    """Rotate some panoramas about a horizontal axis: a camera that does not stand level."""
     chosen = dice.chance(config.tilt)
     angle = dice.uniform() * math.radians(config.tilt_deg)
     axis = dice.uniform() * 2 * math.pi
@@ -69,8 +66,11 @@ def tilt(batch: Batch, config: AugmentConfig, dice: Dice) -> Batch:
     a, x = axis[index], angle[index]
     turn = rotation_from_yaw_pitch_roll(a)
     lean = rotation_from_yaw_pitch_roll(0.0, x)
-    rotation = turn @ lean @ turn.transpose(-1, -2)
+    rotation = turn @ lean @ turn.transpose(-1, -2)  # a pitch about any horizontal axis
     image, (distance, valid, sky) = batch.image[index], (m[index] for m in batch.truth)
+    # Inverse distance is interpolated, not distance: on a plane it is linear in the ray, so walls
+    # stay flat. Where it disagrees with the nearest pixel it is mixed across an edge, or with what
+    # is not valid: there the nearest is taken.
     inverse = torch.where(valid, 1.0 / distance, 0.0)
     maps = torch.stack([inverse, valid.float(), sky.float()], dim=1)
     nearest = rotate_erp(maps, rotation, mode="nearest")
@@ -87,12 +87,12 @@ def tilt(batch: Batch, config: AugmentConfig, dice: Dice) -> Batch:
 
 
 def colour(image: Tensor, config: AugmentConfig, dice: Dice) -> Tensor:
-    """Exposure, white balance, channel mix, saturation, contrast and gamma."""
+    """Exposure, white balance, channel mix, saturation, contrast and gamma; (B, 3, H, W) both."""
     stops = config.brightness * dice.normal(1, 1, 1)
     balance = config.white_balance * dice.normal(3, 1, 1)
     gain = torch.exp2(stops / SRGB_POWER) * torch.exp(balance / SRGB_POWER)
     mix = torch.eye(3, device=image.device) + config.channel_mix * dice.normal(3, 3)
-    mix = mix / mix.sum(dim=-1, keepdim=True).clamp_min(0.5)
+    mix = mix / mix.sum(dim=-1, keepdim=True).clamp_min(0.5)  # grey stays grey
     luma = image.new_tensor(LUMA)
     grey = luma.expand(3, 3)
     keep = torch.exp(config.saturation * dice.normal(1, 1)).clamp(max=2.0)
@@ -102,12 +102,16 @@ def colour(image: Tensor, config: AugmentConfig, dice: Dice) -> Tensor:
     image = torch.einsum("bij,bjhw->bihw", matrix, image)
     contrast = torch.exp(config.contrast * dice.normal(1, 1, 1))
     mean = image.mean(dim=(1, 2, 3), keepdim=True)
-    image = ((image - mean) * contrast + mean).clamp(1e-4, 1.0)
+    image = ((image - mean) * contrast + mean).clamp(1e-4, 1.0)  # 0 has no power below 1
     return image.pow(torch.exp(config.gamma * dice.normal(1, 1, 1)))
 
 
 def hide_nadir(image: Tensor, config: AugmentConfig, dice: Dice) -> Tensor:
-    """Cover the disc below the camera of some images with one colour; the truth stays the floor."""
+    """Cover the disc below the camera of some images with one colour; the truth stays the floor.
+
+    image: (B, 3, H, W). Returns (B, 3, H, W).
+    """
+    # everything is drawn before anything is decided: a share changes no other draw
     chosen = dice.chance(config.nadir)
     low, high = NADIR_HALF_ANGLE_DEG
     half_angle = [low + (high - low) * x for x in dice.fractions()]
@@ -125,7 +129,10 @@ def hide_nadir(image: Tensor, config: AugmentConfig, dice: Dice) -> Tensor:
 
 
 def blur_and_noise(image: Tensor, config: AugmentConfig, dice: Dice) -> Tensor:
-    """Binomial blur of some images (closed over seam and poles), then sensor noise on all."""
+    """Binomial blur of some images (closed over seam and poles), then sensor noise on all.
+
+    image: (B, 3, H, W). Returns (B, 3, H, W).
+    """
     chosen = dice.chance(config.blur)
     twice = set(dice.chance(0.3))
     sigma = config.noise * dice.uniform(1, 1, 1) ** 2
@@ -138,6 +145,7 @@ def blur_and_noise(image: Tensor, config: AugmentConfig, dice: Dice) -> Tensor:
             soft[again] = binomial(soft[again])
         image = image.index_copy(0, index, soft)
     if config.noise:
+        # the one draw that is made on the device: it is as large as the images
         generator = torch.Generator(device=image.device).manual_seed(noise_seed)
         grain = torch.randn(image.shape, generator=generator, device=image.device)
         image = torch.addcmul(image, grain, sigma.expand_as(image))

@@ -24,8 +24,8 @@ class ChunkCache:
 
     One folder per distinct (seed, size, kind, chunk, ...), with `chunk_000012.npz` files and
     beside each a `.json` with its SHA-256. Files are written under a temporary name and renamed. A
-    file without a matching checksum counts as absent and is rendered again. Panoramas rendered by
-    an earlier state of the scene code are still used; `stale` then says so.
+    file without a matching checksum counts as absent and is rendered again. Panoramas that an
+    earlier state of the scene code rendered are still used; `stale` then says so.
     """
 
     def __init__(self, root: Path, data: DataConfig) -> None:

@@ -22,12 +22,15 @@ class Dice:
         self.device = device
 
     def uniform(self, *shape: int) -> Tensor:
+        """(B, *shape) in [0, 1)."""
         return send(torch.rand(self.count, *shape, generator=self.generator), self.device)
 
     def normal(self, *shape: int) -> Tensor:
+        """(B, *shape), mean 0, standard deviation 1."""
         return send(torch.randn(self.count, *shape, generator=self.generator), self.device)
 
     def fractions(self) -> list[float]:
+        """A number in [0, 1) for each image."""
         drawn = torch.rand(self.count, generator=self.generator).tolist()
         return [float(x) for x in drawn]
 
@@ -41,12 +44,13 @@ class Dice:
         return self.uniform(1, 1, 1) < probability
 
     def integers(self, stop: int) -> list[int]:
+        """A number of 0 .. stop - 1 for each image."""
         drawn = torch.randint(stop, (self.count,), generator=self.generator).tolist()
         return [int(x) for x in drawn]
 
 
 def binomial(image: Tensor) -> Tensor:
-    """3x3 blur with weights (1, 2, 1)/4 along each axis."""
+    """3x3 blur with weights (1, 2, 1)/4 along each axis; (B, 3, H, W), closed over the seam."""
     kernel = image.new_tensor([0.25, 0.5, 0.25])
     weight = (kernel[:, None] * kernel).expand(3, 1, 3, 3)
     return F.conv2d(pad_erp(image, 1), weight, groups=3)

@@ -1,8 +1,9 @@
 """Pictures that came out badly: exposed wrongly, under a dark sky, without colour, compressed hard.
 
-Each changes the image alone, never the truth. Images are (B, 3, H, W) in [0, 1], sRGB-coded; light
-is the code to the power of 2.2. A fault whose share is 0 draws no random number, so switching one
-on leaves the draws of the others as they were.
+Each changes the image alone, never the truth. Throughout: image, and what is returned: (B, 3, H, W)
+in [0, 1], sRGB-coded; sky: (B, H, W) bool, True = sky. Light is the code to the power of 2.2. A
+fault whose share is 0 draws no random number, so switching one on leaves the draws of the others
+as they were.
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ def faults(image: Tensor, sky: Tensor, config: AugmentConfig, seed: int) -> Tens
 
 
 def expose(image: Tensor, config: AugmentConfig, dice: Dice) -> Tensor:
-    """Some images up to `exposure_stops` too dark or too bright; what clips is lost."""
+    """Some images up to `exposure_stops` too dark or too bright; what clips is lost.
+
+    image: (B, 3, H, W).
+    """
     if not config.exposure:
         return image
     chosen = dice.picks(config.exposure)
@@ -58,16 +62,16 @@ def expose_sky(image: Tensor, sky: Tensor, config: AugmentConfig, dice: Dice) ->
 
 
 def without_colour(image: Tensor, config: AugmentConfig, dice: Dice) -> Tensor:
-    """Some images in grey."""
+    """Some images in grey. image: (B, 3, H, W)."""
     if not config.gray:
         return image
     chosen = dice.picks(config.gray)
     grey = torch.einsum("c,bchw->bhw", image.new_tensor(LUMA), image)[:, None]
-    return torch.where(chosen, grey, image)
+    return torch.where(chosen, grey, image)  # one channel stands for three
 
 
 def compress(image: Tensor, config: AugmentConfig, dice: Dice) -> Tensor:
-    """Some images as they come back from a small JPEG file."""
+    """Some images as they come back from a small JPEG file. image: (B, 3, H, W)."""
     if not config.jpeg:
         return image
     from panodepth.lab.worlds.camera.jpeg import jpeg

@@ -44,7 +44,7 @@ def result_of(future: Future[T], cancelled: Callable[[], bool]) -> T:
 
 
 def _start_worker(threads: int, parent: int) -> None:
-    """Leave interrupts to the parent but do not outlive it, be polite, and bound the threads."""
+    """Leave signals to the parent process, end with it, and take low priority and few threads."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
@@ -62,7 +62,10 @@ def _leave_with(parent: int) -> None:
 def _render_part(
     renderer: Renderer | None, data: DataConfig, indices: Sequence[int]
 ) -> tuple[Any, Any]:
-    """Runs in a worker; numpy arrays travel back through the pipe."""
+    """What a worker does; it returns NumPy arrays, which go back through a pipe.
+
+    Returns image (N, 3, H, W) uint8 and distance (N, H, W) float32, as in `Stored`.
+    """
     with torch.inference_mode():
         stored = render_stored(renderer or scene_renderer(), data, indices)
     return stored.image.numpy(), stored.distance.numpy()
@@ -132,7 +135,7 @@ class ChunkFactory:
         return [self._pool.submit(_render_part, self.renderer, self.data, p) for p in parts]
 
     def begin(self, chunk: int) -> None:
-        """Start rendering a chunk in the background; does nothing where that has no meaning."""
+        """Start rendering a chunk in worker processes, unless it is cached or there are none."""
         known = self._cache is not None and self._cache.has(chunk)
         if not self._in_process and not known:
             self._enqueue(chunk)

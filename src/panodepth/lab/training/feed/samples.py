@@ -19,7 +19,7 @@ from panodepth.lab.training.config import DataConfig
 
 
 def send(tensor: Tensor, device: torch.device) -> Tensor:
-    """The tensor on a device; a GPU copies it while the CPU goes on."""
+    """A tensor of any shape on a device; a GPU copies it while the CPU goes on."""
     if device.type == "cuda" and tensor.device.type == "cpu":
         return tensor.pin_memory().to(device, non_blocking=True)
     return tensor.to(device)
@@ -62,7 +62,7 @@ def mix_seed(*parts: int) -> int:
 
 
 def render_stored(renderer: Renderer, data: DataConfig, indices: Sequence[int]) -> Stored:
-    """Render scenes and put them into the stored form, on `data.render_device`."""
+    """Worlds `indices` of `data.seed`, rendered at once and kept on `data.render_device`."""
     from panodepth.lab.worlds import Priors
 
     scene = renderer(

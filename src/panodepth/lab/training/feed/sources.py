@@ -25,8 +25,8 @@ MAX_BROKEN_IN_A_ROW = 64  # then the source as a whole is taken for broken
 class SourceReader:
     """One source in a seeded order that changes with every epoch.
 
-    The sample at a position is a pure function of (source, seed, position): one that cannot be used
-    is replaced by the next one of the source that can. Safe to use from several threads.
+    The sample at a position is a pure function of (source, seed, position). One that cannot be used
+    is replaced by the source's next one that can. Several threads may read at once.
     """
 
     def __init__(self, source: PanoramaSource, seed: int, size: tuple[int, int]) -> None:
@@ -110,7 +110,10 @@ def open_readers(
 
 
 class ReadAhead:
-    """Calls a function of a number in threads, some numbers ahead of the one asked for."""
+    """Reads batches in threads, `data.prefetch` of them ahead of the one asked for.
+
+    make: batch number -> calls that each return one sample.
+    """
 
     def __init__(
         self,

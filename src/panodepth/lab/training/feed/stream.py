@@ -1,10 +1,9 @@
 """The batches of a run: rendered panoramas and those from disk, mixed by weight.
 
-Sample number n of a process is a pure function of (config, n, rank, number of processes); see
-`panodepth.lab.data.Mixture` for who gives it, data.py for rendered ones and sources.py for the
-others.
-Each process draws samples of its own: position p of process r in a source is position
-p * processes + r of the source's order.
+Sample n of a process is a pure function of (config, n, rank, number of processes).
+`panodepth.lab.data.Mixture` says which source gives it; scenes.py has the rendered ones, sources.py
+those from disk. Each process draws samples of its own: position p of process r in a source is
+position p * processes + r of the source's order.
 """
 
 from __future__ import annotations
@@ -17,16 +16,20 @@ import torch
 
 from panodepth.lab.evaluation.worlds import Renderer
 from panodepth.lab.training.config import Recipe
-from panodepth.lab.training.feed.data import SceneStream
 from panodepth.lab.training.feed.rendering import ChunkFactory
 from panodepth.lab.training.feed.samples import Stored
+from panodepth.lab.training.feed.scenes import SceneStream
 from panodepth.lab.training.feed.sources import ReadAhead, SourceReader, open_readers
 
 SCENES = 0  # number of the rendered panoramas in the mixture; sources follow
 
 
 class SampleStream:
-    """Batches by number for one process. Use as a context manager, or close it."""
+    """Batches by number for one process. Use as a context manager.
+
+    renderer: None = the package's own. cancelled: asked while waiting, see `ChunkFactory`. rank,
+    world: number of this process, and how many there are.
+    """
 
     def __init__(
         self,

@@ -42,6 +42,7 @@ def build_optimizer(
     on_cuda = False
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
+            # a step needs its rate, its decay and its kind to be those of its whole group
             plain = parameter.ndim < 2 or any(word in name for word in NO_DECAY_WORDS)
             matrix = muon and not plain and is_matrix(parameter)
             key = (-lr_scale(name, groups, config), plain, matrix)
@@ -100,6 +101,7 @@ class MovingAverage:
         """Move towards the model's present weights."""
         self.updates += 1
         if self.decay:
+            # few updates have been seen at first: a long memory would be of the random start
             weight = 1.0 - min(self.decay, (1 + self.updates) / (10 + self.updates))
             mine, current = ([local(t) for t in x] for x in (self._averaged, self._current))
             torch._foreach_lerp_(mine, current, weight)
@@ -118,7 +120,7 @@ class MovingAverage:
 
 
 def flat_state(optimizer: torch.optim.Optimizer, model: nn.Module) -> dict[str, Tensor]:
-    """The optimiser's tensors under "key/parameter name", for safetensors."""
+    """The optimiser's tensors, of any shape, under "key/parameter name", for safetensors."""
     names = {id(p): name for name, p in model.named_parameters()}
     flat: dict[str, Tensor] = {}
     for parameter, values in optimizer.state.items():
@@ -130,7 +132,7 @@ def flat_state(optimizer: torch.optim.Optimizer, model: nn.Module) -> dict[str, 
 def load_flat_state(
     optimizer: torch.optim.Optimizer, model: nn.Module, flat: Mapping[str, Tensor]
 ) -> None:
-    """Inverse of `flat_state`; scalars stay where the optimiser keeps them."""
+    """Inverse of `flat_state`. flat: "key/parameter name" -> tensor."""
     parameters = dict(model.named_parameters())
     fused = any(group.get("fused") for group in optimizer.param_groups)
     for full, value in flat.items():
@@ -138,6 +140,6 @@ def load_flat_state(
         parameter = parameters[name]
         if value.ndim:
             optimizer.state[parameter][key] = shard_like(value, parameter.detach())
-        else:
+        else:  # the step count: fused optimisers keep it on the device, the others on the CPU
             device = parameter.device if fused else torch.device("cpu")
             optimizer.state[parameter][key] = value.to(device)

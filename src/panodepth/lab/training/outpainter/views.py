@@ -40,7 +40,9 @@ def random_coverage(
 
 
 def _one_view(views: ViewConfig, size: tuple[int, int], rng: np.random.Generator) -> BoolArray:
+    """What one random view covers of a panorama of `size`: (H, W) bool."""
     fov_deg = rng.uniform(views.fov_min_deg, views.fov_max_deg)
+    # even in the logarithm: twice as wide is as likely as twice as high
     aspect = math.exp(rng.uniform(math.log(views.aspect_min), math.log(views.aspect_max)))
     shape = (max(1, round(VIEW_WIDTH / aspect)), VIEW_WIDTH)
     lens = Pinhole.from_fov(math.radians(fov_deg), shape)
@@ -48,6 +50,7 @@ def _one_view(views: ViewConfig, size: tuple[int, int], rng: np.random.Generator
 
 
 def _turn(views: ViewConfig, rng: np.random.Generator) -> Matrix:
+    """(3, 3) rotation of a view: mostly level, in any direction."""
     if rng.random() < views.any_turn:
         rotation: Matrix = random_rotation(1, rng)[0]
         return rotation
@@ -60,14 +63,14 @@ def _turn(views: ViewConfig, rng: np.random.Generator) -> Matrix:
 def mask_batch(images: Tensor, views: ViewConfig, seed: int) -> Masked:
     """Show a random part of each panorama, and turn it until that part lies in the middle.
 
-    images: (B, 3, H, W) uint8. The turning is the out-painter's own (`columns_to_middle`), so every
-    azimuth is seen, and the model sees in training what it will see in use.
+    images: (B, 3, H, W) uint8.
     """
     rng = np.random.default_rng([seed, 17])
     turned, known = [], []
     for image in images:
         pixels = image.permute(1, 2, 0).cpu().numpy()
         covered = random_coverage(views, (pixels.shape[0], pixels.shape[1]), rng)
+        # The out-painter turns panoramas so in use; and training sees every azimuth.
         turn = columns_to_middle(covered, pixels)
         turned.append(image.roll(turn, -1))
         known.append(torch.from_numpy(np.roll(covered, turn, 1)))

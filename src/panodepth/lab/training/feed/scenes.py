@@ -1,12 +1,13 @@
-"""The stream of rendered panoramas that a run trains on.
+"""The rendered panoramas that a run trains on, by number.
 
-Rendering costs about as much as training, so each panorama is used `reuse` times. Panoramas are
-rendered in chunks of N consecutive scene indices. Epoch e holds chunks e .. e + reuse - 1, each
-panorama once, in one seeded shuffle; meanwhile chunk e + reuse is rendered in the background. So a
-panorama is seen once in each of `reuse` successive epochs. Sample number p is a pure function of
-(data config, p, rank, number of processes): the same for any number of workers, and a resumed run
-continues exactly. With several processes, chunk k of process r is chunk k * processes + r of the
-world, so none is rendered twice.
+Rendering costs about as much as training, so each panorama is used `reuse` times. A chunk is
+`data.chunk` worlds of consecutive indices. Epoch e holds chunks e .. e + reuse - 1, each panorama
+once, in one seeded shuffle; meanwhile chunk e + reuse is rendered in the background. So a panorama
+is seen once in each of `reuse` successive epochs.
+
+Sample p is a pure function of (data config, p, rank, number of processes), whatever the number of
+workers: a resumed run continues exactly. Of several processes, process r has chunks r,
+r + processes, r + 2 processes, ...: none is rendered twice.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ from panodepth.lab.training.feed.samples import Stored, mix_seed
 
 
 class SceneStream:
-    """Rendered panoramas by number, see the head of this module."""
+    """Rendered panoramas by number, see the head of this module.
+
+    rank, world: number of this process, and how many there are. order_seed: of the shuffles.
+    """
 
     def __init__(
         self,
@@ -46,6 +50,7 @@ class SceneStream:
         return number * self._world + self._rank
 
     def _shuffle(self, epoch: int) -> Tensor:
+        """(chunk * reuse,) places of the epoch's panoramas in its chunks, in the order of use."""
         if self._order is None or self._order[0] != epoch:
             generator = torch.Generator().manual_seed(
                 mix_seed(self.data.seed, 1, self._of_all(epoch), self._order_seed)
@@ -60,15 +65,16 @@ class SceneStream:
         if all(chunk in self._ring for chunk in wanted):
             return
         missing = [chunk for chunk in wanted if chunk not in self._ring]
-        for chunk in missing:
+        for chunk in missing:  # all are begun before the first is waited for
             self.factory.begin(self._of_all(chunk))
         for chunk in missing:
             self._ring[chunk] = self.factory.get(self._of_all(chunk))
-        self.factory.begin(self._of_all(epoch + self.data.reuse))
+        self.factory.begin(self._of_all(epoch + self.data.reuse))  # the next epoch's new one
 
     def _place(self, position: int) -> tuple[int, int, int]:
         """(epoch, this process's chunk, place in it) of sample `position`."""
         epoch, place = divmod(position, self._epoch_samples)
+        # of the epoch's `reuse` chunks, which one, and where in it
         chunk, inner = divmod(int(self._shuffle(epoch)[place]), self.data.chunk)
         return epoch, epoch + chunk, inner
 
