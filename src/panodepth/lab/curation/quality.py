@@ -26,14 +26,15 @@ HASH_BITS = 8  # a perceptual hash has 8 x 8 bits
 
 @dataclass(frozen=True)
 class Limits:
-    """What a frame must keep to; depths in the frame's unit, shares of its pixels in [0, 1].
+    """The limits of the quality gates. Shares are of the frame's pixels, in [0, 1].
 
-    near, far: of the median depth, only where the unit is metres. spread: least ratio of the 95 %
-    to the 5 % quantile. contrast: least standard deviation of the grey values, of 255. sharpness:
+    valid: least share with a z-depth. sky: largest share of sky. near, far: of the median z-depth
+    [m], only where the unit is metres. spread: least ratio of the 95 % to the 5 % quantile of
+    z-depth. contrast: least standard deviation of the grey values, of 255. sharpness:
     least share of gradient that is left at full resolution. edges: least agreement of depth edges
     with the picture's, where 1 is chance. coverage: least share of the panorama's solid angle
-    with a distance. same: perceptual hashes that differ in at most so many of 64 bits are one
-    picture; -1 keeps all.
+    with a distance. flying: largest share of flying pixels. same: perceptual hashes that differ in
+    at most so many of 64 bits are one picture; -1 keeps all.
     """
 
     valid: float = 0.3
@@ -63,7 +64,7 @@ class Limits:
 
 
 def measure(frame: Frame) -> dict[str, float]:
-    """Every number that `check_limits` looks at but coverage; shares are of the frame's pixels."""
+    """Every number that `check_limits` looks at, except coverage."""
     grey = cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY).astype(np.float32)
     found = {"contrast": float(grey.std()), "sharpness": sharpness(grey)}
     z_depth = frame.z_depth
@@ -142,8 +143,7 @@ def flying(z_depth: FloatArray) -> BoolArray:
 
 
 def edge_agreement(grey: FloatArray, z_depth: FloatArray) -> float | None:
-    """How much oftener depth edges lie on strong gradients than they would elsewhere; None with too
-    few edges.
+    """How much more often depth edges lie on strong gradients than elsewhere; None with few edges.
 
     grey, z_depth: (h, w). "Elsewhere" is the same edges moved by a tenth of the picture's height to
     four sides, which allows for pictures with texture all over. 1 is chance.

@@ -72,7 +72,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Tools:
-    """What stages need beside the plan: made once per process."""
+    """What stages need besides the plan; made once per worker."""
 
     outpainter: Outpainter
     estimator: DepthEstimator | None = None
@@ -146,7 +146,7 @@ def orientation(frame: Frame, plan: Plan) -> Matrix:
 
 
 def frame_rng(name: str, seed: int) -> np.random.Generator:
-    """A frame's own random numbers: whatever the order and the number of processes."""
+    """A frame's own random numbers: the same in any order and on any number of workers."""
     return np.random.default_rng([seed, zlib.crc32(name.encode())])
 
 

@@ -112,7 +112,7 @@ def _read_npy(path: Path, scale: float | None) -> DistanceMap:
 
 
 def _read_exr(path: Path, scale: float | None) -> DistanceMap:
-    """The only channel, or the first there is of EXR_CHANNELS."""
+    """The only channel, or the first of EXR_CHANNELS that is there."""
     import OpenEXR
 
     with OpenEXR.File(str(path), separate_channels=True) as opened:
@@ -158,7 +158,7 @@ _READERS: dict[str, Callable[[Path, float | None], DistanceMap]] = {
 
 
 def _plane(values: npt.NDArray[Any], path: Path) -> FloatArray:
-    """(H, W) float32, NaN and what is not positive as 0; an array of our own."""
+    """A new (H, W) float32 array: NaN and values that are not positive become 0."""
     if values.ndim != 2 or values.dtype.kind not in "fui":
         raise InputError(f"{path}: distance is {values.dtype} {values.shape}, expected (H, W)")
     distance = np.array(values, np.float32)

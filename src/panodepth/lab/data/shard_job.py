@@ -89,7 +89,8 @@ def write_shards(
 def _complete(
     writer: ShardWriter, job: dict[str, Any]
 ) -> tuple[list[Path], int, int, list[tuple[int, str]]]:
-    """Complete shards of an earlier run, samples of the source they cover, stored, and skipped.
+    """What an earlier run has left: its complete shards, how many samples of the source they cover,
+    how many they hold, and those that were skipped.
 
     Moves the writer behind them. A shard whose index is missing or does not fit is written anew.
     """

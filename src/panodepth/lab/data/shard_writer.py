@@ -164,7 +164,10 @@ class _OpenShard:
 
 
 def clean_key(name: str) -> str:
-    """A name without what WebDataset or a tar gives a meaning to, at most 80 characters."""
+    """The name with all but letters, digits, _ and - replaced by _, at most 80 characters.
+
+    WebDataset gives dots a meaning, tar slashes.
+    """
     return re.sub(r"[^A-Za-z0-9_-]+", "_", name)[:80]
 
 

@@ -52,7 +52,7 @@ class Scene:
 
 
 class Base(ABC):
-    """What all models share.
+    """A diffusion model on a panorama: what all of them share.
 
     pipe: a diffusers pipeline with transformer, VAE and scheduler; its VAE is made circular.
     """
@@ -72,7 +72,7 @@ class Base(ABC):
 
     @property
     def spherical(self) -> SphericalChannels | None:
-        """The extra channels, where the weights have them."""
+        """The channels that say where a token is, or None when the weights have none."""
         found: SphericalChannels | None = getattr(self.transformer, "spherical", None)
         return found
 
@@ -106,14 +106,17 @@ class Base(ABC):
 
     @abstractmethod
     def condition(self, clean: Tensor, known: Tensor) -> Tensor:
-        """What goes beside the noisy tokens. clean: tokens of the known picture; known: (B, 1, H,
-        W) in {0, 1}."""
+        """What goes beside the noisy tokens, (B, C', h, w).
+
+        clean: (B, C, h, w), tokens of the known picture. known: (B, 1, H, W) in {0, 1}.
+        """
 
     @abstractmethod
     def velocity(self, strip: Tensor, condition: Tensor, wrap: int, step: Step) -> Tensor:
-        """(B, C, h, w') of a strip (B, C, h, w') and what it is conditioned on, (B, C', h, w').
+        """The velocity (B, C, h, w') of a strip of noisy tokens.
 
-        wrap: columns of the strip to the left of the panorama's first.
+        strip: (B, C, h, w'), a panorama that repeats itself at its ends. condition: (B, C', h, w').
+        wrap: how many of its columns lie to the left of the panorama's first.
         """
 
     @abstractmethod
@@ -146,7 +149,7 @@ class Base(ABC):
         return reroll(self.velocity(strip, beside, wrap, step).float(), wrap)
 
     def places(self, rows: int, columns: int, wrap: int) -> Tensor:
-        """Of the tokens in the order in which the transformer gets them."""
+        """`token_places` of a strip, in the order in which the transformer gets its tokens."""
         return token_places(rows, columns, wrap)
 
     def to_model(self, *tensors: Tensor) -> list[Tensor]:

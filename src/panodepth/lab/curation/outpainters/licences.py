@@ -48,7 +48,7 @@ def licence_called(name: str) -> Licence:
 
 
 def find_licence(model: str, folder: Path | None, said: str = "") -> Licence:
-    """Of weights: as the user says, as the table says, or as their model card does.
+    """The licence of weights: what the user says, else the table, else their model card.
 
     model: hub id or path. folder: where the weights lie, with README.md if they have one.
     """

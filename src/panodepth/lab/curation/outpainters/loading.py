@@ -149,7 +149,7 @@ def load_base(weights: Weights, device: torch.device, dtype: torch.dtype) -> Bas
 def load_prompts(
     weights: Weights, texts: list[str], device: torch.device, dtype: torch.dtype
 ) -> list[Prompt]:
-    """Texts through the text encoders, which are loaded for this alone and let go again."""
+    """Texts through the text encoders, which are loaded for this alone and then freed."""
     import torch
 
     check_memory(weights, TEXT_PARTS, device)

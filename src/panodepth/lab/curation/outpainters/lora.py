@@ -29,7 +29,7 @@ ENDINGS = ("lora_A.weight", "lora_B.weight")
 
 @dataclass(frozen=True)
 class LoraFile:
-    """A file on disk. facts: what its header says (empty unless we wrote it); sha256: of it all."""
+    """A LoRA on disk. facts: of its header, empty unless we wrote it. sha256: of the whole file."""
 
     path: Path
     facts: dict[str, Any] = field(default_factory=dict)

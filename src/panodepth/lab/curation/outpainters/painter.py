@@ -159,7 +159,7 @@ def open_painter(name: str, settings: PaintSettings) -> LearnedOutpainter:
 
 
 def working_size(height: int, wanted: int | None, stride: int) -> tuple[int, int]:
-    """(H, W) that the model works on: as wanted, else as asked, up to a multiple of its grid."""
+    """(H, W) that the model works on: `wanted` rows, else `height`, rounded up to its grid."""
     rows = -(-(wanted or height) // stride) * stride
     return rows, 2 * rows
 

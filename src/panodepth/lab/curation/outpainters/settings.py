@@ -58,9 +58,9 @@ class PaintSettings:
                 raise ConfigError(f"{name} is {value}; give a number from 0 up")
 
     def describe(self) -> dict[str, Any]:
-        """Plain JSON of what decides the pixels; not where they are computed.
+        """The settings that decide the pixels, as plain JSON: all but the device.
 
-        Of a LoRA on this machine also what is in it: a file trained on is another one.
+        With the digest of a LoRA file on this machine: trained on, it is another one.
         """
         said = {key: value for key, value in asdict(self).items() if key != "device"}
         path = Path(self.lora).expanduser()

@@ -18,26 +18,29 @@ RELEASED = {"stanford2d3d": STANFORD2D3D, "matterport3d": MATTERPORT3D}
 
 @dataclass(frozen=True)
 class Part:
-    """Some samples of a source, by number."""
+    """Some samples of a source. indices: their numbers in it."""
 
     source: PanoramaSource
-    chosen: tuple[int, ...]
+    indices: tuple[int, ...]
 
     @property
     def name(self) -> str:
-        """The source's."""
+        """The name of the source."""
         return self.source.name
 
     def __len__(self) -> int:
-        return len(self.chosen)
+        return len(self.indices)
 
     def __getitem__(self, index: int) -> Panorama:
-        return self.source[self.chosen[index]]
+        return self.source[self.indices[index]]
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """name: in the report. kind: of `panodepth.lab.data.SOURCES`. path, split: as given."""
+    """Samples under one name in the report.
+
+    kind: a key of `panodepth.lab.data.SOURCES`. path, split: as given.
+    """
 
     name: str
     kind: str
@@ -54,7 +57,7 @@ class Dataset:
         """A sample's name without reading it; "#0", "#1", ... where the source has no names."""
         whole = self.source
         if isinstance(whole, Part):
-            index, whole = whole.chosen[index], whole.source
+            index, whole = whole.indices[index], whole.source
         pairs = getattr(whole, "pairs", None)
         return f"#{index}" if pairs is None else str(pairs[index].name)
 
