@@ -17,7 +17,8 @@ from panodepth.geometry.lens import ERP, EquidistantFisheye, Lens, Pinhole, View
 from panodepth.geometry.points import distance_to_normals
 from panodepth.geometry.resampling import resample, rotate_erp
 from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll
-from panodepth.geometry.sampling import pad_erp, sample_erp
+from panodepth.geometry.sampling import sample_erp
+from panodepth.geometry.seam import pad_erp
 
 HEIGHT, WIDTH = 512, 1024
 LENSES: list[tuple[str, Lens, tuple[int, int]]] = [

@@ -16,7 +16,8 @@ from panodepth.geometry.points import distance_to_normals, z_depth_to_distance
 from panodepth.geometry.resampling import resample, rotate_erp, rotate_erp_vectors
 from panodepth.geometry.resizing import resize_erp
 from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll, yaw_pitch_roll_from_rotation
-from panodepth.geometry.sampling import pad_erp, sample_erp
+from panodepth.geometry.sampling import sample_erp
+from panodepth.geometry.seam import pad_erp
 
 IMAGE = (2, 3, 12, 24)
 

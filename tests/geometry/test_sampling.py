@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from panodepth.geometry.grid import erp_rays, lonlat_to_rays, pixels_to_rays
-from panodepth.geometry.sampling import pad_erp, sample_erp, sample_image
+from panodepth.geometry.sampling import sample_erp, sample_image
+from panodepth.geometry.seam import pad_erp
 
 properties = settings(deadline=None, max_examples=40, derandomize=True)
 modes = st.sampled_from(["bilinear", "nearest", "bicubic"])

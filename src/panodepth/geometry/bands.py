@@ -14,7 +14,7 @@ import numpy as np
 
 from panodepth.geometry.arrays import Array
 from panodepth.geometry.grid import axis_angles
-from panodepth.geometry.sampling import half_turn
+from panodepth.geometry.seam import half_turn
 
 BAND_PIXELS = 1 << 15  # worked on at a time: a dozen arrays of them about fill a core's cache
 

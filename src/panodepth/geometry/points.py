@@ -9,7 +9,7 @@ from panodepth.geometry.arrays import ArrayT, constant, is_numpy, library, like,
 from panodepth.geometry.grid import axis_angles, erp_rays
 from panodepth.geometry.lens import Pinhole
 from panodepth.geometry.point_bands import lonlat_points
-from panodepth.geometry.sampling import pad_erp
+from panodepth.geometry.seam import pad_erp
 
 _PIXELS_AT_ONCE = 1 << 18  # normals of large maps are computed in bands of rows: memory stays small
 

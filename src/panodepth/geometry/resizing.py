@@ -17,7 +17,7 @@ from panodepth.geometry.arrays import (
     like,
     to_dtype,
 )
-from panodepth.geometry.sampling import row_window
+from panodepth.geometry.seam import row_window
 
 Edges = Literal["sphere", "cut"]
 

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from panodepth.geometry.grid import solid_angles
 from panodepth.geometry.resampling import rotate_erp
-from panodepth.geometry.sampling import pad_erp
+from panodepth.geometry.seam import pad_erp
 from panodepth.strict import Amount, Index, Share
 
 Alignment = Literal["log_residual", "median_ratio"]

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from panodepth.geometry.sampling import pad_erp
+from panodepth.geometry.seam import pad_erp
 from panodepth.lab.training.feed.samples import send
 
 SRGB_POWER = 2.2
