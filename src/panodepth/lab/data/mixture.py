@@ -42,15 +42,15 @@ class Mixture:
 
     def __call__(self, number: int) -> tuple[int, int]:
         """(source, position in it) of sample `number` >= 0; positions count 0, 1, ... each."""
-        turn, place = divmod(number, self.period)
+        period, place = divmod(number, self.period)
         source = int(self._sources[place])
-        return source, turn * self.parts[source] + int(self._ranks[place])
+        return source, period * self.parts[source] + int(self._ranks[place])
 
     def count(self, source: int, total: int) -> int:
         """How many of the first `total` samples come from `source`."""
-        turns, rest = divmod(total, self.period)
+        periods, rest = divmod(total, self.period)
         dealt = int(np.count_nonzero(self._sources[:rest] == source))
-        return turns * self.parts[source] + dealt
+        return periods * self.parts[source] + dealt
 
     @cached_property
     def _sources(self) -> npt.NDArray[np.int32]:
