@@ -111,8 +111,8 @@ class Task(ABC, Generic[B]):
         """Scores by group, in rank 0; None: nothing is measured."""
         return None
 
-    def preview(self, batch: B) -> ByteArray | None:
-        """A picture (h, w, 3) of what the network makes of a batch, in rank 0."""
+    def preview(self, batch: B | None) -> ByteArray | None:
+        """A picture (h, w, 3) of what the network makes of a batch, in rank 0; others have none."""
         return None
 
 

@@ -289,8 +289,9 @@ class Trainer:
     def _preview(self, log: RunLog) -> None:
         from PIL import Image
 
-        # of the last batch: what it needs is still in memory
-        picture = self.task.preview(self.batch(self._numbers(self.step)[0] - 1))
+        # the last batch: what it needs is still in memory
+        batch = self.batch(self._numbers(self.step)[0] - 1) if self.engine.is_main else None
+        picture = self.task.preview(batch)
         if picture is not None:
             with atomic(self.out / "previews" / f"step_{self.step:08d}.png") as (file,):
                 Image.fromarray(picture).save(file, format="PNG")

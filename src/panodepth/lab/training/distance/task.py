@@ -206,10 +206,10 @@ class DistanceTask(Task[Batch]):
         )
         return {source.kind: [source[i] for i in range(half)] for source in sources}
 
-    def preview(self, batch: Batch) -> ByteArray | None:
-        """Input, truth, prediction and error of the first panoramas."""
+    def preview(self, batch: Batch | None) -> ByteArray | None:
+        """(n H, 4 W, 3): input, truth, prediction and error of the first panoramas."""
         model = self.averaged()
-        if model is None:
+        if model is None or batch is None:
             return None
         predict, rows = self._predictor(model), []
         for panorama in as_panoramas(batch)[:PREVIEW_IMAGES]:

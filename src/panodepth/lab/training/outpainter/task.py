@@ -154,9 +154,9 @@ class OutpainterTask(Task[Masked]):
         return {"model": self.weights_file.model, "licence": self.licence.name}
 
     @torch.no_grad()
-    def preview(self, batch: Masked) -> ByteArray | None:
+    def preview(self, batch: Masked | None) -> ByteArray | None:
         """(3 H, W, 3): what is shown of the first panorama, what is painted, what is there."""
-        if not self.engine.is_main:
+        if batch is None:
             return None
         base = self.base
         image, known = (x[:1].to(base.device) for x in batch)
