@@ -39,7 +39,7 @@ def test_compiles_once_and_calls_that(model: SphereViT) -> None:
         return call
 
     said: list[str] = []
-    compiled = Compiled(model, compiler=compiler, tell=said.append)
+    compiled = Compiled(model, compiler=compiler, note=said.append)
     with torch.inference_mode():
         expected = model(IMAGE).log_distance
     for _ in range(2):
@@ -59,7 +59,7 @@ def test_without_a_compiler_the_plain_network_runs(when: str, model: SphereViT) 
 
     said: list[str] = []
     compiler = broken if when == "compiling" else lambda _: broken
-    compiled = Compiled(model, compiler=compiler, tell=said.append)
+    compiled = Compiled(model, compiler=compiler, note=said.append)
     with torch.inference_mode():
         expected = model(IMAGE).log_distance
     for _ in range(3):

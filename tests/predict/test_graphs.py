@@ -51,7 +51,7 @@ class Setting:
         self.recordings: list[FakeRecording] = []
         self.said: list[str] = []
         self.memories: dict[tuple[int, int], Tensor] = {}
-        self.graphed = Graphed(self.forward, self.memory_for, self.record, tell=self.said.append)
+        self.graphed = Graphed(self.forward, self.memory_for, self.record, note=self.said.append)
 
     def memory_for(self, size: tuple[int, int]) -> Tensor:
         return self.memories.setdefault(size, torch.tensor(float(sum(size))))

@@ -39,7 +39,7 @@ class Panoramas:
 
 @with_fields
 def curate(
-    panoramas: Panoramas, painting: PaintSettings, workers: Workers, as_json: AsJson = False
+    wanted: Panoramas, painting: PaintSettings, workers: Workers, as_json: AsJson = False
 ) -> None:
     """Turn perspective RGB-D into panoramic training shards; goes on where it left off."""
     from panodepth.lab.curation.estimate import parse_estimator
@@ -51,30 +51,29 @@ def curate(
     from panodepth.lab.curation.stages import Plan
     from panodepth.lab.data import Encoding
 
-    asked = panoramas
     plan = Plan(
-        size=asked.size,
-        outpainter=asked.outpainter,
-        orientation=cast(Any, asked.orientation),
-        limits=Limits.parse(list(asked.limit)),
-        seed=asked.seed,
-        stitch=asked.stitch,
+        size=wanted.size,
+        outpainter=wanted.outpainter,
+        orientation=cast(Any, wanted.orientation),
+        limits=Limits.parse(list(wanted.limit)),
+        seed=wanted.seed,
+        stitch=wanted.stitch,
         painting=painting,
     )
-    encoding = Encoding(cast(Any, asked.image), cast(Any, asked.distance))
-    options = Options(workers, asked.chunk, 0, asked.count, encoding)
-    frames = parse_source(asked.source, without_depth=asked.estimate is not None)
+    encoding = Encoding(cast(Any, wanted.image), cast(Any, wanted.distance))
+    options = Options(workers, wanted.chunk, 0, wanted.count, encoding)
+    frames = parse_source(wanted.source, without_depth=wanted.estimate is not None)
     estimator = None
-    if asked.estimate is not None:
-        estimator = parse_estimator(asked.estimate, painting.device)
-    pending = pending_units(frames, plan, asked.out, options)
+    if wanted.estimate is not None:
+        estimator = parse_estimator(wanted.estimate, painting.device)
+    pending = pending_units(frames, plan, wanted.out, options)
     with progress(pending, "frame", silent=as_json) as bar:
-        done = run(frames, plan, asked.out, options, estimator, lambda kept: bar.update(1))
-    write_report(asked.out)
+        done = run(frames, plan, wanted.out, options, estimator, lambda kept: bar.update(1))
+    write_report(wanted.out)
     if as_json:
-        print(json.dumps({"kept": done.kept, "rejected": done.reasons, "out": str(asked.out)}))
+        print(json.dumps({"kept": done.kept, "rejected": done.reasons, "out": str(wanted.out)}))
     else:
         rejected = ", ".join(f"{count} {reason}" for reason, count in done.reasons.items())
-        print(f"{done.kept} panoramas in {asked.out}; rejected: {rejected or 'none'}")
-        print(f"report: {asked.out / 'report.html'}")
+        print(f"{done.kept} panoramas in {wanted.out}; rejected: {rejected or 'none'}")
+        print(f"report: {wanted.out / 'report.html'}")
     raise Exit(DONE if done.kept else SOME_FAILED)

@@ -36,7 +36,7 @@ RENDERED_SIZE = (256, 512)  # of worlds for predictors that name no size of thei
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class Request:
     """What is measured on what, and where the report goes."""
 
     out: Path = option(MISSING, "Folder of the report.", metavar="DIR")
@@ -66,7 +66,7 @@ class Asked:
 
 @with_fields
 def evaluate(
-    asked: Asked,
+    request: Request,
     extras: Extras,
     workers: Workers,
     device: Device = "auto",
@@ -81,33 +81,33 @@ def evaluate(
     from panodepth.lab.evaluation.run.datasets import open_datasets, split_groups
     from panodepth.lab.evaluation.run.runner import Run, tasks
 
-    protocol = find_protocol(asked.protocol)
-    part = None if asked.part is None else parse_part(asked.part)
-    if not (asked.data or asked.rendered):
+    protocol = find_protocol(request.protocol)
+    part = None if request.part is None else parse_part(request.part)
+    if not (request.data or request.rendered):
         raise ConfigError("give --data NAME=DIR, e.g. --data stanford2d3d=/data/2D3DS")
-    folders = split_groups(open_datasets(asked.data, protocol, asked.split), asked.group)
-    predictor, identity = _choose(asked, folders, device, dtype, size)
-    datasets = (*folders, *_rendered(asked, predictor, size))
-    run = Run(datasets, predictor.make, protocol, extras, asked.threads)
+    folders = split_groups(open_datasets(request.data, protocol, request.split), request.group)
+    predictor, identity = _choose(request, folders, device, dtype, size)
+    datasets = (*folders, *_rendered(request, predictor, size))
+    run = Run(datasets, predictor.make, protocol, extras, request.threads)
     options = command.Options(
         name=predictor.name,
         identity=identity,
         workers=workers,
         part=part,
-        compare=asked.compare,
-        pictures=asked.pictures,
+        compare=request.compare,
+        pictures=request.pictures,
     )
     with progress(len(tasks(datasets, part)), "image", silent=quiet) as bar:
-        report = command.evaluate_run(run, asked.out, options, lambda _: bar.update(1))
+        report = command.evaluate_run(run, request.out, options, lambda _: bar.update(1))
     for row in report["skipped"]:
         print(f"error: {row['dataset']}: {row['name']}: {row['reason']}", file=sys.stderr)
     if not quiet:
-        print(command.plain_text(report, asked.out, options))
+        print(command.plain_text(report, request.out, options))
     raise Exit(SOME_FAILED if report["skipped"] else DONE)
 
 
 def _choose(
-    asked: Asked, datasets: list[Dataset], device: str, dtype: str, size: str | None
+    request: Request, datasets: list[Dataset], device: str, dtype: str, size: str | None
 ) -> tuple[NamedPredictor, str]:
     """The predictor, and all that tells it from others: its options, digests, how it is loaded."""
     from panodepth.lab.evaluation.run.choice import choose_predictor, parse_options, stamp
@@ -115,25 +115,25 @@ def _choose(
     from panodepth.predict.models import find_model
 
     network_size = None if size is None else parse_size(size)
-    load_model = partial(load, asked.predictor, device=device, dtype=dtype, size=network_size)
-    options = parse_options(asked.options)
-    chosen = choose_predictor(asked.predictor, load_model, datasets, options)
+    load_model = partial(load, request.predictor, device=device, dtype=dtype, size=network_size)
+    options = parse_options(request.options)
+    named = choose_predictor(request.predictor, load_model, datasets, options)
     settings = {}
-    if chosen.kind == "model":
-        _, weights = find_model(asked.predictor)  # fails now, not in a worker
+    if named.kind == "model":
+        _, weights = find_model(request.predictor)  # fails now, not in a worker
         settings = {"device": device, "dtype": dtype, "size": size, "weights": stamp(weights)}
-    return chosen, f"{chosen.identity} {json.dumps(settings)}"
+    return named, f"{named.identity} {json.dumps(settings)}"
 
 
-def _rendered(asked: Asked, predictor: NamedPredictor, size: str | None) -> list[Dataset]:
-    """The rendered worlds asked for, at the size that the network works at."""
+def _rendered(request: Request, predictor: NamedPredictor, size: str | None) -> list[Dataset]:
+    """The rendered worlds request for, at the size that the network works at."""
     from panodepth.lab.evaluation.run.datasets import rendered_datasets
     from panodepth.predict import load
 
-    if not asked.rendered:
+    if not request.rendered:
         return []
     if size is not None:
         at = parse_size(size)
     else:
-        at = load(asked.predictor).size if predictor.kind == "model" else RENDERED_SIZE
-    return rendered_datasets(asked.rendered, at, asked.seed)
+        at = load(request.predictor).size if predictor.kind == "model" else RENDERED_SIZE
+    return rendered_datasets(request.rendered, at, request.seed)

@@ -61,5 +61,5 @@ def export(
     if as_json:
         print(json.dumps(facts, indent=2))
     else:
-        told = f"{facts['height']}×{facts['width']}, {facts['precision']}"
-        print(f"{model} -> {out} ({told}, {out.stat().st_size / 1e6:.1f} MB)")
+        kind = f"{facts['height']}×{facts['width']}, {facts['precision']}"
+        print(f"{model} -> {out} ({kind}, {out.stat().st_size / 1e6:.1f} MB)")

@@ -144,8 +144,8 @@ def _report(
             for step in ("load", "read", "network", "write")
             if step in seconds
         )
-        told = ", ".join(f"{number} {status}" for status, number in counts.items() if number)
+        counted = ", ".join(f"{number} {status}" for status, number in counts.items() if number)
         rate = summary.get("images_per_second", 0.0)
         speed = f"; {rate:.2f} images/s" if counts["written"] > 1 else ""
-        print(f"{told} in {seconds['total']:.2f} s ({steps}{speed})")
+        print(f"{counted} in {seconds['total']:.2f} s ({steps}{speed})")
     return code

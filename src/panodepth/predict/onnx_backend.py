@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 NEEDED = ("model", "network", "precision", "height", "width", "edges", "parameters")
-QUIET = 3  # onnxruntime's log level: errors only; those of loading are told in one line here
+QUIET = 3  # onnxruntime's log level: errors only; those of loading become one line here
 
 
 class OnnxPredictor(Predictor):

@@ -66,7 +66,7 @@ class Predictor(ABC):
     Attributes: name (for people), size ((h, w) the network runs at), edges (what resizing finds
     beyond the seam and the poles: a model in the released format is fed and read as it was
     trained, without a wrap), overlaps (whether `start` returns before the network is done),
-    nan_reason (what people are told when the network returns NaN).
+    nan_reason (what the error says when the network returns NaN).
     """
 
     name: str
@@ -130,16 +130,16 @@ class Predictor(ABC):
         several = hasattr(images, "__len__") and getattr(images, "ndim", 4) == 4
         if isinstance(images, str | bytes | os.PathLike) or not several:
             raise InputError("predict_batch takes a list of images; for a single one use predict")
-        chosen = changed(options, changes)
+        options = changed(options, changes)
         masks = [None] * len(images) if masks is None else masks
         if len(masks) != len(images):
             raise InputError(f"{len(masks)} masks do not match {len(images)} images")
         requests = [
-            self.prepare(image, mask, chosen) for image, mask in zip(images, masks, strict=True)
+            self.prepare(image, mask, options) for image, mask in zip(images, masks, strict=True)
         ]
         outputs = self.run([request.pixels for request in requests]) if requests else []
         return [
-            self.finish(request, output, chosen)
+            self.finish(request, output, options)
             for request, output in zip(requests, outputs, strict=True)
         ]
 

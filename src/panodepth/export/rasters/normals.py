@@ -46,7 +46,7 @@ def write_normals_png(prediction: Prediction, path: Path) -> list[Path]:
 def _normals(prediction: Prediction) -> Iterator[FloatArray]:
     """The normals in bands (3, h, W) from the top, 0 where there is no surface.
 
-    Worked out for the occasion where nobody has asked for `Prediction.normals`: those of a 16K
+    Computed band by band unless `Prediction.normals` is there already: those of a whole 16K
     panorama take 1.6 GB.
     """
     whole = vars(prediction).get("normals")

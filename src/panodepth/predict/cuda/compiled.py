@@ -29,10 +29,10 @@ class Compiled:
         model: SphereViT,
         *,
         compiler: Callable[[SphereViT], Forward] = _torch_compile,
-        tell: Callable[[str], None] = print_note,
+        note: Callable[[str], None] = print_note,
     ) -> None:
         """model: in evaluation mode, not prepared."""
-        self._model, self._compiler, self._tell = model, compiler, tell
+        self._model, self._compiler, self._note = model, compiler, note
         self._compiled: Forward | None = None
         self.active = True
 
@@ -50,5 +50,5 @@ class Compiled:
             reason = one_line(f"{type(error).__name__}: {error}", 200)
         output = self._model.forward(image, memory)  # where the network is at fault, this raises
         self.active, self._compiled = False, None
-        self._tell(f"torch.compile failed, the network runs without it ({reason})")
+        self._note(f"torch.compile failed, the network runs without it ({reason})")
         return output

@@ -54,11 +54,11 @@ class Graphed:
         memory_for: Callable[[tuple[int, int]], Any],
         record: Recorder,
         *,
-        tell: Callable[[str], None] = print_note,
+        note: Callable[[str], None] = print_note,
     ) -> None:
         """memory_for: (H, W) to what `forward` keeps for that size; another object when stale."""
         self._forward, self._memory_for = forward, memory_for
-        self._record_pass, self._tell = record, tell
+        self._record_pass, self._note = record, note
         self._lock = threading.Lock()
         self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
         self.active = True
@@ -122,7 +122,7 @@ class Graphed:
     def _give_up(self, reason: str) -> None:
         self.active = False
         self._entries.clear()
-        self._tell(f"no CUDA graphs, the network runs without them ({reason})")
+        self._note(f"no CUDA graphs, the network runs without them ({reason})")
 
 
 def difference(a: ModelOutput, b: ModelOutput) -> float:
