@@ -10,6 +10,7 @@ from typing import Any, cast
 from typer import Exit
 
 from panodepth.cli.options import DONE, SOME_FAILED, AsJson, progress, with_fields
+from panodepth.errors import one_line
 from panodepth.jobs import Workers
 from panodepth.lab.curation.outpainters.settings import PaintSettings
 from panodepth.options import option
@@ -75,5 +76,7 @@ def curate(
     else:
         rejected = ", ".join(f"{count} {reason}" for reason, count in done.reasons.items())
         print(f"{done.kept} panoramas in {wanted.out}; rejected: {rejected or 'none'}")
+        for reason, example in done.examples.items():
+            print(f"  {reason}, the first: {one_line(example, 200)}")
         print(f"report: {wanted.out / 'report.html'}")
     raise Exit(DONE if done.kept else SOME_FAILED)

@@ -19,6 +19,12 @@ def check_size(size: Size, name: str, max_pixels: int = MAX_PIXELS) -> None:
             f"{name}: {width}x{height} is too small for a panorama "
             f"(at least {MIN_SIZE[1]}x{MIN_SIZE[0]} pixels)"
         )
+    check_pixels(size, name, max_pixels)
+
+
+def check_pixels(size: Size, name: str, max_pixels: int = MAX_PIXELS) -> None:
+    """Raise InputError when (height, width) are more pixels than are read."""
+    height, width = size
     if width * height > max_pixels:
         raise InputError(
             f"{name}: {width}x{height} is {width * height / 1e6:.0f} megapixels; at most "

@@ -203,7 +203,7 @@ BAD = {
     ),
     "one axis": (lambda f: _rewrite(f, "distance", np.ones(5)), r"expected \(H, W\)"),
     "text": (lambda f: _rewrite(f, "distance", np.full((H, W), "a")), "expected"),
-    "pickled": (lambda f: _rewrite(f, "distance", np.array([{}])), "damaged or unreadable"),
+    "pickled": (lambda f: _rewrite(f, "distance", np.array([{}])), "Python objects"),
     "other size": (lambda f: _rewrite(f, "distance", make_distance(0, 8, 16)), "is 16x8, its"),
     "nothing valid": (lambda f: _rewrite(f, "distance", np.zeros((H, W))), "no valid pixel"),
     "all sky": (lambda f: _rewrite(f, "distance", np.full((H, W), np.inf)), "no valid pixel"),

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from panodepth.geometry.lens import Pinhole
 from panodepth.geometry.points import z_depth_to_distance
+from panodepth.lab.data.source import clean_distance
 from panodepth.types import ByteArray, FloatArray
 
 Matrix = npt.NDArray[np.float64]
@@ -153,13 +154,12 @@ def check_z_depth(z_depth: FloatArray, distance: FloatArray, lens: Pinhole) -> N
 def clean_map(values: npt.NDArray[Any], sky: npt.NDArray[np.bool_] | None = None) -> FloatArray:
     """A new (h, w) float32 map: NaN and values that are not positive become 0, `sky` (h, w) inf.
 
-    values: (h, w) z-depth or distance of any type; inf stays inf. Raises RejectedError.
+    values: (h, w) z-depth or distance as stored: far sentinels become inf, see `clean_distance`.
+    Raises RejectedError.
     """
-    with np.errstate(over="ignore"):
-        clean = np.array(values, np.float32)
-    if clean.ndim != 2:
-        raise RejectedError("unreadable", f"depth is {clean.shape}, expected (H, W)")
-    clean[~(clean > 0)] = 0
+    if values.ndim != 2 or values.dtype.kind not in "fuib":
+        raise RejectedError("unreadable", f"depth is {values.dtype} {values.shape}, not (H, W)")
+    clean = clean_distance(values)
     if sky is not None:
         clean[sky] = np.inf
     return clean

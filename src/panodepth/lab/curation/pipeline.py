@@ -47,11 +47,15 @@ class Options:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Over all chunks in the folder, of this run and earlier ones. reasons: reason -> how many."""
+    """Over all chunks in the folder, of this run and earlier ones.
+
+    reasons: reason -> how many. examples: reason -> the first frame's name and what was found.
+    """
 
     kept: int
     reasons: dict[str, int]
     new_chunks: int
+    examples: dict[str, str] = field(default_factory=dict, compare=False)
 
 
 def curate(
@@ -88,14 +92,17 @@ def pending_units(source: FrameSource, plan: Plan, out: str | Path, options: Opt
 
 def outcome(out: Path, new_chunks: int = 0) -> Outcome:
     """What the records in a folder say."""
-    kept, reasons = 0, dict[str, int]()
+    kept, reasons, examples = 0, dict[str, int](), dict[str, str]()
     for record in records(out):
         for row in record["units"]:
             if "key" in row:
                 kept += 1
             else:
-                reasons[row["reason"]] = reasons.get(row["reason"], 0) + 1
-    return Outcome(kept, dict(sorted(reasons.items())), new_chunks)
+                reason, detail = row["reason"], row.get("detail")
+                reasons[reason] = reasons.get(reason, 0) + 1
+                if detail:
+                    examples.setdefault(reason, f"{row['name']}: {detail}")
+    return Outcome(kept, dict(sorted(reasons.items())), new_chunks, examples)
 
 
 def records(out: Path) -> Iterator[dict[str, Any]]:

@@ -18,16 +18,17 @@ panorama; 0 and NaN are not given.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from panodepth.errors import ConfigError
+from panodepth.errors import ConfigError, one_line
 from panodepth.lab.data.distances import DistanceFile
-from panodepth.lab.data.source import Pair, PairSource, check_folder, read_json
+from panodepth.lab.data.source import Pair, PairSource, check_folder, is_file, read_json
 from panodepth.lab.data.splits import read_split, select
 
 IMAGE_KEYS = ("rgb", "image", "pano", "color", "rgb_path", "image_path", "pano_path")
 DISTANCE_KEYS = ("distance", "depth", "distance_path", "depth_path")
+MAX_NAME = 1024
 MASK_KEYS = ("mask", "mask_path", "valid_mask")
 
 
@@ -65,7 +66,7 @@ def _pairs_of(file: Path, root: Path) -> list[Pair]:
         )
     pairs = []
     for image, distance, mask in _records(read_json(file), file):
-        below = folder.name if not (root / image).is_file() else ""
+        below = folder.name if not is_file(root / image) else ""
         image, distance = (str(Path(below) / part) for part in (image, distance))
         drawn = None if mask is None else str(Path(below) / mask)
         pairs.append(Pair(str(Path(image).with_suffix("")), image, distance, drawn))
@@ -88,10 +89,11 @@ def _records(content: Any, file: Path) -> Iterator[tuple[str, str, str | None]]:
         keys = record if isinstance(record, dict) else {}
         image, distance, mask = (_value(keys, k) for k in (IMAGE_KEYS, DISTANCE_KEYS, MASK_KEYS))
         if image is None or distance is None:
-            held = ", ".join(keys) or type(record).__name__
+            held = one_line(", ".join(keys) or type(record).__name__, 200)
             raise ConfigError(
                 f"{file}: record {number} holds {held}; expected a picture "
-                f"({', '.join(IMAGE_KEYS)}) and a distance file ({', '.join(DISTANCE_KEYS)})"
+                f"({', '.join(IMAGE_KEYS)}) and a distance file ({', '.join(DISTANCE_KEYS)}), "
+                "both relative to its folder"
             )
         yield image, distance, mask
 
@@ -101,4 +103,8 @@ def _value(record: dict[str, Any], keys: tuple[str, ...]) -> str | None:
 
 
 def _is_name(value: Any) -> bool:
-    return isinstance(value, str) and bool(value) and ".." not in Path(value).parts
+    """Whether it can be a file's name below the folder: relative, and no longer than a path."""
+    if not (isinstance(value, str) and 0 < len(value) <= MAX_NAME and "\0" not in value):
+        return False
+    path = PurePosixPath(value), PureWindowsPath(value)
+    return not any(p.is_absolute() or p.drive or ".." in p.parts for p in path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,14 @@ import numpy.typing as npt
 
 from panodepth.errors import InputError, one_line
 from panodepth.images import read_stored
-from panodepth.lab.data.source import DistanceMap, read_json
+from panodepth.images.formats.exr_file import MAGIC, Part
+from panodepth.images.limits import check_pixels
+from panodepth.lab.data.arrays import names_in, read_npy, read_npz
+from panodepth.lab.data.source import DistanceMap, clean_distance, read_json
 from panodepth.types import FloatArray
 
 DISTANCE_SUFFIXES = (".npz", ".npy", ".exr", ".tiff", ".tif", ".png")  # the first that is there
+EXR_DEPTH_CHANNELS = ("Z", "V", "distance", "depth")  # in layers such as ViewLayer.Depth
 EXR_CHANNELS = ("Y", "distance", "Distance", "depth", "Depth", "Z", "V", "R")
 SIDECAR = ".json"  # NAME_distance.png.json beside NAME_distance.png
 
@@ -93,58 +97,83 @@ class MetresWithHoles:
 
 def _read_npz(path: Path, scale: float | None) -> DistanceMap:
     """Keys: `distance`; optional `mask` (False = not given), `sky` (True = sky), `meta` (JSON)."""
-    with np.load(path, allow_pickle=False) as arrays:
-        if "distance" not in arrays:
-            raise InputError(
-                f"{path}: no array 'distance'; it has {', '.join(arrays.files) or 'nothing'}"
-            )
-        distance = _plane(arrays["distance"], path)
-        if "mask" in arrays:
-            distance[~_like(arrays["mask"], distance, "mask", path)] = 0
-        if "sky" in arrays:
-            distance[_like(arrays["sky"], distance, "sky", path)] = np.inf
-        meta = json.loads(str(arrays["meta"])) if "meta" in arrays else {}
+    arrays = read_npz(path, ("distance", "mask", "sky", "meta"))
+    if "distance" not in arrays:
+        held = ", ".join(names_in(path)) or "nothing"
+        raise InputError(f"{path}: no array 'distance'; it has {held[:300]}")
+    distance = _plane(arrays["distance"], path)
+    if "mask" in arrays:
+        distance[~_like(arrays["mask"], distance, "mask", path)] = 0
+    if "sky" in arrays:
+        distance[_like(arrays["sky"], distance, "sky", path)] = np.inf
+    meta = json.loads(str(arrays["meta"])) if "meta" in arrays else {}
     return DistanceMap(distance, meta.get("unit") if isinstance(meta, dict) else None)
 
 
 def _read_npy(path: Path, scale: float | None) -> DistanceMap:
-    return DistanceMap(_plane(np.load(path, allow_pickle=False), path))
+    return DistanceMap(_plane(read_npy(path), path))
 
 
 def _read_exr(path: Path, scale: float | None) -> DistanceMap:
-    """The only channel, or the first of EXR_CHANNELS that is there."""
-    import OpenEXR
+    """The only channel, the first of EXR_CHANNELS that is there, or the one layer with depth."""
+    from panodepth.images.formats.exr import Choice, read_channels
+    from panodepth.images.formats.exr_file import read_parts
 
-    with OpenEXR.File(str(path), separate_channels=True) as opened:
-        part = opened.parts[0]
-        names = list(part.channels)
-        channel = names[0] if len(names) == 1 else next((n for n in EXR_CHANNELS if n in names), "")
-        if not channel:
-            raise InputError(
-                f"{path}: which channel is the distance? It has {', '.join(names)}; "
-                f"known are {', '.join(EXR_CHANNELS)}"
-            )
-        values = np.array(part.channels[channel].pixels)
-        header = dict(part.header)
-    if np.asarray(header["dataWindow"]).tolist() != np.asarray(header["displayWindow"]).tolist():
-        raise InputError(f"{path}: its data window is not the whole picture; save it uncropped")
-    unit = header.get("unit")
-    return DistanceMap(_plane(values, path), unit if isinstance(unit, str) else None)
+    with path.open("rb") as file:
+        if file.read(4) != MAGIC:
+            raise InputError(f"{path}: not an OpenEXR file")
+        parts = read_parts(str(path), file)
+        number, channel = _exr_channel(parts.parts, path)
+        part = parts.parts[number]
+        if part.data != part.display:
+            raise InputError(f"{path}: its data window is not the whole picture; save it uncropped")
+        check_pixels((part.data[3] - part.data[1], part.data[2] - part.data[0]), str(path))
+        (values,) = read_channels(str(path), file, parts, Choice(number, [channel]))
+    return DistanceMap(_plane(values, path), part.text("unit") or None)
+
+
+def _exr_channel(parts: Sequence[Part], path: Path) -> tuple[int, str]:
+    """The number of the part and the name of the channel that is the distance."""
+    first = [channel.name for channel in parts[0].channels]
+    if len(first) == 1:
+        return 0, first[0]
+    for name in EXR_CHANNELS:
+        if name in first:
+            return 0, name
+    every = [(i, channel.name) for i, part in enumerate(parts) for channel in part.channels]
+    in_layers = [(i, name) for i, name in every if name.rpartition(".")[2] in EXR_DEPTH_CHANNELS]
+    if len(in_layers) == 1:
+        return in_layers[0]
+    held = ", ".join(name for _, name in every)
+    raise InputError(
+        f"{path}: which channel is the distance? It has {held[:300]}; "
+        f"known are {', '.join(EXR_CHANNELS)}"
+    )
 
 
 def _read_tiff(path: Path, scale: float | None) -> DistanceMap:
-    return _scaled(read_stored(path).pixels, _tiff_description(path), scale, path)
+    """GDAL's tag says which value stands for no value."""
+    decoded = read_stored(path)
+    values = decoded.pixels
+    try:
+        missing = float(decoded.texts.get("GDAL_NODATA", "nan"))
+    except ValueError:
+        missing = np.nan
+    if np.isfinite(missing):
+        values = np.where(values == values.dtype.type(missing), values.dtype.type(0), values)
+    try:
+        said = json.loads(decoded.texts.get("ImageDescription", ""))
+    except (ValueError, RecursionError):  # another program's sentence
+        said = {}
+    return _scaled(values, said if isinstance(said, dict) else {}, scale, path)
 
 
 def _read_png(path: Path, scale: float | None) -> DistanceMap:
-    from PIL import PngImagePlugin
-
-    codes = read_stored(path).pixels
-    with path.open("rb") as file:
-        said = PngImagePlugin.PngImageFile(file).text
+    decoded = read_stored(path)
+    codes = decoded.pixels
     if codes.ndim != 2 or codes.dtype != np.uint16:
         raise InputError(f"{path}: a distance PNG has one channel of 16 bits")
-    return _scaled(codes, said, scale, path)
+    return _scaled(codes, decoded.texts, scale, path)
 
 
 _READERS: dict[str, Callable[[Path, float | None], DistanceMap]] = {
@@ -158,12 +187,10 @@ _READERS: dict[str, Callable[[Path, float | None], DistanceMap]] = {
 
 
 def _plane(values: npt.NDArray[Any], path: Path) -> FloatArray:
-    """A new (H, W) float32 array: NaN and values that are not positive become 0."""
+    """A new (H, W) float32 array, see `clean_distance`."""
     if values.ndim != 2 or values.dtype.kind not in "fui":
         raise InputError(f"{path}: distance is {values.dtype} {values.shape}, expected (H, W)")
-    distance = np.array(values, np.float32)
-    distance[~(distance > 0)] = 0
-    return distance
+    return clean_distance(values)
 
 
 def _like(
@@ -191,30 +218,19 @@ def _scaled(
     given = said.get("scale", scale)
     try:
         step = float(given or 0)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         step = 0.0
     if not (0 < step < np.inf):
+        told = "unknown" if given is None else one_line(given, 40)
         raise InputError(
-            f"{path}: the scale of its whole numbers is {'unknown' if given is None else given}; "
+            f"{path}: the scale of its whole numbers is {told}; "
             f'write {{"scale": 0.001, "unit": "m"}} into {path.name}{SIDECAR} or dataset.json'
         )
     return DistanceMap(_plane(values * np.float32(step), path), unit)
 
 
-def _tiff_description(path: Path) -> dict[str, Any]:
-    """The JSON that our own TIFF writer leaves in ImageDescription, if it is there."""
-    from PIL import TiffImagePlugin
-
-    try:
-        with path.open("rb") as file:
-            image = TiffImagePlugin.TiffImageFile(file)
-            said = json.loads(image.tag_v2.get(TiffImagePlugin.IMAGEDESCRIPTION, "{}"))
-    except (OSError, SyntaxError, KeyError, TypeError, ValueError):  # a kind Pillow does not know
-        return {}
-    return said if isinstance(said, dict) else {}
-
-
 def _unit(unit: str | None, path: Path) -> str | None:
     if unit not in (None, "m", "relative"):
-        raise InputError(f"{path}: its unit is {unit!r}; expected 'm' or 'relative'")
+        told = one_line(repr(unit), 40)
+        raise InputError(f"{path}: its unit is {told}; expected 'm' or 'relative'")
     return unit

@@ -5,19 +5,21 @@
     NAME_mask.png                                 optional: white = distance is valid
     dataset.json                                  optional, at the top: unit, scale, licence, source
 
-NaN, 0 and negative values are not given; inf is sky. `scale` is for whole-number PNG and TIFF files
-without their own. Folders that `panodepth render` and `panodepth predict` write read back.
+NaN, 0 and negative values are not given; inf is sky, and so are 1e9 and more, and 65504 in half
+floats. `scale` is for whole-number PNG and TIFF files without their own. Folders that
+`panodepth render` and `panodepth predict` write read back.
 """
 
 from __future__ import annotations
 
+import math
 import os
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from panodepth.errors import ConfigError
+from panodepth.errors import ConfigError, one_line
 from panodepth.lab.data.distances import DISTANCE_SUFFIXES, DistanceFile
 from panodepth.lab.data.source import Pair, PairSource, check_folder, read_json
 from panodepth.lab.data.splits import read_split, select
@@ -135,8 +137,10 @@ def _about(root: Path) -> dict[str, Any]:
         return {}
     about: dict[str, Any] = read_json(file, '{"unit": "m"}')
     scale = about.get("scale")
-    if scale is not None and not (isinstance(scale, int | float) and scale > 0):
-        raise ConfigError(f"{file}: scale is {scale!r}; expected a number above 0")
+    if scale is not None and not (isinstance(scale, int | float) and 0 < scale < math.inf):
+        told = one_line(repr(scale), 40)
+        raise ConfigError(f"{file}: scale is {told}; expected a number above 0")
     if about.get("unit") not in (None, "m", "relative"):
-        raise ConfigError(f"{file}: unit is {about['unit']!r}; expected 'm' or 'relative'")
+        told = one_line(repr(about["unit"]), 40)
+        raise ConfigError(f"{file}: unit is {told}; expected 'm' or 'relative'")
     return about

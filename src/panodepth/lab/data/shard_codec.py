@@ -25,12 +25,16 @@ import numpy as np
 import numpy.typing as npt
 
 from panodepth.errors import InputError, one_line
-from panodepth.lab.data.source import check_full_sphere, make_panorama
+from panodepth.images import image_size, read_stored
+from panodepth.images.limits import check_pixels
+from panodepth.lab.data.arrays import read_array
+from panodepth.lab.data.source import check_full_sphere, clean_distance, make_panorama
 from panodepth.strict import Range, check_fields
 from panodepth.types import BoolArray, FloatArray, Panorama
 
 PICTURES = ("jpg", "jpeg", "png")
 DISTANCES = ("distance.npy", "distance.png")
+PNG_MEMBERS = ("distance.png", "mask.png")
 SKY_CODE = 65535
 FLOAT16_RANGE = (2.0**-14, 65504.0)  # normal numbers
 
@@ -89,23 +93,41 @@ def decode(files: Mapping[str, bytes], where: str, defaults: Mapping[str, Any]) 
             raise InputError(
                 f"{where}: holds {', '.join(files)}; expected a picture and a distance"
             )
-        provenance = json.loads(files["json"]) if "json" in files else {}
-        provenance = provenance if isinstance(provenance, dict) else {}
-        about = provenance.get("distance")
-        about = about if isinstance(about, dict) else {}
+        provenance = _provenance(files.get("json", b"{}"), where)
+        about = provenance["distance"]
+        for ending in files.keys() & {*PICTURES, *PNG_MEMBERS}:
+            check_pixels(image_size(files[ending]), f"{where}: {ending}")
         image = _decode_picture(picture)
         distance = _decode_distance(files[kind], kind, about, where)
         mask = _pixels(files["mask.png"]) > 127 if "mask.png" in files else None
-    except InputError:
-        raise
+    except InputError as error:
+        if where in str(error):
+            raise
+        raise InputError(f"{where}: damaged sample ({error})") from error
     except Exception as error:  # decoders raise anything on damaged files
         raise InputError(f"{where}: damaged sample ({one_line(error)})") from error
     check_full_sphere(image.shape[:2], where)
     if mask is not None and mask.shape != image.shape[:2]:
         raise InputError(f"{where}: its mask is {mask.shape}, its picture {image.shape[:2]}")
-    meta = {**defaults, "unit": about.get("unit", "relative"), **(provenance.get("meta") or {})}
-    meta["coverage"] = {"valid": _share(distance > 0), **(provenance.get("coverage") or {})}
+    meta = {**defaults, "unit": about.get("unit", "relative"), **provenance["meta"]}
+    if meta["unit"] not in ("m", "relative"):
+        told = one_line(repr(meta["unit"]), 40)
+        raise InputError(f"{where}: its unit is {told}; expected 'm' or 'relative'")
+    if not isinstance(meta.get("name", ""), str):
+        raise InputError(f"{where}: its name is {one_line(repr(meta['name']), 40)}, not a text")
+    meta["coverage"] = {"valid": _share(distance > 0), **provenance["coverage"]}
     return make_panorama(image, distance, mask, meta, where)
+
+
+def _provenance(content: bytes, where: str) -> dict[str, dict[str, Any]]:
+    """The JSON of a sample, with an object for each key that is read. Raises InputError."""
+    found = json.loads(content)
+    if not isinstance(found, dict):
+        raise InputError(f"{where}: its JSON is no object")
+    for key in ("distance", "coverage", "meta"):
+        if not isinstance(found.setdefault(key, {}), dict):
+            raise InputError(f'{where}: "{key}" of its JSON is no object')
+    return found
 
 
 def _encode_distance(
@@ -136,17 +158,26 @@ def _encode_distance(
 def _decode_distance(stored: bytes, kind: str, about: Mapping[str, Any], where: str) -> FloatArray:
     """(H, W) float32, 0 = not given, inf = sky."""
     if kind == "distance.npy":
-        values = np.load(io.BytesIO(stored), allow_pickle=False)
+        values = read_array(io.BytesIO(stored), len(stored), where)
         if values.ndim != 2 or values.dtype.kind not in "fui":
             raise InputError(f"{where}: distance is {values.dtype} {values.shape}, expected (H, W)")
-        return np.asarray(values.astype(np.float32) * np.float32(about.get("scale", 1.0)))
-    codes = _pixels(stored)
-    if codes.dtype != np.uint16 or "scale" not in about:
+        if "dtype" not in about:  # another maker's, who may have no inf for the sky
+            values = clean_distance(values)
+        return np.asarray(values.astype(np.float32) * _scale(about, where))
+    codes = read_stored(stored).pixels
+    if codes.ndim != 2 or codes.dtype != np.uint16 or "scale" not in about:
         raise InputError(f"{where}: a PNG distance needs 16 bits and a scale in its JSON")
-    distance = codes * np.float32(about["scale"])
-    if "sky" in about:
+    distance = codes * _scale(about, where)
+    if isinstance(about.get("sky"), int):
         distance[codes == about["sky"]] = np.inf
     return distance
+
+
+def _scale(about: Mapping[str, Any], where: str) -> np.float32:
+    scale = about.get("scale", 1.0)
+    if not (isinstance(scale, int | float) and 0 < scale < np.finfo(np.float32).max):
+        raise InputError(f"{where}: the scale of its distance is {one_line(repr(scale), 40)}")
+    return np.float32(scale)
 
 
 def _encode_picture(image: FloatArray, encoding: Encoding) -> bytes:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from panodepth.errors import InputError
+from panodepth.errors import InputError, one_line
 from panodepth.lab.data.shard_codec import DISTANCES, PICTURES
 
 FORMAT = "panodepth shard 1"
@@ -118,8 +118,11 @@ def read_index(tar: Path) -> ShardIndex:
             table[..., :2].astype(np.float64).sum(axis=2).max(initial=0) > size
         ):
             raise ValueError("a file lies outside the tar")
-    except (OSError, ValueError, KeyError, TypeError, IndexError, OverflowError) as error:
-        raise InputError(f"{file}: damaged index of a shard ({error!r}); delete it") from error
+    except InputError:
+        raise
+    except Exception as error:  # what is in it may be anything
+        told = one_line(repr(error), 200)
+        raise InputError(f"{file}: damaged index of a shard ({told}); delete it") from error
     try:
         found = tar.stat().st_size
     except OSError as error:
@@ -146,8 +149,16 @@ def scan(tar: Path) -> ShardIndex:
             size = file.seek(0, 2)
             file.seek(end)
             mark = file.read(tarfile.BLOCKSIZE)
-    except (OSError, tarfile.TarError, EOFError) as error:
-        raise InputError(f"{tar}: not a whole, uncompressed tar file ({error})") from error
+    except Exception as error:  # of tarfile, on damaged headers
+        told = one_line(error, 200)
+        raise InputError(f"{tar}: not a whole, uncompressed tar file ({told})") from error
+    ends = {
+        f"{key}.{ending}": place.offset + place.size
+        for key, files in groups.items()
+        for ending, place in files.items()
+    }
+    if beyond := [name for name, stop in ends.items() if stop > size]:
+        raise InputError(f"{tar}: cut short inside {beyond[0]}")
     if mark != bytes(tarfile.BLOCKSIZE):  # tarfile takes a cut header for the end
         raise InputError(f"{tar}: cut short, no end mark at byte {end} of {size}")
     samples = [

@@ -16,6 +16,8 @@ from panodepth.lab.data.shard_index import INDEX_SUFFIX, Sample, ShardIndex, ind
 from panodepth.lab.data.splits import read_split
 from panodepth.types import Panorama
 
+MAX_MEMBER_BYTES = 1 << 31  # of one file in a shard: a 16K distance takes 0.5 GB
+
 
 @dataclass(frozen=True)
 class Shards:
@@ -58,6 +60,8 @@ def read_sample(tar: Path, sample: Sample) -> dict[str, bytes]:
     try:
         with tar.open("rb") as opened:
             for ending, member in sample.files.items():
+                if member.size > MAX_MEMBER_BYTES:
+                    raise InputError(f"{tar}: {sample.key}.{ending} has {member.size:,} bytes")
                 opened.seek(member.offset)
                 files[ending] = opened.read(member.size)
     except OSError as error:

@@ -7,6 +7,8 @@ The arrays of a `Panorama` that comes from a source keep one rule, whatever the 
 | a surface | > 0, finite | True |
 | sky, where the data say so | inf | False |
 | not given | 0 | False |
+
+Renderers write a large number where a ray hits nothing: from SKY_FROM on it is sky.
 """
 
 from __future__ import annotations
@@ -20,9 +22,13 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from panodepth.errors import ConfigError, InputError
+from panodepth.errors import ConfigError, InputError, one_line
 from panodepth.images import image_size, read_image, read_mask
 from panodepth.types import BoolArray, FloatArray, Panorama
+
+SKY_FROM = 1e9  # Blender writes 1e10; others the largest float32, 3.4e38
+HALF_MAX = 65504.0  # the largest float16: what was farther, and the sky, was clipped to it
+MAX_JSON_BYTES = 1 << 26
 
 
 class PanoramaSource(Protocol):
@@ -96,7 +102,7 @@ class PairSource:
         pair = self.pairs[index]
         image_path, distance_path = self.root / pair.image, self.root / pair.distance
         for path, other in ((image_path, distance_path), (distance_path, image_path)):
-            if not path.is_file():
+            if not is_file(path):
                 raise InputError(f"{path}: no such file; it belongs to {other.name}")
         size = image_size(image_path)
         check_full_sphere(size, str(image_path))
@@ -127,20 +133,46 @@ def make_panorama(
 ) -> Panorama:
     """A panorama that keeps the rule at the head of this module.
 
-    image: (H, W, 3) in [0, 1]. distance: (H, W); NaN and values <= 0 = not given, inf = sky.
+    image: (H, W, 3) in [0, 1]. distance: (H, W); NaN and values <= 0 = not given, SKY_FROM and
+    more = sky.
     mask: (H, W), False = not given there (sky stays sky), or None. where: the file that errors
     name. Raises InputError unless the sizes agree, W = 2H and some pixel is valid.
     """
     check_full_sphere(image.shape[:2], where)
     check_same_size(distance, image.shape[:2], where)
-    sky = np.isposinf(distance)
-    valid = np.isfinite(distance) & (distance > 0)
+    sky = distance >= SKY_FROM
+    valid = (distance > 0) & ~sky
     if mask is not None:
         valid &= mask
     if not valid.any():
         raise InputError(f"{where}: no valid pixel (all are 0, NaN, infinite or masked)")
     clean = np.where(valid, distance, np.where(sky, np.inf, 0)).astype(np.float32)
     return Panorama(np.ascontiguousarray(image, np.float32), clean, valid, dict(meta))
+
+
+def clean_distance(values: npt.NDArray[Any]) -> FloatArray:
+    """A new float32 map with 0 where nothing is given (NaN, values <= 0) and inf in the sky.
+
+    values: (H, W) distance or z-depth of any type as it is stored. Sky: values from SKY_FROM on,
+    and HALF_MAX where half floats were clipped: in float16, or as the largest of all values.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        clean = np.array(values, np.float32)
+    clean[~(clean > 0)] = 0
+    clean[clean >= SKY_FROM] = np.inf
+    if values.dtype.kind == "f":
+        farthest = clean.max(initial=0, where=np.isfinite(clean))
+        if values.dtype == np.float16 or farthest == HALF_MAX:
+            clean[clean >= HALF_MAX] = np.inf
+    return clean
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; names that cannot be one are none."""
+    try:
+        return path.is_file()
+    except OSError:  # too long
+        return False
 
 
 def check_full_sphere(size: tuple[int, ...], where: str) -> None:
@@ -170,9 +202,13 @@ def check_folder(root: str | Path, what: str = "panoramas") -> Path:
 def read_json(path: Path, example: str = "") -> Any:
     """The content of a JSON file, with an example an object like it. Raises InputError."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not JSON ({error})") from error
+        with path.open("rb") as file:
+            text = file.read(MAX_JSON_BYTES + 1)
+        if len(text) > MAX_JSON_BYTES:
+            raise InputError(f"{path}: more than {MAX_JSON_BYTES >> 20} MiB of JSON")
+        content = json.loads(text)
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not JSON ({one_line(error, 300)})") from error
     if example and not isinstance(content, dict):
         raise InputError(f"{path}: expected a JSON object such as {example}")
     return content

@@ -257,7 +257,7 @@ def _read_dynamic_replica(root: Path, item: Item) -> Frame:
     scale = np.float32(record["depth"].get("scale_adjustment") or 1.0)
     return item.frame(
         image,
-        clean_map(codes.view(np.float16).astype(np.float32) * scale),
+        clean_map(codes.view(np.float16)) * scale,
         check_pinhole(given, size_of(image), stated_size=(height, width)),
         pose=_pytorch3d_pose(view),
         meta={"licence": "non-commercial", "image": record["image"]["path"], "depth": depth},

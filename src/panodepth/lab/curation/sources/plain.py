@@ -2,7 +2,8 @@
 
     NAME.{png,jpg,...}                       the picture
     NAME_distance.{npz,npy,exr,tiff,png}     along the ray; an npz may hold `z_depth` and `sky` too
-    NAME_depth.{npz,npy,exr,tiff,png}        or: along the axis
+    NAME_depth.{npz,npy,exr,tiff,png}        or: along the axis; either may be smaller than the
+                                             picture if it has its shape, as phones store it
     NAME.json                                optional: "intrinsics" (3x3) or "x_fov_deg", "pose"
     camera.json                              optional, for all frames: the same keys, and "unit",
                                              "scale" of whole numbers, "licence"
@@ -20,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from panodepth.errors import ConfigError, InputError
+from panodepth.errors import ConfigError, InputError, one_line
 from panodepth.geometry.lens import Pinhole
 from panodepth.geometry.points import distance_to_z_depth
 from panodepth.lab.curation.frame import (
@@ -42,10 +43,12 @@ from panodepth.lab.curation.sources.base import (
     read_picture,
     read_whole_numbers,
 )
+from panodepth.lab.data.arrays import names_in, read_npz
 from panodepth.lab.data.distances import DISTANCE_SUFFIXES, DistanceFile
 from panodepth.lab.data.source import check_folder, read_json
 from panodepth.types import FloatArray
 
+SHAPE_SLACK = 0.01  # how far width / height of a depth map and its picture may differ
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
 CAMERA_FILE, LIST_FILE = "camera.json", "meta.json"
 _VIEW = re.compile(r"(.+)_v\d+")  # frames that `panodepth render --views` writes
@@ -145,28 +148,48 @@ def _read_z_depth(
 ) -> tuple[FloatArray, str]:
     """(h, w) z-depth of a file with z-depth or distance, and its unit. size: (h, w), the picture's.
 
-    A map of another size is returned as it is: the source rejects it.
+    A smaller map of the picture's shape is enlarged by the nearest value, so that no depth between
+    two surfaces appears. One of another shape is returned as it is: the source rejects it.
     """
     is_distance = file.stem.endswith("_distance")
     unit = str(said.get("unit", "relative"))
     if file.suffix == ".npz":
-        with np.load(file, allow_pickle=False) as arrays:
-            wanted, other = ("distance", "z_depth") if is_distance else ("z_depth", "distance")
-            key = wanted if wanted in arrays else "depth"
-            if key not in arrays:
-                raise InputError(f"{file}: no array {wanted!r}; it has {', '.join(arrays.files)}")
-            sky = arrays["sky"].astype(bool) if "sky" in arrays else None
-            values = clean_map(arrays[key], sky)
-            if other in arrays:
-                second = clean_map(arrays[other])
-                pair = (second, values) if is_distance else (values, second)
-                check_z_depth(*pair, lens)
+        arrays = read_npz(file, ("distance", "z_depth", "depth", "sky"))
+        wanted, other = ("distance", "z_depth") if is_distance else ("z_depth", "distance")
+        key = wanted if wanted in arrays else "depth"
+        if key not in arrays:
+            held = one_line(", ".join(names_in(file)), 200)
+            raise InputError(f"{file}: no array {wanted!r}; it has {held}")
+        sky = arrays["sky"].astype(bool) if "sky" in arrays else None
+        values = clean_map(arrays[key], sky)
+        if other in arrays and values.shape == size:
+            second = clean_map(arrays[other])
+            pair = (second, values) if is_distance else (values, second)
+            check_z_depth(*pair, lens)
     else:
         read = DistanceFile(scale=said.get("scale"), unit=said.get("unit"))(file)
         values, unit = clean_map(read.distance), read.unit or "relative"
-    if is_distance and values.shape == size:
-        values = distance_to_z_depth(values, lens)
+    scale = _scale_to(values.shape, size)
+    if is_distance and scale is not None:
+        down, right = scale
+        own = Pinhole(lens.fx / right, lens.fy / down, lens.cx / right, lens.cy / down)
+        values = distance_to_z_depth(values, own)
+    if scale is not None and values.shape != size:
+        # Pixel centres of the picture to the pixel of the map in which they lie.
+        rows, columns = (
+            ((np.arange(n) + 0.5) / factor).astype(int)
+            for n, factor in zip(size, scale, strict=True)
+        )
+        values = values[np.ix_(rows, columns)]
     return values, unit
+
+
+def _scale_to(shape: tuple[int, ...], size: tuple[int, int]) -> tuple[float, float] | None:
+    """How much taller and wider a picture (h, w) is than a map of its shape; None for others."""
+    down, right = size[0] / shape[0], size[1] / shape[1]
+    # A map of whole pixels misses the picture's shape by up to half a pixel on a side.
+    slack = max(SHAPE_SLACK, 0.5 / min(shape))
+    return (down, right) if min(down, right) >= 1 and abs(down / right - 1) <= slack else None
 
 
 def open_listed(path: str | Path) -> ListedFrames:

@@ -30,11 +30,11 @@ from panodepth.lab.curation.sources.base import (
     below,
     check_pose,
     pose_from_world_to_camera,
-    read_numpy,
     read_picture,
     read_whole_numbers,
     require_file,
 )
+from panodepth.lab.data.arrays import read_npy
 from panodepth.lab.data.distances import DistanceFile
 from panodepth.lab.data.source import read_json
 
@@ -142,7 +142,7 @@ def _read_unrealstereo4k(root: Path, item: Item) -> Frame:
         raise RejectedError("lying_intrinsics", "both cameras are at one place: no baseline")
     disparity = place / f"Disp{side}" / f"{picture.stem}.npy"
     with np.errstate(divide="ignore", invalid="ignore"):
-        z_depth = baseline * lens.fx / np.abs(read_numpy(disparity))
+        z_depth = baseline * lens.fx / np.abs(read_npy(disparity))
     facts = {"depth": below(root, disparity), "baseline": round(baseline, 6)}
     return item.frame(
         image,
@@ -231,7 +231,7 @@ def _read_tartanair(root: Path, item: Item) -> Frame:
     side = picture.parent.name.removeprefix("image_")
     lens = Pinhole(320.0, 320.0, 320.0, 240.0)
     depth = place / f"depth_{side}" / f"{picture.stem}_depth.npy"
-    z_depth = read_numpy(depth)
+    z_depth = read_npy(depth)
     poses = place / f"pose_{side}.txt"
     pose = _tartanair_pose(poses, int(picture.stem.split("_")[0])) if poses.is_file() else None
     return item.frame(

@@ -1,0 +1,76 @@
+"""NumPy files whose shape and type are checked before anything is unpacked.
+
+A few megabytes of an npz can unpack to many gigabytes; its header says so first.
+"""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from panodepth.errors import InputError, one_line
+from panodepth.images import MAX_PIXELS
+
+MAX_TEXT_BYTES = 1 << 24  # of an array without (H, W), such as JSON in an npz
+
+
+def read_npy(path: Path) -> npt.NDArray[Any]:
+    """The array of an npy file. Raises InputError when it is damaged or too large."""
+    try:
+        with path.open("rb") as file:
+            return read_array(file, path.stat().st_size, str(path))
+    except InputError:
+        raise
+    except Exception as error:  # headers are evaluated: damaged ones raise anything
+        raise InputError(f"{path}: damaged or unreadable ({one_line(error, 300)})") from error
+
+
+def read_npz(path: Path, wanted: Iterable[str]) -> dict[str, npt.NDArray[Any]]:
+    """Those of the arrays `wanted` that an npz file has. Raises InputError as `read_npy`."""
+    found = {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for name in wanted:
+                if f"{name}.npy" in archive.namelist():
+                    size = archive.getinfo(f"{name}.npy").file_size
+                    with archive.open(f"{name}.npy") as member:
+                        found[name] = read_array(member, size, f"{path}: {name}")
+            return found
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"{path}: damaged or unreadable npz ({one_line(error, 300)})") from error
+
+
+def names_in(path: Path) -> list[str]:
+    """The names of the arrays in an npz file that `read_npz` could open."""
+    with zipfile.ZipFile(path) as archive:
+        return [name.removesuffix(".npy") for name in archive.namelist()]
+
+
+def read_array(file: IO[bytes], size: int, where: str) -> npt.NDArray[Any]:
+    """The array in an open npy file of `size` bytes. Raises InputError when it is too large."""
+    version = np.lib.format.read_magic(file)
+    if version not in ((1, 0), (2, 0), (3, 0)):
+        raise InputError(f"{where}: npy version {version} is not read")
+    read_header = {1: np.lib.format.read_array_header_1_0}.get(
+        version[0], np.lib.format.read_array_header_2_0
+    )
+    shape, fortran, dtype = read_header(file)
+    if dtype.hasobject:
+        raise InputError(f"{where}: holds Python objects; save plain numbers")
+    count = math.prod(shape)
+    limit = MAX_PIXELS if len(shape) >= 2 else MAX_TEXT_BYTES // max(1, dtype.itemsize)
+    if count > limit:
+        raise InputError(f"{where}: {shape} has {count:,} values; at most {limit:,} are read")
+    if count * dtype.itemsize > size:
+        raise InputError(f"{where}: cut short: {shape} of {dtype} does not fit into {size} bytes")
+    content = file.read(count * dtype.itemsize)
+    values = np.frombuffer(content, dtype, count).copy()
+    return values.reshape(shape, order="F" if fortran else "C")
