@@ -13,6 +13,7 @@ import pytest
 from tests.lab.curation.conftest import SIZE, Made
 
 from panodepth.errors import ConfigError
+from panodepth.geometry.lens import Pinhole
 from panodepth.geometry.points import z_depth_to_distance
 from panodepth.lab.curation.frame import Frame, RejectedError
 from panodepth.lab.curation.sources import SOURCES, FrameSource, open_frame_source
@@ -386,3 +387,63 @@ def test_dynamic_replica(made: Made) -> None:
     theirs = point @ turn + [1, 2, 3]
     ours = np.linalg.inv(frame.pose) @ [*point, 1]
     np.testing.assert_allclose(ours[:3], theirs * [-1, -1, 1], atol=1e-9)
+
+
+# Depth smaller than its picture, and what renderers write for the sky
+
+
+@pytest.mark.parametrize("factor", [2, 4])
+@pytest.mark.parametrize("kind", ["depth", "distance"])
+def test_small_depth_of_the_picture_s_shape_is_enlarged_by_the_nearest_value(
+    made: Made, factor: int, kind: str
+) -> None:
+    small = np.random.default_rng(0).uniform(1, 5, (H // factor, W // factor)).astype(np.float32)
+    made.image("x.png")
+    made.json("camera.json", {"x_fov_deg": 70, "unit": "m"})
+    lens = Pinhole.from_fov(math.radians(70), small.shape)
+    stored = small if kind == "depth" else z_depth_to_distance(small, lens)
+    made.npy(f"x_{kind}.npy", stored)
+    frame = first("frames", made)
+    assert frame.z_depth is not None
+    assert frame.z_depth.shape == SIZE
+    enlarged = small.repeat(factor, axis=0).repeat(factor, axis=1)
+    np.testing.assert_allclose(frame.z_depth, enlarged, rtol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(H // 2, W // 4), (2 * H, 2 * W), (H, W // 2)])
+def test_depth_of_another_shape_or_larger_is_refused_with_both_sizes(
+    made: Made, shape: tuple[int, int]
+) -> None:
+    made.image("x.png")
+    made.json("camera.json", {"x_fov_deg": 70})
+    made.npy("x_depth.npy", np.ones(shape))
+    refused = refusal(open_frame_source("frames", made.root))
+    assert refused.reason == "size"
+    assert refused.detail == f"depth is {shape[1]}x{shape[0]}, the picture {W}x{H}"
+
+
+@pytest.mark.parametrize("far", [1e10, 3.4e38, np.inf])
+def test_far_sentinels_of_plain_frames_are_sky(made: Made, far: float) -> None:
+    z_depth = np.full(SIZE, 2.0, np.float32)
+    z_depth[:4] = far
+    made.image("x.png")
+    made.json("camera.json", {"x_fov_deg": 70})
+    made.npy("x_depth.npy", z_depth)
+    frame = first("frames", made)
+    assert frame.z_depth is not None
+    assert np.isinf(frame.z_depth[:4]).all()
+    assert (frame.z_depth[4:] == 2).all()
+
+
+def test_what_a_frame_s_files_hold_may_be_anything(made: Made) -> None:
+    made.image("x.png")
+    made.npy("x_depth.npy", np.ones(SIZE))
+    for said in ({"x_fov_deg": [1]}, {"x_fov_deg": {}}, {"x_fov_deg": 70, "pose": [[1]]}):
+        made.json("camera.json", said)
+        assert refusal(open_frame_source("frames", made.root)).reason in (
+            "unreadable",
+            "intrinsics",
+            "lying_intrinsics",
+        )
+    made.path("camera.json").write_bytes(b"[" * 100_000)
+    assert refusal(open_frame_source("frames", made.root)).reason == "unreadable"

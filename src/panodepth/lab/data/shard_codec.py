@@ -36,6 +36,7 @@ PICTURES = ("jpg", "jpeg", "png")
 DISTANCES = ("distance.npy", "distance.png")
 PNG_MEMBERS = ("distance.png", "mask.png")
 SKY_CODE = 65535
+FLOAT32_MAX = float(np.finfo(np.float32).max)  # Python compares it with integers of any length
 FLOAT16_RANGE = (2.0**-14, 65504.0)  # normal numbers
 
 
@@ -175,7 +176,7 @@ def _decode_distance(stored: bytes, kind: str, about: Mapping[str, Any], where: 
 
 def _scale(about: Mapping[str, Any], where: str) -> np.float32:
     scale = about.get("scale", 1.0)
-    if not (isinstance(scale, int | float) and 0 < scale < np.finfo(np.float32).max):
+    if not (isinstance(scale, int | float) and 0 < scale < FLOAT32_MAX):
         raise InputError(f"{where}: the scale of its distance is {one_line(repr(scale), 40)}")
     return np.float32(scale)
 
