@@ -116,7 +116,7 @@ def test_markdown_says_the_protocol_and_who_was_skipped():
 def test_missing_predictions_are_told():
     few = [Row("d", 0, "a", {"abs_rel": 0.1, "coverage": 0.75})]
     made = report.build(few, PROTOCOLS["uncapped"], {"d": "folder"}, RUN)
-    assert "d: predictions are missing on 25.00% of the pixels" in report.notes(made)
+    assert "d: predictions are missing on 25.00% of the pixels" in report.remarks(made)
 
 
 def test_csv_reads_back_exactly():

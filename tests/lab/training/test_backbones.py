@@ -57,7 +57,7 @@ def test_a_pretrained_encoder_starts_where_it_was_and_keeps_its_first_levels(
     )
     task = DistanceTask(config, renderer=renderer)
     trainer = Trainer(task)
-    assert any("ImageNet" in note for note in task.notes)
+    assert any("ImageNet" in note for note in task.start_messages)
     before = {n: p.detach().clone() for n, p in task.model.named_parameters()}
     for name, value in encoder.items():
         assert torch.equal(before[f"backbone.stem.{name}"], value), name

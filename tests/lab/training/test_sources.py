@@ -69,11 +69,11 @@ def test_a_broken_sample_is_replaced_by_the_next_and_counted():
     expected = [{4: 6, 5: 6}.get(i, i) for i in numbers(whole, range(20))]
     assert numbers(damaged, range(20)) == expected
     assert damaged.replaced == 4
-    news = damaged.news()
+    news = damaged.new_problems()
     assert sorted(news) == [
         f"skipped a broken sample of numbered: numbered/{i}.png: not a picture" for i in (4, 5)
     ]
-    assert damaged.news() == []
+    assert damaged.new_problems() == []
     assert damaged.source.reads[4] == damaged.source.reads[5] == 1, "read again though broken"
 
 

@@ -1,1 +1,1 @@
-"""How good a prediction is: alignment and metrics, plain numpy."""
+"""How good a predictor is: protocols, alignment, measures, runs over datasets and reports."""

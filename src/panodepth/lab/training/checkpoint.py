@@ -30,7 +30,7 @@ PREFIX = "step_"
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What is needed to go on. tensors: file stem -> name -> tensor; state: plain JSON values."""
+    """All that a resumed run needs. tensors: file stem -> name -> tensor. state: plain JSON."""
 
     step: int
     tensors: dict[str, dict[str, Tensor]]

@@ -94,7 +94,7 @@ class AugmentConfig:
 
 @dataclass(frozen=True)
 class StepConfig:
-    """What the steps of every optimiser have."""
+    """Settings that every optimiser has."""
 
     lr: Positive = 1e-3
     weight_decay: Amount = 0.05
@@ -139,7 +139,7 @@ class LoopConfig:
 
 @dataclass(frozen=True)
 class RunConfig(LoopConfig):
-    """And how the network is run and measured."""
+    """`LoopConfig`, and how the network computes and is measured."""
 
     out: str = "runs/compact"
     steps: Count = 30_000
@@ -152,7 +152,7 @@ class RunConfig(LoopConfig):
 
 
 class Recipe(Protocol):
-    """What the recipe of every kind of training has."""
+    """The tables that recipes of every kind of training have."""
 
     @property
     def data(self) -> DataConfig: ...

@@ -78,7 +78,7 @@ class Engine:
 
     @property
     def is_main(self) -> bool:
-        """Whether this process writes files and talks."""
+        """Whether this process writes files and prints."""
         return self.rank == 0
 
     def _check_kind(self) -> bool:
@@ -98,7 +98,7 @@ class Engine:
         return False
 
     def prepare(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[Any, Any]:
-        """The model to call and the optimiser to step; the model passed in keeps its names."""
+        """The model to call and the optimiser to step; the given model's names stay as they are."""
         found = {type(module).__name__ for module in model.modules()}
         model._no_split_modules = [n for n in SHARD_UNITS if n in found]  # type: ignore[assignment]
         prepared, stepper = self.accelerator.prepare(model, optimizer)
@@ -116,7 +116,10 @@ class Engine:
 
     @contextlib.contextmanager
     def gather_gradients(self, model: nn.Module, *, now: bool) -> Iterator[None]:
-        """Context of one batch's forward and backward; not `now` leaves the exchange for later."""
+        """Context of one batch's forward and backward pass.
+
+        now: whether processes exchange gradients; else they are added up for a later batch.
+        """
         if now:
             yield
         else:
@@ -129,7 +132,7 @@ class Engine:
         return full_tensor(norm)
 
     def any(self, flags: Tensor) -> Tensor:
-        """Whether each flag is set in some process: (n,) bool, without waiting for it."""
+        """Whether each flag is set in some process, (n,) bool both; the CPU does not wait for it."""
         if self.world == 1:
             return flags
         counts: Tensor = self.accelerator.reduce(flags.float(), reduction="sum")
@@ -203,6 +206,6 @@ def shard_like(whole: Tensor, like: Tensor) -> Tensor:
 
 
 def _forget_earlier_runs(accelerate: Any, launched: bool) -> None:
-    """accelerate keeps one state per process; a second run in it may want another precision."""
+    """Reset accelerate's state of this process: a second run in it may want another precision."""
     accelerate.state.AcceleratorState._reset_state(reset_partial_state=not launched)
     accelerate.state.GradientState._reset_state()

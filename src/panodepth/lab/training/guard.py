@@ -1,4 +1,4 @@
-"""Noticing a loss or gradient that is not a number, and keeping what caused it."""
+"""Detecting a loss or gradient that is not a number, and keeping the batches that gave it."""
 
 from __future__ import annotations
 
@@ -55,10 +55,10 @@ def keep_evidence(
     samples: Mapping[int, Sequence[int | str]],
     facts: Mapping[str, Any],
 ) -> None:
-    """Write the batches of a bad step, by number, which samples they are, and further facts.
+    """Write the batches of a bad step, which samples they are, and further facts.
 
-    batches: named tuples of tensors, or of such named tuples.
-    Processes beside the first (`facts["rank"]`) put theirs into a folder of their own.
+    batches: by number; named tuples of tensors, or of such named tuples. samples: by the same
+    numbers. Processes beside the first (`facts["rank"]`) put theirs into a folder of their own.
     """
     place = folder / f"rank_{facts['rank']}" if facts.get("rank") else folder
     place.mkdir(parents=True, exist_ok=True)

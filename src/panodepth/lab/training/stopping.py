@@ -1,4 +1,4 @@
-"""When a run stops before its end: asked to, in whichever process, or because a number is bad."""
+"""Stopping a run early: a signal to any of its processes, or a loss that is not a number."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ class Stopping:
         return self._agreed if self._engine.world > 1 else self._asked.is_set()
 
     def cancelled(self) -> bool:
-        """Whether to give up waiting for data, in the middle of a step.
+        """Whether to give up waiting for data in the middle of a step.
 
-        With others waiting for this process the step is done first.
+        Never with several processes: the others wait for this one's gradients.
         """
         return self._engine.world == 1 and self._asked.is_set()
 

@@ -26,16 +26,19 @@ B = TypeVar("B")
 class Task(ABC, Generic[B]):
     """A network with its batches (of type B), its loss and the file that comes out.
 
-    It is made on the CPU and fails there when it cannot start; `prepare` brings it to the device.
-    All processes of a run call the same methods in the same order.
+    The constructor checks that the run can start; `prepare` brings the network to the device. All
+    processes of a run call the same methods in the same order.
 
-    relief: what to change when memory is not enough. fixed: tables, or TABLE.KEY, of the recipe
-    that a resumed run may not change. batch_seed, loss_seed: keep the two draws apart. precision:
-    as in `run.precision`. unused_parameters: whether some trained parameter may stay without a
-    gradient. validate_every: steps; 0 = only at the end. init: what was asked for as a start.
+    memory_advice: what to change when memory is not enough.
+    fixed: tables of the recipe, or TABLE.KEY, that a resumed run may not change.
+    batch_seed, loss_seed: numbers that keep the random draws of batches and losses apart.
+    precision: as in `run.precision`.
+    unused_parameters: whether some trained parameter may stay without a gradient.
+    validate_every: steps; 0 = only at the end.
+    init: weights to start from.
     """
 
-    relief = "lower data.batch (and raise optim.accumulate), or data.height and data.width"
+    memory_advice = "lower data.batch (and raise optim.accumulate), or data.height and data.width"
     fixed: tuple[str, ...] = ()
     batch_seed, loss_seed = 2, 5
     precision = "fp32"
@@ -56,7 +59,7 @@ class Task(ABC, Generic[B]):
             torch.set_num_threads(config.run.threads)
         self.config = config
         self.out = Path(config.run.out)
-        self.notes: list[str] = []  # for the log
+        self.start_messages: list[str] = []  # logged when the run starts
 
     @abstractmethod
     def prepare(self, engine: Engine, snapshot: Snapshot | None) -> None:
@@ -78,17 +81,17 @@ class Task(ABC, Generic[B]):
 
     @abstractmethod
     def batch(self, stored: Stored, seed: int) -> B:
-        """What the loss takes, on the training device, from panoramas as they are kept."""
+        """Panoramas as they are kept, made into what the loss takes, on the training device."""
 
     @abstractmethod
     def loss(self, batch: B, seed: int) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss () and what else of it is logged, detached."""
+        """The loss () and other values () to log, detached."""
 
     @abstractmethod
     def rate(self, step: int) -> float:
         """Learning rate of step `step` (from 0)."""
 
-    def stepped(self) -> None:
+    def after_step(self) -> None:
         """Called after each step of the optimiser."""
 
     @abstractmethod
@@ -104,7 +107,7 @@ class Task(ABC, Generic[B]):
         """Write the file that the run is for, and return its path."""
 
     def facts(self) -> dict[str, Any]:
-        """What the log's first line says beside what it says of every run."""
+        """What the log's first line says of this kind of training."""
         return {}
 
     def validate(self) -> dict[str, dict[str, float]] | None:

@@ -1,4 +1,4 @@
-"""What a run tells: a JSONL log, TensorBoard events, a progress bar on a terminal."""
+"""The log of a run: JSONL, TensorBoard events, a progress bar on a terminal."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class RunLog:
 
     Values are rounded to nine significant digits. On a terminal there is a progress bar with the
     time left; elsewhere one short line for every record. With `board` the numbers also go to event
-    files in `tensorboard/`. A `silent` log (of processes beside the first) does nothing.
+    files in `tensorboard/`. A `silent` log, as processes other than the first have, does nothing.
     """
 
     def __init__(

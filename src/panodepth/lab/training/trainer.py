@@ -35,6 +35,8 @@ from panodepth.lab.training.stopping import Stopping, asked_by_signals
 from panodepth.lab.training.task import Task
 from panodepth.lab.training.tracking import Averages, RunLog, StopWatch
 
+KEPT = "the last checkpoint is kept"
+
 
 @dataclass(frozen=True)
 class TrainResult:
@@ -77,7 +79,7 @@ class Trainer:
         )
         if self.stream.factory.stale_cache:
             folder = self.config.data.cache
-            task.notes.append(f"{folder} was filled by another state of the scene code")
+            task.start_messages.append(f"{folder} was filled by another state of the scene code")
         self._prepare()
 
     def _prepare(self) -> None:
@@ -89,7 +91,7 @@ class Trainer:
         path = earlier[-1]
         check_resumable(snapshot.state, self.config, self.task.fixed, self.engine.world, path)
         if self.task.init is not None:
-            self.task.notes.append(f"resuming from {path}: {self.task.init} is not used")
+            self.task.start_messages.append(f"resuming from {path}: {self.task.init} is not used")
         try:
             self.task.prepare(self.engine, snapshot)
             optimizer = snapshot.tensors["optimizer"]
@@ -143,7 +145,7 @@ class Trainer:
             set_learning_rate(task.optimizer, self.rate)
             task.stepper.step()
             task.stepper.zero_grad(set_to_none=True)
-            task.stepped()
+            task.after_step()
         self.averages.add({"grad_norm": norm})
         self.step += 1
 
@@ -196,21 +198,17 @@ class Trainer:
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-            raise PanodepthError(
-                f"out of memory at step {self.step}: {self.task.relief}; the last checkpoint is "
-                "kept"
-            ) from error
+            text = f"out of memory at step {self.step}: {self.task.memory_advice}"
+            raise PanodepthError(f"{text}; {KEPT}") from error
         except OSError as error:
-            raise PanodepthError(
-                f"cannot write to {self.out}: {error.strerror or error}; the last checkpoint is "
-                "kept"
-            ) from error
+            text = f"cannot write to {self.out}: {error.strerror or error}"
+            raise PanodepthError(f"{text}; {KEPT}") from error
 
     def _loop(self, log: RunLog) -> TrainResult:
         run, begun = self.config.run, time.monotonic()
         log.write("start", **self._facts())
-        for note in self.task.notes:
-            log.write("note", text=note)
+        for message in self.task.start_messages:
+            log.write("note", text=message)
         logged_at, logged_step = time.monotonic(), self.step
         while self.step < run.steps and not self.stopping.now:
             try:
@@ -264,7 +262,7 @@ class Trainer:
             **{k: round(v * engine.world) for k, v in replaced.items()},
             seconds_per_step={k: v / steps for k, v in self.watch.take().items()},
         )
-        for text in stream.news():
+        for text in stream.new_problems():
             log.write("note", text=text)
             if not engine.is_main:  # whose log is silent
                 print(f"note: {text}", file=sys.stderr, flush=True)

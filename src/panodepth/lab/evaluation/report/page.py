@@ -14,7 +14,7 @@ from panodepth.lab.evaluation.report.report import (
     Table,
     comparison_table,
     measure_table,
-    notes,
+    remarks,
     skip_table,
 )
 
@@ -44,7 +44,7 @@ def html(
     """The whole page."""
     run, protocol = report["run"], report["protocol"]
     title = escape(f"{run['predictor']}, protocol {protocol['name']}")
-    facts = "".join(f"<li>{escape(fact)}</li>" for fact in (*report["facts"], *notes(report)))
+    facts = "".join(f"<li>{escape(fact)}</li>" for fact in (*report["facts"], *remarks(report)))
     parts = [
         f"<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title>",
         f"<style>{_STYLE}</style><h1>{title}</h1>",

@@ -134,7 +134,7 @@ def markdown(report: Mapping[str, Any], others: Sequence[Mapping[str, Any]] = ()
         "\n".join(f"- {fact}" for fact in report["facts"]),
         _markdown_table(measure_table(report)),
     ]
-    parts.append("\n".join(f"- {note}" for note in notes(report)))
+    parts.append("\n".join(f"- {remark}" for remark in remarks(report)))
     if others or any(d["kind"] in KINDS for d in report["datasets"].values()):
         parts += ["## Beside others", _markdown_table(comparison_table([report, *others]))]
     if report["skipped"]:
@@ -142,8 +142,8 @@ def markdown(report: Mapping[str, Any], others: Sequence[Mapping[str, Any]] = ()
     return "\n\n".join(parts) + "\n"
 
 
-def notes(report: Mapping[str, Any]) -> list[str]:
-    """What a reader must know beside the numbers, one sentence each."""
+def remarks(report: Mapping[str, Any]) -> list[str]:
+    """What a reader must know about the numbers, one sentence each."""
     found = []
     for name, dataset in report["datasets"].items():
         coverage = dataset["measures"].get("coverage", {}).get("mean", 1.0)

@@ -52,7 +52,7 @@ class DistanceTask(Task[Batch]):
     resuming.
     """
 
-    relief = (
+    memory_advice = (
         "lower data.batch (and raise optim.accumulate), set run.checkpoint_activations=true, "
         "or lower data.height and data.width"
     )
@@ -76,9 +76,9 @@ class DistanceTask(Task[Batch]):
         if engine.sharded and config.optim.kind == "muon":
             raise ConfigError("optim.kind = muon needs whole matrices: launch without FSDP")
         if snapshot is None and self.init is not None:
-            self.notes.append(initialise(model, self.init).summary())
+            self.start_messages.append(initialise(model, self.init).summary())
         elif snapshot is None and config.network.pretrained:
-            self.notes.append(start_pretrained(model).summary())
+            self.start_messages.append(start_pretrained(model).summary())
         last = run.channels_last and not engine.sharded  # which wants plain weights
         layout = torch.channels_last if last else torch.contiguous_format
         model.to(engine.device, memory_format=layout)
@@ -116,7 +116,7 @@ class DistanceTask(Task[Batch]):
         """See `learning_rate`."""
         return learning_rate(step, self.config.run.steps, self.config.optim)
 
-    def stepped(self) -> None:
+    def after_step(self) -> None:
         """Move the average."""
         self.average.update()
 

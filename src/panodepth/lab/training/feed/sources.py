@@ -86,7 +86,7 @@ class SourceReader:
         kept = np.ascontiguousarray(distance, np.float32)
         return Stored(torch.from_numpy(image)[None], torch.from_numpy(kept)[None])
 
-    def news(self) -> list[str]:
+    def new_problems(self) -> list[str]:
         """What was found broken since the last call, one line each."""
         with self._lock:
             fresh = list(self._broken.values())[self._reported :]

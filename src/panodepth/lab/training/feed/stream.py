@@ -120,6 +120,6 @@ class SampleStream:
         """How many samples stood in for broken ones so far."""
         return sum(reader.replaced for reader in self.readers)
 
-    def news(self) -> list[str]:
+    def new_problems(self) -> list[str]:
         """What was found broken since the last call."""
-        return [line for reader in self.readers for line in reader.news()]
+        return [line for reader in self.readers for line in reader.new_problems()]

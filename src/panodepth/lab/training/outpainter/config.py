@@ -83,7 +83,7 @@ class OutpainterOptim(StepConfig):
 
 @dataclass(frozen=True)
 class OutpainterRun(LoopConfig):
-    """And how the model is run."""
+    """`LoopConfig`, and how the model computes."""
 
     out: str = "runs/outpainter"
     steps: Count = 4000
