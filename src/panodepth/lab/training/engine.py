@@ -132,7 +132,7 @@ class Engine:
         return full_tensor(norm)
 
     def any(self, flags: Tensor) -> Tensor:
-        """Whether each flag is set in some process, (n,) bool both; the CPU does not wait for it."""
+        """Whether each flag is set in some process; the CPU does not wait for it. All (n,) bool."""
         if self.world == 1:
             return flags
         counts: Tensor = self.accelerator.reduce(flags.float(), reduction="sum")
