@@ -16,7 +16,8 @@ def test_only_the_library_s_lines_are_kept_back(capfd: pytest.CaptureFixture[str
         print("mine")
         print("Warning: Exception raised reading pixel data for part", 0)
         print("unfinished", end="")
-        os.write(2, b"other\nx.exr: (EXR_ERR_CORRUPT_CHUNK) lines\nlast")
+        os.write(2, b"other\nx.exr: (EXR_ERR_CORRUPT_CHUNK) lines\nLZWDecode: damage\n")
+        os.write(2, b"libpng error: Not enough image data\nlast")
         assert sys.stdout.encoding == before.encoding
     assert sys.stdout is before
     captured = capfd.readouterr()

@@ -47,7 +47,9 @@ def expose(
         block = np.stack([p[top : top + rows] for p in planes], axis=-1).astype(np.float32)
         if valid is not None:
             block[~valid[top : top + rows]] = fill
-        block = linear_to_srgb(np.clip(block * gain, 0, 1))
+        with np.errstate(over="ignore"):  # brighter than any number is white
+            block *= gain
+        block = linear_to_srgb(np.clip(block, 0, 1))
         coded[top : top + rows] = np.rint(block * 65535)
     return coded
 

@@ -1,8 +1,7 @@
 """PNG files: their chunks are read here, so that decoders see only what makes the picture.
 
 Text of any length, colour profiles and damaged extras are left out; nothing of them is unpacked
-but XMP, up to a limit. A file of 16 bits is checked whole before libpng, which would report what
-is missing on standard error.
+but XMP, up to a limit.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from PIL import PngImagePlugin
 
 from panodepth.images.formats.orientation import stated_orientation
 from panodepth.images.formats.pillow import Decoded, Opened, from_pillow, oriented
+from panodepth.images.formats.quiet import without_library_lines
 from panodepth.images.formats.splice import Part, size_of_file, spliced
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -68,9 +68,15 @@ def open_png(name: str, file: BinaryIO) -> Opened:
                 return from_pillow(image, orientation)
         from panodepth.images.formats.opencv import opencv_pixels
 
-        _check_pixels(file, found)
-        pixels = oriented(opencv_pixels(whole.read()), orientation)
-        return Decoded(pixels, texts=found.texts)
+        for part in found.kept:
+            _check_sums(file, part)
+        try:
+            with without_library_lines():  # libpng reports damage on standard error
+                pixels = opencv_pixels(whole.read())
+        except ValueError:
+            _check_pixels(file, found)  # says where, if it can
+            raise
+        return Decoded(oriented(pixels, orientation), texts=found.texts)
 
     return Opened(_upright_size(before, orientation), decode, xmp=xmp)
 
@@ -157,9 +163,7 @@ def _check_length(found: _Chunks) -> None:
 
 
 def _check_pixels(file: BinaryIO, found: _Chunks) -> None:
-    """Raise ValueError unless checksums, length and filters of all rows are as they should be."""
-    for part in found.kept:
-        _check_sums(file, part)
+    """Raise ValueError unless length and filters of all rows are as they should be."""
     rows = list(_rows(found))
     expected = sum(count * length for count, length in rows)
     done = 0

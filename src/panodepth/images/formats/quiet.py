@@ -1,7 +1,8 @@
-"""Keeps what the OpenEXR library prints from users: its errors are ours to tell, in one line.
+"""Keeps what decoding libraries print from users: errors are ours to tell, in one line.
 
-It warns through Python's `print` and reports errors on descriptor 2. Both belong to the whole
-process, so what other threads write meanwhile waits and comes out at the end, in order.
+OpenEXR warns through Python's `print`; it, libpng and libtiff report errors on descriptor 2.
+Both belong to the whole process, so what other threads write meanwhile waits and comes out at the
+end, in order.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 _LOCK = threading.Lock()
-_LINES = r"EXR_ERR_|Exception raised reading pixel data"
+_LINES = r"EXR_ERR_|Exception raised reading pixel data|^libpng (error|warning): "
+# libtiff: the function, of a codec or of its own, then what it found.
+_LINES += r"|^_?(\w*(TIFF|Decode|JPEG|Fax|LZW|ZIP|LZMA|ZSTD|PackBits|LERC)\w*): "
+_LINES += r"|^tempfile\.tif: |^MissingRequired: |^More samples per pixel than can be decoded: "
 
 
 class _Held:
@@ -35,7 +39,7 @@ class _Held:
 
 @contextmanager
 def without_library_lines() -> Iterator[None]:
-    """Inside, lines that OpenEXR prints never arrive. One thread at a time can be inside."""
+    """Inside, lines of decoding libraries never arrive. One thread at a time can be inside."""
     with _LOCK, ExitStack() as stack:
         held, stream = _Held(sys.stdout), sys.stdout
         if stream is not None:

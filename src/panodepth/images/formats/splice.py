@@ -35,6 +35,18 @@ class _Parts(io.RawIOBase):
         self._at = max(0, base + offset)
         return self._at
 
+    def readall(self) -> bytes:
+        """All that is left, part by part: the usual way takes 8 KB at a time."""
+        blocks = []
+        while self._at < self._starts[-1]:
+            number = bisect.bisect_right(self._starts, self._at) - 1
+            block = bytearray(self._starts[number + 1] - self._at)
+            count = self.readinto(block)
+            if not count:  # the file is shorter than it was
+                break
+            blocks.append(bytes(block[:count]) if count < len(block) else block)
+        return b"".join(blocks)
+
     def readinto(self, buffer: Any) -> int:
         """Fill as much as the part at hand gives."""
         if self._at >= self._starts[-1]:

@@ -18,6 +18,7 @@ from PIL import TiffImagePlugin, TiffTags
 from panodepth.errors import InputError
 from panodepth.images.formats.opencv import opencv_pixels
 from panodepth.images.formats.pillow import Decoded, Opened, from_pillow, upright
+from panodepth.images.formats.quiet import without_library_lines
 from panodepth.images.formats.splice import spliced
 from panodepth.images.formats.tags import ORIENTATION, Directory, Tags
 from panodepth.images.limits import check_bytes
@@ -130,6 +131,8 @@ def _decode_8_bit(name: str, file: BinaryIO, page: Directory) -> Decoded:
     except (SyntaxError, KeyError) as error:  # Pillow knows no such pixels
         raise InputError(_not_read(name, page)) from error
     try:
+        with without_library_lines():  # libtiff reports damage on standard error
+            image.load()
         return from_pillow(image, 1)
     except OSError as error:
         if page.number(_COMPRESSION, 1) in _COMPRESSIONS:
@@ -182,6 +185,9 @@ def _decode_deep(name: str, file: BinaryIO, page: Directory) -> Decoded:
         offset, start = ("Q", 8) if page.tags.big else ("I", 4)
         struct.pack_into(f"{page.tags.order}{offset}", content, start, page.offset)
     pixels = opencv_pixels(content)  # turned upright by OpenCV
+    if pixels.dtype == np.float64:
+        with np.errstate(over="ignore"):  # to inf, which is not valid
+            pixels = pixels.astype(np.float32)
     alpha = page.numbers(_EXTRA) or (0,)
     if samples == 4 and 1 not in alpha:
         pixels = pixels if 2 in alpha else pixels[..., :3]
