@@ -28,6 +28,7 @@ import torch
 from flatness import wall_angle_deg
 
 import panodepth
+from panodepth.geometry.grid import solid_angles
 from panodepth.geometry.resampling import rotate_erp
 from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll
 from panodepth.lab.data import open_folder
@@ -124,7 +125,7 @@ def pitched(sample: Sample, pitch_deg: float) -> Sample:
 
 def change(one: FloatArray, other: FloatArray) -> float:
     """Mean |log ratio|, solid angles counted alike."""
-    weight = np.cos((np.arange(len(one)) + 0.5) / len(one) * np.pi - np.pi / 2)[:, None]
+    weight = solid_angles(*one.shape)
     difference = np.abs(np.log(one) - np.log(other))
     return float((difference * weight).sum() / (weight.sum() * one.shape[1]))
 

@@ -8,7 +8,7 @@ constants per row, and the vertical tangent has no e: half the work.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -26,36 +26,30 @@ def normals(distance: Array) -> Array:
     odd W, what lies beyond the poles is the mean of two distances there, not of two points.
     """
     out = np.empty((*distance.shape, 3), distance.dtype)
-    for _ in _filled_bands(distance, lambda rows: out[rows].transpose(2, 0, 1)):
+    for _ in normal_bands(distance, out.transpose(2, 0, 1)):
         pass
     return out
 
 
-def normal_bands(distance: Array) -> Iterator[tuple[slice, Array]]:
+def normal_bands(distance: Array, place: Array | None = None) -> Iterator[tuple[slice, Array]]:
     """The normals of `normals` band by band: rows from the top, and (3, h, W).
 
-    Each array is the caller's to keep or change.
+    Each array is the caller's to keep or change. place: a (3, H, W) array that takes them all.
     """
-    width, dtype = distance.shape[1], distance.dtype
-    return _filled_bands(distance, lambda rows: np.empty((3, rows.stop - rows.start, width), dtype))
-
-
-def _filled_bands(
-    distance: Array, place: Callable[[slice], Array]
-) -> Iterator[tuple[slice, Array]]:
-    """Work out the normals of some rows at a time; place: gives them their (3, h, W) array."""
     height, width = distance.shape
     lon, lat = axis_angles(height, width)
     beyond = half_turn(distance[:1]), half_turn(distance[-1:])  # the poles
     cos_lon, sin_lon = np.cos(lon).astype(distance.dtype), np.sin(lon).astype(distance.dtype)
     for start, stop, step in row_bands(height, width, max(1, BAND_PIXELS // width)):
-        out = place(slice(start, stop))
+        rows = slice(start, stop)
+        shape = (3, stop - start, width)
+        out = np.empty(shape, distance.dtype) if place is None else place[:, rows]
         above = distance[start - 1 : start] if start else beyond[0]
         below = distance[stop : stop + 1] if stop < height else beyond[1]
-        padded = np.concatenate([above, distance[start:stop], below])
-        local = _band(padded, lat[start:stop], step, math.pi / height)
-        _to_world(local, lat[start:stop], cos_lon, sin_lon, out)
-        yield slice(start, stop), out
+        padded = np.concatenate([above, distance[rows], below])
+        local = _band(padded, lat[rows], step, math.pi / height)
+        _to_world(local, lat[rows], cos_lon, sin_lon, out)
+        yield rows, out
 
 
 def row_bands(height: int, width: int, rows_at_once: int) -> list[tuple[int, int, int]]:

@@ -6,11 +6,10 @@ Throughout: prediction: (H, W) > 0, aligned, not clipped; truth: (H, W) in the s
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import numpy.typing as npt
 
+from panodepth.geometry.grid import axis_angles
 from panodepth.types import BoolArray, FloatArray
 
 POLE_CAP_DEG = 20.0  # the caps within this angle of the two poles
@@ -21,8 +20,7 @@ Float64Array = npt.NDArray[np.float64]
 
 def row_weights(height: int) -> FloatArray:
     """(H, 1) float32, proportional to the solid angle of a pixel, 1 at the equator."""
-    latitude = (np.arange(height) + (0.5 - height / 2)) * (math.pi / height)
-    weights: FloatArray = np.cos(latitude).astype(np.float32)[:, None]
+    weights: FloatArray = np.cos(axis_angles(height, 1)[1]).astype(np.float32)[:, None]
     return weights
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from panodepth.errors import ConfigError
+from panodepth.geometry.grid import rays_to_pixels
 from panodepth.lab.evaluation.measures.median import median
 from panodepth.types import BoolArray, FloatArray
 
@@ -48,9 +49,8 @@ def cloud_scores(
         raise ConfigError("point-cloud metrics need scipy: pip install scipy") from None
     rays = spiral(SAMPLES)
     height, width = truth.shape
-    rows = np.minimum((np.arcsin(rays[:, 1]) / math.pi + 0.5) * height, height - 1).astype(np.int64)
-    turn = np.arctan2(rays[:, 0], rays[:, 2]) / (2 * math.pi) + 0.5
-    columns = np.minimum(turn * width, width - 1).astype(np.int64)
+    columns, rows = rays_to_pixels(rays, height, width).astype(np.int64).T
+    rows, columns = rows.clip(max=height - 1), columns.clip(max=width - 1)
     chosen = valid[rows, columns]
     if not chosen.any():
         return {"f_score": None, "chamfer": None}
