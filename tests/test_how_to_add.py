@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -106,6 +107,32 @@ def test_an_out_painter(restored) -> None:
     assert painter.name == "mean"
 
 
+def test_a_lens(restored) -> None:
+    """A panorama through the new lens and back: under 0.05 px in the mean, in both libraries."""
+    import torch
+
+    from panodepth.geometry.grid import erp_rays, solid_angles
+    from panodepth.geometry.lens import ERP, View
+    from panodepth.geometry.lenses import LENSES
+    from panodepth.geometry.resampling import resample
+
+    restored(LENSES)
+    follow("A lens")
+    lens = LENSES["stereographic"].from_fov(math.radians(200), (256, 256))
+    true = erp_rays(128, 256)
+    planes = np.ascontiguousarray(np.moveaxis(true, -1, 0))
+    for image in (planes, torch.from_numpy(planes)):
+        picture, sees = resample(image, ERP(), View(lens, (256, 256)))
+        back, covered = resample(picture, lens, View(ERP(), (128, 256)))
+        found, ray = np.moveaxis(np.asarray(back), 0, -1)[covered], true[covered]
+        sine = np.linalg.norm(np.cross(found, ray), axis=-1)
+        angle = np.arctan2(sine, (found * ray).sum(-1))
+        assert angle.mean() * 256 / (2 * math.pi) < 0.05
+        assert np.asarray(sees).mean() == pytest.approx(math.pi / 4, abs=0.01)
+        share = (np.asarray(covered) * solid_angles(128, 256)).sum() / (4 * math.pi)
+        assert share == pytest.approx((1 - math.cos(math.radians(100))) / 2, abs=0.01)
+
+
 def test_a_backbone(tmp_path, restored) -> None:
     from panodepth.errors import ConfigError
     from panodepth.lab.training.config import NetworkConfig
@@ -133,5 +160,7 @@ def test_a_backbone(tmp_path, restored) -> None:
 
 
 def test_the_page_names_every_extension_point() -> None:
-    assert {"A format", "A reader", "A predictor", "An out-painter", "A backbone"} <= set(HEADINGS)
+    assert {"A format", "A reader", "A predictor", "An out-painter", "A lens", "A backbone"} <= set(
+        HEADINGS
+    )
     assert panodepth.__version__

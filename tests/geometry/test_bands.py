@@ -158,7 +158,8 @@ def test_arrays_load_no_torch() -> None:
     code = """
 import sys
 import numpy as np
-from panodepth.geometry.lens import ERP, LENSES, Pinhole, View
+from panodepth.geometry.lens import ERP, Pinhole, View
+from panodepth.geometry.lenses import LENSES
 from panodepth.geometry.points import distance_to_normals, distance_to_points
 from panodepth.geometry.resampling import resample, rotate_erp
 from panodepth.geometry import resizing

@@ -13,17 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from panodepth.geometry.lens import (
-    CUBE_FACES,
-    ERP,
-    LENSES,
-    CubeFace,
-    EquidistantFisheye,
-    Lens,
-    Pinhole,
-    View,
-    pixel_centres,
-)
+from panodepth.geometry.lens import ERP, Lens, Pinhole, View, pixel_centres
+from panodepth.geometry.lens_cube import CUBE_FACES, CubeFace
+from panodepth.geometry.lens_radial import EquidistantFisheye
+from panodepth.geometry.lenses import LENSES
 from panodepth.geometry.resampling import resample
 from panodepth.geometry.rotation import random_rotation, rotate_vectors
 

@@ -1,8 +1,9 @@
 """A lens is a value: it tells which ray every pixel sees, and which pixel sees a ray.
 
 All lenses look along +z of their own frame (x right, y down) and follow the one rule of the grid:
-the centre of the pixel in row y, column x is at (x + 0.5, y + 0.5). A `View` is a lens with a size
-and an orientation. "How to add a lens" is in docs/architecture.md.
+the centre of the pixel in row y, column x is at (x + 0.5, y + 0.5). Here are the panorama and the
+pinhole; `lens_cube` and `lens_radial` hold others, `lenses` all by name. A `View` is a lens with a
+size and an orientation. How to add a lens is in docs/architecture.md.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ from panodepth.geometry.arrays import (
     from_rows,
     is_numpy,
     library,
-    like,
     planes,
     to_dtype,
 )
@@ -197,119 +197,6 @@ class Pinhole(Focal):
 def _tan(angle: Scalar) -> Scalar:
     """The tangent of a float or an array."""
     return math.tan(angle) if isinstance(angle, float | int) else library(angle).tan(angle)
-
-
-# Where each face's right, down and forward axes point in the panorama's frame; the order is fixed.
-CUBE_FACES = {
-    "front": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
-    "right": ((0, 0, -1), (0, 1, 0), (1, 0, 0)),
-    "back": ((-1, 0, 0), (0, 1, 0), (0, 0, -1)),
-    "left": ((0, 0, 1), (0, 1, 0), (-1, 0, 0)),
-    "up": ((1, 0, 0), (0, 0, 1), (0, -1, 0)),
-    "down": ((1, 0, 0), (0, 0, -1), (0, 1, 0)),
-}
-
-
-@dataclass(frozen=True)
-class CubeFace(Lens):
-    """A square face of 90°, turned to where it looks in the panorama's frame."""
-
-    face: str = "front"
-
-    def unproject(self, pixels: ArrayT, size: Size) -> ArrayT:
-        return face_to_world(self.face, _square(size).unproject(pixels, size))
-
-    def project(self, rays: ArrayT, size: Size) -> tuple[ArrayT, ArrayT]:
-        return _square(size).project(_along(CUBE_FACES[self.face], rays), size)
-
-
-def _square(size: Size) -> Pinhole:
-    height, width = size
-    return Pinhole(width / 2, height / 2, width / 2, height / 2)
-
-
-def face_to_world(face: str, vectors: ArrayT) -> ArrayT:
-    """Vectors (..., 3) in a face's own frame to the panorama's; as exact as they are."""
-    return _along(tuple(zip(*CUBE_FACES[face], strict=True)), vectors)
-
-
-def _along(axes: Any, vectors: ArrayT) -> ArrayT:
-    """The parts of vectors (..., 3) along three axes of 0 and ±1."""
-    x, y, z = vectors[..., 0], vectors[..., 1], vectors[..., 2]
-    return library(vectors).stack([a * x + b * y + c * z for a, b, c in axes], axis=-1)
-
-
-@dataclass(frozen=True)
-class Radial(Focal):
-    """A lens that shows a ray at an angle θ from its axis at the radius f · radius(θ).
-
-    fov_rad: full angle of the cone that it sees, up to 2π; pixels outside its circle see nothing.
-    """
-
-    fov_rad: float = math.pi
-    partial = True
-
-    @abstractmethod
-    def radius(self, theta: ArrayT) -> ArrayT:
-        """Radius for focal length 1 at angles (...) from the axis [rad], growing from 0."""
-
-    @abstractmethod
-    def angle(self, radius: ArrayT) -> ArrayT:
-        """The inverse of `radius`: (...) [rad]."""
-
-    @classmethod
-    def from_fov(cls, fov_rad: float, size: Size) -> Self:
-        """A centred lens whose circle of `fov_rad` touches the nearer edges of the image."""
-        height, width = size
-        focal = min(size) / 2 / float(cls(1, 1, 0, 0).radius(np.asarray(fov_rad / 2)))
-        return cls(focal, focal, width / 2, height / 2, fov_rad)
-
-    def unproject(self, pixels: ArrayT, size: Size) -> ArrayT:
-        xp = library(pixels)
-        x, y = self._flat(pixels[..., 0], pixels[..., 1])
-        radius, centre = _safe_hypot(xp, x, y)
-        theta = xp.where(centre, 0.0, self.angle(radius))
-        edge = self.radius(xp.full((), self.fov_rad / 2, **like(x)))
-        across = xp.sin(theta) / radius
-        rays = planes(xp, x * across, y * across, xp.cos(theta))
-        return xp.where((centre | (radius <= edge))[..., None], rays, 0.0)
-
-    def project(self, rays: ArrayT, size: Size) -> tuple[ArrayT, ArrayT]:
-        xp = library(rays)
-        x, y, z = rays[..., 0], rays[..., 1], rays[..., 2]
-        across, on_axis = _safe_hypot(xp, x, y)
-        theta = xp.atan2(xp.where(on_axis, 0.0, across), z)
-        seen = (theta <= self.fov_rad / 2) & ~(on_axis & (z == 0))
-        # Clipped: beyond what it sees a lens may have no radius, and pixels are to be finite.
-        scale = self.radius(xp.clip(theta, max=self.fov_rad / 2)) / across
-        return self._pixels(x * scale, y * scale, seen, size)
-
-
-def _safe_hypot(xp: Any, x: Any, y: Any) -> tuple[Any, Any]:
-    """√(x² + y²), 1 where it is 0, and where that is: its inverse and its gradient stay finite."""
-    square = x * x + y * y
-    zero = square == 0
-    return xp.sqrt(xp.where(zero, 1.0, square)), zero
-
-
-@dataclass(frozen=True)
-class EquidistantFisheye(Radial):
-    """r = f · θ: equal angles are equally long."""
-
-    def radius(self, theta: ArrayT) -> ArrayT:
-        return theta
-
-    def angle(self, radius: ArrayT) -> ArrayT:
-        return radius
-
-
-# Name -> lens; one line adds another.
-LENSES: dict[str, type[Lens]] = {
-    "erp": ERP,
-    "pinhole": Pinhole,
-    "cube_face": CubeFace,
-    "equidistant": EquidistantFisheye,
-}
 
 
 @dataclass(frozen=True)
