@@ -82,9 +82,12 @@ def _lookup(faces: Tensor, rays: Tensor, mode: SampleMode, pad: int) -> Tensor:
     padded_size = faces.shape[-1]
     face_size = padded_size - 2 * pad
     face, right, down = _face_coordinates(rays)
+    # A ray on the edge of two faces may land a rounding error beyond its own: held inside, its taps
+    # stay within the padded face and never read the face stored below it.
     inner = (0.5 - pad, face_size - 0.5 + pad)
     u = ((right + 1) * (face_size / 2)).clamp(*inner) + pad
     v = ((down + 1) * (face_size / 2)).clamp(*inner) + pad
+    # One tall image of six faces, so that a single grid_sample serves rays of all faces.
     column_of_faces = faces.movedim(-4, -3).flatten(-3, -2)
     return sample_image(column_of_faces, torch.stack((u, v + face * padded_size), dim=-1), mode)
 
@@ -93,6 +96,7 @@ def _face_coordinates(rays: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Index of the face that a ray (..., 3) hits and the place there, right and down in [-1, 1]."""
     x, y, z = rays.unbind(-1)
     along_x, along_y, along_z = x.abs(), y.abs(), z.abs()
+    # The largest component names the face; dividing by it projects the ray onto the face's plane.
     reach = torch.maximum(torch.maximum(along_x, along_y), along_z)
     polar = along_y > torch.maximum(along_x, along_z)
     lateral = along_x > along_z

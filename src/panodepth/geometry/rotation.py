@@ -63,11 +63,14 @@ def yaw_pitch_roll_from_rotation(rotation: ArrayT) -> tuple[ArrayT, ArrayT, Arra
     Looking straight up or down only yaw ± roll is defined; the angles returned still give R.
     """
     xp, r = library(rotation), rotation
+    # The third column is the forward axis; hypot keeps its precision where asin of the y alone has
+    # none left, near ±90°.
     cos_pitch = xp.hypot(r[..., 0, 2], r[..., 2, 2])
     pitch = xp.atan2(-r[..., 1, 2], cos_pitch)
     vertical = cos_pitch < (1e-14 if r.dtype == xp.float64 else 1e-6)
     yaw = xp.atan2(r[..., 0, 2], r[..., 2, 2])
     roll = xp.atan2(r[..., 1, 0], r[..., 1, 1])
+    # Gimbal lock: yaw and roll turn about one axis, so roll is taken as 0 and yaw gets all of it.
     free_yaw = xp.atan2(-r[..., 2, 0], r[..., 0, 0])
     return xp.where(vertical, free_yaw, yaw), pitch, xp.where(vertical, xp.zeros_like(roll), roll)
 
