@@ -105,6 +105,8 @@ def _compression(page: Directory) -> str:
 
 
 def _check_8_bit(name: str, page: Directory) -> None:
+    if page.number(_SAMPLES, 1) > TiffImagePlugin.MAX_SAMPLESPERPIXEL:
+        raise InputError(_not_read(name, page))
     code = page.number(_COMPRESSION, 1)
     if code not in TiffImagePlugin.COMPRESSION_INFO or code == _WEBP:
         raise InputError(
