@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import MISSING, dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from typer import Exit
@@ -23,8 +21,8 @@ from panodepth.cli.options import (
 )
 from panodepth.errors import ConfigError
 from panodepth.jobs import Workers
-from panodepth.lab.evaluation.protocol import VALIDATION_SEED, Extras
-from panodepth.options import option
+from panodepth.lab.evaluation.protocol import Extras
+from panodepth.lab.evaluation.request import Request
 from panodepth.size import parse_size
 
 if TYPE_CHECKING:
@@ -33,35 +31,6 @@ if TYPE_CHECKING:
 
 
 RENDERED_SIZE = (256, 512)  # of worlds for predictors that name no size of their own
-
-
-@dataclass(frozen=True, kw_only=True)
-class Request:
-    """What is measured on what, and where the report goes."""
-
-    out: Path = option(MISSING, "Folder of the report.", metavar="DIR")
-    data: tuple[str, ...] = option(
-        (), "A dataset; repeat. NAME: its kind, or your own.", metavar="NAME=DIR"
-    )
-    predictor: str = option("default", "A model, FILE.py[:CLASS], or a folder of predicted files.")
-    protocol: str = option("da2", "da2, da2-fixed, affine, metric, unik3d, sphere or uncapped.")
-    split: tuple[str, ...] = option(
-        (), "List of samples of a dataset; repeat.", metavar="NAME=FILE"
-    )
-    group: tuple[str, ...] = option(
-        (), "Samples of such names reported apart; repeat.", metavar="NAME=PATTERN"
-    )
-    rendered: int = option(0, "So many rendered worlds too, half of them indoor.", min=0)
-    seed: int = option(VALIDATION_SEED, "Of the rendered worlds.", min=0)
-    options: tuple[str, ...] = option(
-        (), "Passed to the predictor; repeat.", flag="--option", metavar="KEY=VALUE"
-    )
-    compare: tuple[str, ...] = option(
-        (), "An earlier report to stand beside; repeat.", metavar="DIR"
-    )
-    threads: int = option(1, "Threads of each process.", min=1)
-    part: str | None = option(None, "Only part I of N, e.g. on N machines.", metavar="I/N")
-    pictures: int = option(3, "Worst and median samples shown, each, per dataset.", min=0)
 
 
 @with_fields
@@ -75,34 +44,24 @@ def evaluate(
     quiet: Quiet = False,
 ) -> None:
     """Measure a predictor on datasets by a named protocol; the same command goes on if stopped."""
-    from panodepth.lab.evaluation import command
+    from panodepth.lab.evaluation.command import evaluate_run, plain_text
     from panodepth.lab.evaluation.protocol import find_protocol
-    from panodepth.lab.evaluation.run.choice import parse_part
     from panodepth.lab.evaluation.run.datasets import open_datasets, split_groups
     from panodepth.lab.evaluation.run.runner import Run, tasks
 
     protocol = find_protocol(request.protocol)
-    part = None if request.part is None else parse_part(request.part)
     if not (request.data or request.rendered):
         raise ConfigError("give --data NAME=DIR, e.g. --data stanford2d3d=/data/2D3DS")
     folders = split_groups(open_datasets(request.data, protocol, request.split), request.group)
     predictor, identity = _choose(request, folders, device, dtype, size)
     datasets = (*folders, *_rendered(request, predictor, size))
     run = Run(datasets, predictor.make, protocol, extras, request.threads)
-    options = command.Options(
-        name=predictor.name,
-        identity=identity,
-        workers=workers,
-        part=part,
-        compare=request.compare,
-        pictures=request.pictures,
-    )
-    with progress(len(tasks(datasets, part)), "image", silent=quiet) as bar:
-        report = command.evaluate_run(run, request.out, options, lambda _: bar.update(1))
+    with progress(len(tasks(datasets, request.part)), "image", silent=quiet) as bar:
+        report = evaluate_run(run, request, workers, identity, lambda _: bar.update(1))
     for row in report["skipped"]:
         print(f"error: {row['dataset']}: {row['name']}: {row['reason']}", file=sys.stderr)
     if not quiet:
-        print(command.plain_text(report, request.out, options))
+        print(plain_text(report, request))
     raise Exit(SOME_FAILED if report["skipped"] else DONE)
 
 
@@ -126,7 +85,7 @@ def _choose(
 
 
 def _rendered(request: Request, predictor: NamedPredictor, size: str | None) -> list[Dataset]:
-    """The rendered worlds request for, at the size that the network works at."""
+    """The rendered worlds asked for, at the size that the network works at."""
     from panodepth.lab.evaluation.run.datasets import rendered_datasets
     from panodepth.predict import load
 

@@ -10,7 +10,8 @@ from tests.lab.evaluation.conftest import panorama
 
 from panodepth.errors import ConfigError, InputError
 from panodepth.lab.evaluation.protocol import PROTOCOLS
-from panodepth.lab.evaluation.run.choice import choose_predictor, parse_options, parse_part
+from panodepth.lab.evaluation.request import parse_part
+from panodepth.lab.evaluation.run.choice import choose_predictor, parse_options
 from panodepth.lab.evaluation.run.datasets import open_datasets
 from panodepth.lab.evaluation.run.predictors import FromFolder, FromImages, load_file, shared_names
 from panodepth.types import Panorama, Prediction

@@ -146,9 +146,9 @@ class FakePool:
         self.calls = 0
         monkeypatch.setattr(factory, "_submit", self.submit)
 
-    def submit(self, parts):
+    def submit(self, chunk):
         self.calls += 1
-        return [self.future(part) for part in parts]
+        return [self.future(part) for part in self.factory._parts(chunk)]
 
     def future(self, part):
         future = Future()

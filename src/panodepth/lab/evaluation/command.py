@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from panodepth.export.atomic import write_atomic
 from panodepth.jobs import Workers
 from panodepth.lab.evaluation.report import pictures, report
 from panodepth.lab.evaluation.report.page import Shown, html
-from panodepth.lab.evaluation.run.datasets import Dataset
+from panodepth.lab.evaluation.request import Request
 from panodepth.lab.evaluation.run.journal import Row
 from panodepth.lab.evaluation.run.runner import Place, Run, run_all, sample
 from panodepth.lab.evaluation.scoring import compare, predict
@@ -22,55 +22,38 @@ from panodepth.version import __version__
 PAGE_FILE, MARKDOWN_FILE, CSV_FILE = "index.html", "report.md", "images.csv"
 
 
-@dataclass(frozen=True)
-class Options:
-    """How a run is carried out and shown; none of it changes a number but `threads`.
-
-    name: the predictor, for people and for telling runs apart. identity: what else tells two
-    predictors of one name apart, e.g. a file's size and time. part: (i, n), see `runner.Place`.
-    compare: folders of earlier runs. pictures: worst and median samples shown, each, per dataset.
-    """
-
-    name: str
-    identity: str = ""
-    workers: Workers = field(default_factory=Workers)
-    part: tuple[int, int] | None = None
-    compare: tuple[str, ...] = ()
-    pictures: int = 3
-
-
 def evaluate_run(
-    run: Run, out: Path, options: Options, on_row: Callable[[Row], None] | None = None
+    run: Run,
+    request: Request,
+    workers: Workers | None = None,
+    identity: str = "",
+    on_row: Callable[[Row], None] | None = None,
 ) -> dict[str, Any]:
-    """Measure everything, write the report into `out` and return it (report.json's content).
+    """Measure everything, write the report into `request.out` and return what report.json holds.
 
     A part of a run writes its rows alone; the plain command then finds them and writes the report.
-    Raises ConfigError, ModelError or OutputError when nothing can start.
+    identity: what, beside names, tells this predictor from others. Raises ConfigError, ModelError
+    or OutputError when nothing can start.
     """
     if run.extras.points:
         require("--points", "eval", "scipy")
-    others = [report.read_report(folder) for folder in options.compare]
-    place = Place(out, header(run, options), options.part)
-    rows = run_all(run, place, options.workers, on_row)
-    kinds = {dataset.name: dataset.kind for dataset in run.datasets}
-    made = report.build(rows, run.protocol, kinds, place.header)
-    if options.part is None:
-        shown = _pictures(run, rows, options.pictures)
-        write_report(out, rows, made, others, shown)
-    return made
-
-
-def header(run: Run, options: Options) -> dict[str, Any]:
-    """What tells this run from others: the journal's first line."""
-    return {
+    others = [report.read_report(folder) for folder in request.compare]
+    header = {  # what tells this run from others: the journal's first line
         "version": __version__,
-        "predictor": options.name,
-        "identity": options.identity,
+        "predictor": request.predictor,
+        "identity": identity,
         "protocol": run.protocol.describe(),
         "extras": asdict(run.extras),
         "datasets": [dataset.describe() for dataset in run.datasets],
         "threads": run.threads,
     }
+    rows = run_all(run, Place(request.out, header, request.part), workers, on_row)
+    kinds = {dataset.name: dataset.kind for dataset in run.datasets}
+    made = report.build(rows, run.protocol, kinds, header)
+    if request.part is None:
+        shown = _pictures(run, rows, request.pictures)
+        write_report(request.out, rows, made, others, shown)
+    return made
 
 
 def write_report(
@@ -87,16 +70,18 @@ def write_report(
     write_atomic(out / report.REPORT_FILE, json.dumps(made, indent=1, ensure_ascii=False) + "\n")
 
 
-def plain_text(made: Mapping[str, Any], out: Path, options: Options) -> str:
+def plain_text(made: Mapping[str, Any], request: Request) -> str:
     """The table of measures for a terminal, and where the report is."""
+    if request.part is not None:
+        i, n = request.part
+        place = f"part {i} of {n} is in {request.out}"
+        return f"{place}; without --part the same command writes the report"
     table = report.measure_table(made)
     widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
     lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in table]
-    head = f"{options.name}, protocol {made['protocol']['name']}: {made['protocol']['summary']}"
-    if options.part is not None:
-        i, n = options.part
-        return f"part {i} of {n} is in {out}; without --part the same command writes the report"
-    return "\n".join([head, *(line.rstrip() for line in lines), f"report: {out / PAGE_FILE}"])
+    head = f"{report.title(made)}: {made['protocol']['summary']}"
+    page = f"report: {request.out / PAGE_FILE}"
+    return "\n".join([head, *(line.rstrip() for line in lines), page])
 
 
 def _pictures(run: Run, rows: Sequence[Row], count: int) -> list[Shown]:
@@ -105,7 +90,7 @@ def _pictures(run: Run, rows: Sequence[Row], count: int) -> list[Shown]:
     if not chosen:
         return []
     predictor = run.make_predictor()
-    by_name: dict[str, Dataset] = {dataset.name: dataset for dataset in run.datasets}
+    by_name = {dataset.name: dataset for dataset in run.datasets}
     shown = []
     for choice in chosen:
         dataset = by_name[choice.row.dataset]

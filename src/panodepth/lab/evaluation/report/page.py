@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 
 from panodepth.lab.evaluation.report.catalogue import MEASURES
 from panodepth.lab.evaluation.report.pictures import Choice
-from panodepth.lab.evaluation.report.published import KINDS
 from panodepth.lab.evaluation.report.report import (
+    INTERVALS,
     Table,
-    comparison_table,
     measure_table,
     remarks,
-    skip_table,
+    sections,
+    title,
 )
 
 _STYLE = """
@@ -42,25 +42,22 @@ def html(
     pictures: Sequence[Shown] = (),
 ) -> str:
     """The whole page."""
-    run, protocol = report["run"], report["protocol"]
-    title = escape(f"{run['predictor']}, protocol {protocol['name']}")
+    head = escape(title(report))
     facts = "".join(f"<li>{escape(fact)}</li>" for fact in (*report["facts"], *remarks(report)))
+    tables = [f"<h2>{name}</h2>\n{_table(t)}" for name, t in sections(report, others).items()]
     parts = [
-        f"<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title>",
-        f"<style>{_STYLE}</style><h1>{title}</h1>",
-        f"<p>Protocol: {escape(protocol['summary'])}.</p>",
-        "<p>Means over images, with 95 % bootstrap intervals over the images.</p>",
+        f"<!doctype html><html lang=en><meta charset=utf-8><title>{head}</title>",
+        f"<style>{_STYLE}</style><h1>{head}</h1>",
+        f"<p>Protocol: {escape(report['protocol']['summary'])}.</p>",
+        f"<p>{INTERVALS}</p>",
         f"<ul>{facts}</ul>",
         _table(measure_table(report)),
+        *tables,
     ]
-    if others or any(d["kind"] in KINDS for d in report["datasets"].values()):
-        parts += ["<h2>Beside others</h2>", _table(comparison_table([report, *others]))]
     if pictures:
         parts.append("<h2>Worst and median</h2><p>Input, truth, prediction, error (red: too far, ")
         parts.append("blue: too near, by up to a factor of 1.5; dark: not measured).</p>")
         parts += [_figure(shown) for shown in pictures]
-    if report["skipped"]:
-        parts += ["<h2>Skipped</h2>", _table(skip_table(report))]
     return "\n".join(parts) + "\n"
 
 

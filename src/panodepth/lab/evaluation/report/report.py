@@ -21,6 +21,7 @@ from panodepth.lab.evaluation.report.summary import summarise
 from panodepth.lab.evaluation.run.journal import Row
 
 REPORT_FILE = "report.json"
+INTERVALS = "Means over images, with 95 % bootstrap intervals over the images."
 LOW_COVERAGE = 0.999  # below this the report says that predictions are missing
 
 Table = list[list[str]]
@@ -124,21 +125,35 @@ def comparison_table(reports: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
+def title(report: Mapping[str, Any]) -> str:
+    """The predictor and its protocol."""
+    return f"{report['run']['predictor']}, protocol {report['protocol']['name']}"
+
+
+def sections(
+    report: Mapping[str, Any], others: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, Table]:
+    """The tables below the measures, by heading; others: earlier reports to stand beside it."""
+    found = {}
+    if others or any(d["kind"] in KINDS for d in report["datasets"].values()):
+        found["Beside others"] = comparison_table([report, *others])
+    if report["skipped"]:
+        found["Skipped"] = skip_table(report)
+    return found
+
+
 def markdown(report: Mapping[str, Any], others: Sequence[Mapping[str, Any]] = ()) -> str:
     """The report as Markdown; others: earlier reports to stand beside it."""
-    run, protocol = report["run"], report["protocol"]
     parts = [
-        f"# {run['predictor']}, protocol {protocol['name']}",
-        f"Protocol: {protocol['summary']}.",
-        "Means over images, with 95 % bootstrap intervals over the images.",
+        f"# {title(report)}",
+        f"Protocol: {report['protocol']['summary']}.",
+        INTERVALS,
         "\n".join(f"- {fact}" for fact in report["facts"]),
         _markdown_table(measure_table(report)),
+        "\n".join(f"- {remark}" for remark in remarks(report)),
     ]
-    parts.append("\n".join(f"- {remark}" for remark in remarks(report)))
-    if others or any(d["kind"] in KINDS for d in report["datasets"].values()):
-        parts += ["## Beside others", _markdown_table(comparison_table([report, *others]))]
-    if report["skipped"]:
-        parts += ["## Skipped", _markdown_table(skip_table(report))]
+    for heading, table in sections(report, others).items():
+        parts += [f"## {heading}", _markdown_table(table)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -153,7 +168,9 @@ def remarks(report: Mapping[str, Any]) -> list[str]:
             found.append(f"{name}: {dataset['skipped']} samples were skipped, listed below")
         seconds = dataset["seconds_predict_median"]
         if seconds is not None:
-            found.append(f"{name}: {seconds:.3f} s a prediction (median, {_threads(report)})")
+            threads = report["run"].get("threads", 1)
+            number = "one thread" if threads == 1 else f"{threads} threads"
+            found.append(f"{name}: {seconds:.3f} s a prediction (median, {number})")
     return found
 
 
@@ -168,11 +185,6 @@ def csv_text(rows: Sequence[Row]) -> str:
         cells = ["" if value is None else repr(value) for value in numbers]
         writer.writerow([row.dataset, row.name, *cells, row.reason or ""])
     return out.getvalue()
-
-
-def _threads(report: Mapping[str, Any]) -> str:
-    count = report["run"].get("threads", 1)
-    return "one thread" if count == 1 else f"{count} threads"
 
 
 def _markdown_table(table: Table) -> str:

@@ -83,14 +83,6 @@ def parse_options(texts: Iterable[str]) -> dict[str, Any]:
     return options
 
 
-def parse_part(text: str) -> tuple[int, int]:
-    """ "2/8" as (2, 8). Raises ConfigError unless 1 <= i <= n."""
-    left, _, right = text.partition("/")
-    if left.isdecimal() and right.isdecimal() and 1 <= int(left) <= int(right):
-        return int(left), int(right)
-    raise ConfigError(f"--part {text!r} is not I/N with 1 <= I <= N, e.g. 2/8")
-
-
 def _from_model(load_model: LoadModel, options: Mapping[str, Any]) -> Predictor:
     return FromImages(load_model(), options)
 

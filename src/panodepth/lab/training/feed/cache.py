@@ -16,6 +16,7 @@ from panodepth.export.atomic import atomic
 from panodepth.lab.training.config import DataConfig
 from panodepth.lab.training.feed.samples import Stored
 
+IDENTITY = ("seed", "first_index", "chunk", "render_batch", "height", "width", "kind")
 CACHE_FORMAT = 1  # raise when the stored form or the meaning of a scene index changes
 
 
@@ -29,16 +30,8 @@ class ChunkCache:
     """
 
     def __init__(self, root: Path, data: DataConfig) -> None:
-        identity: dict[str, Any] = {
-            "format": CACHE_FORMAT,
-            "seed": data.seed,
-            "first_index": data.first_index,
-            "chunk": data.chunk,
-            "render_batch": data.render_batch,
-            "height": data.height,
-            "width": data.width,
-            "kind": data.kind,
-        }
+        identity: dict[str, Any] = {"format": CACHE_FORMAT}
+        identity |= {name: getattr(data, name) for name in IDENTITY}
         priors = {"openings": data.openings, "overcast": data.overcast}
         if any(priors[k] != getattr(DataConfig, k) for k in priors):  # else as ever: still valid
             identity |= priors

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -71,14 +70,6 @@ def _render_part(
     return stored.image.numpy(), stored.distance.numpy()
 
 
-@dataclass
-class _PendingChunk:
-    """A chunk that is being rendered by workers, part by part."""
-
-    parts: list[Sequence[int]]
-    futures: list[Future[tuple[Any, Any]]]
-
-
 class ChunkFactory:
     """Renders chunks: in worker processes ahead of time, or in this process when asked.
 
@@ -98,7 +89,7 @@ class ChunkFactory:
         self._cancelled = cancelled
         self._cache = ChunkCache(Path(data.cache), data) if data.cache else None
         self._in_process = data.workers == 0 or data.render_device != "cpu"
-        self._pending: dict[int, _PendingChunk] = {}
+        self._pending: dict[int, list[Future[tuple[Any, Any]]]] = {}  # by chunk, part by part
         self._pool: ProcessPoolExecutor | None = None
         self._restarts = 0
         self.rendered = 0  # panoramas rendered, for the log
@@ -124,7 +115,7 @@ class ChunkFactory:
         stop, size = start + self.data.chunk, self.data.render_batch
         return [range(i, min(i + size, stop)) for i in range(start, stop, size)]
 
-    def _submit(self, parts: Sequence[Sequence[int]]) -> list[Future[tuple[Any, Any]]]:
+    def _submit(self, chunk: int) -> list[Future[tuple[Any, Any]]]:
         if self._pool is None:
             self._pool = ProcessPoolExecutor(
                 self.data.workers,
@@ -132,6 +123,7 @@ class ChunkFactory:
                 initializer=_start_worker,
                 initargs=(self.data.worker_threads, os.getpid()),
             )
+        parts = self._parts(chunk)
         return [self._pool.submit(_render_part, self.renderer, self.data, p) for p in parts]
 
     def begin(self, chunk: int) -> None:
@@ -142,8 +134,7 @@ class ChunkFactory:
 
     def _enqueue(self, chunk: int) -> None:
         if chunk not in self._pending:
-            parts = self._parts(chunk)
-            self._pending[chunk] = _PendingChunk(parts, self._submit(parts))
+            self._pending[chunk] = self._submit(chunk)
 
     def get(self, chunk: int) -> Stored:
         """The whole chunk; waits for it. Raises PanodepthError when workers keep dying."""
@@ -172,8 +163,7 @@ class ChunkFactory:
     def _collect(self, chunk: int) -> Stored:
         while True:
             try:
-                futures = self._pending[chunk].futures
-                results = [result_of(future, self._cancelled) for future in futures]
+                results = [result_of(f, self._cancelled) for f in self._pending[chunk]]
             except BrokenProcessPool:
                 if self._cancelled():
                     raise Cancelled from None
@@ -192,5 +182,4 @@ class ChunkFactory:
                 "lower data.render_batch or data.workers"
             )
         self._drop_pool()
-        for pending in self._pending.values():
-            pending.futures = self._submit(pending.parts)
+        self._pending = {chunk: self._submit(chunk) for chunk in self._pending}

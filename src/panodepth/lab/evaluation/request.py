@@ -1,0 +1,53 @@
+"""What `panodepth evaluate` can be asked for, each option once; loads nothing heavy."""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, dataclass
+from pathlib import Path
+
+from panodepth.errors import ConfigError
+from panodepth.lab.evaluation.protocol import VALIDATION_SEED
+from panodepth.options import option
+
+
+def parse_part(text: str) -> tuple[int, int]:
+    """ "2/8" as (2, 8). Raises ConfigError unless 1 <= i <= n."""
+    left, _, right = text.partition("/")
+    if left.isdecimal() and right.isdecimal() and 1 <= int(left) <= int(right):
+        return int(left), int(right)
+    raise ConfigError(f"--part {text!r} is not I/N with 1 <= I <= N, e.g. 2/8")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is measured on what, and where the report goes.
+
+    rendered: worlds of `seed`, half of them indoor. part: (i, n), see `runner.Place`. compare:
+    folders of earlier runs. pictures: worst and median samples shown, each, per dataset.
+    """
+
+    out: Path = option(MISSING, "Folder of the report.", metavar="DIR")
+    data: tuple[str, ...] = option(
+        (), "A dataset; repeat. NAME: its kind, or your own.", metavar="NAME=DIR"
+    )
+    predictor: str = option("default", "A model, FILE.py[:CLASS], or a folder of predicted files.")
+    protocol: str = option("da2", "da2, da2-fixed, affine, metric, unik3d, sphere or uncapped.")
+    split: tuple[str, ...] = option(
+        (), "List of samples of a dataset; repeat.", metavar="NAME=FILE"
+    )
+    group: tuple[str, ...] = option(
+        (), "Samples of such names reported apart; repeat.", metavar="NAME=PATTERN"
+    )
+    rendered: int = option(0, "So many rendered worlds too, half of them indoor.", min=0)
+    seed: int = option(VALIDATION_SEED, "Of the rendered worlds.", min=0)
+    options: tuple[str, ...] = option(
+        (), "Passed to the predictor; repeat.", flag="--option", metavar="KEY=VALUE"
+    )
+    compare: tuple[str, ...] = option(
+        (), "An earlier report to stand beside; repeat.", metavar="DIR"
+    )
+    threads: int = option(1, "Threads of each process.", min=1)
+    part: tuple[int, int] | None = option(
+        None, "Only part I of N, e.g. on N machines.", metavar="I/N", parser=parse_part
+    )
+    pictures: int = option(3, "Worst and median samples shown, each, per dataset.", min=0)
