@@ -22,7 +22,7 @@ ArrayT = TypeVar("ArrayT", "npt.NDArray[Any]", "Tensor")
 
 
 def library(array: Array) -> Any:
-    """The functions of the array API standard that work on `array`: NumPy's or torch's."""
+    """The array API standard's functions for `array` (...): NumPy's or torch's."""
     return compat.array_namespace(array)
 
 
@@ -36,35 +36,35 @@ def library_of(dtype: Any) -> Any:
 
 
 def is_numpy(array: Array) -> bool:
-    """True for a NumPy array, False for a tensor."""
+    """True for a NumPy array (...), False for a tensor."""
     return isinstance(array, np.ndarray)
 
 
 def to_dtype(array: ArrayT, dtype: Any) -> ArrayT:
-    """The array in another dtype; itself if it has it."""
+    """The array (...) in another dtype; itself if it has it."""
     return library(array).astype(array, dtype, copy=False)
 
 
 def match(array: Array, other: ArrayT) -> ArrayT:
-    """The array in the dtype of `other`; a NumPy array also in its library, on its device."""
+    """The array (...) in the dtype of `other`; NumPy's also in its library, on its device."""
     if is_numpy(array) and not is_numpy(other):
         return library(other).asarray(array, dtype=other.dtype, device=compat.device(other))
     return to_dtype(array, other.dtype)
 
 
 def is_floating(array: Array) -> bool:
-    """Whether the array holds floating-point numbers."""
+    """Whether the array (...) holds floating-point numbers."""
     return bool(library(array).isdtype(array.dtype, "real floating"))
 
 
 def constant(array: ArrayT) -> ArrayT:
-    """The same values, through which no gradient goes."""
+    """The same values (...), through which no gradient goes."""
     detach = getattr(array, "detach", None)
     return detach() if detach else array
 
 
 def like(array: Any) -> dict[str, Any]:
-    """dtype and device for floats that go with `array`: float64 with float64, else float32."""
+    """dtype and device of floats to go with `array` (...): float64 with float64, else float32."""
     xp = compat.array_namespace(array)
     dtype = xp.float64 if array.dtype == xp.float64 else xp.float32
     return {"dtype": dtype, "device": compat.device(array)}

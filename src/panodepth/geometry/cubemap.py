@@ -71,6 +71,7 @@ def _pad_faces(faces: Tensor, pad: int) -> Tensor:
     face_size = faces.shape[-1]
     rays = cube_rays(face_size, pad=pad, **like(faces))
     around = _lookup(faces[..., None, :, :, :, :], rays, "bilinear", 0)
+    # A face keeps its own pixels to the last bit; only the padding is interpolated.
     own = torch.ones(face_size, face_size, dtype=torch.bool, device=faces.device)
     border = [pad] * 4
     padded = functional.pad(faces.flatten(0, -4), border).reshape(around.shape)
@@ -78,25 +79,24 @@ def _pad_faces(faces: Tensor, pad: int) -> Tensor:
 
 
 def _lookup(faces: Tensor, rays: Tensor, mode: SampleMode, pad: int) -> Tensor:
-    """Sample faces that carry `pad` extra pixels; taps never leave the face that a ray hits."""
+    """`sample_cubemap` of faces (..., 6, C, n, n) that carry `pad` extra pixels on every side."""
     padded_size = faces.shape[-1]
     face_size = padded_size - 2 * pad
     face, right, down = _face_coordinates(rays)
-    # A ray on the edge of two faces may land a rounding error beyond its own: held inside, its taps
-    # stay within the padded face and never read the face stored below it.
+    # Clamped where taps would leave the padding: they never reach into the next face.
     inner = (0.5 - pad, face_size - 0.5 + pad)
     u = ((right + 1) * (face_size / 2)).clamp(*inner) + pad
     v = ((down + 1) * (face_size / 2)).clamp(*inner) + pad
-    # One tall image of six faces, so that a single grid_sample serves rays of all faces.
+    # The six faces as one tall image, so that one sampling serves all rays.
     column_of_faces = faces.movedim(-4, -3).flatten(-3, -2)
     return sample_image(column_of_faces, torch.stack((u, v + face * padded_size), dim=-1), mode)
 
 
 def _face_coordinates(rays: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Index of the face that a ray (..., 3) hits and the place there, right and down in [-1, 1]."""
+    # The face is that of the longest component, the place the other two divided by it.
     x, y, z = rays.unbind(-1)
     along_x, along_y, along_z = x.abs(), y.abs(), z.abs()
-    # The largest component names the face; dividing by it projects the ray onto the face's plane.
     reach = torch.maximum(torch.maximum(along_x, along_y), along_z)
     polar = along_y > torch.maximum(along_x, along_z)
     lateral = along_x > along_z

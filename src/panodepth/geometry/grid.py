@@ -66,6 +66,7 @@ def erp_rays(
     """
     lon, lat = axis_angles(height, width, offset=offset, dtype=dtype, device=device)
     xp = library(lon)
+    # Sines of exact angles, rounded once: float32 angles would be off by up to 0.12 µrad.
     cos_lat = to_dtype(xp.cos(lat), dtype)[:, None]
     x = cos_lat * to_dtype(xp.sin(lon), dtype)
     y = xp.broadcast_to(to_dtype(xp.sin(lat), dtype)[:, None], x.shape)
@@ -92,6 +93,7 @@ def rays_to_lonlat(rays: ArrayT) -> ArrayT:
     x, y, z = rays[..., 0], rays[..., 1], rays[..., 2]
     square = x * x + z * z
     on_axis = square == 0
+    # atan2 for both angles: exact near the poles, where the arcsine of y is not.
     zero, one = xp.zeros_like(x), xp.ones_like(x)
     # Replaced before atan2 and sqrt, not after: a NaN gradient stays NaN behind `where`.
     lon = xp.atan2(xp.where(on_axis, zero, x), xp.where(on_axis, one, z))

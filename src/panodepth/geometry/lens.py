@@ -89,6 +89,7 @@ def _centres(
 def _within(x: Any, y: Any, seen: Any, size: Size) -> tuple[Any, Any]:
     """Pixels (..., 2), and which of those that the lens sees lie in an image of `size`."""
     height, width = size
+    # Outer edges included: the rays through the border pixels' outer halves are seen too.
     inside = seen & (x >= 0) & (x <= width) & (y >= 0) & (y <= height)
     return planes(library(x), x, y), inside
 
@@ -173,6 +174,7 @@ class Pinhole(Focal):
         """Full angles across and down [rad], also off-centre: floats or (...)."""
         xp, (fx, fy, cx, cy) = broadcast(self.fx, self.fy, self.cx, self.cy)
         height, width = size
+        # From the axis to either side: the principal point need not be in the middle.
         across = xp.atan2(cx, fx) + xp.atan2(width - cx, fx)
         return across, xp.atan2(cy, fy) + xp.atan2(height - cy, fy)
 
@@ -190,6 +192,7 @@ class Pinhole(Focal):
     def project(self, rays: ArrayT, size: Size) -> tuple[ArrayT, ArrayT]:
         x, y, z = rays[..., 0], rays[..., 1], rays[..., 2]
         in_front = z > _MIN_COSINE
+        # Behind the camera x / z would be finite but wrong, at z = 0 infinite.
         inverse = 1 / library(rays).where(in_front, z, 1.0)
         return self._pixels(x * inverse, y * inverse, in_front, size)
 

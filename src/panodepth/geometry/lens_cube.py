@@ -44,5 +44,6 @@ def face_to_world(face: str, vectors: ArrayT) -> ArrayT:
 
 def _along(axes: Any, vectors: ArrayT) -> ArrayT:
     """The parts of vectors (..., 3) along three axes of 0 and ±1."""
+    # No matrix product: with 0 and ±1 the sums are exact.
     x, y, z = vectors[..., 0], vectors[..., 1], vectors[..., 2]
     return library(vectors).stack([a * x + b * y + c * z for a, b, c in axes], axis=-1)

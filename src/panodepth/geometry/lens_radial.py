@@ -53,6 +53,7 @@ class Radial(Focal):
         xp = library(rays)
         x, y, z = rays[..., 0], rays[..., 1], rays[..., 2]
         across, on_axis = _safe_hypot(xp, x, y)
+        # atan2, not acos of z: exact near the axis and for rays of any length.
         theta = xp.atan2(xp.where(on_axis, 0.0, across), z)
         seen = (theta <= self.fov_rad / 2) & ~(on_axis & (z == 0))
         # Clipped here too: pixels are to be finite.

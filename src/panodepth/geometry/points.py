@@ -24,7 +24,7 @@ def z_depth_to_distance(z_depth: ArrayT, lens: Pinhole) -> ArrayT:
 
 
 def distance_to_z_depth(distance: ArrayT, lens: Pinhole) -> ArrayT:
-    """Length along the ray to length along the viewing axis: inverse of `z_depth_to_distance`."""
+    """(..., h, w) along the ray to z-depth, along the axis: inverse of `z_depth_to_distance`."""
     height, width = distance.shape[-2:]
     return distance / to_dtype(lens.ray_lengths((height, width), **like(distance)), distance.dtype)
 

@@ -49,8 +49,10 @@ def resample(
     count = xp.astype(seen, total.dtype)
     for values, seen in parts:
         total, count = total + values, count + seen
+    # At the border of what is seen only the rays that see something count.
     if everywhere:
         return total / supersample**2, seen
+    # With an even n no ray goes through the centre, which decides what counts as seen.
     centre = source.project(view.rays(**options), (height, width))[1]
     return _only(total / xp.clip(count, min=1)[..., None, :, :], centre), centre
 

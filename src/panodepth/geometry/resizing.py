@@ -116,7 +116,7 @@ def _sum_taps(x: ArrayT, axis: int, taps: _Taps, out: Array = None) -> ArrayT:
 
 
 def _banded(x: Array, axis: int, taps: _Taps) -> Array:
-    """`_sum_taps` of a NumPy array in bands of rows, so that a large one needs little memory."""
+    """`_sum_taps` of an array (..., H, W) in bands of rows: a large one needs little memory."""
     x = np.ascontiguousarray(x)  # once: `take` would copy it for every tap
     shape = list(x.shape)
     shape[axis] = taps.index.shape[1]

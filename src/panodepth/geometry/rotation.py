@@ -31,6 +31,7 @@ def rotate_vectors(rotation: Array, vectors: ArrayT) -> ArrayT:
     Written as products: a matrix product may run in reduced precision (TF32, autocast).
     """
     r = match(rotation, vectors)[..., None, None]
+    # Part by part, so that each product runs over a whole map, not over three numbers.
     x, y, z = vectors[..., 0], vectors[..., 1], vectors[..., 2]
     parts = (
         x * r[..., i, 0, :, :] + y * r[..., i, 1, :, :] + z * r[..., i, 2, :, :] for i in range(3)
@@ -63,14 +64,13 @@ def yaw_pitch_roll_from_rotation(rotation: ArrayT) -> tuple[ArrayT, ArrayT, Arra
     Looking straight up or down only yaw ± roll is defined; the angles returned still give R.
     """
     xp, r = library(rotation), rotation
-    # The third column is the forward axis; hypot keeps its precision where asin of the y alone has
-    # none left, near ±90°.
+    # The forward axis, R's last column, has neither roll nor, seen from above, pitch.
     cos_pitch = xp.hypot(r[..., 0, 2], r[..., 2, 2])
     pitch = xp.atan2(-r[..., 1, 2], cos_pitch)
     vertical = cos_pitch < (1e-14 if r.dtype == xp.float64 else 1e-6)
     yaw = xp.atan2(r[..., 0, 2], r[..., 2, 2])
     roll = xp.atan2(r[..., 1, 0], r[..., 1, 1])
-    # Gimbal lock: yaw and roll turn about one axis, so roll is taken as 0 and yaw gets all of it.
+    # Vertical: its level part vanishes, and roll, set to 0, is told by the right-hand axis as yaw.
     free_yaw = xp.atan2(-r[..., 2, 0], r[..., 0, 0])
     return xp.where(vertical, free_yaw, yaw), pitch, xp.where(vertical, xp.zeros_like(roll), roll)
 
@@ -78,6 +78,7 @@ def yaw_pitch_roll_from_rotation(rotation: ArrayT) -> tuple[ArrayT, ArrayT, Arra
 def rotation_from_quaternion(quaternion: ArrayT) -> ArrayT:
     """(..., 4) quaternions (w, x, y, z) of any length > 0 to (..., 3, 3); -q gives the same R."""
     xp = library(quaternion)
+    # The usual product q v q*, written out for the three axes.
     unit = quaternion / xp.linalg.vector_norm(quaternion, axis=-1, keepdims=True)
     w, x, y, z = (unit[..., i] for i in range(4))
     rows = (

@@ -49,7 +49,7 @@ def sample_image(
 
 
 def _sample_numpy(image: Array, uv: Array, mode: SampleMode) -> Array:
-    """`sample_image` by OpenCV: the twin of `torch_kernels.sample`."""
+    """`sample_image` by OpenCV of (..., C, H, W): the twin of `torch_kernels.sample`."""
     import cv2
 
     channels, height, width = image.shape[-3:]
@@ -58,7 +58,7 @@ def _sample_numpy(image: Array, uv: Array, mode: SampleMode) -> Array:
     places = np.broadcast_to(uv, (*lead, *uv.shape[-3:]))
     out = np.empty((*lead, channels, *uv.shape[-3:-1]), image.dtype)
     for i in np.ndindex(lead):
-        if mode == "nearest":
+        if mode == "nearest":  # not OpenCV's: it knows neither bool nor int64
             column, row = np.moveaxis(np.floor(places[i]).astype(np.int64), -1, 0)
             out[i] = images[i][:, row.clip(0, height - 1), column.clip(0, width - 1)]
             continue
@@ -73,7 +73,7 @@ def _sample_numpy(image: Array, uv: Array, mode: SampleMode) -> Array:
 
 
 def check_interpolation(image: Array, mode: str) -> None:
-    """Raise ValueError unless `mode` is known and can interpolate this image."""
+    """Raise ValueError unless `mode` is known and can interpolate an image (..., C, H, W)."""
     if mode not in TAPS_BEYOND_EDGE:
         raise ValueError(f"unknown sampling mode {mode!r}: use bilinear, nearest or bicubic")
     if mode != "nearest" and not is_floating(image):

@@ -35,7 +35,7 @@ def row_window(x: ArrayT, start: int, stop: int) -> ArrayT:
 
 
 def _take_round(x: ArrayT, start: int, stop: int, axis: int) -> ArrayT:
-    """Elements start .. stop along an axis that closes on itself."""
+    """Elements start .. stop of (..., H, W) along an axis that closes on itself."""
     xp = library(x)
     index = xp.arange(start, stop, device=like(x)["device"])
     return xp.take(x, index % x.shape[axis], axis=axis)
@@ -51,6 +51,7 @@ def pad_erp(x: ArrayT, pad: int | tuple[int, int]) -> ArrayT:
     if rows < 0 or columns < 0:
         raise ValueError(f"padding must not be negative: {pad}")
     width = x.shape[-1]
+    # Rows first: their ends come from whole rows, which the columns then wrap.
     x = row_window(x, -rows, x.shape[-2] + rows) if rows else x
     if columns > width:
         return _take_round(x, -columns, width + columns, -1)

@@ -25,9 +25,11 @@ def _broadcast_lead(image: Tensor, uv: Tensor) -> tuple[int, ...]:
 
 
 def _nearest(image: Tensor, uv: Tensor) -> Tensor:
+    """The pixels under (..., h, w, 2), the border's outside, of (..., C, H, W) of any dtype."""
     channels, height, width = image.shape[-3:]
     lead, out_size = _broadcast_lead(image, uv), uv.shape[-3:-1]
     u, v = uv.floor().long().unbind(-1)
+    # gather over flattened pixels: advanced indexing would broadcast the lead axes in memory.
     index = v.clamp(0, height - 1) * width + u.clamp(0, width - 1)
     index = index.flatten(-2).unsqueeze(-2).expand(*lead, channels, -1)
     flat = image.flatten(-2).expand(*lead, channels, height * width)
@@ -35,6 +37,7 @@ def _nearest(image: Tensor, uv: Tensor) -> Tensor:
 
 
 def _bilinear(image: Tensor, uv: Tensor) -> Tensor:
+    """(..., C, H, W) floats at (..., h, w, 2), by grid_sample."""
     channels, height, width = image.shape[-3:]
     lead, out_size = _broadcast_lead(image, uv), uv.shape[-3:-1]
     u, v = uv.unbind(-1)
@@ -56,14 +59,14 @@ def _bilinear(image: Tensor, uv: Tensor) -> Tensor:
 
 
 def _bicubic(image: Tensor, uv: Tensor) -> Tensor:
-    """Catmull-Rom, the cubic that is exact on linear and quadratic images.
+    """Catmull-Rom, the cubic that is exact on linear and quadratic images; takes (..., C, H, W).
 
     (torch's own kernel has the parameter -0.75 instead of -0.5 and moves a ramp by up to 0.1 px.)
     """
     first = (uv - 0.5).floor()
     u, v = first.unbind(-1)
     t = (uv - 0.5 - first).to(image.dtype)
-    tables = (
+    tables = (  # weights of the taps at -1, 0, 1 and 2 from the pixel before, by t in [0, 1)
         ((-0.5 * t + 1) * t - 0.5) * t,
         (1.5 * t - 2.5) * t * t + 1,
         ((-1.5 * t + 2) * t + 0.5) * t,
