@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from panodepth.geometry.grid import (
-    erp_lonlat,
+    axis_angles,
     erp_rays,
     lonlat_to_rays,
     pixels_to_lonlat,
@@ -61,7 +61,8 @@ def test_pixel_to_ray_and_back(h: int, w: int, x: float, y: float, length: float
 @properties
 @given(sides, sides)
 def test_grid_functions_agree(h: int, w: int) -> None:
-    lonlat = erp_lonlat(h, w, dtype=torch.float64)
+    lon, lat = axis_angles(h, w, dtype=torch.float64)
+    lonlat = torch.stack(torch.meshgrid(lon, lat, indexing="xy"), -1)
     rays = erp_rays(h, w, dtype=torch.float64)
     torch.testing.assert_close(lonlat_to_rays(lonlat), rays, atol=1e-12, rtol=0)
     centres = rays_to_pixels(rays, h, w)

@@ -43,14 +43,6 @@ def axis_angles(
     return lon, lat
 
 
-def erp_lonlat(height: int, width: int, *, dtype: Any = np.float32, device: Any = None) -> Array:
-    """Longitude and latitude of every pixel centre: (H, W, 2), radians, latitude positive down."""
-    lon, lat = axis_angles(height, width, dtype=dtype, device=device)
-    xp = library(lon)
-    grid = xp.meshgrid(to_dtype(lon, dtype), to_dtype(lat, dtype), indexing="xy")
-    return xp.stack(tuple(grid), axis=-1)
-
-
 def erp_rays(
     height: int,
     width: int,

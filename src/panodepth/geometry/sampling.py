@@ -33,7 +33,7 @@ def sample_image(
     image: (..., C, H, W); any dtype for "nearest", floating for the rest (half types are
     interpolated in float32). uv: (..., h, w, 2), pixel centres at + 0.5; leading axes broadcast.
     closed: the image is a panorama, so there is no border: taps cross the seam and the poles.
-    NumPy arrays have no "bicubic", and coordinates to 1/32 px, OpenCV's grid.
+    NumPy arrays have no "bicubic"; OpenCV before 5 rounds their places to 1/32 px.
     Returns (..., C, h, w) in the image's dtype.
     """
     check_interpolation(image, mode)

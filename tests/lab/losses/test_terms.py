@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from panodepth.geometry.grid import erp_lonlat, erp_rays, solid_angles
+from panodepth.geometry.grid import axis_angles, erp_rays, solid_angles
 from panodepth.lab.losses import (
     LossConfig,
     Truth,
@@ -130,7 +130,8 @@ class TestNormals:
         height, width = 128, 256
         room = box_room(height, width)
         local = local_normals(room.log()[None])[0]
-        lon, lat = erp_lonlat(height, width, dtype=torch.float32).unbind(-1)
+        lon, lat = axis_angles(height, width, dtype=torch.float32)
+        lat, lon = torch.meshgrid(lat.float(), lon.float(), indexing="ij")
         ray = erp_rays(height, width, dtype=torch.float32)
         down = torch.stack([-lat.sin() * lon.sin(), lat.cos(), -lat.sin() * lon.cos()], -1)
         right = torch.stack([lon.cos(), torch.zeros_like(lon), -lon.sin()], -1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from panodepth.geometry.bands import row_bands
 from panodepth.geometry.grid import axis_angles
 from panodepth.types import BoolArray, FloatArray
 
@@ -114,12 +115,9 @@ def _neighbours_valid(valid: BoolArray) -> BoolArray:
     above = np.concatenate((turned[:1], valid[:-1]))
     below = np.concatenate((valid[1:], turned[-1:]))
     good = valid & above & below
-    ratio = 1 / np.sin(np.pi * (np.arange(height) + 0.5) / height)
-    steps = np.clip(2 ** np.rint(np.log2(ratio)).astype(np.int64), 1, max(1, width // 4))
-    for step in np.unique(steps):
-        rows = steps == step
-        band = valid[rows]
-        good[rows] &= np.roll(band, step, axis=1) & np.roll(band, -step, axis=1)
+    for start, stop, step in row_bands(height, width, height):
+        band = valid[start:stop]
+        good[start:stop] &= np.roll(band, step, axis=1) & np.roll(band, -step, axis=1)
     result: BoolArray = good
     return result
 
