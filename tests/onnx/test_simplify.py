@@ -80,6 +80,25 @@ def test_simplified_is_the_same_network(mixed: nn.Module) -> None:
     assert kinds.count("Mul") == 3  # two of GELU, one of the linear layer's scale: none of gamma
 
 
+class Columns(nn.Module):
+    """A factor per column, as many as there are channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 1)
+        self.factor = nn.Parameter(torch.rand(8))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.factor * self.conv(x)
+
+
+def test_factors_of_columns_are_not_taken_for_those_of_channels() -> None:
+    network, image = Columns().requires_grad_(False), torch.rand(1, 3, 8, 8)
+    proto = export(network, image)
+    simplify(proto)
+    np.testing.assert_allclose(run(proto, image), network(image), rtol=1e-5)
+
+
 def test_int8_stores_every_large_weight_in_8_bits(mixed: nn.Module) -> None:
     image = torch.rand(1, 3, 32, 64)
     proto = export(mixed, image)

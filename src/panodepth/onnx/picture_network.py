@@ -43,6 +43,7 @@ class PictureNetwork(nn.Module):
         surface = sky_logit <= 0
         total = surface.sum()
         only_sky = total == 0  # then every pixel counts
+        # Zeros sort behind all distances, so the largest `total` values are those of surfaces.
         counted = torch.where(surface | only_sky, distance, 0.0).flatten()
         total = torch.where(only_sky, self.pixels, total)
         return distance / top_quantile(counted, self.pixels, total), sky_logit
@@ -56,19 +57,20 @@ def top_quantile(values: Tensor, count: int, total: Tensor | None = None) -> Ten
     needed = min(count, math.ceil((1 - SCALE_QUANTILE) * (count - 1)) + 2)
     top = values.topk(needed).values
     last = (torch.tensor(count) if total is None else total) - 1
-    place = last.float() * SCALE_QUANTILE  # in rising order
+    # TopK sorts falling, the quantile counts rising: place p from below is `last` - p from above.
+    place = last.float() * SCALE_QUANTILE
     low = place.floor()
-    below = last - low.long()  # the same place in falling order
+    below = last - low.long()
     above = (below - 1).clamp(min=0)
     a, b = top.index_select(0, torch.stack([below, above])).unbind()
     return a + (b - a) * (place - low)
 
 
 class ForExport(TorchFunctionMode):
-    """Within it, shapes are plain numbers, and attention is made of products, queries by queries.
+    """Inside this context shapes are plain numbers, and attention goes by blocks of queries.
 
-    Without it an exporter writes down how every shape was found, and attention as one product of
-    all queries with all keys: 0.6 GB of scores for a picture of 546×1092 in `large`.
+    Without it the exporter would record how each shape was computed, and write attention as one
+    product of all queries with all keys: 0.6 GB of scores for 546×1092 pixels in `large`.
     """
 
     def __torch_function__(

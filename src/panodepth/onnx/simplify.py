@@ -1,6 +1,6 @@
-"""Compute beforehand what does not depend on the picture: smaller files that load faster.
+"""Compute once what does not depend on the picture: files become smaller and load faster.
 
-An exporter writes down how shapes and weights were arranged; runtimes repeat that at every start.
+The exporter writes how weights and shapes are rearranged, which runtimes repeat at every start.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ def fold_constants(proto: ModelProto) -> None:
 
 def _results(node: NodeProto, sources: list[TensorProto], proto: ModelProto) -> list[TensorProto]:
     """What the node makes of these constants, all its inputs; [] where that is too large."""
+    # A model of this node alone, whose inputs are stored in it.
     outputs = [helper.make_tensor_value_info(o, TensorProto.UNDEFINED, None) for o in node.output]
     alone = helper.make_graph([node], node.name, [], outputs, sources)
     model = helper.make_model(alone, opset_imports=proto.opset_import)
@@ -59,9 +60,11 @@ def _results(node: NodeProto, sources: list[TensorProto], proto: ModelProto) -> 
 def fold_scales(graph: GraphProto) -> None:
     """Move factors per channel (LayerScale) into the convolution whose result they multiply.
 
-    Runtimes do so with float weights alone; after it they add the residual inside the convolution.
+    Runtimes do so themselves, but not for 8-bit weights; and only a convolution with nothing
+    between it and the residual sum can add that sum itself.
     """
     constants = {tensor.name: tensor for tensor in graph.initializer}
+    # Convolutions by their result, if all they need is constant and nothing else uses the result.
     convs = [node for node in graph.node if node.op_type == "Conv"]
     makers = {n.output[0]: n for n in convs if all(name in constants for name in n.input[1:])}
     uses = Counter(name for node in graph.node for name in node.input)
@@ -72,7 +75,7 @@ def fold_scales(graph: GraphProto) -> None:
             continue
         conv, scale = makers[result], numpy_helper.to_array(factor)
         weight, *bias = (numpy_helper.to_array(constants[name]) for name in conv.input[1:])
-        if scale.size != len(weight):  # not one per channel
+        if scale.shape[-3:] != (len(weight), 1, 1):  # not one per channel
             continue
         scaled = [weight * scale.reshape(-1, 1, 1, 1), *(b * scale.reshape(-1) for b in bias)]
         for place, array in enumerate(scaled, start=1):
@@ -89,6 +92,7 @@ def rename(graph: GraphProto) -> None:
     used = {name for node in graph.node for name in node.input}
     names = {value.name: value.name for value in (*graph.input, *graph.output)} | {"": ""}
     known: dict[tuple[object, ...], str] = {}
+    # In place and from the end: a second list of weights would take as much memory again.
     for place in reversed(range(len(graph.initializer))):
         tensor = graph.initializer[place]
         small = math.prod(tensor.dims) <= SMALL

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from panodepth.lab.bench.clock import Effort, best_seconds, take_turns, timed
+from panodepth.lab.bench.clock import Effort, best_seconds, time_alternating, timed
 from panodepth.lab.bench.memory import MemoryJob, measure_memory
 from panodepth.lab.bench.subject import random_network
 from panodepth.model import PRESETS, save_model
@@ -24,7 +24,7 @@ def test_a_sleep_takes_what_it_takes() -> None:
     assert 0.02 <= best_seconds(lambda: time.sleep(0.02), CPU, Effort(0.0, 1, 1)) < 0.2
 
 
-def test_calls_take_turns_and_failures_leave() -> None:
+def test_calls_time_alternating_and_failures_leave() -> None:
     order: list[str] = []
 
     def fail() -> None:
@@ -33,7 +33,7 @@ def test_calls_take_turns_and_failures_leave() -> None:
             raise MemoryError("full")
 
     calls = {"a": lambda: order.append("a"), "b": lambda: order.append("b"), "c": fail}
-    found = take_turns(calls, CPU, Effort(seconds=0.0, least=4, most=4))
+    found = time_alternating(calls, CPU, Effort(seconds=0.0, least=4, most=4))
     # One round to warm up and four that count; from the second on a call that does not, before it.
     assert order == [*"abc", *"abc", *"aabbc", *"aabb", *"aabb"]
     assert isinstance(found["c"], MemoryError)
@@ -45,10 +45,10 @@ def test_calls_take_turns_and_failures_leave() -> None:
 
 def test_rounds_end_with_the_effort() -> None:
     calls = {"nap": lambda: time.sleep(0.001)}
-    found = take_turns(calls, CPU, Effort(seconds=60.0, least=2, most=7))["nap"]
+    found = time_alternating(calls, CPU, Effort(seconds=60.0, least=2, most=7))["nap"]
     assert isinstance(found, list)
     assert len(found) == 7
-    found = take_turns(calls, CPU, Effort(seconds=0.05, least=2, most=10**6))["nap"]
+    found = time_alternating(calls, CPU, Effort(seconds=0.05, least=2, most=10**6))["nap"]
     assert isinstance(found, list)
     assert 2 <= len(found) <= 51
 

@@ -61,8 +61,8 @@ class Ceiling:
 class Bandwidth:
     """Bytes per second of two passes over `size` bytes of float32, far more than caches hold.
 
-    copy: b = a counts one read and one write; triad: c = a + s·b two reads and one write. That the
-    processor may read a line before it overwrites it is not counted.
+    copy: b = a counts one read and one write; triad: c = a + s·b two reads and one write. What
+    the processor reads before it overwrites a line is not counted.
     """
 
     size: int

@@ -1,4 +1,4 @@
-"""Time calls on any device; calls that are compared take turns."""
+"""Time calls on any device; calls that are compared alternate."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import torch
 
 Call = Callable[[], object]
 
-SHORT = 0.25  # seconds; caches are filled anew in a part of longer calls that does not matter
+SHORT = 0.25  # seconds; longer calls spend a negligible part of theirs on filling the caches
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How long to measure. seconds: of one comparison's rounds, about; least, most: rounds."""
+    """How long to measure. seconds: of one comparison, about; least, most: rounds of it."""
 
     seconds: float
     least: int
@@ -46,14 +46,14 @@ def timed(call: Call, device: torch.device) -> float:
     return time.perf_counter() - started
 
 
-def take_turns(
+def time_alternating(
     calls: Mapping[str, Call], device: torch.device, effort: Effort
 ) -> dict[str, list[float] | Exception]:
-    """Seconds of all calls, in turn, round after round, so that a slow moment meets all alike.
+    """Seconds of each call, round after round: a slow moment of the machine slows all of them.
 
-    Rounds come before to warm up, one at least. Where calls are short, each turn begins with one
-    that does not count and brings the weights back into the caches, as in a folder of pictures. A
-    call that raises has its exception in place of its times and leaves the rounds.
+    One round or more to warm up is not counted. Before each timed run, a call shorter than SHORT
+    runs once untimed, which brings its weights back into the caches, as in a folder of pictures.
+    A call that raises gets its exception in place of its times and is not called again.
     """
     failed: dict[str, Exception] = {}
 
@@ -69,7 +69,7 @@ def take_turns(
                         if taken[name] and taken[name][-1] < SHORT:
                             call()
                         taken[name].append(timed(call, device))
-                except Exception as error:  # out of memory, no kernel: told in the table
+                except Exception as error:  # out of memory, no kernel: shown in the table
                     failed[name] = error.with_traceback(None)  # which would hold tensors
         return taken
 

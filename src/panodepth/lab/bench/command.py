@@ -47,12 +47,12 @@ class Plan:
     options: BenchOptions
 
     def routes_in(self, precision: str) -> tuple[Route, ...]:
-        """Those that this device has in this precision."""
+        """The routes that this device has in this precision."""
         return tuple(route for route in self.routes if route.runs(self.device, precision))
 
     @property
     def effort(self) -> Effort:
-        """How long each measurement takes."""
+        """Of each measurement."""
         return QUICK if self.options.quick else FULL
 
     @property

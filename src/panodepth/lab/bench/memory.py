@@ -19,8 +19,9 @@ TIMEOUT_S = 1800
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes, each the highest until then: before anything is loaded, after loading, after one
-    prediction. On CUDA what torch holds there, elsewhere the whole process's resident memory.
+    """Peak bytes before anything is loaded, after loading, and after one prediction.
+
+    On CUDA what torch holds there, elsewhere the whole process's resident memory.
     """
 
     start: int
@@ -30,7 +31,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class MemoryJob:
-    """What the process is to load and run: see `Route.build`; batch: images of `size` (h, w)."""
+    """What the process loads and runs: see `Route.build`; batch: images of `size` (h, w)."""
 
     file: str
     route: str
@@ -65,7 +66,7 @@ def peak_bytes(device: torch.device) -> int:
 def resident_peak() -> int:
     """Bytes, from VmHWM where there is /proc.
 
-    Elsewhere ru_maxrss, which on Linux would not do: a new program starts with its parent's.
+    Elsewhere ru_maxrss. Not on Linux, where a new program starts with the value of its parent.
     """
     try:
         for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():

@@ -56,9 +56,9 @@ class Comparison:
 
 
 def reference_of(subject: Subject, device: torch.device) -> Tensor | None:
-    """(H, W) log-distance of the picture by the plain path in float32, brought to the CPU.
+    """(H, W) log distance of the picture by the plain route in float32, on the CPU.
 
-    None for an ONNX file. cuDNN would round what goes into convolutions to TF32 if it might.
+    None for an ONNX file. Without TF32: cuDNN would round the inputs of convolutions to 10 bits.
     """
     if subject.file is None:
         return None
@@ -89,7 +89,7 @@ def compare(subject: Subject, comparison: Comparison, reference: Tensor | None) 
     ways = [(_empty_row(subject, comparison, r), partial(build, r)) for r in comparison.routes]
     rows = measure_rows(ways, difference, device, comparison.effort)
     if device.type == "cuda":
-        torch.cuda.empty_cache()  # the processes that measure memory come next
+        torch.cuda.empty_cache()  # for the processes that measure memory next
     plain = next((row.seconds_best for row in rows if row.route == PLAIN), None)
     return [
         replace(row, ratio=plain / row.seconds_best) if plain and row.seconds_best else row
@@ -98,9 +98,9 @@ def compare(subject: Subject, comparison: Comparison, reference: Tensor | None) 
 
 
 def _file(subject: Subject, route: str) -> Path:
-    """What a route loads."""
+    """The file that a route loads."""
     file = subject.onnx if route == ONNX else subject.file
-    assert file is not None  # `with_files` has made it
+    assert file is not None  # made by `with_files`
     return file
 
 

@@ -32,7 +32,7 @@ def _mega(count: int) -> str:
     return f"{count / 1e6:.0f}"
 
 
-def _told(value: float | None, form: str) -> str:
+def _number(value: float | None, form: str) -> str:
     """A number in a format, e.g. "{:.2f}"."""
     return NONE if value is None else form.format(value)
 
@@ -43,8 +43,7 @@ def _loaded(row: NetworkRow) -> str:
     return _mega(row.memory.loaded)
 
 
-# A table's columns: what stands above them, and what a row has there. Up to "best" they say which
-# row it is.
+# Head of a column -> the cell of a row. Columns before "best" identify the row.
 NETWORK_COLUMNS: dict[str, Callable[[NetworkRow], str]] = {
     "preset": lambda row: row.preset,
     "precision": lambda row: row.precision,
@@ -53,10 +52,10 @@ NETWORK_COLUMNS: dict[str, Callable[[NetworkRow], str]] = {
     "best": lambda row: _seconds(row.seconds_best),
     "median": lambda row: _seconds(row.seconds_median),
     "TFLOP/s": lambda row: _tera(row.flops_per_second),
-    "of ceiling": lambda row: _told(row.share and 100 * row.share, "{:.1f} %"),
-    "floors": lambda row: _told(row.share and 1 / row.share, "{:.2f}"),
-    "× plain": lambda row: _told(row.ratio, "{:.2f}"),
-    "difference": lambda row: _told(row.difference, "{:.1e}"),
+    "of ceiling": lambda row: _number(row.share and 100 * row.share, "{:.1f} %"),
+    "floors": lambda row: _number(row.share and 1 / row.share, "{:.2f}"),
+    "× plain": lambda row: _number(row.ratio, "{:.2f}"),
+    "difference": lambda row: _number(row.difference, "{:.1e}"),
     "MB loaded": _loaded,
     "MB peak": lambda row: NONE if row.memory is None else _mega(row.memory.peak),
 }
@@ -68,7 +67,7 @@ ATTENTION_COLUMNS: dict[str, Callable[[AttentionRow], str]] = {
     "best": lambda row: _seconds(row.seconds_best),
     "median": lambda row: _seconds(row.seconds_median),
     "TFLOP/s": lambda row: _tera(row.flops_per_second),
-    "difference": lambda row: _told(row.difference, "{:.1e}"),
+    "difference": lambda row: _number(row.difference, "{:.1e}"),
 }
 
 
@@ -85,7 +84,7 @@ class Report:
 
     @property
     def failures(self) -> list[str]:
-        """A line for each row that should be there and is not, or not whole."""
+        """One line for each required row that failed, in its times or its memory."""
         lines = []
         for row in self.network:
             reason = row.error or (row.memory_error and f"memory: {row.memory_error}")
@@ -160,7 +159,7 @@ def _plain(row: Row) -> dict[str, Any]:
 
 
 def _measured(columns: Mapping[str, Callable[[AnyRow], str]], rows: Iterable[AnyRow]) -> str:
-    """A table of rows; one that failed says why in place of its times."""
+    """A table of rows; one that failed shows its error in place of its times."""
     place = list(columns).index("best")
     lines = []
     for row in rows:

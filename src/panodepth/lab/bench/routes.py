@@ -26,7 +26,7 @@ from panodepth.strict import find_named
 Network = Callable[[Tensor], ModelOutput]
 
 PLAIN, ONNX = "plain", "onnx"
-PRECISIONS = {  # that make sense per kind of device
+PRECISIONS = {  # that are measured, by kind of device
     "cpu": ("float32", "bfloat16"),
     "cuda": ("float32", "bfloat16", "float16"),
     "mps": ("float32", "float16"),
@@ -40,9 +40,9 @@ class Route:
     build: from (file, device, precision) to a callable of (B, 3, H, W) in [0, 1] on that device; it
         runs inside torch.inference_mode.
     works: whether this machine has it, on this device in this precision.
-    default_on: kinds of device where `panodepth predict` takes it, when nothing is said.
-    on_request: not among "all routes".
-    calls: until it runs as it will from then on.
+    default_on: kinds of device where `panodepth predict` takes it by default.
+    on_request: measured only when named.
+    calls: how many until its time no longer changes (recording, compiling).
     """
 
     name: str
@@ -54,17 +54,17 @@ class Route:
     calls: int = 1
 
     def runs(self, device: torch.device, precision: str) -> bool:
-        """Whether there is such a row."""
+        """Whether this device has the route in this precision."""
         return precision in PRECISIONS[device.type] and self.works(device, precision)
 
     def is_default(self, device: torch.device, precision: str) -> bool:
-        """Whether `panodepth predict` without options runs this."""
+        """Whether `panodepth predict` takes the route by default."""
         here = device.type == choose_device("auto").type and device.type in self.default_on
         return here and precision == auto_precision(device)
 
 
 def auto_precision(device: torch.device) -> str:
-    """What `panodepth predict` computes in when nothing is said."""
+    """The precision that `panodepth predict` takes by default."""
     return str(choose_dtype("auto", device, float16=True)).removeprefix("torch.")
 
 
@@ -89,7 +89,7 @@ def _fast(checkpoint: Path, device: torch.device, precision: str) -> Network:
     if device.type != "cuda":
         return model
     network = graphed(model)
-    network.active = False  # what runs where graphs are not wanted
+    network.active = False  # the network alone, no CUDA graph
     return network
 
 
@@ -98,13 +98,13 @@ def _int8(checkpoint: Path, device: torch.device, precision: str) -> Network:
 
 
 def _int8_works(device: torch.device, precision: str) -> bool:
-    """Whatever is no linear layer computes as "auto" says, so there is one precision."""
+    """In the default precision alone: it is that of all layers but the linear ones."""
     return device.type == "cpu" and precision == auto_precision(device) and int8_works()
 
 
 def _graph(checkpoint: Path, device: torch.device, precision: str) -> Network:
     network = graphed(load_torch(checkpoint, device=str(device), dtype=precision).model)
-    return _unless_left(network, network, "no CUDA graph could be recorded")
+    return _without_fallback(network, network, "no CUDA graph could be recorded")
 
 
 def _graph_works(device: torch.device, precision: str) -> bool:
@@ -119,7 +119,7 @@ def _compile(checkpoint: Path, device: torch.device, precision: str) -> Network:
         return compiled(image, model.memory_for((image.shape[-2], image.shape[-1])))
 
     network: Network = graphed(model, compiled) if device.type == "cuda" else plainly
-    return _unless_left(network, compiled, "torch.compile failed")
+    return _without_fallback(network, compiled, "torch.compile failed")
 
 
 def _onnx(file: Path, device: torch.device, precision: str) -> Network:
@@ -138,8 +138,8 @@ def _onnx_works(device: torch.device, precision: str) -> bool:
     return device.type == "cpu" and precision == "float32" and bool(find_spec("onnxruntime"))
 
 
-def _unless_left(network: Network, path: Graphed | Compiled, reason: str) -> Network:
-    """`network`, but a RuntimeError once `path` has given up and runs it plainly."""
+def _without_fallback(network: Network, path: Graphed | Compiled, reason: str) -> Network:
+    """`network`, which raises RuntimeError once `path` has fallen back to the plain one."""
 
     def run(image: Tensor) -> ModelOutput:
         output = network(image)
@@ -161,7 +161,7 @@ ROUTES = (
 
 
 def find_routes(names: tuple[str, ...] | None) -> tuple[Route, ...]:
-    """The routes of these names, for None all but those on request; the plain one always.
+    """The named routes, for None all but those on request; the plain one is always first.
 
     Raises ConfigError for an unknown name.
     """
@@ -173,6 +173,6 @@ def find_routes(names: tuple[str, ...] | None) -> tuple[Route, ...]:
 
 
 def default_precisions(device: torch.device) -> tuple[str, ...]:
-    """Those this machine computes in hardware."""
+    """Those that this machine computes in hardware."""
     slow = set() if has_fast_bfloat16(device) else {"bfloat16"}
     return tuple(p for p in PRECISIONS[device.type] if p not in slow)

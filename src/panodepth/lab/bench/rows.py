@@ -1,4 +1,4 @@
-"""What every measured way of doing something has, and how the ways are measured together."""
+"""Rows of measurements, and how rows that are compared are measured together."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from panodepth.lab.bench.clock import Effort, take_turns
+from panodepth.lab.bench.clock import Effort, time_alternating
 
 REASON_LENGTH = 100  # characters of an error in a table
 Run = Callable[[], Tensor]
@@ -18,10 +18,10 @@ Run = Callable[[], Tensor]
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One way to do it, in one precision.
+    """One implementation in one precision.
 
-    flops: operations of one call. seconds: of one call. difference: of the result from the exact
-    one. error: why there are no times, in one line.
+    flops, seconds: of one call. difference: of its result from the exact one. error: why there are
+    no times, in one line.
     """
 
     preset: str
@@ -49,10 +49,10 @@ def measure_rows(
     device: torch.device,
     effort: Effort,
 ) -> list[AnyRow]:
-    """The rows with times and differences, in their order; their calls take turns.
+    """The rows with times and differences, in their order; their calls alternate.
 
-    ways: each a row without times, and what builds its call. A way that cannot be built or that
-    fails has an `error` in its row. difference: of a call's result, None where nothing is exact.
+    ways: each a row without times, and what builds its call. Where building or calling fails, the
+    row gets an `error`. difference: of a call's result (any shape), None without an exact one.
     """
     rows: dict[str, AnyRow] = {}
     calls: dict[str, Callable[[], None]] = {}
@@ -68,10 +68,10 @@ def measure_rows(
         rows[name := str(number)] = row
         try:
             add(name, build())
-        except Exception as error:  # out of memory, a precision it has not: told in the table
+        except Exception as error:  # out of memory, an unsupported precision: shown in the table
             rows[name] = replace(row, error=reason_of(error))
     with torch.inference_mode():
-        for name, seconds in take_turns(calls, device, effort).items():
+        for name, seconds in time_alternating(calls, device, effort).items():
             if isinstance(seconds, Exception):
                 rows[name] = replace(rows[name], error=reason_of(seconds))
             else:

@@ -23,8 +23,8 @@ TRIAL_STEPS = (8, 16)  # size at which the spread is set, in steps of the backbo
 class Subject:
     """A network and the files to load it from.
 
-    file: .safetensors; onnx: what the route of this name loads. Either may be None, both are where
-    `with_files` has yet to make them. weights: what is in them, for people.
+    file: .safetensors; onnx: what the route of this name loads. A preset has neither until
+    `with_files` makes them. weights: what they hold, shown in the report.
     """
 
     config: ModelConfig
@@ -47,7 +47,7 @@ def find_subject(name_or_path: str) -> Subject:
 
 
 def with_files(subject: Subject, folder: Path, *, onnx: bool) -> Subject:
-    """The subject with the files it lacks, made in a folder. onnx: the ONNX file, too."""
+    """The subject with the files it lacks, made in a folder. onnx: an ONNX file too."""
     if subject.file is None and subject.onnx is None:
         subject = _with_weights(subject, folder)
     if onnx and subject.onnx is None and subject.file is not None:
@@ -72,11 +72,11 @@ def _with_weights(subject: Subject, folder: Path) -> Subject:
 
 
 def random_network(config: ModelConfig) -> SphereViT:
-    """A network whose every part shows in its result, so that a difference in one is seen.
+    """A random network in which every layer changes the result, so that a wrong one is noticed.
 
-    As made for training, LayerScale would hide the blocks, and small weights make every attention
-    uniform. Here linear layers keep the variance, branches count by BRANCH_SCALE, and the result
-    is scaled to LOG_SPREAD.
+    As initialised for training, LayerScale would hide the blocks and small weights would make
+    attention uniform. Here linear layers keep the variance, residual branches are scaled by
+    BRANCH_SCALE, and the result to LOG_SPREAD.
     """
     torch.manual_seed(0)
     network = SphereViT(config).eval()
