@@ -12,7 +12,7 @@ import torch
 from panodepth.device import device_name
 from panodepth.version import __version__
 
-SETTINGS = ("OMP_", "KMP_", "MKL_", "ONEDNN_", "PANODEPTH_")  # variables that change times
+SETTINGS = ("OMP_", "GOMP_", "KMP_", "MKL_", "ONEDNN_", "PANODEPTH_")  # variables that change times
 
 
 def machine_facts(device: torch.device) -> dict[str, str]:
