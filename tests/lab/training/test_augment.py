@@ -9,7 +9,7 @@ from panodepth.geometry.grid import erp_rays
 from panodepth.geometry.points import distance_to_normals
 from panodepth.lab.losses import Truth
 from panodepth.lab.training.config import AugmentConfig
-from panodepth.lab.training.feed.augment import augment, roll_and_flip, tilt
+from panodepth.lab.training.feed.augment import augment, roll_and_flip, shrink, tilt
 from panodepth.lab.training.feed.dice import LUMA, SRGB_POWER, Dice
 from panodepth.lab.training.feed.samples import Batch, Stored
 
@@ -193,3 +193,32 @@ def test_faults_leave_the_draws_of_the_others_as_they_were(batch):
     plain = changed(replace(noise=0.02, blur=0.5, nadir=0.5), grey)
     also = changed(replace(noise=0.02, blur=0.5, nadir=0.5, gray=1.0), grey)
     assert torch.allclose(plain.image, also.image, atol=1e-5)
+
+
+def box_room(height):
+    """A room 4 x 3 x 2 m around its centre, as a batch of one."""
+    rays = erp_rays(height, 2 * height, dtype=torch.float32)
+    distance = (torch.tensor([2.0, 1.5, 1.0]) / rays.abs()).amin(-1)[None]
+    valid = torch.ones_like(distance, dtype=torch.bool)
+    return Batch(torch.rand(1, 3, height, 2 * height), Truth(distance, valid, ~valid))
+
+
+def test_a_shrunk_room_keeps_its_walls():
+    small, truth = shrink(box_room(96), (32,), 0), box_room(32).truth.distance
+    assert small.image.shape == (1, 3, 32, 64)
+    assert small.truth.valid.all()
+    relative = (small.truth.distance / truth - 1).abs()
+    assert relative.median() < 1e-3
+    assert relative.max() < 0.05  # in corners, where two walls meet in a pixel
+
+
+def test_each_seed_draws_one_of_the_heights(batch):
+    assert {shrink(batch, (8, 16, 32), s).image.shape[-2] for s in range(30)} == {8, 16, 32}
+    assert shrink(batch, (), 5) is batch
+
+
+def test_shrinking_keeps_the_sky_apart(batch):
+    truth = shrink(batch, (16,), 0).truth
+    assert truth.sky.any()
+    assert not (truth.sky & truth.valid).any()
+    assert truth.distance[truth.valid].min() >= batch.truth.distance[batch.truth.valid].min() - 1e-6

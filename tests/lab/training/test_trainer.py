@@ -342,3 +342,23 @@ def test_a_model_works_at_the_size_it_was_trained_at(make_config, renderer):
     config = make_config(run={"steps": 1})
     trained = load_model(train(config, renderer=renderer).weights)
     assert trained.config.size == (config.data.height, config.data.width)
+
+
+def test_batches_come_in_each_of_the_heights(make_config, renderer):
+    config = make_config(run={"steps": 8})
+    height = config.data.height
+    heights = (height // 2, height)
+    config = dataclasses.replace(config, data=dataclasses.replace(config.data, heights=heights))
+    trainer = Trainer(DistanceTask(config, renderer=renderer))
+    with trainer.stream:
+        seen = {trainer.batch(number).image.shape[-2] for number in range(8)}
+    assert seen == set(heights)
+    trained = load_model(train(config, renderer=renderer).weights)
+    assert trained.config.size == (height, 2 * height)
+
+
+def test_a_height_that_does_not_suit_the_network_is_refused(make_config, renderer):
+    config = make_config()
+    data = dataclasses.replace(config.data, heights=(config.data.height - 1,))
+    with pytest.raises(ConfigError, match=str(config.data.height - 1)):
+        DistanceTask(dataclasses.replace(config, data=data), renderer=renderer)

@@ -40,6 +40,7 @@ class DataConfig:
 
     height: Count = 126
     width: Count = 252
+    heights: tuple[int, ...] = ()  # heights trained at, one drawn per batch; () = height alone
     batch: Count = 16
     kind: SceneKind = "mixed"
     openings: Share = 0.5  # share of rooms that open into another one
@@ -204,6 +205,10 @@ def check_config(config: TrainConfig) -> TrainConfig:
 def check_samples(data: DataConfig, sources: Sequence[SourceConfig]) -> None:
     """Raise ConfigError unless panoramas of this shape, seed and weight can be drawn."""
     require(data.width == 2 * data.height, "data.width must be twice data.height")
+    require(
+        all(0 < height <= data.height for height in data.heights),
+        f"data.heights must lie in 1 to data.height = {data.height}: panoramas are only shrunk",
+    )
     require(
         data.seed < VALIDATION_SEED,
         f"data.seed must be from 0 to {VALIDATION_SEED - 1}; higher ones are for measuring",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from panodepth.lab.training.distance.network import (
 )
 from panodepth.lab.training.distance.objective import batch_loss
 from panodepth.lab.training.engine import Engine
-from panodepth.lab.training.feed.augment import augment
+from panodepth.lab.training.feed.augment import augment, shrink
 from panodepth.lab.training.feed.samples import Batch, Stored, mix_seed
 from panodepth.lab.training.optimisation.optim import (
     MovingAverage,
@@ -67,6 +68,8 @@ class DistanceTask(Task[Batch]):
         self.precision, self.validate_every = config.run.precision, config.run.validate_every
         torch.manual_seed(mix_seed(config.run.seed, 0))
         self.model = build_network(config.network, (config.data.height, config.data.width))
+        for height in config.data.heights:
+            replace(self.model.config, size=(height, 2 * height))  # refuses what does not fit
         self.unused_parameters = has_unused_parameters(self.model, config)
         self._worlds: dict[str, list[Panorama]] = {}
 
@@ -98,8 +101,9 @@ class DistanceTask(Task[Batch]):
         self._forward: Any = torch.compile(self.wrapped) if run.compile else self.wrapped
 
     def batch(self, stored: Stored, seed: int) -> Batch:
-        """Augmented panoramas."""
-        return augment(stored.to(self.engine.device).decode(), self.config.augment, seed)
+        """Augmented panoramas, all of one size."""
+        batch = shrink(stored.to(self.engine.device).decode(), self.config.data.heights, seed)
+        return augment(batch, self.config.augment, seed)
 
     def loss(self, batch: Batch, seed: int) -> tuple[Tensor, dict[str, Tensor]]:
         """See `batch_loss`."""

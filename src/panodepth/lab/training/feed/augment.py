@@ -9,11 +9,13 @@ code is taken as a power of 1/2.2.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from panodepth.geometry.resampling import rotate_erp
+from panodepth.geometry.resizing import resize_erp
 from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll
 from panodepth.lab.losses import Truth
 from panodepth.lab.training.config import AugmentConfig
@@ -68,22 +70,49 @@ def tilt(batch: Batch, config: AugmentConfig, dice: Dice) -> Batch:
     lean = rotation_from_yaw_pitch_roll(0.0, x)
     rotation = turn @ lean @ turn.transpose(-1, -2)  # a pitch about any horizontal axis
     image, (distance, valid, sky) = batch.image[index], (m[index] for m in batch.truth)
-    # Inverse distance is interpolated, not distance: on a plane it is linear in the ray, so walls
-    # stay flat. Where it disagrees with the nearest pixel it is mixed across an edge, or with what
-    # is not valid: there the nearest is taken.
-    inverse = torch.where(valid, 1.0 / distance, 0.0)
-    maps = torch.stack([inverse, valid.float(), sky.float()], dim=1)
-    nearest = rotate_erp(maps, rotation, mode="nearest")
-    smooth = rotate_erp(maps[:, :1], rotation, mode="bilinear")[:, 0]
-    mixed = (smooth - nearest[:, 0]).abs() > EDGE_BLEND * nearest[:, 0]
-    inverse = torch.where(mixed, nearest[:, 0], smooth)
-    valid = (nearest[:, 1] > 0.5) & (inverse > 0)
-    new = (torch.where(valid, 1.0 / inverse, 1.0), valid, nearest[:, 2] > 0.5)
+    new = _resampled(
+        Truth(distance, valid, sky),
+        lambda maps: rotate_erp(maps, rotation, mode="bilinear"),
+        lambda maps: rotate_erp(maps, rotation, mode="nearest"),
+    )
     rotated = rotate_erp(image, rotation, mode="bilinear")
     return Batch(
         batch.image.index_copy(0, index, rotated),
         Truth(*(old.index_copy(0, index, x) for old, x in zip(batch.truth, new, strict=True))),
     )
+
+
+def shrink(batch: Batch, heights: Sequence[int], seed: int) -> Batch:
+    """The batch at one of these heights (no heights: as it is), drawn from `seed`."""
+    if not heights:
+        return batch
+    drawn = heights[mix_seed(seed, 2) % len(heights)]
+    size = (drawn, 2 * drawn)
+    truth = _resampled(
+        batch.truth,
+        lambda maps: resize_erp(maps, size, antialias=False),
+        lambda maps: resize_erp(maps, size, mode="nearest"),
+    )
+    return Batch(resize_erp(batch.image, size), truth)
+
+
+def _resampled(
+    truth: Truth, smoothly: Callable[[Tensor], Tensor], nearest: Callable[[Tensor], Tensor]
+) -> Truth:
+    """The truth on another grid; both functions take maps (B, C, H, W) there, in their own way.
+
+    Inverse distance is interpolated, not distance: on a plane it is linear in the ray, so walls
+    stay flat. Where it disagrees with the nearest pixel it is mixed across an edge, or with what is
+    not valid: there the nearest is taken.
+    """
+    distance, valid, sky = truth
+    inverse = torch.where(valid, 1.0 / distance, 0.0)
+    own, kept, is_sky = nearest(torch.stack([inverse, valid.float(), sky.float()], dim=1)).unbind(1)
+    between = smoothly(inverse[:, None])[:, 0]
+    mixed = (between - own).abs() > EDGE_BLEND * own
+    inverse = torch.where(mixed, own, between)
+    valid = (kept > 0.5) & (inverse > 0)
+    return Truth(torch.where(valid, 1.0 / inverse, 1.0), valid, is_sky > 0.5)
 
 
 def colour(image: Tensor, config: AugmentConfig, dice: Dice) -> Tensor:
