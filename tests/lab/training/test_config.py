@@ -137,4 +137,4 @@ def test_recipe_of_an_older_version_still_loads():
     now = config_from_dict(kept).to_dict()
     for table, values in kept.items():
         assert {key: now[table][key] for key in values} == values
-    assert now["sources"] == ()
+    assert now["sources"] == []

@@ -7,6 +7,7 @@ a ConfigError that names the place and, for a misspelt key, the likely right one
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -179,8 +180,9 @@ class TrainConfig:
     sources: tuple[SourceConfig, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values, the inverse of `config_from_dict`."""
-        return dataclasses.asdict(self)
+        """Plain JSON values (lists, no tuples), the inverse of `config_from_dict`."""
+        values: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
+        return values
 
 
 def require(ok: bool, message: str) -> None:
