@@ -50,7 +50,7 @@ class Glb:
         return len(views) - 1
 
     def accessor(self, values: npt.NDArray[Any], *, target: int) -> int:
-        """Add (N, 1 to 4) float32, uint32 or uint16 values; returns the accessor's index.
+        """Add (N, C) values, C = 1 to 4, float32, uint32 or uint16; returns the accessor's index.
 
         target: glTF's bufferView.target.
         """
@@ -65,9 +65,10 @@ class Glb:
         target: int = ARRAY_BUFFER,
         more: Mapping[str, Any] | None = None,
     ) -> int:
-        """Add an array of `shape` that comes in parts when the file is written.
+        """Add an array (N, C), C = 1 to 4, that comes in parts when the file is written.
 
-        more: further keys of the accessor.
+        parts: (n, C) each. shape: (N, C) of the whole. more: further keys of the accessor. Returns
+        its index.
         """
         kind, size = np.dtype(dtype), math.prod(shape) * np.dtype(dtype).itemsize
         pieces = (np.ascontiguousarray(part, kind).data.cast("B") for part in parts if len(part))

@@ -14,14 +14,14 @@ NOTHING_VALID = "no valid pixel (alpha is 0 or values are NaN everywhere)"
 
 
 def linear_to_srgb(linear: npt.ArrayLike) -> FloatArray:
-    """Linear light in [0, 1] to sRGB-coded values in [0, 1] (IEC 61966-2-1); any shape."""
+    """Linear light (...) in [0, 1] to sRGB-coded values (...) in [0, 1] (IEC 61966-2-1)."""
     x = np.asarray(linear, np.float32)
     coded = np.float32(1.055) * np.power(np.maximum(x, 0), np.float32(1 / 2.4)) - np.float32(0.055)
     return np.where(x <= 0.0031308, x * np.float32(12.92), coded)
 
 
 def srgb_to_linear(coded: npt.ArrayLike) -> FloatArray:
-    """sRGB-coded values in [0, 1] to linear light in [0, 1] (IEC 61966-2-1); any shape."""
+    """sRGB-coded values (...) in [0, 1] to linear light (...) in [0, 1] (IEC 61966-2-1)."""
     x = np.asarray(coded, np.float32)
     linear = np.power((np.maximum(x, 0) + np.float32(0.055)) / np.float32(1.055), np.float32(2.4))
     return np.where(x <= 0.04045, x / np.float32(12.92), linear)

@@ -151,7 +151,10 @@ class GreatCircleBias(nn.Module):
         self.weight = nn.Parameter(torch.tensor(table.tolist(), dtype=torch.float32))
 
     def table(self, basis: Tensor) -> Tensor:
-        """(heads, rows, rows, cols): query row, key row, columns from query to key."""
+        """(heads, rows, rows, cols): query row, key row, columns from query to key.
+
+        basis: (rows, rows, cols, K), K = KNOTS + 1, of `bias_basis`.
+        """
         return (basis @ self.weight.t().to(basis.dtype)).permute(3, 0, 1, 2)
 
     def by_row(self, basis: Tensor) -> Tensor:

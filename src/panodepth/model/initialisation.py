@@ -164,7 +164,8 @@ def _fit_backbone(
 ) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Positions fitted and missing great-circle biases set to zero; then all must fit.
 
-    square: the state's positions are those of a square grid, not of rows alone.
+    state: with positions (1, n, dim) as `fit_positions` takes them. square: they are those of a
+    square grid, not of rows alone. Raises ModelError when names or shapes do not fit.
     """
     adapted: dict[str, str] = {}
     state = dict(state)

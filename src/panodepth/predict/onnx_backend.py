@@ -75,6 +75,7 @@ class OnnxPredictor(Predictor):
         return [self._run_one(picture) for picture in pixels]
 
     def _run_one(self, picture: FloatArray) -> RawOutput:
+        """picture: (3, h, w) float32 in [0, 1]."""
         image = picture[None]
         if self._input.type == "tensor(uint8)":
             image = np.rint(np.moveaxis(image, 1, -1) * 255).astype(np.uint8)

@@ -88,7 +88,7 @@ class Predictor(ABC):
         """The network on pictures of one size, (3, h, w) float32 in [0, 1] each."""
 
     def start(self, pixels: Sequence[FloatArray]) -> Callable[[], list[RawOutput]]:
-        """`run`, begun: call what this returns, once, for the result."""
+        """`run`, begun, on pictures (3, h, w): call what this returns, once, for the result."""
         outputs = self.run(pixels)
         return lambda: outputs
 

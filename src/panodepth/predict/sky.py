@@ -131,7 +131,10 @@ def _is_deep_blue(region: BoolArray, image: FloatArray) -> bool:
 def _is_plane(
     region: BoolArray, distance: FloatArray, weights: FloatArray, latitude: FloatArray
 ) -> bool:
-    """True where the height above the camera varies less than the distance does: a flat ceiling."""
+    """True where the height above the camera varies less than the distance does: a flat ceiling.
+
+    All (H, W); latitude [rad], negative above the horizon.
+    """
     high = region & (latitude < REACH_RAD / 2)
     # A plane at height h over the camera lies at distance h / sin(elevation): its height is the
     # same everywhere while its distance varies. In logarithms, so that the unit does not count.
@@ -141,13 +144,19 @@ def _is_plane(
 
 
 def _reaches_horizon(region: BoolArray, latitude: FloatArray) -> bool:
-    """True where many columns come so low that a ceiling would have to be a hall's."""
+    """True where many columns come so low that a ceiling would have to be a hall's.
+
+    region: (H, W). latitude: (H, W) rad, negative above the horizon.
+    """
     low = int((latitude[:, 0] < LOW_RAD).sum())
     return bool(region[low:].any(axis=0).mean() > MIN_REACH)
 
 
 def _goes_on_below(region: BoolArray, looks: BoolArray, latitude: FloatArray) -> bool:
-    """True where the region does not end at the horizon but runs on below it, as a wall does."""
+    """True where the region does not end at the horizon but runs on below it, as a wall does.
+
+    region, looks (coloured as sky): (H, W). latitude: (H, W) rad, negative above the horizon.
+    """
     bottom = int((latitude[:, 0] < LOWEST_RAD).sum()) - 1
     deep = int((latitude[:, 0] < LEAK_RAD).sum())
     reaching = region[bottom]

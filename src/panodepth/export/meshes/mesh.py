@@ -165,7 +165,10 @@ def _pole(
 
 
 def _jpeg(image: npt.NDArray[np.uint8], max_width: int) -> bytes:
-    """The panorama as a JPEG file, at its own size or reduced to `max_width` [px]."""
+    """The panorama (H, W, 3) as a JPEG file, at its own size or reduced to `max_width` [px].
+
+    Raises OSError when it cannot be encoded.
+    """
     import cv2
 
     height, width = image.shape[:2]

@@ -91,7 +91,11 @@ def triangulate(
 def _in_order(
     numbers: Array, shape: tuple[int, ...], falling: BoolArray, kept: list[BoolArray]
 ) -> Iterator[tuple[Corners, BoolArray]]:
-    """The corners of all triangles and which are kept, a band of one kind at a time."""
+    """The corners of all triangles and which are kept, a band of one kind at a time.
+
+    numbers: (N,) of the vertices. shape: (h, w + 1) of the grid. falling: (h - 1, w). kept: of the
+    four kinds, as in `triangulate`.
+    """
     grid = _grid(numbers, shape)
     for half in (0, 1):
         for rows in row_bands(falling.shape, BAND_CELLS):
@@ -140,7 +144,8 @@ def _kept(
 ) -> BoolArray:
     """True for the triangles between valid vertices that are not torn; shaped as the corners.
 
-    corners: of one kind of triangles, their numbers, lengths and validity.
+    positions: (N, 3). corners: of one kind of triangles, their numbers, lengths and validity:
+    (n, w) for cells, (w,) for a fan.
     """
     numbers, lengths, valid = corners
     # Most triangles pass the ratio test: the angle, which costs more, is worked out for the rest.

@@ -55,7 +55,8 @@ def write_png(
 def _filtered(band: Band, last: npt.NDArray[np.uint8], kind: int) -> npt.NDArray[np.uint8]:
     """(h, 1 + bytes a row) lines as PNG compresses them: the filter's number, then the row.
 
-    last: the bytes of the row above the band, 0 above the first; becomes the band's own last row.
+    band: (h, W) or (h, W, 3). last: (bytes a row,) of the row above the band, 0 above the first;
+    becomes the band's own last row.
     """
     high_first = band.astype(band.dtype.newbyteorder(">"), order="C", copy=False)
     stored = high_first.view(np.uint8).reshape(len(band), -1)

@@ -157,7 +157,10 @@ def _note(layers: Sequence[Layer], parts: Sequence[Part]) -> str:
 
 
 def _from_chroma(planes: Sequence[npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
-    """R, G, B (and alpha) of Y, RY = (R - Y) / Y, BY = (B - Y) / Y, the last two at half size."""
+    """R, G, B (and alpha) of Y, RY = (R - Y) / Y, BY = (B - Y) / Y.
+
+    planes: Y (H, W), RY and BY at half that size, alpha (H, W). Returns (H, W) each, linear.
+    """
     y = planes[0].astype(np.float32)
     red, blue = (
         cv2.resize(plane.astype(np.float32), y.shape[::-1], interpolation=cv2.INTER_LINEAR)
@@ -175,7 +178,10 @@ def _in_display_window(
     data: tuple[int, ...],
     notes: tuple[str, ...],
 ) -> Decoded:
-    """The data window's pixels placed in the display window; windows: left, top, right, bottom."""
+    """The data window's pixels placed in the display window; what lies outside is 0 and not valid.
+
+    pixels: (h, w) or (h, w, C) of the data window. display, data: left, top, right, bottom [px].
+    """
     if display == data:
         return Decoded(pixels, linear=True, notes=notes)
     width, height = display[2] - display[0], display[3] - display[1]

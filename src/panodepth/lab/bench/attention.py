@@ -82,6 +82,7 @@ def _routes(device: torch.device, *, compiled: bool) -> dict[str, Callable[[], A
 
 
 def _fused(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """q, k, v: (1, heads, N, d). Returns (1, N, heads · d)."""
     return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
 
 

@@ -75,7 +75,10 @@ def relative_difference(log_distance: Tensor, reference: Tensor) -> float:
 
 
 def compare(subject: Subject, comparison: Comparison, reference: Tensor | None) -> list[NetworkRow]:
-    """A row per route, in their order, without memory; a route that fails says so in its row."""
+    """A row per route, in their order, without memory; a route that fails says so in its row.
+
+    reference: (H, W) exact log distance, None = differences are not known.
+    """
     device, precision = comparison.device, comparison.precision
     picture = sample_picture(subject.config.size, comparison.batch).to(device)
 

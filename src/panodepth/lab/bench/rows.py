@@ -52,7 +52,7 @@ def measure_rows(
     """The rows with times and differences, in their order; their calls alternate.
 
     ways: each a row without times, and what builds its call. Where building or calling fails, the
-    row gets an `error`. difference: of a call's result (any shape), None without an exact one.
+    row gets an `error`. difference: of a call's result (...) from the exact one, None without one.
     """
     rows: dict[str, AnyRow] = {}
     calls: dict[str, Callable[[], None]] = {}

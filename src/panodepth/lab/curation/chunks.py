@@ -171,6 +171,7 @@ def _thumbnail(frame: Frame, result: Result) -> str:
 
 
 def _shrunk(picture: ByteArray, width: int) -> ByteArray:
+    """A picture (h, w, 3) reduced to `width` columns."""
     height = max(1, round(picture.shape[0] * width / picture.shape[1]))
     small = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
     return np.asarray(small, np.uint8)

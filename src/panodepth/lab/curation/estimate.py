@@ -63,6 +63,7 @@ class TransformersEstimator:
         return self.model
 
     def __call__(self, image: ByteArray) -> Estimate:
+        """image: (h, w, 3) uint8 sRGB."""
         from PIL import Image
 
         loaded = self.__dict__.get("_loaded")

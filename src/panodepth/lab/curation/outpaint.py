@@ -45,6 +45,7 @@ class NoOutpainting:
         return {}
 
     def fill(self, image: ByteArray, known: BoolArray, seed: int) -> ByteArray:
+        """image: (H, W, 3); known: (H, W), True = keep. The rest becomes 0."""
         return np.where(known[..., None], image, np.uint8(0))
 
 

@@ -171,7 +171,10 @@ def edge_agreement(grey: FloatArray, z_depth: FloatArray) -> float | None:
 
 
 def perceptual_hash(image: ByteArray) -> int:
-    """64 bits that near-identical pictures share: signs of a thumbnail's lowest cosine waves."""
+    """64 bits that near-identical pictures share: signs of a thumbnail's lowest cosine waves.
+
+    image: (h, w, 3) uint8 sRGB.
+    """
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     small = cv2.resize(grey, (32, 32), interpolation=cv2.INTER_AREA).astype(np.float32)
     waves = cv2.dct(small)[:HASH_BITS, :HASH_BITS].ravel()

@@ -151,7 +151,7 @@ def frame_rng(name: str, seed: int) -> np.random.Generator:
 
 
 def view_facts(frame: Frame, rotation: Matrix) -> dict[str, Any]:
-    """A placed frame's `View` as plain JSON."""
+    """A placed frame's `View` as plain JSON. rotation: (3, 3), frame to panorama."""
     return {
         "intrinsics": frame.lens.matrix().tolist(),
         "rotation": rotation.tolist(),
@@ -174,6 +174,7 @@ def solid_share(mask: BoolArray) -> float:
 def _finish(
     frame: Frame, placed: Placed, valid: BoolArray, plan: Plan, tools: Tools, facts: dict[str, Any]
 ) -> Panorama:
+    """Out-paint a placed frame and say where it comes from. valid: (H, W), where distance holds."""
     # Another generator than that of the orientation, so that neither depends on the other's draws.
     seed = int(frame_rng(frame.name, plan.seed + 1).integers(1 << 31))
     painted = tools.outpainter.fill(placed.image, placed.coverage, seed)

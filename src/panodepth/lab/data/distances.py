@@ -196,6 +196,7 @@ def _plane(values: npt.NDArray[Any], path: Path) -> FloatArray:
 def _like(
     values: npt.NDArray[Any], distance: FloatArray, name: str, path: Path
 ) -> npt.NDArray[np.bool_]:
+    """`values` as bool. Raises InputError unless they have the shape of `distance` (H, W)."""
     if values.shape != distance.shape:
         raise InputError(f"{path}: {name} {values.shape} does not match distance {distance.shape}")
     return values.astype(bool)
@@ -206,7 +207,8 @@ def _scaled(
 ) -> DistanceMap:
     """Whole numbers times their scale; floats are distances as they are.
 
-    said: what the file says about itself; a sidecar file comes before it.
+    values: (H, W). said: what the file says about itself; a sidecar file comes before it. Raises
+    InputError for another shape or an unknown scale.
     """
     side = path.with_name(path.name + SIDECAR)
     if side.is_file():

@@ -134,7 +134,10 @@ def _provenance(content: bytes, where: str) -> dict[str, dict[str, Any]]:
 def _encode_distance(
     distance: FloatArray, mask: BoolArray, encoding: Encoding
 ) -> tuple[bytes, dict[str, Any]]:
-    """The file, and what the JSON says about it."""
+    """The file, and what the JSON says about it.
+
+    distance: (H, W), inf = sky. mask: (H, W), True where it is known; not empty.
+    """
     sky = np.isinf(distance)
     near, far = float(distance[mask].min()), float(distance[mask].max())
     if encoding.distance == "png":
@@ -182,6 +185,7 @@ def _scale(about: Mapping[str, Any], where: str) -> np.float32:
 
 
 def _encode_picture(image: FloatArray, encoding: Encoding) -> bytes:
+    """A picture (H, W, 3) in [0, 1] as a JPEG or PNG file."""
     from PIL import Image
 
     pixels = Image.fromarray(np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8))
@@ -224,5 +228,5 @@ def _pixels(stored: bytes) -> npt.NDArray[Any]:
 
 
 def _share(where: npt.NDArray[np.bool_]) -> float:
-    """Share of the pixels, to 4 digits."""
+    """Share of the pixels (H, W), to 4 digits."""
     return round(float(np.count_nonzero(where)) / where.size, 4)

@@ -149,7 +149,7 @@ class Engine:
     def gather(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Whole tensors, in rank 0 alone; others get an empty dict. All processes call it.
 
-        Tensors that are not sharded are passed on as they are.
+        tensors: (...) each. Those that are not sharded are passed on as they are.
         """
         gathered = {}
         for name, tensor in tensors.items():
@@ -170,7 +170,7 @@ class Engine:
 
 
 def full_tensor(tensor: Tensor) -> Tensor:
-    """The whole of a sharded tensor, from all processes; any other tensor itself."""
+    """The whole of a sharded tensor (...), from all processes; any other tensor itself."""
     if hasattr(tensor, "full_tensor"):
         whole: Tensor = tensor.full_tensor()
         return whole
@@ -187,7 +187,7 @@ def gather_for_methods(model: nn.Module) -> None:
 
 
 def local(tensor: Tensor) -> Tensor:
-    """This process's part of a sharded tensor; any other tensor itself."""
+    """This process's part of a sharded tensor (...); any other tensor itself."""
     if hasattr(tensor, "to_local"):
         part: Tensor = tensor.to_local()
         return part
@@ -195,7 +195,7 @@ def local(tensor: Tensor) -> Tensor:
 
 
 def shard_like(whole: Tensor, like: Tensor) -> Tensor:
-    """`whole` on the device of `like`, and sharded as `like` is."""
+    """`whole` (...) on the device of `like` (...), and sharded as `like` is."""
     moved = whole.to(device=like.device, dtype=like.dtype)
     if not hasattr(like, "to_local"):
         return moved

@@ -185,6 +185,7 @@ def render_files(
 
 
 def _name(indoor: Tensor, index: int) -> str:
+    """The name of a scene. indoor: () bool."""
     return f"{'indoor' if bool(indoor) else 'outdoor'}_{index:06d}"
 
 
@@ -195,5 +196,5 @@ def _bytes(image: Tensor) -> ByteArray:
 
 
 def _without_sky(distance: Tensor, sky: Any) -> Any:
-    """float32, NaN where there is sky."""
+    """float32, NaN where there is sky. distance, sky: (...) of one shape."""
     return np.where(sky, np.nan, distance.cpu().numpy()).astype(np.float32)

@@ -168,7 +168,7 @@ class Averages:
         self._counts: dict[str, int] = {}
 
     def add(self, values: dict[str, Tensor]) -> None:
-        """Add one observation of each given name."""
+        """Add one observation, a scalar (), of each given name."""
         for name, value in values.items():
             kept = value.detach().float()
             self._sums[name] = self._sums[name] + kept if name in self._sums else kept

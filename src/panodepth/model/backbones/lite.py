@@ -145,7 +145,10 @@ class LiteBackbone(Backbone):
 
     @classmethod
     def from_published(cls, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Our names and folded values of the published tensors, all but the classifier's."""
+        """Our names and folded values of the published tensors, all but the classifier's.
+
+        state: convolutions (O, I, k, k), numbers of BatchNorm (O,).
+        """
         folded = fold_batch_norm(state, "_conv_stem", "_bn0", "levels.0.0")
         number, places = 0, [1, 0, 0, 0, 0]  # of the next block: in all, and in each level
         for stage in scaled_stages(cls.WIDTH, cls.DEPTH):
@@ -166,7 +169,9 @@ def _names(theirs: str, part: str, norm: int, ours: str) -> tuple[str, str, str]
 def fold_batch_norm(
     state: Mapping[str, Tensor], conv: str, norm: str, ours: str
 ) -> dict[str, Tensor]:
-    """Weight and bias, under the name `ours`, of a convolution and the BatchNorm behind it.
+    """Weight (O, I, k, k) and bias (O,), named `ours`, of a convolution with its BatchNorm.
+
+    state: holds the convolution's weight (O, I, k, k) and the norm's four (O,).
 
     γ (W x - μ) / √(σ² + ε) + β = (γ / √(σ² + ε)) W x + (β - μ γ / √(σ² + ε)).
     """

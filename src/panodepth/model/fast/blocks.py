@@ -42,7 +42,7 @@ class FusedBlock(Block):
     mlp_out: FusedLinear
 
     def forward(self, x: Tensor, bias: Tensor | None) -> Tensor:
-        """As `Block.forward`."""
+        """As `Block.forward`. x: (B, N, dim); bias: (1, heads, N, N) or None."""
         # GELU and the residual sum run inside the products: no pass over memory of their own.
         x = self.out.plus(self.attend(x, bias), x)
         return self.mlp_out.plus(self.mlp_in.gelu(self.norm_mlp(x)), x)
@@ -57,7 +57,7 @@ class FusedCrossBlock(CrossBlock):
     mlp_out: FusedLinear
 
     def forward(self, x: Tensor, sphere: KeysValues | None, bias: Tensor | None) -> Tensor:
-        """As `CrossBlock.forward`."""
+        """As `CrossBlock.forward`. x: (B, N, hidden); bias: (1, heads, N, M) or None."""
         if sphere is not None:
             x = self.out.plus(self.attend(x, sphere, bias), x)
         return self.mlp_out.plus(self.mlp_in.gelu(self.norm_mlp(x)), x)
@@ -84,7 +84,7 @@ class FoldedUnit(ResidualUnit):
     """`ResidualUnit` whose factor is in its second convolution."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """As `ResidualUnit.forward`."""
+        """As `ResidualUnit.forward`: (B, C, h, w) in and out."""
         return x + self.inner(x)
 
 
@@ -105,7 +105,7 @@ class BandedHead(Head):
     """
 
     def forward(self, x: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor | None]:
-        """As `Head.forward`."""
+        """As `Head.forward`. x: (B, C, h, w); returns (B, H, W) each."""
         elsewhere = self.wrap or x.device.type != "cpu" or torch.compiler.is_compiling()
         if elsewhere or torch.is_grad_enabled() or min(x.shape[-2:]) == 1:
             return super().forward(x, size)

@@ -42,14 +42,12 @@ class Int8Linear(FusedLinear):
         self.outputs = len(weight)
 
     def plus(self, x: Tensor, other: Tensor) -> Tensor:
-        """See `FusedLinear`."""
         out = other.clone(memory_format=torch.contiguous_format)
         for chunk, place in _chunks(x, out):
             place += self._product(chunk, "none")
         return out
 
     def run(self, x: Tensor, following: str) -> Tensor:
-        """See `FusedLinear`."""
         out = x.new_empty(*x.shape[:-1], self.outputs)
         for chunk, place in _chunks(x, out):
             place.copy_(self._product(chunk, following))

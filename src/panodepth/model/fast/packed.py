@@ -46,7 +46,6 @@ class PackedLinear(FusedLinear):
         self.bias = None if bias is None else bias.detach()
 
     def run(self, x: Tensor, following: str) -> Tensor:
-        """See `FusedLinear`."""
         how = "none" if following == "gelu" else ""  # exact, not by tanh
         out: Tensor = torch.ops.mkldnn._linear_pointwise(
             x, self.packed, self.bias, following, [], how
@@ -54,7 +53,6 @@ class PackedLinear(FusedLinear):
         return out
 
     def plus(self, x: Tensor, other: Tensor) -> Tensor:
-        """See `FusedLinear`."""
         out: Tensor = torch.ops.mkldnn._linear_pointwise.binary(
             x, other, self.packed, self.bias, "add"
         )
@@ -75,7 +73,10 @@ def packing_works() -> bool:
 def multiplies_rightly(
     fuse: Callable[[Tensor, Tensor], FusedLinear], dtype: torch.dtype, *, atol: float
 ) -> bool:
-    """Whether a fused layer of weights and biases can be made here, and computes what it should."""
+    """Whether a fused layer can be made here, and computes what it should.
+
+    fuse: makes the layer of a weight (out, in) = (16, 32) and a bias (16,).
+    """
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False
     try:

@@ -30,7 +30,7 @@ class FastSphereViT(SphereViT):
     kept: KeptMemory
 
     def forward(self, image: Tensor, memory: SphereMemory | None = None) -> ModelOutput:
-        """As `SphereViT.forward`; memory: None = kept, or made now for gradients."""
+        """As `SphereViT.forward`; memory: None = kept, or made now. image: (B, 3, H, W)."""
         if memory is None and not torch.is_grad_enabled():
             memory = self.memory_for((image.shape[-2], image.shape[-1]))
         return super().forward(image, memory)

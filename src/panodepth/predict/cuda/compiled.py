@@ -37,7 +37,7 @@ class Compiled:
         self.active = True
 
     def __call__(self, image: Tensor, memory: Any) -> ModelOutput:
-        """As `SphereViT.forward`; memory: `memory_for` the image's size."""
+        """As `SphereViT.forward`. image: (B, 3, H, W); memory: `memory_for` its size."""
         if not self.active:
             return self._model.forward(image, memory)
         try:

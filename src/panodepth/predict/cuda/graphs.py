@@ -73,6 +73,7 @@ class Graphed:
                 return self._run((tuple(image.shape), image.dtype), image, memory)
 
     def _run(self, key: Hashable, image: Tensor, memory: Any) -> ModelOutput:
+        """image: (B, 3, H, W); memory: of its size."""
         entry = self._entries.get(key)
         if entry is not None and entry.memory is memory:
             self._entries.move_to_end(key)
@@ -94,7 +95,10 @@ class Graphed:
         return expected
 
     def _plain(self, image: Tensor, memory: Any) -> ModelOutput:
-        """The plain network; when memory is not enough, once more without the recordings."""
+        """The plain network; when memory is not enough, once more without the recordings.
+
+        image: (B, 3, H, W).
+        """
         try:
             return self._forward(image, memory)
         except torch.cuda.OutOfMemoryError:
@@ -104,7 +108,7 @@ class Graphed:
         return self._forward(image, memory)
 
     def _record(self, image: Tensor, memory: Any, expected: ModelOutput) -> Pass | None:
-        """A recording that gives what is expected, or None."""
+        """A recording that gives what is expected for an image (B, 3, H, W), or None."""
         if not bool(expected.log_distance.isfinite().all()):
             return None  # the network itself is broken: that says nothing about a recording
         try:
@@ -147,8 +151,9 @@ class CudaRecorder:
         self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
     def __call__(self, call: Pass, like: Tensor) -> Pass:
-        """Warm up and record on zeros, so that nothing of an image stays; replays on the current
-        stream.
+        """Warm up and record on zeros, so that nothing of an image stays.
+
+        like: (B, 3, H, W). Replays run on the current stream.
         """
         image = torch.zeros_like(like)
         graph = torch.cuda.CUDAGraph()

@@ -46,7 +46,7 @@ class CudaQueue:
         return torch.cuda.stream(self._queue)
 
     def upload(self, host: Tensor) -> Tensor:
-        """Begin to copy to the device; what is queued from now on waits for it."""
+        """Begin to copy (B, 3, H, W) to the device; what is queued from now on waits for it."""
         with torch.cuda.stream(self._uploads):
             image = host.to(self._device, non_blocking=True)
         self._queue.wait_stream(self._uploads)
@@ -54,7 +54,7 @@ class CudaQueue:
         return image
 
     def download(self, source: Tensor, host: Tensor) -> None:
-        """Queue a copy to the host."""
+        """Queue a copy to the host; source, host: (...) of one shape."""
         host.copy_(source, non_blocking=True)
 
     def end_marker(self) -> Callable[[], None]:
@@ -125,6 +125,7 @@ class StagedNetwork:
         return result
 
     def _download(self, buffers: _Buffers, name: str, source: Tensor) -> Tensor:
+        """Queue the copy of `source` (...); returns where in the buffers it goes, (...) float32."""
         source = source.float().contiguous()
         host = buffers.view(name, source.shape)
         self._queue.download(source, host)

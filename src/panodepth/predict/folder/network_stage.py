@@ -46,8 +46,8 @@ class NetworkStage:
     def _try(self, jobs: list[Job], step: Callable[[list[FloatArray]], Result]) -> Result | None:
         """A step of the network on a batch. On failure None, and each half is run by itself.
 
-        That goes on down to single pictures, which keep their error. When memory was not enough,
-        later batches are smaller too.
+        step: of the pictures that could be read, (3, h, w) each. That goes on down to single
+        pictures, which keep their error. When memory was not enough, later batches are smaller too.
         """
         if not jobs:
             return None

@@ -98,7 +98,7 @@ class Base(ABC):
         return torch.as_tensor((tokens - mean) / deviation)
 
     def decode(self, tokens: Tensor) -> Tensor:
-        """Inverse of `encode`."""
+        """Inverse of `encode`: (B, C, h, w) to (B, 3, H, W) float32 in about [-1, 1]."""
         mean, deviation = self.statistics(tokens)
         latents = F.pixel_shuffle(tokens * deviation + mean, 2)
         image: Tensor = self.vae.decode(latents.to(self.vae.dtype), return_dict=False)[0]
@@ -106,17 +106,18 @@ class Base(ABC):
 
     @abstractmethod
     def condition(self, clean: Tensor, known: Tensor) -> Tensor:
-        """What goes beside the noisy tokens, (B, C', h, w).
+        """What goes beside the noisy tokens, (B, D, h, w).
 
         clean: (B, C, h, w), tokens of the known picture. known: (B, 1, H, W) in {0, 1}.
         """
 
     @abstractmethod
     def velocity(self, strip: Tensor, condition: Tensor, wrap: int, step: Step) -> Tensor:
-        """The velocity (B, C, h, w') of a strip of noisy tokens.
+        """The velocity of a strip of noisy tokens, of its shape.
 
-        strip: (B, C, h, w'), a panorama that repeats itself at its ends. condition: (B, C', h, w').
-        wrap: how many of its columns lie to the left of the panorama's first.
+        strip: (B, C, h, w + 2 · wrap), a panorama that repeats itself at its ends. condition:
+        (B, D, h, w + 2 · wrap). wrap: how many of its columns lie to the left of the panorama's
+        first.
         """
 
     @abstractmethod
@@ -157,7 +158,10 @@ class Base(ABC):
 
     @staticmethod
     def positions(strip: Tensor, wrap: int, axes: int) -> Tensor:
-        """(h * w', axes) whole-number positions; the panorama's own first column is 0."""
+        """(n, axes) whole-number positions of n tokens; the panorama's own first column is 0.
+
+        strip: (B, C, h, w + 2 · wrap).
+        """
         rows, width = strip.shape[-2:]
         ids = torch.zeros(rows, width, axes)
         ids[..., 1] = torch.arange(rows)[:, None]

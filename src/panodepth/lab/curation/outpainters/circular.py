@@ -32,6 +32,7 @@ def _pads_itself(module: Any) -> bool:
 
 
 def _conv(conv: nn.Conv2d, x: Tensor) -> Tensor:
+    """As the convolution's own forward on (B, C, h, w), but round the seam."""
     assert not isinstance(conv.padding, str)
     down, right = conv.padding
     # Round the seam across; zeros beyond the poles, as the weights were trained.
@@ -41,6 +42,7 @@ def _conv(conv: nn.Conv2d, x: Tensor) -> Tensor:
 
 
 def _downsample(module: Any, x: Tensor, *_: Any, **__: Any) -> Tensor:
+    """As the module's own forward, (B, C, h, w) to half the size, but round the seam."""
     if module.norm is not None:  # over channels, which it wants last
         x = module.norm(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
     x = F.pad(x, (0, 1, 0, 0), mode="circular")

@@ -47,7 +47,10 @@ class Diffusion:
         return {"texture": self.texture}
 
     def fill(self, image: ByteArray, known: BoolArray, seed: int) -> ByteArray:
-        """See `Outpainter.fill`. Raises ConfigError unless H is a multiple of 8 and W = 2H."""
+        """See `Outpainter.fill`. image: (H, W, 3); known: (H, W).
+
+        Raises ConfigError unless H is a multiple of 8 and W = 2H.
+        """
         height, width = known.shape
         if height % (2 * QUARTER) or width != 2 * height or image.shape[:2] != known.shape:
             raise ConfigError(

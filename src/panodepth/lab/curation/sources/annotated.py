@@ -198,6 +198,7 @@ NYU_FOLDERS = Tree(
 def _nyu_frame(
     item: Item, image: npt.NDArray[Any], z_depth: npt.NDArray[Any], meta: dict[str, Any]
 ) -> Frame:
+    """image: (480, 640, 3); z_depth: (480, 640) metres. Raises RejectedError for other sizes."""
     (height, width), (h, w) = size_of(image), z_depth.shape
     if (height, width) != (480, 640):
         raise RejectedError(

@@ -49,7 +49,10 @@ class Item(NamedTuple):
     def frame(
         self, image: ByteArray, z_depth: FloatArray | None, lens: Pinhole, **more: Any
     ) -> Frame:
-        """The frame with this item's name, group and picture. more: other fields of `Frame`."""
+        """The frame with this item's name, group and picture.
+
+        image: (h, w, 3). z_depth: (h, w) or None. more: other fields of `Frame`.
+        """
         meta = {"image": self.picture, **more.pop("meta", {})}
         return Frame(self.name, image, z_depth, lens, group=self.group, meta=meta, **more)
 

@@ -64,7 +64,10 @@ def _ranked(
     chosen: int,
     rank: int,
 ) -> float:
-    """The value of a rank (0 = smallest) that lies in the histogram's bin `chosen`."""
+    """The value of a rank (0 = smallest) that lies in the histogram's bin `chosen`.
+
+    values, high (their bins): (N,). below: (65536,), how many values lie in each bin or lower.
+    """
     here = values[high == chosen]
     offset = rank - (int(below[chosen - 1]) if chosen else 0)
     return float(np.partition(here, offset)[offset])

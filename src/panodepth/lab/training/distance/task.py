@@ -110,6 +110,7 @@ class DistanceTask(Task[Batch]):
         return batch_loss(self._network, batch, self.config.loss, seed)
 
     def _network(self, image: Tensor) -> ModelOutput:
+        """image: (B, 3, H, W) in [0, 1]."""
         if self.config.run.channels_last:
             image = image.contiguous(memory_format=torch.channels_last)
         with self.engine.autocast():

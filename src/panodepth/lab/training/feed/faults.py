@@ -45,8 +45,9 @@ def expose(image: Tensor, config: AugmentConfig, dice: Dice) -> Tensor:
 def expose_sky(image: Tensor, sky: Tensor, config: AugmentConfig, dice: Dice) -> Tensor:
     """The sky alone, mostly darker: dusk, night and storm, which rendered skies seldom are.
 
-    The sky is scaled in light and drawn towards one dark colour, so that a blue gradient can become
-    grey or nearly black; its edge is softened over two pixels, as a lens does.
+    image: (B, 3, H, W) in [0, 1]. sky: (B, H, W) bool. The sky is scaled in light and drawn towards
+    one dark colour, so that a blue gradient can become grey or nearly black; its edge is softened
+    over two pixels, as a lens does.
     """
     if not config.dark_sky:
         return image

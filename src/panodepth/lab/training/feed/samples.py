@@ -19,7 +19,7 @@ from panodepth.lab.training.config import DataConfig
 
 
 def send(tensor: Tensor, device: torch.device) -> Tensor:
-    """A tensor of any shape on a device; a GPU copies it while the CPU goes on."""
+    """A tensor (...) on a device; a GPU copies it while the CPU goes on."""
     if device.type == "cuda" and tensor.device.type == "cpu":
         return tensor.pin_memory().to(device, non_blocking=True)
     return tensor.to(device)

@@ -117,7 +117,7 @@ def photograph(linear: Tensor, cameras: Sequence[Camera], *, wrap: bool = True) 
 
 
 def _meter(linear: Tensor, cameras: Sequence[Camera]) -> Tensor:
-    """Radiance scaled to the exposure target, white balance applied."""
+    """Radiance (B, 3, H, W) scaled to the exposure target, white balance applied."""
     grid = linear[:, :, 2::5, 2::5].mean(1).flatten(1)  # metering on a grid is enough
     # Between median and mean: a lamp or a bright window counts, but not for all it is worth.
     level = (0.5 * grid.median(1).values + 0.5 * grid.mean(1)).clamp_min(1e-4)
@@ -127,7 +127,10 @@ def _meter(linear: Tensor, cameras: Sequence[Camera]) -> Tensor:
 
 
 def _bloom(x: Tensor, share: Tensor) -> Tensor:
-    """Light above BLOOM_FROM spreads over a few degrees, and thinly over the whole picture."""
+    """Light above BLOOM_FROM spreads over a few degrees, and thinly over the whole picture.
+
+    x: (b, 3, H, W) linear. share: (b, 1, 1, 1) of that light.
+    """
     height, width = x.shape[-2:]
     spill = F.avg_pool2d((x - BLOOM_FROM).clamp(0.0, 20.0), BLOOM_CELL, ceil_mode=True)
     reach = max(1, height // (BLOOM_CELL * 24))
@@ -139,7 +142,7 @@ def _bloom(x: Tensor, share: Tensor) -> Tensor:
 
 
 def _tone(x: Tensor, cameras: Sequence[Camera]) -> Tensor:
-    """Extended Reinhard curve, saturation, the sRGB code, contrast."""
+    """Extended Reinhard curve, saturation, the sRGB code, contrast; (B, 3, H, W) linear to sRGB."""
     shoulder = column([c.shoulder for c in cameras], x)
     x = x * (1 + x / (shoulder * shoulder)) / (1 + x)  # reaches 1 at the shoulder
     grey = x.mean(1, keepdim=True)
@@ -158,7 +161,10 @@ def _beside(x: Tensor, wrap: bool) -> Tensor:
 
 
 def _fringe(x: Tensor, pixels: Tensor, wrap: bool) -> Tensor:
-    """Red and blue lie apart by up to `pixels` along the rows, most where the lens looks askew."""
+    """Red and blue lie apart by up to `pixels` along the rows, most where the lens looks askew.
+
+    x: (b, 3, H, W). pixels: (b, 1, 1, 1).
+    """
     around = _beside(x, wrap)[..., 1:-1, :]
     slope = 0.5 * (around[..., 2:] - around[..., :-2])
     side = torch.linspace(-1.0, 1.0, x.shape[-1], device=x.device)
@@ -170,7 +176,10 @@ def _fringe(x: Tensor, pixels: Tensor, wrap: bool) -> Tensor:
 
 
 def _halos(x: Tensor, amount: Tensor, wrap: bool) -> Tensor:
-    """Unsharp masking with a 3 × 3 blur; a negative amount mixes the blur in."""
+    """Unsharp masking with a 3 × 3 blur; a negative amount mixes the blur in.
+
+    x: (b, 3, H, W). amount: (b, 1, 1, 1).
+    """
     around = _beside(x, wrap)
     along = around[..., :-2] + 2 * around[..., 1:-1] + around[..., 2:]
     blurred = (along[..., :-2, :] + 2 * along[..., 1:-1, :] + along[..., 2:, :]) / 16
@@ -186,7 +195,7 @@ def _grain_table(device: str) -> Tensor:
 def _grain(x: Tensor, amount: Tensor, starts: Sequence[int]) -> Tensor:
     """Photon noise: strongest in the coded picture's darks, mostly common to the channels.
 
-    starts: one place in the shared grain per picture.
+    x: (b, 3, H, W) sRGB. amount: (b, 1, 1, 1). starts: one place in the shared grain per picture.
     """
     table, places = _grain_table(str(x.device)), torch.arange(x[0].numel(), device=x.device)
     start = torch.tensor(starts, device=x.device)[:, None]

@@ -105,7 +105,10 @@ def _seams(stitch: Stitch, width: int) -> tuple[Array, npt.NDArray[np.int64]]:
 
 
 def _weight(past: Array, stitch: Stitch) -> Array:
-    """Share of the lens after the seam, 0..1, smooth over the blend."""
+    """Share of the lens after the seam, (W,) in 0..1, smooth over the blend.
+
+    past: (W,) angle past the nearest seam [rad].
+    """
     t = np.clip(past / (2 * stitch.blend_rad) + 0.5, 0, 1)
     return np.asarray(t * t * (3 - 2 * t))
 

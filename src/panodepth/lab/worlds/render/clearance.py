@@ -27,13 +27,19 @@ def clearances(kind: npt.NDArray[np.int64], local: Array, half: Array, shape: Ar
 
 
 def _beyond_cuts(unit: Array, half: Array, shape: Array) -> Array:
-    """Metres by which a point lies outside the half-spaces of a convex solid."""
+    """Metres (n,) by which points lie outside the half-spaces of a convex solid.
+
+    unit, half, shape: as `_inside_bore`.
+    """
     planes = shape.reshape(-1, PLANES, 4)  # scaled so that the left side is metres
     return np.asarray(((planes[..., :3] * unit[:, None]).sum(-1) - planes[..., 3]).max(1))
 
 
 def _inside_bore(unit: Array, half: Array, shape: Array) -> Array:
-    """Metres from a point inside the removed ellipsoid to its wall, at least; else 0."""
+    """Metres (n,) from points inside the removed ellipsoid to its wall, at least; else 0.
+
+    unit: (n, 3) points in the local box. half: (n, 3) metres. shape: (n, NUMBERS).
+    """
     away = unit + [0.0, 1.0, 0.0]
     radius = np.sqrt((shape[:, :3] * away**2).sum(1))
     axes = half / np.sqrt(np.maximum(shape[:, :3], 1e-12))  # metres; huge along a tunnel
@@ -41,7 +47,10 @@ def _inside_bore(unit: Array, half: Array, shape: Array) -> Array:
 
 
 def _off_patch(unit: Array, half: Array, shape: Array) -> Array:
-    """Metres from a point above or below a cell to its surface, at least; else 0."""
+    """Metres (n,) from points above or below a cell to its surface, at least; else 0.
+
+    unit, half, shape: as `_inside_bore`.
+    """
     k0, k1, k2, k3 = shape[:, :4].T
     x, y, z = unit.T
     gap = np.abs(y - k0 - k1 * x - k2 * z - k3 * x * z) * half[:, 1]

@@ -48,7 +48,7 @@ class HeightField:
             raise ConfigError("the grid lines of a height field must increase")
 
     def at(self, x: npt.ArrayLike, z: npt.ArrayLike) -> Array:
-        """Surface height [m] at world x, z of any common shape; outside, that of the rim."""
+        """Surface height [m] at world x, z: (...) of a common shape; outside, that of the rim."""
         px = np.clip(np.asarray(x, float), self.x[0], self.x[-1])
         pz = np.clip(np.asarray(z, float), self.z[0], self.z[-1])
         i = np.clip(np.searchsorted(self.x, px, "right") - 1, 0, len(self.x) - 2)

@@ -82,6 +82,7 @@ def prepare(primitives: Primitives, scenes: Sequence[Scene]) -> Lights:
 
 
 def _row_per_scene(rows: object, like: Tensor) -> Tensor:
+    """rows: B rows of numbers. Returns (B, ...) float32 on the device of `like`."""
     return torch.tensor(np.array(rows), dtype=torch.float32, device=like.device)
 
 
@@ -232,6 +233,7 @@ def _highlight(surface: Surface, toward: Tensor) -> Tensor:
 
 
 def _norm(a: Tensor) -> Tensor:
+    """Lengths (...) of vectors (3, ...), at least 1e-6."""
     return dot(a, a).clamp_min(1e-12).sqrt()
 
 

@@ -39,7 +39,10 @@ class Rays:
 
     @classmethod
     def from_origin(cls, direction: Tensor, planes: Tensor, device: str) -> Rays:
-        """Float32 rays from the origin, on which the planes of their pyramids stand."""
+        """Float32 rays from the origin, on which the planes of their pyramids stand.
+
+        direction: (T, P, 3). planes: (T, 4, 3).
+        """
         real, limits = direction.float().to(device), torch.zeros(planes.shape[:2], device=device)
         return cls(real, planes.float().to(device), limits)
 
@@ -140,7 +143,7 @@ def cast(primitives: Primitives, rays: Rays) -> Hits:
 
 
 def _distance(key: Tensor) -> Tensor:
-    """Metres packed in the upper half of `key`, inf for a miss."""
+    """Metres (...) packed in the upper half of `key` (...) int64, inf for a miss."""
     return torch.where(key != _MISS, (key >> 32).to(torch.int32).view(torch.float32), torch.inf)
 
 

@@ -51,18 +51,25 @@ def intersect(kind: int, o: Axes, d: Axes, taper: Tensor, shape: Tensor) -> Tens
 
 
 def _dot(a: Axes, b: Axes) -> Tensor:
+    """(M, P) scalar products of vectors given as three (M, P) or (M, 1)."""
     return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 
 
 def _roots(a: Tensor, b: Tensor, c: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Both roots of a t² + 2 b t + c, the one with the minus first, and whether they are real."""
+    """Both roots of a t² + 2 b t + c, the one with the minus first, and whether they are real.
+
+    a, b, c: (M, P) or (M, 1). Returns (M, P) each.
+    """
     root = b * b - a * c
     spread = root.clamp_min(0).sqrt()
     return (-b - spread) / a, (-b + spread) / a, root > 0
 
 
 def _first(near: Tensor, far: Tensor) -> Tensor:
-    """Where a ray that is inside from `near` to `far` first meets the surface, inf for nowhere."""
+    """Where a ray that is inside from `near` to `far` first meets the surface, inf for nowhere.
+
+    All (M, P), metres.
+    """
     t = torch.where(near > NEAR, near, far)  # from inside, the surface is where the ray leaves
     return torch.where((near < far) & (t > NEAR), t, torch.inf)
 
@@ -76,6 +83,7 @@ def _nearest(*candidates: tuple[Tensor, Tensor]) -> Tensor:
 
 
 def _reciprocal(x: Tensor) -> Tensor:
+    """1 / x (...), finite at 0."""
     return 1.0 / torch.where(x.abs() < _TINY, _TINY, x)
 
 
@@ -96,6 +104,7 @@ def _slabs(o: Axes, d: Axes) -> tuple[Tensor, Tensor]:
 
 
 def _frustum(o: Axes, d: Axes, taper: Tensor) -> Tensor:
+    """`intersect` for CYLINDER. taper: (M, 1)."""
     slope = (taper - 1.0) / 2.0
     middle = (taper + 1.0) / 2.0
     # The side is x² + z² = radius(y)², and the radius is linear along the ray.
@@ -116,6 +125,7 @@ def _frustum(o: Axes, d: Axes, taper: Tensor) -> Tensor:
 
 
 def _convex(o: Axes, d: Axes, planes: Tensor) -> Tensor:
+    """`intersect` for CONVEX and CONVEX8. planes: (M, K, 4), rows (a, b, c, d)."""
     near, far = _slabs(o, d)
     for k in range(planes.shape[1]):
         a, b, c, limit = (planes[:, k, i, None] for i in range(4))
@@ -129,6 +139,7 @@ def _convex(o: Axes, d: Axes, planes: Tensor) -> Tensor:
 
 
 def _hollow(o: Axes, d: Axes, shape: Tensor) -> Tensor:
+    """`intersect` for HOLLOW. shape: (M, NUMBERS), p, q, r first."""
     p, q, r = (shape[:, i, None] for i in range(3))
     near, far = _slabs(o, d)
     y = o[1] + 1.0  # the ellipsoid is centred on the bottom of the box
@@ -144,6 +155,7 @@ def _hollow(o: Axes, d: Axes, shape: Tensor) -> Tensor:
 
 
 def _patch(o: Axes, d: Axes, shape: Tensor) -> Tensor:
+    """`intersect` for PATCH. shape: (M, NUMBERS), k₀ to k₃ first."""
     k0, k1, k2, k3 = (shape[:, i, None] for i in range(4))
     # The ray put into y = k₀ + k₁ x + k₂ z + k₃ x z is a t² + b t + c = 0.
     a = -k3 * d[0] * d[2]
@@ -207,7 +219,11 @@ def _frustum_normals(local: Tensor, taper: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _rare_normals(kind: Tensor, local: Tensor, half: Tensor, shape: Tensor) -> Tensor:
-    """Normals of CONVEX, CONVEX8, HOLLOW and PATCH: of the surface that the point lies nearest."""
+    """Normals of CONVEX, CONVEX8, HOLLOW and PATCH: of the surface that the point lies nearest.
+
+    kind: (n,). local: (n, 3) in −1..1. half: (n, 3) metres. shape: (n, NUMBERS). Returns (n, 3), of
+    any length.
+    """
     x, y, z = local.unbind(-1)
     gap, axis = ((1 - local.abs()) * half).min(-1)  # metres to the nearest face of the box
     face = F.one_hot(axis, 3).to(local) * torch.sign(local)

@@ -68,18 +68,21 @@ def octagon(radius: float, height: float) -> Solid:
 
 
 def wedge(half: npt.ArrayLike) -> Solid:
-    """A ramp in the box ±half: nothing high at z = −half, full height at z = +half."""
+    """A ramp in the box ±half (3,) [m]: nothing high at z = −half, full height at z = +half."""
     x, y, z = np.asarray(half, float)
     return cut_box((x, y, z), [(0.0, z, -y)], [0.0])
 
 
 def gable(half: npt.ArrayLike) -> Solid:
-    """A roof with a triangular section in the box ±half, its ridge along x on top."""
+    """A roof with a triangular section in the box ±half (3,) [m], its ridge along x on top."""
     return roof(half, 1.0)
 
 
 def roof(half: npt.ArrayLike, ridge: float) -> Solid:
-    """A hip roof in the box ±half; its ridge spans the share `ridge` of x (0 = a pyramid)."""
+    """A hip roof in the box ±half (3,) [m].
+
+    ridge: share of x that its ridge spans; 0 = a pyramid.
+    """
     x, y, z = np.asarray(half, float)
     normals, offsets = [(0.0, z, 2 * y), (0.0, z, -2 * y)], [y * z, y * z]
     run = x * (1 - ridge)  # metres that each hipped end takes of the ridge
@@ -90,7 +93,10 @@ def roof(half: npt.ArrayLike, ridge: float) -> Solid:
 
 
 def tapered(half: npt.ArrayLike, top: float) -> Solid:
-    """A block in the box ±half; its top is `top` (0..1) times as wide and deep as its foot."""
+    """A block in the box ±half (3,) [m].
+
+    top: how wide and deep its top is, as a share (0..1) of its foot.
+    """
     x, y, z = np.asarray(half, float)
     normals, offsets = [], []
     # Each side leans inward by `run` over the height 2 y, through the foot at (x, −y) or (z, −y).
@@ -107,9 +113,10 @@ def cone(radius: float, height: float) -> Solid:
 
 
 def arch(half: npt.ArrayLike, opening: tuple[float, float]) -> Solid:
-    """The box ±half with a tunnel along z: an ellipse (half width, rise) [m] about its foot.
+    """The box ±half (3,) [m] with a tunnel along z.
 
-    Legs below it are boxes of their own. With a long z it is a vaulted ceiling.
+    opening: half width and rise [m] of an ellipse about its foot. Legs below it are boxes of their
+    own. With a long z it is a vaulted ceiling.
     """
     x, y, z = np.asarray(half, float)
     wide, rise = opening
@@ -117,7 +124,7 @@ def arch(half: npt.ArrayLike, opening: tuple[float, float]) -> Solid:
 
 
 def dome(half: npt.ArrayLike, opening: tuple[float, float, float]) -> Solid:
-    """The box ±half hollowed from below by half an ellipsoid with half axes `opening` [m].
+    """The box ±half (3,) [m] hollowed from below by half an ellipsoid, half axes `opening` [m].
 
     Turned over about x it is a basin.
     """
@@ -151,7 +158,7 @@ def convex_parts(polygon: npt.ArrayLike) -> list[Array]:
 
 
 def _first_pair(points: Array, parts: list[list[int]]) -> tuple[int, int, list[int]] | None:
-    """The first two parts that make a convex one, and that one."""
+    """The first two parts that make a convex one, and that one. points: (K, 2)."""
     for i, j in combinations(range(len(parts)), 2):
         joined = _joined(points, parts[i], parts[j])
         if joined is not None:
@@ -160,10 +167,15 @@ def _first_pair(points: Array, parts: list[list[int]]) -> tuple[int, int, list[i
 
 
 def _turn(a: Array, b: Array, c: Array) -> float:
+    """Twice the area of the triangle of points (2,) each; positive as in `signed_area`."""
     return float((b[0] - a[0]) * (c[1] - b[1]) - (b[1] - a[1]) * (c[0] - b[0]))
 
 
 def _ears(points: Array) -> list[tuple[int, int, int]]:
+    """Triangles, as numbers of the points (K, 2), that a simple polygon is cut into.
+
+    Raises ConfigError when its outline crosses itself.
+    """
     left, out = list(range(len(points))), []
     while len(left) > 3:
         for k in range(len(left)):
@@ -185,7 +197,7 @@ def _ears(points: Array) -> list[tuple[int, int, int]]:
 
 
 def _joined(points: Array, one: list[int], other: list[int]) -> list[int] | None:
-    """Both parts as one convex part across a shared edge, or None."""
+    """Both parts as one convex part across a shared edge, or None. points: (K, 2)."""
     for k in range(len(one)):
         a, b = one[k], one[(k + 1) % len(one)]
         # Both go round the same way, so that a shared edge runs one way in each.

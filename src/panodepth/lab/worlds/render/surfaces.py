@@ -22,7 +22,7 @@ _SLANT = 0.15  # least cosine for which a pixel's footprint is stretched
 
 
 def dot(a: Tensor, b: Tensor) -> Tensor:
-    """Scalar products of vectors whose three coordinates come first."""
+    """Scalar products (...) of vectors (3, ...)."""
     return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 
 
