@@ -14,7 +14,7 @@ from torch import Tensor
 from panodepth.geometry.cubemap import cubemap_to_erp, erp_to_cubemap
 from panodepth.geometry.grid import erp_rays
 from panodepth.geometry.lens import ERP, Lens, Pinhole, View
-from panodepth.geometry.lens_radial import EquidistantFisheye
+from panodepth.geometry.lenses.fisheyes import EquidistantFisheye
 from panodepth.geometry.points import distance_to_normals
 from panodepth.geometry.resampling import resample, rotate_erp
 from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll

@@ -118,7 +118,7 @@ def test_a_lens(restored) -> None:
 
     restored(LENSES)
     follow("A lens")
-    lens = LENSES["stereographic"].from_fov(math.radians(200), (256, 256))
+    lens = LENSES["nikkor"].from_fov(math.radians(200), (256, 256))
     true = erp_rays(128, 256)
     planes = np.ascontiguousarray(np.moveaxis(true, -1, 0))
     for image in (planes, torch.from_numpy(planes)):

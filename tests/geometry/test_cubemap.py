@@ -13,7 +13,7 @@ from torch import Tensor
 
 from panodepth.geometry.cubemap import cube_rays, cubemap_to_erp, erp_to_cubemap, sample_cubemap
 from panodepth.geometry.lens import ERP, Pinhole, View
-from panodepth.geometry.lens_cube import CUBE_FACES, CubeFace
+from panodepth.geometry.lenses.cube import CUBE_FACES, CubeFace
 from panodepth.geometry.resampling import resample
 from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll
 

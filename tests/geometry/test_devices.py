@@ -12,7 +12,7 @@ from torch import Tensor
 from panodepth.geometry.cubemap import cubemap_to_erp, erp_to_cubemap
 from panodepth.geometry.grid import solid_angles
 from panodepth.geometry.lens import ERP, Pinhole, View
-from panodepth.geometry.lens_radial import EquidistantFisheye
+from panodepth.geometry.lenses.fisheyes import EquidistantFisheye
 from panodepth.geometry.points import distance_to_normals, z_depth_to_distance
 from panodepth.geometry.resampling import resample, rotate_erp, rotate_erp_vectors
 from panodepth.geometry.resizing import resize_erp

@@ -14,9 +14,18 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from panodepth.geometry.lens import ERP, Lens, Pinhole, View, pixel_centres
-from panodepth.geometry.lens_cube import CUBE_FACES, CubeFace
-from panodepth.geometry.lens_radial import EquidistantFisheye
-from panodepth.geometry.lenses import LENSES
+from panodepth.geometry.lenses import (
+    KB4,
+    LENSES,
+    Cubemap,
+    DualFisheye,
+    EquisolidFisheye,
+    OrthographicFisheye,
+    StereographicFisheye,
+)
+from panodepth.geometry.lenses.cube import CUBE_FACES, CubeFace
+from panodepth.geometry.lenses.cubemap import LAYOUTS
+from panodepth.geometry.lenses.fisheyes import EquidistantFisheye
 from panodepth.geometry.resampling import resample
 from panodepth.geometry.rotation import random_rotation, rotate_vectors
 
@@ -31,6 +40,18 @@ EXAMPLES: dict[str, list[Lens]] = {
     "pinhole": [Pinhole.from_fov(1.6, SIZE), Pinhole(30, 41, 3.2, 40.9)],
     "cube_face": [CubeFace(face) for face in CUBE_FACES],
     "equidistant": [EquidistantFisheye.from_fov(3.6, SIZE), EquidistantFisheye(9, 8, 30, 20, 6.2)],
+    "equisolid": [EquisolidFisheye.from_fov(3.6, SIZE), EquisolidFisheye(15, 14, 30, 20, 5.8)],
+    "stereographic": [StereographicFisheye.from_fov(4, SIZE), StereographicFisheye(16, 12, 30, 20)],
+    "orthographic": [
+        OrthographicFisheye.from_fov(3, SIZE),
+        OrthographicFisheye(27, 28, 30, 20, 2.4),
+    ],
+    "kb4": [KB4(19, 18, 33, 22, 3.3, 0.05, -0.01, 0.002, -1e-4), KB4(17, 17, 32, 24, 3, -0.03)],
+    "cubemap": [*map(Cubemap, LAYOUTS), Cubemap("3x2", "fbudlr", "012301")],
+    "dual_fisheye": [  # without an overlap: where both see a ray, one pixel of two is projected to
+        DualFisheye.from_fov(math.pi, SIZE),
+        DualFisheye.from_fov(2.9, SIZE, EquisolidFisheye, yaw_rad=3.1, pitch_rad=0.1, roll_rad=0.3),
+    ],
 }
 ALL = [lens for kind in EXAMPLES.values() for lens in kind]
 LENS = pytest.mark.parametrize("lens", ALL, ids=str)
@@ -60,7 +81,7 @@ def test_projected_rays_are_the_pixel_centres(lens: Lens, dtype: Any) -> None:
     expected = as_numpy(pixel_centres(SIZE, dtype=dtype))
     atol = 2e-3 if as_numpy(rays).dtype == np.float32 else 1e-9
     np.testing.assert_allclose(as_numpy(pixels)[sees], expected[sees], atol=atol)
-    assert sees.mean() > 0.5
+    assert sees.mean() > 0.45  # of a cross: half
 
 
 @LENS
@@ -136,6 +157,12 @@ ROUND_TRIPS: dict[str, tuple[Lens, tuple[int, int]]] = {
     "pinhole": (Pinhole.from_fov(math.radians(80), (300, 400)), (300, 400)),
     "cube_face": (CubeFace("left"), (256, 256)),
     "equidistant": (EquidistantFisheye.from_fov(math.radians(190), (512, 600)), (512, 600)),
+    "equisolid": (EquisolidFisheye.from_fov(math.radians(220), (512, 512)), (512, 512)),
+    "stereographic": (StereographicFisheye.from_fov(math.radians(220), (600, 600)), (600, 600)),
+    "orthographic": (OrthographicFisheye.from_fov(math.radians(140), (512, 512)), (512, 512)),
+    "kb4": (KB4(160, 160, 256, 256, 3, 0.05, -0.01, 0.002), (512, 512)),
+    "cubemap": (Cubemap("eac"), (516, 768)),
+    "dual_fisheye": (DualFisheye.from_fov(math.radians(200), (512, 1024)), (512, 1024)),
 }
 
 

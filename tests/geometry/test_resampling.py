@@ -14,7 +14,7 @@ from torch import Tensor
 
 from panodepth.geometry.grid import erp_rays, solid_angles
 from panodepth.geometry.lens import ERP, Pinhole, View
-from panodepth.geometry.lens_radial import EquidistantFisheye
+from panodepth.geometry.lenses.fisheyes import EquidistantFisheye
 from panodepth.geometry.resampling import resample
 from panodepth.geometry.rotation import random_rotation, rotation_from_yaw_pitch_roll
 

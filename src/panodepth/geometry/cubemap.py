@@ -17,7 +17,7 @@ from torch.nn import functional
 from panodepth.geometry.arrays import Array, library, like
 from panodepth.geometry.grid import erp_rays
 from panodepth.geometry.lens import pixel_centres
-from panodepth.geometry.lens_cube import CUBE_FACES, face_to_world
+from panodepth.geometry.lenses.cube import CUBE_FACES, face_to_world
 from panodepth.geometry.sampling import (
     TAPS_BEYOND_EDGE,
     SampleMode,

@@ -2,8 +2,8 @@
 
 All lenses look along +z of their own frame (x right, y down) and follow the one rule of the grid:
 the centre of the pixel in row y, column x is at (x + 0.5, y + 0.5). Here are the panorama and the
-pinhole; `lens_cube` and `lens_radial` hold others, `lenses` all by name. A `View` is a lens with a
-size and an orientation. How to add a lens is in docs/architecture.md.
+pinhole; the folder `lenses` holds others, and all by name. A `View` is a lens with a size and an
+orientation. How to add a lens is in docs/architecture.md.
 """
 
 from __future__ import annotations
@@ -58,6 +58,13 @@ class Lens(Protocol):
         passes through the lens and within the image's outer edges.
         """
 
+    def readable(self, pixels: ArrayT, size: Size) -> ArrayT:
+        """Places (..., 2) moved to where an image may be interpolated without mixing two parts.
+
+        Neighbours in the image are neighbours in the scene, unless a lens says otherwise.
+        """
+        return pixels
+
     def rays(self, size: Size, **options: Any) -> Array:
         """The unit ray of every pixel centre: (H, W, 3), 0 where a pixel sees nothing.
 
@@ -86,7 +93,7 @@ def _centres(
     return to_dtype(u, dtype), to_dtype(v, dtype)[:, None]
 
 
-def _within(x: Any, y: Any, seen: Any, size: Size) -> tuple[Any, Any]:
+def within(x: Any, y: Any, seen: Any, size: Size) -> tuple[Any, Any]:
     """Pixels (..., 2), and which of those that the lens sees lie in an image of `size`."""
     height, width = size
     # Outer edges included: the rays through the border pixels' outer halves are seen too.
@@ -146,7 +153,7 @@ class Focal(Lens):
     def _pixels(self, x: Any, y: Any, seen: Any, size: Size) -> tuple[Any, Any]:
         """Places in the plane at focal length 1 to pixels and valid, as `project` returns them."""
         fx, fy, cx, cy = map(_over_pixels, (self.fx, self.fy, self.cx, self.cy))
-        return _within(fx * x + cx, fy * y + cy, seen, size)
+        return within(fx * x + cx, fy * y + cy, seen, size)
 
 
 def _over_pixels(number: Scalar) -> Scalar:

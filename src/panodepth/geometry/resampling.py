@@ -36,7 +36,8 @@ def resample(
     def once(offset: Offset) -> tuple[Array, Array]:
         """The image along the rays through one place in every pixel, and which it has."""
         pixels, seen = source.project(view.rays(offset=offset, **options), (height, width))
-        values = sample_image(image, pixels, mode, closed=source.closed)
+        places = source.readable(pixels, (height, width))
+        values = sample_image(image, places, mode, closed=source.closed)
         return values if everywhere else _only(values, seen), seen
 
     if supersample == 1:

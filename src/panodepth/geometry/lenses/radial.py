@@ -1,4 +1,4 @@
-"""Fisheyes: lenses whose image of a ray depends on its angle from the axis alone."""
+"""Lenses whose image of a ray depends on its angle from the axis alone."""
 
 from __future__ import annotations
 
@@ -66,14 +66,3 @@ def _safe_hypot(xp: Any, x: Any, y: Any) -> tuple[Any, Any]:
     square = x * x + y * y
     zero = square == 0
     return xp.sqrt(xp.where(zero, 1.0, square)), zero
-
-
-@dataclass(frozen=True)
-class EquidistantFisheye(Radial):
-    """r = f · θ: equal angles are equally long."""
-
-    def radius(self, theta: ArrayT) -> ArrayT:
-        return theta
-
-    def angle(self, radius: ArrayT) -> ArrayT:
-        return radius

@@ -1,0 +1,26 @@
+"""All lenses by name; one line adds another."""
+
+from panodepth.geometry.lens import ERP, Lens, Pinhole
+from panodepth.geometry.lenses.cube import CubeFace
+from panodepth.geometry.lenses.cubemap import Cubemap
+from panodepth.geometry.lenses.dual import DualFisheye
+from panodepth.geometry.lenses.fisheyes import (
+    KB4,
+    EquidistantFisheye,
+    EquisolidFisheye,
+    OrthographicFisheye,
+    StereographicFisheye,
+)
+
+LENSES: dict[str, type[Lens]] = {
+    "erp": ERP,
+    "pinhole": Pinhole,
+    "cube_face": CubeFace,
+    "cubemap": Cubemap,
+    "equidistant": EquidistantFisheye,
+    "equisolid": EquisolidFisheye,
+    "stereographic": StereographicFisheye,
+    "orthographic": OrthographicFisheye,
+    "kb4": KB4,
+    "dual_fisheye": DualFisheye,
+}
