@@ -35,7 +35,7 @@ from panodepth.lab.data import open_folder
 from panodepth.lab.evaluation.measures.align import median_scale
 from panodepth.lab.evaluation.measures.metrics import abs_rel
 from panodepth.lab.evaluation.protocol import VALIDATION_SEED
-from panodepth.lab.worlds import SceneBatch, render_batch
+from panodepth.lab.worlds import Priors, SceneBatch, render_batch
 from panodepth.predict.predictor import Predictor
 from panodepth.types import BoolArray, FloatArray
 
@@ -159,20 +159,22 @@ def rotated_rows(
     return out
 
 
-def worlds(kind: str, count: int, size: tuple[int, int]) -> Iterator[SceneBatch]:
-    """Validation worlds of one kind, eight at a time."""
+def worlds(kind: str, count: int, size: tuple[int, int], version: int = 1) -> Iterator[SceneBatch]:
+    """Validation worlds of one kind and version, eight at a time."""
     for start in range(0, count, 8):
         numbers = range(start, min(start + 8, count))
-        yield render_batch(VALIDATION_SEED, numbers, *size, kind=kind)
+        yield render_batch(
+            VALIDATION_SEED, numbers, *size, kind=kind, priors=Priors(version=version)
+        )
 
 
-def world_rows(predictor: Predictor, count: int) -> dict[str, float]:
+def world_rows(predictor: Predictor, count: int, version: int = 1) -> dict[str, float]:
     """AbsRel, sky and walls on rendered validation worlds at the network's own size or 128x256."""
     out: dict[str, float] = {}
     both = either = 0
     for kind in ("indoor", "outdoor"):
         errors, walls = [], []
-        for batch in worlds(kind, count, (128, 256)):
+        for batch in worlds(kind, count, (128, 256), version):
             for k, image in enumerate(batch.image.permute(0, 2, 3, 1).numpy()):
                 prediction = predictor.predict(image)
                 truth, sky = batch.distance[k].numpy(), batch.sky[k].numpy()
@@ -191,7 +193,7 @@ def world_rows(predictor: Predictor, count: int) -> dict[str, float]:
     return out
 
 
-def measure(model: str, data: Path | None, count: int) -> dict[str, float]:
+def measure(model: str, data: Path | None, count: int, version: int = 1) -> dict[str, float]:
     """Measure name -> value, in the order of the table."""
     predictor = panodepth.load(model)
     size = predictor.size
@@ -223,7 +225,7 @@ def measure(model: str, data: Path | None, count: int) -> dict[str, float]:
         out["boundary F1, 2 px"] = float(np.mean([sharpness(s, predict) for s in sets["flat"]]))
         out |= rotated_rows(sets["real indoor"], predict, size)
         out |= {name: 100 * float(np.median(values)) for name, values in steps.items()}
-    return out | world_rows(predictor, count) | {"network ms": network_ms(predictor)}
+    return out | world_rows(predictor, count, version) | {"network ms": network_ms(predictor)}
 
 
 def sharpness(sample: Sample, predict: Distance) -> float:
@@ -252,9 +254,11 @@ def main() -> None:
     parser.add_argument("--model", action="append", help="default: the bundled model; repeatable")
     parser.add_argument("--data", type=Path, help="a folder with real/ and rendered_house/")
     parser.add_argument("--worlds", type=int, default=40, help="of each kind")
+    parser.add_argument("--worlds-version", type=int, default=1, choices=(1, 2))
     arguments = parser.parse_args()
     columns = {
-        m: measure(m, arguments.data, arguments.worlds) for m in arguments.model or ["default"]
+        m: measure(m, arguments.data, arguments.worlds, arguments.worlds_version)
+        for m in arguments.model or ["default"]
     }
     names = list(next(iter(columns.values())))
     print(f"{'':26s}" + "".join(f"{m[-22:]:>24s}" for m in columns))

@@ -95,4 +95,4 @@ def _rendered(request: Request, predictor: NamedPredictor, size: str | None) -> 
         at = parse_size(size)
     else:
         at = load(request.predictor).size if predictor.kind == "model" else RENDERED_SIZE
-    return rendered_datasets(request.rendered, at, request.seed)
+    return rendered_datasets(request.rendered, at, request.seed, request.worlds)

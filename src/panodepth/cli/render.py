@@ -22,6 +22,7 @@ def render(
         Option(metavar="HxW", help="Default 512x1024; for --views any, default 480x640."),
     ] = None,
     kind: Annotated[str, Option(help="mixed, indoor or outdoor.")] = "mixed",
+    worlds: Annotated[int, Option(min=1, max=2, help="Version of the worlds.")] = 1,
     first: Annotated[int, Option(min=0, help="Number of the first world.")] = 0,
     views: Annotated[
         int, Option(min=0, help="So many perspective RGB-D views of each world instead.")
@@ -42,9 +43,10 @@ def render(
     from panodepth.lab.training.render import PanoramaJob, ViewJob, render_files
     from panodepth.strict import build
 
-    worlds = {"count": count, "seed": seed, "size": shape, "kind": kind, "first": first}
+    chosen = {"count": count, "seed": seed, "size": shape, "kind": kind, "first": first}
+    chosen["worlds"] = worlds
     camera = {"views": views, "fov_deg": fov, "move_m": move}
-    values, kind_of_job = (worlds | camera, ViewJob) if views else (worlds, PanoramaJob)
+    values, kind_of_job = (chosen | camera, ViewJob) if views else (chosen, PanoramaJob)
     job = build(kind_of_job, values, "render")
     with progress(count * (views or 1), "image", silent=False) as bar:
         written = 0

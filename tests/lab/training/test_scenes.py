@@ -16,6 +16,7 @@ from panodepth.lab.training.config import DataConfig
 from panodepth.lab.training.feed.rendering import RESTARTS, Cancelled, ChunkFactory
 from panodepth.lab.training.feed.samples import Stored, mix_seed, render_stored
 from panodepth.lab.training.feed.scenes import SceneStream
+from panodepth.lab.worlds.priors import STATES
 
 DATA = DataConfig(height=14, width=28, batch=4, chunk=8, reuse=2, workers=0, render_batch=4, seed=5)
 PER_EPOCH = DATA.chunk * DATA.reuse // DATA.batch  # batches
@@ -188,11 +189,13 @@ def test_damaged_cache_is_rendered_again_by_workers(renderer, monkeypatch, tmp_p
     assert pool.calls == 1
 
 
-def test_cache_of_an_earlier_scene_code_is_used_but_said_so(renderer, monkeypatch, tmp_path):
+def test_cache_of_an_earlier_state_of_the_worlds_is_used_but_said_so(
+    renderer, monkeypatch, tmp_path
+):
     data = dataclasses.replace(DATA, cache=str(tmp_path))
     ChunkFactory(data, renderer).get(0)
     assert not ChunkFactory(data, renderer).stale_cache
-    monkeypatch.setattr("panodepth.lab.training.feed.cache.scene_code", lambda: "other")
+    monkeypatch.setitem(STATES, data.worlds, STATES[data.worlds] + 1)
     assert ChunkFactory(data, renderer).stale_cache
 
 

@@ -40,6 +40,7 @@ class Request:
     )
     rendered: int = option(0, "So many rendered worlds too, half of them indoor.", min=0)
     seed: int = option(VALIDATION_SEED, "Of the rendered worlds.", min=0)
+    worlds: int = option(1, "Version of the rendered worlds, 1 or 2.", min=1)
     options: tuple[str, ...] = option(
         (), "Passed to the predictor; repeat.", flag="--option", metavar="KEY=VALUE"
     )

@@ -11,12 +11,15 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 from panodepth.errors import ConfigError
 from panodepth.lab.evaluation.protocol import VALIDATION_SEED
 from panodepth.lab.losses import LossConfig
 from panodepth.strict import Amount, Count, Index, Positive, Range, Share, build, read_toml
+
+if TYPE_CHECKING:
+    from panodepth.lab.worlds import Priors
 
 # Data settings that say where the work is done, not what is seen: a resumed run may change them.
 FREE_DATA_FIELDS = ("workers", "worker_threads", "render_device", "cache", "loaders", "prefetch")
@@ -46,6 +49,7 @@ class DataConfig:
     kind: SceneKind = "mixed"
     openings: Share = 0.5  # share of rooms that open into another one
     overcast: Share = 0.6  # share of outdoor worlds without sun
+    worlds: Literal[1, 2] = 1  # version: 2 adds low things, halls, far outdoors, hard skies
     seed: Index = 0  # of the worlds; from VALIDATION_SEED on they are for measuring
     first_index: Index = 0  # of the scenes; a later run can start where an earlier one ended
     chunk: Count = 256  # panoramas rendered as one unit
@@ -58,6 +62,13 @@ class DataConfig:
     scenes_weight: Amount = 1.0  # share of rendered panoramas beside [[sources]]; 0 = none
     loaders: Count = 2  # threads that read the samples of [[sources]]
     prefetch: Index = 4  # batches that they read ahead
+
+    @property
+    def priors(self) -> Priors:
+        """What the worlds are drawn by."""
+        from panodepth.lab.worlds import Priors
+
+        return Priors(self.openings, self.overcast, self.worlds)
 
 
 @dataclass(frozen=True)

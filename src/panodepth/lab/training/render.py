@@ -53,13 +53,17 @@ class Rendered(NamedTuple):
 
 @dataclass(frozen=True)
 class WorldJob(ABC):
-    """Worlds first .. first + count - 1 of `seed`. Raises ConfigError for values out of range."""
+    """Worlds first .. first + count - 1 of `seed`, of version `worlds`.
+
+    Raises ConfigError for values out of range.
+    """
 
     count: Count
     seed: Index = 0
     kind: SceneKind = "mixed"
     first: Index = 0
     device: str = "cpu"
+    worlds: Annotated[int, Range(at_least=1, at_most=2)] = 1
 
     def __post_init__(self) -> None:
         check_fields(self, "render")
@@ -99,9 +103,12 @@ class PanoramaJob(WorldJob):
         return self.size[0] * self.size[1]
 
     def pictures(self, indices: range) -> Iterator[Rendered]:
-        from panodepth.lab.worlds import render_batch
+        from panodepth.lab.worlds import Priors, render_batch
 
-        batch = render_batch(self.seed, indices, *self.size, kind=self.kind, device=self.device)
+        priors = Priors(version=self.worlds)
+        batch = render_batch(
+            self.seed, indices, *self.size, kind=self.kind, device=self.device, priors=priors
+        )
         images, skies = _bytes(batch.image), batch.sky.cpu().numpy()
         distances = _without_sky(batch.distance, skies)
         for i, index in enumerate(indices):
@@ -135,10 +142,13 @@ class ViewJob(WorldJob):
         return self.views * self.size[0] * self.size[1]
 
     def pictures(self, indices: range) -> Iterator[Rendered]:
-        from panodepth.lab.worlds import ViewSpec, render_views
+        from panodepth.lab.worlds import Priors, ViewSpec, render_views
 
         spec = ViewSpec(self.size, math.radians(self.fov_deg), count=self.views, move_m=self.move_m)
-        batch = render_views(self.seed, indices, spec, kind=self.kind, device=self.device)
+        priors = Priors(version=self.worlds)
+        batch = render_views(
+            self.seed, indices, spec, kind=self.kind, device=self.device, priors=priors
+        )
         images, skies = _bytes(batch.image), batch.sky.cpu().numpy()
         distances, z_depths = (_without_sky(m, skies) for m in (batch.distance, batch.z_depth))
         for i, index in enumerate(indices):

@@ -4,44 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import lru_cache
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from panodepth.errors import ConfigError
 from panodepth.geometry.grid import erp_rays
-from panodepth.lab.worlds.camera.photograph import Camera, draw_camera, photograph, plain_camera
-from panodepth.lab.worlds.draws import Draws
-from panodepth.lab.worlds.indoor.rooms import indoor_scene
+from panodepth.lab.worlds.camera.photograph import Camera, photograph
 from panodepth.lab.worlds.looks.sky import haze, sky
-from panodepth.lab.worlds.outdoor.places import outdoor_scene
+from panodepth.lab.worlds.priors import USUAL, Priors
 from panodepth.lab.worlds.render.lighting import Lights, illuminate, occlusion, prepare
 from panodepth.lab.worlds.render.primitives import Scene, pack
 from panodepth.lab.worlds.render.raycast import Rays, cast, from_tiles, panorama_rays, tile_size
 from panodepth.lab.worlds.render.reflections import reflections
 from panodepth.lab.worlds.render.surfaces import Surface, surface_table, surfaces
+from panodepth.lab.worlds.scenes import make_camera, make_scene
 
-INDOOR_SHARE = 0.6  # of a "mixed" batch
-HAZY_SHARE = 0.45  # of outdoor worlds
-_KINDS = ("mixed", "indoor", "outdoor")
 _CPU_PIXELS = 1 << 16  # shaded at once on the CPU: temporaries stay in its cache
-
-
-@dataclass(frozen=True)
-class Priors:
-    """Chances in [0, 1] by which worlds are drawn.
-
-    openings: rooms that open into another one. overcast: outdoor worlds without sun.
-    """
-
-    openings: float = 0.5
-    overcast: float = 0.6
-
-
-USUAL = Priors()
 
 
 @dataclass(frozen=True)
@@ -96,23 +76,6 @@ def panorama_grid(height: int, width: int, device: str = "cpu") -> PixelGrid:
     return PixelGrid(rays, planes, tile_size(height, width), 2 * math.pi / width)
 
 
-def make_scene(seed: int, index: int, kind: str = "mixed", priors: Priors = USUAL) -> Scene:
-    """The world number `index` of `seed`; the same on every machine and worker."""
-    if kind not in _KINDS:
-        raise ConfigError(f"scene kind is {kind!r}, expected one of {', '.join(_KINDS)}")
-    rng = Draws.of(seed, index)
-    indoor = kind == "indoor" if kind != "mixed" else rng.random() < INDOOR_SHARE
-    if indoor:
-        return indoor_scene(rng, priors.openings)
-    scene = outdoor_scene(rng, overcast=priors.overcast)
-    # Haze came later than the first outdoor worlds: its own draws leave theirs as they were.
-    air = Draws.of(seed, index, 9)
-    if air.random() < HAZY_SHARE:
-        haze_m = float(np.exp(air.uniform(np.log(120), np.log(2000))))
-        scene.sky = replace(scene.sky, haze_m=haze_m)
-    return scene
-
-
 def render_batch(
     seed: int,
     indices: Sequence[int],
@@ -127,13 +90,12 @@ def render_batch(
     """Render the worlds `indices` of `seed` as (height, width) panoramas with width = 2 height.
 
     kind: "mixed", "indoor" or "outdoor". camera: with the faults of lens, stitching, sensor and
-    file; without, only exposure and tone curve. priors: of the worlds. Each panorama depends on
-    (seed, index, kind, priors) alone. Raises ConfigError for another kind.
+    file; without, only exposure and tone curve. priors: of the worlds, and their version. Each
+    panorama depends on (seed, index, kind, priors) alone. Raises ConfigError for another kind.
     """
     scenes = [make_scene(seed, i, kind, priors) for i in indices]
-    draw = draw_camera if camera else plain_camera
     grid = panorama_grid(height, width, str(device))
-    return render_scenes(scenes, grid, [draw(seed, i) for i in indices])
+    return render_scenes(scenes, grid, [make_camera(seed, i, priors, camera) for i in indices])
 
 
 @torch.no_grad()

@@ -16,12 +16,14 @@ from torch import Tensor
 from panodepth.errors import ConfigError
 from panodepth.geometry.lens import Pinhole
 from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll
-from panodepth.lab.worlds.camera.photograph import Camera, draw_camera, plain_camera
+from panodepth.lab.worlds.camera.photograph import Camera
 from panodepth.lab.worlds.draws import Draws
-from panodepth.lab.worlds.panoramas import PixelGrid, SceneBatch, make_scene, render_scenes
+from panodepth.lab.worlds.panoramas import PixelGrid, SceneBatch, render_scenes
+from panodepth.lab.worlds.priors import USUAL, Priors
 from panodepth.lab.worlds.render.primitives import FLIP, Scene
 from panodepth.lab.worlds.render.raycast import Rays, tile_size, to_tiles
 from panodepth.lab.worlds.render.shapes import Array
+from panodepth.lab.worlds.scenes import make_camera, make_scene
 
 KEEP_CLEAR = 0.25  # metres between a moved camera and everything
 _PATHS = 20  # directions tried for a moved camera
@@ -104,18 +106,21 @@ def render_views(
     kind: str = "mixed",
     device: torch.device | str = "cpu",
     camera: bool = True,
+    priors: Priors = USUAL,
 ) -> ViewBatch:
     """Views of the worlds `indices` of `seed`, the same worlds that `render_batch` shows.
 
     All views of a world share its camera; each is metered for itself. camera: as for
-    `render_batch`, without what only stitched panoramas have. Raises ConfigError for another kind.
+    `render_batch`, without what only stitched panoramas have. priors: as for
+    `render_batch`. Raises ConfigError for another kind.
     """
-    worlds = [make_scene(seed, i, kind) for i in indices]
+    worlds = [make_scene(seed, i, kind, priors) for i in indices]
     rngs = [Draws.of(seed, i, 10) for i in indices]
     poses = np.array([_poses(w, spec, rng) for w, rng in zip(worlds, rngs, strict=True)])
     count = poses.shape[1]
     views = [moved(w, pose) for w, some in zip(worlds, poses, strict=True) for pose in some]
-    cameras = [c for i in indices for c in _cameras(seed, i, count, camera)]
+    ones = [make_camera(seed, i, priors, camera, panorama=False) for i in indices]
+    cameras = [c for one in ones for c in _cameras(one, count)]
     x_fov_rad = float(spec.x_fov_rad)
     lens = Pinhole.from_fov(x_fov_rad, spec.size)
     grid = perspective_grid(spec.size, x_fov_rad, str(device))
@@ -133,11 +138,8 @@ def render_views(
     )
 
 
-def _cameras(seed: int, index: int, count: int, faults: bool) -> list[Camera]:
+def _cameras(one: Camera, count: int) -> list[Camera]:
     """One camera for all views of a world; its grain differs from view to view."""
-    if not faults:
-        return [plain_camera(seed, index)] * count
-    one = draw_camera(seed, index, panorama=False)
     return [replace(one, grain_start=one.grain_start + 77_777 * k) for k in range(count)]
 
 

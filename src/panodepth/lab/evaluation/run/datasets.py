@@ -101,21 +101,25 @@ def open_datasets(
 
 
 def rendered_datasets(
-    count: int, size: tuple[int, int], seed: int = VALIDATION_SEED
+    count: int, size: tuple[int, int], seed: int = VALIDATION_SEED, version: int = 1
 ) -> list[Dataset]:
-    """`count` worlds, half of them indoor, as two datasets. Raises ConfigError for fewer than two.
+    """`count` worlds of a version, half of them indoor, as two datasets.
 
-    size: (H, W), W = 2H.
+    size: (H, W), W = 2H. Raises ConfigError for fewer than two, or another version.
     """
+    from panodepth.lab.worlds.priors import STATES, Priors
+
+    if version not in STATES:
+        raise ConfigError(f"there is no version {version} of the worlds, only 1 and 2")
     if count < 2 or size[1] != 2 * size[0]:
         raise ConfigError(f"{count} rendered worlds at {size[0]}x{size[1]}: from 2 on, W = 2H")
     about = f"{count // 2} worlds of seed {seed} at {size[0]}x{size[1]}"
-    return [
-        Dataset(
-            f"rendered {kind}", "rendered", about, None, WorldSource(kind, count // 2, size, seed)
-        )
-        for kind in KINDS
-    ]
+    prefix, priors = "rendered", None
+    if version > 1:
+        about, prefix = f"{about}, version {version}", f"rendered v{version}"
+        priors = Priors(version=version)
+    sources = [WorldSource(kind, count // 2, size, seed, priors) for kind in KINDS]
+    return [Dataset(f"{prefix} {s.kind}", "rendered", about, None, s) for s in sources]
 
 
 def split_groups(datasets: Iterable[Dataset], texts: Sequence[str]) -> list[Dataset]:

@@ -195,15 +195,13 @@ class DistanceTask(Task[Batch]):
 
     def _render_worlds(self) -> dict[str, list[Panorama]]:
         """Half of them indoor, at the size that is trained at; kept in memory."""
-        from panodepth.lab.worlds import Priors
-
         data, half = self.config.data, max(1, self.config.run.validate_count // 2)
         sources = (
             WorldSource(
                 kind,
                 half,
                 (data.height, data.width),
-                priors=Priors(data.openings, data.overcast),
+                priors=data.priors,
                 device=data.render_device,
                 renderer=self.renderer,
             )

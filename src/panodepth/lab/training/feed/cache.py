@@ -15,6 +15,7 @@ from panodepth.errors import ConfigError
 from panodepth.export.atomic import atomic
 from panodepth.lab.training.config import DataConfig
 from panodepth.lab.training.feed.samples import Stored
+from panodepth.lab.worlds.priors import STATES
 
 IDENTITY = ("seed", "first_index", "chunk", "render_batch", "height", "width", "kind")
 CACHE_FORMAT = 1  # raise when the stored form or the meaning of a scene index changes
@@ -25,8 +26,8 @@ class ChunkCache:
 
     One folder per distinct (seed, size, kind, chunk, ...), with `chunk_000012.npz` files and
     beside each a `.json` with its SHA-256. Files are written under a temporary name and renamed. A
-    file without a matching checksum counts as absent and is rendered again. Panoramas that an
-    earlier state of the scene code rendered are still used; `stale` then says so.
+    file without a matching checksum counts as absent and is rendered again. Panoramas of an earlier
+    state of their version of the worlds are still used; `stale` then says so.
     """
 
     def __init__(self, root: Path, data: DataConfig) -> None:
@@ -35,17 +36,19 @@ class ChunkCache:
         priors = {"openings": data.openings, "overcast": data.overcast}
         if any(priors[k] != getattr(DataConfig, k) for k in priors):  # else as ever: still valid
             identity |= priors
+        if data.worlds != DataConfig.worlds:
+            identity["worlds"] = data.worlds
         key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
         self.folder = root / f"{data.kind}_{data.height}x{data.width}_seed{data.seed}_{key}"
         self.stale = False
         note = self.folder / "identity.json"
-        code = scene_code()
+        state = STATES[data.worlds]
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             if note.exists():
-                self.stale = json.loads(note.read_text()).get("code") != code
+                self.stale = json.loads(note.read_text()).get("state", 1) != state
             else:
-                note.write_text(json.dumps({**identity, "code": code}, indent=1) + "\n")
+                note.write_text(json.dumps({**identity, "state": state}, indent=1) + "\n")
         except (OSError, ValueError) as error:
             raise ConfigError(f"data.cache {root} cannot be used: {error}") from None
 
@@ -80,15 +83,6 @@ class ChunkCache:
                     file, image=stored.image.cpu().numpy(), distance=stored.distance.cpu().numpy()
                 )
             index.write_text(json.dumps({"sha256": _sha256(arrays)}) + "\n")
-
-
-def scene_code() -> str:
-    """A short digest of the source of `panodepth.lab.worlds`."""
-    digest = hashlib.sha256()
-    folder = Path(__file__).parents[2] / "worlds"
-    for path in sorted(folder.rglob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:12]
 
 
 def _sha256(path: Path) -> str:

@@ -63,8 +63,6 @@ def mix_seed(*parts: int) -> int:
 
 def render_stored(renderer: Renderer, data: DataConfig, indices: Sequence[int]) -> Stored:
     """Worlds `indices` of `data.seed`, rendered at once and kept on `data.render_device`."""
-    from panodepth.lab.worlds import Priors
-
     scene = renderer(
         data.seed,
         list(indices),
@@ -72,6 +70,6 @@ def render_stored(renderer: Renderer, data: DataConfig, indices: Sequence[int]) 
         data.width,
         kind=data.kind,
         device=data.render_device,
-        priors=Priors(data.openings, data.overcast),
+        priors=data.priors,
     )
     return Stored(*as_stored(scene))

@@ -33,21 +33,26 @@ def indoor_scene(rng: Draws, openings: float = 0.5) -> Scene:
     """
     for attempt in range(20):
         scene = Scene(indoor=True)
-        main = Interior(scene, rng, _main_room(rng))
-        _shell(main, openings)
-        _built_in(main)
+        main = Interior(scene, rng, main_room(rng))
+        shell(main, openings)
+        built_in(main)
         furnish(main, rng.random())
         lamps(main)
-        if _place_camera(main, relax=attempt > 10):
+        if place_camera(main, relax=attempt > 10):
             break
+    indoor_light(scene, rng)
+    return scene
+
+
+def indoor_light(scene: Scene, rng: Draws) -> None:
+    """Ambient light, and the sky behind open windows."""
     power = rng.uniform(0.25, 0.9)
     warm = rng.normal(0, 0.06)
     scene.ambient = (power * (1 + warm), power, power * (1 - warm))
     scene.sky = Sky(zenith=(0.6, 0.75, 1.0), power=rng.uniform(1, 4))
-    return scene
 
 
-def _main_room(rng: Draws) -> Room:
+def main_room(rng: Draws) -> Room:
     style = rng.random()
     if style < 0.12:  # hall
         size, height = rng.uniform(8, 22, 2), rng.uniform(3.0, 8.0)
@@ -60,10 +65,13 @@ def _main_room(rng: Draws) -> Room:
     return choose_roof(rng, Room(outline(rng, float(w), float(d)), height))
 
 
-def _shell(main: Interior, likely: float) -> None:
-    """Floor, ceiling and walls of the main room, and of rooms seen through its openings."""
+def shell(main: Interior, likely: float, looks: Looks | None = None) -> None:
+    """Floor, ceiling and walls of the main room, and of rooms seen through its openings.
+
+    looks: of the three; None = drawn.
+    """
     rng, room = main.rng, main.room
-    looks = room_looks(rng)
+    looks = looks or room_looks(rng)
     floor(main, looks[0])
     ceiling(main, looks[2])
     for part in room.parts:
@@ -208,7 +216,7 @@ def _yard(here: Interior, side: Side, gap: Gap) -> bool:
     return True
 
 
-def _built_in(here: Interior) -> None:
+def built_in(here: Interior) -> None:
     """Galleries, columns, partitions, spiral stairs: each now and then."""
     rng, room = here.rng, here.room
     flat, wide = room.roof == "flat", room.wide
@@ -225,7 +233,7 @@ def _built_in(here: Interior) -> None:
             spiral(p, 0.8, room.height - 0.02)
 
 
-def _place_camera(here: Interior, relax: bool) -> bool:
+def place_camera(here: Interior, relax: bool) -> bool:
     """Put the camera somewhere free, at 0.3 m to 3 m, slightly tilted, at any yaw."""
     scene, rng, room, taken = here.scene, here.rng, here.room, here.ground.taken
     for _ in range(40):

@@ -50,14 +50,14 @@ def outdoor_scene(rng: Draws, kind: str | None = None, overcast: float = 0.6) ->
         scene = Scene(indoor=False)
         site = Site(scene, rng)
         KINDS[kind or rng.weighted(shares)][1](site)
-        if _place_camera(site):
+        if place_camera(site):
             break
     scene.camera_rotation = camera_rotation(rng)
-    _weather(scene, rng, rng.random() < overcast)
+    weather(scene, rng, rng.random() < overcast)
     return scene
 
 
-def _place_camera(site: Site) -> bool:
+def place_camera(site: Site) -> bool:
     """Put the camera 0.3 to 3 m above the ground where the builder kept room; says if it fits."""
     rng, (x, z) = site.rng, site.eye
     for attempt in range(6):
@@ -75,7 +75,7 @@ def _place_camera(site: Site) -> bool:
     return False
 
 
-def _weather(scene: Scene, rng: Draws, overcast: bool) -> None:
+def weather(scene: Scene, rng: Draws, overcast: bool) -> None:
     """Sky, ambient light, and perhaps a sun."""
     blue = rng.uniform(0.3, 0.75)
     sky = Sky(

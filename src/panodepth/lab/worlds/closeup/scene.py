@@ -1,0 +1,116 @@
+"""A room with its camera above or beside something low and wide."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from panodepth.lab.worlds.camera.pose import camera_rotation
+from panodepth.lab.worlds.closeup.low import Low, draw_low, white
+from panodepth.lab.worlds.draws import Draws
+from panodepth.lab.worlds.indoor.ceilings import ceiling_height
+from panodepth.lab.worlds.indoor.interior import Interior
+from panodepth.lab.worlds.indoor.lamps import lamps
+from panodepth.lab.worlds.indoor.layout import furnish
+from panodepth.lab.worlds.indoor.rooms import built_in, indoor_light, main_room, shell
+from panodepth.lab.worlds.indoor.walls import room_looks
+from panodepth.lab.worlds.parts.footprints import Footprint
+from panodepth.lab.worlds.parts.place import FURNITURE
+from panodepth.lab.worlds.priors import Priors
+from panodepth.lab.worlds.render.primitives import Scene
+from panodepth.lab.worlds.render.shapes import Array
+
+CLEARANCE = 0.15  # metres between the camera and everything
+HEADROOM = 0.35  # metres between the camera and the ceiling
+ABOVE_SHARE = 0.7
+NARROWEST = 2.3  # metres across the room
+EYE_ROOM = 0.3  # metres on the plan kept free around a camera that stands on the floor
+
+
+def closeup(rng: Draws, priors: Priors) -> Scene:
+    """One furnished room; in the middle or at a wall the low thing that the camera is close to."""
+    pale = rng.random() < priors.white
+    while True:
+        scene = Scene(indoor=True)
+        here = Interior(scene, rng, main_room(rng))
+        if here.room.wide < NARROWEST:
+            continue
+        floor, paper, roof = room_looks(rng)
+        if pale and rng.random() < 0.6:
+            floor = white(rng)
+        shell(here, priors.openings, (floor, paper, roof))
+        eye = _set_down(here, pale)
+        if eye is None:
+            continue
+        built_in(here)
+        furnish(here, 0.7 * rng.random())
+        lamps(here)
+        if scene.clearance(eye) > CLEARANCE:
+            break
+    scene.camera, scene.camera_rotation = eye, camera_rotation(rng)
+    indoor_light(scene, rng)
+    return scene
+
+
+def _set_down(here: Interior, pale: bool) -> Array | None:
+    """Put one or two low things down; returns where the camera goes, or None without room."""
+    eye = None
+    for _ in range(1 + int(here.rng.random() < 0.3)):
+        low = draw_low(here.rng, pale)
+        for _ in range(8):
+            if frame := _frame(here, low):
+                x, z, yaw = frame
+                low.build(here.place(np.array([x, 0.0, z]), yaw, FURNITURE))
+                eye = _eye(here, low, frame) if eye is None else eye
+                break
+    return eye
+
+
+def _frame(here: Interior, low: Low) -> tuple[float, float, float] | None:
+    """(x, z, yaw) of a free place for it, now taken; None when the first try finds none."""
+    rng, room, half = here.rng, here.room, tuple(h + low.reach for h in low.half)
+    if low.wall:
+        side = rng.pick(room.sides)
+        out = low.half[1] + 0.12
+        along = rng.uniform(-1, 1) * (side.half - half[0])
+        if side.half < half[0] + 0.05:
+            return None
+        at, yaw = side.at(along, out), side.yaw
+        half, margin = (half[0], low.half[1]), 0.0
+    else:
+        at = np.array([rng.uniform(*room.x), 0.0, rng.uniform(*room.z)])
+        turned = rng.random() < 0.3
+        yaw = rng.uniform(0, 2 * np.pi) if turned else rng.integers(4) * np.pi / 2
+        margin = 0.05
+    foot = Footprint.rectangle((float(at[0]), float(at[2])), yaw, half[0], half[1])
+    if not here.claim(foot, margin):
+        return None
+    return float(at[0]), float(at[2]), float(yaw)
+
+
+def _eye(here: Interior, low: Low, frame: tuple[float, float, float]) -> Array | None:
+    """A place above the thing or beside it, (3,) [m]; None when that is not in the room."""
+    rng, (x, z, yaw), (w, d) = here.rng, frame, low.half
+    above = rng.random() < ABOVE_SHARE
+    if above:
+        u, v = rng.uniform(-0.95, 0.95, 2) * low.half
+        height = low.top + float(np.exp(rng.uniform(np.log(0.2), np.log(1.2))))
+        if low.top < 0.1:
+            height = rng.uniform(0.8, 1.7)
+    else:
+        u, v = rng.uniform(-1, 1, 2) * low.half
+        away = rng.uniform(EYE_ROOM, 0.7)
+        if low.wall or rng.random() < 0.5:
+            v = (1 if low.wall else rng.pick((-1, 1))) * (d + away)
+        else:
+            u = rng.pick((-1, 1)) * (w + away)
+        height = float(np.clip(rng.normal(1.4, 0.25), 0.6, 1.9))
+    c, s = math.cos(yaw), math.sin(yaw)
+    at = np.array([x + c * u + s * v, height, z - s * u + c * v])
+    if not here.room.contains([(at[0], at[2])], 0.2):
+        return None
+    if not above:
+        here.ground.take(Footprint.rectangle((at[0], at[2]), yaw, EYE_ROOM, EYE_ROOM))
+    at[1] = min(height, ceiling_height(here.room, at[0], at[2]) - HEADROOM)
+    return at

@@ -1,0 +1,43 @@
+"""The kinds of worlds that version 2 adds, and how often each is drawn."""
+
+from __future__ import annotations
+
+from panodepth.lab.worlds.closeup.scene import closeup
+from panodepth.lab.worlds.draws import Draws
+from panodepth.lab.worlds.halls.kinds import KINDS as HALLS
+from panodepth.lab.worlds.halls.kinds import hall_scene
+from panodepth.lab.worlds.land.places import KINDS as LANDS
+from panodepth.lab.worlds.land.places import land_scene
+from panodepth.lab.worlds.looks.weather import blow_windows, hard_sky
+from panodepth.lab.worlds.outdoor.places import KINDS as PLACES
+from panodepth.lab.worlds.outdoor.places import outdoor_scene, weather
+from panodepth.lab.worlds.priors import Priors
+from panodepth.lab.worlds.render.primitives import Scene
+
+FAR_SHARE = 0.6  # of new outdoor worlds; the others are version 1's places under new skies
+KINDS = ("closeup", *HALLS, *LANDS)
+
+
+def new_scene(rng: Draws, indoor: bool, priors: Priors, kind: str | None = None) -> Scene:
+    """One world of version 2's own kinds. kind: of KINDS, or one of version 1's outdoor places
+    under a new sky; None = drawn.
+    """
+    if indoor:
+        near = kind == "closeup" if kind else rng.random() < priors.near
+        scene = closeup(rng, priors) if near else hall_scene(rng, priors, kind)
+        if rng.random() < priors.glare:
+            blow_windows(scene, rng)
+        return scene
+    far = kind in LANDS if kind else rng.random() < FAR_SHARE
+    scene = land_scene(rng, kind) if far else outdoor_scene(rng, kind, priors.overcast)
+    if rng.random() < (priors.sky if far or kind else 1.0):
+        scene.lights.clear()
+        hard_sky(scene, rng)
+    elif far:
+        weather(scene, rng, rng.random() < priors.overcast)
+    return scene
+
+
+def named_scene(name: str, rng: Draws, priors: Priors) -> Scene:
+    """One world of a kind of KINDS or of version 1's outdoor places."""
+    return new_scene(rng, name not in LANDS and name not in PLACES, priors, name)

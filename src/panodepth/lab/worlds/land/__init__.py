@@ -1,0 +1,1 @@
+"""Outdoor worlds that reach far: valleys, ridges, plains, shores, roads, large squares, towns."""

@@ -1,0 +1,34 @@
+"""What decides which worlds are drawn: their version, and the chances of what is in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# Of each version, how often its worlds have changed: raise it together with their checksums.
+STATES = {1: 1, 2: 1}
+
+
+@dataclass(frozen=True)
+class Priors:
+    """Chances in [0, 1] by which worlds are drawn.
+
+    version: 1, or 2, which adds the kinds of `kinds.py` to those of version 1. openings: rooms that
+    open into another one. overcast: outdoor worlds without sun. The others are of version 2 alone.
+    new: worlds of its own kinds. near: of these, the indoor ones with the camera above or beside
+    something low. white: of those, the ones in which the low thing and the floor are white. sky:
+    its outdoor worlds with a night, dusk, dark or blown sky. glare: its indoor worlds with windows
+    far brighter than the room. dim: pictures of it that are exposed too dark.
+    """
+
+    openings: float = 0.5
+    overcast: float = 0.6
+    version: int = 1
+    new: float = 0.5
+    near: float = 0.55
+    white: float = 0.45
+    sky: float = 0.65
+    glare: float = 0.4
+    dim: float = 0.2
+
+
+USUAL = Priors()

@@ -1,0 +1,105 @@
+"""Version 2: what its own kinds of worlds promise, and that version 1 stays as it is beside it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from panodepth.errors import ConfigError
+from panodepth.lab.worlds import Priors, make_scene, render_batch, render_scenes
+from panodepth.lab.worlds.camera.photograph import plain_camera
+from panodepth.lab.worlds.draws import Draws
+from panodepth.lab.worlds.kinds import KINDS, named_scene
+from panodepth.lab.worlds.land.places import KINDS as LANDS
+from panodepth.lab.worlds.looks.weather import HARD, hard_sky
+from panodepth.lab.worlds.panoramas import panorama_grid
+from panodepth.lab.worlds.render.primitives import pack
+from panodepth.lab.worlds.scenes import make_camera
+
+H, W = 28, 56
+NEW = Priors(version=2, new=1.0)
+
+
+def same(one, other):
+    a, b = pack([one]), pack([other])
+    return a.centre.shape == b.centre.shape and torch.equal(a.centre, b.centre)
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def seen(request):
+    """Three worlds of a kind with their pictures."""
+    scenes = [named_scene(request.param, Draws.of(7, i), NEW) for i in range(3)]
+    cameras = [plain_camera(7, i) for i in range(3)]
+    return request.param, scenes, render_scenes(scenes, panorama_grid(H, W), cameras)
+
+
+def test_every_kind_has_a_finite_truth_and_a_clear_camera(seen):
+    name, scenes, batch = seen
+    assert torch.equal(batch.valid, batch.distance > 0)
+    assert bool(torch.isfinite(batch.distance).all())
+    assert float(batch.distance[batch.valid].min()) > 0.1
+    assert float(batch.distance.max()) < 7000
+    assert all(s.clearance(s.camera) > 0.14 for s in scenes)
+    share = batch.sky.float().mean((1, 2))
+    assert (float(share.max()) == 0) == (name not in LANDS)
+    assert float(batch.sky[:, H * 3 // 4 :].float().mean()) < 0.02
+
+
+def test_every_kind_is_the_same_for_the_same_numbers(seen):
+    name, scenes, _ = seen
+    again = [named_scene(name, Draws.of(7, i), NEW) for i in range(3)]
+    assert all(same(a, b) for a, b in zip(scenes, again, strict=True))
+    assert not same(scenes[0], scenes[1])
+
+
+def test_version_2_is_half_version_1():
+    second = Priors(version=2)
+    kept = [same(make_scene(3, i, priors=second), make_scene(3, i)) for i in range(40)]
+    assert 10 < sum(kept) < 30
+    assert all(
+        same(make_scene(3, i, priors=Priors(version=2, new=0.0)), make_scene(3, i))
+        for i in range(6)
+    )
+
+
+def test_the_world_under_the_camera_is_near_in_rooms_and_wide_in_halls():
+    near = render_batch(9, range(24), H, W, kind="indoor", priors=Priors(version=2, new=1, near=1))
+    wide = render_batch(9, range(24), H, W, kind="indoor", priors=Priors(version=2, new=1, near=0))
+    below = [b.distance[:, -3:].mean((1, 2)).median() for b in (near, wide)]
+    assert float(below[0]) < 1.0 < 1.2 < float(below[1])
+    middle = [b.distance[:, H // 2].median(1).values.median() for b in (near, wide)]
+    assert float(middle[1]) > 2 * float(middle[0])
+
+
+def test_distances_far_out_spread_wider_than_those_of_version_1():
+    def spread(priors):
+        made = render_batch(9, range(24), H, W, kind="outdoor", priors=priors)
+        logs = [torch.log(d[v]) for d, v in zip(made.distance, made.valid, strict=True)]
+        return float(torch.stack([x.std() for x in logs]).median())
+
+    assert spread(NEW) > spread(Priors())
+
+
+@pytest.mark.parametrize("kind", HARD)
+def test_hard_skies_leave_the_truth_alone(kind):
+    plain, changed = (named_scene("plaza", Draws.of(1, 0), NEW) for _ in range(2))
+    hard_sky(changed, Draws.of(1, 1), kind)
+    grid, camera = panorama_grid(H, W), [plain_camera(1, 0)]
+    one, other = (render_scenes([s], grid, camera) for s in (plain, changed))
+    assert torch.equal(one.distance, other.distance)
+    assert not torch.allclose(one.image, other.image, atol=0.02)
+    assert bool(torch.isfinite(other.image).all())
+
+
+def test_dim_pictures_are_darker_and_only_in_version_2():
+    dim = Priors(version=2, dim=1.0)
+    targets = np.array([[make_camera(2, i, p).target for p in (Priors(), dim)] for i in range(30)])
+    assert (targets[:, 1] <= targets[:, 0]).all()
+    assert targets[:, 1].mean() < 0.6 * targets[:, 0].mean()
+    assert make_camera(2, 0, Priors(version=2, dim=0.0)) == make_camera(2, 0)
+
+
+def test_another_version_is_refused():
+    with pytest.raises(ConfigError, match="version"):
+        make_scene(0, 0, priors=Priors(version=3))
