@@ -18,7 +18,17 @@ MAX_FILES, MAX_LINES = 17, 60  # of a folder, of a function
 PRODUCT = ("geometry", "images", "model", "export", "onnx", "predict")
 
 # Part -> what it may import of ours, besides itself and what everybody may import.
-EVERYBODY = {"errors", "strict", "device", "types", "jobs", "size", "options", "version"}
+EVERYBODY = {
+    "errors",
+    "strict",
+    "device",
+    "types",
+    "jobs",
+    "size",
+    "options",
+    "progress",
+    "version",
+}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "strict": set(),

@@ -211,12 +211,14 @@ class Training:
 
 def train_views(config: TrainConfig, out: Path) -> bool:
     """Train from where `out` left off; whether the end was reached. Raises PanodepthError."""
-    from tqdm import tqdm
+    from panodepth.progress import progress
 
     run, steps = Training(config, out), config.run.steps
     out.mkdir(parents=True, exist_ok=True)
-    bar = tqdm(total=steps, initial=run.step, unit="step", disable=not sys.stderr.isatty())
-    with bar, (out / LOG_FILE).open("a", encoding="utf-8", buffering=1) as log:
+    with (
+        progress(steps, "step", first=run.step) as bar,
+        (out / LOG_FILE).open("a", encoding="utf-8", buffering=1) as log,
+    ):
         try:
             while run.step < steps:
                 loss = float(run.train_step())
@@ -231,14 +233,14 @@ def train_views(config: TrainConfig, out: Path) -> bool:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Train to the end or to Ctrl-C; returns the exit code."""
+    """Train to the end or to Ctrl-C; returns the exit code, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--recipe", type=Path, default=RECIPE)
     parser.add_argument("--set", action="append", default=[], dest="settings", metavar="KEY=VALUE")
     chosen = parser.parse_args(arguments)
     try:
-        return 0 if train_views(load_config(chosen.recipe, chosen.settings), chosen.out) else 1
+        return 0 if train_views(load_config(chosen.recipe, chosen.settings), chosen.out) else 130
     except PanodepthError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,7 +17,6 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from tqdm import tqdm
 
 from panodepth.errors import ConfigError
 from panodepth.export.atomic import write_atomic
@@ -27,6 +25,7 @@ from panodepth.lab.evaluation.protocol import TEST_SEED
 from panodepth.lab.evaluation.worlds import WorldSource
 from panodepth.lab.training.feed.cache import scene_code
 from panodepth.lab.training.render import Rendered
+from panodepth.progress import progress
 from panodepth.types import FloatArray, Panorama
 
 COUNTS = {"indoor": 300, "outdoor": 200}
@@ -83,9 +82,11 @@ class Fingerprint:
 
     def watched(self, panoramas: Iterable[Panorama], total: int) -> Iterator[Panorama]:
         """The panoramas as they come, each added."""
-        for panorama in tqdm(panoramas, total=total, disable=not sys.stderr.isatty()):
-            self.add(panorama)
-            yield panorama
+        with progress(total, "panorama") as bar:
+            for panorama in panoramas:
+                self.add(panorama)
+                bar.update()
+                yield panorama
 
     def summary(self) -> dict[str, Any]:
         """JSON values; "scenes" has one row per world, in the order of "columns"."""

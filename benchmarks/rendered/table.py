@@ -34,6 +34,7 @@ BASELINES, RECIPES = ROOT / "baselines", ROOT / "recipes" / "ablations"
 FRONT_PAGE, OWN_PAGE = ROOT / "README.md", Path(__file__).with_name("README.md")
 BEGIN = "<!-- table: benchmarks/rendered/table.py -->"
 PROTOCOL = "uncapped"
+INTERRUPTED = 130  # exit code, as of panodepth
 GROUPS = ("", "indoor", "outdoor")  # of all images; names of the test set begin with their kind
 COLUMNS = {  # measure -> the groups it is shown for
     "abs_rel": GROUPS,
@@ -73,7 +74,10 @@ def train_views(folder: Path) -> bool:
     sys.path.insert(0, str(BASELINES / "fusion"))
     import train
 
-    return bool(train.main(["--out", str(folder)]) == 0)
+    code = train.main(["--out", str(folder)])
+    if code not in (0, INTERRUPTED):
+        raise PanodepthError(f"{folder}: the perspective model could not be trained")
+    return bool(code == 0)
 
 
 def ablation(name: str, label: str) -> Row:
@@ -112,6 +116,7 @@ def prepare_set(folder: Path, device: str = "cpu") -> None:
         for _ in fingerprint.watched(panoramas, total):
             pass
     else:
+        print(f"rendering {total} panoramas into {folder} ...", file=sys.stderr, flush=True)
         made = rendered_set.made(rendered_set.COUNTS, device)
         rendered_set.write_files(fingerprint.watched(made, total), folder)
         done.touch()
@@ -128,8 +133,8 @@ def measure(name: str, row: Row, out: Path, workers: int) -> Path:
     weights = out / "trained" / name / "model.safetensors"
     if row.train is not None and not (weights.with_name(".done")).exists():
         print(f"training {name} ...", file=sys.stderr)
-        if not row.train(weights.parent):
-            raise PanodepthError(f"{name}: training stopped; the same command goes on")
+        if not row.train(weights.parent):  # as Ctrl-C asks it to
+            raise KeyboardInterrupt
         weights.with_name(".done").touch()
     report = out / "reports" / name
     arguments = ["evaluate", "--data", f"rendered={out / 'test_set'}", "--protocol", PROTOCOL]
@@ -139,6 +144,8 @@ def measure(name: str, row: Row, out: Path, workers: int) -> Path:
     arguments += ["--workers", str(workers), "--out", str(report)]
     with contextlib.redirect_stdout(sys.stderr):  # standard output is the table alone
         code = panodepth(arguments)
+    if code == INTERRUPTED:
+        raise KeyboardInterrupt
     if code:
         raise PanodepthError(f"{name}: panodepth evaluate failed with exit code {code}")
     return report
@@ -202,10 +209,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         rows = chosen_rows(chosen.rows, chosen.predictor, chosen.option)
         prepare_set(chosen.out / "test_set", chosen.device)
-        reports = {
-            name: (row, measure(name, row, chosen.out, chosen.workers))
-            for name, row in rows.items()
-        }
+        reports = {}
+        for number, (name, row) in enumerate(rows.items(), 1):
+            print(f"row {number} of {len(rows)}: {name}", file=sys.stderr, flush=True)
+            reports[name] = row, measure(name, row, chosen.out, chosen.workers)
         text = markdown(reports)
         print(text)
         if chosen.write:
@@ -215,6 +222,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except PanodepthError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on", file=sys.stderr)
+        return INTERRUPTED
     return 0
 
 

@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import MISSING, dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from typer import Exit
 
-from panodepth.cli.options import DONE, SOME_FAILED, AsJson, progress, with_fields
+from panodepth.cli.options import (
+    DONE,
+    SOME_FAILED,
+    AsJson,
+    Quiet,
+    fail_if_begun,
+    with_fields,
+)
 from panodepth.errors import one_line
 from panodepth.jobs import Workers
 from panodepth.lab.curation.outpainters.settings import PaintSettings
 from panodepth.options import option
+from panodepth.progress import progress
 from panodepth.size import Size, parse_size
+
+if TYPE_CHECKING:
+    from panodepth.lab.curation.pipeline import Outcome
+
+UNREADABLE = "unreadable"  # a reason of `panodepth.lab.curation.frame`, whose import is slow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +54,16 @@ class Panoramas:
 
 @with_fields
 def curate(
-    wanted: Panoramas, painting: PaintSettings, workers: Workers, as_json: AsJson = False
+    wanted: Panoramas,
+    painting: PaintSettings,
+    workers: Workers,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Turn perspective RGB-D into panoramic training shards; goes on where it left off."""
+    """Turn perspective RGB-D into panoramic training shards; goes on where it left off.
+
+    Frames that could not be read are tried again by the same command.
+    """
     from panodepth.lab.curation.estimate import parse_estimator
     from panodepth.lab.curation.pipeline import Options, pending_units
     from panodepth.lab.curation.pipeline import curate as run
@@ -68,15 +89,38 @@ def curate(
     if wanted.estimate is not None:
         estimator = parse_estimator(wanted.estimate, painting.device)
     pending = pending_units(frames, plan, wanted.out, options)
-    with progress(pending, "frame", silent=as_json) as bar:
-        done = run(frames, plan, wanted.out, options, estimator, lambda kept: bar.update(1))
+    with (
+        progress(pending, "frame", silent=quiet, as_json=as_json) as bar,
+        fail_if_begun() as begun,
+    ):
+
+        def advance(_: bool) -> None:
+            begun.add()
+            bar.update(1)
+
+        done = run(frames, plan, wanted.out, options, estimator, advance)
     write_report(wanted.out)
+    raise Exit(_report(done, wanted.out, as_json=as_json, quiet=quiet))
+
+
+def _report(done: Outcome, out: Path, *, as_json: bool, quiet: bool) -> int:
+    """Print what the folder holds now; return the exit code."""
+    unread = done.reasons.get(UNREADABLE, 0)
+    code = DONE if done.kept and not unread else SOME_FAILED
     if as_json:
-        print(json.dumps({"kept": done.kept, "rejected": done.reasons, "out": str(wanted.out)}))
-    else:
+        counts = {"kept": done.kept, "rejected": done.reasons, "exit_code": code}
+        print(json.dumps({**counts, "out": str(out)}))
+    elif not quiet:
         rejected = ", ".join(f"{count} {reason}" for reason, count in done.reasons.items())
-        print(f"{done.kept} panoramas in {wanted.out}; rejected: {rejected or 'none'}")
+        print(f"{done.kept} panoramas in {out}; rejected: {rejected or 'none'}")
         for reason, example in done.examples.items():
             print(f"  {reason}, the first: {one_line(example, 200)}")
-        print(f"report: {wanted.out / 'report.html'}")
-    raise Exit(DONE if done.kept else SOME_FAILED)
+        print(f"report: {out / 'report.html'}")
+    if unread:
+        example = one_line(done.examples.get(UNREADABLE, ""), 300)
+        print(
+            f"error: {unread} frames cannot be read, the first: {example}; the same command tries "
+            "them again",
+            file=sys.stderr,
+        )
+    return code

@@ -16,13 +16,13 @@ from panodepth.cli.options import (
     Dtype,
     Quiet,
     Size,
-    progress,
     with_fields,
 )
 from panodepth.errors import ConfigError
 from panodepth.jobs import Workers
 from panodepth.lab.evaluation.protocol import Extras
 from panodepth.lab.evaluation.request import Request
+from panodepth.progress import progress
 from panodepth.size import parse_size
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import MISSING, Field, fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from typing import Annotated, Any, get_type_hints
 
 from typer import Exit, Option
@@ -90,13 +90,31 @@ def _value(field: Field[Any], given: Any) -> Any:
     return tuple(given) if isinstance(given, list) else given
 
 
-@contextmanager
-def progress(total: int, unit: str, *, silent: bool) -> Iterator[Any]:
-    """A tqdm bar on standard error; none when it is not a terminal."""
-    from tqdm import tqdm
+@dataclass
+class Done:
+    """How many items are done."""
 
-    with tqdm(total=total, unit=unit, disable=silent or not sys.stderr.isatty()) as bar:
-        yield bar
+    count: int = 0
+
+    def add(self) -> None:
+        self.count += 1
+
+
+@contextmanager
+def fail_if_begun(told: str = "") -> Iterator[Done]:
+    """An error inside ends the command with exit code 1, not 2, once something is done.
+
+    told: what the count of it is called in the error, such as "were written".
+    """
+    done = Done()
+    try:
+        yield done
+    except PanodepthError as error:
+        if not done.count:
+            raise
+        end = f"; {done.count} {told}" if told else ""
+        print(f"error: {one_line(error)}{end}", file=sys.stderr)
+        raise Exit(SOME_FAILED) from None
 
 
 def run_training(trainer: Any) -> None:

@@ -18,12 +18,12 @@ from panodepth.cli.options import (
     Dtype,
     Model,
     Quiet,
-    progress,
     with_fields,
 )
 from panodepth.errors import ConfigError, InputError
 from panodepth.predict.folder.options import RunOptions
 from panodepth.predict.models import is_onnx
+from panodepth.progress import progress
 from panodepth.version import __version__
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def predict(
         loaded = time.perf_counter()
         summary |= predictor.describe()
         summary["seconds"]["load"] = loaded - started
-        with progress(len(pending), "image", silent=quiet or as_json) as bar:
+        with progress(len(pending), "image", silent=quiet, as_json=as_json) as bar:
 
             def on_result(result: FileResult) -> None:
                 bar.update(1)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
-from typer import Exit, Option
+from typer import Option
 
-from panodepth.cli.options import SOME_FAILED, progress
-from panodepth.errors import OutputError
+from panodepth.cli.options import Quiet, fail_if_begun
+from panodepth.progress import progress
 from panodepth.size import parse_size
 
 
@@ -33,6 +32,7 @@ def render(
     move: Annotated[
         float, Option(metavar="M", min=0, help="Views from up to so far away, with --views.")
     ] = 0.0,
+    quiet: Quiet = False,
 ) -> None:
     """Render synthetic panoramas with exact distance: NAME.png with NAME_distance.npz.
 
@@ -48,19 +48,13 @@ def render(
     camera = {"views": views, "fov_deg": fov, "move_m": move}
     values, kind_of_job = (chosen | camera, ViewJob) if views else (chosen, PanoramaJob)
     job = build(kind_of_job, values, "render")
-    with progress(count * (views or 1), "image", silent=False) as bar:
-        written = 0
+    total = count * (views or 1)
+    with progress(total, "image", silent=quiet) as bar, fail_if_begun("were written") as done:
 
         def advance(_: Path) -> None:
-            nonlocal written
-            written += 1
+            done.add()
             bar.update(1)
 
-        try:
-            files = render_files(job, out, on_done=advance)
-        except OutputError as error:
-            if not written:
-                raise
-            print(f"error: {error}; {written} were written", file=sys.stderr)
-            raise Exit(SOME_FAILED) from None
-    print(f"{len(files)} {'views' if views else 'panoramas'} in {out}")
+        files = render_files(job, out, on_done=advance)
+    if not quiet:
+        print(f"{len(files)} {'views' if views else 'panoramas'} in {out}")

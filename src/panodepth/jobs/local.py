@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
@@ -34,7 +35,8 @@ class LocalWorker:
         context = get_context("spawn")
         self.connection, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, job))
-        self._process.start()
+        with _without_interrupts():
+            self._process.start()
         theirs.close()  # so that the process's end closes the pipe
 
     def ask(self, *start: Any) -> None:
@@ -52,6 +54,19 @@ class LocalWorker:
         self._process.terminate()
         self._process.join()
         self.connection.close()
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Processes started inside never get Ctrl-C, not even while they import: the host ends them."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _serve(connection: Connection, job: Job[Any, Any, Any]) -> None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -93,7 +97,7 @@ def test_rows_are_trained_once(table, tmp_path, monkeypatch):
         assert table.main(["--out", str(tmp_path), "--rows", "mine", "--workers", "1"]) == 0
     assert trained == ["mine"]
     monkeypatch.setitem(table.ROWS, "mine", table.Row("mine", str(mine), (), lambda _: False))
-    assert table.main(["--out", str(tmp_path / "b"), "--rows", "mine", "--workers", "1"]) == 1
+    assert table.main(["--out", str(tmp_path / "b"), "--rows", "mine", "--workers", "1"]) == 130
 
 
 def test_rows_by_name(table):
@@ -114,3 +118,18 @@ def test_the_pages_hold_the_rows_of_the_command(table):
             assert f"| {table.ROWS[name].label} |" in inside, (page, name)
     with pytest.raises(ConfigError, match="has no lines"):
         table.pages.write_table(ROOT / "LICENSE", table.BEGIN, "x")
+
+
+def test_ctrl_c_ends_it_in_one_line(tmp_path):
+    """Real signals to the whole group, as a terminal sends them, while worlds are rendered."""
+    script = [sys.executable, str(FOLDER / "table.py"), "--out", str(tmp_path), "--rows", "box"]
+    with subprocess.Popen(
+        script, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        assert process.stderr.readline().startswith("rendering 500 panoramas")
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate()
+    assert process.returncode == 130
+    assert out == ""
+    assert "Traceback" not in err
+    assert err.splitlines()[-1] == "interrupted; the same command goes on"

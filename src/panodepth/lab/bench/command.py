@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from tqdm import tqdm
 
 from panodepth.device import choose_device
 from panodepth.errors import ConfigError
@@ -26,6 +25,7 @@ from panodepth.lab.bench.report import Report
 from panodepth.lab.bench.routes import ONNX, PRECISIONS, Route, default_precisions, find_routes
 from panodepth.lab.bench.subject import Subject, find_subject, with_files
 from panodepth.model import find_preset
+from panodepth.progress import progress
 from panodepth.strict import find_named
 
 DONE, SOME_FAILED = 0, 1
@@ -74,7 +74,7 @@ def main(options: BenchOptions, *, as_json: bool = False) -> int:
     target = None if out is None else out / report_name(plan.device)
     if target is not None:
         check_output_folder(target.parent)
-    with tqdm(total=plan.steps, disable=not sys.stderr.isatty()) as bar:
+    with progress(plan.steps, "step", silent=as_json) as bar:
 
         def step(text: str) -> None:
             bar.set_description_str(text)

@@ -18,12 +18,12 @@ from typing import Any
 import cv2
 import numpy as np
 
-from panodepth.errors import PanodepthError, one_line
+from panodepth.errors import InputError, PanodepthError, one_line
 from panodepth.export.atomic import write_atomic
 from panodepth.export.colour import colourise
 from panodepth.jobs import limited_threads
 from panodepth.lab.curation.estimate import DepthEstimator
-from panodepth.lab.curation.frame import Frame, RejectedError
+from panodepth.lab.curation.frame import UNREADABLE, Frame, RejectedError
 from panodepth.lab.curation.memory import keep_freed_memory
 from panodepth.lab.curation.outpaint import make_outpainter
 from panodepth.lab.curation.outpainters.settings import PAINTERS
@@ -64,10 +64,27 @@ class ChunkJob:
         """Whether a worker holds a model."""
         return self.plan.outpainter in PAINTERS or self.estimator is not None
 
+    @property
+    def count(self) -> int:
+        """How many chunks there are."""
+        return -(-len(self.units) // self.chunk)
+
     def pending(self) -> list[int]:
-        """Numbers of the chunks without a record."""
-        count = -(-len(self.units) // self.chunk)
-        return [number for number in range(count) if not self.record(number).is_file()]
+        """Numbers of the chunks without a record, or with a frame that could not be read.
+
+        Raises InputError for a damaged record.
+        """
+        return [n for n in range(self.count) if self.recorded(n) is None or self.unread(n)]
+
+    def recorded(self, number: int) -> list[dict[str, Any]] | None:
+        """The rows of a chunk's record, None where there is none. Raises InputError."""
+        path = self.record(number)
+        return read_record(path)["units"] if path.is_file() else None
+
+    def unread(self, number: int) -> list[int]:
+        """Numbers of the units of a chunk that an earlier run could not read."""
+        rows = self.recorded(number) or ()
+        return [row["unit"] for row in rows if row.get("reason") == UNREADABLE]
 
     def units_of(self, number: int) -> range:
         """Numbers of the units in a chunk."""
@@ -95,8 +112,15 @@ class ChunkJob:
     def work(self, tools: Tools, number: int, deaths: Sequence[int]) -> Iterator[bool]:
         """Write a chunk's shard and record; yields whether each unit was kept.
 
-        A unit on which workers died twice is rejected as "crashed". Raises OutputError.
+        A unit on which workers died twice is rejected as "crashed". A chunk that has a record stays
+        as it is unless one of its unreadable frames can be read now. Raises OutputError, and
+        SourceGoneError, then without a record.
         """
+        known = self.recorded(number)
+        if known is not None and not deaths and not self._readable_now(number):
+            yield from ("key" in row for row in known)
+            return
+        self.record(number).unlink(missing_ok=True)  # it must not stand beside another shard
         name = self.name(number)
         for pattern in (f".{name}-*.tmp", f"{PARTS}/.{name}.*.tmp"):
             for left in self.out.glob(pattern):  # by a process that was killed
@@ -125,6 +149,18 @@ class ChunkJob:
                 yield kept
         write_atomic(self.record(number), json.dumps({"chunk": number, "units": rows}) + "\n")
 
+    def _readable_now(self, number: int) -> bool:
+        """Whether a unit that an earlier run could not read can be read."""
+        for unit in self.unread(number):
+            try:
+                for index in self.units[unit]:
+                    self.source[index]
+            except RejectedError as error:
+                if error.reason == UNREADABLE:
+                    continue
+            return True
+        return False
+
     def _curate(self, unit: int, tools: Tools, deaths: int) -> tuple[Frame | None, Result]:
         """The unit's first frame, if it can be read, and what became of the unit."""
         if deaths >= MAX_DEATHS:
@@ -151,6 +187,18 @@ class ChunkJob:
         if isinstance(result, RejectedError):
             return {**row, "reason": result.reason, "detail": result.detail}
         return {**row, "measured": result.measured, "digest": f"{result.digest:016x}"}
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """The content of a chunk's record. Raises InputError."""
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if not all({"unit", "name"} <= set(row) for row in content["units"]):
+            raise ValueError("a row without unit or name")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        told = one_line(error, 200)
+        raise InputError(f"{path}: damaged record ({told}); delete it and run again") from error
+    return content
 
 
 def _thumbnail(frame: Frame, result: Result) -> str:

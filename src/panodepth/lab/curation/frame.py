@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from panodepth.errors import InputError
 from panodepth.geometry.lens import Pinhole
 from panodepth.geometry.points import z_depth_to_distance
 from panodepth.lab.data.source import clean_distance
@@ -23,8 +24,9 @@ FOV_SLACK_DEG = 1.0  # a stated field of view may differ from the intrinsics by 
 RAY_SLACK = 0.01  # distance / z-depth may differ from the pixel's ray by so much
 
 # Reason -> what it means; the report page and the documentation show this table.
+UNREADABLE = "unreadable"  # the one reason that the next run tries again
 REASONS = {
-    "unreadable": "a file is missing, damaged or of another form",
+    UNREADABLE: "a file is missing, damaged or of another form",
     "size": "picture and depth are not of one size",
     "intrinsics": "no intrinsics or field of view is given",
     "lying_intrinsics": "the intrinsics contradict the picture, the depth or each other",
@@ -41,6 +43,10 @@ REASONS = {
     "inconsistent": "the views of one place contradict each other",
     "crashed": "the process died on it twice",
 }
+
+
+class SourceGoneError(InputError):
+    """The frames' disk is gone, or fails: nothing is known of a frame, so the run must stop."""
 
 
 class RejectedError(Exception):
@@ -158,7 +164,7 @@ def clean_map(values: npt.NDArray[Any], sky: npt.NDArray[np.bool_] | None = None
     Raises RejectedError.
     """
     if values.ndim != 2 or values.dtype.kind not in "fuib":
-        raise RejectedError("unreadable", f"depth is {values.dtype} {values.shape}, not (H, W)")
+        raise RejectedError(UNREADABLE, f"depth is {values.dtype} {values.shape}, not (H, W)")
     clean = clean_distance(values)
     if sky is not None:
         clean[sky] = np.inf

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from panodepth.errors import ConfigError, InputError
+from panodepth.errors import ConfigError, OutputError
 from panodepth.export.atomic import write_atomic
 from panodepth.jobs import Workers, run_jobs
-from panodepth.lab.curation.chunks import PARTS, ChunkJob
+from panodepth.jobs.lock import only_run
+from panodepth.lab.curation.chunks import PARTS, ChunkJob, read_record
 from panodepth.lab.curation.estimate import DepthEstimator
 from panodepth.lab.curation.sources import FrameSource
 from panodepth.lab.curation.stages import Plan
@@ -68,8 +69,10 @@ def curate(
 ) -> Outcome:
     """Curate a source into shards in `out`; chunks that are already there are kept.
 
-    Raises ConfigError when `out` was begun with other settings, OutputError when it cannot be
-    written; what is complete stays and the next run goes on.
+    Frames that an earlier run could not read are tried again. Raises ConfigError when `out` was
+    begun with other settings or another run is in it, OutputError when it cannot be written or is
+    removed meanwhile, SourceGoneError when the frames' disk is gone; what is complete stays and
+    the next run goes on.
     """
     options = options or Options()
     folder = Path(out)
@@ -78,10 +81,32 @@ def curate(
     units = _units(source, plan, options)
     job = ChunkJob(source, plan, folder, units, options.chunk, options.encoding, estimator)
     job.make_tools()  # unknown names fail here, before any process starts
-    _claim(job, options)
-    pending = job.pending()
-    run_jobs(job, pending, lambda _, kept: progress and progress(kept), options.workers)
-    return outcome(job.out, len(pending))
+
+    def on_result(_: int, kept: bool) -> None:
+        _check_there(folder)
+        if progress is not None:
+            progress(kept)
+
+    with only_run(folder, "curate"):
+        _claim(job, options)
+        pending = job.pending()
+        try:
+            run_jobs(job, pending, on_result, options.workers)
+        except OutputError:
+            _check_there(folder)
+            raise
+        if lost := sum(job.recorded(number) is None for number in range(job.count)):
+            raise OutputError(
+                f"{folder}: {lost} of {job.count} chunks were removed during the run; the same "
+                "command makes them again"
+            )
+        return outcome(job.out, len(pending))
+
+
+def _check_there(folder: Path) -> None:
+    """Raise OutputError when a run's folder is gone."""
+    if not (folder / RUN_FILE).exists():
+        raise OutputError(f"{folder}: was removed while curation wrote into it")
 
 
 def pending_units(source: FrameSource, plan: Plan, out: str | Path, options: Options) -> int:
@@ -108,12 +133,7 @@ def outcome(out: Path, new_chunks: int = 0) -> Outcome:
 def records(out: Path) -> Iterator[dict[str, Any]]:
     """The chunks' records in order, read one at a time. Raises InputError."""
     for path in sorted((out / PARTS).glob("[!.]*.json")):
-        try:
-            yield json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise InputError(
-                f"{path}: damaged record ({error}); delete it and run again"
-            ) from error
+        yield read_record(path)
 
 
 def _units(source: FrameSource, plan: Plan, options: Options) -> list[tuple[int, ...]]:

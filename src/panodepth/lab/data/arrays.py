@@ -54,6 +54,12 @@ def names_in(path: Path) -> list[str]:
         return [name.removesuffix(".npy") for name in archive.namelist()]
 
 
+def check_count(values: int, where: str) -> None:
+    """Raise InputError when an array has more values than a picture may have pixels, three each."""
+    if values > 3 * MAX_PIXELS:
+        raise InputError(f"{where}: has {values:,} values; at most {3 * MAX_PIXELS:,} are read")
+
+
 def read_array(file: IO[bytes], size: int, where: str) -> npt.NDArray[Any]:
     """The array in an open npy file of `size` bytes. Raises InputError when it is too large."""
     version = np.lib.format.read_magic(file)

@@ -9,7 +9,9 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import math
 import re
+import zlib
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from panodepth.errors import ConfigError, InputError, require
+from panodepth.errors import ConfigError, InputError, one_line, require
 from panodepth.geometry.lens import Pinhole
 from panodepth.geometry.points import distance_to_z_depth
 from panodepth.lab.curation.frame import (
@@ -38,9 +40,11 @@ from panodepth.lab.curation.sources.base import (
     read_picture,
     read_whole_numbers,
 )
+from panodepth.lab.data.arrays import check_count
 from panodepth.lab.data.source import check_folder
 
 HYPERSIM_CAMERAS = "metadata_camera_parameters.csv"
+MAX_ANNOTATION_BYTES = 1 << 30  # unpacked; the largest published file has some 200 MB
 HYPERSIM_TILT = 1e-3  # off-diagonal share of M_cam_from_uv above which the lens was tilted
 # RGB camera of NYU Depth v2, from its toolbox (camera_params.m: pixels counted from 1).
 NYU_FOCAL, NYU_CENTRE = (518.857901, 519.469611), (325.582449, 253.736166)
@@ -167,15 +171,19 @@ def open_nyu(path: str | Path) -> ListedFrames:
         return NYU_FOLDERS.open(path)
     with _h5py().File(file, "r") as opened:
         count = int(opened["images"].shape[0])
-    items = [Item(f"labeled/{i:04d}", file.name, extra=str(i)) for i in range(count)]
+    seen = (file.name,)
+    items = [Item(f"labeled/{i:04d}", file.name, extra=str(i), seen=seen) for i in range(count)]
     return listed("nyu", file.parent, items, _read_nyu_mat, "images in the .mat file")
 
 
 def _read_nyu_mat(root: Path, item: Item) -> Frame:
     number = int(item.extra)
     with _h5py().File(root / item.picture, "r") as opened:
-        image = np.asarray(opened["images"][number]).transpose(2, 1, 0)
-        z_depth = np.asarray(opened["rawDepths"][number]).T
+        images, depths = opened["images"], opened["rawDepths"]
+        for found in (images, depths):  # before anything is unpacked
+            check_count(math.prod(found.shape[1:]), str(root / item.picture))
+        image = np.asarray(images[number]).transpose(2, 1, 0)
+        z_depth = np.asarray(depths[number]).T
     return _nyu_frame(item, image, z_depth, {"number": number})
 
 
@@ -225,17 +233,33 @@ def open_dynamic_replica(path: str | Path) -> ListedFrames:
     root = check_folder(path, "frames")
     items: list[Item] = []
     for file in sorted(root.glob("**/frame_annotations_*.jgz")):
-        try:
-            with gzip.open(file, "rt", encoding="utf-8") as opened:
-                records = json.load(opened)
-        except (OSError, ValueError, EOFError) as error:
-            raise ConfigError(f"{file}: cannot be read ({error})") from error
-        for record in records:
+        seen = (below(root, file),)
+        for record in _annotations(file):
             picture = f"{below(root, file.parent)}/{record['image']['path']}"
             name = re.sub(r"^\./", "", str(Path(picture).with_suffix("")))
-            items.append(Item(name, picture, extra=json.dumps(record, sort_keys=True)))
+            extra = json.dumps(record, sort_keys=True)
+            items.append(Item(name, picture, extra=extra, seen=seen))
     looked_for = "frame_annotations_train.jgz"
     return listed("dynamic_replica", root, items, _read_dynamic_replica, looked_for)
+
+
+def _annotations(file: Path) -> list[dict[str, Any]]:
+    """The records of a frame_annotations file. Raises ConfigError."""
+    try:
+        with gzip.open(file, "rb") as opened:
+            text = opened.read(MAX_ANNOTATION_BYTES + 1)
+        if len(text) > MAX_ANNOTATION_BYTES:
+            raise ValueError(f"unpacks to more than {MAX_ANNOTATION_BYTES >> 20} MiB")
+        records: list[dict[str, Any]] = json.loads(text)
+        for record in records:
+            if not isinstance(record["image"]["path"], str):
+                raise TypeError("an image's path is no text")
+    except (OSError, ValueError, EOFError, zlib.error, LookupError, TypeError) as error:
+        told = one_line(error, 200)
+        raise ConfigError(f"{file}: cannot be read as frame annotations ({told})") from error
+    except RecursionError:
+        raise ConfigError(f"{file}: nested too deeply for frame annotations") from None
+    return records
 
 
 def _read_dynamic_replica(root: Path, item: Item) -> Frame:
@@ -279,9 +303,13 @@ def _dataset(path: Path) -> npt.NDArray[Any]:
     """The array "dataset" of an HDF5 file, the only one in Hypersim's. Raises InputError."""
     try:
         with _h5py().File(path, "r") as opened:
-            return np.asarray(opened["dataset"][()])
-    except (OSError, KeyError) as error:
-        raise InputError(f"{path}: no readable HDF5 dataset ({error})") from error
+            stored = opened["dataset"]
+            check_count(stored.size, str(path))
+            return np.asarray(stored[()])
+    except InputError:
+        raise
+    except Exception as error:  # of h5py, on damaged files
+        raise InputError(f"{path}: no readable HDF5 dataset ({one_line(error, 200)})") from error
 
 
 def _h5py() -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +15,25 @@ import numpy.typing as npt
 from panodepth.errors import ConfigError, InputError, one_line
 from panodepth.geometry.lens import Pinhole
 from panodepth.images import read_image, read_stored
-from panodepth.lab.curation.frame import Frame, Matrix, RejectedError
+from panodepth.lab.curation.frame import (
+    UNREADABLE,
+    Frame,
+    Matrix,
+    RejectedError,
+    SourceGoneError,
+)
 from panodepth.lab.data.source import check_folder
 from panodepth.types import ByteArray, FloatArray
+
+# What a system says of a disk that fails or a server that is away, not of a file.
+DISK_ERRORS = {
+    getattr(errno, name)
+    for name in (
+        *("EIO", "ESTALE", "ENOTCONN", "ENODEV", "ENXIO", "EREMOTEIO", "ETIMEDOUT", "EHOSTDOWN"),
+        *("EHOSTUNREACH", "ENETUNREACH", "ENETDOWN", "ECONNRESET", "ECONNABORTED", "ESHUTDOWN"),
+    )
+    if hasattr(errno, name)
+}
 
 
 class FrameSource(Protocol):
@@ -29,7 +47,10 @@ class FrameSource(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int) -> Frame:
-        """Raises RejectedError when this frame cannot be used; others may still be fine."""
+        """Raises RejectedError when this frame cannot be used; others may still be fine.
+
+        SourceGoneError when the disk fails or is gone: then nothing can be said of any frame.
+        """
         ...
 
     def label(self, index: int) -> tuple[str, str]:
@@ -39,12 +60,13 @@ class FrameSource(Protocol):
 
 class Item(NamedTuple):
     """Where one frame lies. picture: its file, relative to the source's folder; extra: whatever
-    else the source's reader needs."""
+    else the source's reader needs; seen: its files that were there when the source was opened."""
 
     name: str
     picture: str
     group: str = ""
     extra: str = ""
+    seen: tuple[str, ...] = ()
 
     def frame(
         self, image: ByteArray, z_depth: FloatArray | None, lens: Pinhole, **more: Any
@@ -82,13 +104,15 @@ class ListedFrames:
         item = self.items[index]
         try:
             frame = self.read(self.root, item)
-        except InputError as error:
-            raise RejectedError("unreadable", str(error)) from error
-        except (RejectedError, MemoryError):
+        except MemoryError:
             raise
         except Exception as error:  # what lies in annotations may be anything
+            self._check_disk(item, error)
+            if isinstance(error, RejectedError):
+                raise
             text = f"{item.name}: {type(error).__name__}: {one_line(error, 300)}"
-            raise RejectedError("unreadable", text) from error
+            told = str(error) if isinstance(error, InputError) else text
+            raise RejectedError(UNREADABLE, told) from error
         if frame.z_depth is not None and frame.z_depth.shape != frame.size:
             (h, w), (height, width) = frame.z_depth.shape, frame.size
             raise RejectedError("size", f"depth is {w}x{h}, the picture {width}x{height}")
@@ -96,6 +120,23 @@ class ListedFrames:
 
     def label(self, index: int) -> tuple[str, str]:
         return self.items[index].name, self.items[index].group
+
+    def _check_disk(self, item: Item, error: BaseException | None) -> None:
+        """Raise SourceGoneError when `error` may come of the disk rather than of the frame."""
+        seen = [self.root / file for file in item.seen]
+        gone = next((path for path in (self.root, *seen) if not os.path.exists(path)), None)
+        reason = "it is gone"
+        while error is not None and gone is None:
+            if isinstance(error, OSError):
+                named = Path(str(error.filename)) if error.filename else self.root
+                if error.errno in DISK_ERRORS or (error.errno == errno.ENOENT and named in seen):
+                    gone, reason = named, str(error.strerror)
+            error = error.__cause__ or error.__context__
+        if gone is not None:
+            raise SourceGoneError(
+                f"{gone}: was there when it was listed, now {reason}; nothing was recorded of "
+                f"{item.name}: the same command goes on when the disk is back"
+            ) from error
 
 
 def listed(
@@ -127,7 +168,11 @@ class Tree:
         root = check_folder(path, "frames")
         found = (picture.relative_to(root) for picture in sorted(root.glob(self.pictures)))
         named = ((self.frame_name(picture), picture) for picture in found)
-        items = [Item(name, picture.as_posix()) for name, picture in named if name]
+        items = [
+            Item(name, picture.as_posix(), seen=(picture.as_posix(),))
+            for name, picture in named
+            if name
+        ]
         return listed(self.name, root, items, self.read, self.looked_for)
 
 

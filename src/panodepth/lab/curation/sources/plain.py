@@ -45,7 +45,7 @@ from panodepth.lab.curation.sources.base import (
 )
 from panodepth.lab.data.arrays import names_in, read_npz
 from panodepth.lab.data.distances import DISTANCE_SUFFIXES, DistanceFile
-from panodepth.lab.data.source import check_folder, read_json
+from panodepth.lab.data.source import check_folder, is_file, read_json
 from panodepth.types import FloatArray
 
 SHAPE_SLACK = 0.01  # how far width / height of a depth map and its picture may differ
@@ -66,29 +66,33 @@ def open_frames(path: str | Path, *, without_depth: bool = False) -> ListedFrame
     if (root / LIST_FILE).is_file():
         return open_listed(root)
     depths = {}  # NAME -> its depth file
-    for file in sorted(p for p in root.rglob("*") if p.suffix.lower() in DISTANCE_SUFFIXES):
+    every = sorted(root.rglob("*"))
+    seen = {below(root, file) for file in every}
+    for file in (p for p in every if p.suffix.lower() in DISTANCE_SUFFIXES):
         stem, _, ending = file.stem.rpartition("_")
         if ending in ("distance", "depth") and not file.name.startswith("."):
             depths[below(root, file.with_name(stem))] = below(root, file)
     looked_for = "NAME.png with NAME_distance.npz or NAME_depth.png"
     if without_depth:
         looked_for = "NAME.png"
-        found = (p for p in root.rglob("*") if p.suffix.lower() in PICTURES)
+        found = (p for p in every if p.suffix.lower() in PICTURES)
         names = {below(root, p.with_suffix("")) for p in found if not _NO_FRAME.search(p.stem)}
         depths = dict.fromkeys(sorted(names), "") | depths
     items = []
     for name, depth_file in sorted(depths.items()):
-        pictures = [root / f"{name}{suffix}" for suffix in PICTURES]
-        picture = next((file for file in pictures if file.is_file()), pictures[0])
+        pictures = [f"{name}{suffix}" for suffix in PICTURES]
+        picture = next((file for file in pictures if file in seen), pictures[0])
         view = _VIEW.fullmatch(name)
-        items.append(Item(name, below(root, picture), view[1] if view else "", depth_file))
+        there = tuple(f for f in (picture, depth_file, f"{name}.json") if f in seen)
+        items.append(Item(name, picture, view[1] if view else "", depth_file, there))
     return listed(root.resolve().name, root, items, _read_frame, looked_for)
 
 
 def _read_frame(root: Path, item: Item) -> Frame:
     image = read_picture(root / item.picture)
-    own = root / f"{item.name}.json"
-    said = {**_camera_file(root, own.parent), **(read_json(own) if own.is_file() else {})}
+    own = f"{item.name}.json"
+    camera = _camera_file(root, (root / own).parent)
+    said = {**camera, **(read_json(root / own) if own in item.seen else {})}
     lens = _lens(said, size_of(image))
     meta = {k: said[k] for k in ("licence", "credit", "seed", "index", "view") if k in said}
     z_depth, unit = None, "relative"
@@ -210,10 +214,13 @@ def open_listed(path: str | Path) -> ListedFrames:
     if steps is None:
         raise ConfigError(f"{root / LIST_FILE}: 'depth' does not say 'value / N'")
     group = root.resolve().name
-    items = [
-        Item(f"{group}/{Path(picture).stem}", picture, group, f"{number} {steps[1]}")
-        for number, (picture, _) in enumerate(pairs)
-    ]
+    items = []
+    for number, (picture, depth) in enumerate(pairs):
+        name, there = (
+            f"{group}/{Path(picture).stem}",
+            (f for f in (picture, depth) if is_file(root / f)),
+        )
+        items.append(Item(name, picture, group, f"{number} {steps[1]}", (LIST_FILE, *there)))
     return listed(group, root, items, _read_listed, "pairs in meta.json")
 
 
