@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from panodepth.errors import OutputError
 from panodepth.export import save
 from panodepth.export.clouds.ply import write_ply
 from panodepth.export.clouds.points_glb import write_points_glb
+from panodepth.export.mark import stated
 from panodepth.types import Prediction
 
 
@@ -44,7 +44,8 @@ def test_ply_holds_the_unmasked_points_and_their_colours(room: Prediction, tmp_p
     assert np.array_equal(colours, room.image[room.mask])
     assert "frame: x right, y down, z forward" in file.comments
     assert "unit: m" in file.comments
-    meta = json.loads(file.comments[-1].removeprefix("panodepth "))
+    meta = stated(tmp_path / "room_points.ply")
+    assert meta is not None
     assert meta["prediction"]["model"] == "truth"
     assert meta["stride"] == 1
 

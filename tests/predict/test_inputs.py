@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path, PurePath
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from panodepth.errors import InputError
+from panodepth.export import WRITERS
 from panodepth.predict.folder.inputs import InputFile, _with_unique_targets, find_inputs, find_mask
+from panodepth.types import Prediction
 
 
 def make(root: Path, *names: str) -> None:
@@ -77,13 +83,85 @@ def test_hopeless_collisions_are_refused(tmp_path: Path) -> None:
         find_inputs([str(tmp_path)])
 
 
-def test_results_are_not_inputs(tmp_path: Path) -> None:
-    make(tmp_path, "room.jpg", "room_preview.png", "room_distance.exr", "my_preview.png")
-    assert set(targets(tmp_path, out=tmp_path)) == {"room.jpg", "my_preview.png"}
-    make(tmp_path, "room.png", "room_png_normals.png")
-    assert set(targets(f"{tmp_path}/*", out=tmp_path)) == {"room.jpg", "room.png", "my_preview.png"}
-    make(tmp_path, "out/other.png")
-    assert "other.png" not in targets(tmp_path, out=tmp_path / "out")
+def save(folder: Path, name: str, *formats: str) -> list[Path]:
+    """Results of a small prediction."""
+    ones = np.ones((8, 16), np.float32)
+    image = np.zeros((8, 16, 3), np.uint8)
+    prediction = Prediction(ones, ones > 0, image, {"name": name})
+    return prediction.save(folder, formats or tuple(WRITERS))
+
+
+def test_results_are_not_inputs_by_what_stands_in_them(tmp_path: Path) -> None:
+    make(tmp_path, "room.jpg", "room_preview.png", "room_normals.tiff", "x/room_distance.exr")
+    mine = set(targets(tmp_path))
+    assert mine == {"room.jpg", "room_preview.png", "room_normals.tiff", "room_distance.exr"}
+    made = save(tmp_path / "one", "room")
+    made += [path.rename(tmp_path / f"holiday{path.suffix}") for path in save(tmp_path, "b", "png")]
+    for inputs in ([str(tmp_path)], [f"{tmp_path}/*"]):
+        found = find_inputs(inputs, tmp_path / "two")
+        assert {item.path.name for item in found.files} == mine
+        assert (found.left_out.results, str(found.left_out)) == (len(made), "")
+    found = find_inputs([str(tmp_path / "one" / "room_preview.png"), str(tmp_path / "room.jpg")])
+    assert [item.path.name for item in found.files] == ["room.jpg"]
+    assert "a result of panodepth" in "".join(found.left_out.problems.values())
+
+
+def test_what_lies_in_the_output_folder_is_no_input(tmp_path: Path) -> None:
+    make(tmp_path, "room.jpg", "out/other.png")
+    assert set(targets(tmp_path, out=tmp_path / "out")) == {"room.jpg"}
+    assert set(targets(tmp_path / "out", out=tmp_path / "out")) == {"other.png"}
+
+
+def test_kinds_that_are_not_read_are_counted(tmp_path: Path) -> None:
+    make(tmp_path, "a.jpg", "b.HEIC", "c.heic", "d.insp", "README", ".hidden", "s/e.mp4")
+    left_out = find_inputs([str(tmp_path), str(tmp_path / "a.jpg")]).left_out
+    assert left_out.endings == {".heic": 2, ".insp": 1, "": 1, ".mp4": 1}
+    assert str(left_out) == "2 .heic, 1 without an ending, 1 .insp, 1 .mp4"
+    assert left_out.counts["duplicates"] == 1
+    make(tmp_path, *(f"x.{letter}" for letter in "qrstuvw"))
+    assert str(find_inputs([str(tmp_path)]).left_out).endswith("5 others")
+
+
+def test_linked_folders_are_walked_once_under_the_link_s_name(tmp_path: Path) -> None:
+    make(tmp_path, "real/pano.jpg", "in/top.jpg", "in/deep/x.png", "other/far.png")
+    (tmp_path / "in" / "roof").symlink_to("../real")
+    (tmp_path / "in" / "again").symlink_to(tmp_path / "in" / "deep")
+    (tmp_path / "in" / "loop").symlink_to("..")
+    (tmp_path / "real" / "back").symlink_to("../in")
+    (tmp_path / "real" / "self").symlink_to(".")
+    (tmp_path / "in" / "gone").symlink_to("nowhere")
+    expected = {"top.jpg": "top", "x.png": "deep/x", "pano.jpg": "roof/pano"}
+    assert targets(tmp_path / "in") == expected
+    (tmp_path / "link").symlink_to("in")
+    assert targets(tmp_path / "link") == expected
+    (tmp_path / "in" / "ring.jpg").symlink_to("ring.jpg")
+    assert targets(tmp_path / "in") == {**expected, "ring.jpg": "ring"}
+    (tmp_path / "in" / "out").symlink_to("../other")
+    assert "far.png" not in targets(tmp_path / "in", out=tmp_path / "other")
+
+
+def test_folders_that_cannot_be_read_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path, "a.jpg", "locked/b.jpg")
+    real = os.scandir
+
+    def scandir(path: str) -> Any:
+        if str(path).endswith("locked"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    found = find_inputs([str(tmp_path)])
+    assert [item.path.name for item in found.files] == ["a.jpg"]
+    assert found.left_out.problems == {
+        str(tmp_path / "locked"): "cannot be read (Permission denied)"
+    }
+
+
+def test_names_that_cannot_be_are_missing() -> None:
+    impossible = ["x" * 5000, "nul\0.jpg"]
+    assert find_inputs(impossible).missing == impossible
 
 
 def test_masks(tmp_path: Path) -> None:

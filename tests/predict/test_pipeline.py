@@ -183,6 +183,7 @@ def test_a_full_disk_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert [r.status for r in results[:2]] == ["written", "written"]
     assert all("no space left" in (r.error or "") for r in results[2:])
     assert len(calls) == 3
+    assert len({r.error for r in results[2:]}) == 1  # one line, whatever was left
 
 
 @pytest.mark.parametrize("stage", ["read", "network", "write"])

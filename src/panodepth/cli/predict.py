@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from dataclasses import asdict
@@ -20,7 +21,7 @@ from panodepth.cli.options import (
     Quiet,
     with_fields,
 )
-from panodepth.errors import ConfigError, InputError
+from panodepth.errors import ConfigError, InputError, print_note
 from panodepth.predict.folder.options import RunOptions
 from panodepth.predict.models import is_onnx
 from panodepth.progress import progress
@@ -29,6 +30,7 @@ from panodepth.version import __version__
 if TYPE_CHECKING:
     from panodepth.predict.folder.inputs import InputFile
     from panodepth.predict.folder.results import FileResult
+    from panodepth.predict.folder.walk import LeftOut
 
 
 @with_fields
@@ -59,8 +61,10 @@ def predict(
         raise InputError(f"no mask {options.mask}")
     from panodepth.predict.folder.run import predict_files
 
-    pending, results = _find(inputs, options, skip_existing)
-    summary: dict[str, Any] = {"version": __version__, "seconds": {}}
+    pending, results, left_out = _find(inputs, options, skip_existing)
+    summary: dict[str, Any] = {"version": __version__, "seconds": {}, "left_out": left_out.counts}
+    if str(left_out) and not (quiet or as_json):
+        print_note(f"left out, as these kinds are not read: {left_out}")
     if pending:
         from panodepth.predict import load
 
@@ -78,6 +82,8 @@ def predict(
                     bar.write(f"{result.input} -> {', '.join(result.files)}", file=sys.stdout)
 
             results += predict_files(predictor, pending, options, on_result)
+        order = {str(item.path): number for number, item in enumerate(pending)}
+        results.sort(key=lambda result: order.get(result.input, -1))
         written = sum(result.status == "written" for result in results)
         summary["images_per_second"] = written / (time.perf_counter() - loaded)
     summary["seconds"]["total"] = time.perf_counter() - started
@@ -86,31 +92,40 @@ def predict(
 
 def _find(
     inputs: list[str], options: RunOptions, skip_existing: bool
-) -> tuple[list[InputFile], list[FileResult]]:
-    """The pictures to predict, and results of those that are not there or done already.
+) -> tuple[list[InputFile], list[FileResult], LeftOut]:
+    """The pictures to predict, results of those that cannot be or are done, and what is no picture.
 
     Raises OutputError when nothing can be written, InputError when there is no picture at all.
     """
     from panodepth.export.atomic import check_output_folder
+    from panodepth.predict.folder.checks import check_first
     from panodepth.predict.folder.inputs import find_inputs
+    from panodepth.predict.folder.outputs import is_complete
     from panodepth.predict.folder.results import FileResult
-    from panodepth.predict.folder.run import is_complete
 
     check_output_folder(options.out)
     found = find_inputs(inputs, options.out)
     if not found.files:
-        raise InputError(f"no picture found: {', '.join(found.missing or inputs)}")
-    results = [
-        FileResult(text, "failed", error=f"{text}: no such file or folder, and no glob matches")
-        for text in found.missing
-    ]
-    pending = []
+        reasons = [f"{path}: {why}" for path, why in found.left_out.problems.items()]
+        reasons += [f"left out: {found.left_out}"] if str(found.left_out) else []
+        told = f" ({'; '.join(reasons)})" if reasons else ""
+        raise InputError(f"no picture found: {', '.join(found.missing or inputs)}{told}")
+    problems = {text: _missing(text) for text in found.missing} | found.left_out.problems
+    results = [FileResult(text, "failed", error=f"{text}: {why}") for text, why in problems.items()]
+    waiting = []
     for item in found.files:
         if skip_existing and is_complete(item, options):
             results.append(FileResult(str(item.path), "skipped"))
         else:
-            pending.append(item)
-    return pending, results
+            waiting.append(item)
+    pending, refused = check_first(waiting, options)
+    return pending, results + refused, found.left_out
+
+
+def _missing(text: str) -> str:
+    if os.path.isdir(text):
+        return "no picture in this folder"
+    return "no such file or folder, and no glob matches"
 
 
 def _check_backend(backend: str, model: str) -> None:
@@ -132,9 +147,8 @@ def _report(
     for step in ("read", "network", "write"):
         seconds[step] = sum(result.seconds.get(step, 0.0) for result in results)
     code = SOME_FAILED if counts["failed"] else DONE
-    for result in results:
-        if result.error is not None:
-            print(f"error: {result.error}", file=sys.stderr)
+    for error in dict.fromkeys(result.error for result in results if result.error is not None):
+        print(f"error: {error}", file=sys.stderr)
     if as_json:
         details = [asdict(result) for result in results]
         print(json.dumps({**summary, **counts, "exit_code": code, "results": details}, indent=2))

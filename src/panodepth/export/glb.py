@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from panodepth.export.atomic import atomic
+from panodepth.export.metadata import plain
 from panodepth.types import FloatArray
 
 # glTF 2.0 constants: https://registry.khronos.org/glTF/specs/2.0/glTF-2.0.html
@@ -129,7 +130,7 @@ class Glb:
         name = self._tree["nodes"][0]["name"]
         self._tree["meshes"] = [{"name": name, "primitives": [primitive]}]
         self._tree["buffers"] = [{"byteLength": self._length}]
-        text = json.dumps(self._tree, separators=(",", ":"), default=str).encode()
+        text = json.dumps(self._tree, separators=(",", ":"), default=plain).encode()
         text += b" " * (-len(text) % 4)
         total = 12 + 8 + len(text) + 8 + self._length
         with atomic(path) as (temporary,), temporary.open("wb") as file:

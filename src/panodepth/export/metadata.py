@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from panodepth.types import Prediction
 from panodepth.version import __version__
 
+GENERATOR = "panodepth"
 FORMAT_VERSION = 2  # of these keys; 1 had none, and a second "scale" inside "prediction"
 DISTANCE = "Euclidean distance along the ray"
 HOUSE_FRAME = "x right, y down, z forward"
@@ -15,6 +17,8 @@ GLTF_FRAME = "x right, y up, z backward: the house frame's (x, -y, -z)"
 PROJECTION = (
     "equirectangular, 360 x 180 degrees, pixel centres at +0.5, image centre looks along +z"
 )
+PLY_COMMENT = "panodepth"  # how comments that hold a piece of the JSON begin
+PLY_LINE = 360  # characters of JSON in one: there are readers that end at a line of 512 bytes
 # Beside the full JSON, as plain values:
 PNG_TEXT_KEYS = ("quantity", "unit", "scale", "frame", "invalid")
 EXR_KEYS = ("generator", "quantity", "unit", "scale", "frame")
@@ -28,7 +32,7 @@ def metadata(prediction: Prediction, quantity: str, **more: Any) -> dict[str, An
     """
     height, width = prediction.distance.shape
     return {
-        "generator": f"panodepth {__version__}",
+        "generator": f"{GENERATOR} {__version__}",
         "format_version": FORMAT_VERSION,
         "quantity": quantity,
         "unit": prediction.meta.get("unit", "relative"),
@@ -53,11 +57,29 @@ def exr_attributes(meta: dict[str, Any]) -> dict[str, Any]:
     return {"panodepth": to_json(meta), **{key: meta[key] for key in EXR_KEYS}}
 
 
-def to_json(values: dict[str, Any]) -> str:
+def ply_comments(meta: dict[str, Any]) -> list[str]:
+    """What a PLY file says in its comments: some plain values, and all as JSON, in pieces.
+
+    Every line is ASCII and shorter than 400 bytes. The pieces, put together, are the JSON: readers
+    may cut spaces off the ends of a line, so no piece begins or ends with one.
+    """
+    said = [f"comment {key}: {_short(meta[key])}" for key in ("frame", "unit", "scale")]
+    text = json.dumps(meta, default=plain, separators=(",", ":"))  # spaces in strings alone
+    pieces = [text[at : at + PLY_LINE] for at in range(0, len(text), PLY_LINE)]
+    whole = (re.sub(r"^ | $", r"\\u0020", piece) for piece in pieces)
+    return [*said, *(f"comment {PLY_COMMENT} {piece}" for piece in whole)]
+
+
+def to_json(values: Any) -> str:
     """One line of plain ASCII JSON; what JSON does not know becomes text."""
-    return json.dumps(values, default=_plain)
+    return json.dumps(values, default=plain)
 
 
-def _plain(value: Any) -> Any:
+def _short(value: Any) -> str:
+    """A value as plain ASCII text that fits in a line."""
+    return json.dumps(str(value))[1:-1][:PLY_LINE]
+
+
+def plain(value: Any) -> Any:
     """NumPy scalars and arrays as numbers and lists, anything else as text."""
     return value.tolist() if hasattr(value, "tolist") else str(value)

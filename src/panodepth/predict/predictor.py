@@ -208,7 +208,7 @@ class Predictor(ABC):
             "network_size": list(distance.shape),
             "sky": sky_source,
             "name": data.name,
-            "source": data.source,
+            "source": os.path.basename(data.source),  # no paths of this machine in files
             **({"notes": list(data.notes)} if data.notes else {}),
         }
         return Prediction(np.asarray(full, np.float32), mask, data.to_uint8(), meta)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from panodepth.export.atomic import atomic
-from panodepth.export.metadata import metadata, to_json
+from panodepth.export.metadata import metadata, ply_comments
 from panodepth.export.thinning import Cloud, thinned
 from panodepth.types import Prediction
 
@@ -34,8 +34,7 @@ def write_ply(
     header = [
         "ply",
         "format binary_little_endian 1.0",
-        *(f"comment {key}: {meta[key]}" for key in ("frame", "unit", "scale")),
-        f"comment panodepth {to_json(meta)}",
+        *ply_comments(meta),
         f"element vertex {cloud.count}",
         *(f"property float {axis}" for axis in "xyz"),
         *(f"property uchar {colour}" for colour in COLOURS),

@@ -82,7 +82,7 @@ def _header(
     }
     for key, given in attributes.items():
         if isinstance(given, str):
-            entries[key] = ("string", given.encode())
+            entries[key] = ("string", given.encode("utf-8", "backslashreplace"))
         else:
             entries[key] = ("float", struct.pack("<f", given))
     parts = [struct.pack("<2I", MAGIC, VERSION)]

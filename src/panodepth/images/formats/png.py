@@ -81,6 +81,11 @@ def open_png(name: str, file: BinaryIO) -> Opened:
     return Opened(_upright_size(before, orientation), decode, xmp=xmp)
 
 
+def read_texts(file: BinaryIO) -> dict[str, str]:
+    """Keyword to text of the chunks before the pixels, no longer than MAX_TEXT each."""
+    return _read_chunks(file, until=b"IDAT").texts
+
+
 def _upright_size(found: _Chunks, orientation: int) -> tuple[int, int]:
     height, width = found.size
     return (width, height) if orientation in (5, 6, 7, 8) else (height, width)

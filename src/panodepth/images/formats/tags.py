@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from panodepth.images.formats.splice import size_of_file
 
-ORIENTATION = 0x0112  # EXIF and TIFF tag
+ORIENTATION, DESCRIPTION = 0x0112, 0x010E  # EXIF and TIFF tags
 MAX_PAGES = 256  # directories that are looked at in one file
 MAX_ENTRIES = 4096  # tags in one directory
 _BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}

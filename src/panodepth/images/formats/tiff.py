@@ -20,13 +20,13 @@ from panodepth.images.formats.opencv import opencv_pixels
 from panodepth.images.formats.pillow import Decoded, Opened, from_pillow, upright
 from panodepth.images.formats.quiet import without_library_lines
 from panodepth.images.formats.splice import spliced
-from panodepth.images.formats.tags import ORIENTATION, Directory, Tags
+from panodepth.images.formats.tags import DESCRIPTION, ORIENTATION, Directory, Tags
 from panodepth.images.limits import check_bytes
 
 _NEW_SUBFILE, _SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = *range(254, 260), 262
-_DESCRIPTION, _SAMPLES, _PLANAR, _SUB_PAGES, _EXTRA, _FORMAT = 270, 277, 284, 330, 338, 339
+_SAMPLES, _PLANAR, _SUB_PAGES, _EXTRA, _FORMAT = 277, 284, 330, 338, 339
 _STRIPS, _STRIP_BYTES, _TILES, _TILE_BYTES = 273, 279, 324, 325
-_TEXTS = {"ImageDescription": _DESCRIPTION, "GDAL_NODATA": 42113}
+_TEXTS = {"ImageDescription": DESCRIPTION, "GDAL_NODATA": 42113}
 _WEBP = 50001  # Pillow's libtiff is built without it
 _XMP, _DNG = 700, 50706  # of Adobe
 # What a decoder needs, of TIFF 6.0: the rest (profiles, EXIF, private tags) is left out.

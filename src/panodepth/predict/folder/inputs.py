@@ -16,14 +16,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from panodepth.errors import InputError
+from panodepth.export.mark import is_result
 from panodepth.images import IMAGE_SUFFIXES
-
-OUTPUT_ENDINGS = (
-    "_distance",
-    "_normals",
-    "_preview",
-    "_points",
-)  # never inputs beside their source
+from panodepth.predict.folder.walk import LeftOut, is_picture, walk
 
 
 @dataclass(frozen=True)
@@ -41,29 +36,35 @@ class InputFile:
 
 @dataclass(frozen=True)
 class FoundInputs:
-    """files: in the order given, folders sorted, none twice. missing: inputs that match nothing."""
+    """files: in the order given, folders sorted, none twice. missing: inputs without a picture.
+
+    left_out: what else lies there.
+    """
 
     files: list[InputFile]
     missing: list[str]
+    left_out: LeftOut
 
 
 def find_inputs(inputs: Sequence[str], out: Path | None = None) -> FoundInputs:
     """Resolve files, folders (recursive) and globs ("**" too).
 
-    out: the output folder; what lies in it is not an input of a folder around it.
+    out: the output folder; what lies in it is not an input of a folder around it. What panodepth
+    wrote is no input wherever it lies.
     Raises InputError when two inputs cannot be given different names.
     """
-    found: dict[Path, InputFile] = {}
-    missing = []
+    found: dict[str, InputFile] = {}
+    missing, left_out = [], LeftOut()
     for text in inputs:
-        matches = list(_matches(text, out))
-        if not matches:
+        matches = list(_matches(text, out, left_out))
+        if not matches and not os.path.isfile(Path(text).expanduser()):
             missing.append(text)
         for path, root in matches:
             relative = path.relative_to(root)
             item = InputFile(path, relative, relative.with_suffix(""))
-            found.setdefault(path.resolve(), item)
-    return FoundInputs(_with_unique_targets(list(found.values())), missing)
+            if found.setdefault(os.path.realpath(path), item) is not item:
+                left_out.duplicates += 1
+    return FoundInputs(_with_unique_targets(list(found.values())), missing, left_out)
 
 
 def find_mask(mask: Path | None, item: InputFile) -> Path | None:
@@ -81,19 +82,22 @@ def find_mask(mask: Path | None, item: InputFile) -> Path | None:
     raise InputError(f"{item.path}: no mask {item.relative.with_suffix('.png')} in {mask}")
 
 
-def _matches(text: str, out: Path | None) -> Iterator[tuple[Path, Path]]:
+def _matches(text: str, out: Path | None, left_out: LeftOut) -> Iterator[tuple[Path, Path]]:
     """Yield (file, the folder that its relative path starts from)."""
     path = Path(text).expanduser()
-    if path.is_dir():
-        yield from ((file, path) for file in _walk(path, out))
-    elif path.exists():
-        yield path, path.parent
+    if os.path.isdir(path):
+        yield from ((file, path) for file in walk(path, out, left_out))
+    elif os.path.lexists(path):
+        if is_result(path):
+            left_out.problems[text] = "a result of panodepth, not a picture to predict"
+        else:
+            yield path, path.parent
     elif glob.has_magic(text):
         root = _static_root(path)
         for match in map(Path, sorted(glob.glob(str(path), recursive=True))):
-            if match.is_dir():
-                yield from ((file, root) for file in _walk(match, out))
-            elif _is_picture(match):
+            if os.path.isdir(match):
+                yield from ((file, root) for file in walk(match, out, left_out))
+            elif is_picture(match, left_out):
                 yield match, root
 
 
@@ -101,34 +105,6 @@ def _static_root(pattern: Path) -> Path:
     """The folders of a glob before its first wildcard."""
     parts = itertools.takewhile(lambda part: not glob.has_magic(part), pattern.parts[:-1])
     return Path(*parts)
-
-
-def _walk(folder: Path, out: Path | None) -> Iterator[Path]:
-    """Pictures under `folder`, sorted; neither hidden ones nor what an earlier run wrote."""
-    skipped = None if out is None or out.resolve() == folder.resolve() else out.resolve()
-    for place, folders, names in os.walk(folder):
-        here = Path(place)
-        folders[:] = sorted(
-            name for name in folders if name[0] != "." and (here / name).resolve() != skipped
-        )
-        yield from (here / name for name in sorted(names) if _is_picture(here / name))
-
-
-def _is_picture(path: Path) -> bool:
-    """By its name: an image ending, not hidden, not the result of a picture beside it."""
-    if path.name.startswith(".") or path.suffix.lower() not in IMAGE_SUFFIXES:
-        return False
-    for ending in OUTPUT_ENDINGS:
-        if path.stem.endswith(ending):
-            source = path.stem.removesuffix(ending)
-            named = (path.with_name(source + suffix) for suffix in IMAGE_SUFFIXES)
-            told_apart = (
-                path.with_name(source.removesuffix("_" + suffix[1:]) + suffix)
-                for suffix in IMAGE_SUFFIXES
-                if source.endswith("_" + suffix[1:])
-            )
-            return not any(file.exists() for file in itertools.chain(named, told_apart))
-    return True
 
 
 def _with_unique_targets(items: list[InputFile]) -> list[InputFile]:
@@ -162,12 +138,13 @@ def _rename_collisions(
 
 
 def _tell_apart_by_folder(group: list[InputFile]) -> list[InputFile]:
-    common = Path(os.path.commonpath([item.path.resolve().parent for item in group]))
-    if all(item.path.resolve().parent == common for item in group):
+    real = [Path(os.path.realpath(item.path)) for item in group]
+    common = Path(os.path.commonpath([path.parent for path in real]))
+    if all(path.parent == common for path in real):
         return group
     return [
-        replace(item, target=item.path.resolve().relative_to(common).with_suffix(""))
-        for item in group
+        replace(item, target=path.relative_to(common).with_suffix(""))
+        for item, path in zip(group, real, strict=True)
     ]
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from panodepth.predict.folder.inputs import InputFile
-from panodepth.predict.folder.results import OutOfSpaceError
+from panodepth.predict.folder.results import RunEndedError
 from panodepth.predict.predictor import RawOutput, Request
 
 
@@ -29,11 +29,11 @@ class Job:
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Time what is inside, and keep its error; a full disk and Ctrl-C end the whole run."""
+        """Time what is inside, and keep its error; what ends the whole run goes on."""
         started = time.perf_counter()
         try:
             yield
-        except OutOfSpaceError:
+        except RunEndedError:
             raise
         except Exception as error:
             self.error = error

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TypeVar
 
-from panodepth.errors import is_out_of_memory
+from panodepth.errors import ModelError, is_out_of_memory
 from panodepth.predict.folder.jobs import Job
 from panodepth.predict.predictor import Predictor, RawOutput
 from panodepth.types import FloatArray
@@ -48,6 +48,7 @@ class NetworkStage:
 
         step: of the pictures that could be read, (3, h, w) each. That goes on down to single
         pictures, which keep their error. When memory was not enough, later batches are smaller too.
+        Raises ModelError.
         """
         if not jobs:
             return None
@@ -55,6 +56,8 @@ class NetworkStage:
         started = time.perf_counter()
         try:
             result = step([job.request.pixels for job in jobs if job.request])
+        except ModelError:
+            raise  # no other picture will fare better
         except Exception as error:
             failure = error
             traceback.clear_frames(error.__traceback__)  # they hold memory the next try needs

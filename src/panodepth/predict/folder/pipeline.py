@@ -23,7 +23,8 @@ from panodepth.predict.folder.inputs import InputFile, find_mask
 from panodepth.predict.folder.jobs import Job
 from panodepth.predict.folder.network_stage import NetworkStage
 from panodepth.predict.folder.options import RunOptions, available_cores
-from panodepth.predict.folder.results import FileResult, OutOfSpaceError, failed, is_disk_full
+from panodepth.predict.folder.outputs import OutputFolder, check_free
+from panodepth.predict.folder.results import FileResult, RunEndedError, failed, is_disk_full
 from panodepth.predict.predictor import Predictor
 from panodepth.types import Prediction
 
@@ -53,17 +54,22 @@ class Pipeline:
         self._reading: deque[tuple[Job, Future[None]]] = deque()
         self._writing: deque[tuple[Job, Future[FileResult]]] = deque()
         self._pixels = 0  # read and not yet written
-        self._out_of_space: OutOfSpaceError | None = None
+        self._folder = OutputFolder(options.out)
+        self._ended: RunEndedError | None = None
         self._shares_decided = False
         self._seconds: list[tuple[float, float]] = []  # of each picture: network, other stages
 
     def run(self, items: Sequence[InputFile]) -> None:
-        """Take every item through. Raises OutOfSpaceError; items without a result are not done."""
+        """Take every item through.
+
+        Raises RunEndedError or ModelError; items without a result are not done.
+        """
         waiting = deque(items)
         if self.options.batch_size is None and len(items) > 1:
             best = self.predictor.best_batch_size(self.options.size)
             self._network.batch_size = min(best, len(items))
-        with _threads(self.workers) as (readers, writers), ExitStack() as sharing:
+        with ExitStack() as sharing, _threads(self.workers) as (readers, writers):
+            sharing.callback(self._folder.close)
             while waiting or self._reading or self._network:
                 self._start_reading(waiting, readers)
                 if self._reading:
@@ -137,8 +143,8 @@ class Pipeline:
     def _write(self, job: Job) -> FileResult:
         """In a writer's thread: the prediction at full size, and its files."""
         with job.step("write"):
-            if self._out_of_space is not None:
-                raise self._out_of_space
+            if self._ended is not None:
+                raise self._ended
             if job.request is not None and job.output is not None:
                 prediction = self.predictor.finish(job.request, job.output, self.options)
                 job.request = job.output = None  # their memory is free while files are written
@@ -149,13 +155,13 @@ class Pipeline:
     def _save(self, job: Job, prediction: Prediction) -> FileResult:
         target = self.options.out / job.item.target
         named = replace(prediction, meta={**prediction.meta, "name": target.name})
+        check_free(job.item, self.options)
         try:
+            self._folder.check()
             files = named.save(f"{target.parent}{os.sep}", formats=self.options.formats)
+            self._folder.check()
         except Exception as error:
-            if not is_disk_full(error):
-                raise
-            self._out_of_space = OutOfSpaceError(f"no space left on the disk of {self.options.out}")
-            raise self._out_of_space from error
+            raise self._explained(error) from error
         height, width = named.distance.shape
         facts = {
             "width": width,
@@ -168,6 +174,19 @@ class Pipeline:
             facts["notes"] = notes
         names = [str(file) for file in files]
         return FileResult(str(job.item.path), "written", names, None, job.seconds, facts)
+
+    def _explained(self, error: Exception) -> Exception:
+        """What ends the run, if that is why a file could not be written; else the error itself."""
+        if is_disk_full(error):
+            error = RunEndedError(f"no space left on the disk of {self.options.out}")
+        elif not isinstance(error, RunEndedError):
+            try:
+                self._folder.check()
+            except RunEndedError as ended:
+                error = ended
+        if isinstance(error, RunEndedError):
+            self._ended = error
+        return error
 
 
 def _pixels(item: InputFile) -> int:

@@ -29,12 +29,12 @@ class FileResult:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-class OutOfSpaceError(OutputError):
-    """The disk is full; no other file can be written either."""
+class RunEndedError(OutputError):
+    """Nothing else can be done: the disk is full, the output folder gone, or the model unfit."""
 
 
 def failed(item: InputFile, error: Exception) -> FileResult:
-    """One line that names the file and says what was wrong with it."""
+    """One line that says what was wrong, and names the file unless nothing was wrong with it."""
     if os.environ.get("PANODEPTH_DEBUG") == "1":
         raise error
     if isinstance(error, PanodepthError):
@@ -45,7 +45,7 @@ def failed(item: InputFile, error: Exception) -> FileResult:
         text = one_line(error.strerror or error)
     else:
         text = one_line(f"unexpected {type(error).__name__}: {error}")
-    if str(item.path) not in text:
+    if str(item.path) not in text and not isinstance(error, RunEndedError):
         text = f"{item.path}: {text}"
     return FileResult(str(item.path), "failed", error=text)
 

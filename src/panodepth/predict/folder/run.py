@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from panodepth.export import output_paths
+from panodepth.errors import ModelError, one_line
 from panodepth.predict.folder.inputs import InputFile
 from panodepth.predict.folder.options import RunOptions
+from panodepth.predict.folder.outputs import if_still_there
 from panodepth.predict.folder.pipeline import Pipeline
-from panodepth.predict.folder.results import FileResult, OutOfSpaceError, failed
+from panodepth.predict.folder.results import FileResult, RunEndedError, failed
 from panodepth.predict.predictor import Predictor
-
-
-def is_complete(item: InputFile, options: RunOptions) -> bool:
-    """True when every file that a run would write for `item` is there."""
-    target = options.out / item.target
-    paths = output_paths(target.parent, target.name, options.formats)
-    return all(path.is_file() for files in paths.values() for path in files)
 
 
 def predict_files(
@@ -28,7 +22,9 @@ def predict_files(
     """Predict and write every item; `on_result` is called with each result, in the items' order.
 
     Reading, network and writing of different items overlap (`pipeline`). Nothing that is wrong
-    with one file stops the others, but a full disk ends the run: what is left is then failed too.
+    with one file stops the others. A full disk, an output folder that is removed or a model that
+    breaks its own rules ends the run: what is left is then failed too. Raises ModelError where that
+    came before any result.
     """
     results: list[FileResult] = []
 
@@ -38,7 +34,9 @@ def predict_files(
 
     try:
         Pipeline(predictor, options, finish).run(items)
-    except OutOfSpaceError as error:
+    except (RunEndedError, ModelError) as error:
+        if isinstance(error, ModelError) and not results:
+            raise
         for item in items[len(results) :]:
-            finish(failed(item, error))
-    return results
+            finish(failed(item, RunEndedError(one_line(error))))
+    return [if_still_there(result) for result in results]

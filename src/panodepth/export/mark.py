@@ -1,0 +1,105 @@
+"""What a file says about itself, read back: panodepth knows its own results by it, not by names."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import stat
+import struct
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from panodepth.export.metadata import GENERATOR, PLY_COMMENT
+
+MAX_BYTES = 1 << 22  # of metadata that are looked at
+
+
+def stated(path: str | os.PathLike[str]) -> dict[str, Any] | None:
+    """The metadata that `save` wrote into a file (`metadata`); None for a file of anybody else.
+
+    The file is known by its first bytes, whatever it is called. None too where there is no file, or
+    none that can be read; pipes and devices are not opened.
+    """
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return None
+        with open(path, "rb") as file:
+            start = file.read(8)
+            reader = next((read for mark, read in _READERS.items() if start.startswith(mark)), None)
+            if reader is None:
+                return None
+            file.seek(0)
+            values = json.loads(reader(file))
+    except Exception:  # a file of anybody else may be anything, damaged too
+        return None
+    ours = isinstance(values, dict) and str(values.get("generator")).startswith(f"{GENERATOR} ")
+    return values if ours and "prediction" in values else None
+
+
+def is_result(path: str | os.PathLike[str]) -> bool:
+    """Whether panodepth wrote this file, of any format, as the result of a prediction."""
+    return stated(path) is not None
+
+
+def foreign(paths: list[Path]) -> Path | None:
+    """The first of these paths that is taken by something that is no result of panodepth."""
+    return next((path for path in paths if os.path.lexists(path) and not is_result(path)), None)
+
+
+def _from_png(file: BinaryIO) -> str:
+    from panodepth.images.formats.png import read_texts
+
+    return read_texts(file)["panodepth"]
+
+
+def _from_exr(file: BinaryIO) -> bytes:
+    from panodepth.images.formats.exr_file import read_parts
+
+    return read_parts("", file).parts[0].attributes["panodepth"][1]
+
+
+def _from_tiff(file: BinaryIO) -> bytes:
+    from panodepth.images.formats.tags import DESCRIPTION, Tags
+
+    return Tags(file).directories()[0].content(DESCRIPTION).rstrip(b"\0")
+
+
+def _from_npz(file: BinaryIO) -> str:
+    with zipfile.ZipFile(file) as archive, archive.open("meta.npy") as member:
+        content = io.BytesIO(member.read(MAX_BYTES))
+    return str(np.lib.format.read_array(content, allow_pickle=False))
+
+
+def _from_ply(file: BinaryIO) -> bytes:
+    header = file.read(MAX_BYTES).partition(b"\nend_header")[0]
+    mark = f"comment {PLY_COMMENT} ".encode()
+    lines = (line.removesuffix(b"\r") for line in header.split(b"\n"))
+    return b"".join(line.removeprefix(mark) for line in lines if line.startswith(mark))
+
+
+def _from_glb(file: BinaryIO) -> str:
+    length = struct.unpack("<5I", file.read(20))[3]
+    if length > MAX_BYTES:
+        return ""
+    return json.dumps(json.loads(file.read(length))["asset"]["extras"])
+
+
+def _from_json(file: BinaryIO) -> bytes:
+    return file.read(MAX_BYTES)
+
+
+_READERS: dict[bytes, Callable[[BinaryIO], str | bytes]] = {
+    b"\x89PNG\r\n\x1a\n": _from_png,
+    b"\x76\x2f\x31\x01": _from_exr,
+    b"II*\0": _from_tiff,
+    b"MM\0*": _from_tiff,
+    b"PK\x03\x04": _from_npz,
+    b"ply\n": _from_ply,
+    b"glTF": _from_glb,
+    b"{": _from_json,
+}

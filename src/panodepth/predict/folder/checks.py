@@ -1,0 +1,45 @@
+"""What can be told of pictures before a model is loaded, which takes seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from panodepth.errors import PanodepthError
+from panodepth.images import check_aspect, image_size
+from panodepth.images.limits import check_size
+from panodepth.predict.folder.inputs import InputFile, find_mask
+from panodepth.predict.folder.options import RunOptions
+from panodepth.predict.folder.outputs import check_free
+from panodepth.predict.folder.results import FileResult, failed
+
+MAX_CHECKED = 100  # pictures; of more, those up to the first that is well
+
+
+def check_first(
+    items: Sequence[InputFile], options: RunOptions
+) -> tuple[list[InputFile], list[FileResult]]:
+    """The pictures that are left to predict, and those that cannot be, with the reason.
+
+    Headers alone are read: kind, size and shape; then masks are looked for, and whether the results
+    would overwrite anything. Reading whole pictures may find more.
+    """
+    left, refused = list[InputFile](), list[FileResult]()
+    for number, item in enumerate(items):
+        if left and number >= MAX_CHECKED:
+            return [*left, *items[number:]], refused
+        try:
+            _check(item, options)
+        except PanodepthError as error:
+            refused.append(failed(item, error))
+        else:
+            left.append(item)
+    return left, refused
+
+
+def _check(item: InputFile, options: RunOptions) -> None:
+    name = str(item.path)
+    size = image_size(item.path)
+    check_size(size, name)
+    check_aspect(size, options.allow_any_aspect, name=name)
+    find_mask(options.mask, item)
+    check_free(item, options)

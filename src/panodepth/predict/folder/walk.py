@@ -1,0 +1,102 @@
+"""The pictures under a folder, links followed, and what else lies there."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from panodepth.export.mark import is_result
+from panodepth.images import IMAGE_SUFFIXES
+
+MAX_ENDINGS = 6  # that a note names
+
+
+@dataclass
+class LeftOut:
+    """What lies in folders and is not predicted.
+
+    endings: how many files of each kind that is not read, in small letters, "" = without an ending.
+    results: how many files that panodepth wrote. duplicates: how many other names of a picture
+    that is predicted. problems: why a path given or a folder below is not read.
+    """
+
+    endings: Counter[str] = field(default_factory=Counter)
+    results: int = 0
+    duplicates: int = 0
+    problems: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def counts(self) -> dict[str, Any]:
+        """As plain values."""
+        return {
+            "endings": dict(self.endings),
+            "results": self.results,
+            "duplicates": self.duplicates,
+        }
+
+    def __str__(self) -> str:
+        """In words, "" where nothing was left out that might have been a picture."""
+        named = self.endings.most_common(MAX_ENDINGS)
+        told = [f"{count} {ending or 'without an ending'}" for ending, count in named]
+        more = self.endings.total() - sum(count for _, count in named)
+        told += [f"{more} others"] if more else []
+        return ", ".join(told)
+
+
+def is_picture(path: Path, left_out: LeftOut) -> bool:
+    """Whether a file found in a folder or by a glob is an input; notes it where it is none.
+
+    Hidden files are none and not noted. A picture is known by its ending, and a result of panodepth
+    by what stands in it: a photograph may be called x_preview.png.
+    """
+    if path.name.startswith("."):
+        return False
+    if is_result(path):
+        left_out.results += 1
+        return False
+    ending = path.suffix.lower()
+    if ending not in IMAGE_SUFFIXES:
+        left_out.endings[ending] += 1
+    return ending in IMAGE_SUFFIXES
+
+
+def walk(folder: Path, out: Path | None, left_out: LeftOut) -> Iterator[Path]:
+    """Pictures under `folder`, sorted; those in linked folders last, under the link's name.
+
+    Each folder is visited once, whatever links lead to it, and no link to a folder around itself is
+    followed. Left out are hidden folders, and `out` where it lies below.
+    """
+    skipped = None if out is None else os.path.realpath(out)
+    if skipped == os.path.realpath(folder):
+        skipped = None
+    seen: set[str] = set()
+    waiting = deque([folder])
+    while waiting:
+        for place, folders, names in os.walk(waiting.popleft(), onerror=_noted_in(left_out)):
+            here, real = Path(place), os.path.realpath(place)
+            if real in seen:
+                folders.clear()
+                continue
+            seen.add(real)
+            below = [here / name for name in sorted(folders) if not name.startswith(".")]
+            below = [path for path in below if os.path.realpath(path) != skipped]
+            folders[:] = [path.name for path in below if not path.is_symlink()]
+            waiting += [path for path in below if path.is_symlink() and not _leads_up(path, real)]
+            yield from (here / n for n in sorted(names) if is_picture(here / n, left_out))
+
+
+def _leads_up(link: Path, place: str) -> bool:
+    """Whether a link leads to the folder it lies in, or to one around that."""
+    target = os.path.realpath(link)
+    return os.path.commonpath([target, place]) == target
+
+
+def _noted_in(left_out: LeftOut) -> Callable[[OSError], None]:
+    def note(error: OSError) -> None:
+        left_out.problems[str(error.filename)] = f"cannot be read ({error.strerror})"
+
+    return note

@@ -1,0 +1,143 @@
+"""Results never take the place of others' files, and what was removed is not called written."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from panodepth.cli import main
+from panodepth.types import Prediction
+
+
+def picture(path: Path, seed: int = 0) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 255, (56, 112, 3), np.uint8)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+@pytest.fixture
+def run(model_file: Path, capfd: pytest.CaptureFixture[str]) -> Any:
+    """`panodepth predict ... --json` with the small model: (exit code, its document, stderr)."""
+
+    def call(*arguments: object) -> tuple[int, dict[str, Any], str]:
+        code = main(["predict", *map(str, arguments), "--model", str(model_file), "--json"])
+        captured = capfd.readouterr()
+        return code, json.loads(captured.out), captured.err
+
+    return call
+
+
+def test_ground_truth_is_never_overwritten(run: Any, tmp_path: Path) -> None:
+    for name in "ab":
+        picture(tmp_path / f"{name}.png")
+    truth = tmp_path / "a_distance.npz"
+    np.savez(truth, distance=np.ones((56, 112), np.float32))
+    content = truth.read_bytes()
+    command = (tmp_path, "--out", tmp_path, "--format", "npz")
+    for _ in range(2):  # the second run overwrites its own results, and only those
+        code, told, err = run(*command)
+        assert (code, told["written"], told["failed"]) == (1, 1, 1)
+        assert err.count("\n") == 1
+        assert str(truth) in err
+        assert truth.read_bytes() == content
+    code, told, err = run(*command, "--skip-existing")
+    assert (code, told["skipped"], told["failed"]) == (1, 1, 1)
+    assert run(tmp_path / "a.png", *command[1:])[0] == 1
+    truth.unlink()
+    truth.symlink_to(tmp_path / "b.png")
+    assert run(*command)[0] == 1
+    assert truth.is_symlink()
+
+
+def test_what_is_written_under_another_name_meanwhile_stays(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from panodepth.predict.predictor import Predictor
+
+    picture(tmp_path / "in" / "a.png")
+    real = Predictor.finish
+
+    def finish(self: Predictor, *arguments: Any) -> Prediction:
+        (tmp_path / "a_distance.npz").write_text("truth")
+        return real(self, *arguments)
+
+    monkeypatch.setattr(Predictor, "finish", finish)
+    code, _, err = run(tmp_path / "in", "--out", tmp_path, "--format", "npz")
+    assert (code, err.count("\n")) == (1, 1)
+    assert (tmp_path / "a_distance.npz").read_text() == "truth"
+
+
+@pytest.mark.parametrize("what", ["out", "out/s"])
+def test_an_output_folder_that_is_removed(
+    what: str, run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(6):
+        picture(tmp_path / "in" / "s" / f"{number}.png", number)
+    real, calls = Prediction.save, []
+
+    def save(self: Prediction, *arguments: Any, **more: Any) -> list[Path]:
+        if len(calls) == 3:
+            shutil.rmtree(tmp_path / what)
+        calls.append(self.meta["name"])
+        return real(self, *arguments, **more)
+
+    monkeypatch.setattr(Prediction, "save", save)
+    command = (tmp_path / "in", "--out", tmp_path / "out", "--format", "npz", "--workers", 0)
+    code, told, err = run(*command)
+    there = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert code == 1
+    assert told["written"] == len([r for r in told["results"] if r["status"] == "written"])
+    assert told["written"] + told["failed"] == 6
+    assert told["written"] <= len(there)
+    assert all(os.path.exists(name) for r in told["results"] for name in r["files"])
+    assert 1 <= err.count("\n") <= 2
+    assert "removed" in err
+    if what == "out":
+        assert len(calls) == 4  # no more is begun
+
+
+def test_links_and_left_out_kinds_reach_the_command(run: Any, tmp_path: Path) -> None:
+    picture(tmp_path / "real" / "pano.png")
+    picture(tmp_path / "in" / "top.png")
+    (tmp_path / "in" / "roof").symlink_to("../real")
+    (tmp_path / "in" / "loop").symlink_to("..")
+    (tmp_path / "in" / "b.heic").touch()
+    (tmp_path / "in" / "ring.png").symlink_to("ring.png")
+    os.mkfifo(tmp_path / "in" / "pipe.png")
+    arguments = (tmp_path / "in", "--format", "preview,npz", "--out")
+    code, told, err = run(*arguments, tmp_path / "in" / "one")
+    assert (code, told["written"], told["failed"]) == (1, 2, 2)
+    assert told["left_out"] == {"endings": {".heic": 1}, "results": 0, "duplicates": 0}
+    assert (tmp_path / "in" / "one" / "roof" / "pano_distance.npz").is_file()
+    lines = err.splitlines()
+    assert len(lines) == 2
+    assert any("pipe.png: is a pipe or a device" in line for line in lines)
+    assert any("ring.png" in line for line in lines)
+    code, told, _ = run(*arguments, tmp_path / "in" / "two")
+    assert (told["written"], told["left_out"]["results"]) == (2, 4)
+
+
+def test_kinds_that_are_not_read_are_named_once(
+    model_file: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("b.heic", "c.heic", "s/d.insp"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).touch()
+    arguments = ["predict", str(tmp_path / "in"), "--out", str(tmp_path / "out")]
+    arguments += ["--model", str(model_file), "--format", "npz"]
+    assert main(arguments) == 2
+    assert "(left out: 2 .heic, 1 .insp)" in capfd.readouterr().err
+    picture(tmp_path / "in" / "a.png")
+    assert main(arguments) == 0
+    err = capfd.readouterr().err
+    assert err == "note: left out, as these kinds are not read: 2 .heic, 1 .insp\n"
+    assert main([*arguments, "--quiet"]) == 0
+    assert capfd.readouterr().err == ""
