@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.lab.evaluation import reference
 
-from panodepth.lab.evaluation.measures.metrics import TEN, abs_rel, ten_metrics
+from panodepth.lab.evaluation.measures.metrics import abs_rel, ten_metrics
 
 TRUTH = np.array([[1.0, 2.0, 4.0, 10.0]], dtype=np.float32)
 PREDICTION = np.array([[1.5, 2.0, 3.0, 99.0]], dtype=np.float32)
@@ -53,7 +53,7 @@ def test_all_ten_by_hand():
         "silog": 100 * math.sqrt((up**2 + down**2) / 3 - ((up + down) / 3) ** 2),
     }
     assert found == pytest.approx(expected, rel=1e-12)
-    assert tuple(expected) == TEN
+    assert list(found) == list(expected)
 
 
 def test_weights_count_a_pixel_more():

@@ -5,7 +5,7 @@ docs/protocols.md gives the formulas and says what each published number assumes
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from panodepth.options import option
@@ -95,56 +95,42 @@ class Protocol:
         ]
 
 
-_DA2_FIXED = Protocol("da2-fixed", "DA²'s rules applied alike in every step, true units")
-_DA2 = replace(
-    _DA2_FIXED,
-    name="da2",
-    summary="DA²'s released evaluation, quirks included: comparable with the paper",
-    black="alignment",
-    released_units=True,
-    long_side=RELEASED_LONG_SIDE,
-    closed=False,
-)
+_RELEASED: dict[str, Any] = {
+    "black": "alignment",
+    "released_units": True,
+    "long_side": RELEASED_LONG_SIDE,
+    "closed": False,
+}
+_EVERYTHING: dict[str, Any] = {"far": None, "clip": False, "black": "keep"}
 
 PROTOCOLS: dict[str, Protocol] = {
     protocol.name: protocol
     for protocol in (
-        _DA2,
-        _DA2_FIXED,
-        replace(
-            _DA2,
-            name="affine",
-            summary="da2 with least-squares factor and shift: the paper's affine rows",
+        Protocol(
+            "da2",
+            "DA²'s released evaluation, quirks included: comparable with the paper",
+            **_RELEASED,
+        ),
+        Protocol("da2-fixed", "DA²'s rules applied alike in every step, true units"),
+        Protocol(
+            "affine",
+            "da2 with least-squares factor and shift: the paper's affine rows",
             alignment="affine",
+            **_RELEASED,
         ),
-        replace(
-            _DA2_FIXED,
-            name="metric",
-            summary="no alignment: for predictors that give metres",
-            alignment="none",
-        ),
-        replace(
-            _DA2_FIXED,
-            name="unik3d",
-            summary="truth up to 10 m: our reading of UniK3D's indoor limit, not verified",
+        Protocol("metric", "no alignment: for predictors that give metres", alignment="none"),
+        Protocol(
+            "unik3d",
+            "truth up to 10 m: our reading of UniK3D's indoor limit, not verified",
             far=10.0,
         ),
-        replace(
-            _DA2_FIXED,
-            name="sphere",
-            summary="the whole sphere by solid angle, no limit",
-            far=None,
-            clip=False,
-            black="keep",
-            solid_angle=True,
+        Protocol(
+            "sphere", "the whole sphere by solid angle, no limit", solid_angle=True, **_EVERYTHING
         ),
-        replace(
-            _DA2_FIXED,
-            name="uncapped",
-            summary="every pixel alike, no limit: rendered and outdoor panoramas, any unit",
-            far=None,
-            clip=False,
-            black="keep",
+        Protocol(
+            "uncapped",
+            "every pixel alike, no limit: rendered and outdoor panoramas, any unit",
+            **_EVERYTHING,
         ),
     )
 }

@@ -14,33 +14,6 @@ import numpy.typing as npt
 from panodepth.types import BoolArray, FloatArray
 
 _BLOCK = 1 << 14  # pixels at a time
-_SUMS = (
-    "weight",
-    "log",
-    "log_centred",
-    "relative",
-    "square_relative",
-    "square",
-    "square_log",
-    "abs_log",
-    "within1",
-    "within2",
-    "within3",
-    "square_inverse",
-)
-
-TEN = (
-    "abs_rel",
-    "sq_rel",
-    "rmse",
-    "rmse_log",
-    "log10",
-    "delta1",
-    "delta2",
-    "delta3",
-    "irmse",
-    "silog",
-)
 
 
 def abs_rel(prediction: FloatArray, truth: FloatArray, valid: BoolArray) -> float:
@@ -74,10 +47,10 @@ def ten_metrics(
         _sums(p[i : i + _BLOCK], t[i : i + _BLOCK], None if w is None else w[i : i + _BLOCK])
         for i in range(0, t.size, _BLOCK)
     ]
-    table = np.array(blocks)
-    total, logs = table[:, 0], table[:, 1]
+    total, logs = (np.array([sums[key] for sums in blocks]) for key in ("weight", "log"))
     n = float(total.sum())
-    mean = dict(zip(_SUMS, (table.sum(axis=0) / n).tolist(), strict=True))
+    table = np.array([list(sums.values()) for sums in blocks])
+    mean = dict(zip(blocks[0], (table.sum(axis=0) / n).tolist(), strict=True))
     # The variance of g from each block's own, about its own mean: nothing cancels.
     between = total * (logs / total - mean["log"]) ** 2
     variance = mean["log_centred"] + float(between.sum()) / n
@@ -97,8 +70,8 @@ def ten_metrics(
 
 def _sums(
     prediction: FloatArray, truth: FloatArray, weights: FloatArray | None
-) -> tuple[float, ...]:
-    """The weighted sums named in `_SUMS` over one block of pixels.
+) -> dict[str, float]:
+    """The weighted sums over one block of pixels that the means are made of, and the weight's.
 
     prediction, truth: (N,) > 0. weights: (N,), or None = ones.
     """
@@ -116,15 +89,15 @@ def _sums(
     worse = np.maximum(ratio, 1 / ratio)
     total = float(t.size) if w is None else float(w.sum())
     log_sum = add(log_ratio)
-    return (
-        total,
-        log_sum,
-        add((log_ratio - log_sum / total) ** 2),
-        add(np.abs(relative)),
-        add(difference * relative),
-        add(difference * difference),
-        add(log_ratio * log_ratio),
-        add(np.abs(log_ratio)),
-        *(add(worse < 1.25**k) for k in (1, 2, 3)),
-        add((relative / p) ** 2),  # 1 / t - 1 / p = (p - t) / (p t)
-    )
+    return {
+        "weight": total,
+        "log": log_sum,
+        "log_centred": add((log_ratio - log_sum / total) ** 2),
+        "relative": add(np.abs(relative)),
+        "square_relative": add(difference * relative),
+        "square": add(difference * difference),
+        "square_log": add(log_ratio * log_ratio),
+        "abs_log": add(np.abs(log_ratio)),
+        **{f"within{k}": add(worse < 1.25**k) for k in (1, 2, 3)},
+        "square_inverse": add((relative / p) ** 2),  # 1 / t - 1 / p = (p - t) / (p t)
+    }
