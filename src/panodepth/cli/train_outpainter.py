@@ -18,8 +18,8 @@ def train_outpainter(
 
     The result, run.out/lora.safetensors, is for `panodepth curate --outpainter NAME --lora FILE`.
     """
-    from panodepth.lab.training.outpainter.config import load_outpainter
+    from panodepth.lab.training.outpainter.config import OutpainterConfig
     from panodepth.lab.training.outpainter.task import OutpainterTask
     from panodepth.lab.training.trainer import Trainer
 
-    run_training(Trainer(OutpainterTask(load_outpainter(recipe, settings))))
+    run_training(Trainer(OutpainterTask(OutpainterConfig.load(recipe, settings))))

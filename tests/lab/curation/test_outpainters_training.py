@@ -22,8 +22,6 @@ from panodepth.lab.training.checkpoint import list_snapshots, load_snapshot
 from panodepth.lab.training.outpainter.config import (
     OutpainterConfig,
     ViewConfig,
-    load_outpainter,
-    outpainter_from_dict,
 )
 from panodepth.lab.training.outpainter.objective import flow_loss
 from panodepth.lab.training.outpainter.task import OutpainterTask
@@ -44,7 +42,7 @@ def config(folder: Path, out: Path, name: str = "flux", **run: Any) -> Outpainte
     values: dict[str, Any] = {**SMALL, "painter": painter}
     values["data"] = {**SMALL["data"], "cache": str(folder.parent / "rendered")}
     values["run"] = {**SMALL["run"], "out": str(out), **run}
-    return outpainter_from_dict(values)
+    return OutpainterConfig.from_dict(values)
 
 
 def start(config: OutpainterConfig) -> Trainer:
@@ -96,7 +94,7 @@ def test_a_resumed_run_is_an_uninterrupted_one(tiny: Callable[[str], Path], tmp_
     files = [load_file(tmp_path / d / "lora.safetensors") for d in ("whole", "parts")]
     assert all(torch.equal(files[0][key], files[1][key]) for key in files[0])
     values = config(tiny("flux"), tmp_path / "parts", steps=6).to_dict()
-    other = outpainter_from_dict({**values, "lora": {"rank": 8}})
+    other = OutpainterConfig.from_dict({**values, "lora": {"rank": 8}})
     with pytest.raises(ConfigError, match=r"lora\.rank is 8, but checkpoint .* was trained with 4"):
         start(other)
 
@@ -107,7 +105,7 @@ def test_the_file_is_read_by_curate_and_by_diffusers(
     name = "flux2-klein"
     values = config(tiny(name), tmp_path, name, steps=3).to_dict()
     painter = {**values["painter"], "prompt": "an attic", "licence": "apache-2.0"}
-    run = start(outpainter_from_dict({**values, "painter": painter}))
+    run = start(OutpainterConfig.from_dict({**values, "painter": painter}))
     file = run.run().weights
     with safe_open(file, "np") as opened:
         facts = json.loads(opened.metadata()["panodepth"])
@@ -137,13 +135,13 @@ def test_without_spherical_channels_it_is_a_plain_lora(
 
     values = config(tiny("flux"), tmp_path, steps=1).to_dict()
     lora = {**values["lora"], "spherical": False}
-    file = start(outpainter_from_dict({**values, "lora": lora})).run().weights
+    file = start(OutpainterConfig.from_dict({**values, "lora": lora})).run().weights
     pipe = diffusers.FluxFillPipeline.from_pretrained(tiny("flux"))
     pipe.load_lora_weights(str(file))
     assert any("lora_B" in n and p.abs().sum() > 0 for n, p in pipe.transformer.named_parameters())
     go_on = {**values["lora"], "spherical": False, "init": str(file)}
     out = {**values["run"], "out": str(tmp_path / "on")}
-    run = start(outpainter_from_dict({**values, "lora": go_on, "run": out}))
+    run = start(OutpainterConfig.from_dict({**values, "lora": go_on, "run": out}))
     kept = load_file(file)
     for name, parameter in run.task.trained.items():
         key = f"transformer.{name.replace('.panorama', '')}"
@@ -188,7 +186,7 @@ def test_what_is_shown_are_views_in_the_middle() -> None:
 
 
 def test_the_shipped_recipe_is_complete() -> None:
-    found = load_outpainter(RECIPE).to_dict()
+    found = OutpainterConfig.load(RECIPE).to_dict()
     text = RECIPE.read_text(encoding="utf-8")
     assert found == OutpainterConfig().to_dict()  # it says the defaults
     for table, values in found.items():

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from panodepth.errors import ConfigError
 from panodepth.lab.evaluation.protocol import VALIDATION_SEED
@@ -164,72 +164,81 @@ class RunConfig(LoopConfig):
     validate_count: Index = 32  # rendered panoramas from the validation seeds; 0 = none
 
 
-class Recipe(Protocol):
-    """The tables that recipes of every kind of training have."""
-
-    @property
-    def data(self) -> DataConfig: ...
-    @property
-    def sources(self) -> tuple[SourceConfig, ...]: ...
-    @property
-    def optim(self) -> StepConfig: ...
-    @property
-    def run(self) -> LoopConfig: ...
-    def to_dict(self) -> dict[str, Any]: ...
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """One training run, complete."""
-
-    network: NetworkConfig = field(default_factory=NetworkConfig)
-    data: DataConfig = field(default_factory=DataConfig)
-    augment: AugmentConfig = field(default_factory=AugmentConfig)
-    loss: LossConfig = field(default_factory=LossConfig)
-    optim: OptimConfig = field(default_factory=OptimConfig)
-    run: RunConfig = field(default_factory=RunConfig)
-    sources: tuple[SourceConfig, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values (lists, no tuples), the inverse of `config_from_dict`."""
-        values: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
-        return values
-
-
 def require(ok: bool, message: str) -> None:
     """Raise ConfigError unless `ok`."""
     if not ok:
         raise ConfigError(message)
 
 
-def check_config(config: TrainConfig) -> TrainConfig:
-    """Return the config, or raise ConfigError for values that do not go together."""
-    data = config.data
-    check_samples(data, config.sources)
-    require(
-        bool(config.sources) or (data.chunk * data.reuse) % data.batch == 0,
-        f"data.chunk * data.reuse = {data.chunk * data.reuse} must be a multiple of "
-        f"data.batch = {data.batch}",
-    )
-    trained_blocks(config.network.train)
-    return config
+@dataclass(frozen=True)
+class Recipe:
+    """What recipes of every kind of training have; ConfigError for values that do not go together.
+
+    The tables are those of `panodepth train`; other kinds put their own in place of some.
+    """
+
+    data: DataConfig = field(default_factory=DataConfig)
+    optim: StepConfig = field(default_factory=StepConfig)
+    run: LoopConfig = field(default_factory=RunConfig)
+    sources: tuple[SourceConfig, ...] = ()
+
+    def __post_init__(self) -> None:
+        data = self.data
+        require(data.width == 2 * data.height, "data.width must be twice data.height")
+        require(
+            all(0 < height <= data.height for height in data.heights),
+            f"data.heights must lie in 1 to data.height = {data.height}: panoramas are only shrunk",
+        )
+        require(
+            data.seed < VALIDATION_SEED,
+            f"data.seed must be from 0 to {VALIDATION_SEED - 1}; higher ones are for measuring",
+        )
+        require(
+            data.scenes_weight > 0 or bool(self.sources),
+            "nothing to train on: data.scenes_weight is 0 and there are no [[sources]]",
+        )
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """A recipe of nested plain values, checked. Raises ConfigError."""
+        return build(cls, values, "the recipe")
+
+    @classmethod
+    def load(cls, path: str | Path, settings: Sequence[str] = ()) -> Self:
+        """Read a recipe, with `settings` such as "optim.lr=5e-4" applied on top.
+
+        Raises ConfigError for a missing or malformed file, an unknown key or a bad value.
+        """
+        return cls.from_dict(read_toml(path, settings))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values (lists, no tuples), the inverse of `from_dict`."""
+        values: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
+        return values
 
 
-def check_samples(data: DataConfig, sources: Sequence[SourceConfig]) -> None:
-    """Raise ConfigError unless panoramas of this shape, seed and weight can be drawn."""
-    require(data.width == 2 * data.height, "data.width must be twice data.height")
-    require(
-        all(0 < height <= data.height for height in data.heights),
-        f"data.heights must lie in 1 to data.height = {data.height}: panoramas are only shrunk",
-    )
-    require(
-        data.seed < VALIDATION_SEED,
-        f"data.seed must be from 0 to {VALIDATION_SEED - 1}; higher ones are for measuring",
-    )
-    require(
-        data.scenes_weight > 0 or bool(sources),
-        "nothing to train on: data.scenes_weight is 0 and there are no [[sources]]",
-    )
+@dataclass(frozen=True)
+class TrainConfig(Recipe):
+    """One training run of a distance network."""
+
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    run: RunConfig = field(default_factory=RunConfig)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        data = self.data
+        require(
+            bool(self.sources) or (data.chunk * data.reuse) % data.batch == 0,
+            f"data.chunk * data.reuse = {data.chunk * data.reuse} must be a multiple of "
+            f"data.batch = {data.batch}",
+        )
+        trained_blocks(self.network.train)
+
+
+load_config, config_from_dict = TrainConfig.load, TrainConfig.from_dict
 
 
 def trained_blocks(text: str) -> int | None:
@@ -248,16 +257,3 @@ def trained_blocks(text: str) -> int | None:
         f"network.train is {text!r}; choose one of all, head, last:N (N blocks)",
     )
     return int(number)
-
-
-def config_from_dict(values: Mapping[str, Any]) -> TrainConfig:
-    """Build and check a config from nested plain values; raises ConfigError."""
-    return check_config(build(TrainConfig, values, "the recipe"))
-
-
-def load_config(path: str | Path, settings: Sequence[str] = ()) -> TrainConfig:
-    """Read a recipe, then apply `settings` such as "optim.lr=5e-4" on top.
-
-    Raises ConfigError for a missing or malformed file, an unknown key or a bad value.
-    """
-    return config_from_dict(read_toml(path, settings))

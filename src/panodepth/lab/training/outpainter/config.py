@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from panodepth.lab.curation.outpainters.settings import PAINTERS
 from panodepth.lab.training.config import (
     DataConfig,
     LoopConfig,
-    SourceConfig,
+    Recipe,
     StepConfig,
-    check_samples,
     require,
 )
-from panodepth.strict import (
-    Amount,
-    Count,
-    Index,
-    Positive,
-    Range,
-    Share,
-    build,
-    find_named,
-    read_toml,
-)
+from panodepth.strict import Amount, Count, Index, Positive, Range, Share, find_named
 
 Angle = Annotated[float, Range(at_least=5, at_most=160)]
 Aspect = Annotated[float, Range(at_least=0.1, at_most=10)]
@@ -100,7 +86,7 @@ def _data() -> DataConfig:
 
 
 @dataclass(frozen=True)
-class OutpainterConfig:
+class OutpainterConfig(Recipe):
     """One run, complete. data and sources are as in `panodepth train`."""
 
     painter: PainterConfig = field(default_factory=PainterConfig)
@@ -109,29 +95,13 @@ class OutpainterConfig:
     data: DataConfig = field(default_factory=_data)
     optim: OutpainterOptim = field(default_factory=OutpainterOptim)
     run: OutpainterRun = field(default_factory=OutpainterRun)
-    sources: tuple[SourceConfig, ...] = ()
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return dataclasses.asdict(self)
-
-
-def check_outpainter(config: OutpainterConfig) -> OutpainterConfig:
-    """Return the config, or raise ConfigError for values that do not go together."""
-    check_samples(config.data, config.sources)
-    find_named("painter.painter", config.painter.painter, PAINTERS)
-    require(bool(config.lora.targets), "lora.targets is empty")
-    views = config.views
-    require(views.fov_min_deg <= views.fov_max_deg, "views.fov_min_deg is above views.fov_max_deg")
-    require(views.aspect_min <= views.aspect_max, "views.aspect_min is above views.aspect_max")
-    return config
-
-
-def outpainter_from_dict(values: Mapping[str, Any]) -> OutpainterConfig:
-    """Build and check a config from nested plain values; raises ConfigError."""
-    return check_outpainter(build(OutpainterConfig, values, "the recipe"))
-
-
-def load_outpainter(path: str | Path, settings: Sequence[str] = ()) -> OutpainterConfig:
-    """Read a recipe, then apply `settings` such as "optim.lr=5e-5"; raises ConfigError."""
-    return outpainter_from_dict(read_toml(path, settings))
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        find_named("painter.painter", self.painter.painter, PAINTERS)
+        require(bool(self.lora.targets), "lora.targets is empty")
+        views = self.views
+        require(
+            views.fov_min_deg <= views.fov_max_deg, "views.fov_min_deg is above views.fov_max_deg"
+        )
+        require(views.aspect_min <= views.aspect_max, "views.aspect_min is above views.aspect_max")
