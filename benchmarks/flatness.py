@@ -42,12 +42,12 @@ def main() -> None:
     for k, image in enumerate(batch.image.permute(0, 2, 3, 1).numpy()):
         prediction = predictor.predict(image)
         angles.append(wall_angle_deg(prediction.normals, batch.normals[k], batch.label[k]))
-        logs = np.log(prediction.distance)
+        logs = np.log(prediction.solid)
         jumps = np.abs(logs - np.roll(logs, 1, axis=1)).mean(0)
         seams.append(jumps[0])
         steps.append(jumps[1:].mean())
-        rolled = predictor.predict(np.roll(image, columns, axis=1)).distance
-        rolls.append(np.abs(rolled / np.roll(prediction.distance, columns, axis=1) - 1).mean())
+        rolled = predictor.predict(np.roll(image, columns, axis=1)).solid
+        rolls.append(np.abs(rolled / np.roll(prediction.solid, columns, axis=1) - 1).mean())
     print(f"{arguments.rooms} rooms at {height}x{width}")
     print(f"walls: normal error {np.mean(angles):.1f} deg (worst room {np.max(angles):.1f})")
     print(f"seam: mean |step of log distance| {np.mean(seams):.4f}, elsewhere {np.mean(steps):.4f}")

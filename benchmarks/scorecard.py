@@ -179,7 +179,7 @@ def world_rows(predictor: Predictor, count: int, version: int = 1) -> dict[str, 
                 prediction = predictor.predict(image)
                 truth, sky = batch.distance[k].numpy(), batch.sky[k].numpy()
                 if (~sky).any():
-                    errors.append(error(prediction.distance, truth, ~sky))
+                    errors.append(error(prediction.solid, truth, ~sky))
                 both += int((sky & ~prediction.mask).sum())
                 either += int((sky | ~prediction.mask).sum())
                 if kind == "indoor":

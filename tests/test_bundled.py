@@ -44,7 +44,7 @@ def test_much_better_than_a_constant_on_unseen_worlds(rendered):
     for prediction, truth, valid in zip(
         predictions, batch.distance.numpy(), batch.valid.numpy(), strict=True
     ):
-        for name, guess in (("model", prediction.distance), ("constant", np.ones_like(truth))):
+        for name, guess in (("model", prediction.solid), ("constant", np.ones_like(truth))):
             scale = np.float32(median_scale(guess, truth, valid))
             errors[name].append(abs_rel(guess * scale, truth, valid))
     assert np.mean(errors["model"]) < 0.5 * np.mean(errors["constant"])
@@ -74,7 +74,7 @@ def test_walls_are_flat(rendered):
 def test_the_seam_is_no_edge(rendered):
     _, predictions = rendered
     for prediction in predictions:
-        logs = np.log(prediction.distance)
+        logs = np.log(prediction.solid)
         steps = np.abs(logs - np.roll(logs, 1, axis=1)).mean(0)
         assert steps[0] <= np.quantile(steps[1:], 0.99)
 
@@ -83,7 +83,7 @@ def test_rolling_the_input_rolls_the_output(predictor):
     height, width = predictor.size
     image = render_batch(SEED, [3], height, width).image[0].permute(1, 2, 0).numpy()
     columns = 14 * 5
-    before = predictor.predict(image).distance
-    after = predictor.predict(np.roll(image, columns, axis=1)).distance
+    before = predictor.predict(image).solid
+    after = predictor.predict(np.roll(image, columns, axis=1)).solid
     difference = np.abs(after / np.roll(before, columns, axis=1) - 1)
     assert difference.mean() < 1e-3

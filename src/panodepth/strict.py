@@ -115,11 +115,12 @@ def read_toml(path: str | Path, settings: Sequence[str] = ()) -> dict[str, Any]:
             table = table.setdefault(part, {})
             if not isinstance(table, dict):
                 raise ConfigError(f"setting {setting!r}: {part!r} is not a table")
-        table[key] = _setting_value(text.strip())
+        table[key] = setting_value(text.strip())
     return values
 
 
-def _setting_value(text: str) -> Any:
+def setting_value(text: str) -> Any:
+    """A value as TOML writes it, or a bare word as text: the right side of `--set KEY=VALUE`."""
     import tomllib
 
     try:

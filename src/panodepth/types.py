@@ -19,6 +19,8 @@ FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
 ByteArray = npt.NDArray[np.uint8]
 
+BEHIND = 1e10  # finite, and farther than all there is: what stands for the sky where inf cannot
+
 
 @dataclass(frozen=True)
 class Panorama:
@@ -41,40 +43,60 @@ class Panorama:
 class Prediction:
     """What a predictor returns for one panorama; all arrays are NumPy, at the input's size.
 
-    distance: (H, W) float32, finite and > 0 everywhere. Scale-invariant (meta["unit"] is
+    distance: (H, W) float32 > 0: +inf in the sky, finite elsewhere. Scale-invariant (`unit` is
         "relative": at the network's size its 0.98 pixel quantile over the valid pixels is 1) unless
-        a scale was given, then metres (meta["unit"] is "m").
+        a scale was given, then metres ("m").
     mask: (H, W) bool, True = a surface is there; False = sky, masked by the user, NaN in the input.
+        Where it is False and no sky is, `distance` is the network's guess behind the mask.
     image: (H, W, 3) uint8, the sRGB panorama that was seen, for colouring clouds and meshes.
     meta: plain JSON values: model, unit, scale, frame, network size, source name.
+    raw: (H, W) float32, finite: what the network says, in the sky too; None = as `distance`.
     """
 
     distance: FloatArray
     mask: BoolArray
     image: ByteArray
     meta: dict[str, Any] = field(default_factory=dict)
+    raw: FloatArray | None = None
+
+    @property
+    def sky(self) -> BoolArray:
+        """(H, W) bool, True = sky: where `distance` is +inf. The mask is False there."""
+        return np.isposinf(self.distance)
+
+    @property
+    def solid(self) -> FloatArray:
+        """(H, W) float32, finite: `raw`, else `distance` with BEHIND for +inf; only to be read."""
+        if self.raw is not None or np.isfinite(self.distance).all():
+            return self.distance if self.raw is None else self.raw
+        return np.where(self.sky, np.float32(BEHIND), self.distance)
 
     @cached_property
     def points(self) -> FloatArray:
-        """(H, W, 3) float32, distance times the unit ray of each pixel; unit as `distance`."""
+        """(H, W, 3) float32, distance times the unit ray of each pixel; not finite in the sky."""
         from panodepth.geometry.points import distance_to_points
 
-        return np.asarray(distance_to_points(self.distance), np.float32)
+        with np.errstate(invalid="ignore"):  # 0 · inf
+            return np.asarray(distance_to_points(self.distance), np.float32)
 
     @cached_property
     def normals(self) -> FloatArray:
         """(H, W, 3) float32 unit surface normals that face the camera (normal · ray < 0)."""
         from panodepth.geometry.points import distance_to_normals
 
-        return np.asarray(distance_to_normals(self.distance), np.float32)
+        return np.asarray(distance_to_normals(self.solid), np.float32)
 
-    def save(self, path: str | Path, formats: Sequence[str] | None = None) -> list[Path]:
+    def save(
+        self, path: str | Path, formats: Sequence[str] | None = None, **options: Any
+    ) -> list[Path]:
         """Write the prediction and return the files written.
 
         path: a file, whose ending chooses what is written (.glb textured mesh, .ply cloud, .npz,
             .exr, .png, .tiff distance), or a folder together with `formats` of `panodepth.export`.
-        Raises OutputError for an unknown format or a place that cannot be written.
+        options: of the writers: `save("room.glb", max_columns=2000)`; docs/formats.md has them.
+        Raises OutputError for an unknown format or a place that cannot be written, ConfigError for
+        a bad option.
         """
         from panodepth.export import save
 
-        return save(self, path, formats)
+        return save(self, path, formats, options)

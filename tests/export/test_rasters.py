@@ -33,7 +33,7 @@ def _check_meta(meta: dict, quantity: str, unit: str = "m") -> None:
 def test_npz(room: Prediction, tmp_path: Path) -> None:
     assert save(room, tmp_path, ["npz"]) == [tmp_path / "room_distance.npz"]
     with np.load(tmp_path / "room_distance.npz", allow_pickle=False) as file:
-        assert set(file) == {"distance", "mask", "meta"}
+        assert set(file) == {"distance", "mask", "sky", "meta"}
         assert file["distance"].dtype == np.float32
         assert np.array_equal(file["distance"], room.distance)
         assert np.array_equal(file["mask"], room.mask)
@@ -46,9 +46,10 @@ def test_exr(room: Prediction, tmp_path: Path) -> None:
     save(room, tmp_path, ["exr"])
     file = OpenEXR.File(str(tmp_path / "room_distance.exr"))
     header, channels = file.header(), file.channels()
-    assert list(channels) == ["Y"]
+    assert list(channels) == ["A", "Y"]
     assert channels["Y"].pixels.dtype == np.float32
     assert np.array_equal(channels["Y"].pixels, np.where(room.mask, room.distance, 0))
+    assert np.array_equal(channels["A"].pixels, room.mask)
     assert header["compression"] == OpenEXR.ZIP_COMPRESSION
     assert (header["unit"], header["frame"]) == ("m", "x right, y down, z forward")
     assert header["scale"] == 1

@@ -269,8 +269,11 @@ def test_the_classical_mask_never_moves_the_scale() -> None:
     image = np.broadcast_to(image, (height, width, 3)).astype(np.float32).copy()
     image[..., 0] = np.where(rows < -0.02, 0.45, 0.02)  # red: sky far, ground near
     quiet, auto = (predictor(own=False, sky=False).predict(image, sky=s) for s in ("none", "auto"))
-    np.testing.assert_array_equal(quiet.distance, auto.distance)
+    np.testing.assert_array_equal(quiet.distance, auto.raw)
+    np.testing.assert_array_equal(auto.distance, np.where(auto.sky, np.inf, quiet.distance))
+    np.testing.assert_array_equal(auto.sky, ~auto.mask)
     assert quiet.mask.all()
+    assert not quiet.sky.any()
     assert not auto.mask[: height // 3].any()
     assert auto.mask[height // 2 + 5 :].all()
     assert auto.meta["sky"] == "classical"

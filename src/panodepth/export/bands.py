@@ -19,10 +19,15 @@ def row_bands(shape: tuple[int, ...], pixels: int, multiple: int = 1) -> Iterato
         yield slice(top, min(top + step, shape[0]))
 
 
-def surface(prediction: Prediction, rows: slice = slice(None)) -> FloatArray:
-    """(h, W) float32 distance of some rows, 0 where there is no surface; only to be read."""
+def surface(prediction: Prediction, rows: slice = slice(None), sky: float = 0) -> FloatArray:
+    """(h, W) float32 distance of some rows, `sky` in the sky, else 0 where no surface is; only to
+    be read.
+    """
     distance = prediction.distance[rows].astype(np.float32, copy=False)
-    return masked(distance, prediction.mask[rows])
+    found = masked(distance, prediction.mask[rows])
+    if not sky or found is distance:
+        return found
+    return np.where(np.isposinf(distance) & ~prediction.mask[rows], np.float32(sky), found)
 
 
 def masked(values: FloatArray, mask: BoolArray) -> FloatArray:

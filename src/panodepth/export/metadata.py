@@ -20,7 +20,7 @@ PROJECTION = (
 PLY_COMMENT = "panodepth"  # how comments that hold a piece of the JSON begin
 PLY_LINE = 360  # characters of JSON in one: there are readers that end at a line of 512 bytes
 # Beside the full JSON, as plain values:
-PNG_TEXT_KEYS = ("quantity", "unit", "scale", "frame", "invalid")
+PNG_TEXT_KEYS = ("quantity", "unit", "scale", "frame", "invalid", "sky")
 EXR_KEYS = ("generator", "quantity", "unit", "scale", "frame")
 
 

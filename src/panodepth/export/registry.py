@@ -1,8 +1,8 @@
 """Which formats there are, and what their files are called.
 
 A new format is a function `write(prediction, path) -> files written` in the folder of its kind
-(rasters, clouds, meshes, ...) and one line in `WRITERS`. Its module is imported when it first
-writes.
+(rasters, clouds, meshes, ...) and one line in `WRITERS`. A third parameter, `options`, is a frozen
+dataclass (`options.py`). A module is imported when it first writes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from panodepth.errors import OutputError
 
@@ -29,19 +29,27 @@ class Writer:
     """
 
     ending: str
-    function: Callable[[Prediction, Path], list[Path]] | str
+    function: Callable[..., list[Path]] | str
     about: str = ""
     sidecar: str = ""
 
-    def write(self, prediction: Prediction, path: Path) -> list[Path]:
-        """Write one prediction; returns the files written, all complete. Raises OutputError."""
+    def write(self, prediction: Prediction, path: Path, options: Any = None) -> list[Path]:
+        """Write one prediction; returns the files written, all complete. Raises OutputError.
+
+        options: of this format, see `options.writer_options`; None = its own.
+        """
+        given = () if options is None else (options,)
+        return self.loaded()(prediction, path, *given)
+
+    def loaded(self) -> Callable[..., list[Path]]:
+        """`function`, imported."""
         if callable(self.function):
-            return self.function(prediction, path)
+            return self.function
         module, _, name = self.function.partition(":")
-        written: list[Path] = getattr(import_module(f"panodepth.export.{module}"), name)(
-            prediction, path
+        found: Callable[..., list[Path]] = getattr(
+            import_module(f"panodepth.export.{module}"), name
         )
-        return written
+        return found
 
 
 WRITERS: dict[str, Writer] = {

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from panodepth.errors import OutputError
 from panodepth.export.registry import BY_SUFFIX, WRITERS, output_paths, parse_formats
@@ -17,7 +17,10 @@ DEFAULT_NAME = "panorama"
 
 
 def save(
-    prediction: Prediction, path: str | Path, formats: Sequence[str] | None = None
+    prediction: Prediction,
+    path: str | Path,
+    formats: Sequence[str] | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> list[Path]:
     """Write a prediction and return the files written.
 
@@ -27,23 +30,35 @@ def save(
         it ends with a slash, or when it has no known ending.
     formats: names out of WRITERS; for a folder None means DEFAULT_FORMATS. With a file at most one,
         of that ending: save(p, "normals.exr", ["normals"]).
-    Raises OutputError, one line, for an unknown format or ending or a place that cannot be written;
-    no half-written file is left.
+    options: of the writers, by name; see `writer_options`.
+    Raises ConfigError for a bad option, OutputError, one line, for an unknown format or ending or a
+    place that cannot be written; no half-written file is left.
     """
     where = Path(path)
     suffix = where.suffix.lower()
     as_folder = where.is_dir() or str(path).endswith(("/", os.sep))
     if not as_folder and suffix in BY_SUFFIX:
-        return WRITERS[_file_format(where, suffix, formats)].write(prediction, where)
+        name = _file_format(where, suffix, formats)
+        return WRITERS[name].write(prediction, where, _options([name], options).get(name))
     if not as_folder and suffix and formats is None:
         raise OutputError(
             f"{path}: unknown ending {suffix!r}; a file can end with {', '.join(BY_SUFFIX)} "
             "(for a folder of this name, end it with a slash)"
         )
     written: list[Path] = []
-    for key, (main, *_) in output_paths(where, _name(prediction), formats).items():
-        written += WRITERS[key].write(prediction, main)
+    paths = output_paths(where, _name(prediction), formats)
+    chosen = _options(list(paths), options)
+    for key, (main, *_) in paths.items():
+        written += WRITERS[key].write(prediction, main, chosen.get(key))
     return written
+
+
+def _options(formats: Sequence[str], given: Mapping[str, Any] | None) -> dict[str, Any]:
+    if not given:
+        return {}
+    from panodepth.export.options import writer_options
+
+    return writer_options(formats, given)
 
 
 def _file_format(path: Path, suffix: str, formats: Sequence[str] | None) -> str:

@@ -4,7 +4,7 @@ Resize, network, normalise per image, resize back. What a network returns is a l
 a scale. Its 0.98 pixel quantile becomes 1, taken per image, at the network's size and over the
 pixels that the user's mask and the model's own sky output call valid. The classical sky mask (for
 models without a sky output) is not part of the model and so never enters the normalisation; it only
-clears `Prediction.mask`.
+clears `Prediction.mask` and sets the distance to +inf.
 """
 
 from __future__ import annotations
@@ -192,15 +192,17 @@ class Predictor(ABC):
                 "camera_height_m": options.camera_height,
             }
         mask = np.ones(data.size, np.bool_) if request.mask is None else request.mask.copy()
-        sky_source = "none"
+        sky, sky_source = None, "none"
         if sky_logit is not None:
-            sky_source = "model"
-            mask &= resize_erp(sky_logit, data.size, edges=self.edges) <= 0
+            sky, sky_source = resize_erp(sky_logit, data.size, edges=self.edges) > 0, "model"
         elif options.sky == "auto":
             from panodepth.predict.sky import classical_sky
 
-            sky_source = "classical"
-            mask &= ~classical_sky(data.pixels, distance)
+            sky, sky_source = classical_sky(data.pixels, distance), "classical"
+        raw = far = np.asarray(full, np.float32)
+        if sky is not None and (sky := sky & mask).any():
+            far = np.where(sky, np.float32(np.inf), raw)
+            mask &= ~sky
         meta = {
             "model": self.name,
             **scale,
@@ -211,7 +213,7 @@ class Predictor(ABC):
             "source": os.path.basename(data.source),  # no paths of this machine in files
             **({"notes": list(data.notes)} if data.notes else {}),
         }
-        return Prediction(np.asarray(full, np.float32), mask, data.to_uint8(), meta)
+        return Prediction(far, mask, data.to_uint8(), meta, raw)
 
 
 def _quantile(values: FloatArray, q: float) -> np.float32:

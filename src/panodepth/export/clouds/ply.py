@@ -11,25 +11,22 @@ import numpy.typing as npt
 
 from panodepth.export.atomic import atomic
 from panodepth.export.metadata import metadata, ply_comments
-from panodepth.export.thinning import Cloud, thinned
+from panodepth.export.thinning import Cloud, CloudOptions, thinned
 from panodepth.types import Prediction
 
-# Larger clouds are thinned by a whole stride in both axes: 8.4 M points are 126 MB of PLY, and the
-# network sees 0.6 M pixels.
-MAX_CLOUD_POINTS = 4096 * 2048
 QUANTITY = "surface point"
 COLOURS = ("red", "green", "blue")
 VERTEX = np.dtype([*((axis, "<f4") for axis in "xyz"), *((name, "u1") for name in COLOURS)])
 
 
 def write_ply(
-    prediction: Prediction, path: Path, *, max_points: int = MAX_CLOUD_POINTS
+    prediction: Prediction, path: Path, options: CloudOptions = CloudOptions()
 ) -> list[Path]:
     """Binary little-endian PLY: x, y, z float32; red, green, blue uint8 (sRGB).
 
-    Masked pixels are left out, and clouds above `max_points` thinned (`stride` in the metadata).
+    Sky and masked pixels are left out, large clouds thinned (`stride` in the metadata).
     """
-    cloud = thinned(prediction, path, max_points)
+    cloud = thinned(prediction, path, options.max_points)
     meta = metadata(prediction, QUANTITY, stride=cloud.stride)
     header = [
         "ply",

@@ -10,22 +10,22 @@ import numpy as np
 import numpy.typing as npt
 
 from panodepth.export.bands import row_bands
-from panodepth.export.clouds.ply import MAX_CLOUD_POINTS, QUANTITY
+from panodepth.export.clouds.ply import QUANTITY
 from panodepth.export.glb import POINTS, Glb
 from panodepth.export.metadata import GLTF_FRAME, metadata
-from panodepth.export.thinning import BAND_PIXELS, Cloud, kept_rows, thinned
+from panodepth.export.thinning import BAND_PIXELS, Cloud, CloudOptions, kept_rows, thinned
 from panodepth.images import srgb_to_linear
 from panodepth.types import FloatArray, Prediction
 
 
 def write_points_glb(
-    prediction: Prediction, path: Path, *, max_points: int = MAX_CLOUD_POINTS
+    prediction: Prediction, path: Path, options: CloudOptions = CloudOptions()
 ) -> list[Path]:
-    """One POINTS primitive, without the masked pixels, thinned as `write_ply` does.
+    """One POINTS primitive, without sky and masked pixels, thinned as `write_ply` does.
 
     COLOR_0 is linear light, as glTF defines it, in 16 bits; alpha is 1.
     """
-    cloud = thinned(prediction, path, max_points)
+    cloud = thinned(prediction, path, options.max_points)
     glb = Glb("panorama", metadata(prediction, QUANTITY, frame=GLTF_FRAME, stride=cloud.stride))
     attributes = {
         "POSITION": glb.positions(_turned(cloud), cloud.count, *_extent(cloud)),

@@ -17,6 +17,7 @@ from panodepth.export.metadata import GLTF_FRAME, metadata
 from panodepth.export.thinning import every_nth, kept_rows
 from panodepth.geometry.grid import axis_angles
 from panodepth.geometry.point_bands import lonlat_points
+from panodepth.strict import Count
 from panodepth.types import FloatArray, Prediction
 
 MAX_MESH_COLUMNS = 1100  # vertices round the equator; the network's own 1092 columns are kept
@@ -29,6 +30,14 @@ EDGE_RATIO = 1.06
 GRAZING_ANGLE_DEG = 84.0
 # or, at any angle, when the ratio is this large: on coarse grids an edge looks no steeper.
 SURE_EDGE_RATIO = 1.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeshOptions:
+    """max_columns: vertices round the equator at most. max_texture_width: [px]."""
+
+    max_columns: Count = MAX_MESH_COLUMNS
+    max_texture_width: Count = MAX_TEXTURE_WIDTH
 
 
 @dataclass(frozen=True)
@@ -47,14 +56,10 @@ class Mesh:
 
 
 def write_mesh(
-    prediction: Prediction,
-    path: Path,
-    *,
-    max_columns: int = MAX_MESH_COLUMNS,
-    max_texture_width: int = MAX_TEXTURE_WIDTH,
+    prediction: Prediction, path: Path, options: MeshOptions = MeshOptions()
 ) -> list[Path]:
     """Binary glTF: one triangle mesh with the panorama as an embedded JPEG texture."""
-    mesh = build_mesh(prediction, max_columns=max_columns)
+    mesh = build_mesh(prediction, max_columns=options.max_columns)
     if not len(mesh.faces):
         raise OutputError(f"{path}: no three neighbouring pixels are valid, so there is no mesh")
     meta = metadata(prediction, "surface", frame=GLTF_FRAME, stride=mesh.stride)
@@ -67,7 +72,7 @@ def write_mesh(
     primitive = {
         "attributes": attributes,
         "indices": glb.accessor(corners, target=ELEMENT_ARRAY_BUFFER),
-        "material": glb.photograph(_jpeg(prediction.image, max_texture_width)),
+        "material": glb.photograph(_jpeg(prediction.image, options.max_texture_width)),
         "mode": TRIANGLES,
     }
     glb.write(path, primitive)
@@ -96,8 +101,8 @@ def build_mesh(
     rows, columns = np.arange(height)[thin[0]], np.arange(width)[thin[1]]
     # Points of these pixels alone: the whole (H, W, 3) array of a 16K panorama takes 1.6 GB.
     lon, lat = axis_angles(height, width)
-    points = _closed(lonlat_points(prediction.distance[thin], lon[thin[1]], lat[thin[0]]))
-    distance, mask = _closed(prediction.distance[thin]), _closed(prediction.mask[thin])
+    distance, mask = _closed(prediction.solid[thin]), _closed(prediction.mask[thin])
+    points = _closed(lonlat_points(distance[:, :-1], lon[thin[1]], lat[thin[0]]))
     # The seam's column twice, once with u + 1: a triangle across the seam else spans the texture.
     u = (np.append(columns, columns[0]) + 0.5) / width
     u[-1] += 1

@@ -1,12 +1,17 @@
 """Distance as an EXR, PNG or TIFF raster, on the panorama's own grid.
 
-Where there is no surface (mask False) these hold 0, which no distance is: NaN breaks too many
-tools.
+What is masked holds 0, which no distance is: NaN breaks too many tools. The sky is far in the files
+of floats, so that in a composite it lies behind everything; BEHIND is what Blender writes there,
+and filters that blur or resample stay finite, which inf does not. In the PNG the sky is 0 too: its
+readers, those of RGB-D cameras and robots, skip 0 and would turn any other value into points.
 """
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,31 +20,67 @@ from panodepth.export.atomic import atomic
 from panodepth.export.bands import row_bands, surface
 from panodepth.export.metadata import DISTANCE, exr_attributes, metadata, png_texts, to_json
 from panodepth.export.rasters import exr, png
-from panodepth.types import FloatArray, Prediction
+from panodepth.types import BEHIND, FloatArray, Prediction
 
 BAND_PIXELS = 1 << 17  # worked on at a time, so that a large panorama needs little memory beside
 
 
-def write_exr(prediction: Prediction, path: Path) -> list[Path]:
-    """One channel Y, float32, ZIP; 0 = no surface; metadata in header attributes."""
+GDAL_NODATA = 42113  # TIFF tag: the value that means "not given", as text
+
+
+@dataclass(frozen=True, kw_only=True)
+class FloatOptions:
+    """sky: what stands in the sky, "far" = BEHIND, "infinity" = +inf."""
+
+    sky: Literal["far", "infinity"] = "far"
+
+    @property
+    def sky_value(self) -> float:
+        """`sky` as a number."""
+        return BEHIND if self.sky == "far" else math.inf
+
+    @property
+    def facts(self) -> dict[str, float | str]:
+        """What the metadata say of it; JSON has no infinity."""
+        return {"invalid": 0, "sky": BEHIND if self.sky == "far" else "inf"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExrOptions(FloatOptions):
+    """alpha: write channel A, 1 = a surface is there, 0 = sky or masked."""
+
+    alpha: bool = True
+
+
+def write_exr(prediction: Prediction, path: Path, options: ExrOptions = ExrOptions()) -> list[Path]:
+    """Channels Y, the distance, and A, the mask: float32, ZIP; metadata in header attributes."""
     size = prediction.distance.shape
-    bands = (surface(prediction, r)[None] for r in row_bands(size, BAND_PIXELS, exr.ZIP_ROWS))
-    attributes = exr_attributes(metadata(prediction, DISTANCE, invalid=0))
+    attributes = exr_attributes(metadata(prediction, DISTANCE, **options.facts))
+    bands = (
+        np.stack(
+            [
+                *([prediction.mask[rows].astype(np.float32)] if options.alpha else []),
+                surface(prediction, rows, options.sky_value),
+            ]
+        )
+        for rows in row_bands(size, BAND_PIXELS, exr.ZIP_ROWS)
+    )
+    channels = "AY" if options.alpha else "Y"
     with atomic(path) as (temporary,), temporary.open("wb") as file:
-        exr.write_exr(file, "Y", size, bands, attributes, zipped=True)
+        exr.write_exr(file, channels, size, bands, attributes, zipped=True)
     return [path]
 
 
 def write_png(prediction: Prediction, path: Path) -> list[Path]:
-    """16-bit grey: distance = value × scale, 0 = no surface; scale in a text chunk and a sidecar.
+    """16-bit grey: distance = value × scale, 0 = sky or masked.
 
-    The sidecar is PATH.json. The farthest surface is 65535, so the step is 1/65535 of it.
+    The scale is in a text chunk and in a sidecar, PATH.json; the farthest surface is 65535.
     """
     size = prediction.distance.shape
     every_band = list(row_bands(size, BAND_PIXELS))
     farthest = max(float(surface(prediction, rows).max()) for rows in every_band)
     scale = farthest / 65535 or 1.0
-    meta = metadata(prediction, DISTANCE, scale=scale, invalid=0)
+    meta = metadata(prediction, DISTANCE, scale=scale, invalid=0, sky=0)
     bands = (_levels(surface(prediction, rows), np.float32(scale)) for rows in every_band)
     sidecar = path.with_name(path.name + ".json")
     with atomic(path, sidecar) as (image, text):
@@ -59,12 +100,19 @@ def _levels(distance: FloatArray, scale: np.float32) -> npt.NDArray[np.uint16]:
     return values.astype(np.uint16)
 
 
-def write_tiff(prediction: Prediction, path: Path) -> list[Path]:
-    """Float32, uncompressed; 0 = no surface; metadata as JSON in ImageDescription."""
+def write_tiff(
+    prediction: Prediction, path: Path, options: FloatOptions = FloatOptions()
+) -> list[Path]:
+    """Float32, uncompressed; 0 = masked; metadata as JSON in ImageDescription."""
     from PIL import Image, TiffImagePlugin
 
-    meta = metadata(prediction, DISTANCE, invalid=0)
-    tags = {TiffImagePlugin.IMAGEDESCRIPTION: to_json(meta), 305: meta["generator"]}
+    meta = metadata(prediction, DISTANCE, **options.facts)
+    tags = {
+        TiffImagePlugin.IMAGEDESCRIPTION: to_json(meta),
+        305: meta["generator"],
+        GDAL_NODATA: "0",
+    }
     with atomic(path) as (temporary,):
-        Image.fromarray(surface(prediction)).save(temporary, format="TIFF", tiffinfo=tags)
+        values = surface(prediction, sky=options.sky_value)
+        Image.fromarray(values).save(temporary, format="TIFF", tiffinfo=tags)
     return [path]

@@ -51,7 +51,7 @@ def _normals(prediction: Prediction) -> Iterator[FloatArray]:
     """
     whole = vars(prediction).get("normals")
     if whole is None:
-        found = normal_bands(np.asarray(prediction.distance, np.float32))
+        found = normal_bands(np.asarray(prediction.solid, np.float32))
     else:
         bands = row_bands(whole.shape, BAND_PIXELS)
         found = ((rows, whole[rows].transpose(2, 0, 1)) for rows in bands)

@@ -12,8 +12,11 @@ from panodepth.types import Prediction
 
 
 def write_npz(prediction: Prediction, path: Path) -> list[Path]:
-    """Keys: distance (H, W) float32, finite everywhere; mask (H, W) bool; meta, a JSON string."""
-    meta = to_json(metadata(prediction, DISTANCE, invalid="mask is False"))
+    """The arrays of a `Prediction`: distance (H, W) float32, mask and sky (H, W) bool; and meta, a
+    JSON string.
+    """
+    meta = np.array(to_json(metadata(prediction, DISTANCE, invalid="mask is False", sky="inf")))
+    distance, mask, sky = prediction.distance, prediction.mask, prediction.sky
     with atomic(path) as (temporary,), temporary.open("wb") as file:
-        np.savez(file, distance=prediction.distance, mask=prediction.mask, meta=np.array(meta))
+        np.savez(file, distance=distance, mask=mask, sky=sky, meta=meta)
     return [path]

@@ -29,6 +29,7 @@ class RunOptions(PredictOptions):
 
     out: output folder.
     formats: names of `panodepth.export`; OutputError for an unknown one.
+    settings: options of the formats, "glb.max_columns=2000"; ConfigError for a bad one.
     mask: one file for all pictures, or a folder with one of the same name for each; None = none.
     batch_size: panoramas that go through the network together; None = as many as the predictor
         says (1 on a CPU).
@@ -39,6 +40,12 @@ class RunOptions(PredictOptions):
     out: Path = option(MISSING, "Folder for the results.", metavar="DIR")
     formats: tuple[str, ...] = option(
         DEFAULT_FORMATS, "What to write; repeat, or separate by commas.", flag="--format"
+    )
+    settings: tuple[str, ...] = option(
+        (),
+        "Change an option of a format, as in glb.max_columns=2000; repeat.",
+        flag="--set",
+        metavar="FORMAT.OPTION=VALUE",
     )
     mask: Path | None = option(
         None, "White = valid; a folder holds one per picture.", metavar="FILE|DIR"
@@ -56,6 +63,10 @@ class RunOptions(PredictOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "formats", parse_formats(self.formats))
+        if self.settings:
+            from panodepth.export.options import parse_settings, writer_options
+
+            writer_options(self.formats, parse_settings(self.settings))  # says what is wrong
 
     @property
     def worker_count(self) -> int:

@@ -18,6 +18,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from panodepth.errors import PanodepthError
+from panodepth.export.options import parse_settings
 from panodepth.images import image_size, read_image
 from panodepth.predict.folder.inputs import InputFile, find_mask
 from panodepth.predict.folder.jobs import Job
@@ -158,7 +159,11 @@ class Pipeline:
         check_free(job.item, self.options)
         try:
             self._folder.check()
-            files = named.save(f"{target.parent}{os.sep}", formats=self.options.formats)
+            files = named.save(
+                f"{target.parent}{os.sep}",
+                self.options.formats,
+                **parse_settings(self.options.settings),
+            )
             self._folder.check()
         except Exception as error:
             raise self._explained(error) from error

@@ -60,7 +60,8 @@ class FromImages:
 
     def __call__(self, panorama: Panorama) -> Predicted:
         answer = self.predictor.predict(panorama.image, **self.options)
-        distance = np.asarray(getattr(answer, "distance", answer))
+        raw = getattr(answer, "raw", None)  # measured where the truth is a surface, said sky or not
+        distance = np.asarray(getattr(answer, "distance", answer) if raw is None else raw)
         if distance.ndim != 2 or distance.dtype.kind not in "fui":
             raise InputError(
                 f"the predictor returned {distance.dtype} {distance.shape}; expected (H, W) "
