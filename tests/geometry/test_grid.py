@@ -10,16 +10,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from panodepth.geometry.grid import (
-    axis_angles,
-    erp_rays,
+from panodepth.geometry.coordinates import (
     lonlat_to_rays,
     pixels_to_lonlat,
     pixels_to_rays,
     rays_to_lonlat,
     rays_to_pixels,
-    solid_angles,
 )
+from panodepth.geometry.grid import axis_angles, erp_rays, solid_angles
 
 properties = settings(deadline=None, max_examples=40, derandomize=True)
 sides = st.integers(1, 40)

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from panodepth.geometry.grid import erp_rays, lonlat_to_rays, pixels_to_rays
+from panodepth.geometry.coordinates import lonlat_to_rays, pixels_to_rays
+from panodepth.geometry.grid import erp_rays
 from panodepth.geometry.sampling import sample_erp, sample_image
 from panodepth.geometry.seam import pad_erp
 

@@ -27,7 +27,8 @@ from panodepth.geometry.arrays import (
     planes,
     to_dtype,
 )
-from panodepth.geometry.grid import erp_rays, pixels_to_rays, rays_to_pixels
+from panodepth.geometry.coordinates import pixels_to_rays, rays_to_pixels
+from panodepth.geometry.grid import erp_rays
 from panodepth.geometry.rotation import rotate_vectors
 
 Size = tuple[int, int]  # (height, width) [px]

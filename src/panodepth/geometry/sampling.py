@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from panodepth.geometry.arrays import Array, ArrayT, is_floating, is_numpy
-from panodepth.geometry.grid import rays_to_pixels
+from panodepth.geometry.coordinates import rays_to_pixels
 from panodepth.geometry.seam import pad_erp
 
 SampleMode = Literal["bilinear", "nearest", "bicubic"]

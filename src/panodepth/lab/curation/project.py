@@ -18,7 +18,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from panodepth.geometry.grid import axis_angles, rays_to_lonlat
+from panodepth.geometry.coordinates import rays_to_lonlat
+from panodepth.geometry.grid import axis_angles
 from panodepth.geometry.lens import View
 from panodepth.lab.curation.frame import Frame, Matrix
 from panodepth.types import BoolArray, ByteArray, FloatArray

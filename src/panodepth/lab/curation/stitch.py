@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from panodepth.geometry.grid import rays_to_pixels
+from panodepth.geometry.coordinates import rays_to_pixels
 from panodepth.geometry.lens import Pinhole, View
 from panodepth.lab.curation.frame import Frame, Matrix, RejectedError
 from panodepth.lab.curation.project import Placed, place, put, view_coordinates

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from panodepth.errors import ConfigError
-from panodepth.geometry.grid import rays_to_pixels
+from panodepth.geometry.coordinates import rays_to_pixels
 from panodepth.lab.evaluation.measures.median import median
 from panodepth.types import BoolArray, FloatArray
 
