@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from panodepth.lab.worlds.closeup.scene import closeup
+from panodepth.lab.worlds.closeup.scene import room
 from panodepth.lab.worlds.draws import Draws
 from panodepth.lab.worlds.halls.kinds import KINDS as HALLS
 from panodepth.lab.worlds.halls.kinds import hall_scene
@@ -15,7 +15,7 @@ from panodepth.lab.worlds.priors import Priors
 from panodepth.lab.worlds.render.primitives import Scene
 
 FAR_SHARE = 0.6  # of new outdoor worlds; the others are version 1's places under new skies
-KINDS = ("closeup", *HALLS, *LANDS)
+KINDS = ("closeup", "room", *HALLS, *LANDS)
 
 
 def new_scene(rng: Draws, indoor: bool, priors: Priors, kind: str | None = None) -> Scene:
@@ -23,13 +23,18 @@ def new_scene(rng: Draws, indoor: bool, priors: Priors, kind: str | None = None)
     under a new sky; None = drawn.
     """
     if indoor:
-        near = kind == "closeup" if kind else rng.random() < priors.near
-        scene = closeup(rng, priors) if near else hall_scene(rng, priors, kind)
+        shares = {"closeup": priors.near, "hall": priors.halls}
+        shares["room"] = max(0.0, 1 - sum(shares.values()))
+        group = kind if kind in ("closeup", "room") else "hall" if kind else rng.weighted(shares)
+        if group == "hall":
+            scene = hall_scene(rng, priors, kind)
+        else:
+            scene = room(rng, priors, close=group == "closeup")
         if rng.random() < priors.glare:
             blow_windows(scene, rng)
         return scene
     far = kind in LANDS if kind else rng.random() < FAR_SHARE
-    scene = land_scene(rng, kind) if far else outdoor_scene(rng, kind, priors.overcast)
+    scene = land_scene(rng, priors, kind) if far else outdoor_scene(rng, kind, priors.overcast)
     if rng.random() < (priors.sky if far or kind else 1.0):
         scene.lights.clear()
         hard_sky(scene, rng)

@@ -14,8 +14,11 @@ class Priors:
 
     version: 1, or 2, which adds the kinds of `kinds.py` to those of version 1. openings: rooms that
     open into another one. overcast: outdoor worlds without sun. The others are of version 2 alone.
-    new: worlds of its own kinds. near: of these, the indoor ones with the camera above or beside
-    something low. white: of those, the ones in which the low thing and the floor are white. sky:
+    new: worlds of its own kinds. near, halls: of these, the indoor ones with the camera above or
+    beside something low, and the large ones; the others are usual rooms with mirrors and thin
+    things. corridors: rooms whose doors lead into narrow passages. white: worlds close to something
+    low in which it is white, and mostly the floor too. perch, canopy: far outdoor worlds with the
+    camera on a table, a wall, a rock, and under a roof on posts. sky:
     its outdoor worlds with a night, dusk, dark or blown sky. glare: its indoor worlds with windows
     far brighter than the room. dim: pictures of it that are exposed too dark.
     """
@@ -24,8 +27,12 @@ class Priors:
     overcast: float = 0.6
     version: int = 1
     new: float = 0.5
-    near: float = 0.55
+    near: float = 0.5
+    halls: float = 0.35
+    corridors: float = 0.3
     white: float = 0.45
+    perch: float = 0.15
+    canopy: float = 0.15
     sky: float = 0.65
     glare: float = 0.4
     dim: float = 0.2

@@ -112,7 +112,7 @@ def test_the_camera_tries_other_heights_and_gives_up_inside_a_solid():
     site = Site(Scene(indoor=False), Draws.of(0))
     site.stand(0, 0)
     site.spot(0, 0).box((0, 0, 0), (5, 5, 5), site.rng.painted())
-    assert not outdoor._place_camera(site)
+    assert not outdoor.place_camera(site)
 
 
 @pytest.mark.parametrize("name", list(street_things.THINGS))

@@ -1,4 +1,4 @@
-"""A room with its camera above or beside something low and wide."""
+"""Rooms with the camera above or beside something low and wide, with mirrors and thin things."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ import numpy as np
 
 from panodepth.lab.worlds.camera.pose import camera_rotation
 from panodepth.lab.worlds.closeup.low import Low, draw_low, white
+from panodepth.lab.worlds.closeup.thin import strew_thin
+from panodepth.lab.worlds.closeup.walls import hang
 from panodepth.lab.worlds.draws import Draws
 from panodepth.lab.worlds.indoor.ceilings import ceiling_height
 from panodepth.lab.worlds.indoor.interior import Interior
 from panodepth.lab.worlds.indoor.lamps import lamps
 from panodepth.lab.worlds.indoor.layout import furnish
-from panodepth.lab.worlds.indoor.rooms import built_in, indoor_light, main_room, shell
+from panodepth.lab.worlds.indoor.rooms import built_in, indoor_light, main_room, place_camera, shell
 from panodepth.lab.worlds.indoor.walls import room_looks
 from panodepth.lab.worlds.parts.footprints import Footprint
 from panodepth.lab.worlds.parts.place import FURNITURE
@@ -28,29 +30,43 @@ NARROWEST = 2.3  # metres across the room
 EYE_ROOM = 0.3  # metres on the plan kept free around a camera that stands on the floor
 
 
-def closeup(rng: Draws, priors: Priors) -> Scene:
-    """One furnished room; in the middle or at a wall the low thing that the camera is close to."""
-    pale = rng.random() < priors.white
+def room(rng: Draws, priors: Priors, close: bool = True) -> Scene:
+    """One furnished room with mirrors and thin things; the camera close to something low, or
+    anywhere.
+    """
+    pale = close and rng.random() < priors.white
     while True:
         scene = Scene(indoor=True)
         here = Interior(scene, rng, main_room(rng))
-        if here.room.wide < NARROWEST:
+        if close and here.room.wide < NARROWEST:
             continue
-        floor, paper, roof = room_looks(rng)
-        if pale and rng.random() < 0.6:
-            floor = white(rng)
-        shell(here, priors.openings, (floor, paper, roof))
-        eye = _set_down(here, pale)
-        if eye is None:
+        _walls(here, priors, pale)
+        eye = _set_down(here, pale) if close else None
+        if close and eye is None:
             continue
         built_in(here)
-        furnish(here, 0.7 * rng.random())
+        furnish(here, (0.7 if close else 1.0) * rng.random())
         lamps(here)
-        if scene.clearance(eye) > CLEARANCE:
+        if eye is not None:
+            scene.camera, scene.camera_rotation = eye, camera_rotation(rng)
+        elif not place_camera(here, relax=False):
+            continue
+        if scene.clearance(scene.camera) > CLEARANCE:
             break
-    scene.camera, scene.camera_rotation = eye, camera_rotation(rng)
+    hang(here, int(rng.integers(0, 4)))
+    strew_thin(here, scene.camera, int(rng.integers(0, 6)), CLEARANCE)
     indoor_light(scene, rng)
     return scene
+
+
+def _walls(here: Interior, priors: Priors, pale: bool) -> None:
+    """The room's shell; behind its doors lie rooms, or corridors as narrow as the door."""
+    rng, looks = here.rng, room_looks(here.rng)
+    if pale and rng.random() < 0.6:
+        looks = (white(rng), *looks[1:])
+    corridors = rng.random() < priors.corridors
+    likely = 1.0 if corridors else priors.openings
+    shell(here, likely, looks, (0.5, 11.0) if corridors else (2.5, 7.0))
 
 
 def _set_down(here: Interior, pale: bool) -> Array | None:

@@ -20,6 +20,7 @@ from panodepth.lab.worlds.render.primitives import Scene
 
 FLOORS = ("concrete", "concrete", "tiles", "speckle", "marble", "wood", "plain", "carpet")
 PAPERS = ("plain", "plain", "plaster", "brick", "concrete", "tiles", "marble", "wood")
+SHINING_ROOFS = 0.12  # of halls
 EYE_ROOM = 0.5  # metres on the plan kept free around the camera
 
 
@@ -53,6 +54,8 @@ def build_shell(scene: Scene, rng: Draws, plan: Plan) -> Interior:
     low = 0.6 if bright else 0.12
     paper = rng.tinted((low, 0.95, 0.2), *PAPERS, scale=rng.uniform(1.5, 5.0))
     over = rng.tinted((low, 0.95, 0.1), "plain", "plaster", "shutter", "wood", scale=s)
+    if rng.random() < SHINING_ROOFS:  # a white membrane or frosted glass, as bright as a sky
+        over = Material((0.93, 0.95, 1.0), emission=rng.uniform(0.5, 4.0))
     floor(here, ground)
     ceiling(here, over)
     for side in here.room.sides:

@@ -17,7 +17,7 @@ from panodepth.lab.worlds.indoor.structures import columns, half_wall, mezzanine
 from panodepth.lab.worlds.indoor.walls import doorway, dress_wall, room_looks, wall
 from panodepth.lab.worlds.looks.materials import Material
 from panodepth.lab.worlds.parts.footprints import Footprint, Ground
-from panodepth.lab.worlds.parts.place import FITTING, FLOOR, FURNITURE, PLANT, Triple
+from panodepth.lab.worlds.parts.place import FITTING, FLOOR, FURNITURE, PLANT, Pair, Triple
 from panodepth.lab.worlds.parts.plants import plant
 from panodepth.lab.worlds.render.primitives import Scene, Sky
 from panodepth.lab.worlds.render.shapes import Array
@@ -65,10 +65,13 @@ def main_room(rng: Draws) -> Room:
     return choose_roof(rng, Room(outline(rng, float(w), float(d)), height))
 
 
-def shell(main: Interior, likely: float, looks: Looks | None = None) -> None:
+def shell(
+    main: Interior, likely: float, looks: Looks | None = None, behind: Pair = (2.5, 7.0)
+) -> None:
     """Floor, ceiling and walls of the main room, and of rooms seen through its openings.
 
-    looks: of the three; None = drawn.
+    looks: of the three; None = drawn. behind: how much farther than its opening to either side, and
+    how deep, the other rooms reach at most [m].
     """
     rng, room = main.rng, main.room
     looks = looks or room_looks(rng)
@@ -84,14 +87,15 @@ def shell(main: Interior, likely: float, looks: Looks | None = None) -> None:
     order = [k for k in rng.permutation(len(sides)).tolist() if sides[k].half > 0.55]
     for k, side in enumerate(sides):
         paper = looks[1] if rng.random() < 0.8 else room_looks(rng)[1]
-        gap, behind = None, False
+        gap, is_open = None, False
         if k in order[:openings]:
             gap = _opening(rng, room, side)
-            behind = _next_room(main, side, gap, (looks[0], paper, looks[2]))
+            own = (looks[0], paper, looks[2])
+            is_open = _next_room(main, side, gap, own, behind)
         elif outside and k == order[-1] and side.half > 0.7:
             gap = _open_window(rng, room, side)
-            behind = _yard(main, side, gap)
-        _close(main, side, paper, gap if behind else None)
+            is_open = _yard(main, side, gap)
+        _close(main, side, paper, gap if is_open else None)
     trim(main)
 
 
@@ -145,12 +149,17 @@ def _plot(here: Interior, side: Side, gap: Gap, size: Triple) -> Array | None:
     return None
 
 
-def _next_room(here: Interior, side: Side, gap: Gap, looks: Looks, depth: int = 0) -> bool:
-    """A room on the far side of an opening, with a few things in it; False when nothing fits."""
+def _next_room(
+    here: Interior, side: Side, gap: Gap, looks: Looks, reach: Pair, depth: int = 0
+) -> bool:
+    """A room on the far side of an opening, with a few things in it; False when nothing fits.
+
+    reach: as `behind` of `shell`.
+    """
     rng = here.rng
-    half = gap.half + rng.uniform(0.15, 2.5)
+    half = gap.half + rng.uniform(0.15, reach[0])
     shift = rng.uniform(-1, 1) * (half - gap.half)
-    plot = _plot(here, side, gap, (half, rng.uniform(1.2, 7.0), shift))
+    plot = _plot(here, side, gap, (half, rng.uniform(1.2, reach[1]), shift))
     if plot is None:
         return False
     most = here.room.height
@@ -171,7 +180,7 @@ def _next_room(here: Interior, side: Side, gap: Gap, looks: Looks, depth: int = 
         if further and other.half > 0.6 and facing > 0.5:
             further = False
             hole = _opening(rng, beyond.room, other)
-            if not _next_room(beyond, other, hole, own, depth + 1):
+            if not _next_room(beyond, other, hole, own, reach, depth + 1):
                 hole = None
         _close(beyond, other, own[1], hole)
     furnish(beyond, 0.4 * rng.random())

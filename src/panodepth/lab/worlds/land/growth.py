@@ -69,7 +69,10 @@ def far_trees(site: Site, count: int, distance: Pair) -> None:
         if rng.random() < 0.3:
             p.tube((0, 0.55 * height, 0), 0.6 * wide, 0.45 * height, look, taper=0.1)
         else:
-            p.ball((0, 0.65 * height, 0), (wide, 0.4 * height, wide), look)
+            for _ in range(3 if far < 100 else 1):
+                x, y, z = rng.normal(0, 0.35, 3) * wide
+                half = (wide * rng.uniform(0.6, 1.0), 0.3 * height, wide * rng.uniform(0.6, 1.0))
+                p.ball((x, 0.65 * height + y, z), half, look, tilt=rng.normal(0, 0.3))
 
 
 def tree_line(site: Site, far: float) -> None:

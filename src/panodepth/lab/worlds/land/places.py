@@ -9,6 +9,7 @@ import numpy as np
 from panodepth.lab.worlds.camera.pose import camera_rotation
 from panodepth.lab.worlds.draws import Draws
 from panodepth.lab.worlds.land import growth, town
+from panodepth.lab.worlds.land.perch import canopy, perch
 from panodepth.lab.worlds.land.relief import draw_relief, flat_ground, mountains, relief
 from panodepth.lab.worlds.outdoor import vegetation
 from panodepth.lab.worlds.outdoor.ground import ground_look
@@ -18,8 +19,10 @@ from panodepth.lab.worlds.outdoor.site import Site
 from panodepth.lab.worlds.outdoor.street_things import fence, pole, thing
 from panodepth.lab.worlds.outdoor.vehicles import car
 from panodepth.lab.worlds.parts.place import FITTING, GROUND, PLANT, VEHICLE
+from panodepth.lab.worlds.priors import Priors
 from panodepth.lab.worlds.render.primitives import Scene
 
+CLEARANCE = 0.15  # metres between the camera and everything
 _RELIEFS = {"plain": 0.3, "valley": 0.3, "ridge": 0.2, "slope": 0.2}
 
 
@@ -150,14 +153,21 @@ KINDS: dict[str, tuple[float, Callable[[Site], None]]] = {
 }
 
 
-def land_scene(rng: Draws, kind: str | None = None) -> Scene:
+def land_scene(rng: Draws, priors: Priors, kind: str | None = None) -> Scene:
     """One far-reaching outdoor world, still without light. kind: a key of KINDS or None."""
     shares = {name: share for name, (share, _) in KINDS.items()}
     while True:
         scene = Scene(indoor=False)
         site = Site(scene, rng)
         KINDS[kind or rng.weighted(shares)][1](site)
-        if place_camera(site):
+        if not place_camera(site):
+            continue
+        style = rng.random()
+        if style < priors.perch:
+            perch(site, scene.camera)
+        elif style < priors.perch + priors.canopy:
+            canopy(site, scene.camera)
+        if scene.clearance(scene.camera) > CLEARANCE:
             break
     scene.camera_rotation = camera_rotation(rng)
     return scene

@@ -13,8 +13,7 @@ from panodepth.lab.worlds.outdoor.site import Site
 from panodepth.lab.worlds.parts.place import GROUND
 from panodepth.lab.worlds.render.heightfield import HeightField, graded_axis
 from panodepth.lab.worlds.render.primitives import Solid
-from panodepth.lab.worlds.render.shapes import BOX, ELLIPSOID, Array
-from panodepth.lab.worlds.render.solids import tapered
+from panodepth.lab.worlds.render.shapes import BOX, CYLINDER, ELLIPSOID, Array
 
 CELLS = 9  # of the height field, from the camera to its rim
 
@@ -95,6 +94,7 @@ def flat_ground(site: Site, reach: float, look: Material) -> None:
 def mountains(site: Site, count: int, distance: tuple[float, float]) -> None:
     """Rounded or pointed mountains from, to [m] away, one beside the other or alone."""
     rng = site.rng
+    pointed = rng.random() < 0.5
     start, spread = rng.uniform(0, 6.3), rng.pick((6.3, 2.0))
     look = rng.printed("grass", "foliage", "stone", "plaster", scale=60.0)
     far = float(np.exp(rng.uniform(*np.log(distance))))
@@ -105,9 +105,10 @@ def mountains(site: Site, count: int, distance: tuple[float, float]) -> None:
         at = (away * np.cos(turn), -0.15 * wide, away * np.sin(turn))
         tall = wide * rng.uniform(0.15, 0.7)
         half = (wide, tall, 0.6 * wide)
-        shape = Solid(ELLIPSOID, half) if rng.random() < 0.6 else _peak(half)
-        site.scene.add(shape, at, rng.uniform(0, 3), look, GROUND)
-
-
-def _peak(half: tuple[float, float, float]) -> Solid:
-    return tapered(half, 0.1)._replace(centre=(0.0, half[1] * 0.9, 0.0))
+        site.scene.add(Solid(ELLIPSOID, half), at, rng.uniform(0, 3), look, GROUND)
+        for _ in range(rng.integers(0, 3) if pointed else 0):
+            size = rng.uniform(0.25, 0.6)
+            cone = Solid(CYLINDER, (size * wide, size * tall, 0.5 * size * wide), taper=0.04)
+            x, y, z = rng.normal(0, 0.3, 3) * half
+            foot = (at[0] + x, 0.5 * tall + 0.3 * abs(y), at[2] + z)
+            site.scene.add(cone, foot, rng.uniform(0, 3), look, GROUND)

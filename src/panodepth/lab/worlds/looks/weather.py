@@ -12,7 +12,6 @@ from panodepth.lab.worlds.looks.textures import GROUPS
 from panodepth.lab.worlds.render.primitives import Light, Scene, Sky
 
 HARD = {"night": 0.24, "dusk": 0.2, "dull": 0.26, "storm": 0.18, "blown": 0.12}
-_PANES = {*GROUPS["window"], *GROUPS["facade"]}
 _FARTHEST_LAMP = 30.0  # metres from the camera
 
 
@@ -75,10 +74,17 @@ def _lamps(scene: Scene, rng: Draws, ambient: float) -> None:
 def light_panes(scene: Scene, rng: Draws, share: float, most: float) -> None:
     """Let some windows shine, up to `most` times a white wall in full light."""
     for k, (solid, at, turned, look, label) in enumerate(scene.rows):
-        if look.texture in _PANES and rng.random() < share:
-            tone = rng.uniform(0.5, 1.0)
-            lit = replace(look, tint=(1.0, 0.5 + 0.5 * tone, tone), emission=rng.uniform(0.1, most))
-            scene.rows[k] = (solid, at, turned, lit, label)
+        far = look.texture in GROUPS["facade"]  # painted: the whole front shines, or stays dark
+        if not (far or look.texture in GROUPS["window"]) or rng.random() >= share * (1 - 0.6 * far):
+            continue
+        tone = rng.uniform(0.4, 1.0)
+        lit = replace(
+            look,
+            tint=(1.0, 0.5 + 0.5 * tone, tone),
+            texture=rng.texture("window") if far else look.texture,
+            emission=most * rng.uniform(0.05, 0.3 if far else 1.0),
+        )
+        scene.rows[k] = (solid, at, turned, lit, label)
 
 
 def _dusk(scene: Scene, rng: Draws) -> None:

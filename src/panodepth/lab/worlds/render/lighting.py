@@ -185,7 +185,8 @@ def _lamplight(lamps: Lamps, rows: slice, surface: Surface) -> Tensor:
     toward = toward / far
     cosine = dot(surface.normal, toward).clamp_min(0)
     # Inverse squares, but for the last half metre: lamps are no points.
-    light = cosine / (0.4 + far * far) + surface.gloss * _highlight(surface, toward)
+    light = cosine / (0.4 + far * far)
+    light = light + surface.gloss.clamp_max(1.0) * _highlight(surface, toward)
     width = LAMP_MAP[1]
     # Column and row of the map in the lamp's direction, as `grid_sample` counts them, −1..1; one
     # column was added on the left.

@@ -35,12 +35,14 @@ def reflections(radiance: Tensor, seen: Surface) -> Tensor:
     mirrored = view + 2 * facing * normal
     gloss = seen.gloss[scene, pixel]
     # Schlick's law: 5 % head-on, everything at grazing angles.
-    share = gloss * (0.05 + 0.95 * (1 - facing).clamp(0, 1) ** 4)
+    share = (gloss * (0.05 + 0.95 * (1 - facing).clamp(0, 1) ** 4)).clamp_max(1.0)
     reach = torch.where(seen.hit, seen.distance, FAR).flatten()
     start = scene * (height * width)
     # A guess of what the mirrored ray meets, 2 m off, is corrected by what the panorama knows in
     # its direction: the ray is as long as the way from the mirror to what is seen there.
-    there = point + 2.0 * mirrored
+    # Head-on, that is the mirror still: what a mirror shows lies behind the camera.
+    guess = torch.where(gloss > 1.0, 2.0 * seen.distance[scene, pixel], 2.0)
+    there = point + guess * mirrored
     for _ in range(STEPS):
         length = (there * there).sum(0).sqrt().clamp_min(1e-6)
         column, row = _pixel(there / length, height, width)
