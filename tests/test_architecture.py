@@ -19,6 +19,7 @@ PRODUCT = ("geometry", "images", "model", "export", "onnx", "predict")
 
 # Part -> what it may import of ours, besides itself and what everybody may import.
 EVERYBODY = {
+    "streams",
     "errors",
     "strict",
     "device",
@@ -33,6 +34,7 @@ ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "strict": set(),
     "size": set(),
+    "streams": set(),
     "options": set(),
     "version": set(),
     "device": set(),

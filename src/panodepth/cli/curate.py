@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import MISSING, dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from panodepth.lab.curation.outpainters.settings import PaintSettings
 from panodepth.options import option
 from panodepth.progress import progress
 from panodepth.size import Size, parse_size
+from panodepth.streams import print_document
 
 if TYPE_CHECKING:
     from panodepth.lab.curation.pipeline import Outcome
@@ -109,7 +109,7 @@ def _report(done: Outcome, out: Path, *, as_json: bool, quiet: bool) -> int:
     code = DONE if done.kept and not unread else SOME_FAILED
     if as_json:
         counts = {"kept": done.kept, "rejected": done.reasons, "exit_code": code}
-        print(json.dumps({**counts, "out": str(out)}))
+        print_document({**counts, "out": str(out)})
     elif not quiet:
         rejected = ", ".join(f"{count} {reason}" for reason, count in done.reasons.items())
         print(f"{done.kept} panoramas in {out}; rejected: {rejected or 'none'}")

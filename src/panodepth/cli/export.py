@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Literal, cast
 
@@ -12,6 +11,7 @@ from panodepth.cli.options import AsJson, Model, Size
 from panodepth.errors import ConfigError, require
 from panodepth.predict.models import is_onnx
 from panodepth.size import parse_size
+from panodepth.streams import print_document
 
 LICENCES = {
     "default": "Apache-2.0",
@@ -59,7 +59,7 @@ def export(
     onnx_file.write_onnx(proto, out)
     facts = {"file": str(out), "bytes": out.stat().st_size, **onnx_file.metadata_of(proto)}
     if as_json:
-        print(json.dumps(facts, indent=2))
+        print_document(facts)
     else:
         kind = f"{facts['height']}×{facts['width']}, {facts['precision']}"
         print(f"{model} -> {out} ({kind}, {out.stat().st_size / 1e6:.1f} MB)")

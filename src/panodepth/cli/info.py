@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Any
 
@@ -10,6 +9,7 @@ from typer import Exit
 
 from panodepth.cli.options import NOTHING_STARTED, AsJson, Device, Dtype, Model
 from panodepth.errors import PanodepthError
+from panodepth.streams import print_document
 from panodepth.version import __version__
 
 
@@ -46,7 +46,7 @@ def info(
     except PanodepthError as problem:  # the versions help to find out why
         error = facts["error"] = str(problem)
     if as_json:
-        print(json.dumps(facts, indent=2))
+        print_document(facts)
     else:
         for key, value in facts.items():
             if key != "error":

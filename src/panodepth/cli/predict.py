@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -25,6 +24,7 @@ from panodepth.errors import ConfigError, InputError, print_note
 from panodepth.predict.folder.options import RunOptions
 from panodepth.predict.models import is_onnx
 from panodepth.progress import progress
+from panodepth.streams import print_document
 from panodepth.version import __version__
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def _report(
         print(f"error: {error}", file=sys.stderr)
     if as_json:
         details = [asdict(result) for result in results]
-        print(json.dumps({**summary, **counts, "exit_code": code, "results": details}, indent=2))
+        print_document({**summary, **counts, "exit_code": code, "results": details})
     elif not quiet:
         steps = ", ".join(
             f"{step} {seconds[step]:.2f} s"

@@ -8,7 +8,6 @@ line on standard error that starts with "error:"; PANODEPTH_DEBUG=1 shows traceb
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -27,6 +26,7 @@ from panodepth.cli.render import render
 from panodepth.cli.train import train
 from panodepth.cli.train_outpainter import train_outpainter
 from panodepth.errors import PanodepthError
+from panodepth.streams import machine_readable, prepare_streams, print_document
 from panodepth.version import __version__
 
 INTERRUPTED_TEXT = "interrupted; every file that was written is whole"
@@ -44,32 +44,44 @@ app = typer.Typer(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; every error becomes one line."""
     arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    prepare_streams()
+    try:
+        with machine_readable("--json" in arguments):
+            code = _run(arguments)
+        sys.stdout.flush()
+    except OSError as error:  # nothing can be written to standard output: a full disk
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # where what is left goes at the end
+        return _fail(f"standard output: {error.strerror}", SOME_FAILED, ())
+    return code
+
+
+def _run(arguments: Sequence[str]) -> int:
     try:
         code = app(args=arguments, standalone_mode=False)
         if code != INTERRUPTED:  # typer turns Ctrl-C into this code, or into Abort
             return code if isinstance(code, int) else DONE
         return _fail(INTERRUPTED_TEXT, INTERRUPTED, arguments)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return SOME_FAILED
     except (Exception, KeyboardInterrupt) as error:
         if os.environ.get("PANODEPTH_DEBUG") == "1":
             raise
-        return _fail(*_explain(error), arguments)
+        return _fail(*_explain(error, arguments), arguments)
 
 
-def _explain(error: BaseException) -> tuple[str, int]:
+def _explain(error: BaseException, arguments: Sequence[str]) -> tuple[str, int]:
     """One line for people, and the exit code."""
     if isinstance(error, PanodepthError):
         return str(error), NOTHING_STARTED
     if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "Abort":
         return INTERRUPTED_TEXT, INTERRUPTED
     if hasattr(error, "format_message"):  # a usage error; typer carries its own copy of click
-        return f"{error.format_message()} (see panodepth --help)", NOTHING_STARTED
+        names = (command.__name__.replace("_", "-") for command in COMMANDS)
+        named = next((f" {name}" for name in names if name == arguments[0]), "")
+        return f"{error.format_message()} (see panodepth{named} --help)", NOTHING_STARTED
     if isinstance(error, MemoryError):
         return "not enough memory", SOME_FAILED
     if isinstance(error, OSError):
-        return str(error), SOME_FAILED
+        where = "" if error.filename is None else f"{error.filename}: "
+        return f"{where}{error.strerror or error}", SOME_FAILED
     text = f"unexpected {type(error).__name__}: {error} (PANODEPTH_DEBUG=1 tells more)"
     return text, SOME_FAILED
 
@@ -78,7 +90,7 @@ def _fail(text: str, code: int, arguments: Sequence[str]) -> int:
     line = " ".join(text.split())
     print(f"error: {line}", file=sys.stderr)
     if "--json" in arguments:
-        print(json.dumps({"error": line, "exit_code": code}))
+        print_document({"error": line, "exit_code": code})
     return code
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 from collections.abc import Callable
@@ -26,6 +25,7 @@ from panodepth.lab.bench.routes import ONNX, PRECISIONS, Route, default_precisio
 from panodepth.lab.bench.subject import Subject, find_subject, with_files
 from panodepth.model import find_preset
 from panodepth.progress import progress
+from panodepth.streams import print_document
 from panodepth.strict import find_named
 
 DONE, SOME_FAILED = 0, 1
@@ -84,7 +84,10 @@ def main(options: BenchOptions, *, as_json: bool = False) -> int:
     page = report.to_markdown()
     if target is not None:
         write_atomic(target, page)
-    print(json.dumps(report.to_json(), indent=2) if as_json else page)
+    if as_json:
+        print_document(report.to_json())
+    else:
+        print(page)
     if target is not None:
         print(f"written: {target}", file=sys.stderr)
     for line in report.failures:

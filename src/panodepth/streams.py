@@ -1,0 +1,97 @@
+"""Standard streams: no command dies of a name that it prints, of a reader that has gone, or of a
+stream that is closed; and with --json standard output is one document, whatever libraries print.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+_documents: list[str] | None = None  # those that wait, inside `machine_readable`
+
+
+class _Patient(io.FileIO):
+    """A standard stream that drops what it cannot write.
+
+    Of standard output that is what nobody reads any more, as behind `head`; of standard error,
+    where errors of this kind would be told, anything.
+    """
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data) or 0
+        except OSError as error:
+            if self.fileno() != 2 and not isinstance(error, BrokenPipeError):
+                raise
+            return memoryview(data).nbytes
+
+
+def prepare_streams() -> None:
+    """Make the process's standard streams safe to print to.
+
+    A closed one leads nowhere: else the first file opened would take its number, and get what
+    libraries print. Characters that the encoding lacks are escaped.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets this number, the lowest that is free
+    for name, number in (("stdout", 1), ("stderr", 2)):
+        stream = getattr(sys, name)
+        raw = getattr(getattr(stream, "buffer", None), "raw", None)
+        if stream is None or type(raw) is io.FileIO:  # else it is a console's, or a test's
+            if stream is not None:
+                stream.flush()
+            stream = io.TextIOWrapper(
+                io.BufferedWriter(_Patient(number, "w", closefd=False)),
+                getattr(stream, "encoding", "utf-8"),
+                line_buffering=number == 2 or getattr(stream, "line_buffering", False),
+                write_through=getattr(stream, "write_through", False),
+            )
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+        setattr(sys, name, stream)
+
+
+@contextmanager
+def machine_readable(wanted: bool) -> Iterator[None]:
+    """Inside, standard output holds what `print_document` gets, at the end, and nothing else.
+
+    Whatever else is printed goes to standard error, from C libraries too.
+    """
+    global _documents
+    if not wanted:
+        yield
+        return
+    stream, told = sys.stdout, list[str]()
+    stream.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    sys.stdout, _documents = sys.stderr, told
+    try:
+        yield
+    finally:
+        sys.stdout, _documents = stream, None
+        with suppress(OSError, AttributeError, TypeError):
+            import ctypes
+
+            ctypes.CDLL(None).fflush(None)  # what C has printed and still holds
+        os.dup2(kept, 1)
+        os.close(kept)
+        for text in told:
+            print(text)
+
+
+def print_document(values: Any) -> None:
+    """Print plain values as the JSON document that `--json` promises."""
+    text = json.dumps(values, indent=2)
+    if _documents is None:
+        print(text)
+    else:
+        _documents.append(text)
