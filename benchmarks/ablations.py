@@ -26,8 +26,8 @@ import pages
 import torch
 
 import panodepth
+from panodepth.atomic import write_atomic
 from panodepth.errors import ConfigError, PanodepthError
-from panodepth.export.atomic import write_atomic
 from panodepth.lab.evaluation.protocol import PROTOCOLS
 from panodepth.lab.evaluation.report.summary import summarise
 from panodepth.lab.evaluation.run.datasets import (

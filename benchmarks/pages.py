@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from panodepth.atomic import write_atomic
 from panodepth.errors import ConfigError
-from panodepth.export.atomic import write_atomic
 
 END = "<!-- end of table -->"
 

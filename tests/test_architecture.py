@@ -20,6 +20,7 @@ PRODUCT = ("geometry", "images", "model", "export", "onnx", "predict")
 # Part -> what it may import of ours, besides itself and what everybody may import.
 EVERYBODY = {
     "streams",
+    "atomic",
     "errors",
     "strict",
     "device",
@@ -31,6 +32,7 @@ EVERYBODY = {
     "version",
 }
 ALLOWED: dict[str, set[str]] = {
+    "atomic": set(),
     "errors": set(),
     "strict": set(),
     "size": set(),

@@ -26,9 +26,9 @@ from networks import perspective_config
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from panodepth.atomic import atomic
 from panodepth.device import choose_device
 from panodepth.errors import ConfigError, PanodepthError
-from panodepth.export.atomic import atomic
 from panodepth.lab.losses import Truth, anchor, log_alignment, masked_mean
 from panodepth.lab.training.config import TrainConfig, load_config
 from panodepth.lab.training.engine import use_bf16

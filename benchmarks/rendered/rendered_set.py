@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from PIL import Image
 
+from panodepth.atomic import write_atomic
 from panodepth.errors import ConfigError
-from panodepth.export.atomic import write_atomic
 from panodepth.lab.data.folder import DATASET_FILE
 from panodepth.lab.evaluation.protocol import TEST_SEED
 from panodepth.lab.evaluation.worlds import WorldSource

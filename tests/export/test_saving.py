@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from panodepth.atomic import atomic
 from panodepth.errors import OutputError
 from panodepth.export import DEFAULT_FORMATS, WRITERS, output_paths, parse_formats, save
-from panodepth.export.atomic import atomic
 from panodepth.types import Prediction
 
 NAMES = {

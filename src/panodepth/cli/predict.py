@@ -97,7 +97,7 @@ def _find(
 
     Raises OutputError when nothing can be written, InputError when there is no picture at all.
     """
-    from panodepth.export.atomic import check_output_folder
+    from panodepth.atomic import check_output_folder
     from panodepth.predict.folder.checks import check_first
     from panodepth.predict.folder.inputs import find_inputs
     from panodepth.predict.folder.outputs import is_complete

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from panodepth.export.atomic import atomic
+from panodepth.atomic import atomic
 from panodepth.export.metadata import plain
 from panodepth.types import FloatArray
 

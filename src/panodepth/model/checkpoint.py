@@ -14,15 +14,14 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from panodepth.errors import ConfigError, ModelError, OutputError
+from panodepth.errors import ConfigError, ModelError
 from panodepth.model.config import PRESETS, ModelConfig, find_preset
 from panodepth.model.keymap import KeyMap, released_keys
 from panodepth.model.layers import Float32Module
-from panodepth.model.reader import TensorReader
 from panodepth.model.spherevit import Block, CrossBlock, SphereViT
+from panodepth.model.tensor_files import TensorReader, write_tensors
 
 PICKLE_ENDINGS = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle")
 PICKLE_STARTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
@@ -258,22 +257,9 @@ def save_model(
     target = Path(path)
     exact = _float32_names(model)
     state = {
-        name: tensor.detach()
-        .to("cpu", tensor.dtype if dtype is None or name in exact else dtype)
-        .contiguous()
+        name: tensor.to(tensor.dtype if dtype is None or name in exact else dtype)
         for name, tensor in model.state_dict().items()
     }
     texts = {**(metadata or {}), "config": model.config.to_json()}
-    partial = target.with_name(f"{target.name}.{os.getpid()}.part")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial.touch()
-        mode = partial.stat().st_mode  # as the umask wants it; save_file makes it private
-        save_file(state, str(partial), metadata=texts)
-        partial.chmod(mode)
-        partial.replace(target)
-    except (OSError, SafetensorError) as error:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise OutputError(f"{target}: weights cannot be written there ({error})") from error
+    write_tensors(target, state, texts)
     return target

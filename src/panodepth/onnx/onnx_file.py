@@ -24,8 +24,8 @@ import torch
 
 import onnx
 from onnx import ModelProto, helper
+from panodepth.atomic import write_atomic
 from panodepth.errors import ModelError
-from panodepth.export.atomic import write_atomic
 from panodepth.model import SphereViT
 from panodepth.model.distance import SCALE_QUANTILE
 from panodepth.onnx.int8 import quantise_weights

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from panodepth.export.atomic import atomic
+from panodepth.atomic import atomic
 from panodepth.export.metadata import metadata, ply_comments
 from panodepth.export.thinning import Cloud, CloudOptions, thinned
 from panodepth.types import Prediction

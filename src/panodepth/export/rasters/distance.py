@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from panodepth.export.atomic import atomic
+from panodepth.atomic import atomic
 from panodepth.export.bands import row_bands, surface
 from panodepth.export.metadata import DISTANCE, exr_attributes, metadata, png_texts, to_json
 from panodepth.export.rasters import exr, png

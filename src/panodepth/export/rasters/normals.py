@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from panodepth.export.atomic import atomic
+from panodepth.atomic import atomic
 from panodepth.export.bands import masked, row_bands
 from panodepth.export.metadata import exr_attributes, metadata, png_texts
 from panodepth.export.rasters import exr, png

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from panodepth.export.atomic import atomic
+from panodepth.atomic import atomic
 from panodepth.export.metadata import DISTANCE, metadata, to_json
 from panodepth.types import Prediction
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from panodepth.export.atomic import atomic
+from panodepth.atomic import atomic
 from panodepth.export.bands import row_bands
 from panodepth.export.colour import colourise, distance_range
 from panodepth.export.metadata import metadata, png_texts

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import torch
 
+from panodepth.atomic import check_output_folder, write_atomic
 from panodepth.device import choose_device
 from panodepth.errors import ConfigError
-from panodepth.export.atomic import check_output_folder, write_atomic
 from panodepth.lab.bench.attention import MODES, time_attention
 from panodepth.lab.bench.ceilings import measure_bandwidth, measure_ceiling
 from panodepth.lab.bench.clock import FULL, QUICK, Effort

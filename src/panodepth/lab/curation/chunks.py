@@ -18,8 +18,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from panodepth.atomic import write_atomic
 from panodepth.errors import InputError, PanodepthError, one_line
-from panodepth.export.atomic import write_atomic
 from panodepth.export.colour import colourise
 from panodepth.jobs import limited_threads
 from panodepth.lab.curation.estimate import DepthEstimator

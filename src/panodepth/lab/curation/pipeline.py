@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from panodepth.atomic import write_atomic
 from panodepth.errors import ConfigError, OutputError
-from panodepth.export.atomic import write_atomic
 from panodepth.jobs import Workers, run_jobs
 from panodepth.jobs.lock import only_run
 from panodepth.lab.curation.chunks import PARTS, ChunkJob, read_record

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from panodepth.export.atomic import write_atomic
+from panodepth.atomic import write_atomic
 from panodepth.lab.curation.frame import REASONS
 from panodepth.lab.curation.pipeline import RUN_FILE, records
 

@@ -18,8 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, cast
 
+from panodepth.atomic import write_atomic
 from panodepth.errors import ConfigError, OutputError
-from panodepth.export.atomic import write_atomic
 from panodepth.lab.data.shard_codec import Encoding, encode
 from panodepth.lab.data.shard_index import Member, Sample, index_path, make_index
 from panodepth.strict import Count, check_fields

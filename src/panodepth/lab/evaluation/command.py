@@ -8,8 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from panodepth.atomic import write_atomic
 from panodepth.errors import PanodepthError, require
-from panodepth.export.atomic import write_atomic
 from panodepth.jobs import Workers
 from panodepth.lab.evaluation.report import pictures, report
 from panodepth.lab.evaluation.report.page import Shown, html

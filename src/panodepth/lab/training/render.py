@@ -13,8 +13,8 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 from torch import Tensor
 
+from panodepth.atomic import atomic, write_atomic
 from panodepth.errors import ConfigError
-from panodepth.export.atomic import atomic, write_atomic
 from panodepth.lab.data.folder import DATASET_FILE
 from panodepth.lab.training.config import SceneKind
 from panodepth.strict import Count, Index, Range, check_fields

@@ -16,8 +16,8 @@ from typing import Any
 
 import torch
 
+from panodepth.atomic import atomic
 from panodepth.errors import ModelError, PanodepthError, is_out_of_memory
-from panodepth.export.atomic import atomic
 from panodepth.lab.training.checkpoint import (
     Snapshot,
     check_resumable,

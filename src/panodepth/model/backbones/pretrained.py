@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
-from panodepth.errors import ConfigError, OutputError
+from panodepth.errors import ConfigError
+from panodepth.model.tensor_files import write_tensors
 
 
 @dataclass(frozen=True)
@@ -59,11 +59,5 @@ def cached_weights(
         return target
     # A pickle, but read by an unpickler that builds tensors and nothing else.
     state = torch.load(package.find(), map_location="cpu", weights_only=True)
-    partial = target.with_name(f"{target.name}.{os.getpid()}.part")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        save_file({k: v.contiguous() for k, v in convert(state).items()}, str(partial))
-        partial.replace(target)
-    except OSError as error:
-        raise OutputError(f"{target}: cannot be written ({error.strerror})") from error
+    write_tensors(target, convert(state), {})
     return target

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from panodepth.errors import ConfigError, ModelError, one_line
-from panodepth.export.atomic import atomic
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -93,11 +92,10 @@ def save_lora(
 
     adapter: as peft's `get_peft_model_state_dict` names them. Raises OutputError.
     """
-    from safetensors.torch import save_file
+    from panodepth.model.tensor_files import write_tensors
 
     tensors = {f"{PREFIX}{name}": tensor for name, tensor in adapter.items()}
     if spherical is not None:
         tensors[SPHERICAL] = spherical
-    plain = {name: t.detach().float().cpu().contiguous().clone() for name, t in tensors.items()}
-    with atomic(path) as (temporary,):
-        save_file(plain, temporary, {"format": "pt", FACTS: json.dumps(dict(facts))})
+    plain = {name: t.float().clone() for name, t in tensors.items()}
+    write_tensors(path, plain, {"format": "pt", FACTS: json.dumps(dict(facts))})

@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from panodepth.atomic import write_atomic
 from panodepth.errors import ConfigError, OutputError
-from panodepth.export.atomic import write_atomic
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from panodepth.atomic import atomic
 from panodepth.errors import ConfigError
-from panodepth.export.atomic import atomic
 from panodepth.lab.training.config import DataConfig
 from panodepth.lab.training.feed.samples import Stored
 from panodepth.lab.worlds.priors import STATES

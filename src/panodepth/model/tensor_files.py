@@ -1,14 +1,18 @@
-"""Read weights without keeping their file mapped."""
+"""Tensors in .safetensors files: read without keeping the file mapped, written whole."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import save_file
 from torch import Tensor
 
-from panodepth.errors import ModelError
+from panodepth.atomic import atomic
+from panodepth.errors import ModelError, OutputError
 
 FLOATS = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 
@@ -44,3 +48,18 @@ class TensorReader:
                     raise ModelError(f"{self.path}: not a whole .safetensors file (it ends early)")
                 filled += count
         return data.view(FLOATS[entry["dtype"]]).view(entry["shape"])
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], texts: Mapping[str, str]) -> None:
+    """Write a file whole, or leave things as they were. Raises OutputError.
+
+    tensors: (...) each, of any device and layout. texts: the file's metadata.
+    """
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with atomic(path) as (temporary,):
+        mode = temporary.stat().st_mode  # as the umask wants it; save_file makes it private
+        try:
+            save_file(plain, str(temporary), dict(texts))
+        except SafetensorError as error:
+            raise OutputError(f"{path}: weights cannot be written there ({error})") from error
+        temporary.chmod(mode)

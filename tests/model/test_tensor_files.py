@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from panodepth.errors import ModelError
 from panodepth.model import load_model
-from panodepth.model.reader import TensorReader
+from panodepth.model.tensor_files import TensorReader
 
 
 def test_every_float_precision(tmp_path: Path) -> None:

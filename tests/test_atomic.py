@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from panodepth.atomic import atomic, write_atomic
 from panodepth.errors import OutputError
-from panodepth.export.atomic import atomic, write_atomic
 
 
 def names(folder: Path) -> list[str]:
