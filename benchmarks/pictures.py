@@ -1,7 +1,8 @@
-"""Make the pictures in docs/images: `python benchmarks/pictures.py [overview] [worlds]`.
+"""Make the pictures in docs/images: `python benchmarks/pictures.py [overview] [worlds] [worlds2]`.
 
-Without a name, both are made.
+Without a name, all are made.
 worlds.jpg: rendered panoramas of a seed that is never trained on, and their distance.
+worlds2.jpg: one world of each kind that version 2 adds, and its distance.
 overview.jpg, with the bundled model: per example, the panorama, its distance map, and its point
 cloud seen from straight above with the ceiling taken off. How straight the walls are is seen best
 there.
@@ -17,12 +18,18 @@ import numpy as np
 
 import panodepth
 from panodepth.export.colour import colourise
-from panodepth.lab.worlds import render_batch
+from panodepth.lab.worlds import Priors, SceneBatch, render_batch, render_scenes
+from panodepth.lab.worlds.camera.photograph import plain_camera
+from panodepth.lab.worlds.draws import Draws
+from panodepth.lab.worlds.kinds import KINDS, named_scene
+from panodepth.lab.worlds.panoramas import panorama_grid
 from panodepth.types import Prediction
 
 ROOT = Path(__file__).parents[1]
 SEED = 2_000_000  # of the worlds in worlds.jpg
 WORLD_HEIGHT = 192
+WORLDS2_HEIGHT = 140
+WORLDS2_DRAW = 3  # which worlds of those kinds are shown
 WIDTH = 640  # pixels of a panorama in the picture; the top view is a square of half of it
 
 
@@ -69,14 +76,30 @@ def worlds() -> np.ndarray:
     rows = []
     for kind in ("indoor", "outdoor"):
         batch = render_batch(SEED, range(4), WORLD_HEIGHT, 2 * WORLD_HEIGHT, kind=kind)
-        images = (batch.image.permute(0, 2, 3, 1).numpy() * 255).round().astype(np.uint8)
-        maps = zip(batch.distance.numpy(), batch.valid.numpy(), strict=True)
-        rows += [np.hstack(list(images)), np.hstack([colourise(d, v) for d, v in maps])]
+        rows.append(rows_of(batch, 4))
     return np.vstack(rows)
 
 
+def worlds2() -> np.ndarray:
+    """Four rows of four kinds, each row of pictures above one of their distances."""
+    kinds, priors = [*KINDS, "street", "square"], Priors(version=2, perch=0.0, canopy=0.0)
+    scenes = [named_scene(k, Draws.of(SEED, WORLDS2_DRAW, i), priors) for i, k in enumerate(kinds)]
+    cameras = [plain_camera(SEED, i) for i in range(len(kinds))]
+    batch = render_scenes(scenes, panorama_grid(WORLDS2_HEIGHT, 2 * WORLDS2_HEIGHT), cameras)
+    return rows_of(batch, 4)
+
+
+def rows_of(batch: SceneBatch, columns: int) -> np.ndarray:
+    """Pictures side by side, and below each row the row of their distances."""
+    images = list((batch.image.permute(0, 2, 3, 1).numpy() * 255).round().astype(np.uint8))
+    maps = zip(batch.distance.numpy(), batch.valid.numpy(), strict=True)
+    coloured = [colourise(d, v) for d, v in maps]
+    starts = range(0, len(images), columns)
+    return np.vstack([np.hstack(s[i : i + columns]) for i in starts for s in (images, coloured)])
+
+
 def main() -> None:
-    makers = {"overview": overview, "worlds": worlds}
+    makers = {"overview": overview, "worlds": worlds, "worlds2": worlds2}
     for name in sys.argv[1:] or makers:
         sheet = makers[name]()
         out = ROOT / "docs" / "images" / f"{name}.jpg"

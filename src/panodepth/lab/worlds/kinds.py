@@ -14,7 +14,6 @@ from panodepth.lab.worlds.outdoor.places import outdoor_scene, weather
 from panodepth.lab.worlds.priors import Priors
 from panodepth.lab.worlds.render.primitives import Scene
 
-FAR_SHARE = 0.6  # of new outdoor worlds; the others are version 1's places under new skies
 KINDS = ("closeup", "room", *HALLS, *LANDS)
 
 
@@ -33,7 +32,7 @@ def new_scene(rng: Draws, indoor: bool, priors: Priors, kind: str | None = None)
         if rng.random() < priors.glare:
             blow_windows(scene, rng)
         return scene
-    far = kind in LANDS if kind else rng.random() < FAR_SHARE
+    far = kind in LANDS if kind else rng.random() < priors.far
     scene = land_scene(rng, priors, kind) if far else outdoor_scene(rng, kind, priors.overcast)
     if rng.random() < (priors.sky if far or kind else 1.0):
         scene.lights.clear()

@@ -17,10 +17,10 @@ class Priors:
     new: worlds of its own kinds. near, halls: of these, the indoor ones with the camera above or
     beside something low, and the large ones; the others are usual rooms with mirrors and thin
     things. corridors: rooms whose doors lead into narrow passages. white: worlds close to something
-    low in which it is white, and mostly the floor too. perch, canopy: far outdoor worlds with the
-    camera on a table, a wall, a rock, and under a roof on posts. sky:
-    its outdoor worlds with a night, dusk, dark or blown sky. glare: its indoor worlds with windows
-    far brighter than the room. dim: pictures of it that are exposed too dark.
+    low in which it is white, and mostly the floor too. far: new outdoor worlds that reach far; the
+    others are version 1's places under a hard sky. perch, canopy: far ones with the camera on a
+    table, a wall, a rock, and under a roof on posts. sky: far ones under a hard sky. glare: new
+    indoor worlds with windows far brighter than the room. dim: pictures that are exposed too dark.
     """
 
     openings: float = 0.5
@@ -31,6 +31,7 @@ class Priors:
     halls: float = 0.35
     corridors: float = 0.3
     white: float = 0.45
+    far: float = 0.6
     perch: float = 0.15
     canopy: float = 0.15
     sky: float = 0.65

@@ -253,8 +253,8 @@ def _desk(rng: Draws, pale: bool) -> Low:
 
 
 KINDS: dict[str, tuple[float, Callable[[Draws, bool], Low]]] = {
-    "bed": (0.25, _bed),
-    "table": (0.24, _table),
+    "bed": (0.24, _bed),
+    "table": (0.23, _table),
     "island": (0.1, _island),
     "counter": (0.08, _counter),
     "kitchen": (0.03, _kitchen),
@@ -263,7 +263,7 @@ KINDS: dict[str, tuple[float, Callable[[Draws, bool], Low]]] = {
     "bath": (0.05, _bath),
     "platform": (0.05, _platform),
     "desk": (0.05, _desk),
-    "flat": (0.06, _flat),
+    "flat": (0.05, _flat),
 }
 
 
