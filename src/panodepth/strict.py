@@ -92,6 +92,22 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     return f"did you mean {nearest!r}?"
 
 
+def first_difference(name: str, before: Any, now: Any) -> tuple[str, Any, Any]:
+    """Where two nested values differ first, such as "plan.limits.near", and the two values there.
+
+    An entry that is not there is None.
+    """
+    if isinstance(now, Mapping) and isinstance(before, Mapping):
+        for key in {**before, **now}:
+            if now.get(key) != before.get(key):
+                return first_difference(f"{name}.{key}", before.get(key), now.get(key))
+    if isinstance(now, list) and isinstance(before, list) and len(now) == len(before):
+        for number, (old, new) in enumerate(zip(before, now, strict=True), start=1):
+            if old != new and isinstance(new, Mapping | list):
+                return first_difference(f"{name} number {number}", old, new)
+    return name, before, now
+
+
 def read_toml(path: str | Path, settings: Sequence[str] = ()) -> dict[str, Any]:
     """A TOML file's nested values, with `settings` such as "optim.lr=5e-4" applied on top.
 

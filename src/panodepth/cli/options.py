@@ -124,6 +124,8 @@ def run_training(trainer: Any) -> None:
     except PanodepthError as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         raise Exit(SOME_FAILED) from None
-    if trainer.engine.is_main:
+    if trainer.engine.is_main and not trainer.quiet:
         print(result.summary())
     trainer.engine.close()
+    if result.signal is not None:  # as a shell tells a signal
+        raise Exit(128 + result.signal)

@@ -2,7 +2,8 @@
 
 Exit codes: 0 all done; 1 some files failed (they are listed at the end), or an error stopped a
 training run (its last checkpoint is whole); 2 nothing could start
-(a wrong option, no input, no model, no place to write); 130 interrupted. What went wrong is one
+(a wrong option, no input, no model, no place to write); 130 interrupted, 143 for a training run
+that SIGTERM ended (both save; other commands end by SIGTERM itself). What went wrong is one
 line on standard error that starts with "error:"; PANODEPTH_DEBUG=1 shows tracebacks instead.
 """
 

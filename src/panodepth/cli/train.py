@@ -8,7 +8,7 @@ from typing import Annotated
 
 from typer import Option
 
-from panodepth.cli.options import Settings, run_training
+from panodepth.cli.options import Quiet, Settings, run_training
 
 
 def train(
@@ -21,6 +21,7 @@ def train(
         ),
     ] = None,
     cache: Annotated[Path | None, Option(help="Folder that keeps rendered panoramas.")] = None,
+    quiet: Quiet = False,
 ) -> None:
     """Train from a recipe; goes on where run.out left off. Many GPUs: accelerate launch."""
     from panodepth.lab.training.config import load_config
@@ -34,4 +35,4 @@ def train(
         start = find_model(init)[1]
     if cache is not None:
         settings = [*settings, f"data.cache={json.dumps(str(cache))}"]
-    run_training(Trainer(DistanceTask(load_config(recipe, settings), init=start)))
+    run_training(Trainer(DistanceTask(load_config(recipe, settings), init=start), quiet=quiet))

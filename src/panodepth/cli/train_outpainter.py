@@ -7,12 +7,13 @@ from typing import Annotated
 
 from typer import Option
 
-from panodepth.cli.options import Settings, run_training
+from panodepth.cli.options import Quiet, Settings, run_training
 
 
 def train_outpainter(
     recipe: Annotated[Path, Option(metavar="FILE", help="A recipe, e.g. recipes/outpainter.toml.")],
     settings: Settings = [],  # noqa: B006 - typer reads it, nobody writes it
+    quiet: Quiet = False,
 ) -> None:
     """Teach an out-painting model panoramas (LoRA); goes on where run.out left off.
 
@@ -22,4 +23,5 @@ def train_outpainter(
     from panodepth.lab.training.outpainter.task import OutpainterTask
     from panodepth.lab.training.trainer import Trainer
 
-    run_training(Trainer(OutpainterTask(OutpainterConfig.load(recipe, settings))))
+    config = OutpainterConfig.load(recipe, settings)
+    run_training(Trainer(OutpainterTask(config), quiet=quiet))

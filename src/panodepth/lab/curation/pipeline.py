@@ -21,7 +21,8 @@ from panodepth.lab.curation.estimate import DepthEstimator
 from panodepth.lab.curation.sources import FrameSource
 from panodepth.lab.curation.stages import Plan
 from panodepth.lab.data import Encoding
-from panodepth.strict import Count, Index, check_fields
+from panodepth.lab.data.source import read_json
+from panodepth.strict import Count, Index, check_fields, first_difference
 
 RUN_FILE = "curation.json"
 FORMAT = "panodepth curation 1"
@@ -173,10 +174,11 @@ def _claim(job: ChunkJob, options: Options) -> None:
             raise ConfigError(f"{job.out}: holds shards of something else; choose an empty folder")
         write_atomic(path, text)
         return
-    found = json.loads(path.read_text(encoding="utf-8"))
+    found = read_json(path, '{"chunk": 64}')
     for key, wanted in json.loads(text).items():
         if found.get(key) != wanted:
+            where, before, now = first_difference(key, found.get(key), wanted)
             raise ConfigError(
-                f"{job.out}: begun with {key} {json.dumps(found.get(key))}, "
-                f"not {json.dumps(wanted)}; use the same settings to go on, or another folder"
+                f"{job.out}: begun with {where} {json.dumps(before)}, not {json.dumps(now)}; use "
+                "the same settings to go on, or another folder"
             )

@@ -7,6 +7,7 @@ with that name is always whole.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -22,6 +23,7 @@ from torch import Tensor
 
 from panodepth.errors import ConfigError, PanodepthError
 from panodepth.lab.training.config import FREE_DATA_FIELDS, Recipe
+from panodepth.strict import first_difference
 
 FORMAT = 1
 STATE = "state.json"
@@ -56,9 +58,10 @@ def save_snapshot(snapshot: Snapshot, folder: Path, keep: int) -> Path:
             save_file(plain, temporary / f"{stem}.safetensors")
         state = {"format": FORMAT, "step": snapshot.step, **snapshot.state}
         (temporary / STATE).write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
-        if target.exists():
-            shutil.rmtree(target)
+        if target.exists():  # a folder cannot be replaced; one that is moved away is not lost
+            target.replace(folder / f".{target.name}.old")
         temporary.replace(target)
+        shutil.rmtree(folder / f".{target.name}.old", ignore_errors=True)
     except (OSError, SafetensorError) as error:
         shutil.rmtree(temporary, ignore_errors=True)
         raise PanodepthError(f"cannot write checkpoint {target}: {error}") from None
@@ -71,6 +74,27 @@ def list_snapshots(folder: Path) -> list[Path]:
     """All whole checkpoints, oldest first."""
     found = [p for p in folder.glob(f"{PREFIX}*") if (p / STATE).exists()]
     return sorted(found, key=lambda p: int(p.name.removeprefix(PREFIX)))
+
+
+def clear_leftovers(out: Path, before: float) -> None:
+    """Remove what killed runs left in `out`: unfinished checkpoints and files, with hidden names.
+
+    before: time [s since 1970]; what was changed later stays. A checkpoint that was moved away to
+    be replaced, and was not, gets its name back.
+    """
+    for old in (out / "checkpoints").glob(f".{PREFIX}*.old"):
+        if not (target := old.with_name(old.name[1 : -len(".old")])).exists():
+            old.replace(target)
+    places = [out.glob(".*.tmp"), (out / "previews").glob(".*.tmp")]
+    places += [(out / "checkpoints").glob(f".{PREFIX}*"), out.glob(".probe.*")]
+    for left in (path for place in places for path in place):
+        with contextlib.suppress(OSError):
+            if left.stat().st_mtime > before:
+                continue
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink()
 
 
 def load_snapshot(path: Path) -> Snapshot:
@@ -115,22 +139,13 @@ def check_resumable(
     for name in fixed:
         table, _, key = name.partition(".")
         old, new = ((v[table][key] if key else v[table]) for v in (before, now))
-        if old != new and isinstance(new, list):
+        if old != new and isinstance(new, list) and len(old) != len(new):
             raise ConfigError(
                 f"[[{name}]] differ from those of checkpoint {path}; use another run.out"
             )
         if old != new:
-            where, old, new = _first_difference(name, old, new)
+            where, old, new = first_difference(name, old, new)
             raise ConfigError(
                 f"{where} is {new!r}, but checkpoint {path} was trained with {old!r}; use another "
                 "run.out (and --init to keep the weights)"
             )
-
-
-def _first_difference(name: str, before: Any, now: Any) -> tuple[str, Any, Any]:
-    """Of two dicts that differ, the first entry that does (None: not there); else as given."""
-    if isinstance(now, dict) and isinstance(before, dict):
-        for key in {**before, **now}:
-            if now.get(key) != before.get(key):
-                return _first_difference(f"{name}.{key}", before.get(key), now.get(key))
-    return name, before, now

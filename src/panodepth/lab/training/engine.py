@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -99,6 +99,8 @@ class Engine:
 
     def prepare(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[Any, Any]:
         """The model to call and the optimiser to step; the given model's names stay as they are."""
+        if self.world > 1 and not self.sharded:
+            keep_strides(model)
         found = {type(module).__name__ for module in model.modules()}
         model._no_split_modules = [n for n in SHARD_UNITS if n in found]  # type: ignore[assignment]
         prepared, stepper = self.accelerator.prepare(model, optimizer)
@@ -203,6 +205,30 @@ def shard_like(whole: Tensor, like: Tensor) -> Tensor:
 
     assert isinstance(like, DTensor)
     return distribute_tensor(moved, like.device_mesh, like.placements)
+
+
+def launched_first() -> bool:
+    """Whether this is the first process of a launch, or the only one."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def keep_strides(model: nn.Module) -> None:
+    """Lay gradients out as their parameters are, as DDP's buckets want them: else it warns.
+
+    Convolutions of 1x1 give the same numbers with other strides along sides of length one.
+    """
+
+    def like(parameter: nn.Parameter) -> Callable[[Tensor], Tensor]:
+        def laid_out(gradient: Tensor) -> Tensor:
+            if gradient.stride() == parameter.stride():
+                return gradient
+            return torch.empty_like(parameter).copy_(gradient)
+
+        return laid_out
+
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.register_hook(like(parameter))  # type: ignore[no-untyped-call]
 
 
 def _forget_earlier_runs(accelerate: Any, launched: bool) -> None:

@@ -26,10 +26,12 @@ class Stopping:
         lag = 0 if engine.device.type == "cpu" else GPU_LAG
         self._finite, self._unasked = Guard(lag), Guard(lag)
         self._asked = threading.Event()
+        self.signal: int | None = None  # that asked this process
         self._agreed = False
 
-    def ask(self) -> None:
+    def ask(self, signal: int | None = None) -> None:
         """End cleanly as soon as all processes know; callable from a signal handler."""
+        self.signal = signal
         self._asked.set()
 
     @property
@@ -64,15 +66,15 @@ class Stopping:
 
 
 @contextlib.contextmanager
-def asked_by_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """SIGINT and SIGTERM ask for a clean end, by `stop`; a second one ends at once."""
+def asked_by_signals(stop: Callable[[int], None]) -> Iterator[None]:
+    """SIGINT and SIGTERM ask for a clean end, by `stop(number)`; a second one ends at once."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
 
     def ask(number: int, frame: FrameType | None) -> None:
-        stop()
+        stop(number)
         signal.signal(number, before[signal.Signals(number)])
 
     for s in before:

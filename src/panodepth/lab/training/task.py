@@ -129,9 +129,11 @@ def check_render_device(name: str) -> None:
 def check_output(run: LoopConfig) -> None:
     """Raise OutputError when `run.out` cannot be written, ConfigError without tensorboard."""
     folder = Path(run.out)
-    probe = folder / f".probe.{os.getpid()}"
+    place = folder.absolute()  # a run that cannot start leaves no folder
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    probe = place / f".probe.{os.getpid()}"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         probe.touch()
         probe.unlink()
     except OSError as error:

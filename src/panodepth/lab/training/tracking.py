@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -13,8 +15,10 @@ from typing import Any, TextIO
 import torch
 from torch import Tensor
 
+from panodepth.errors import OutputError
 from panodepth.types import ByteArray
 
+LOG = "log.jsonl"
 UNSHOWN = ("config", "seconds_per_step")  # too long for a line on a terminal; in the file alone
 
 
@@ -23,7 +27,8 @@ class RunLog:
 
     Values are rounded to nine significant digits. On a terminal there is a progress bar with the
     time left; elsewhere one short line for every record. With `board` the numbers also go to event
-    files in `tensorboard/`. A `silent` log, as processes other than the first have, does nothing.
+    files in `tensorboard/`. A `silent` log, as processes other than the first have, does nothing; a
+    `quiet` one prints nothing. A last line that a kill cut short is removed.
     """
 
     def __init__(
@@ -33,18 +38,21 @@ class RunLog:
         first_step: int = 0,
         *,
         silent: bool = False,
+        quiet: bool = False,
         board: bool = False,
     ) -> None:
         self._file: TextIO | None = None
+        self._path, self._steps, self._quiet = folder / LOG, steps, quiet
         self._bar: Any = None
         self.board: Board | None = None
         if silent:
             return
         folder.mkdir(parents=True, exist_ok=True)
-        self._file = (folder / "log.jsonl").open("a", encoding="utf-8")
+        _cut_to_lines(self._path)
+        self._file = self._path.open("a", encoding="utf-8")
         if board:
             self.board = Board(folder / "tensorboard", first_step)
-        if sys.stderr.isatty():
+        if sys.stderr.isatty() and not quiet:
             from tqdm import tqdm
 
             self._bar = tqdm(total=steps, initial=first_step, unit="step", dynamic_ncols=True)
@@ -65,24 +73,50 @@ class RunLog:
         if self._bar is not None:
             self._bar.update(1)
 
+    def check(self) -> None:
+        """Raise OutputError when the folder was removed since the run began."""
+        if self._file is not None and not self._path.exists():
+            raise OutputError(f"{self._path.parent}: was removed while the run wrote into it")
+
     def write(self, event: str, **values: Any) -> None:
-        """One record; floats of any nesting are rounded."""
+        """One record; floats of any nesting are rounded. Raises OutputError as `check`."""
         if self._file is None:
             return
+        self.check()
         record = {"event": event, "time": time.time(), **values}
         self._file.write(json.dumps(_rounded(record)) + "\n")
         self._file.flush()
         if self.board is not None and "step" in values:
             self.board.scalars(event, int(values["step"]), values)
-        text = " ".join(f"{k}={_short(v)}" for k, v in _flat(values) if k not in UNSHOWN)
+        shown = {k: v for k, v in _flat(values) if k not in UNSHOWN}
+        if "step" in shown and self._bar is None:
+            shown["step"] = f"{shown['step']} of {self._steps}"
+        text = " ".join(f"{k}={_short(v)}" for k, v in shown.items())
         if self._bar is not None:
             if event == "train":
                 loss, rate = (_short(values.get(k, "")) for k in ("loss", "samples_per_s"))
                 self._bar.set_postfix_str(f"loss={loss}, {rate} samples/s")
             else:
                 self._bar.write(f"{event}: {text}")
-        else:
+        elif not self._quiet:
             print(f"{event}: {text}", file=sys.stderr, flush=True)
+
+
+def is_logged(folder: Path, event: str, step: int) -> bool:
+    """Whether the log in a run's folder has such a record of this step."""
+    wanted = {"event": event, "step": step}
+    with contextlib.suppress(OSError):
+        for line in (folder / LOG).read_bytes().splitlines():
+            with contextlib.suppress(ValueError, AttributeError):  # a line that was cut short
+                if wanted.items() <= json.loads(line).items():
+                    return True
+    return False
+
+
+def _cut_to_lines(path: Path) -> None:
+    """Remove what follows the last whole line of a file, if there is one."""
+    if path.exists() and not (content := path.read_bytes()).endswith(b"\n"):
+        os.truncate(path, content.rfind(b"\n") + 1)
 
 
 class Board:

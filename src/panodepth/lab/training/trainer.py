@@ -8,6 +8,7 @@ are in engine.py.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from dataclasses import dataclass, field
@@ -18,14 +19,16 @@ import torch
 
 from panodepth.atomic import atomic
 from panodepth.errors import ModelError, PanodepthError, is_out_of_memory
+from panodepth.jobs.lock import only_run
 from panodepth.lab.training.checkpoint import (
     Snapshot,
     check_resumable,
+    clear_leftovers,
     list_snapshots,
     load_snapshot,
     save_snapshot,
 )
-from panodepth.lab.training.engine import Engine
+from panodepth.lab.training.engine import Engine, launched_first
 from panodepth.lab.training.feed.rendering import Cancelled
 from panodepth.lab.training.feed.samples import mix_seed
 from panodepth.lab.training.feed.stream import SampleStream
@@ -33,18 +36,23 @@ from panodepth.lab.training.guard import keep_evidence, not_finite
 from panodepth.lab.training.optimisation.optim import flat_state, load_flat_state, set_learning_rate
 from panodepth.lab.training.stopping import Stopping, asked_by_signals
 from panodepth.lab.training.task import Task
-from panodepth.lab.training.tracking import Averages, RunLog, StopWatch
+from panodepth.lab.training.tracking import Averages, RunLog, StopWatch, is_logged
 
+LOCK = "train"  # one run a folder
 KEPT = "the last checkpoint is kept"
 
 
 @dataclass(frozen=True)
 class TrainResult:
-    """How a run ended. finished: all steps are done; weights: the exported file."""
+    """How a run ended. finished: all steps are done; weights: the exported file.
+
+    signal: number of the one that asked for the end before that; None = the time limit, or none.
+    """
 
     step: int
     finished: bool
     weights: Path
+    signal: int | None = None
     scores: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def summary(self) -> str:
@@ -57,15 +65,19 @@ class Trainer:
     """One run of a task, from the last checkpoint in `run.out` if there is one.
 
     With several processes each has one, and all of them call the same methods. Raises
-    PanodepthError subclasses when the run cannot start.
+    PanodepthError subclasses when the run cannot start. quiet: print nothing but errors.
     """
 
-    def __init__(self, task: Task[Any]) -> None:
-        self.task, self.config = task, task.config
+    def __init__(self, task: Task[Any], *, quiet: bool = False) -> None:
+        self.task, self.config, self.quiet = task, task.config, quiet
         self.out = Path(self.config.run.out)
         self.step = 0
         self.rate = 0.0  # learning rate of the last step
         self.scores: dict[str, dict[str, float]] = {}
+        self.unvalidated = False  # a kill came between the last checkpoint and its scores
+        if self.out.is_dir():
+            with only_run(self.out, LOCK) if launched_first() else contextlib.nullcontext():
+                pass  # fails now rather than after everything is loaded
         self.engine = Engine(
             self.config.run.device, task.precision, unused_parameters=task.unused_parameters
         )
@@ -89,6 +101,9 @@ class Trainer:
             self.task.prepare(self.engine, None)
             return
         path = earlier[-1]
+        every = self.task.validate_every
+        due = every and snapshot.step % every == 0 and snapshot.step < self.config.run.steps
+        self.unvalidated = bool(due) and not is_logged(self.out, "validate", snapshot.step)
         check_resumable(snapshot.state, self.config, self.task.fixed, self.engine.world, path)
         if self.task.init is not None:
             self.task.start_messages.append(f"resuming from {path}: {self.task.init} is not used")
@@ -187,10 +202,17 @@ class Trainer:
         Raises PanodepthError, one line, when memory or disk are not enough, data cannot be read or
         the loss is not a number; the last checkpoint is whole then.
         """
-        run, silent = self.config.run, not self.engine.is_main
+        run, main, first = self.config.run, self.engine.is_main, self.step
+        lock = only_run(self.out, LOCK) if main else contextlib.nullcontext()
         try:
             with (
-                RunLog(self.out, run.steps, self.step, silent=silent, board=run.tensorboard) as log,
+                lock,
+                RunLog(
+                    *(self.out, run.steps, first),
+                    silent=not main,
+                    quiet=self.quiet,
+                    board=run.tensorboard,
+                ) as log,
                 self.stream,
                 asked_by_signals(self.stopping.ask),
             ):
@@ -206,9 +228,13 @@ class Trainer:
 
     def _loop(self, log: RunLog) -> TrainResult:
         run, begun = self.config.run, time.monotonic()
+        if self.engine.is_main:
+            clear_leftovers(self.out, time.time())
         log.write("start", **self._facts())
         for message in self.task.start_messages:
             log.write("note", text=message)
+        if self.unvalidated:
+            self._validate(log)
         logged_at, logged_step = time.monotonic(), self.step
         while self.step < run.steps and not self.stopping.now:
             try:
@@ -222,6 +248,7 @@ class Trainer:
             self._periodic(log)
             if run.max_minutes and time.monotonic() - begun > run.max_minutes * 60:
                 self.stopping.ask()
+        log.check()
         self.save()
         finished = self.step >= run.steps
         if finished:
@@ -231,7 +258,8 @@ class Trainer:
             size = weights.stat().st_size / 1e6
             log.write("end", step=self.step, finished=finished, megabytes=size)
         self.engine.wait()
-        return TrainResult(self.step, finished, weights, self.scores)
+        signal = None if finished else self.stopping.signal
+        return TrainResult(self.step, finished, weights, signal, self.scores)
 
     def _facts(self) -> dict[str, Any]:
         parameters = list(self.task.model.parameters())
@@ -270,6 +298,7 @@ class Trainer:
     def _periodic(self, log: RunLog) -> None:
         run, step, validate_every = self.config.run, self.step, self.task.validate_every
         if step % run.save_every == 0 and step < run.steps:  # the end saves and measures anyway
+            log.check()
             self.save()
             self.export()
         if validate_every and step % validate_every == 0 and step < run.steps:

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from panodepth.atomic import write_atomic
-from panodepth.errors import ConfigError, OutputError
+from panodepth.errors import ConfigError, OutputError, one_line
+from panodepth.jobs.lock import only_run
+from panodepth.strict import first_difference
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,9 @@ class Journal:
         self._path = path
 
     def add(self, row: Row) -> None:
-        """Raises OutputError when the disk is full or gone."""
+        """Raises OutputError when the disk is full or gone, or the folder was removed."""
+        if not self._path.exists():
+            raise OutputError(f"{self._path.parent}: was removed while the run wrote into it")
         try:
             self._file.write(_line(asdict(row)))
             self._file.flush()
@@ -78,9 +82,15 @@ def open_journal(
 ) -> Iterator[Journal]:
     """The journal of a run to append to, with its measured rows kept and all else dropped.
 
-    Raises ConfigError when it is of another run, OutputError when it cannot be written.
+    Raises ConfigError when it is of another run or another process writes it, OutputError when it
+    cannot be written.
     """
     path = folder / part_name(part)
+    with only_run(folder, f"evaluate.{path.stem}"):
+        yield from _written(path, header)
+
+
+def _written(path: Path, header: Mapping[str, Any]) -> Iterator[Journal]:
     kept = [row for row in _read(path, header) if row.reason is None] if path.is_file() else []
     lines = [_line({"run": dict(header)}), *(_line(asdict(row)) for row in kept)]
     write_atomic(path, "".join(lines))
@@ -104,8 +114,11 @@ def _read(path: Path, header: Mapping[str, Any]) -> Iterator[Row]:
     wanted = json.loads(json.dumps(dict(header)))
     for key in {**wanted, **first}:
         if wanted.get(key) != first.get(key):
+            where, before, now = first_difference(key, first.get(key), wanted.get(key))
+            told = f"{where}: {one_line(repr(before), 80)}, now {one_line(repr(now), 80)}"
             raise ConfigError(
-                f"{path}: holds a run with another {key}; choose another --out, or remove it"
+                f"{path}: holds a run with another {key}; choose another --out, or remove it "
+                f"({told})"
             )
     for number, text in enumerate(lines[1:], 2):
         try:
