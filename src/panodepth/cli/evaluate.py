@@ -44,7 +44,7 @@ def evaluate(
     quiet: Quiet = False,
 ) -> None:
     """Measure a predictor on datasets by a named protocol; the same command goes on if stopped."""
-    from panodepth.lab.evaluation.command import evaluate_run, plain_text
+    from panodepth.lab.evaluation.command import evaluate_run, plain_text, skipped_lines
     from panodepth.lab.evaluation.protocol import find_protocol
     from panodepth.lab.evaluation.run.datasets import open_datasets, split_groups
     from panodepth.lab.evaluation.run.runner import Run, tasks
@@ -58,8 +58,8 @@ def evaluate(
     run = Run(datasets, predictor.make, protocol, extras, request.threads)
     with progress(len(tasks(datasets, request.part)), "image", silent=quiet) as bar:
         report = evaluate_run(run, request, workers, identity, lambda _: bar.update(1))
-    for row in report["skipped"]:
-        print(f"error: {row['dataset']}: {row['name']}: {row['reason']}", file=sys.stderr)
+    for line in skipped_lines(report):
+        print(f"error: {line}", file=sys.stderr)
     if not quiet:
         print(plain_text(report, request))
     raise Exit(SOME_FAILED if report["skipped"] else DONE)

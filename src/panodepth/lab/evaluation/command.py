@@ -80,8 +80,20 @@ def plain_text(made: Mapping[str, Any], request: Request) -> str:
     widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
     lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in table]
     head = f"{report.title(made)}: {made['protocol']['summary']}"
+    notes = [f"note: {text}" for text in report.other_images(made)]
     page = f"report: {request.out / PAGE_FILE}"
-    return "\n".join([head, *(line.rstrip() for line in lines), page])
+    return "\n".join([head, *(line.rstrip() for line in lines), *notes, page])
+
+
+def skipped_lines(made: Mapping[str, Any]) -> list[str]:
+    """One line for each reason in each dataset: what many samples share is said once."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for row in made["skipped"]:
+        found.setdefault((row["dataset"], row["reason"]), []).append(row["name"])
+    return [
+        f"{dataset}: {names[0]}{f' and {len(names) - 1} more' * (len(names) > 1)}: {reason}"
+        for (dataset, reason), names in found.items()
+    ]
 
 
 def _pictures(run: Run, rows: Sequence[Row], count: int) -> list[Shown]:

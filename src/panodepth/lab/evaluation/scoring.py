@@ -18,6 +18,7 @@ from panodepth.lab.evaluation.run.journal import Row
 from panodepth.lab.evaluation.run.predictors import Predicted, Predictor
 from panodepth.types import BoolArray, FloatArray, Panorama
 
+NO_METRES = "the prediction has no unit"
 SMALLEST = 1e-6  # [truth's unit] distances below it are raised to it, DA² release
 
 
@@ -159,7 +160,7 @@ def _check_units(panorama: Panorama, predicted: Predicted, protocol: Protocol) -
             "use uncapped or sphere, or say the unit in dataset.json"
         )
     if predicted.unit == "relative" and protocol.alignment == "none":
-        raise InputError(f"the prediction has no unit, and protocol {protocol.name} needs metres")
+        raise InputError(f"{NO_METRES}, and protocol {protocol.name} needs metres")
 
 
 def score_panoramas(panoramas: Mapping[str, Iterable[Panorama]], predictor: Predictor) -> list[Row]:

@@ -10,7 +10,8 @@ from typing import Literal
 class Measure:
     """key: as in rows and files. percent: shown times 100. digits: after the point in tables.
 
-    weight: key of the value that images weigh by in the mean; "" = all alike.
+    weight: key of the value that images weigh by in the mean; "" = all alike. unit: "{}" stands for
+    the truth's; "" = a plain number.
     """
 
     key: str
@@ -19,12 +20,18 @@ class Measure:
     percent: bool = False
     digits: int = 3
     weight: str = ""
+    unit: str = ""
 
     def show(self, value: float | None) -> str:
         """The value as tables print it; "–" for None."""
         if value is None:
             return "–"
         return f"{value * 100:.2f}" if self.percent else f"{value:.{self.digits}f}"
+
+    def head(self, unit: str) -> str:
+        """Label, unit and arrow, as the first column of a table. unit: the truth's."""
+        told = f" [{self.unit.format(unit)}]" if self.unit else ""
+        return f"{self.label}{told} {self.arrow}"
 
     @property
     def arrow(self) -> str:
@@ -36,14 +43,14 @@ MEASURES: dict[str, Measure] = {
     measure.key: measure
     for measure in (
         Measure("abs_rel", "AbsRel %", percent=True),
-        Measure("sq_rel", "SqRel", digits=4),
-        Measure("rmse", "RMSE", digits=4),
+        Measure("sq_rel", "SqRel", digits=4, unit="{}"),
+        Measure("rmse", "RMSE", digits=4, unit="{}"),
         Measure("rmse_log", "RMSElog", digits=4),
         Measure("log10", "log10", digits=4),
         Measure("delta1", "δ1 %", "higher", percent=True),
         Measure("delta2", "δ2 %", "higher", percent=True),
         Measure("delta3", "δ3 %", "higher", percent=True),
-        Measure("irmse", "iRMSE", digits=4),
+        Measure("irmse", "iRMSE", digits=4, unit="1/{}"),
         Measure("silog", "SIlog", digits=2),
         Measure("coverage", "coverage %", "higher", percent=True),
         Measure("seam", "seam", digits=4),

@@ -8,6 +8,7 @@ from functools import cache
 from importlib import resources
 
 KINDS = ("stanford2d3d", "matterport3d", "panosuncg")  # names of `panodepth.lab.data.SOURCES`
+IMAGES = dict(zip(KINDS, (1413, 2014, 3944), strict=True))  # of the released lists
 KEYS = ("abs_rel", "rmse", "delta1", "delta2")
 _UNITS = {"abs_rel": 100.0, "rmse": 100.0, "delta1": 100.0, "delta2": 100.0}  # percent, and cm
 

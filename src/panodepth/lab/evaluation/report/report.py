@@ -16,7 +16,7 @@ from typing import Any
 from panodepth.errors import ConfigError
 from panodepth.lab.evaluation.protocol import Protocol
 from panodepth.lab.evaluation.report.catalogue import MEASURES
-from panodepth.lab.evaluation.report.published import KEYS, KINDS, published
+from panodepth.lab.evaluation.report.published import IMAGES, KEYS, KINDS, published
 from panodepth.lab.evaluation.report.summary import summarise
 from panodepth.lab.evaluation.run.journal import Row
 
@@ -87,8 +87,15 @@ def measure_table(report: Mapping[str, Any]) -> Table:
             if found["low"] is not None:
                 text += f" [{measure.show(found['low'])}, {measure.show(found['high'])}]"
             cells.append(text)
-        table.append([f"{measure.label} {measure.arrow}", *cells])
+        table.append([measure.head(unit_of(report)), *cells])
     return table
+
+
+def unit_of(report: Mapping[str, Any]) -> str:
+    """What distances are measured in: metres wherever the protocol needs them."""
+    protocol = report["protocol"]
+    metres = protocol.get("far") is not None or protocol.get("alignment") == "none"
+    return "m" if metres else "unit"
 
 
 def skip_table(report: Mapping[str, Any]) -> Table:
@@ -157,9 +164,24 @@ def markdown(report: Mapping[str, Any], others: Sequence[Mapping[str, Any]] = ()
     return "\n\n".join(parts) + "\n"
 
 
+def other_images(report: Mapping[str, Any]) -> list[str]:
+    """A sentence for each dataset whose published rows are means over another number of images."""
+    found = []
+    for name, dataset in report["datasets"].items():
+        images, published_over = dataset["images"], IMAGES.get(dataset["kind"])
+        if published_over is not None and images != published_over:
+            found.append(
+                f"{name}: {images:,} image{'s' * (images != 1)} here, {published_over:,} behind the "
+                "published rows: another test set, not to be compared"
+            )
+    return found
+
+
 def remarks(report: Mapping[str, Any]) -> list[str]:
     """What a reader must know about the numbers, one sentence each."""
-    found = []
+    found = other_images(report)
+    if unit_of(report) != "m":
+        found.append("[unit]: that of each dataset's distances, metres where they are in metres")
     for name, dataset in report["datasets"].items():
         coverage = dataset["measures"].get("coverage", {}).get("mean", 1.0)
         if coverage < LOW_COVERAGE:

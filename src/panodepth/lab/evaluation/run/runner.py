@@ -20,9 +20,10 @@ from panodepth.lab.evaluation.protocol import Extras, Protocol
 from panodepth.lab.evaluation.run.datasets import Dataset
 from panodepth.lab.evaluation.run.journal import Row, open_journal, read_rows
 from panodepth.lab.evaluation.run.predictors import Predicted, Predictor
-from panodepth.lab.evaluation.scoring import evaluate
+from panodepth.lab.evaluation.scoring import NO_METRES, evaluate
 from panodepth.types import Panorama
 
+FIRST = 3  # predictions without a unit, and none with one, that end a run in metres
 MAX_DEATHS = 2  # of workers on one sample, before it is skipped
 Task = tuple[int, int]  # number of the dataset, number of the sample in it
 
@@ -97,6 +98,7 @@ def run_all(
     with open_journal(place.folder, place.header, place.part) as journal:
 
         def keep(task: Task, row: Row) -> None:
+            _check_metres([*rows.values(), row], len(pending))
             journal.add(row)
             rows[task] = row
             if on_row:
@@ -104,6 +106,15 @@ def run_all(
 
         run_jobs(run, pending, keep, workers)
     return [rows[task] for task in sorted(rows)]
+
+
+def _check_metres(rows: Sequence[Row], count: int) -> None:
+    """Raise ConfigError when the first predictions all have no unit and metres are compared."""
+    if len(rows) == min(FIRST, count) and all(NO_METRES in (row.reason or "") for row in rows):
+        raise ConfigError(
+            f"the predictor gives no metres ({rows[0].reason}): take --protocol da2-fixed, or "
+            "uncapped, which find the scale; or give our models --option camera_height=1.6"
+        )
 
 
 def tasks(datasets: Sequence[Dataset], part: tuple[int, int] | None = None) -> list[Task]:
