@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -62,3 +64,24 @@ def test_train_writes_a_model_that_predicts(tmp_path, capsys):
     image = np.full((42, 84, 3), 128, np.uint8)
     prediction = panodepth.load(weights, size=(42, 84)).predict(image)
     assert np.isfinite(prediction.distance).all()
+
+
+@pytest.mark.parametrize("kind", ["folder", "shards"])
+def test_data_names_a_folder_of_panoramas_or_shards(tmp_path, kind):
+    from panodepth.lab.data import ShardWriter, open_source
+
+    where = tmp_path / "data"
+    worlds = tmp_path / "data" if kind == "folder" else tmp_path / "worlds"
+    assert main(["render", "--count", "2", "--out", str(worlds), "--size", "42x84"]) == 0
+    if kind == "shards":
+        with ShardWriter(where, "s") as writer:
+            for number, panorama in enumerate(open_source("folder", worlds)):
+                writer.add(panorama, str(number))
+    recipe = tmp_path / "small.toml"
+    recipe.write_text(RECIPE + '[[sources]]\nkind = "folder"\npath = "nowhere"\n')
+    run = settings(*SMALL, *SHORT, f"run.out={tmp_path / 'run'}", "data.scenes_weight=0")
+    run += settings("sources.0.weight=2", "run.steps=1")
+    assert main(["train", "--recipe", str(recipe), "--data", str(where), "--quiet", *run]) == 0
+    first = json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[0])
+    source = {"kind": kind, "path": str(where), "weight": 2.0, "split": ""}
+    assert first["config"]["sources"] == [source]

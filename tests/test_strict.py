@@ -13,7 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from panodepth.errors import ConfigError
-from panodepth.strict import Count, Range, Share, build, check_fields, find_named, read_toml
+from panodepth.strict import (
+    Count,
+    Range,
+    Share,
+    build,
+    check_fields,
+    find_named,
+    first_difference,
+    read_toml,
+)
 
 
 @dataclass(frozen=True)
@@ -111,3 +120,58 @@ def test_settings_are_applied_in_order(tmp_path: Path) -> None:
     file.write_text("[inner]\nnumber = 4\n")
     values = read_toml(file, ["inner.number=5", "inner.kind=b", "inner.kind = a", "free.x.y=[1]"])
     assert values == {"inner": {"number": 5, "kind": "a"}, "free": {"x": {"y": [1]}}}
+
+
+def read(tmp_path: Path, text: str, *settings: str) -> dict[str, Any]:
+    (tmp_path / "r.toml").write_text(text)
+    return read_toml(tmp_path / "r.toml", settings)
+
+
+def test_settings_of_lists_of_tables(tmp_path: Path) -> None:
+    text = '[[rows]]\npath = "a"\n[[rows]]\npath = "b"\n'
+    found = read(tmp_path, text, "rows.1.path=c", "rows.2.path=d", "rows.0.weight=2", "x.0=1")
+    assert found["rows"] == [{"path": "a", "weight": 2}, {"path": "c"}, {"path": "d"}]
+    assert found["x"] == [1]
+    assert read(tmp_path, "", 'rows=[{path="a"}, {path="b"}]', "rows.1.path=c")["rows"] == [
+        {"path": "a"},
+        {"path": "c"},
+    ]
+    for setting in ("rows.3.path=x", "rows.-1.path=x", "rows.one.path=x", f"rows.{'9' * 5000}=x"):
+        with pytest.raises(ConfigError, match="is not a number from 0 to 2") as caught:
+            read(tmp_path, text, setting)
+        assert len(str(caught.value)) < 6000
+    with pytest.raises(ConfigError, match="'path' is not a table"):
+        read(tmp_path, text, "rows.0.path.x=1")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["9" * 4000, "9" * 5000, "-" + "9" * 4000, "0x" + "f" * 5000, "1e400", "nan"],
+)
+@pytest.mark.parametrize("key", ["number", "share", "maybe", "sides"])
+def test_absurd_numbers_are_named_in_a_short_line(tmp_path: Path, text: str, key: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        build(Inner, read(tmp_path, f"{key} = {text}"), "[inner]")
+    told = str(caught.value)
+    assert len(told) < 300 + len(str(tmp_path))
+    assert f"{key} in [inner]" in told or "not valid TOML" in told
+    with pytest.raises(ConfigError) as caught:
+        build(Inner, read(tmp_path, "", f"{key}={text}"), "[inner]")
+    assert f"{key} in [inner]" in str(caught.value)
+    assert len(str(caught.value)) < 300
+
+
+def test_toml_nested_too_deeply(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="not valid TOML"):
+        read(tmp_path, "x = " + "[" * 100_000)
+    assert read(tmp_path, "", "x=" + "[" * 100_000)["x"].startswith("[")
+
+
+def test_where_nested_values_differ_first() -> None:
+    before = {"a": 1, "limits": {"near": 0.2, "far": 9}, "rows": [{"x": 1}, {"x": 2}]}
+    assert first_difference("plan", before, before)[0] == "plan"
+    now = {**before, "limits": {"near": 0.3, "far": 9}}
+    assert first_difference("plan", before, now) == ("plan.limits.near", 0.2, 0.3)
+    now = {**before, "rows": [{"x": 1}, {"x": 3}]}
+    assert first_difference("plan", before, now) == ("plan.rows number 2.x", 2, 3)
+    assert first_difference("plan", before, {"a": 1}) == ("plan.limits", before["limits"], None)

@@ -12,12 +12,14 @@ import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from panodepth.errors import ConfigError
 
 T = TypeVar("T")
+LONGEST = 60  # characters of a value in an error
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Range:
 
 
 Count = Annotated[int, Range(at_least=1)]
+Several = Annotated[int, Range(at_least=1, at_most=1 << 16)]  # of what stands in memory at once
 Index = Annotated[int, Range(at_least=0)]
 Amount = Annotated[float, Range(at_least=0)]
 Positive = Annotated[float, Range(above=0)]
@@ -53,7 +56,7 @@ def build(cls: type[T], values: object, where: str, base: T | None = None) -> T:
     default each field's own default does. Raises ConfigError.
     """
     if not isinstance(values, Mapping):
-        raise ConfigError(f"{where} must be a table, not {values!r}")
+        raise ConfigError(f"{where} must be a table, not {_told(values)}")
     hints = _hints(cls)
     defaults = _defaults(cls) if base is None else vars(base)
     made = dict(defaults)
@@ -119,20 +122,39 @@ def read_toml(path: str | Path, settings: Sequence[str] = ()) -> dict[str, Any]:
         values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"cannot read recipe {path}: {error.strerror}") from None
-    except ValueError as error:  # not TOML, or not UTF-8
-        raise ConfigError(f"recipe {path} is not valid TOML: {error}") from None
+    except (ValueError, RecursionError) as error:  # not TOML, or not UTF-8
+        told = str(error)[:200]
+        raise ConfigError(f"recipe {path} is not valid TOML: {told}") from None
     for setting in settings:
         name, equals, text = setting.partition("=")
         *tables, key = name.strip().split(".")
         if not (equals and key and all(tables)):
             raise ConfigError(f"setting {setting!r} is not of the form table.key=value")
         table: Any = values
-        for part in tables:
-            table = table.setdefault(part, {})
-            if not isinstance(table, dict):
-                raise ConfigError(f"setting {setting!r}: {part!r} is not a table")
-        table[key] = setting_value(text.strip())
+        for part, following in pairwise((*tables, key)):
+            table = _entry(table, part, [] if following.isdecimal() else {}, setting)
+        if isinstance(table, list):
+            _entry(table, key, None, setting)
+            table[int(key)] = setting_value(text.strip())
+        else:
+            table[key] = setting_value(text.strip())
     return values
+
+
+def _entry(table: Any, part: str, new: Any, setting: str) -> Any:
+    """`table[part]` of a dict or, where part is a number, of a list; `new` where it is not yet."""
+    told = f"setting {setting[:LONGEST]!r}"
+    if isinstance(table, list):
+        if not (part.isdecimal() and len(part) < 9 and int(part) <= len(table)):
+            raise ConfigError(f"{told}: {part!r} is not a number from 0 to {len(table)}")
+        if int(part) == len(table):
+            table.append(new)
+        found = table[int(part)]
+    else:
+        found = table.setdefault(part, new)
+    if new is not None and not isinstance(found, dict | list):
+        raise ConfigError(f"{told}: {part!r} is not a table")
+    return found
 
 
 def setting_value(text: str) -> Any:
@@ -141,7 +163,7 @@ def setting_value(text: str) -> Any:
 
     try:
         return tomllib.loads(f"v = {text}")["v"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text  # a bare word is a string
 
 
@@ -179,19 +201,29 @@ def _checked(key: str, value: Any, hint: Any, where: str) -> Any:
     if typing.get_origin(hint) is Literal:
         choices = typing.get_args(hint)
         if value not in choices:
-            raise ConfigError(f"{name} is {value!r}; choose one of {', '.join(map(str, choices))}")
+            told, known = _told(value), ", ".join(map(str, choices))
+            raise ConfigError(f"{name} is {told}; choose one of {known}")
         return value
     ranges = getattr(hint, "__metadata__", ())
     plain = typing.get_args(hint)[0] if ranges else hint
     if not _fits(value, plain):
         kind = plain.__name__ if isinstance(plain, type) and not typing.get_args(plain) else plain
-        raise ConfigError(f"{name} must be {kind}, not {value!r}")
+        raise ConfigError(f"{name} must be {kind}, not {_told(value)}")
     for allowed in ranges:
         if value not in allowed:
-            raise ConfigError(f"{name} must be {allowed}, not {value!r}")
+            raise ConfigError(f"{name} must be {allowed}, not {_told(value)}")
     if typing.get_origin(plain) is tuple:
         return tuple(value)  # TOML and JSON have lists alone
     return float(value) if plain is float else value
+
+
+def _told(value: Any) -> str:
+    """A value in an error, cut where it is long."""
+    try:
+        text = repr(value)
+    except ValueError:  # a whole number of more digits than Python writes
+        text = f"a whole number of about {value.bit_length() * 0.30103:.0f} digits"
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 def _fits(value: Any, hint: Any) -> bool:
@@ -201,9 +233,9 @@ def _fits(value: Any, hint: Any) -> bool:
     if origin in (list, tuple):  # how long a tuple is, is its owner's to check
         elements = inner[0]
         return isinstance(value, list | tuple) and all(_fits(v, elements) for v in value)
-    if hint is float:
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        return is_number and math.isfinite(value)
-    if hint is int:
-        return isinstance(value, int) and not isinstance(value, bool)
+    if hint in (int, float):
+        is_number = isinstance(value, int if hint is int else int | float)
+        # A whole number with hundreds of digits is none of ours, and no float.
+        in_range = is_number and (isinstance(value, float) or abs(value) < 10**100)
+        return in_range and not isinstance(value, bool) and math.isfinite(value)
     return isinstance(value, origin or hint)

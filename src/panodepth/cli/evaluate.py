@@ -16,6 +16,7 @@ from panodepth.cli.options import (
     Dtype,
     Quiet,
     Size,
+    fail_if_begun,
     with_fields,
 )
 from panodepth.errors import ConfigError
@@ -28,6 +29,7 @@ from panodepth.size import parse_size
 if TYPE_CHECKING:
     from panodepth.lab.evaluation.run.choice import NamedPredictor
     from panodepth.lab.evaluation.run.datasets import Dataset
+    from panodepth.lab.evaluation.run.journal import Row
 
 
 RENDERED_SIZE = (256, 512)  # of worlds for predictors that name no size of their own
@@ -56,8 +58,14 @@ def evaluate(
     predictor, identity = _choose(request, folders, device, dtype, size)
     datasets = (*folders, *_rendered(request, predictor, size))
     run = Run(datasets, predictor.make, protocol, extras, request.threads)
-    with progress(len(tasks(datasets, request.part)), "image", silent=quiet) as bar:
-        report = evaluate_run(run, request, workers, identity, lambda _: bar.update(1))
+    total = len(tasks(datasets, request.part))
+    with progress(total, "image", silent=quiet) as bar, fail_if_begun() as done:
+
+        def advance(_: Row) -> None:
+            done.add()
+            bar.update(1)
+
+        report = evaluate_run(run, request, workers, identity, advance)
     for line in skipped_lines(report):
         print(f"error: {line}", file=sys.stderr)
     if not quiet:

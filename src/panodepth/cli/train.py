@@ -13,6 +13,10 @@ from panodepth.cli.options import Quiet, Settings, run_training
 
 def train(
     recipe: Annotated[Path, Option(metavar="FILE", help="A recipe, e.g. recipes/compact.toml.")],
+    data: Annotated[
+        list[Path],
+        Option(metavar="DIR", help="Your panoramas or shards, in place of [[sources]]; repeat."),
+    ] = [],  # noqa: B006 - typer reads it, nobody writes it
     settings: Settings = [],  # noqa: B006 - typer reads it, nobody writes it
     init: Annotated[
         str | None,
@@ -28,6 +32,12 @@ def train(
     from panodepth.lab.training.distance.task import DistanceTask
     from panodepth.lab.training.trainer import Trainer
 
+    if data:
+        from panodepth.lab.data.registry import kind_of
+
+        # JSON of texts is TOML too
+        tables = [f'{{kind="{kind_of(path)}", path={json.dumps(str(path))}}}' for path in data]
+        settings = [f"sources=[{', '.join(tables)}]", *settings]
     start = None
     if init is not None:
         from panodepth.predict.models import find_model

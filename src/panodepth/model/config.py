@@ -19,6 +19,9 @@ from panodepth.model.backbones import BACKBONES, Backbone, BackboneOptions
 from panodepth.size import check_not_swapped, show_size
 from panodepth.strict import build, check_fields, find_named
 
+# Beyond any network there is: files and recipes with more are mistaken, and would take all memory.
+MOST_DEPTH, MOST_WIDTH, MOST_WEIGHTS = 1024, 1 << 15, 1 << 36
+MOST_PIXELS = 1 << 24  # a picture as the network sees it
 OLD_NAMES = {"stem": "backbone"}  # of fields, in files written before they were renamed
 
 
@@ -74,6 +77,13 @@ class ModelConfig:
         sizes += [self.cross_heads, self.embedding_dim, *self.stem_widths]
         checks = {
             "sizes and numbers of heads must be positive": all(s > 0 for s in sizes),
+            f"depth must be at most {MOST_DEPTH}": self.depth <= MOST_DEPTH,
+            f"sizes of layers must be at most {MOST_WIDTH:,}": max(
+                *sizes, *self.stem_blocks, *self.decoder, *self.head, self.decoder_units, 0
+            )
+            <= MOST_WIDTH,
+            f"a network has at most {MOST_WEIGHTS:,} weights": 12 * self.depth * self.dim**2
+            <= MOST_WEIGHTS,
             "dim must be a multiple of heads": self.heads < 1 or self.dim % self.heads == 0,
             "hidden must be a multiple of cross_heads": self.cross_heads < 1
             or self.hidden % self.cross_heads == 0,
@@ -122,6 +132,11 @@ class ModelConfig:
     def check_size(self, size: Sequence[int]) -> tuple[int, int]:
         """`size` (h, w) again. Raises ConfigError if it does not fit, or h and w are swapped."""
         step = self.step
+        if len(size) == 2 and max(size) > 0 and size[0] * size[1] > MOST_PIXELS:
+            raise ConfigError(
+                f"size {show_size(tuple(size))} (height×width): a network works at up to "
+                f"{MOST_PIXELS:,} pixels"
+            )
         if len(size) == 2 and all(s > 0 and s % step == 0 for s in size):
             check_not_swapped((size[0], size[1]))
             return int(size[0]), int(size[1])

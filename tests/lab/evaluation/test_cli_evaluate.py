@@ -50,9 +50,12 @@ def test_a_model_and_a_comparison(whole, tmp_path, model_file, capsys):
     assert f"| {model_file} | da2 |" in text
 
 
-def test_metres_by_the_camera_s_height(whole, tmp_path, model_file):
+def test_metres_by_the_camera_s_height(whole, tmp_path, model_file, capsys):
     arguments = ["--predictor", str(model_file), "--protocol", "metric", "--no-geometry"]
-    assert run(whole, tmp_path / "a", *arguments, "--quiet") == 1  # relative: all are skipped
+    assert run(whole, tmp_path / "a", *arguments, "--quiet") == 1
+    (told,) = capsys.readouterr().err.splitlines()  # once, not for each panorama
+    assert told.startswith("error: the predictor gives no metres (the prediction has no unit")
+    assert "--option camera_height=1.6" in told
     code = run(whole, tmp_path / "b", *arguments, "--quiet", "--option", "camera_height=1.6")
     report = json.loads((tmp_path / "b" / "report.json").read_text())
     reasons = [s["reason"] for s in report["skipped"]]

@@ -10,7 +10,7 @@ import pytest
 from tests.lab.evaluation.conftest import Fixed, panorama, smooth
 
 from panodepth.errors import ConfigError
-from panodepth.lab.evaluation.command import write_report
+from panodepth.lab.evaluation.command import skipped_lines, write_report
 from panodepth.lab.evaluation.protocol import PROTOCOLS
 from panodepth.lab.evaluation.report import pictures, report
 from panodepth.lab.evaluation.report.page import Shown, html
@@ -202,3 +202,28 @@ def test_panels_show_input_truth_prediction_and_error():
     assert error[right].min() > 240, "no error: white"
     assert error[wrong][0] > 2 * error[wrong][2], "too far: red"
     assert (error[0] == pictures.NOTHING).all()
+
+
+def test_few_images_beside_published_rows_are_told():
+    (first, *_) = report.remarks(made_report("matterport3d"))
+    assert first.startswith("matterport3d: 20 images here, 2,014 behind the published rows")
+    assert first in report.markdown(made_report("matterport3d"))
+    assert report.other_images(made_report("own")) == []
+    whole = made_report("matterport3d")
+    whole["datasets"]["matterport3d"]["images"] = 2014
+    assert report.other_images(whole) == []
+
+
+def test_lengths_have_units():
+    heads = [row[0] for row in report.measure_table(made_report())]
+    assert "RMSE [m] ↓" in heads
+    assert "AbsRel % ↓" in heads
+    relative = made_report("own", "uncapped")
+    assert "RMSE [unit] ↓" in [row[0] for row in report.measure_table(relative)]
+    assert any(text.startswith("[unit]") for text in report.remarks(relative))
+
+
+def test_what_all_samples_share_is_said_once():
+    skipped = [{"dataset": "d", "name": f"n{i}", "reason": "no unit"} for i in range(16)]
+    skipped += [{"dataset": "d", "name": "x", "reason": "damaged"}]
+    assert skipped_lines({"skipped": skipped}) == ["d: n0 and 15 more: no unit", "d: x: damaged"]

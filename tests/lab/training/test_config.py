@@ -138,3 +138,40 @@ def test_recipe_of_an_older_version_still_loads():
     for table, values in kept.items():
         assert {key: now[table][key] for key in values} == values
     assert now["sources"] == []
+
+
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [
+        ("data.batch=1000000000", "batch in [data] must be at least 1 and at most 65536"),
+        ("data.batch=40000", "data.batch = 40000 panoramas of 518x1036"),
+        ("data.chunk=60000", "data.chunk = 60000 panoramas of 518x1036"),
+        ("data.height=100000000", "height in [data]"),
+        ("run.steps=99999999999999", "steps in [run]"),
+        ("data.workers=5000", "workers in [data]"),
+        ("optim.accumulate=1e9", "accumulate in [optim]"),
+        ("network.overrides.depth=20000", "depth must be at most 1024"),
+        ("network.overrides.dim=16000000", "sizes of layers must be at most"),
+        ("network.overrides.size=[8190, 16380]", "a network works at up to 16,777,216 pixels"),
+    ],
+)
+def test_absurd_sizes_are_refused_before_any_work(setting, says):
+    from panodepth.lab.training.distance.network import build_network
+
+    def start():
+        config = load_config(RECIPES / "da2.toml", [setting])
+        build_network(config.network, (config.data.height, config.data.width))
+
+    with pytest.raises(ConfigError) as caught:
+        start()
+    assert says in str(caught.value)
+    assert "unexpected" not in str(caught.value)
+
+
+def test_every_shipped_recipe_and_preset_is_within_the_bounds():
+    from panodepth.model import PRESETS
+
+    assert len(PRESETS) > 2
+    for path in (*RECIPES.glob("*.toml"), *RECIPES.glob("ablations/*.toml")):
+        if path.name != "outpainter.toml":
+            assert load_config(path).run.steps > 0

@@ -32,6 +32,17 @@ SOURCES: dict[str, SourceFactory] = {
 }
 
 
+def kind_of(path: str | Path) -> str:
+    """The kind of the data at `path` by its files: shards, curated, structured3d or folder."""
+    root = Path(path).expanduser()
+    if root.is_file() or any(root.glob("*.tar")):
+        return "shards"
+    if any(root.glob("*_pano.json")):
+        return "curated"
+    structured = any(root.glob("scene_*/2D_rendering")) or (root / "Structured3D").is_dir()
+    return "structured3d" if structured else "folder"
+
+
 def open_source(kind: str, path: str | Path, *, split: Path | None = None) -> PanoramaSource:
     """The source `kind` (a key of SOURCES) at `path`; split: a list file, see `splits`.
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from panodepth.errors import ConfigError
 from panodepth.lab.evaluation.protocol import VALIDATION_SEED
 from panodepth.lab.losses import LossConfig
-from panodepth.strict import Amount, Count, Index, Positive, Range, Share, build, read_toml
+from panodepth.strict import Amount, Index, Positive, Range, Several, Share, build, read_toml
 
 if TYPE_CHECKING:
     from panodepth.lab.worlds import Priors
@@ -24,7 +24,12 @@ if TYPE_CHECKING:
 # Data settings that say where the work is done, not what is seen: a resumed run may change them.
 FREE_DATA_FIELDS = ("workers", "worker_threads", "render_device", "cache", "loaders", "prefetch")
 
+MOST_PIXELS = 1 << 32  # of the panoramas that are in memory at once
+
 SceneKind = Literal["mixed", "indoor", "outdoor"]
+Steps = Annotated[int, Range(at_least=1, at_most=10**9)]
+Number = Annotated[int, Range(at_least=0, at_most=10**9)]
+Threads = Annotated[int, Range(at_least=0, at_most=4096)]  # or processes, or batches ahead
 Memory = Annotated[float, Range(at_least=0, below=1)]  # share of the past in a running mean
 
 
@@ -42,26 +47,26 @@ class NetworkConfig:
 class DataConfig:
     """Rendered panoramas. Everything seen is a function of (seed, position), never of workers."""
 
-    height: Count = 126
-    width: Count = 252
+    height: Several = 126
+    width: Several = 252
     heights: tuple[int, ...] = ()  # heights trained at, one drawn per batch; () = height alone
-    batch: Count = 16
+    batch: Several = 16
     kind: SceneKind = "mixed"
     openings: Share = 0.5  # share of rooms that open into another one
     overcast: Share = 0.6  # share of outdoor worlds without sun
     worlds: Literal[1, 2] = 1  # version: 2 adds low things, halls, far outdoors, hard skies
     seed: Index = 0  # of the worlds; from VALIDATION_SEED on they are for measuring
-    first_index: Index = 0  # of the scenes; a later run can start where an earlier one ended
-    chunk: Count = 256  # panoramas rendered as one unit
-    reuse: Count = 3  # times each panorama is seen, under different augmentations
-    workers: Index = 1  # rendering processes; 0 renders inside the training process
-    worker_threads: Count = 1
-    render_batch: Count = 16  # panoramas per call of the renderer; part of what fixes the pixels
+    first_index: Number = 0  # of the scenes; a later run can start where an earlier one ended
+    chunk: Several = 256  # panoramas rendered as one unit
+    reuse: Several = 3  # times each panorama is seen, under different augmentations
+    workers: Threads = 1  # rendering processes; 0 renders inside the training process
+    worker_threads: Several = 1
+    render_batch: Several = 16  # panoramas per call of the renderer; part of what fixes the pixels
     render_device: str = "cpu"  # "cuda" renders on the GPU, inside the training process
     cache: str = ""  # folder where rendered chunks are kept and shared between runs
     scenes_weight: Amount = 1.0  # share of rendered panoramas beside [[sources]]; 0 = none
-    loaders: Count = 2  # threads that read the samples of [[sources]]
-    prefetch: Index = 4  # batches that they read ahead
+    loaders: Several = 2  # threads that read the samples of [[sources]]
+    prefetch: Threads = 4  # batches that they read ahead
 
     @property
     def priors(self) -> Priors:
@@ -111,9 +116,9 @@ class StepConfig:
 
     lr: Positive = 1e-3
     weight_decay: Amount = 0.05
-    warmup: Index = 300  # steps
+    warmup: Number = 300  # steps
     grad_clip: Positive = 1.0
-    accumulate: Count = 1  # batches per step
+    accumulate: Several = 1  # batches per step
 
 
 @dataclass(frozen=True)
@@ -138,14 +143,14 @@ class LoopConfig:
     """Where and how long a run of any kind goes, and how often it reports."""
 
     out: str
-    steps: Count
-    seed: int = 0
+    steps: Steps
+    seed: Number = 0
     device: str = "auto"
-    threads: Index = 0  # torch threads of the training process; 0 leaves torch's own choice
-    log_every: Count = 20
-    save_every: Count = 500
-    keep: Count = 2  # checkpoints kept
-    preview_every: Index = 1000  # 0 = never
+    threads: Threads = 0  # torch threads of the training process; 0 leaves torch's own choice
+    log_every: Steps = 20
+    save_every: Steps = 500
+    keep: Steps = 2  # checkpoints kept
+    preview_every: Number = 1000  # 0 = never
     tensorboard: bool = True  # curves and previews for TensorBoard, beside log.jsonl
     max_minutes: Amount = 0.0  # stop cleanly after this long; 0 = no limit
 
@@ -155,13 +160,13 @@ class RunConfig(LoopConfig):
     """`LoopConfig`, and how the network computes and is measured."""
 
     out: str = "runs/compact"
-    steps: Count = 30_000
+    steps: Steps = 30_000
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     channels_last: bool = False
     compile: bool = False
     checkpoint_activations: bool = False  # recompute blocks in the backward pass: less memory
-    validate_every: Index = 1000  # 0 = only at the end
-    validate_count: Index = 32  # rendered panoramas from the validation seeds; 0 = none
+    validate_every: Number = 1000  # 0 = only at the end
+    validate_count: Number = 32  # rendered panoramas from the validation seeds; 0 = none
 
 
 def require(ok: bool, message: str) -> None:
@@ -185,6 +190,13 @@ class Recipe:
     def __post_init__(self) -> None:
         data = self.data
         require(data.width == 2 * data.height, "data.width must be twice data.height")
+        for key in ("batch", "chunk", "render_batch"):
+            pixels = getattr(data, key) * data.height * data.width
+            require(
+                pixels <= MOST_PIXELS,
+                f"data.{key} = {getattr(data, key)} panoramas of {data.height}x{data.width} are "
+                f"{pixels:,} pixels at once; at most {MOST_PIXELS:,}",
+            )
         require(
             all(0 < height <= data.height for height in data.heights),
             f"data.heights must lie in 1 to data.height = {data.height}: panoramas are only shrunk",

@@ -170,9 +170,10 @@ def other_images(report: Mapping[str, Any]) -> list[str]:
     for name, dataset in report["datasets"].items():
         images, published_over = dataset["images"], IMAGES.get(dataset["kind"])
         if published_over is not None and images != published_over:
+            here = f"{images:,} image{'s' * (images != 1)} here"
             found.append(
-                f"{name}: {images:,} image{'s' * (images != 1)} here, {published_over:,} behind the "
-                "published rows: another test set, not to be compared"
+                f"{name}: {here}, {published_over:,} behind the published rows: another test set, "
+                "not to be compared"
             )
     return found
 

@@ -9,11 +9,13 @@ from panodepth.lab.curation.outpainters.settings import PAINTERS
 from panodepth.lab.training.config import (
     DataConfig,
     LoopConfig,
+    Number,
     Recipe,
     StepConfig,
+    Steps,
     require,
 )
-from panodepth.strict import Amount, Count, Index, Positive, Range, Share, find_named
+from panodepth.strict import Amount, Positive, Range, Several, Share, find_named
 
 Angle = Annotated[float, Range(at_least=5, at_most=160)]
 Aspect = Annotated[float, Range(at_least=0.1, at_most=10)]
@@ -35,7 +37,7 @@ class PainterConfig:
 class LoraConfig:
     """What is trained: low-rank changes of these layers, and the spherical channels."""
 
-    rank: Count = 32
+    rank: Several = 32
     targets: list[str] = field(
         default_factory=lambda: ["to_q", "to_k", "to_v", "to_out.0", "to_qkv_mlp_proj"]
     )
@@ -63,8 +65,8 @@ class OutpainterOptim(StepConfig):
 
     lr: Positive = 1e-4
     weight_decay: Amount = 0.01
-    warmup: Index = 100  # steps
-    accumulate: Count = 4  # batches per step
+    warmup: Number = 100  # steps
+    accumulate: Several = 4  # batches per step
 
 
 @dataclass(frozen=True)
@@ -72,11 +74,11 @@ class OutpainterRun(LoopConfig):
     """`LoopConfig`, and how the model computes."""
 
     out: str = "runs/outpainter"
-    steps: Count = 4000
-    log_every: Count = 10
-    save_every: Count = 250
-    preview_every: Index = 250  # 0 = never
-    preview_steps: Count = 20  # denoising steps of a preview
+    steps: Steps = 4000
+    log_every: Steps = 10
+    save_every: Steps = 250
+    preview_every: Number = 250  # 0 = never
+    preview_steps: Several = 20  # denoising steps of a preview
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"  # of the frozen weights
     checkpoint_activations: bool = True  # recompute blocks in the backward pass: less memory
 
