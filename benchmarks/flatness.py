@@ -14,7 +14,7 @@ import torch
 
 from panodepth.lab.worlds import render_batch
 from panodepth.lab.worlds.parts.place import WALL
-from panodepth.predict.loading import load_torch
+from panodepth.predict import load
 
 SEED = 1_000_000  # validation worlds
 ROLL_STEPS = 5  # of the model's size step: 14 px with patches, 32 px with an EfficientNet
@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--model", default="default")
     parser.add_argument("--rooms", type=int, default=16)
     arguments = parser.parse_args()
-    predictor = load_torch(arguments.model)
+    predictor = load(arguments.model)
     height, width = predictor.size
     batch = render_batch(SEED, range(arguments.rooms), height, width, kind="indoor")
     angles, seams, steps, rolls = [], [], [], []

@@ -17,7 +17,6 @@ from panodepth.size import Size
 if TYPE_CHECKING:
     from panodepth.model import ModelConfig
     from panodepth.predict.predictor import Predictor
-    from panodepth.predict.torch_backend import TorchPredictor
 
 
 def load(
@@ -50,21 +49,6 @@ def load(
         from panodepth.predict.onnx_backend import load_onnx
 
         return load_onnx(name_or_path, device=device, size=size)
-    return load_torch(
-        name_or_path, device=device, dtype=dtype, size=size, config=config, compile=compile
-    )
-
-
-def load_torch(
-    name_or_path: str | os.PathLike[str] | None = None,
-    *,
-    device: str = "auto",
-    dtype: str = "auto",
-    size: Size | None = None,
-    config: ModelConfig | Mapping[str, Any] | str | None = None,
-    compile: bool = False,
-) -> TorchPredictor:
-    """`load` for all but ONNX files."""
     from panodepth.device import choose_device, choose_precision
     from panodepth.model import load_prepared
     from panodepth.predict.torch_backend import TorchPredictor

@@ -20,7 +20,6 @@ from panodepth.model.fast.int8 import int8_works
 from panodepth.predict.cuda.compiled import Compiled
 from panodepth.predict.cuda.gpu import graphed
 from panodepth.predict.cuda.graphs import Graphed
-from panodepth.predict.loading import load_torch
 from panodepth.strict import find_named
 
 Network = Callable[[Tensor], ModelOutput]
@@ -85,7 +84,7 @@ def _plain(checkpoint: Path, device: torch.device, precision: str) -> Network:
 
 
 def _fast(checkpoint: Path, device: torch.device, precision: str) -> Network:
-    model = load_torch(checkpoint, device=str(device), dtype=precision).model
+    model = load_prepared(checkpoint, device=device, dtype=getattr(torch, precision))
     if device.type != "cuda":
         return model
     network = graphed(model)
@@ -94,7 +93,7 @@ def _fast(checkpoint: Path, device: torch.device, precision: str) -> Network:
 
 
 def _int8(checkpoint: Path, device: torch.device, precision: str) -> Network:
-    return load_torch(checkpoint, device=str(device), dtype="int8").model
+    return load_prepared(checkpoint, device=device, dtype=getattr(torch, precision), int8=True)
 
 
 def _int8_works(device: torch.device, precision: str) -> bool:
@@ -103,7 +102,7 @@ def _int8_works(device: torch.device, precision: str) -> bool:
 
 
 def _graph(checkpoint: Path, device: torch.device, precision: str) -> Network:
-    network = graphed(load_torch(checkpoint, device=str(device), dtype=precision).model)
+    network = graphed(load_prepared(checkpoint, device=device, dtype=getattr(torch, precision)))
     return _without_fallback(network, network, "no CUDA graph could be recorded")
 
 
