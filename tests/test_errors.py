@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from panodepth.errors import ConfigError, one_line, require
+from panodepth.errors import ConfigError, first_line, one_line, require
 
 
 @pytest.mark.parametrize(
@@ -14,6 +14,18 @@ from panodepth.errors import ConfigError, one_line, require
 def test_an_error_s_text_on_one_line(error: Exception, text: str) -> None:
     assert one_line(error) == text
     assert one_line(error, 3) == text[:3]
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (OSError("gone\nTraceback: x"), "gone"),
+        (OSError(" \n"), "OSError"),
+        (KeyError(), "KeyError"),
+    ],
+)
+def test_the_first_line_of_a_long_error(error: Exception, text: str) -> None:
+    assert first_line(error) == text
 
 
 def test_what_is_missing_is_named_with_the_way_to_install_it() -> None:

@@ -37,6 +37,11 @@ def one_line(error: object, limit: int | None = None) -> str:
     return (" ".join(str(error).split()) or type(error).__name__)[:limit]
 
 
+def first_line(error: object) -> str:
+    """The first line of an error that may bring a whole traceback, or the name of its class."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
 def print_note(text: str) -> None:
     """Tell the user in one line on standard error that something is done in another way."""
     print(f"note: {one_line(text)}", file=sys.stderr, flush=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from panodepth.errors import ConfigError
+from panodepth.errors import ConfigError, first_line
 from panodepth.jobs.job import Job, Message, Session, WorkerDiedError, Workers
 
 
@@ -55,7 +55,7 @@ def _connect(ray: Any, workers: Workers, threads: int) -> None:
         ray.init(address=address, **settings)
     except Exception as error:  # Ray raises many kinds, plain RuntimeError and ValueError too
         where = "a cluster of this machine" if address is None else address
-        raise ConfigError(f"ray: no connection to {where} ({_first_line(error)})") from None
+        raise ConfigError(f"ray: no connection to {where} ({first_line(error)[:300]})") from None
 
 
 def count_room(nodes: Sequence[Any], cpus: int, gpus: float) -> int:
@@ -105,14 +105,8 @@ class RayWorker:
         except self.ray.exceptions.RayTaskError:
             raise
         except self.ray.exceptions.RayError as error:  # its process or its machine is gone
-            raise WorkerDiedError(_first_line(error)) from error
+            raise WorkerDiedError(first_line(error)[:300]) from error
         return message
 
     def stop(self) -> None:
         self.ray.kill(self.actor)
-
-
-def _first_line(error: BaseException) -> str:
-    """The first line of what Ray says, which may be a whole traceback."""
-    lines = str(error).strip().splitlines()
-    return lines[0][:300] if lines else type(error).__name__

@@ -16,7 +16,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from panodepth.errors import ConfigError, ModelError
+from panodepth.errors import ConfigError, ModelError, first_line
 from panodepth.model.config import PRESETS, ModelConfig, find_preset
 from panodepth.model.keymap import KeyMap, released_keys
 from panodepth.model.layers import Float32Module
@@ -66,8 +66,9 @@ def open_weights(path: str | os.PathLike[str]) -> Iterator[tuple[Path, Any]]:
         with safe_open(str(weights), framework="pt") as file:
             yield weights, file
     except (SafetensorError, OSError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ModelError(f"{weights}: not a whole .safetensors file ({reason})") from error
+        raise ModelError(
+            f"{weights}: not a whole .safetensors file ({first_line(error)})"
+        ) from error
 
 
 def finite_tensor(weights: Path, file: Any, name: str) -> Tensor:
@@ -133,12 +134,6 @@ def load_model(
                 finish(model, block)
         model.load_state_dict(read(""), strict=False, assign=True)  # `_match` has been strict
     return model.eval()
-
-
-def ignored_tensors(path: str | os.PathLike[str]) -> list[str]:
-    """Names in the file that the network does not use: known leftovers of the released format."""
-    with open_weights(path) as (_, file):
-        return [name for name in file.keys() if released_keys().is_ignored(name)]  # noqa: SIM118
 
 
 def _choose_config(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from panodepth.errors import ModelError
+from panodepth.errors import ModelError, first_line
 
 HUB_FILES = ["*.safetensors", "config.json"]
 
@@ -30,7 +30,7 @@ def download(repo: str) -> Path:
     except Exception as error:  # whatever the hub's HTTP library raises when the network is down
         fetch = f"hf download {repo} --local-dir {repo.partition('/')[2]}"
         raise ModelError(
-            f"{repo} is not in the local cache and cannot be fetched ({_first_line(error)}): where "
+            f"{repo} is not in the local cache and cannot be fetched ({first_line(error)}): where "
             f"there is internet run `{fetch}`, copy that folder here and give it as the model"
         ) from error
     if not any(folder.glob("*.safetensors")):
@@ -48,7 +48,3 @@ def _cached(repo: str) -> Path | None:
     except (LocalEntryNotFoundError, ValueError):
         return None
     return Path(folder) if any(Path(folder).glob("*.safetensors")) else None
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

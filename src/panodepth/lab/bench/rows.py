@@ -10,6 +10,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from panodepth.errors import first_line
 from panodepth.lab.bench.clock import Effort, time_alternating
 
 REASON_LENGTH = 100  # characters of an error in a table
@@ -87,6 +88,5 @@ def measure_rows(
 
 def reason_of(error: Exception) -> str:
     """The first line of an error, short enough for a table."""
-    line = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
-    line = line.replace("|", "/")
+    line = first_line(error).replace("|", "/")
     return line if len(line) <= REASON_LENGTH else line[: REASON_LENGTH - 1] + "…"
