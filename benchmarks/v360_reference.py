@@ -24,6 +24,7 @@ from panodepth.geometry.lenses import (
     DualFisheye,
     EquidistantFisheye,
     EquisolidFisheye,
+    ERPPart,
     OrthographicFisheye,
     StereographicFisheye,
 )
@@ -58,6 +59,7 @@ def projections() -> dict[str, tuple[str, Lens, tuple[int, int]]]:
             (2 * SIDE, 3 * SIDE),
         ),
         "eac": ("eac", Cubemap("eac"), (2 * SIDE, 3 * SIDE)),
+        "hequirect": ("hequirect", ERPPart(math.pi), SIZE),
         "dual-fisheye": (
             f"dfisheye:{fov(200)}",
             DualFisheye.from_fov(wide, (SIDE, 2 * SIDE)),

@@ -20,6 +20,7 @@ from panodepth.geometry.lenses import (
     Cubemap,
     DualFisheye,
     EquisolidFisheye,
+    ERPPart,
     OrthographicFisheye,
     StereographicFisheye,
 )
@@ -37,6 +38,7 @@ BOTH = pytest.mark.parametrize("dtype", [np.float32, np.float64, torch.float32, 
 # Every registered lens, in a usual and an awkward form.
 EXAMPLES: dict[str, list[Lens]] = {
     "erp": [ERP()],
+    "erp_part": [ERPPart(5, -1.2, 0.9, 2.5), ERPPart()],
     "pinhole": [Pinhole.from_fov(1.6, SIZE), Pinhole(30, 41, 3.2, 40.9)],
     "cube_face": [CubeFace(face) for face in CUBE_FACES],
     "equidistant": [EquidistantFisheye.from_fov(3.6, SIZE), EquidistantFisheye(9, 8, 30, 20, 6.2)],
@@ -154,6 +156,7 @@ def test_resampling_in_place_changes_nothing(lens: Lens, kind: str) -> None:
 
 ROUND_TRIPS: dict[str, tuple[Lens, tuple[int, int]]] = {
     "erp": (ERP(), (384, 768)),
+    "erp_part": (ERPPart(4, -1, 1.2, 3), (384, 700)),
     "pinhole": (Pinhole.from_fov(math.radians(80), (300, 400)), (300, 400)),
     "cube_face": (CubeFace("left"), (256, 256)),
     "equidistant": (EquidistantFisheye.from_fov(math.radians(190), (512, 600)), (512, 600)),

@@ -11,9 +11,11 @@ from panodepth.geometry.lenses.fisheyes import (
     OrthographicFisheye,
     StereographicFisheye,
 )
+from panodepth.geometry.lenses.part import ERPPart
 
 LENSES: dict[str, type[Lens]] = {
     "erp": ERP,
+    "erp_part": ERPPart,
     "pinhole": Pinhole,
     "cube_face": CubeFace,
     "cubemap": Cubemap,
