@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from panodepth.geometry.lens import ERP, Lens
+
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
 ByteArray = npt.NDArray[np.uint8]
@@ -51,6 +53,8 @@ class Prediction:
     image: (H, W, 3) uint8, the sRGB panorama that was seen, for colouring clouds and meshes.
     meta: plain JSON values: model, unit, scale, frame, network size, source name.
     raw: (H, W) float32, finite: what the network says, in the sky too; None = as `distance`.
+    lens: which ray a pixel sees; a panorama unless another one was asked for.
+    rotation: (3, 3), directions of the lens to those of the level world; None = they are the same.
     """
 
     distance: FloatArray
@@ -58,6 +62,8 @@ class Prediction:
     image: ByteArray
     meta: dict[str, Any] = field(default_factory=dict)
     raw: FloatArray | None = None
+    lens: Lens = field(default_factory=ERP)
+    rotation: npt.NDArray[Any] | None = None
 
     @property
     def sky(self) -> BoolArray:
@@ -71,20 +77,35 @@ class Prediction:
             return self.distance if self.raw is None else self.raw
         return np.where(self.sky, np.float32(BEHIND), self.distance)
 
+    @property
+    def up(self) -> npt.NDArray[np.float64]:
+        """(3,) where up is in the frame of the lens, as far as is known: (0, -1, 0) when level."""
+        level = np.array([0.0, -1.0, 0.0])
+        return level if self.rotation is None else np.asarray(level @ self.rotation)
+
     @cached_property
     def points(self) -> FloatArray:
         """(H, W, 3) float32, distance times the unit ray of each pixel; not finite in the sky."""
-        from panodepth.geometry.points import distance_to_points
-
         with np.errstate(invalid="ignore"):  # 0 · inf
-            return np.asarray(distance_to_points(self.distance), np.float32)
+            return self._along_rays(self.distance)
 
     @cached_property
     def normals(self) -> FloatArray:
         """(H, W, 3) float32 unit surface normals that face the camera (normal · ray < 0)."""
-        from panodepth.geometry.points import distance_to_normals
+        from panodepth.geometry.points import distance_to_normals, view_normals
 
-        return np.asarray(distance_to_normals(self.solid), np.float32)
+        if isinstance(self.lens, ERP):
+            return np.asarray(distance_to_normals(self.solid), np.float32)
+        return np.asarray(view_normals(self._along_rays(self.solid)), np.float32)
+
+    def _along_rays(self, distance: FloatArray) -> FloatArray:
+        """(H, W, 3) points in the frame of the lens."""
+        from panodepth.geometry.points import distance_to_points
+
+        if isinstance(self.lens, ERP):
+            return np.asarray(distance_to_points(distance), np.float32)
+        size = distance.shape[0], distance.shape[1]
+        return np.asarray(distance[..., None] * self.lens.rays(size), np.float32)
 
     def save(
         self, path: str | Path, formats: Sequence[str] | None = None, **options: Any

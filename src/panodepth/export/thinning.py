@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from panodepth.errors import OutputError
+from panodepth.export.bands import row_bands
 from panodepth.geometry.grid import axis_angles
+from panodepth.geometry.lens import ERP
 from panodepth.geometry.point_bands import point_bands
 from panodepth.strict import Count
 from panodepth.types import BoolArray, ByteArray, FloatArray, Prediction
@@ -32,7 +34,8 @@ class CloudOptions:
 class Cloud:
     """The pixels that become points: every `stride`-th row and column, `count` of them valid.
 
-    distance, mask: (h, w). image: (h, w, 3). lon: (w,), lat: (h,) [rad].
+    distance, mask: (h, w). image: (h, w, 3). lon: (w,), lat: (h,) [rad]. points: (h, w, 3), if they
+    do not lie along those angles: of another lens, or turned level.
     """
 
     distance: FloatArray
@@ -42,10 +45,16 @@ class Cloud:
     lat: npt.NDArray[np.float64]
     stride: int
     count: int
+    points: FloatArray | None = None
 
     def bands(self) -> Iterator[tuple[FloatArray, BoolArray, ByteArray]]:
         """x, y, z (3, n, w), overwritten by the next; mask (n, w); image (n, w, 3), by rows."""
         at_once = max(1, BAND_PIXELS // self.mask.shape[1])
+        if self.points is not None:
+            for rows in row_bands(self.mask.shape, BAND_PIXELS):
+                points = np.moveaxis(self.points[rows], -1, 0)
+                yield points, self.mask[rows], self.image[rows]
+            return
         for rows, planes in point_bands(self.distance, self.lon, self.lat, at_once):
             yield planes, self.mask[rows], self.image[rows]
 
@@ -63,7 +72,12 @@ def thinned(prediction: Prediction, path: Path, max_points: int) -> Cloud:
     if not count:
         raise OutputError(f"{path}: no pixel of the prediction is valid, so there is no point")
     distance, image = prediction.solid[rows, columns], prediction.image[rows, columns]
-    return Cloud(distance, mask, image, lon[columns], lat[rows], stride, count)
+    cloud = Cloud(distance, mask, image, lon[columns], lat[rows], stride, count)
+    if prediction.rotation is None and isinstance(prediction.lens, ERP):
+        return cloud
+    from panodepth.export.reprojection import levelled_points
+
+    return replace(cloud, points=levelled_points(prediction)[rows, columns])
 
 
 def every_nth(count: int, stride: int) -> slice:

@@ -73,6 +73,26 @@ def points_to_normals(points: ArrayT) -> ArrayT:
     return xp.stack((x, y, z), axis=-1)
 
 
+def view_normals(points: ArrayT) -> ArrayT:
+    """(..., H, W, 3) points of any lens's pixels to unit normals, as `points_to_normals`.
+
+    The picture ends at its borders: there the one difference that is left counts. 0 where a pixel
+    sees nothing, or its neighbours give no plane. Needs two rows and two columns.
+    """
+    xp = library(points)
+    wide = xp.moveaxis(to_dtype(points, like(points)["dtype"]), -1, 0)
+    right = wide[..., :, 1:] - wide[..., :, :-1]
+    below = wide[..., 1:, :] - wide[..., :-1, :]
+    tangents = []
+    for steps, axis in ((below, -2), (right, -1)):
+        first, last = (xp.take(steps, xp.asarray([i]), axis=axis) for i in (0, -1))
+        ahead = xp.concat((steps, last), axis=axis)
+        behind = xp.concat((first, steps), axis=axis)
+        lengths = (xp.sum(step * step, axis=0) for step in (ahead, behind))
+        tangents.append(_tangent(ahead, behind, *lengths))
+    return xp.moveaxis(_unit_cross(*tangents), 0, -1)
+
+
 def _band_normals(padded: ArrayT, step: int) -> ArrayT:
     """(3, ..., rows + 2, W) points with one row above and below to (3, ..., rows, W) normals."""
     xp = library(padded)
@@ -85,6 +105,12 @@ def _band_normals(padded: ArrayT, step: int) -> ArrayT:
     below = padded[..., 1:, :] - padded[..., :-1, :]
     length = xp.sum(below * below, axis=0)
     down = _tangent(below[..., 1:, :], below[..., :-1, :], length[..., 1:, :], length[..., :-1, :])
+    return _unit_cross(down, across)
+
+
+def _unit_cross(down: ArrayT, across: ArrayT) -> ArrayT:
+    """The unit normal (3, ...) of two tangents (3, ...), 0 where they span no plane."""
+    xp = library(down)
     normal = xp.stack(
         (
             down[1] * across[2] - down[2] * across[1],

@@ -24,7 +24,8 @@ class ImageData:
         or float32 in [0, 1]. Finite everywhere; do not write into it, it may be the caller's.
     valid: (H, W) bool, True = valid; None = all are. At least one is.
     name: the file's name without its ending, "" for arrays. source: the path as given, or "".
-    notes: choices that the reader made, a line each.
+    notes: choices that the reader made, a line each. origin: what was laid on this panorama, for
+        who turns a result back; None = the picture was one.
     """
 
     pixels: npt.NDArray[Any]
@@ -32,6 +33,7 @@ class ImageData:
     name: str = ""
     source: str = ""
     notes: tuple[str, ...] = ()
+    origin: Any = None
 
     @property
     def size(self) -> Size:

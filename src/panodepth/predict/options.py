@@ -8,17 +8,18 @@ field here and its use in one stage of `predictor`.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from panodepth.errors import ConfigError
 from panodepth.options import option
+from panodepth.predict.lenses.options import LensOptions
 from panodepth.size import Size, parse_size
 
 SKY_MODES = ("auto", "none")
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictOptions:
+class PredictOptions(LensOptions):
     """Options of one prediction. Raises ConfigError for values that cannot be.
 
     size: (height, width) the network runs at, multiples of its step; None = the model's own.
@@ -43,3 +44,12 @@ class PredictOptions:
         height = self.camera_height
         if height is not None and not (math.isfinite(height) and height > 0):
             raise ConfigError(f"camera height must be a positive number of metres: {height}")
+        if self.has_lens:
+            from panodepth.predict.lenses.choice import check
+
+            check(self)
+
+    @property
+    def has_lens(self) -> bool:
+        """Whether any option says how the picture was taken or is to be seen."""
+        return any(getattr(self, f.name) != f.default for f in fields(LensOptions))

@@ -147,6 +147,10 @@ class Predictor(ABC):
         """Check one picture and its mask and bring both to the network's size."""
         size = self.size if options.size is None else self.checked_size(options.size)
         data = to_image_data(image)
+        if options.has_lens:
+            from panodepth.predict.lenses.sphere import on_sphere
+
+            data, mask = on_sphere(data, mask, options), None
         check_aspect(data.size, options.allow_any_aspect, name=data.source or "image")
         if data.has_black_corners and not options.allow_any_aspect:
             check_stitched(data)
@@ -213,7 +217,12 @@ class Predictor(ABC):
             "source": os.path.basename(data.source),  # no paths of this machine in files
             **({"notes": list(data.notes)} if data.notes else {}),
         }
-        return Prediction(far, mask, data.to_uint8(), meta, raw)
+        found = Prediction(far, mask, data.to_uint8(), meta, raw)
+        if options.has_lens:
+            from panodepth.predict.lenses.output import seen_again
+
+            return seen_again(found, data.origin, options)
+        return found
 
 
 def _quantile(values: FloatArray, q: float) -> np.float32:

@@ -14,6 +14,7 @@ from panodepth.errors import OutputError
 from panodepth.export.glb import ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER, TRIANGLES, Glb
 from panodepth.export.meshes.triangles import Limits, Vertices, triangulate
 from panodepth.export.metadata import GLTF_FRAME, metadata
+from panodepth.export.reprojection import as_panorama, levelled
 from panodepth.export.thinning import every_nth, kept_rows
 from panodepth.geometry.grid import axis_angles
 from panodepth.geometry.point_bands import lonlat_points
@@ -58,14 +59,18 @@ class Mesh:
 def write_mesh(
     prediction: Prediction, path: Path, options: MeshOptions = MeshOptions()
 ) -> list[Path]:
-    """Binary glTF: one triangle mesh with the panorama as an embedded JPEG texture."""
+    """Binary glTF: one triangle mesh with the panorama as an embedded JPEG texture.
+
+    What another lens saw is resampled to a panorama first.
+    """
+    prediction = as_panorama(prediction)
     mesh = build_mesh(prediction, max_columns=options.max_columns)
     if not len(mesh.faces):
         raise OutputError(f"{path}: no three neighbouring pixels are valid, so there is no mesh")
     meta = metadata(prediction, "surface", frame=GLTF_FRAME, stride=mesh.stride)
     glb = Glb("panorama", meta)
     attributes = {
-        "POSITION": _positions(glb, mesh.positions),
+        "POSITION": _positions(glb, levelled(prediction, mesh.positions)),
         "TEXCOORD_0": glb.accessor(mesh.uv, target=ARRAY_BUFFER),
     }
     corners = mesh.faces.reshape(-1, 1)

@@ -13,6 +13,7 @@ from panodepth.export.bands import masked, row_bands
 from panodepth.export.metadata import exr_attributes, metadata, png_texts
 from panodepth.export.rasters import exr, png
 from panodepth.geometry.bands import normal_bands
+from panodepth.geometry.lens import ERP
 from panodepth.types import FloatArray, Prediction
 
 QUANTITY = "unit surface normal, facing the camera"
@@ -50,6 +51,8 @@ def _normals(prediction: Prediction) -> Iterator[FloatArray]:
     panorama take 1.6 GB.
     """
     whole = vars(prediction).get("normals")
+    if whole is None and not isinstance(prediction.lens, ERP):
+        whole = prediction.normals
     if whole is None:
         found = normal_bands(np.asarray(prediction.solid, np.float32))
     else:

@@ -13,6 +13,21 @@ from panodepth.geometry.lenses.fisheyes import (
 )
 from panodepth.geometry.lenses.part import ERPPart
 
+__all__ = [
+    "ERP",
+    "KB4",
+    "LENSES",
+    "CubeFace",
+    "Cubemap",
+    "DualFisheye",
+    "ERPPart",
+    "EquidistantFisheye",
+    "EquisolidFisheye",
+    "OrthographicFisheye",
+    "Pinhole",
+    "StereographicFisheye",
+]
+
 LENSES: dict[str, type[Lens]] = {
     "erp": ERP,
     "erp_part": ERPPart,

@@ -1,0 +1,68 @@
+"""A prediction as another lens in the same place sees it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from panodepth.geometry.arrays import Array
+from panodepth.geometry.lens import ERP, View
+from panodepth.geometry.resampling import resample
+from panodepth.types import ByteArray, FloatArray, Prediction
+
+SPHERE_ROWS = 1024  # of a panorama made for a writer that needs one
+
+
+def reprojected(prediction: Prediction, view: View, image: ByteArray | None = None) -> Prediction:
+    """The prediction through another lens; distance stays along the ray.
+
+    view: its rotation is from its frame to the level world's, as `Prediction.rotation`. image:
+    (h, w, 3) uint8 that the lens took, if there is one; else the prediction's is resampled.
+    What is not seen is not valid there.
+    """
+    turned = View(view.lens, view.size, _between(prediction.rotation, view.rotation))
+    values, seen = resample(prediction.solid[None], prediction.lens, turned)
+    kinds = np.stack((prediction.mask, prediction.sky))
+    there, sky = resample(kinds, prediction.lens, turned, mode="nearest")[0]
+    solid = np.where(seen & (values[0] > 0), values[0], np.float32(1)).astype(np.float32)
+    if image is None:
+        planes = np.moveaxis(prediction.image, -1, 0).astype(np.float32)
+        colours = resample(planes, prediction.lens, turned)[0]
+        image = np.clip(np.rint(np.moveaxis(colours, 0, -1)), 0, 255).astype(np.uint8)
+    return Prediction(
+        np.where(sky, np.float32(np.inf), solid),
+        np.asarray(there & seen, np.bool_),
+        image,
+        dict(prediction.meta),
+        solid if sky.any() else None,
+        view.lens,
+        view.rotation,
+    )
+
+
+def as_panorama(prediction: Prediction) -> Prediction:
+    """The prediction itself if it is a panorama, else seen as a level one of SPHERE_ROWS."""
+    if isinstance(prediction.lens, ERP):
+        return prediction
+    return reprojected(prediction, View(ERP(), (SPHERE_ROWS, 2 * SPHERE_ROWS)))
+
+
+def levelled_points(prediction: Prediction) -> FloatArray:
+    """(H, W, 3) points of a prediction in the level world's frame."""
+    return levelled(prediction, replace(prediction, distance=prediction.solid, raw=None).points)
+
+
+def levelled(prediction: Prediction, vectors: FloatArray) -> FloatArray:
+    """Vectors (..., 3) in the frame of a prediction's lens to the level world's."""
+    if prediction.rotation is None:
+        return vectors
+    return np.asarray(vectors @ np.asarray(prediction.rotation, np.float32).T, np.float32)
+
+
+def _between(source: Array | None, view: Array | None) -> Any:
+    """From the view's frame to the source's, both given to the level world's; None = the same."""
+    if source is None:
+        return view
+    return source.T if view is None else source.T @ view

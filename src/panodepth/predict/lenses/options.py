@@ -1,0 +1,108 @@
+"""What a user says about a lens: how the picture was taken, and how the result is to be seen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from panodepth.errors import ConfigError
+from panodepth.options import option
+from panodepth.size import Size, parse_size
+
+PROJECTIONS = ("auto", "erp", "cubemap", "fisheye", "dual-fisheye", "perspective")
+OUT_PROJECTIONS = ("erp", "input", "cubemap", "fisheye", "perspective")
+FISHEYES = ("equidistant", "equisolid", "stereographic", "orthographic", "kb4")
+POSES = ("use", "ignore")
+Numbers = tuple[float, ...]
+
+
+def numbers(flag: str, *counts: int, form: str, separator: str = ",") -> Callable[[str], Numbers]:
+    """A parser of so many numbers. form: how they are to be written, for its ConfigError."""
+
+    def parse(text: str) -> Numbers:
+        try:
+            values = tuple(float(part) for part in text.lower().split(separator))
+        except ValueError:
+            values = ()
+        if len(values) not in counts or not all(map(math.isfinite, values)):
+            raise ConfigError(f"{flag} {text!r} is not {form}")
+        return values
+
+    return parse
+
+
+def _lens_option(help: str, flag: str, *counts: int, form: str, separator: str = ",") -> Any:
+    parser = numbers(flag, *counts, form=form, separator=separator)
+    return option(None, help, flag=flag, metavar=form, parser=parser, rich_help_panel="Lenses")
+
+
+def _words(default: str, help: str) -> Any:
+    return option(default, help, rich_help_panel="Lenses")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LensOptions:
+    """How a picture was taken, and how its result is to be seen.
+
+    projection: of PROJECTIONS; "auto" takes a 2:1 picture for a panorama, follows its GPano tags,
+        and refuses two fisheye circles.
+    lens: a `geometry.lens.Lens` in pixels of the picture, instead of all that follows.
+    fov: full angles (across,) or (across, down) [deg]. top, bottom: elevation of a panorama's upper
+        and lower edge [deg], positive up.
+    fisheye: of FISHEYES. focal: (f,) or (fx, fy) [px]; centre: (cx, cy) [px]; circle: (cx, cy,
+        radius) of the field of view [px], for a dual fisheye of the left circle and then the right.
+        distortion: k1, k2, k3, k4 of OpenCV's fisheye. turn: yaw, pitch, roll of the left one of
+        two fisheyes against the right one [deg]. camera: "theta-sc" stands for all of its numbers.
+    layout, face_order, face_turns: of a cubemap; see `geometry.lenses.cubemap.Cubemap`.
+    rig: a JSON file with the cameras whose pictures an input folder holds; see `rig.read_rig`.
+    pose: "use" levels a panorama by the pose in its GPano tags, "ignore" does not.
+    out_projection: of OUT_PROJECTIONS; "input" is the picture's own. out_fov [deg], out_size,
+        out_view (yaw, pitch, roll) [deg]: of the others.
+    """
+
+    projection: str = _words("auto", "erp, cubemap, fisheye, dual-fisheye or perspective.")
+    lens: Any = None
+    fov: Numbers | None = _lens_option(
+        "Field of view [deg].", "--fov", 1, 2, form="H[xV]", separator="x"
+    )
+    top: float | None = option(
+        None, "Elevation of the upper edge [deg].", metavar="DEG", rich_help_panel="Lenses"
+    )
+    bottom: float | None = option(
+        None, "Elevation of the lower edge [deg].", metavar="DEG", rich_help_panel="Lenses"
+    )
+    fisheye: str = _words("equidistant", f"{', '.join(FISHEYES)}.")
+    focal: Numbers | None = _lens_option("Focal length [px].", "--focal", 1, 2, form="FX[,FY]")
+    centre: Numbers | None = _lens_option("Principal point [px].", "--centre", 2, form="CX,CY")
+    circle: Numbers | None = _lens_option(
+        "Circle of the field of view [px]; two for a dual fisheye.",
+        *("--circle", 3, 6),
+        form="CX,CY,R[,CX,CY,R]",
+    )
+    distortion: Numbers | None = _lens_option(
+        "Of OpenCV's fisheye.", "--distortion", 4, form="K1,K2,K3,K4"
+    )
+    turn: Numbers | None = _lens_option(
+        "Of the left fisheye against the right one [deg].", "--turn", 3, form="YAW,PITCH,ROLL"
+    )
+    camera: str = _words("", "A dual fisheye by its name: theta-sc.")
+    layout: str = _words("3x2", "Of a cubemap: 3x2, 6x1, 1x6, cross, tall-cross, eac.")
+    face_order: str = _words("", "Its faces in rows, of the letters frblud.")
+    face_turns: str = _words("", "Their quarter turns to the right, six digits.")
+    rig: Path | None = option(
+        None, "Cameras whose pictures a folder holds.", metavar="JSON", rich_help_panel="Lenses"
+    )
+    pose: str = _words("use", "use levels by the pose in GPano tags, ignore does not.")
+    out_projection: str = _words("erp", f"{', '.join(OUT_PROJECTIONS)}.")
+    out_fov: float | None = option(
+        None, "Field of view of the result [deg].", metavar="DEG", rich_help_panel="Lenses"
+    )
+    out_size: Size | None = option(
+        None, "Its size [px].", metavar="HxW", parser=parse_size, rich_help_panel="Lenses"
+    )
+    out_view: Numbers | None = _lens_option(
+        "Where it looks [deg].", "--out-view", 1, 2, 3, form="YAW[,PITCH[,ROLL]]"
+    )

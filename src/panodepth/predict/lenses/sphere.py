@@ -1,0 +1,120 @@
+"""A picture that some lens took, laid on a level sphere; what it does not see is not valid."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from panodepth.errors import InputError
+from panodepth.geometry.arrays import Array
+from panodepth.geometry.lens import ERP, Lens, Size, View
+from panodepth.geometry.lenses.dual import DualFisheye
+from panodepth.geometry.resampling import resample
+from panodepth.geometry.stitching import Camera, stitch
+from panodepth.images import ImageData
+from panodepth.predict.lenses.choice import input_lens
+from panodepth.predict.lenses.options import LensOptions
+from panodepth.predict.masks import checked_mask
+from panodepth.types import BoolArray, FloatArray
+
+MAX_ROWS = 2048  # of the sphere: the network sees far fewer
+MIN_ROWS = 128
+_BLUR_LEVELS = 12  # of the pyramid that fills what is not seen
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a picture on the sphere comes from. data: the picture itself.
+
+    rotation: (3, 3), directions of its lens to those of the level sphere; None = they are the same.
+    """
+
+    lens: Lens
+    data: ImageData
+    rotation: Array | None
+
+
+def on_sphere(data: ImageData, mask: Any, options: LensOptions) -> ImageData:
+    """The picture as a panorama, 2:1, level. mask: the user's for the picture, or None.
+
+    Raises InputError where the picture does not suit the options.
+    """
+    if mask is not None:
+        given = checked_mask(mask, data.size)
+        data = replace(data, valid=given if data.valid is None else given & data.valid)
+    lens = input_lens(options, data.size)
+    rotation = None
+    if isinstance(lens, ERP) and rotation is None:
+        return data
+    size = sphere_size(lens, data.size)
+    pixels, seen = _laid(data, lens, rotation, size)
+    if not seen.any():
+        raise InputError(f"{data.source or 'image'}: the lens sees nothing of the picture")
+    pixels = filled(pixels, seen)
+    return replace(
+        data,
+        pixels=np.ascontiguousarray(np.moveaxis(pixels, 0, -1)),
+        valid=None if seen.all() else seen,
+        origin=Origin(lens, data, rotation),
+    )
+
+
+def sphere_size(lens: Lens, size: Size) -> Size:
+    """(H, W) of a panorama as fine as a picture of a (height, width) is in its middle."""
+    if isinstance(lens, ERP):
+        rows = size[0]
+    else:
+        rays = lens.rays(size, dtype=np.float64)
+        sees = rays.any(axis=-1)
+        both = sees[:, :-1] & sees[:, 1:]
+        steps = np.linalg.norm(rays[:, 1:] - rays[:, :-1], axis=-1)[both]
+        # The finer half: what is far from the axis is coarser in one lens and finer in another.
+        rows = round(math.pi / max(float(np.median(steps)), 1e-9)) if steps.size else MIN_ROWS
+    # A multiple: a large picture is averaged in whole boxes on its way to the network.
+    rows = min(MAX_ROWS, MIN_ROWS * max(1, round(rows / MIN_ROWS)))
+    return rows, 2 * rows
+
+
+def _laid(
+    data: ImageData, lens: Lens, rotation: Array | None, size: Size
+) -> tuple[FloatArray, BoolArray]:
+    """(3, H, W) on the sphere, 0 where nothing valid is seen, and (H, W) where it is."""
+    planes = np.moveaxis(data.image, -1, 0)
+    view = View(ERP(), size, None if rotation is None else np.asarray(rotation).T)
+    valid = data.valid
+    if isinstance(lens, DualFisheye):
+        halves = lens.halves(data.size)
+        cameras = [Camera(half) for _, half in halves]
+        pixels, seen = stitch([planes[..., columns] for columns, _ in halves], cameras, size)
+    else:
+        finer = round(data.size[0] / size[0]) if isinstance(lens, ERP) else 1
+        pixels, seen = resample(planes, lens, view, supersample=max(1, min(4, finer)))
+    if valid is not None:
+        still = resample(valid[None], lens, view, mode="nearest")[0][0]
+        seen = seen & still
+    return pixels, np.asarray(seen)
+
+
+def filled(pixels: FloatArray, seen: BoolArray) -> FloatArray:
+    """(3, H, W) with something smooth where nothing is seen (H, W), so that no edge is there.
+
+    Each pixel takes the mean of what is seen in the smallest of ever larger boxes that holds any.
+    """
+    import cv2
+
+    image: Any = np.ascontiguousarray(np.moveaxis(pixels, 0, -1)) * seen[..., None]
+    weight: Any = seen.astype(np.float32)
+    pyramid = [(image, weight)]
+    while min(weight.shape) > 1 and len(pyramid) < _BLUR_LEVELS:
+        size = tuple(max(1, side // 2) for side in reversed(weight.shape))
+        image, weight = (cv2.resize(a, size, interpolation=cv2.INTER_AREA) for a in pyramid[-1])
+        pyramid.append((image, weight))
+    below: Any = pyramid[-1][0] / max(float(pyramid[-1][1].max()), 1e-6)
+    for image, weight in reversed(pyramid[:-1]):
+        below = cv2.resize(below, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        known = np.minimum(weight, 1)[..., None]
+        below = image + (1 - known) * below.reshape(image.shape)
+    return np.asarray(np.moveaxis(below, -1, 0), np.float32)

@@ -1,0 +1,306 @@
+"""Pictures of any lens: predicted as the panorama that they are a part of, and seen as before."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from panodepth.errors import ConfigError, InputError
+from panodepth.geometry.lens import ERP, Lens, Pinhole, View
+from panodepth.geometry.lenses import (
+    KB4,
+    Cubemap,
+    DualFisheye,
+    EquidistantFisheye,
+    ERPPart,
+    StereographicFisheye,
+)
+from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll
+from panodepth.model import ModelConfig, ModelOutput
+from panodepth.predict.options import PredictOptions
+from panodepth.predict.torch_backend import TorchPredictor
+
+SIZE = (56, 112)
+
+
+class Painted(nn.Module):
+    """log distance = red: the picture says what the answer is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unused = nn.Parameter(torch.zeros(1))
+        self.config = ModelConfig(size=SIZE, wrap_padding=True, sky_head=False)
+
+    def forward(self, image: torch.Tensor) -> ModelOutput:
+        return ModelOutput(image[:, 0], None)
+
+
+PREDICTOR = TorchPredictor(Painted())  # type: ignore[arg-type]
+
+
+def log_distance(rays: Any) -> Any:
+    """What the world's walls are painted with: smooth, and nowhere the same."""
+    x, y, z = np.moveaxis(rays, -1, 0)
+    return 0.5 + 0.2 * x + 0.15 * y - 0.1 * z + 0.1 * x * z
+
+
+def picture(lens: Lens, size: tuple[int, int], rotation: Any = None) -> Any:
+    """(h, w, 3) float32 that a lens takes of the painted world; black where it sees nothing."""
+    rays = View(lens, size, rotation).rays()
+    image = np.zeros((*size, 3), np.float32)
+    image[..., 0] = np.where(rays.any(-1), log_distance(rays), 0)
+    return image
+
+
+def error_percent(found: Any, rays: Any, mask: Any) -> float:
+    """Mean difference to the painted distance after the scale is taken out [%]."""
+    ratio = found[mask] / np.exp(log_distance(rays))[mask]
+    return float(np.abs(ratio / np.median(ratio) - 1).mean() * 100)
+
+
+DEG = math.radians
+LENSES: dict[str, tuple[Lens, tuple[int, int], dict[str, Any]]] = {
+    "fisheye": (
+        EquidistantFisheye.from_fov(DEG(200), (180, 200)),
+        (180, 200),
+        {"projection": "fisheye", "fov": (200.0,)},
+    ),
+    "stereographic": (
+        StereographicFisheye(30, 30, 90, 80, DEG(220)),
+        (180, 200),
+        {
+            "projection": "fisheye",
+            "fisheye": "stereographic",
+            "focal": (30.0,),
+            "centre": (90.0, 80.0),
+            "fov": (220.0,),
+        },
+    ),
+    "circle": (
+        EquidistantFisheye(70 / DEG(95), 70 / DEG(95), 90, 80, DEG(190)),
+        (180, 200),
+        {"projection": "fisheye", "fov": (190.0,), "circle": (90.0, 80.0, 70.0)},
+    ),
+    "kb4": (
+        KB4(60, 61, 99, 92, DEG(180), 0.02, -0.003, 0.0, 0.0),
+        (180, 200),
+        {
+            "projection": "fisheye",
+            "fisheye": "kb4",
+            "focal": (60.0, 61.0),
+            "centre": (99.0, 92.0),
+            "distortion": (0.02, -0.003, 0.0, 0.0),
+        },
+    ),
+    "perspective": (
+        Pinhole.from_fov(DEG(100), (120, 160)),
+        (120, 160),
+        {"projection": "perspective", "fov": (100.0,)},
+    ),
+    "focal": (
+        Pinhole(90, 90, 70, 60),
+        (120, 160),
+        {"projection": "perspective", "focal": (90.0,), "centre": (70.0, 60.0)},
+    ),
+    "cubemap": (Cubemap("3x2"), (128, 192), {"projection": "cubemap"}),
+    "eac": (Cubemap("eac"), (128, 192), {"projection": "cubemap", "layout": "eac"}),
+    "cross": (Cubemap("cross"), (180, 240), {"projection": "cubemap", "layout": "cross"}),
+    "dual-fisheye": (
+        DualFisheye.from_fov(DEG(190), (140, 280)),
+        (140, 280),
+        {"projection": "dual-fisheye"},
+    ),
+    "strip": (
+        ERPPart(2 * math.pi, -DEG(50), DEG(40)),
+        (90, 360),
+        {"top": 50.0, "bottom": -40.0},
+    ),
+    "part": (
+        ERPPart(DEG(200), -DEG(40), DEG(40)),
+        (120, 300),
+        {"projection": "erp", "fov": (200.0, 80.0)},
+    ),
+}
+NAMES = pytest.mark.parametrize("name", LENSES)
+
+
+@NAMES
+def test_what_the_lens_sees_is_predicted_as_in_the_panorama(name: str) -> None:
+    lens, size, options = LENSES[name]
+    image = picture(lens, size)
+    found = PREDICTOR.predict(image, sky="none", **options)
+    assert isinstance(found.lens, ERP)
+    height, width = found.distance.shape
+    assert width == 2 * height
+    rays = ERP().rays((height, width))
+    seen = lens.project(rays, size)[1]
+    np.testing.assert_array_equal(found.mask, seen)
+    assert np.isfinite(found.distance).all()
+    assert found.distance.min() > 0
+    assert error_percent(found.distance, rays, found.mask) < 0.4
+    same = PREDICTOR.predict(image, sky="none", lens=lens)
+    np.testing.assert_allclose(same.distance, found.distance, rtol=1e-5)
+
+
+@NAMES
+def test_back_to_the_input(name: str) -> None:
+    """The picture's own pixels, each with the distance along its own ray."""
+    lens, size, options = LENSES[name]
+    image = picture(lens, size)
+    valid = np.ones(size, bool)
+    valid[40:50] = False
+    found = PREDICTOR.predict(image, valid, sky="none", out_projection="input", **options)
+    assert found.distance.shape == size
+    rays = found.lens.rays(size)
+    np.testing.assert_allclose(rays, lens.rays(size), atol=1e-5)
+    np.testing.assert_array_equal(found.image, np.rint(image * 255).astype(np.uint8))
+    sees = rays.any(-1)
+    assert not found.mask[~sees].any()
+    assert not found.mask[40:50].any()
+    assert found.mask[55:][sees[55:]].mean() > 0.97  # what is left out at its border is masked too
+    assert error_percent(found.distance, rays, found.mask) < 0.4
+    assert found.distance.min() > 0
+    np.testing.assert_allclose(found.points, found.distance[..., None] * rays, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "lens", "size", "turn"),
+    [
+        ({"out_projection": "cubemap"}, Cubemap("3x2"), (128, 192), None),
+        (
+            {"out_projection": "perspective", "out_view": (30.0, 10.0), "out_size": (48, 80)},
+            Pinhole.from_fov(DEG(90), (48, 80)),
+            (48, 80),
+            (DEG(30), DEG(10), 0.0),
+        ),
+        (
+            {"out_projection": "fisheye", "out_fov": 220.0, "out_view": (-90.0,)},
+            EquidistantFisheye.from_fov(DEG(220), (64, 64)),
+            (64, 64),
+            (-DEG(90), 0.0, 0.0),
+        ),
+    ],
+)
+def test_a_panorama_seen_through_another_lens(
+    options: dict[str, Any], lens: Lens, size: tuple[int, int], turn: Any
+) -> None:
+    image = picture(ERP(), (128, 256))
+    found = PREDICTOR.predict(image, sky="none", **options)
+    assert found.lens == lens
+    assert found.distance.shape == size
+    view = View(lens, size, None if turn is None else rotation_from_yaw_pitch_roll(*turn))
+    rays = view.rays()
+    np.testing.assert_array_equal(found.mask, rays.any(-1))
+    assert error_percent(found.distance, rays, found.mask) < 0.4
+    shown = np.abs(found.image / 255 - picture(lens, size, view.rotation))[found.mask]
+    assert shown.max() < 0.02
+    level = found.points @ (np.eye(3) if view.rotation is None else view.rotation).T
+    np.testing.assert_allclose(level, found.distance[..., None] * rays, atol=1e-5)
+    if turn is None:
+        assert found.up.tolist() == [0, -1, 0]
+    else:
+        np.testing.assert_allclose(view.rotation @ found.up, [0, -1, 0], atol=1e-12)
+
+
+def test_normals_of_a_plane_seen_through_a_lens() -> None:
+    from panodepth.types import Prediction
+
+    lens, size = Pinhole.from_fov(DEG(90), (40, 60)), (40, 60)
+    normal = np.array([0.2, -0.9, -0.3]) / np.linalg.norm([0.2, -0.9, -0.3])
+    for each, shape in ((lens, size), (EquidistantFisheye(20, 20, 30, 20, DEG(150)), size)):
+        rays = each.rays(shape)
+        facing = rays @ normal
+        hit = facing < -0.1
+        distance = np.where(hit, -1 / np.where(hit, facing, -1), 5).astype(np.float32)
+        image = np.zeros((*shape, 3), np.uint8)
+        found = Prediction(distance, hit, image, {}, each).normals
+        inside = hit.copy()  # neighbours too
+        for axis in (0, 1):
+            for step in (-1, 1):
+                inside &= np.roll(hit, step, axis)
+        assert inside.mean() > 0.15
+        assert (found[inside] @ normal).min() > 0.999
+
+
+@pytest.mark.parametrize("name", ["perspective", "fisheye"])
+def test_every_format_of_a_picture_that_is_no_panorama(name: str, tmp_path: Path) -> None:
+    """Clouds are of the pixels; a mesh is of the sphere that they are laid on."""
+    import trimesh
+    from plyfile import PlyData
+
+    from panodepth.export import WRITERS
+
+    lens, size, options = LENSES[name]
+    found = PREDICTOR.predict(picture(lens, size), sky="none", out_projection="input", **options)
+    files = found.save(tmp_path, list(WRITERS))
+    assert len(files) > len(WRITERS)
+    vertices = PlyData.read(tmp_path / "panorama_points.ply")["vertex"]
+    points = np.stack([vertices[axis] for axis in "xyz"], -1)
+    np.testing.assert_allclose(points, found.points[found.mask], rtol=1e-5)
+    mesh = trimesh.load(tmp_path / "panorama.glb", force="mesh")
+    length = np.linalg.norm(mesh.vertices, axis=-1)
+    assert length.min() > 0.9 * found.distance[found.mask].min()
+    assert length.max() < 1.1 * found.distance[found.mask].max()
+    assert np.load(tmp_path / "panorama_distance.npz")["distance"].shape == size
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"projection": "mercator"}, "unknown --projection 'mercator': use auto, erp"),
+        ({"out_projection": "eac"}, "unknown --out-projection 'eac'"),
+        ({"projection": "fisheye"}, "needs --fov"),
+        ({"projection": "perspective"}, "needs --fov or --focal"),
+        ({"projection": "perspective", "fov": (190.0,)}, "between 0 and 180"),
+        ({"projection": "perspective", "fov": (90.0,), "focal": (9.0,)}, "not both"),
+        ({"projection": "perspective", "focal": (0.0,)}, "positive number of pixels"),
+        ({"projection": "perspective", "layout": "eac"}, "--layout says nothing about"),
+        ({"projection": "fisheye", "fov": (400.0,)}, "sees 400°"),
+        (
+            {"projection": "fisheye", "fisheye": "orthographic", "fov": (200.0,)},
+            "sees 180° at most",
+        ),
+        (
+            {"projection": "fisheye", "fisheye": "stereographic", "fov": (360.0,)},
+            "sees 360°",
+        ),
+        ({"projection": "fisheye", "fisheye": "kb4", "fov": (90.0,)}, "needs --distortion"),
+        ({"projection": "cubemap", "layout": "2x2"}, "no cubemap layout '2x2'"),
+        ({"projection": "cubemap", "layout": "6x1"}, "no square faces as --layout 6x1"),
+        ({"projection": "dual-fisheye", "circle": (1.0, 2.0, 3.0)}, "CX,CY,R,CX,CY,R"),
+        ({"projection": "dual-fisheye", "camera": "gopro"}, "unknown --camera 'gopro'"),
+        ({"top": 95.0}, "both within 90°"),
+        ({"top": 50.0, "bottom": -50.0, "fov": (300.0, 60.0)}, "100° apart"),
+        ({"lens": "fisheye"}, "a lens is one of"),
+        ({"lens": ERP(), "fov": (90.0,)}, "says nothing about a lens or a rig"),
+        ({"out_fov": 90.0}, "needs --out-projection"),
+        ({"out_projection": "perspective", "out_fov": 180.0}, "less than 180"),
+    ],
+)
+def test_what_cannot_be_is_said_in_one_line(options: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        PREDICTOR.predict(picture(ERP(), (90, 180)), sky="none", **options)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_lens_that_sees_nothing_of_the_picture() -> None:
+    lens = EquidistantFisheye(10, 10, -500, -500, DEG(60))
+    with pytest.raises(InputError, match="sees nothing of the picture"):
+        PREDICTOR.predict(picture(ERP(), (90, 180)), lens=lens)
+
+
+def test_without_a_lens_nothing_changes() -> None:
+    image = picture(ERP(), (90, 180))
+    usual = PREDICTOR.predict(image, sky="none")
+    for same in ({"projection": "erp"}, {"out_projection": "input"}, {"lens": ERP()}):
+        found = PREDICTOR.predict(image, sky="none", **same)
+        np.testing.assert_array_equal(found.distance, usual.distance)
+        np.testing.assert_array_equal(found.image, usual.image)
+    assert not PredictOptions().has_lens
