@@ -86,26 +86,17 @@ class Prediction:
     @cached_property
     def points(self) -> FloatArray:
         """(H, W, 3) float32, distance times the unit ray of each pixel; not finite in the sky."""
+        from panodepth.geometry.points import distance_to_points
+
         with np.errstate(invalid="ignore"):  # 0 · inf
-            return self._along_rays(self.distance)
+            return np.asarray(distance_to_points(self.distance, self.lens), np.float32)
 
     @cached_property
     def normals(self) -> FloatArray:
         """(H, W, 3) float32 unit surface normals that face the camera (normal · ray < 0)."""
-        from panodepth.geometry.points import distance_to_normals, view_normals
+        from panodepth.geometry.points import distance_to_normals
 
-        if isinstance(self.lens, ERP):
-            return np.asarray(distance_to_normals(self.solid), np.float32)
-        return np.asarray(view_normals(self._along_rays(self.solid)), np.float32)
-
-    def _along_rays(self, distance: FloatArray) -> FloatArray:
-        """(H, W, 3) points in the frame of the lens."""
-        from panodepth.geometry.points import distance_to_points
-
-        if isinstance(self.lens, ERP):
-            return np.asarray(distance_to_points(distance), np.float32)
-        size = distance.shape[0], distance.shape[1]
-        return np.asarray(distance[..., None] * self.lens.rays(size), np.float32)
+        return np.asarray(distance_to_normals(self.solid, self.lens), np.float32)
 
     def save(
         self, path: str | Path, formats: Sequence[str] | None = None, **options: Any

@@ -219,7 +219,7 @@ def test_normals_of_a_plane_seen_through_a_lens() -> None:
         hit = facing < -0.1
         distance = np.where(hit, -1 / np.where(hit, facing, -1), 5).astype(np.float32)
         image = np.zeros((*shape, 3), np.uint8)
-        found = Prediction(distance, hit, image, {}, each).normals
+        found = Prediction(distance, hit, image, lens=each).normals
         inside = hit.copy()  # neighbours too
         for axis in (0, 1):
             for step in (-1, 1):

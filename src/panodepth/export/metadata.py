@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict
 from typing import Any
 
 from panodepth.types import Prediction
@@ -39,24 +38,12 @@ def metadata(prediction: Prediction, quantity: str, **more: Any) -> dict[str, An
         "unit": prediction.meta.get("unit", "relative"),
         "scale": 1.0,
         "frame": HOUSE_FRAME,
-        "projection": PROJECTION,
+        "projection": prediction.meta.get("projection", PROJECTION),
         "width": width,
         "height": height,
-        **_lens(prediction),
         **more,
         "prediction": dict(prediction.meta),
     }
-
-
-def _lens(prediction: Prediction) -> dict[str, Any]:
-    """Which lens the pixels are of, and how it is turned, where that is not the usual."""
-    told: dict[str, Any] = {}
-    if type(prediction.lens).__name__ != "ERP":
-        told["projection"] = f"{type(prediction.lens).__name__}, pixel centres at +0.5"
-        told["lens"] = asdict(prediction.lens)  # type: ignore[call-overload]
-    if prediction.rotation is not None:
-        told["rotation_to_level"] = prediction.rotation
-    return told
 
 
 def png_texts(meta: dict[str, Any]) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,7 @@ def reprojected(prediction: Prediction, view: View, image: ByteArray | None = No
         np.where(sky, np.float32(np.inf), solid),
         np.asarray(there & seen, np.bool_),
         image,
-        dict(prediction.meta),
+        {**prediction.meta, **_facts(view)},
         solid if sky.any() else None,
         view.lens,
         view.rotation,
@@ -59,6 +59,18 @@ def levelled(prediction: Prediction, vectors: FloatArray) -> FloatArray:
     if prediction.rotation is None:
         return vectors
     return np.asarray(vectors @ np.asarray(prediction.rotation, np.float32).T, np.float32)
+
+
+def _facts(view: View) -> dict[str, Any]:
+    """What files say of a lens and its turn."""
+    told: dict[str, Any] = {}
+    if not isinstance(view.lens, ERP):
+        name = type(view.lens).__name__
+        told = {"projection": f"{name}, pixel centres at +0.5", "lens": {"name": name}}
+        told["lens"] |= asdict(view.lens)  # type: ignore[call-overload]
+    if view.rotation is not None:
+        told["rotation_to_level"] = np.asarray(view.rotation).tolist()
+    return told
 
 
 def _between(source: Array | None, view: Array | None) -> Any:

@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from panodepth.errors import OutputError
-from panodepth.export.bands import row_bands
 from panodepth.geometry.grid import axis_angles
 from panodepth.geometry.lens import ERP
 from panodepth.geometry.point_bands import point_bands
@@ -34,8 +33,8 @@ class CloudOptions:
 class Cloud:
     """The pixels that become points: every `stride`-th row and column, `count` of them valid.
 
-    distance, mask: (h, w). image: (h, w, 3). lon: (w,), lat: (h,) [rad]. points: (h, w, 3), if they
-    do not lie along those angles: of another lens, or turned level.
+    distance, mask: (h, w). image: (h, w, 3). lon: (w,), lat: (h,) [rad]. points: (h, w, 3), if not
+    along those angles.
     """
 
     distance: FloatArray
@@ -51,9 +50,7 @@ class Cloud:
         """x, y, z (3, n, w), overwritten by the next; mask (n, w); image (n, w, 3), by rows."""
         at_once = max(1, BAND_PIXELS // self.mask.shape[1])
         if self.points is not None:
-            for rows in row_bands(self.mask.shape, BAND_PIXELS):
-                points = np.moveaxis(self.points[rows], -1, 0)
-                yield points, self.mask[rows], self.image[rows]
+            yield np.moveaxis(self.points, -1, 0), self.mask, self.image
             return
         for rows, planes in point_bands(self.distance, self.lon, self.lat, at_once):
             yield planes, self.mask[rows], self.image[rows]

@@ -7,10 +7,11 @@ import math
 from panodepth.geometry import bands
 from panodepth.geometry.arrays import ArrayT, constant, is_numpy, library, like, to_dtype
 from panodepth.geometry.grid import axis_angles, erp_rays
-from panodepth.geometry.lens import Pinhole
+from panodepth.geometry.lens import ERP, Lens, Pinhole
 from panodepth.geometry.point_bands import lonlat_points
 from panodepth.geometry.seam import pad_erp
 
+PANORAMA = ERP()
 _PIXELS_AT_ONCE = 1 << 18  # normals of large maps are computed in bands of rows: memory stays small
 
 
@@ -29,21 +30,26 @@ def distance_to_z_depth(distance: ArrayT, lens: Pinhole) -> ArrayT:
     return distance / to_dtype(lens.ray_lengths((height, width), **like(distance)), distance.dtype)
 
 
-def distance_to_points(distance: ArrayT) -> ArrayT:
-    """(..., H, W) ERP distance to (..., H, W, 3) points in the camera frame; its unit and dtype."""
+def distance_to_points(distance: ArrayT, lens: Lens = PANORAMA) -> ArrayT:
+    """(..., H, W) distance to (..., H, W, 3) points in the camera frame; its unit and dtype."""
+    if not isinstance(lens, ERP):
+        rays = lens.rays((distance.shape[-2], distance.shape[-1]), **like(distance))
+        return distance[..., None] * to_dtype(rays, distance.dtype)
     if is_numpy(distance) and distance.ndim == 2:
         return lonlat_points(distance, *axis_angles(*distance.shape))
     rays = erp_rays(*distance.shape[-2:], **like(distance))
     return distance[..., None] * to_dtype(rays, distance.dtype)
 
 
-def distance_to_normals(distance: ArrayT) -> ArrayT:
-    """(..., H, W) ERP distance > 0 to (..., H, W, 3) unit normals that face the camera.
+def distance_to_normals(distance: ArrayT, lens: Lens = PANORAMA) -> ArrayT:
+    """(..., H, W) distance > 0 to (..., H, W, 3) unit normals that face the camera.
 
     0 where the neighbours give none, as in a single row. See `points_to_normals` for what they are.
     One NumPy map (H, W) takes the fast route of `bands`, which with odd W takes the mean of two
     distances beyond the poles, not of two points.
     """
+    if not isinstance(lens, ERP):
+        return view_normals(distance_to_points(distance, lens))
     if is_numpy(distance) and distance.ndim == 2:
         return bands.normals(distance)
     return points_to_normals(distance_to_points(distance))

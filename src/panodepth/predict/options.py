@@ -44,10 +44,6 @@ class PredictOptions(LensOptions):
         height = self.camera_height
         if height is not None and not (math.isfinite(height) and height > 0):
             raise ConfigError(f"camera height must be a positive number of metres: {height}")
-        if self.has_lens:
-            from panodepth.predict.lenses.choice import check
-
-            check(self)
 
     @property
     def has_lens(self) -> bool:

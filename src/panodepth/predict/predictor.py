@@ -186,15 +186,10 @@ class Predictor(ABC):
         full = resize_erp(distance, data.size, edges=self.edges)
         scale: dict[str, Any] = {"unit": "relative"}
         if options.camera_height is not None:
-            from panodepth.predict.scale import metres_per_unit
+            from panodepth.predict.scale import scale_facts
 
-            factor = metres_per_unit(distance, valid, options.camera_height)
-            full = full * np.float32(factor)
-            scale = {
-                "unit": "m",
-                "metres_per_unit": factor,
-                "camera_height_m": options.camera_height,
-            }
+            scale = scale_facts(distance, valid, options.camera_height)
+            full = full * np.float32(scale["metres_per_unit"])
         mask = np.ones(data.size, np.bool_) if request.mask is None else request.mask.copy()
         sky, sky_source = None, "none"
         if sky_logit is not None:

@@ -8,6 +8,7 @@ feet or a rug's edge are outvoted; a bed that fills the view below is taken for 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +33,17 @@ def metres_per_unit(distance: npt.ArrayLike, valid: npt.ArrayLike, camera_height
     Raises InputError when no consistent floor is found.
     """
     return camera_height_m / floor_height(distance, valid)
+
+
+def scale_facts(
+    distance: npt.ArrayLike, valid: npt.ArrayLike, camera_height_m: float
+) -> dict[str, Any]:
+    """What a prediction in metres says of its scale; see `metres_per_unit`.
+
+    distance: (H, W) float > 0; valid: (H, W) bool.
+    """
+    factor = metres_per_unit(distance, valid, camera_height_m)
+    return {"unit": "m", "metres_per_unit": factor, "camera_height_m": camera_height_m}
 
 
 def floor_height(distance: npt.ArrayLike, valid: npt.ArrayLike) -> float:

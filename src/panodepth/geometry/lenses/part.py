@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from panodepth.geometry.arrays import ArrayT, library, planes
-from panodepth.geometry.grid import lonlat_to_rays, rays_to_lonlat
+from panodepth.geometry.coordinates import lonlat_to_rays, rays_to_lonlat
 from panodepth.geometry.lens import Lens, Size, within
 
 

@@ -62,6 +62,10 @@ class RunOptions(PredictOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.has_lens:
+            from panodepth.predict.lenses.choice import check  # not for --help: loads NumPy
+
+            check(self)
         object.__setattr__(self, "formats", parse_formats(self.formats))
         if self.settings:
             from panodepth.export.options import parse_settings, writer_options

@@ -15,7 +15,7 @@ from panodepth.geometry.lenses.dual import DualFisheye
 from panodepth.geometry.resampling import resample
 from panodepth.geometry.stitching import Camera, stitch
 from panodepth.images import ImageData
-from panodepth.predict.lenses.choice import input_lens
+from panodepth.predict.lenses.choice import check, input_lens
 from panodepth.predict.lenses.options import LensOptions
 from panodepth.predict.masks import checked_mask
 from panodepth.types import BoolArray, FloatArray
@@ -42,6 +42,7 @@ def on_sphere(data: ImageData, mask: Any, options: LensOptions) -> ImageData:
 
     Raises InputError where the picture does not suit the options.
     """
+    check(options)
     if mask is not None:
         given = checked_mask(mask, data.size)
         data = replace(data, valid=given if data.valid is None else given & data.valid)
