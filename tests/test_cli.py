@@ -254,6 +254,8 @@ def test_every_option_of_prediction_is_one_of_the_command(
     assert main(["predict", "--help"]) == 0
     shown = capsys.readouterr().out
     for field in dataclasses.fields(RunOptions):
+        if field.name == "lens":  # a value of Python; its numbers are options of their own
+            continue
         flag = field.metadata.get("flag", "--" + field.name.replace("_", "-"))
         assert f"{flag} " in shown
 

@@ -280,10 +280,21 @@ def test_two_circles_are_refused_by_their_pixels(tmp_path: Path, radius: float) 
         check_stitched(to_image_data(fisheyes(64, radius).astype(np.float32) / 255))
 
 
-def test_a_camera_s_own_ending_is_refused(tmp_path: Path) -> None:
-    Image.fromarray(picture()).save(tmp_path / "photo.jpg")
-    (tmp_path / "photo.jpg").rename(tmp_path / "photo.INSP")
-    assert "stitch" in refused(tmp_path / "photo.INSP")
+def test_a_camera_s_own_files_are_refused(tmp_path: Path) -> None:
+    """By the ending, and renamed by the mark that its files end with; not by the pixels."""
+    plain = picture()
+    own, renamed = tmp_path / "photo.INSP", tmp_path / "photo.jpg"
+    for path in (own, renamed):
+        Image.fromarray(plain).save(path, "JPEG")
+    with renamed.open("ab") as file:
+        file.write(bytes(40) + b"8db42d694ccc418790edff439fe026bf")
+    for path in (own, renamed):
+        data = read_image(path)
+        assert data.may_be_fisheyes == (path == own)
+        with pytest.raises(InputError, match="use --projection dual-fisheye") as caught:
+            check_stitched(data)
+        assert str(path) in str(caught.value)
+    check_stitched(to_image_data(plain))
 
 
 @settings(max_examples=40, deadline=None)

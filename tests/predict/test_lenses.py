@@ -278,7 +278,7 @@ def test_every_format_of_a_picture_that_is_no_panorama(name: str, tmp_path: Path
         ({"top": 95.0}, "both within 90°"),
         ({"top": 50.0, "bottom": -50.0, "fov": (300.0, 60.0)}, "100° apart"),
         ({"lens": "fisheye"}, "a lens is one of"),
-        ({"lens": ERP(), "fov": (90.0,)}, "says nothing about a lens or a rig"),
+        ({"lens": ERP(), "fov": (90.0,)}, "says nothing about a lens of its own"),
         ({"out_fov": 90.0}, "needs --out-projection"),
         ({"out_projection": "perspective", "out_fov": 180.0}, "less than 180"),
     ],
@@ -304,3 +304,21 @@ def test_without_a_lens_nothing_changes() -> None:
         np.testing.assert_array_equal(found.distance, usual.distance)
         np.testing.assert_array_equal(found.image, usual.image)
     assert not PredictOptions().has_lens
+
+
+@pytest.mark.parametrize("name", ["photo.insp", "photo.jpg"])
+def test_an_unstitched_pair_is_refused_until_it_is_called_one(name: str, tmp_path: Path) -> None:
+    from PIL import Image
+
+    lens, size, options = LENSES["dual-fisheye"]
+    image = picture(lens, size)
+    image[lens.rays(size).any(-1), 1] = 0.5
+    Image.fromarray(np.rint(image * 255).astype(np.uint8)).save(tmp_path / name, "JPEG", quality=99)
+    with pytest.raises(InputError, match="use --projection dual-fisheye") as caught:
+        PREDICTOR.predict(tmp_path / name)
+    assert name in str(caught.value)
+    assert "\n" not in str(caught.value)
+    found = PREDICTOR.predict(tmp_path / name, sky="none", **options)
+    rays = ERP().rays(found.distance.shape)  # type: ignore[arg-type]
+    assert found.mask.all()  # 190° twice: the sphere, and more
+    assert error_percent(found.distance, rays, found.mask) < 2

@@ -140,10 +140,6 @@ def _file(source: Source, name: str) -> BinaryIO:
     """The file, open. Raises InputError when it is none, before anything waits for a pipe."""
     if isinstance(source, Content):
         return io.BytesIO(source)
-    if Path(source).suffix.lower() in (".insp", ".insv"):  # Insta360's own endings
-        from panodepth.images.fisheye import UNSTITCHED
-
-        raise InputError(f"{name}: {UNSTITCHED}")
     try:
         mode = os.stat(source).st_mode
     except FileNotFoundError:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 
 from panodepth.errors import InputError
 from panodepth.images.picture import ImageData
 
 UNSTITCHED = (
-    "is not stitched: it shows two fisheye circles, not a panorama; export it as an "
-    "equirectangular picture with the camera's own program first"
+    "is not stitched: it shows two fisheye circles, not a panorama; use --projection dual-fisheye, "
+    "or better, export it as an equirectangular picture with the camera's own program"
 )
+_ENDINGS = (".insp", ".insv")  # Insta360's own; their files end with this mark, whatever the name:
+_MARK = b"8db42d694ccc418790edff439fe026bf"
 _SIDE = 96  # samples along each half
 _DARK = 24 / 255  # JPEG noise around black
 _OUTSIDE, _RIM = 1.12, (0.75, 0.92)  # radii in halves of a side: the corners; just inside
 
 
 def check_stitched(data: ImageData) -> None:
-    """Raise InputError when a 2:1 picture holds two fisheye circles.
+    """Raise InputError when a 2:1 picture holds two fisheye circles, by its file or its pixels.
 
     Both halves have black corners with a round border: dark outside of a circle that touches the
     sides, not dark just inside of it, in all directions. A panorama with black poles is dark
@@ -29,8 +33,21 @@ def check_stitched(data: ImageData) -> None:
     sample = data.pixels[rows[:, None], columns].max(axis=2).astype(np.float32)
     white = 1.0 if data.pixels.dtype == np.float32 else float(np.iinfo(data.pixels.dtype).max)
     bright = sample > _DARK * white
-    if all(_is_circle(half) for half in (bright[:, :_SIDE], bright[:, _SIDE:])):
+    circles = all(_is_circle(half) for half in (bright[:, :_SIDE], bright[:, _SIDE:]))
+    if circles or _says_so(data.source):
         raise InputError(f"{data.source or 'image'}: {UNSTITCHED} (or use --allow-any-aspect)")
+
+
+def _says_so(source: str) -> bool:
+    """Whether a file's ending or its last bytes are those of an unstitched photograph."""
+    if not source or source.lower().endswith(_ENDINGS):
+        return bool(source)
+    try:
+        with open(source, "rb") as file:
+            file.seek(-len(_MARK), os.SEEK_END)
+            return file.read() == _MARK
+    except OSError:  # gone since, or shorter
+        return False
 
 
 def _is_circle(bright: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> bool:

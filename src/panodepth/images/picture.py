@@ -49,8 +49,10 @@ class ImageData:
         return np.asarray(np.divide(self.pixels, white, dtype=np.float32))
 
     @property
-    def has_black_corners(self) -> bool:
-        """Whether all four are almost black, as where fisheye circles lie on black."""
+    def may_be_fisheyes(self) -> bool:
+        """Whether all corners are almost black, as round fisheye circles, or the name says so."""
+        if self.source.lower().endswith((".insp", ".insv")):
+            return True
         white = 1.0 if self.pixels.dtype == np.float32 else np.iinfo(self.pixels.dtype).max
         return bool(self.pixels[:: self.size[0] - 1, :: self.size[1] - 1].max() < white / 10)
 

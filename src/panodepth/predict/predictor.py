@@ -152,7 +152,7 @@ class Predictor(ABC):
 
             data, mask = on_sphere(data, mask, options), None
         check_aspect(data.size, options.allow_any_aspect, name=data.source or "image")
-        if data.has_black_corners and not options.allow_any_aspect:
+        if data.origin is None and data.may_be_fisheyes and not options.allow_any_aspect:
             check_stitched(data)
         valid = data.valid
         if mask is not None:

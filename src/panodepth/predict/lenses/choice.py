@@ -18,7 +18,6 @@ from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll
 from panodepth.predict.lenses.options import (
     FISHEYES,
     OUT_PROJECTIONS,
-    POSES,
     PROJECTIONS,
     LensOptions,
 )
@@ -42,7 +41,6 @@ def check(options: LensOptions) -> None:
         ("projection", PROJECTIONS),
         ("out_projection", OUT_PROJECTIONS),
         ("fisheye", FISHEYES),
-        ("pose", POSES),
         ("camera", ("", *CAMERAS)),
     ):
         if getattr(options, name) not in known:
@@ -50,17 +48,17 @@ def check(options: LensOptions) -> None:
             raise ConfigError(
                 f"unknown {_flag(name)} {given!r}: use {', '.join(filter(None, known))}"
             )
-    whole = options.lens is not None or options.rig is not None
+    whole = options.lens is not None
     projection = "erp" if options.projection == "auto" else options.projection
     useful = () if whole else USED_BY[projection]
     for name in _ALL:
         if name not in useful and getattr(options, name) != getattr(LensOptions(), name):
-            what = "a lens or a rig" if whole else f"--projection {options.projection}"
+            what = "a lens of its own" if whole else f"--projection {options.projection}"
             raise ConfigError(f"{_flag(name)} says nothing about {what}: leave it out")
     if options.lens is not None and not hasattr(options.lens, "unproject"):
         raise ConfigError(f"a lens is one of panodepth.geometry.lenses, not {options.lens!r}")
     if whole and options.projection != "auto":
-        raise ConfigError("--projection says nothing about a lens or a rig: leave it out")
+        raise ConfigError("--projection says nothing about a lens of its own: leave it out")
     if options.out_projection in ("erp", "input"):
         for name in ("out_fov", "out_size", "out_view"):
             if getattr(options, name) is not None:
@@ -190,7 +188,7 @@ def _dual(options: LensOptions, size: Size) -> Lens:
         )
     kind: Any = LENSES[options.fisheye]
     if kind is KB4:
-        raise ConfigError("--fisheye kb4 is for one fisheye; two with their numbers are a --rig")
+        raise ConfigError("--fisheye kb4 is for one fisheye, not for two")
     fov = math.radians(options.fov[0] if options.fov else DUAL_FOV_DEG)
     yaw, pitch, roll = map(math.radians, options.turn or (180.0, 0.0, 0.0))
     if options.circle is None:
