@@ -19,8 +19,8 @@ from typing import Any, BinaryIO
 from panodepth.errors import InputError, one_line
 from panodepth.images.formats.pillow import Decoded, Opened
 from panodepth.images.limits import MAX_PIXELS, check_size
-from panodepth.images.picture import ImageData, both, from_array
-from panodepth.images.transfer import finite_pixels
+from panodepth.images.picture import ImageData, from_array
+from panodepth.images.transfer import both, finite_pixels
 from panodepth.size import Size
 
 FIRST_BYTES = {

@@ -8,7 +8,7 @@ import numpy as np
 
 from panodepth.errors import InputError
 from panodepth.images.files import read_stored
-from panodepth.images.picture import both
+from panodepth.images.transfer import both
 from panodepth.types import BoolArray
 
 

@@ -9,11 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from panodepth.errors import InputError
-from panodepth.images.transfer import NOTHING_VALID, finite_pixels
+from panodepth.images.transfer import NOTHING_VALID, both
 from panodepth.size import Size
 from panodepth.types import BoolArray, ByteArray, FloatArray
-
-FLOAT_SLACK = 1e-3  # resampling overshoots a little; beyond this a float image is not in [0, 1]
 
 
 @dataclass(frozen=True)
@@ -51,10 +49,9 @@ class ImageData:
     @property
     def may_be_fisheyes(self) -> bool:
         """Whether all corners are almost black, as round fisheye circles, or the name says so."""
-        if self.source.lower().endswith((".insp", ".insv")):
-            return True
         white = 1.0 if self.pixels.dtype == np.float32 else np.iinfo(self.pixels.dtype).max
-        return bool(self.pixels[:: self.size[0] - 1, :: self.size[1] - 1].max() < white / 10)
+        corners = self.pixels[:: self.size[0] - 1, :: self.size[1] - 1]
+        return bool(corners.max() < white / 10) or self.source.lower().endswith(".insp")
 
     def to_uint8(self) -> ByteArray:
         """(H, W, 3) uint8, rounded to nearest; the very same array for 8-bit sources."""
@@ -107,7 +104,9 @@ def from_array(array: npt.NDArray[Any], valid: BoolArray | None, name: str) -> I
         valid = both(valid, array[..., 3] != 0)
         array = array[..., :3]
     if is_float:
-        array, valid = _checked_float(array, valid, name)
+        from panodepth.images.floats import checked_float
+
+        array, valid = checked_float(array, valid, name)
     if valid is not None:
         if not valid.any():
             raise InputError(f"{name}: {NOTHING_VALID}")
@@ -118,36 +117,3 @@ def from_array(array: npt.NDArray[Any], valid: BoolArray | None, name: str) -> I
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
     return ImageData(np.ascontiguousarray(array), valid)
-
-
-def both(first: BoolArray | None, second: BoolArray | None) -> BoolArray | None:
-    """(H, W) bool, the pixels valid in both masks; None stands for all."""
-    if first is None or second is None:
-        return second if first is None else first
-    return first & second
-
-
-def _checked_float(
-    array: npt.NDArray[Any], valid: BoolArray | None, name: str
-) -> tuple[FloatArray, BoolArray | None]:
-    """(H, W, C) floats as float32 in [0, 1], and which (H, W) of them are finite and valid.
-
-    NaN and Inf get the median colour. Raises InputError for values out of range.
-    """
-    finite = finite_pixels([array[..., i] for i in range(array.shape[2])])
-    usable = both(valid, finite)
-    kept = array if usable is None else array[usable]
-    if not kept.size:
-        raise InputError(f"{name}: {NOTHING_VALID}")
-    low, high = float(kept.min()), float(kept.max())
-    if low < -FLOAT_SLACK or high > 1 + FLOAT_SLACK:
-        advice = "; divide by 255" if 1.5 < high <= 255 and low >= 0 else ""
-        raise InputError(
-            f"{name}: float values must lie in [0, 1], found {low:.4g} to {high:.4g}{advice}"
-        )
-    result: FloatArray = array.astype(np.float32, copy=False)
-    if finite is not None:
-        result = np.where(finite[..., None], result, np.median(kept, axis=0).astype(np.float32))
-    if low < 0 or high > 1 or usable is not None:
-        result = np.clip(result, 0, 1)
-    return result, usable

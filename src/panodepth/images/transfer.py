@@ -33,3 +33,10 @@ def finite_pixels(planes: Sequence[npt.NDArray[Any]]) -> BoolArray | None:
     for plane in planes[1:]:
         finite &= np.isfinite(plane)
     return None if finite.all() else finite
+
+
+def both(first: BoolArray | None, second: BoolArray | None) -> BoolArray | None:
+    """(H, W) bool, the pixels valid in both masks; None stands for all."""
+    if first is None or second is None:
+        return second if first is None else first
+    return first & second
