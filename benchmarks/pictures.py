@@ -28,7 +28,7 @@ from panodepth.types import Prediction
 ROOT = Path(__file__).parents[1]
 SEED = 2_000_000  # of the worlds in worlds.jpg
 WORLD_HEIGHT = 192
-WORLDS2_HEIGHT = 140
+WORLDS2_HEIGHT = 112
 WORLDS2_DRAW = 3  # which worlds of those kinds are shown
 WIDTH = 640  # pixels of a panorama in the picture; the top view is a square of half of it
 
@@ -81,12 +81,12 @@ def worlds() -> np.ndarray:
 
 
 def worlds2() -> np.ndarray:
-    """Four rows of four kinds, each row of pictures above one of their distances."""
+    """Three rows of six kinds, each row of pictures above one of their distances."""
     kinds, priors = [*KINDS, "street", "square"], Priors(version=2, perch=0.0, canopy=0.0)
     scenes = [named_scene(k, Draws.of(SEED, WORLDS2_DRAW, i), priors) for i, k in enumerate(kinds)]
     cameras = [plain_camera(SEED, i) for i in range(len(kinds))]
     batch = render_scenes(scenes, panorama_grid(WORLDS2_HEIGHT, 2 * WORLDS2_HEIGHT), cameras)
-    return rows_of(batch, 4)
+    return rows_of(batch, 6)
 
 
 def rows_of(batch: SceneBatch, columns: int) -> np.ndarray:

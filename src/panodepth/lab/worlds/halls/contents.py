@@ -8,6 +8,7 @@ import numpy as np
 
 from panodepth.lab.worlds.indoor import furniture
 from panodepth.lab.worlds.indoor.interior import Interior
+from panodepth.lab.worlds.indoor.structures import stairs
 from panodepth.lab.worlds.looks.materials import Material
 from panodepth.lab.worlds.outdoor.vehicles import car
 from panodepth.lab.worlds.parts import plants, seats
@@ -62,6 +63,16 @@ def kiosk(p: Place) -> None:
         p.box((0, h, 0), (w + 0.1, 0.06, d + 0.1), look)
 
 
+def lockers(p: Place) -> None:
+    """A row of metal cupboards."""
+    furniture.cabinet(p, 0.58, p.rng.uniform(1.2, 2.1), 0.26)
+
+
+def steps(p: Place) -> None:
+    """A flight of stairs that ends in the air, on its own foot."""
+    stairs(p, 0.45, 13)
+
+
 def seats_row(p: Place) -> None:
     seats.seats(p, 1.6, 2)
 
@@ -78,7 +89,9 @@ _INDUSTRY = {
     Piece(0.4, 0.4, clutter): 0.1,
     Piece(0.35, 0.35, slender, FITTING): 0.2,
     Piece(0.35, 0.35, person, PERSON): 0.1,
-    Piece(1.0, 2.4, small_car): 0.06,
+    Piece(1.0, 2.4, small_car): 0.05,
+    Piece(0.6, 0.3, lockers): 0.08,
+    Piece(0.5, 1.9, steps): 0.03,
 }
 _PUBLIC = {
     Piece(0.35, 0.35, person, PERSON): 0.3,
@@ -89,6 +102,8 @@ _PUBLIC = {
     Piece(0.4, 0.4, lambda p: plants.big_plant(p, p.rng.uniform(1.0, 2.4)), PLANT): 0.1,
     Piece(1.6, 1.1, lambda p: furniture.dining(p, (1.0, 0.5), 0.75)): 0.12,
     Piece(0.9, 0.7, lambda p: seats.sofa(p, 0.8)): 0.06,
+    Piece(1.0, 0.45, lambda p: furniture.back_to_back(p, 1.0, p.rng.uniform(1.2, 2.0))): 0.05,
+    Piece(0.6, 1.9, steps): 0.04,
     Piece(0.4, 0.4, clutter): 0.05,
 }
 SETS = {"industry": _INDUSTRY, "public": _PUBLIC}

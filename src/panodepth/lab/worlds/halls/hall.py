@@ -20,7 +20,6 @@ from panodepth.lab.worlds.render.primitives import Scene
 
 FLOORS = ("concrete", "concrete", "tiles", "speckle", "marble", "wood", "plain", "carpet")
 PAPERS = ("plain", "plain", "plaster", "brick", "concrete", "tiles", "marble", "wood")
-SHINING_ROOFS = 0.12  # of halls
 EYE_ROOM = 0.5  # metres on the plan kept free around the camera
 
 
@@ -29,12 +28,14 @@ class Plan:
     """What a hall is like.
 
     size: half extents along x and z [m]. height: of the walls [m]. roof, rise: as in `Room`.
+    glazed: the roof is a membrane or frosted glass between bars, as bright as a sky.
     """
 
     size: Pair
     height: float
     roof: str = "flat"
     rise: float = 0.0
+    glazed: bool = False
 
 
 def lengths(rng: Draws, low: float, high: float) -> Pair:
@@ -54,13 +55,25 @@ def build_shell(scene: Scene, rng: Draws, plan: Plan) -> Interior:
     low = 0.6 if bright else 0.12
     paper = rng.tinted((low, 0.95, 0.2), *PAPERS, scale=rng.uniform(1.5, 5.0))
     over = rng.tinted((low, 0.95, 0.1), "plain", "plaster", "shutter", "wood", scale=s)
-    if rng.random() < SHINING_ROOFS:  # a white membrane or frosted glass, as bright as a sky
+    if plan.glazed:
         over = Material((0.93, 0.95, 1.0), emission=rng.uniform(0.5, 4.0))
+        _bars(here)
     floor(here, ground)
     ceiling(here, over)
     for side in here.room.sides:
         wall(here, side, plan.height + plan.rise, paper)
     return here
+
+
+def _bars(here: Interior) -> None:
+    """The frame of a glazed roof: thin bars both ways where the walls end."""
+    rng, (hx, hz), y = here.rng, here.room.half, here.room.height
+    p, look, thick = here.place(here.room.middle, 0.0, CEILING), rng.metal(), rng.uniform(0.03, 0.1)
+    n, m = (int(np.clip(2 * h / rng.uniform(1.5, 5.0), 2, 12)) for h in (hx, hz))
+    for x in bays(n, hx):
+        p.box((x, y - thick, 0), (thick / 2, thick, hz), look)
+    for z in bays(m, hz):
+        p.box((0, y - 1.2 * thick, z), (hx, thick, thick / 2), look)
 
 
 def light_hall(here: Interior, *, strong: float = 1.0) -> None:

@@ -21,6 +21,7 @@ from panodepth.lab.worlds.halls.hall import (
     trusses,
     windows,
 )
+from panodepth.lab.worlds.halls.vaults import cellar, tunnel
 from panodepth.lab.worlds.indoor import ceilings
 from panodepth.lab.worlds.indoor.interior import Interior
 from panodepth.lab.worlds.looks.materials import Material, grey
@@ -30,6 +31,7 @@ from panodepth.lab.worlds.parts.place import CEILING, FLOOR, FURNITURE, VEHICLE,
 from panodepth.lab.worlds.priors import Priors
 from panodepth.lab.worlds.render.primitives import Scene
 
+GLAZED = 0.2  # of the roofs of factories and public halls
 CLEARANCE = 0.25  # metres between the camera and everything
 
 
@@ -51,7 +53,7 @@ def factory(scene: Scene, rng: Draws, priors: Priors) -> tuple[Interior, Pair]:
     size, height = lengths(rng, 14, 60), rng.uniform(4.5, 11)
     roof = rng.weighted({"flat": 0.5, "gable": 0.3, "vault": 0.2})
     rise = 0.0 if roof == "flat" else min(min(size) * rng.uniform(0.15, 0.5), 7.0)
-    here = build_shell(scene, rng, Plan(size, height, roof, rise))
+    here = build_shell(scene, rng, Plan(size, height, roof, rise, rng.random() < GLAZED))
     eye = stand(here)
     if rng.random() < 0.8:
         trusses(here)
@@ -60,7 +62,8 @@ def factory(scene: Scene, rng: Draws, priors: Priors) -> tuple[Interior, Pair]:
     _windows(here, priors, (0.8, 0.5 * height))
     if rng.random() < 0.5:
         column_grid(here, rng.uniform(5, 10), rng.uniform(0.1, 0.3), rng.metal())
-    contents.strew(here, "industry", int(rng.integers(6, 34)), eye)
+    parts.wall_gear(here)
+    contents.strew(here, "industry", int(rng.integers(10, 60)), eye)
     lamp_grid(here, rng.uniform(0.1, 1.5), 25)
     light_hall(here)
     return here, eye
@@ -87,7 +90,8 @@ def garage(scene: Scene, rng: Draws, priors: Priors) -> tuple[Interior, Pair]:
         x, r = rng.uniform(-1, 1) * hx, rng.uniform(0.05, 0.2)
         top = here.place(np.array([x, here.room.height - r - 0.05, 0]), 0.0, CEILING)
         top.disc((0, 0, 0), r, hz, rng.metal())
-    contents.strew(here, "industry", int(rng.integers(0, 6)), eye)
+    parts.wall_gear(here)
+    contents.strew(here, "industry", int(rng.integers(0, 9)), eye)
     lamp_grid(here, 0.06)
     if rng.random() < 0.3:
         _windows(here, priors, (0.9, 1.3), 0.4)
@@ -121,7 +125,7 @@ def warehouse(scene: Scene, rng: Draws, priors: Priors) -> tuple[Interior, Pair]
                 p.box((x, y + 0.04 + half[1], 0), half, goods)
 
     contents.rows(here, rng.uniform(2.0, 4.0), (long, deep), rack, rng.uniform(0.8, 2.0))
-    contents.strew(here, "public" if shop else "industry", int(rng.integers(2, 14)), eye)
+    contents.strew(here, "public" if shop else "industry", int(rng.integers(2, 24)), eye)
     if not shop and rng.random() < 0.6:
         trusses(here)
     if rng.random() < 0.4:
@@ -161,7 +165,9 @@ def church(scene: Scene, rng: Draws, priors: Priors) -> tuple[Interior, Pair]:
     altar = here.place(np.array([0.0, 0.0, -size[1] + 1.5]), 0.0, FURNITURE)
     altar.box((0, 0.1, 0), (2.0, 0.1, 1.2), stone)
     altar.box((0, 0.7, 0), (0.9, 0.5, 0.4), rng.wooden())
-    contents.strew(here, "public", int(rng.integers(0, 8)), eye)
+    contents.strew(here, "public", int(rng.integers(0, 12)), eye)
+    if rng.random() < 0.6:
+        lamp_grid(here, rng.uniform(0.3, 0.6) * height, 12)
     light_hall(here)
     return here, eye
 
@@ -171,7 +177,7 @@ def public_hall(scene: Scene, rng: Draws, priors: Priors) -> tuple[Interior, Pai
     size, height = lengths(rng, 12, 55), rng.uniform(3.5, 12)
     roof = rng.weighted({"flat": 0.6, "vault": 0.2, "dome": 0.12, "gable": 0.08})
     rise = 0.0 if roof == "flat" else min(size) * rng.uniform(0.15, 0.5)
-    here = build_shell(scene, rng, Plan(size, height, roof, rise))
+    here = build_shell(scene, rng, Plan(size, height, roof, rise, rng.random() < GLAZED))
     eye = stand(here)
     _windows(here, priors, (0.05, 0.4 * height), 0.5)
     if roof == "flat" and rng.random() < 0.4:
@@ -182,7 +188,7 @@ def public_hall(scene: Scene, rng: Draws, priors: Priors) -> tuple[Interior, Pai
     if height > 5.5 and rng.random() < 0.5:
         parts.galleries(here)
     parts.pilasters(here)
-    contents.strew(here, "public", int(rng.integers(0, 30)), eye)
+    contents.strew(here, "public", int(rng.integers(0, 45)), eye)
     lamp_grid(here, rng.uniform(0.05, 0.3 * height), 16)
     light_hall(here)
     return here, eye
@@ -202,12 +208,14 @@ def theatre(scene: Scene, rng: Draws, priors: Priors) -> tuple[Interior, Pair]:
 
 
 KINDS: dict[str, tuple[float, Callable[[Scene, Draws, Priors], tuple[Interior, Pair]]]] = {
-    "factory": (0.24, factory),
-    "garage": (0.18, garage),
-    "warehouse": (0.14, warehouse),
-    "church": (0.14, church),
-    "public hall": (0.22, public_hall),
-    "theatre": (0.08, theatre),
+    "factory": (0.22, factory),
+    "garage": (0.16, garage),
+    "warehouse": (0.12, warehouse),
+    "church": (0.12, church),
+    "public hall": (0.2, public_hall),
+    "theatre": (0.06, theatre),
+    "cellar": (0.06, cellar),
+    "tunnel": (0.06, tunnel),
 }
 
 

@@ -77,6 +77,30 @@ def pilasters(here: Interior) -> None:
             p.box((0, h - 0.15, 0.1), (side.half, 0.15, 0.15), look)
 
 
+def wall_gear(here: Interior) -> None:
+    """What hangs on the walls of workshops: pipes, ducts, cabinets, doors, ladders, signs."""
+    rng, h = here.rng, here.room.height
+    pipe, door = rng.metal(), rng.tinted((0.1, 0.9, 0.4), "shutter", "panel")
+    for side in here.room.sides:
+        p = here.along(side, FITTING)
+        for _ in range(int(rng.integers(0, 3))):
+            y, r = rng.uniform(0.5, 0.95) * h, rng.uniform(0.04, 0.25)
+            p.tube((0, y, r + 0.05), r, side.half, pipe, yaw=np.pi / 2, tilt=np.pi / 2)
+        for _ in range(min(int(rng.integers(0, 7)), int(side.half / 2))):
+            x, style = rng.uniform(-0.9, 0.9) * (side.half - 1.0), rng.random()
+            if style < 0.3:
+                w, t = rng.uniform(0.5, 2.0), rng.uniform(0.9, max(1.0, min(2.0, 0.45 * h)))
+                p.box((x, t, 0.0), (w, t, 0.04), door.fitted(2 * w, 2 * t))
+            elif style < 0.55:
+                p.box((x, 1.4, 0.1), (rng.uniform(0.2, 0.5), 0.4, 0.12), rng.painted())
+            elif style < 0.75:
+                p.tube((x, h / 2, 0.1), rng.uniform(0.03, 0.12), h / 2, pipe)
+            else:
+                w = rng.uniform(0.2, 0.8)
+                sign = rng.printed("text", "picture").fitted(2 * w, w)
+                p.box((x, min(1.9, h - 0.6), 0.0), (w, 0.5 * w, 0.03), sign)
+
+
 def tiers(here: Interior, top: float) -> tuple[float, float]:
     """Steps with rows of seats from a low stage up to the wall at +z; where the camera stands.
 

@@ -19,6 +19,7 @@ from panodepth.lab.worlds.outdoor.site import Site
 from panodepth.lab.worlds.outdoor.street_things import fence, pole, thing
 from panodepth.lab.worlds.outdoor.vehicles import car
 from panodepth.lab.worlds.parts.place import FITTING, GROUND, PLANT, VEHICLE
+from panodepth.lab.worlds.parts.slender import slender
 from panodepth.lab.worlds.priors import Priors
 from panodepth.lab.worlds.render.primitives import Scene
 
@@ -160,6 +161,10 @@ def land_scene(rng: Draws, priors: Priors, kind: str | None = None) -> Scene:
         scene = Scene(indoor=False)
         site = Site(scene, rng)
         KINDS[kind or rng.weighted(shares)][1](site)
+        for _ in range(int(rng.integers(0, 5))):
+            x, z = site.around(0.8, 3.0)
+            if p := site.claimed(x, z, (0.2, 0.2), rng.uniform(0, 6.3), FITTING):
+                slender(p, outdoors=True)
         if not place_camera(site):
             continue
         style = rng.random()

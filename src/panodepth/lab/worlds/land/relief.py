@@ -103,9 +103,15 @@ def mountains(site: Site, count: int, distance: tuple[float, float]) -> None:
         away = far * rng.uniform(0.8, 1.3)
         wide = away * rng.uniform(0.2, 0.5)
         at = (away * np.cos(turn), -0.15 * wide, away * np.sin(turn))
-        tall = wide * rng.uniform(0.15, 0.7)
+        tall = wide * rng.uniform(0.2, 0.5)
         half = (wide, tall, 0.6 * wide)
         site.scene.add(Solid(ELLIPSOID, half), at, rng.uniform(0, 3), look, GROUND)
+        for _ in range(rng.integers(0, 4)):  # shoulders
+            x, _, z = rng.normal(0, 0.5, 3) * half
+            size = rng.uniform(0.3, 0.7)
+            bump = Solid(ELLIPSOID, (size * wide, size * tall, size * 0.7 * wide))
+            foot = (at[0] + x, at[1] + 0.4 * tall, at[2] + z)
+            site.scene.add(bump, foot, rng.uniform(0, 3), look, GROUND)
         for _ in range(rng.integers(0, 3) if pointed else 0):
             size = rng.uniform(0.25, 0.6)
             cone = Solid(CYLINDER, (size * wide, size * tall, 0.5 * size * wide), taper=0.04)

@@ -96,6 +96,9 @@ _KINDS = {
 }
 
 
-def slender(p: Place) -> None:
-    """One thin thing of any kind."""
-    p.rng.weighted(_KINDS)(p)
+_OUTDOORS = {post: 0.5, railing: 0.2, sign: 0.2, tripod: 0.1}
+
+
+def slender(p: Place, outdoors: bool = False) -> None:
+    """One thin thing of any kind, or of those that stand outdoors."""
+    p.rng.weighted(_OUTDOORS if outdoors else _KINDS)(p)
