@@ -67,7 +67,7 @@ def time_attention(
         for precision in precisions
         for name, make in _routes(device, compiled=compiled).items()
     ]
-    return measure_rows(ways, difference, device, effort)
+    return measure_rows(ways, difference, device, effort)[0]
 
 
 def _routes(device: torch.device, *, compiled: bool) -> dict[str, Callable[[], Attention]]:

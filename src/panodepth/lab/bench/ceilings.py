@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
 
-from panodepth.lab.bench.clock import Effort, best_seconds
+from panodepth.lab.bench.clock import Effort, best_seconds, timed
 from panodepth.model import ModelConfig
 from panodepth.model.fast.packed import PackedLinear, packing_works
 
 QUERY_ROWS = 512  # of attention's products at a time, so that no (N, N) matrix is made
+REPEATED_S = 0.03  # of a product beside routes: neither the clock nor the launch counts
 COPY_BYTES = {"cpu": 2**28, "mps": 2**28, "cuda": 2**30}  # beyond any cache
 
 
@@ -43,13 +44,38 @@ class Product:
 class Ceiling:
     """The best rate among the products of one network in one precision.
 
-    rates: FLOP/s per kind of product. best: the highest of them; shape: where it was reached.
+    rates: FLOP/s per kind of product. best: the highest of them; product: where it was reached.
     """
 
     preset: str
     precision: str
     rates: dict[str, float]
-    shape: str
+    product: Product
+
+    @property
+    def shape(self) -> str:
+        """Of that product, for people."""
+        return self.product.shape
+
+    def raised(self, rate: float) -> Ceiling:
+        """This one, or with the rate [FLOP/s] of its product where that is higher."""
+        what = self.product.what
+        return replace(self, rates={**self.rates, what: max(rate, self.rates[what])})
+
+    def beside(self, device: torch.device) -> tuple[Callable[[], None], int]:
+        """A call that repeats the product for about REPEATED_S, and its FLOP.
+
+        Timed in turn with routes it tells what the machine could do at that very time.
+        """
+        ways = _ways(self.product, device, getattr(torch, self.precision))
+        call = min(ways, key=lambda way: min(timed(way, device) for _ in range(3)))
+        count = max(1, math.ceil(REPEATED_S * self.best / self.product.flops))
+
+        def repeated() -> None:
+            for _ in range(count):
+                call()
+
+        return repeated, count * self.product.flops
 
     @property
     def best(self) -> float:
@@ -103,15 +129,16 @@ def measure_ceiling(
     """
     dtype = getattr(torch, precision)
     rates: dict[str, float] = {}
-    fastest, shape = 0.0, ""
+    fastest: tuple[float, Product | None] = (0.0, None)
     with torch.inference_mode():
         for product in (p for batch in batches for p in products(config, batch)):
             calls = _ways(product, device, dtype)
             rate = product.flops / min(best_seconds(call, device, effort) for call in calls)
             rates[product.what] = max(rate, rates.get(product.what, 0.0))
-            if rate > fastest:
-                fastest, shape = rate, product.shape
-    return Ceiling(config.name, precision, rates, shape)
+            if rate > fastest[0]:
+                fastest = rate, product
+    assert fastest[1] is not None
+    return Ceiling(config.name, precision, rates, fastest[1])
 
 
 def _ways(

@@ -6,7 +6,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -132,6 +132,7 @@ def _subjects(options: BenchOptions) -> tuple[Subject, ...]:
 def measure(plan: Plan, step: Step = lambda _: None) -> Report:
     """Run the plan; `step` is told each part as it ends."""
     report = Report(_command_line(plan), machine_facts(plan.device))
+    report.note_load(plan.device)
     report.bandwidth = measure_bandwidth(plan.device, plan.effort)
     step("memory bandwidth")
     attention = plan.options.attention
@@ -159,13 +160,17 @@ def _measure_network(plan: Plan, subject: Subject, report: Report, step: Step) -
     rows = []
     for precision in plan.precisions:
         ceiling = measure_ceiling(subject.config, precision, plan.batches, device, effort)
-        report.ceilings.append(ceiling)
         step(f"{name} {precision}: ceiling")
+        alone, of_precision = ceiling, []
         for batch in plan.batches:
             routes = plan.routes_in(precision)
-            comparison = Comparison(device, precision, batch, ceiling.best, routes, effort)
-            rows += compare(subject, comparison, reference)
+            comparison = Comparison(device, precision, batch, ceiling, routes, effort)
+            compared, ceiling = compare(subject, comparison, reference)
+            of_precision += compared
             step(f"{name} {precision}, batch {batch}: time")
+        report.ceilings.append(ceiling)
+        report.note_change(alone, ceiling)
+        rows += [replace(row, ceiling=ceiling.best) for row in of_precision]
     # Two at once where they are small: memory is each process's own, unlike time.
     with ThreadPoolExecutor(2 if plan.options.quick else 1) as pool:
         for row in pool.map(lambda row: with_memory(row, subject, device), rows):

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from panodepth.lab.bench.ceilings import Ceiling
 from panodepth.lab.bench.clock import Effort
 from panodepth.lab.bench.flops import network_flops
 from panodepth.lab.bench.memory import Memory, MemoryJob, measure_memory
@@ -45,12 +46,12 @@ class NetworkRow(Row):
 
 @dataclass(frozen=True)
 class Comparison:
-    """Routes on one device in one precision, and batch; ceiling: FLOP/s."""
+    """Routes on one device in one precision, and batch, under one ceiling."""
 
     device: torch.device
     precision: str
     batch: int
-    ceiling: float
+    ceiling: Ceiling
     routes: Sequence[Route]
     effort: Effort
 
@@ -74,10 +75,13 @@ def relative_difference(log_distance: Tensor, reference: Tensor) -> float:
     return float(((delta - delta.mean()).exp() - 1).abs().mean())
 
 
-def compare(subject: Subject, comparison: Comparison, reference: Tensor | None) -> list[NetworkRow]:
+def compare(
+    subject: Subject, comparison: Comparison, reference: Tensor | None
+) -> tuple[list[NetworkRow], Ceiling]:
     """A row per route, in their order, without memory; a route that fails says so in its row.
 
-    reference: (H, W) exact log distance, None = differences are not known.
+    reference: (H, W) exact log distance, None = differences are not known. The ceiling is measured
+    again in turn with the routes, for what a machine gives may change; the higher one is returned.
     """
     device, precision = comparison.device, comparison.precision
     picture = sample_picture(subject.config.size, comparison.batch).to(device)
@@ -90,14 +94,17 @@ def compare(subject: Subject, comparison: Comparison, reference: Tensor | None) 
         return None if reference is None else relative_difference(result[0].cpu(), reference)
 
     ways = [(_empty_row(subject, comparison, r), partial(build, r)) for r in comparison.routes]
-    rows = measure_rows(ways, difference, device, comparison.effort)
+    call, flops = comparison.ceiling.beside(device)
+    rows, seconds = measure_rows(ways, difference, device, comparison.effort, call)
+    ceiling = comparison.ceiling.raised(flops / seconds) if seconds else comparison.ceiling
     if device.type == "cuda":
         torch.cuda.empty_cache()  # for the processes that measure memory next
     plain = next((row.seconds_best for row in rows if row.route == PLAIN), None)
-    return [
+    rows = [
         replace(row, ratio=plain / row.seconds_best) if plain and row.seconds_best else row
         for row in rows
     ]
+    return rows, ceiling
 
 
 def _file(subject: Subject, route: str) -> Path:
@@ -118,7 +125,7 @@ def _empty_row(subject: Subject, comparison: Comparison, route: Route) -> Networ
         route=route.name,
         is_default=default and comparison.batch == 1,
         flops=comparison.batch * network_flops(subject.config),
-        ceiling=comparison.ceiling,
+        ceiling=comparison.ceiling.best,
     )
 
 

@@ -46,5 +46,5 @@ class BenchOptions:
     )
     device: str = option("auto", "auto, cpu, cuda, cuda:N or mps.")
     attention: str = option("eager", "eager, compile (adds torch.compile, slow to start), or none.")
-    quick: bool = option(False, "compact alone, in seconds; no file without --out.", flag="--quick")
+    quick: bool = option(False, "compact alone, minutes; no file without --out.", flag="--quick")
     out: Path | None = option(None, "Folder of DATE-machine.md; benchmarks/results.", metavar="DIR")

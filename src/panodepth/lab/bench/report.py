@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import torch
+
 from panodepth.lab.bench.attention import AttentionRow
 from panodepth.lab.bench.ceilings import Bandwidth, Ceiling
 from panodepth.lab.bench.network import NetworkRow
@@ -13,6 +15,8 @@ from panodepth.lab.bench.routes import ROUTES
 from panodepth.lab.bench.rows import AnyRow, Row
 
 NONE = "–"
+BUSY_LOAD = 1.0  # processes that run or wait before anything of ours does
+CHANGED, BEYOND = 1.15, 1.05  # ceilings vary by less by themselves
 DEFAULT_MARK = " ◂"
 
 
@@ -81,6 +85,35 @@ class Report:
     ceilings: list[Ceiling] = field(default_factory=list)
     network: list[NetworkRow] = field(default_factory=list)
     attention: list[AttentionRow] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def note_load(self, device: torch.device) -> None:
+        """Note that others keep the machine busy, where times depend on its cores."""
+        load = float(self.facts.get("load before", 0))
+        if device.type == "cpu" and load >= BUSY_LOAD:
+            self.notes.append(
+                f"busy machine: load {load:.1f} on {self.facts['cores']} cores before the start; "
+                "times are not this machine's best: end other work and measure again"
+            )
+
+    def note_change(self, before: Ceiling, after: Ceiling) -> None:
+        """Note that a ceiling rose between its own measurement and that beside the routes."""
+        if after.best > CHANGED * before.best:
+            self.notes.append(
+                f"{before.preset} {before.precision}: the ceiling was {_tera(before.best)} TFLOP/s "
+                f"alone and {_tera(after.best)} beside the routes: other work ran meanwhile"
+            )
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a reader must know before the numbers."""
+        beyond = [
+            f"{row.preset} {row.precision} {row.route}: {row.share:.0%} of the ceiling cannot be; "
+            "the machine gave less while the ceiling was measured: measure again"
+            for row in self.network
+            if row.share is not None and row.share > BEYOND
+        ]
+        return self.notes + beyond
 
     @property
     def failures(self) -> list[str]:
@@ -102,16 +135,27 @@ class Report:
             "command": self.command,
             "machine": self.facts,
             "bandwidth": None if self.bandwidth is None else asdict(self.bandwidth),
-            "ceilings": [{**asdict(c), "best": c.best} for c in self.ceilings],
+            "ceilings": [
+                {
+                    "preset": c.preset,
+                    "precision": c.precision,
+                    "rates": c.rates,
+                    "shape": c.shape,
+                    "best": c.best,
+                }
+                for c in self.ceilings
+            ],
             "network": [{**_plain(row), "share": row.share} for row in self.network],
             "attention": [_plain(row) for row in self.attention],
             "failures": self.failures,
+            "warnings": self.warnings,
         }
 
     def to_markdown(self) -> str:
         """The page that is written and printed."""
         facts = "\n".join(f"- {name}: {value}" for name, value in self.facts.items())
-        parts = [f"# {self.command}\n\n{facts}\n", self._ceilings(), self._network()]
+        told = "".join(f"\n**Warning**: {text}.\n" for text in self.warnings)
+        parts = [f"# {self.command}\n\n{facts}\n{told}", self._ceilings(), self._network()]
         if self.attention:
             table = _measured(ATTENTION_COLUMNS, self.attention)
             parts.append(f"## Attention of one layer\n\n{table}")

@@ -13,6 +13,7 @@ from torch import Tensor
 from panodepth.errors import first_line
 from panodepth.lab.bench.clock import Effort, time_alternating
 
+BESIDE = "beside"  # name of a call that is no row
 REASON_LENGTH = 100  # characters of an error in a table
 Run = Callable[[], Tensor]
 
@@ -49,7 +50,8 @@ def measure_rows(
     difference: Callable[[Tensor], float | None],
     device: torch.device,
     effort: Effort,
-) -> list[AnyRow]:
+    beside: Callable[[], None] | None = None,
+) -> tuple[list[AnyRow], float | None]:
     """The rows with times and differences, in their order; their calls alternate.
 
     ways: each a row without times, and what builds its call. Where building or calling fails, the
@@ -71,9 +73,14 @@ def measure_rows(
             add(name, build())
         except Exception as error:  # out of memory, an unsupported precision: shown in the table
             rows[name] = replace(row, error=reason_of(error))
+    if beside is not None:
+        calls[BESIDE] = beside
+    least = None
     with torch.inference_mode():
         for name, seconds in time_alternating(calls, device, effort).items():
-            if isinstance(seconds, Exception):
+            if name == BESIDE:
+                least = None if isinstance(seconds, Exception) else min(seconds)
+            elif isinstance(seconds, Exception):
                 rows[name] = replace(rows[name], error=reason_of(seconds))
             else:
                 rows[name] = replace(
@@ -83,7 +90,7 @@ def measure_rows(
                     rounds=len(seconds),
                     difference=difference(results[name]),
                 )
-    return list(rows.values())
+    return list(rows.values()), least
 
 
 def reason_of(error: Exception) -> str:

@@ -13,22 +13,11 @@ import numpy as np
 from panodepth.atomic import write_atomic
 from panodepth.lab.curation.frame import REASONS
 from panodepth.lab.curation.pipeline import RUN_FILE, records
+from panodepth.lab.curation.plots import plot
 
 PAGE, NUMBERS = "report.html", "report.json"
 PER_REASON, KEPT_SHOWN = 8, 24  # thumbnails on the page
 BINS = 24
-UNITS = {
-    "median": "median depth, in the frames' unit",
-    "spread": "95 % / 5 % quantile of depth",
-    "contrast": "standard deviation of grey, of 255",
-    "coverage": "share of the sphere with a distance",
-    "valid": "share of the frame with a depth",
-    "sky": "share of the frame that is sky",
-    "sharpness": "finest octave / next",
-    "flying": "share of flying pixels",
-    "edges": "depth edges on picture edges, over elsewhere (1 is chance)",
-    "agreement": "share on which stitched views agree",
-}
 
 _STYLE = """
 body{font:15px/1.45 system-ui,sans-serif;margin:2em auto;max-width:68em;padding:0 1em;color:#222}
@@ -114,7 +103,8 @@ def _page(
         f"<td class=n>{count / max(total, 1):.1%}</td><td>{html.escape(text)}</td></tr>"
         for reason, count, text in rows
     )
-    plots = "".join(_plot(name, found) for name, found in numbers["measured"].items())
+    limits = run["plan"].get("limits", {})
+    plots = "".join(plot(name, found, limits) for name, found in numbers["measured"].items())
     title = f"Curation of {html.escape(run['source'])}"
     parts = [
         f"<!doctype html><meta charset=utf-8><title>{title}</title>",
@@ -127,7 +117,9 @@ def _page(
     ]
     for reason in ("kept", *rejected):
         if sheets.get(reason):
-            parts.append(f"<h2>{html.escape(reason)}</h2><div class=sheet>")
+            count = numbers["kept"] if reason == "kept" else rejected[reason]
+            shown = f"{html.escape(reason)}: {len(sheets[reason])} of {count:,}"
+            parts.append(f"<h2>{shown}</h2><div class=sheet>")
             parts += [_figure(thumb) for thumb in sheets[reason]]
             parts.append("</div>")
     return "\n".join(parts) + "\n"
@@ -138,23 +130,3 @@ def _figure(thumb: Thumb) -> str:
     text = html.escape(f"{name}: {detail}" if detail else name)
     picture = f"data:image/jpeg;base64,{data}"
     return f"<figure><img alt='' src='{picture}'><figcaption>{text}</figcaption></figure>"
-
-
-def _plot(name: str, found: Mapping[str, Any]) -> str:
-    """A histogram as SVG, 240 x 90."""
-    histogram = found["histogram"]
-    counts = histogram["counts"]
-    top = max(max(counts), 1)
-    bars = "".join(
-        f"<rect x={i * 240 / len(counts):.1f} y={80 - 76 * count / top:.1f} "
-        f"width={240 / len(counts) - 1:.1f} height={76 * count / top:.1f} fill=#4a6fa5 />"
-        for i, count in enumerate(counts)
-    )
-    caption = (
-        f"{name}: {UNITS.get(name, '')}; {histogram['from']:.3g} to {histogram['to']:.3g}, "
-        f"median {found['quantiles']['0.5']:.3g}"
-    )
-    return (
-        f"<figure style='width:240px'><svg width=240 height=82>{bars}</svg>"
-        f"<figcaption>{html.escape(caption)}</figcaption></figure>"
-    )
