@@ -35,8 +35,8 @@ def run(total: int, seconds: float, capsys: pytest.CaptureFixture[str], **more: 
 
 def test_a_long_run_says_now_and_then_how_far_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     told = run(2014, 1.0, capsys)
-    assert told[0] == "5 of 2,014 images, about 33 min left"
-    assert told[1] == "10 of 2,014 images, about 33 min left"
+    assert told[0] == "30 of 2,014 images, about 33 min left"
+    assert told[1] == "60 of 2,014 images, about 33 min left"
     assert told[-1] == "2,014 of 2,014 images"
     assert 2014 / LONGEST_S < len(told) < 2014 / LONGEST_S + 6
 
@@ -46,7 +46,7 @@ def test_a_short_run_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(1, 100.0, capsys) == []
     assert run(3, 1.0, capsys, wait=LONGEST_S) == []
     slow = run(3, FIRST_S, capsys)
-    assert slow == ["1 of 3 images, about 10 s left", "2 of 3 images, about 5 s left", LAST]
+    assert slow == ["1 of 3 images, about 60 s left", "2 of 3 images, about 30 s left", LAST]
 
 
 @given(st.integers(2, 500), st.floats(0.01, 100))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, TextIO
 
-FIRST_S, LONGEST_S = 5.0, 60.0  # before a line; each wait is twice the one before
+FIRST_S, LONGEST_S = 30.0, 120.0  # before a line; each wait is twice the one before
 
 
 class Progress(Protocol):

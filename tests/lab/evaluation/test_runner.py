@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from panodepth.cli import main
-from panodepth.errors import ConfigError
+from panodepth.errors import ConfigError, OutputError
 from panodepth.jobs import Workers
 from panodepth.lab.evaluation.protocol import PROTOCOLS, Extras
 from panodepth.lab.evaluation.run.datasets import open_datasets
@@ -173,3 +173,17 @@ def test_a_sample_that_kills_its_worker_is_skipped(tree, tmp_path):
     skipped = {row.name: row.reason for row in rows if row.reason}
     assert set(skipped) == {"p03", "p07"}
     assert skipped["p03"] == "its worker process died twice (out of memory?)"
+
+
+def test_a_folder_that_is_removed_meanwhile_and_two_runs_in_one(tmp_path):
+    with open_journal(tmp_path / "out", HEADER) as journal:
+        with (
+            pytest.raises(ConfigError, match=r"evaluate\.rows runs there already"),
+            open_journal(tmp_path / "out", HEADER),
+        ):
+            pass
+        with open_journal(tmp_path / "out", HEADER, (2, 8)):  # another part of the same run
+            pass
+        (tmp_path / "out" / "rows.jsonl").unlink()
+        with pytest.raises(OutputError, match="was removed while the run wrote"):
+            journal.add(Row("d", 0, "a", {"abs_rel": 0.1}))

@@ -14,7 +14,7 @@ import numpy as np
 from torch import Tensor
 
 from panodepth.atomic import atomic, write_atomic
-from panodepth.errors import ConfigError
+from panodepth.errors import ConfigError, OutputError
 from panodepth.lab.data.folder import DATASET_FILE
 from panodepth.lab.training.config import SceneKind
 from panodepth.strict import Count, Index, Range, check_fields
@@ -191,6 +191,8 @@ def render_files(
             written.append(picture.write(folder))
             if on_done is not None:
                 on_done(written[-1])
+    if lost := sum(not file.exists() for file in written):
+        raise OutputError(f"{folder}: {lost} of {len(written)} files were removed meanwhile")
     return written
 
 

@@ -169,8 +169,13 @@ def open_nyu(path: str | Path) -> ListedFrames:
     file = root if root.is_file() else root / "nyu_depth_v2_labeled.mat"
     if not file.is_file():
         return NYU_FOLDERS.open(path)
-    with _h5py().File(file, "r") as opened:
-        count = int(opened["images"].shape[0])
+    try:
+        with _h5py().File(file, "r") as opened:
+            count = int(opened["images"].shape[0])
+    except ConfigError:
+        raise
+    except Exception as error:  # of h5py, on damaged files
+        raise ConfigError(f"{file}: no readable .mat ({one_line(error, 200)})") from error
     seen = (file.name,)
     items = [Item(f"labeled/{i:04d}", file.name, extra=str(i), seen=seen) for i in range(count)]
     return listed("nyu", file.parent, items, _read_nyu_mat, "images in the .mat file")

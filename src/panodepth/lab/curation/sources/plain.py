@@ -210,7 +210,8 @@ def open_listed(path: str | Path) -> ListedFrames:
         pairs = [(str(a), str(b)) for a, b in said["pairs"]]
         steps = _LISTED_DEPTH.search(str(said["depth"]))
     except (InputError, KeyError, TypeError, ValueError) as error:
-        raise ConfigError(f"{root / LIST_FILE}: no list of frames ({error})") from error
+        told = one_line(error, 200)
+        raise ConfigError(f"{root / LIST_FILE}: no list of frames ({told})") from error
     if steps is None:
         raise ConfigError(f"{root / LIST_FILE}: 'depth' does not say 'value / N'")
     group = root.resolve().name

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from panodepth.errors import ConfigError
 from panodepth.lab.data import MATTERPORT3D, SOURCES, STANFORD2D3D, PanoramaSource, open_source
+from panodepth.lab.data.registry import kind_of
 from panodepth.lab.evaluation.protocol import FIT_SIDE, FIT_SIDES, VALIDATION_SEED, Protocol
 from panodepth.lab.evaluation.worlds import KINDS, WorldSource
 from panodepth.types import Panorama
@@ -72,7 +73,7 @@ def open_datasets(
     """Datasets from `[KIND:]NAME=DIR`, or DIR for a plain folder that takes the folder's name.
 
     A NAME that is a kind (stanford2d3d, matterport3d, panosuncg, structured3d, shards, ...) is read
-    as such, any other as a plain folder. splits: `NAME=FILE` lists of samples.
+    as such, any other as what lies there (`kind_of`). splits: `NAME=FILE` lists of samples.
     Raises ConfigError when a name is given twice or not at all, or nothing is found.
     """
     lists = _split_files(splits)
@@ -84,7 +85,7 @@ def open_datasets(
         if equals and not left:
             raise ConfigError(f"--data {text!r}: no name before =")
         if not kind:
-            kind = name if left and name in SOURCES else "folder"
+            kind = name if left and name in SOURCES else kind_of(path)
         split = lists.pop(name, None)
         source = _open(kind, path, split, protocol)
         if not len(source):
