@@ -99,12 +99,14 @@ def _find(
     """
     from panodepth.atomic import check_output_folder
     from panodepth.predict.folder.checks import check_first
-    from panodepth.predict.folder.inputs import find_inputs
+    from panodepth.predict.folder.inputs import find_inputs, find_rig_folders
     from panodepth.predict.folder.outputs import is_complete
     from panodepth.predict.folder.results import FileResult
 
     check_output_folder(options.out)
-    found = find_inputs(inputs, options.out)
+    found = find_rig_folders(inputs) if options.rig else find_inputs(inputs, options.out)
+    if not found.files and options.rig:
+        raise InputError(f"no folder {', '.join(found.missing)}: --rig takes folders of pictures")
     if not found.files:
         reasons = [f"{path}: {why}" for path, why in found.left_out.problems.items()]
         reasons += [f"left out: {found.left_out}"] if str(found.left_out) else []

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from panodepth.errors import PanodepthError
+from panodepth.geometry.lens import ERP
 from panodepth.images import check_aspect, image_size
 from panodepth.images.limits import check_size
 from panodepth.predict.folder.inputs import InputFile, find_mask
 from panodepth.predict.folder.options import RunOptions
 from panodepth.predict.folder.outputs import check_free
 from panodepth.predict.folder.results import FileResult, failed
+from panodepth.predict.lenses.choice import input_lens
+from panodepth.predict.lenses.rig import read_rig
 
 MAX_CHECKED = 100  # pictures; of more, those up to the first that is well
 
@@ -38,8 +41,13 @@ def check_first(
 
 def _check(item: InputFile, options: RunOptions) -> None:
     name = str(item.path)
+    if options.rig is not None:
+        read_rig(options.rig).check_folder(item.path)
+        check_free(item, options)
+        return
     size = image_size(item.path)
     check_size(size, name)
-    check_aspect(size, options.allow_any_aspect, name=name)
+    if not options.has_lens or isinstance(input_lens(options, size), ERP):
+        check_aspect(size, options.allow_any_aspect, name=name)
     find_mask(options.mask, item)
     check_free(item, options)

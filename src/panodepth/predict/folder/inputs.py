@@ -67,6 +67,19 @@ def find_inputs(inputs: Sequence[str], out: Path | None = None) -> FoundInputs:
     return FoundInputs(_with_unique_targets(list(found.values())), missing, left_out)
 
 
+def find_rig_folders(inputs: Sequence[str]) -> FoundInputs:
+    """Folders with the pictures of a rig, each one input; named after the folder."""
+    items, missing = [], []
+    for text in inputs:
+        path = Path(text).expanduser()
+        if path.is_dir():
+            name = PurePath(path.resolve().name)
+            items.append(InputFile(path, name, name))
+        else:
+            missing.append(text)
+    return FoundInputs(_with_unique_targets(items), missing, LeftOut())
+
+
 def find_mask(mask: Path | None, item: InputFile) -> Path | None:
     """Return the mask file for `item`: `mask` itself, or its namesake in the folder `mask`.
 

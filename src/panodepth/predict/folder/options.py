@@ -31,6 +31,7 @@ class RunOptions(PredictOptions):
     formats: names of `panodepth.export`; OutputError for an unknown one.
     settings: options of the formats, "glb.max_columns=2000"; ConfigError for a bad one.
     mask: one file for all pictures, or a folder with one of the same name for each; None = none.
+    rig: a file of `lenses.rig`, whose cameras' pictures become one panorama; None = none.
     batch_size: panoramas that go through the network together; None = as many as the predictor
         says (1 on a CPU).
     workers: threads that read, and as many that write, while the network runs; 0 = all in one
@@ -49,6 +50,12 @@ class RunOptions(PredictOptions):
     )
     mask: Path | None = option(
         None, "White = valid; a folder holds one per picture.", metavar="FILE|DIR"
+    )
+    rig: Path | None = option(
+        None,
+        "Calibrated cameras; inputs are folders, each with a picture of every camera.",
+        metavar="JSON",
+        rich_help_panel="Lenses",
     )
     batch_size: int | None = option(
         None,

@@ -19,13 +19,14 @@ from typing import Any, TypeVar
 
 from panodepth.errors import PanodepthError
 from panodepth.export.options import parse_settings
-from panodepth.images import image_size, read_image
+from panodepth.images import ImageData, image_size, read_image
 from panodepth.predict.folder.inputs import InputFile, find_mask
 from panodepth.predict.folder.jobs import Job
 from panodepth.predict.folder.network_stage import NetworkStage
 from panodepth.predict.folder.options import RunOptions, available_cores
 from panodepth.predict.folder.outputs import OutputFolder, check_free
 from panodepth.predict.folder.results import FileResult, RunEndedError, failed, is_disk_full
+from panodepth.predict.lenses.rig import read_rig
 from panodepth.predict.predictor import Predictor
 from panodepth.types import Prediction
 
@@ -138,8 +139,13 @@ class Pipeline:
     def _read(self, job: Job) -> None:
         """In a reader's thread: the picture and its mask, at the network's size."""
         with job.step("read"):
-            data, mask = read_image(job.item.path), find_mask(self.options.mask, job.item)
+            data, mask = self._picture(job.item), find_mask(self.options.mask, job.item)
             job.request = self.predictor.prepare(data, mask, self.options)
+
+    def _picture(self, item: InputFile) -> ImageData:
+        if self.options.rig is None:
+            return read_image(item.path)
+        return read_rig(self.options.rig).panorama(item.path)
 
     def _write(self, job: Job) -> FileResult:
         """In a writer's thread: the prediction at full size, and its files."""
