@@ -322,3 +322,29 @@ def test_an_unstitched_pair_is_refused_until_it_is_called_one(name: str, tmp_pat
     rays = ERP().rays(found.distance.shape)  # type: ignore[arg-type]
     assert found.mask.all()  # 190° twice: the sphere, and more
     assert error_percent(found.distance, rays, found.mask) < 2
+
+
+def test_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The check of headers before a model is loaded takes the lens's shape for what it is."""
+    from PIL import Image
+
+    from panodepth.cli import main
+
+    lens, size, _ = LENSES["fisheye"]
+    image = np.rint(picture(lens, size) * 255).astype(np.uint8)
+    Image.fromarray(image).save(tmp_path / "a.png")
+    base = ["predict", str(tmp_path / "a.png"), "--out", str(tmp_path / "out"), "--format", "npz"]
+    fisheye = ["--projection", "fisheye", "--fov", "200"]
+    assert main([*base, *fisheye, "--out-projection", "input"]) == 0
+    with np.load(tmp_path / "out/a_distance.npz") as npz:
+        assert npz["distance"].shape == size
+        assert '"EquidistantFisheye, pixel centres' in str(npz["meta"])
+    capsys.readouterr()
+    for wrong, code in (
+        ([], 1),
+        (["--projection", "cube"], 2),
+        (["--projection", "fisheye", "--fov", "wide"], 2),
+        (["--projection", "fisheye"], 1),
+    ):
+        assert main([*base, *wrong]) == code
+        assert capsys.readouterr().err.count("\n") == 1

@@ -104,6 +104,10 @@ def _find(
     from panodepth.predict.folder.results import FileResult
 
     check_output_folder(options.out)
+    if options.rig is not None:
+        from panodepth.predict.lenses.rig import read_rig
+
+        read_rig(options.rig)  # what is wrong with it is wrong with every folder
     found = find_rig_folders(inputs) if options.rig else find_inputs(inputs, options.out)
     if not found.files and options.rig:
         raise InputError(f"no folder {', '.join(found.missing)}: --rig takes folders of pictures")

@@ -2,7 +2,8 @@
 
     {"radius_m": 8,
      "cameras": [{"image": "front.jpg", "model": "pinhole", "width": 1600, "height": 900,
-                  "fx": 1266, "fy": 1266, "cx": 816, "cy": 491, "yaw_deg": 0, "position_m": [0, 0, 1]},
+                  "fx": 1266, "fy": 1266, "cx": 816, "cy": 491,
+                  "yaw_deg": 0, "position_m": [0, 0, 1]},
                  {"image": "left.jpg", "model": "kb4", ..., "fov_deg": 190, "k1": 0.02,
                   "rotation": [[0, 0, -1], [0, 1, 0], [1, 0, 0]]}]}
 
@@ -41,8 +42,8 @@ Vector = tuple[float, float, float]
 class RigCamera:
     """One camera: its picture's name, its lens in pixels, and where it looks and stands.
 
-    width, height: of the pictures that it was calibrated with [px]; others are scaled. fov_deg: of a
-    fisheye's circle, beyond which it sees nothing.
+    width, height: of the pictures that it was calibrated with [px]; others are scaled. fov_deg: of
+    a fisheye's circle, beyond which it sees nothing.
     """
 
     image: str
@@ -103,7 +104,7 @@ class Rig:
     """All cameras of a file. radius_m: how far the scene is taken to be; None = far away."""
 
     cameras: tuple[RigCamera, ...]
-    radius_m: Positive | None = None
+    radius_m: float | None = None
 
     @cached_property
     def names(self) -> list[str]:
@@ -145,6 +146,8 @@ def read_rig(path: Path) -> Rig:
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"rig {path} is not valid JSON: {str(error)[:200]}") from None
     rig = build(Rig, values, f"rig {path}")
+    if rig.radius_m is not None and not rig.radius_m > 0:
+        raise ConfigError(f"rig {path}: radius_m must be above 0, not {rig.radius_m:g}")
     if not rig.cameras:
         raise ConfigError(f"rig {path} has no cameras")
     if len(set(rig.names)) < len(rig.names):

@@ -1,0 +1,125 @@
+"""Several cameras become one panorama: by what a JSON file says of them."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from panodepth.cli import main
+from panodepth.errors import ConfigError, InputError
+from panodepth.geometry.grid import erp_rays
+from panodepth.geometry.lens import Pinhole, View
+from panodepth.geometry.lenses import KB4
+from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll
+from panodepth.predict.lenses.rig import read_rig
+
+SIZE = (96, 128)
+
+
+def colour(points: Any) -> Any:
+    """What a wall is painted with: smooth in all three coordinates."""
+    return 0.5 + 0.2 * np.sin(0.7 * points + np.array([0, 1, 2]))
+
+
+def write_rig(folder: Path, radius: float | None = None) -> Path:
+    """Six cameras all round, one of them a fisheye that looks up, off the centre of a ball."""
+    cameras = []
+    for i, yaw in enumerate((0, 60, 120, 180, -120, -60)):
+        fisheye = i == 5
+        kb4 = KB4(30, 30, 64, 48, math.radians(190), 0.02)
+        lens = kb4 if fisheye else Pinhole.from_fov(math.radians(100), SIZE)
+        turn = rotation_from_yaw_pitch_roll(math.radians(yaw), math.radians(70 if fisheye else 0))
+        told = {name: getattr(lens, name) for name in ("fx", "fy", "cx", "cy")}
+        told |= {"model": "kb4", "fov_deg": 190, "k1": 0.02} if fisheye else {"model": "pinhole"}
+        told |= {"image": f"{i}.png", "width": 128, "height": 96}
+        told |= {"rotation": turn.tolist()} if i % 2 else {"yaw_deg": yaw}
+        position = [0.0, 0.0, 0.0] if radius is None else [0.3 * math.sin(yaw), 0.1, 0.2]
+        rays = View(lens, SIZE, turn).rays(dtype=np.float64)
+        points = rays if radius is None else on_ball(np.array(position), rays, radius)
+        image = np.where(rays.any(-1)[..., None], colour(points), 0)
+        Image.fromarray(np.rint(image * 255).astype(np.uint8)).save(folder / f"{i}.png")
+        cameras.append({**told, "position_m": position})
+    path = folder / "rig.json"
+    path.write_text(json.dumps({"cameras": cameras, "radius_m": radius}))
+    return path
+
+
+def on_ball(position: Any, rays: Any, radius: float) -> Any:
+    """Where rays from a place inside meet the ball round the origin."""
+    along = rays @ position
+    reach = -along + np.sqrt(along**2 + radius**2 - position @ position)
+    return position + rays * reach[..., None]
+
+
+@pytest.mark.parametrize("radius", [None, 4.0])
+def test_a_rig_sees_the_same_world_as_a_panorama(tmp_path: Path, radius: float | None) -> None:
+    data = read_rig(write_rig(tmp_path, radius)).panorama(tmp_path)
+    assert data.size[1] == 2 * data.size[0]
+    assert data.name == tmp_path.name
+    truth = colour(erp_rays(*data.size) * (radius or 1.0))
+    seen = np.ones(data.size, bool) if data.valid is None else data.valid
+    assert 0.7 < seen.mean() < 1  # nobody looks straight down
+    assert np.abs(data.image - truth)[seen].mean() < 0.004
+    assert np.abs(data.image - truth)[seen].max() < 0.06
+
+
+def test_a_folder_of_a_rig_on_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shots = tmp_path / "moment"
+    shots.mkdir()
+    rig = str(write_rig(shots))
+    out = ["--out", str(tmp_path / "out"), "--format", "npz"]
+    assert main(["predict", str(shots), "--rig", rig, *out]) == 0
+    with np.load(tmp_path / "out/moment_distance.npz") as npz:
+        assert npz["distance"].shape == npz["mask"].shape
+        assert 0 < npz["mask"].mean() < 1
+    (shots / "3.png").unlink()
+    capsys.readouterr()
+    assert main(["predict", str(shots), "--rig", rig, *out]) == 1
+    assert "no picture 3.png, which the rig names" in capsys.readouterr().err
+    assert main(["predict", str(shots / "1.png"), "--rig", rig, *out]) == 2
+    assert "--rig takes folders" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"model": "fish"}, "model"),
+        ({"fx": -1}, "fx"),
+        ({"focal": 3}, "unknown key 'focal'"),
+        ({"rotation": [[1, 0, 0], [0, 1, 0], [0, 0, -1]]}, "no rotation matrix"),
+        ({"rotation": [[1, 0, 0], [0, 1, 0], [0, 1, 1]]}, "no rotation matrix"),
+        ({"width": 200}, "of another shape than 200x96"),
+        ({"model": "kb4", "k1": -0.5}, "hold for less than"),
+        ({"image": "1.png"}, "names a picture twice"),
+    ],
+)
+def test_what_a_rig_cannot_be(tmp_path: Path, change: dict[str, Any], says: str) -> None:
+    path = write_rig(tmp_path)
+    values = json.loads(path.read_text())
+    values["cameras"][0] |= change
+    path.write_text(json.dumps(values))
+    with pytest.raises((ConfigError, InputError)) as caught:
+        read_rig(path).panorama(tmp_path)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_no_rig(tmp_path: Path) -> None:
+    for text, says in (
+        ("{", "not valid JSON"),
+        ('{"cameras": []}', "has no cameras"),
+        ("3", "table"),
+    ):
+        (tmp_path / "r.json").write_text(text)
+        with pytest.raises(ConfigError, match=says):
+            read_rig(tmp_path / "r.json")
+    with pytest.raises(ConfigError, match="cannot read rig"):
+        read_rig(tmp_path / "none.json")
