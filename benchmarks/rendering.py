@@ -1,7 +1,8 @@
 """Rendered panoramas per second here: `python benchmarks/rendering.py [--processes 2]`.
 
-Three ways: one process, `--processes` of them with one thread each (how training renders on CPUs),
-and the GPU where there is one. Worlds are built on the CPU in every case, and that is counted.
+Version 1 in three ways: one process, `--processes` of them with one thread each (how training
+renders on CPUs), and the GPU where there is one. Then both versions in turn on one thread, by CPU
+time. Worlds are built on the CPU in every case, and that is counted.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from multiprocessing import get_context
 
 import torch
 
-from panodepth.lab.worlds import render_batch
+from panodepth.lab.worlds import Priors, render_batch
+from panodepth.lab.worlds.priors import STATES
 
 SIZES = ((128, 256), (256, 512))
 BATCH = {"cpu": 16, "cuda": 64}
@@ -57,12 +59,27 @@ def main() -> None:
         print(f"{height}x{width}  {options.processes} processes, 1 thread each: {rate:7.1f}")
         if torch.cuda.is_available():
             print(f"{height}x{width}  {torch.cuda.get_device_name()}: {on_gpu(height, count):7.1f}")
+    for version, rate in versions(SIZES[0][0], count).items():
+        print(f"128x256  version {version}, 1 thread, in turn: {rate:7.1f} panoramas/CPU-s")
 
 
 def on_gpu(height: int, count: int) -> float:
     """Panoramas per second on the first CUDA device."""
     count = max(256, count)
     return count / render((height, count, 0, "cuda", torch.get_num_threads()))
+
+
+def versions(height: int, count: int) -> dict[int, float]:
+    """Panoramas per CPU-second of each version, batches of one and the other in turn."""
+    torch.set_num_threads(1)
+    spent = dict.fromkeys(STATES, 0.0)
+    for start in range(0, count, BATCH["cpu"]):
+        for version in STATES:
+            began = time.process_time()
+            numbers = range(start, start + BATCH["cpu"])
+            render_batch(SEED, numbers, height, 2 * height, priors=Priors(version=version))
+            spent[version] += time.process_time() - began
+    return {version: count / seconds for version, seconds in spent.items()}
 
 
 if __name__ == "__main__":

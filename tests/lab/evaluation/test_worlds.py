@@ -22,6 +22,7 @@ from panodepth.lab.evaluation.run.predictors import FromImages, Predicted
 from panodepth.lab.evaluation.scoring import Extras, evaluate, score_panoramas
 from panodepth.lab.evaluation.worlds import WorldSource
 from panodepth.lab.training.config import DataConfig
+from panodepth.lab.worlds import Priors
 from panodepth.types import Panorama, Prediction
 
 SIZE = (28, 56)
@@ -92,6 +93,15 @@ def test_rendered_datasets_are_half_indoor():
     for count, size in ((1, SIZE), (4, (28, 28))):
         with pytest.raises(ConfigError, match=f"{count} rendered worlds"):
             rendered_datasets(count, size)
+
+
+def test_worlds_of_version_2_are_named_so_and_another_version_is_refused():
+    found = rendered_datasets(4, SIZE, version=2)
+    assert [d.name for d in found] == ["rendered v2 indoor", "rendered v2 outdoor"]
+    assert str(found[0].path).endswith("version 2")
+    assert [d.source.priors for d in found] == [Priors(version=2)] * 2
+    with pytest.raises(ConfigError, match="no version 3"):
+        rendered_datasets(4, SIZE, version=3)
 
 
 def test_groups_are_patterns_of_names(tree):

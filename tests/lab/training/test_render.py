@@ -19,6 +19,7 @@ from panodepth.lab.training import trainer
 from panodepth.lab.training.distance.task import DistanceTask
 from panodepth.lab.training.render import PanoramaJob, ViewJob, render_files
 from panodepth.lab.training.trainer import TrainResult
+from panodepth.lab.worlds import Priors, render_batch
 
 RECIPE = Path(__file__).parents[3] / "recipes" / "compact.toml"
 
@@ -71,6 +72,19 @@ def test_no_place_to_write_cannot_start(tmp_path, capsys):
     place = f"run.out={tmp_path / 'file' / 'run'}"
     assert cli_main(["train", "--recipe", str(RECIPE), "--set", place]) == 2
     assert capsys.readouterr().err.startswith("error: cannot write to run.out")
+
+
+def test_worlds_of_version_2_are_rendered_when_asked_for(tmp_path, capsys):
+    line = ["render", "--count", "2", "--size", "28x56", "--seed", "4", "--first", "20"]
+    for version in ("1", "2"):
+        assert cli_main([*line, "--worlds", version, "--out", str(tmp_path / version)]) == 0
+        priors = Priors(version=int(version))
+        for k, image in enumerate(sorted((tmp_path / version).glob("*.png"))):
+            made = render_batch(4, [20 + k], 28, 56, priors=priors).image[0]
+            seen = np.asarray(Image.open(image)) / 255
+            assert np.abs(seen - made.permute(1, 2, 0).numpy()).mean() < 0.01
+    assert cli_main([*line, "--worlds", "3", "--out", str(tmp_path / "3")]) == 2
+    assert "--worlds" in capsys.readouterr().err
 
 
 def test_rendered_dataset_can_be_read_and_scored(tmp_path):

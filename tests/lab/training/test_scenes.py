@@ -13,6 +13,7 @@ import torch
 
 from panodepth.errors import ConfigError, PanodepthError
 from panodepth.lab.training.config import DataConfig
+from panodepth.lab.training.feed.cache import ChunkCache
 from panodepth.lab.training.feed.rendering import RESTARTS, Cancelled, ChunkFactory
 from panodepth.lab.training.feed.samples import Stored, mix_seed, render_stored
 from panodepth.lab.training.feed.scenes import SceneStream
@@ -130,6 +131,12 @@ def test_cache_of_other_settings_is_another_folder(tmp_path, renderer):
     assert len(folders) == 2
     assert json.loads((folders[0] / "identity.json").read_text())["seed"] in (1, 2)
     assert not list(Path(tmp_path).rglob(".*"))
+
+
+def test_cache_of_another_version_of_the_worlds_is_another_folder(tmp_path, renderer):
+    first = dataclasses.replace(DATA, cache=str(tmp_path))
+    kept = {ChunkCache(tmp_path, dataclasses.replace(first, worlds=n)).folder for n in (1, 2)}
+    assert len(kept) == 2
 
 
 def test_cache_in_an_impossible_place(tmp_path):

@@ -1,8 +1,9 @@
 """Worlds of one version never move: what a seed and a number made once, they make forever.
 
-Scenes and cameras are compared by checksums of their numbers as float32; pictures and textures,
-whose last bits differ between processors and FFT libraries, by means. For new kinds of worlds,
-`python tests/lab/worlds/test_checksums.py` prints the file.
+Version 1 is what the benchmark's worlds are of; of version 2 its own kinds are compared. Scenes and
+cameras are compared by checksums of their numbers as float32; pictures and textures, whose last
+bits differ between processors and FFT libraries, by means. For new kinds of worlds, raise their
+version's state in `priors.py`; `python tests/lab/worlds/test_checksums.py` then prints the file.
 """
 
 from __future__ import annotations
@@ -17,15 +18,18 @@ import numpy as np
 import pytest
 import torch
 
-from panodepth.lab.worlds import make_scene, render_batch
+from panodepth.lab.worlds import Priors, make_scene, render_batch
 from panodepth.lab.worlds.camera.photograph import draw_camera
 from panodepth.lab.worlds.looks.textures import GROUPS, sample
+from panodepth.lab.worlds.priors import STATES
 from panodepth.lab.worlds.render.primitives import Scene, Solid, pack
 from panodepth.lab.worlds.render.shapes import BOX
 
 FILE = Path(__file__).with_name("checksums.json")
 SEED = 2025
 COUNTS = {"indoor": 80, "outdoor": 80, "mixed": 40}
+SECOND = {"indoor 2": 60, "outdoor 2": 60}  # version 2's own kinds
+NEW = Priors(version=2, new=1.0)
 
 
 def digest(*arrays: Any) -> str:
@@ -79,7 +83,12 @@ def current() -> dict[str, list[Any]]:
     seen = np.column_stack([batch.image.mean((2, 3)), batch.distance.mean((1, 2))])
     return {
         **{k: [scene_digest(make_scene(SEED, i, k)) for i in range(n)] for k, n in COUNTS.items()},
+        **{
+            k: [scene_digest(make_scene(SEED, i, k.split()[0], NEW)) for i in range(n)]
+            for k, n in SECOND.items()
+        },
         "cameras": [camera_digest(i) for i in range(40)],
+        "states": list(STATES.values()),
         "pictures": np.round(seen, 4).tolist(),
         "textures": np.round(texture_means(), 4).tolist(),
     }
@@ -95,10 +104,15 @@ def known():
     return json.loads(FILE.read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("kind", [*COUNTS, "cameras"])
+@pytest.mark.parametrize("kind", [*COUNTS, *SECOND, "cameras"])
 def test_scenes_and_cameras_are_what_they_were(made, known, kind):
     moved = [i for i, (a, b) in enumerate(zip(known[kind], made[kind], strict=True)) if a != b]
     assert not moved, f"{kind} {moved} of seed {SEED} are not what they were"
+
+
+def test_caches_know_of_every_change(made, known):
+    """Whoever writes the file anew after a change raises the state of the version, too."""
+    assert made["states"] == known["states"]
 
 
 @pytest.mark.parametrize("kind", ["pictures", "textures"])

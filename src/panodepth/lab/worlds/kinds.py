@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
+
 from panodepth.lab.worlds.closeup.scene import room
 from panodepth.lab.worlds.draws import Draws
 from panodepth.lab.worlds.halls.kinds import KINDS as HALLS
 from panodepth.lab.worlds.halls.kinds import hall_scene
 from panodepth.lab.worlds.land.places import KINDS as LANDS
 from panodepth.lab.worlds.land.places import land_scene
-from panodepth.lab.worlds.looks.weather import blow_windows, hard_sky
+from panodepth.lab.worlds.looks.weather import blow_windows, evening, hard_sky
 from panodepth.lab.worlds.outdoor.places import KINDS as PLACES
 from panodepth.lab.worlds.outdoor.places import outdoor_scene, weather
 from panodepth.lab.worlds.priors import Priors
 from panodepth.lab.worlds.render.primitives import Scene
 
+HAZE_M = (250.0, 8000.0)  # metres at which 63 % of a colour are lost, from, to
 KINDS = ("closeup", "room", *HALLS, *LANDS)
 
 
@@ -29,8 +34,11 @@ def new_scene(rng: Draws, indoor: bool, priors: Priors, kind: str | None = None)
             scene = hall_scene(rng, priors, kind)
         else:
             scene = room(rng, priors, close=group == "closeup")
-        if rng.random() < priors.glare:
+        light = rng.random()
+        if light < priors.glare:
             blow_windows(scene, rng)
+        elif light < priors.glare + priors.evening:
+            evening(scene, rng)
         return scene
     far = kind in LANDS if kind else rng.random() < priors.far
     scene = land_scene(rng, priors, kind) if far else outdoor_scene(rng, kind, priors.overcast)
@@ -39,6 +47,9 @@ def new_scene(rng: Draws, indoor: bool, priors: Priors, kind: str | None = None)
         hard_sky(scene, rng)
     elif far:
         weather(scene, rng, rng.random() < priors.overcast)
+    if rng.random() < priors.haze:
+        haze_m = float(np.exp(rng.uniform(np.log(HAZE_M[0]), np.log(HAZE_M[1]))))
+        scene.sky = replace(scene.sky, haze_m=haze_m)
     return scene
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 # Of each version, how often its worlds have changed: raise it together with their checksums.
-STATES = {1: 1, 2: 1}
+STATES = {1: 1, 2: 2}
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,9 @@ class Priors:
     things. corridors: rooms whose doors lead into narrow passages. white: worlds close to something
     low in which it is white, and mostly the floor too. far: new outdoor worlds that reach far; the
     others are version 1's places under a hard sky. perch, canopy: far ones with the camera on a
-    table, a wall, a rock, and under a roof on posts. sky: far ones under a hard sky. glare: new
-    indoor worlds with windows far brighter than the room. dim: pictures that are exposed too dark.
+    table, a wall, a rock, and under a roof on posts. sky: far ones under a hard sky. haze: new
+    outdoor worlds in hazy air. glare, evening: new indoor worlds with windows far brighter than the
+    room, and after dark. dim: pictures that are exposed too dark.
     """
 
     openings: float = 0.5
@@ -35,7 +36,9 @@ class Priors:
     perch: float = 0.15
     canopy: float = 0.15
     sky: float = 0.65
+    haze: float = 0.45
     glare: float = 0.4
+    evening: float = 0.12
     dim: float = 0.2
 
 

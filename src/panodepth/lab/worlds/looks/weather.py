@@ -154,3 +154,14 @@ def blow_windows(scene: Scene, rng: Draws) -> None:
             if plain:
                 lit = replace(lit, texture=0, tint=(0.95, 0.97, 1.0))
             scene.rows[k] = (solid, at, turned, lit, label)
+
+
+def evening(scene: Scene, rng: Draws) -> None:
+    """A room after dark: black panes, little light but that of its lamps."""
+    for k, (solid, at, turned, look, label) in enumerate(scene.rows):
+        if look.texture in GROUPS["window"] and look.emission > 0:
+            pane = replace(look, tint=(0.04, 0.045, 0.06), emission=0.0, gloss=0.8)
+            scene.rows[k] = (solid, at, turned, pane, label)
+    r, g, b = scene.ambient
+    level = rng.uniform(0.1, 0.5)
+    scene.ambient = (1.1 * level * r, level * g, 0.85 * level * b)
