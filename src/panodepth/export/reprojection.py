@@ -35,7 +35,7 @@ def reprojected(prediction: Prediction, view: View, image: ByteArray | None = No
         np.where(sky, np.float32(np.inf), solid),
         np.asarray(there & seen, np.bool_),
         image,
-        {**prediction.meta, **_facts(view)},
+        {**prediction.meta, **facts(view)},
         solid if sky.any() else None,
         view.lens,
         view.rotation,
@@ -61,7 +61,7 @@ def levelled(prediction: Prediction, vectors: FloatArray) -> FloatArray:
     return np.asarray(vectors @ np.asarray(prediction.rotation, np.float32).T, np.float32)
 
 
-def _facts(view: View) -> dict[str, Any]:
+def facts(view: View) -> dict[str, Any]:
     """What files say of a lens and its turn."""
     told: dict[str, Any] = {}
     if not isinstance(view.lens, ERP):

@@ -77,9 +77,10 @@ def read_image(source: Source, *, max_pixels: int = MAX_PIXELS) -> ImageData:
         valid = both(valid, finite_pixels(planes))
         pixels = expose(planes, valid, where)
     data = from_array(pixels, valid, where)
+    data = replace(data, notes=decoded.notes, pano=decoded.pano)
     if isinstance(source, Content):
-        return replace(data, notes=decoded.notes)
-    return ImageData(data.pixels, data.valid, Path(source).stem, where, decoded.notes)
+        return data
+    return replace(data, name=Path(source).stem, source=where)
 
 
 def image_size(source: Source) -> Size:

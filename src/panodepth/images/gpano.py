@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +20,14 @@ from panodepth.size import Size
 _FULL = ("FullPanoHeightPixels", "FullPanoWidthPixels")
 _CROP = ("CroppedAreaImageHeightPixels", "CroppedAreaImageWidthPixels")
 _START = ("CroppedAreaTopPixels", "CroppedAreaLeftPixels")
+TAGS: dict[str, type] = {
+    "ProjectionType": str,
+    **dict.fromkeys((*_FULL, *_CROP, *_START), int),
+    **dict.fromkeys(("PoseHeadingDegrees", "PosePitchDegrees", "PoseRollDegrees"), float),
+    **dict.fromkeys(("InitialViewHeadingDegrees", "InitialViewPitchDegrees"), float),
+    "InitialViewRollDegrees": float,
+    "UsePanoramaViewer": bool,
+}
 _FILL_SAMPLES = 1 << 16  # pixels that the colour outside the picture is the median of
 
 
@@ -26,26 +35,42 @@ _FILL_SAMPLES = 1 << 16  # pixels that the colour outside the picture is the med
 class Area:
     """Where a picture lies on the whole sphere's canvas. size: (height, width) of the canvas [px].
 
-    top, left: of the picture; it may go on beyond the right edge at the left one.
+    top, left: of the picture; it may go on beyond the right edge at the left one. picture: its own
+    (height, width).
     """
 
     size: Size
     top: int
     left: int
+    picture: Size
+
+
+@dataclass(frozen=True)
+class Pano:
+    """What GPano tags say of a panorama. area: None = it is the whole sphere.
+
+    pose_deg: heading of the image's centre, clockwise from north; its elevation; and by how much
+    the right side dips: yaw, pitch and roll of docs/conventions.md.
+    """
+
+    area: Area | None = None
+    pose_deg: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
 
 def on_sphere(opened: Opened, name: str) -> Opened:
     """The same picture, on the whole sphere where its tags say that it is a part."""
     area, note = pano_area(opened.xmp, opened.size, name)
+    pano = Pano(area, pano_pose(opened.xmp, name))
+    if pano == Pano() and not note:
+        return opened
 
     def decode() -> Decoded:
         decoded = opened.decode()
         if area is not None:
-            return place_on_sphere(decoded, area)
-        return replace(decoded, notes=(*decoded.notes, note))
+            decoded = place_on_sphere(decoded, area)
+        notes = (*decoded.notes, note) if note else decoded.notes
+        return replace(decoded, notes=notes, pano=None if pano == Pano() else pano)
 
-    if area is None and not note:
-        return opened
     return Opened(opened.size if area is None else area.size, decode)
 
 
@@ -86,7 +111,38 @@ def pano_area(xmp: bytes, size: Size, name: str) -> tuple[Area | None, str]:
     down, right = height / crop[0], width / crop[1]
     canvas = max(height, round(full[0] * down)), max(width, round(full[1] * right))
     top = min(round(top * down), canvas[0] - height)
-    return Area(canvas, top, round(left * right) % canvas[1]), ""
+    return Area(canvas, top, round(left * right) % canvas[1], size), ""
+
+
+def pano_pose(xmp: bytes, name: str) -> tuple[float, float, float]:
+    """Heading, pitch and roll of a picture with this XMP packet [deg], 0 where it does not say.
+
+    Raises InputError for what is no such angle.
+    """
+    tags = pano_tags(xmp, name)
+    pose = []
+    for tag, limit in (("Heading", 360.0), ("Pitch", 90.0), ("Roll", 180.0)):
+        angle = float(tags.get(f"Pose{tag}Degrees", 0.0))
+        if not abs(angle) <= limit:
+            raise InputError(f"{name}: its GPano tag Pose{tag}Degrees is {angle:g}, not an angle")
+        pose.append(angle)
+    return pose[0], pose[1], pose[2]
+
+
+def pano_tags(xmp: bytes, name: str) -> dict[str, str | int | float | bool]:
+    """The GPano tags of an XMP packet, by their names; those that there are.
+
+    Raises InputError when a number is none.
+    """
+    text = xmp[:MAX_XMP].decode("utf-8", "replace")
+    found: dict[str, Any] = {}
+    for tag, kind in TAGS.items():
+        value = _field(text, tag)
+        if value:
+            found[tag] = value.lower() == "true" if kind is bool else value
+            if kind in (int, float):
+                found[tag] = _number(value, tag, kind, name)
+    return found
 
 
 def place_on_sphere(decoded: Decoded, area: Area) -> Decoded:
@@ -101,7 +157,7 @@ def place_on_sphere(decoded: Decoded, area: Area) -> Decoded:
     rows = slice(area.top, area.top + height)
     pixels[rows, columns] = decoded.pixels
     valid[rows, columns] = True if decoded.valid is None else decoded.valid
-    return Decoded(pixels, valid, decoded.linear, decoded.notes, decoded.texts)
+    return replace(decoded, pixels=pixels, valid=valid)
 
 
 def _field(text: str, name: str) -> str:
@@ -114,11 +170,15 @@ def _pair(text: str, names: tuple[str, str], name: str) -> tuple[int, int] | Non
     values = [_field(text, field) for field in names]
     if not all(values):
         return None
-    try:
-        first, second = (int(float(value)) for value in values)
-    except (ValueError, OverflowError):
-        raise InputError(f"{name}: its GPano tag {names[0]} is no number") from None
+    first, second = (_number(v, tag, int, name) for v, tag in zip(values, names, strict=True))
     return first, second
+
+
+def _number(text: str, tag: str, kind: type, name: str) -> Any:
+    try:
+        return kind(float(text))
+    except (ValueError, OverflowError):
+        raise InputError(f"{name}: its GPano tag {tag} is no number") from None
 
 
 def _same_shape(size: tuple[int, int], other: tuple[int, int]) -> bool:

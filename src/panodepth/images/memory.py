@@ -12,7 +12,7 @@ from PIL import Image
 from panodepth.errors import InputError, one_line
 from panodepth.images.formats.pillow import Decoded, from_pillow, oriented, upright
 from panodepth.images.formats.tags import ORIENTATION
-from panodepth.images.gpano import pano_area, place_on_sphere
+from panodepth.images.gpano import Pano, pano_area, pano_pose, place_on_sphere
 from panodepth.images.limits import check_size
 from panodepth.images.picture import ImageData, from_array
 from panodepth.types import BoolArray
@@ -51,7 +51,9 @@ def _from_pil(image: Image.Image, max_pixels: int) -> ImageData:
         check_size(area.size, "PIL image", max_pixels)
         decoded = place_on_sphere(decoded, area)
     data = from_array(decoded.pixels, decoded.valid, "PIL image")
-    return replace(data, notes=(note,)) if note else data
+    pano = Pano(area, pano_pose(xmp, "PIL image"))
+    notes = (note,) if note else ()
+    return replace(data, notes=notes, pano=None if pano == Pano() else pano)
 
 
 def _decoded(image: Image.Image, orientation: int) -> Decoded:

@@ -23,7 +23,7 @@ class ImageData:
     valid: (H, W) bool, True = valid; None = all are. At least one is.
     name: the file's name without its ending, "" for arrays. source: the path as given, or "".
     notes: choices that the reader made, a line each. origin: what was laid on this panorama, for
-        who turns a result back; None = the picture was one.
+        who turns a result back; None = the picture was one. pano: `gpano.Pano` of its tags.
     """
 
     pixels: npt.NDArray[Any]
@@ -32,6 +32,7 @@ class ImageData:
     source: str = ""
     notes: tuple[str, ...] = ()
     origin: Any = None
+    pano: Any = None
 
     @property
     def size(self) -> Size:

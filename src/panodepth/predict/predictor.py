@@ -147,7 +147,7 @@ class Predictor(ABC):
         """Check one picture and its mask and bring both to the network's size."""
         size = self.size if options.size is None else self.checked_size(options.size)
         data = to_image_data(image)
-        if options.has_lens:
+        if options.has_lens or data.pano is not None:
             from panodepth.predict.lenses.sphere import on_sphere
 
             data, mask = on_sphere(data, mask, options), None
@@ -213,10 +213,10 @@ class Predictor(ABC):
             **({"notes": list(data.notes)} if data.notes else {}),
         }
         found = Prediction(far, mask, data.to_uint8(), meta, raw)
-        if options.has_lens:
+        if options.has_lens or data.pano is not None:
             from panodepth.predict.lenses.output import seen_again
 
-            return seen_again(found, data.origin, options)
+            return seen_again(found, data, options)
         return found
 
 

@@ -21,7 +21,8 @@ class Decoded:
     """What a decoder returns, upright: pixels (H, W) or (H, W, 3 or 4), R first; valid (H, W).
 
     linear: the values are light of any scale, not sRGB-coded ones. notes: choices that were made,
-    a line each. texts: what the file says about itself, by PNG's keyword or TIFF's tag.
+    a line each. texts: what the file says about itself, by PNG's keyword or TIFF's tag. pano: a
+    `gpano.Pano` where tags tell of one.
     """
 
     pixels: npt.NDArray[Any]
@@ -29,6 +30,7 @@ class Decoded:
     linear: bool = False
     notes: tuple[str, ...] = ()
     texts: Mapping[str, str] = field(default_factory=dict)
+    pano: Any = None
 
 
 @dataclass(frozen=True)

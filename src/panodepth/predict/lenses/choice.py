@@ -18,6 +18,7 @@ from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll
 from panodepth.predict.lenses.options import (
     FISHEYES,
     OUT_PROJECTIONS,
+    POSES,
     PROJECTIONS,
     LensOptions,
 )
@@ -41,6 +42,7 @@ def check(options: LensOptions) -> None:
         ("projection", PROJECTIONS),
         ("out_projection", OUT_PROJECTIONS),
         ("fisheye", FISHEYES),
+        ("pose", POSES),
         ("camera", ("", *CAMERAS)),
     ):
         if getattr(options, name) not in known:

@@ -14,6 +14,7 @@ from panodepth.size import Size, parse_size
 PROJECTIONS = ("auto", "erp", "cubemap", "fisheye", "dual-fisheye", "perspective")
 OUT_PROJECTIONS = ("erp", "input", "cubemap", "fisheye", "perspective")
 FISHEYES = ("equidistant", "equisolid", "stereographic", "orthographic", "kb4")
+POSES = ("use", "ignore")
 Numbers = tuple[float, ...]
 
 
@@ -55,6 +56,7 @@ class LensOptions:
         distortion: k1, k2, k3, k4 of OpenCV's fisheye. turn: yaw, pitch, roll of the left one of
         two fisheyes against the right one [deg]. camera: "theta-sc" stands for all of its numbers.
     layout, face_order, face_turns: of a cubemap; see `geometry.lenses.cubemap.Cubemap`.
+    pose: "use" levels a panorama by the pose in its GPano tags, "ignore" does not.
     out_projection: of OUT_PROJECTIONS; "input" is the picture's own. out_fov [deg], out_size,
         out_view (yaw, pitch, roll) [deg]: of the others.
     """
@@ -88,6 +90,7 @@ class LensOptions:
     layout: str = _words("3x2", "Of a cubemap: 3x2, 6x1, 1x6, cross, tall-cross, eac.")
     face_order: str = _words("", "Its faces in rows, of the letters frblud.")
     face_turns: str = _words("", "Their quarter turns to the right, six digits.")
+    pose: str = _words("use", "use levels by the pose in GPano tags, ignore does not.")
     out_projection: str = _words("erp", f"{', '.join(OUT_PROJECTIONS)}.")
     out_fov: float | None = option(
         None, "Field of view of the result [deg].", metavar="DEG", rich_help_panel="Lenses"

@@ -13,6 +13,7 @@ from panodepth.geometry.arrays import Array
 from panodepth.geometry.lens import ERP, Lens, Size, View
 from panodepth.geometry.lenses.dual import DualFisheye
 from panodepth.geometry.resampling import resample
+from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll
 from panodepth.geometry.stitching import Camera, stitch
 from panodepth.images import ImageData
 from panodepth.predict.lenses.choice import check, input_lens
@@ -47,7 +48,12 @@ def on_sphere(data: ImageData, mask: Any, options: LensOptions) -> ImageData:
         given = checked_mask(mask, data.size)
         data = replace(data, valid=given if data.valid is None else given & data.valid)
     lens = input_lens(options, data.size)
-    rotation = None
+    if data.pano is not None and data.pano.area is not None and not isinstance(lens, ERP):
+        raise InputError(
+            f"{data.source or 'image'}: its GPano tags say which part of a panorama it is; "
+            "leave --projection and its numbers out, or remove the tags"
+        )
+    rotation, data = _levelling(data, options)
     if isinstance(lens, ERP) and rotation is None:
         return data
     size = sphere_size(lens, data.size)
@@ -61,6 +67,19 @@ def on_sphere(data: ImageData, mask: Any, options: LensOptions) -> ImageData:
         valid=None if seen.all() else seen,
         origin=Origin(lens, data, rotation),
     )
+
+
+def _levelling(data: ImageData, options: LensOptions) -> tuple[Array | None, ImageData]:
+    """The rotation to the level world that the picture's tags tell, and a note of it."""
+    if data.pano is None or options.pose == "ignore":
+        return None, data
+    _, pitch, roll = data.pano.pose_deg
+    if pitch == roll == 0:
+        return None, data
+    # The heading is left as it is: level is up to a turn about the vertical.
+    rotation = rotation_from_yaw_pitch_roll(0.0, math.radians(pitch), math.radians(roll))
+    note = f"levelled by its GPano pose (pitch {pitch:g}°, roll {roll:g}°); --pose ignore does not"
+    return rotation, replace(data, notes=(*data.notes, note))
 
 
 def sphere_size(lens: Lens, size: Size) -> Size:

@@ -1,0 +1,103 @@
+"""A panorama's GPano tags: it is levelled for the network, and given back as it was."""
+
+from __future__ import annotations
+
+import io
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.painted_world import PREDICTOR, error_percent, picture
+
+from panodepth.geometry.lens import ERP
+from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll
+from panodepth.predict.options import PredictOptions
+
+SIZE = (120, 240)
+POSE = {"PoseHeadingDegrees": 70, "PosePitchDegrees": 20, "PoseRollDegrees": 15}
+TURN = rotation_from_yaw_pitch_roll(0.0, math.radians(20), math.radians(15))
+
+
+def tagged(image: Any, tags: dict[str, Any]) -> bytes:
+    """A PNG file of floats in [0, 1], with the tags in its XMP packet."""
+    from PIL import PngImagePlugin
+
+    listed = " ".join(f'GPano:{name}="{value}"' for name, value in tags.items())
+    space = 'xmlns:GPano="http://ns.google.com/photos/1.0/panorama/"'
+    texts = PngImagePlugin.PngInfo()
+    texts.add_itxt("XML:com.adobe.xmp", f"<rdf:Description {space} {listed}/>")
+    file = io.BytesIO()
+    Image.fromarray(np.rint(image * 255).astype(np.uint8)).save(file, "PNG", pnginfo=texts)
+    return file.getvalue()
+
+
+def test_a_tilted_panorama_is_levelled_and_given_back(tmp_path: Path) -> None:
+    """The network sees it level; the raster keeps its orientation, the cloud is level."""
+    from plyfile import PlyData
+
+    image = picture(ERP(), SIZE, TURN)
+    request = PREDICTOR.prepare(tagged(image, POSE), None, PredictOptions(sky="none"))
+    seen_by_network = np.moveaxis(request.pixels, 0, -1)
+    level = picture(ERP(), (56, 112))
+    assert np.abs(seen_by_network - level).mean() < 0.005
+    found = PREDICTOR.predict(tagged(image, POSE), sky="none")
+    np.testing.assert_array_equal(found.image, np.rint(image * 255).astype(np.uint8))
+    rays = ERP().rays(SIZE) @ TURN.T.astype(np.float32)
+    assert error_percent(found.distance, rays, found.mask) < 0.6
+    np.testing.assert_allclose(found.rotation, TURN)
+    np.testing.assert_allclose(TURN @ found.up, [0, -1, 0], atol=1e-12)
+    assert found.meta["gpano_pose_deg"] == {"heading": 70, "pitch": 20, "roll": 15}
+    assert "levelled by its GPano pose (pitch 20°, roll 15°)" in found.meta["notes"][0]
+    found.save(tmp_path / "a.ply")
+    vertices = PlyData.read(tmp_path / "a.ply")["vertex"]
+    points = np.stack([vertices[axis] for axis in "xyz"], -1)
+    expected = (found.distance[..., None] * rays).reshape(-1, 3)
+    np.testing.assert_allclose(points, expected, atol=1e-4)
+
+
+def test_the_pose_can_be_ignored_and_a_heading_turns_nothing() -> None:
+    image = picture(ERP(), SIZE)
+    usual = PREDICTOR.predict(tagged(image, {}), sky="none")
+    for tags, options in ((POSE, {"pose": "ignore"}), ({"PoseHeadingDegrees": 70}, {})):
+        found = PREDICTOR.predict(tagged(image, tags), sky="none", **options)
+        np.testing.assert_array_equal(found.distance, usual.distance)
+        assert found.rotation is None
+        assert "notes" not in found.meta
+
+
+@pytest.mark.parametrize("pose", [{}, POSE])
+@pytest.mark.parametrize(("left", "width"), [(30, 150), (180, 120), (0, 240)])
+def test_a_crop_is_given_back_pixel_for_pixel(pose: dict[str, Any], left: int, width: int) -> None:
+    """Across the seam, too. The canvas has the same numbers, and nothing outside."""
+    top, height = 25, 70
+    turn = TURN if pose else None
+    whole = picture(ERP(), SIZE, turn)
+    columns = (np.arange(width) + left) % SIZE[1]
+    image = whole[top : top + height, columns]
+    tags = {
+        "FullPanoHeightPixels": SIZE[0],
+        "FullPanoWidthPixels": SIZE[1],
+        "CroppedAreaImageHeightPixels": height,
+        "CroppedAreaImageWidthPixels": width,
+        "CroppedAreaTopPixels": top,
+        "CroppedAreaLeftPixels": left,
+        **pose,
+    }
+    canvas = PREDICTOR.predict(tagged(image, tags), sky="none")
+    assert canvas.distance.shape == SIZE
+    inside = np.zeros(SIZE, bool)
+    inside[top : top + height, columns] = True
+    assert not canvas.mask[~inside].any()
+    crop = PREDICTOR.predict(tagged(image, tags), sky="none", out_projection="input")
+    assert crop.distance.shape == (height, width)
+    np.testing.assert_array_equal(crop.image, np.rint(image * 255).astype(np.uint8))
+    np.testing.assert_array_equal(crop.distance, canvas.distance[top : top + height, columns])
+    np.testing.assert_array_equal(crop.mask, canvas.mask[top : top + height, columns])
+    assert crop.mask.mean() > 0.97
+    rays = crop.lens.rays((height, width))
+    np.testing.assert_allclose(rays, ERP().rays(SIZE)[top : top + height, columns], atol=1e-5)
+    level = rays if turn is None else rays @ turn.T.astype(np.float32)
+    assert error_percent(crop.distance, level, crop.mask) < 0.6
