@@ -45,7 +45,8 @@ def prepare_streams() -> None:
     for name, number in (("stdout", 1), ("stderr", 2)):
         stream = getattr(sys, name)
         raw = getattr(getattr(stream, "buffer", None), "raw", None)
-        if stream is None or type(raw) is io.FileIO:  # else it is a console's, or a test's
+        own = type(raw) is io.FileIO and raw.fileno() == number
+        if stream is None or own:  # else it is a console's, a file's of our caller, or a test's
             if stream is not None:
                 stream.flush()
             stream = io.TextIOWrapper(

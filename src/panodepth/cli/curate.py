@@ -118,9 +118,6 @@ def _report(done: Outcome, out: Path, *, as_json: bool, quiet: bool) -> int:
         print(f"report: {out / 'report.html'}")
     if unread:
         example = one_line(done.examples.get(UNREADABLE, ""), 300)
-        print(
-            f"error: {unread} frames cannot be read, the first: {example}; the same command tries "
-            "them again",
-            file=sys.stderr,
-        )
+        frames = f"{unread} frame{'s' * (unread != 1)} cannot be read, the first: {example}"
+        print(f"error: {frames}; the same command tries them again", file=sys.stderr)
     return code

@@ -97,7 +97,7 @@ def test_unreadable_frames_are_tried_again(made: Made, capsys: pytest.CaptureFix
         shown = capsys.readouterr()
         assert "1 unreadable" in shown.out
         last = shown.err.splitlines()[-1]
-        assert last.startswith("error: 1 frames cannot be read, the first: 001: ")
+        assert last.startswith("error: 1 frame cannot be read, the first: 001: ")
         assert last.endswith("the same command tries them again")
     assert main([*command, "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["exit_code"] == 1

@@ -24,7 +24,7 @@ CAMERA = {"fx": 16, "fy": 16, "cx": 8, "cy": 6, "width": 16, "height": 12}
 def plain(made: Made) -> None:
     made.image("f/a.png")
     np.savez(made.path("f/a_depth.npz"), z_depth=np.ones(SIZE, np.float32))
-    made.json("f/a.json", {"x_fov_deg": 60, "pose": np.eye(4).tolist(), "unit": "m"})
+    made.json("f/a.json", {"x_fov_deg": 53.13, "pose": np.eye(4).tolist(), "unit": "m"})
     made.json("f/camera.json", {"intrinsics": CAMERA, "scale": 0.001})
 
 
@@ -33,8 +33,7 @@ def by_list(made: Made) -> None:
     made.codes("f/a_d.png", np.ones(SIZE))
     said = {"pairs": [["a.png", "a_d.png"]], "depth": "value / 1000", "intrinsics": CAMERA}
     made.json("f/meta.json", {**said, "trajectory": "t.log"})
-    rows = np.vstack([[0, 0, 1, 0]] * 0 + [np.eye(4)]).tolist()
-    lines = ["0 0 1", *(" ".join(map(str, row)) for row in rows)]
+    lines = ["0 0 1", *(" ".join(map(str, row)) for row in np.eye(4).tolist())]
     made.text("f/t.log", "\n".join(lines))
 
 

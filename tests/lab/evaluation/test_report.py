@@ -226,4 +226,7 @@ def test_lengths_have_units():
 def test_what_all_samples_share_is_said_once():
     skipped = [{"dataset": "d", "name": f"n{i}", "reason": "no unit"} for i in range(16)]
     skipped += [{"dataset": "d", "name": "x", "reason": "damaged"}]
-    assert skipped_lines({"skipped": skipped}) == ["d: n0 and 15 more: no unit", "d: x: damaged"]
+    made = {"skipped": skipped, "datasets": {"d": {"images": 0}}}
+    assert skipped_lines(made) == ["d: n0 and 15 more: no unit", "d: x: damaged"]
+    made["datasets"]["d"]["images"] = 1
+    assert len(skipped_lines(made)) == 17

@@ -86,13 +86,15 @@ def plain_text(made: Mapping[str, Any], request: Request) -> str:
 
 
 def skipped_lines(made: Mapping[str, Any]) -> list[str]:
-    """One line for each reason in each dataset: what many samples share is said once."""
-    found: dict[tuple[str, str], list[str]] = {}
+    """One line a sample; where a dataset gave no number at all, one line a reason."""
+    found: dict[tuple[str, ...], list[str]] = {}
     for row in made["skipped"]:
-        found.setdefault((row["dataset"], row["reason"]), []).append(row["name"])
+        dataset, reason, name = row["dataset"], row["reason"], row["name"]
+        alone = (name,) if made["datasets"][dataset]["images"] else ()
+        found.setdefault((dataset, reason, *alone), []).append(name)
     return [
         f"{dataset}: {names[0]}{f' and {len(names) - 1} more' * (len(names) > 1)}: {reason}"
-        for (dataset, reason), names in found.items()
+        for (dataset, reason, *_), names in found.items()
     ]
 
 
