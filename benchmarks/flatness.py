@@ -40,13 +40,13 @@ def main() -> None:
     angles, seams, steps, rolls = [], [], [], []
     columns = ROLL_STEPS * predictor.model.config.step
     for k, image in enumerate(batch.image.permute(0, 2, 3, 1).numpy()):
-        prediction = predictor.predict(image)
+        prediction = predictor.predict(image, level="none")
         angles.append(wall_angle_deg(prediction.normals, batch.normals[k], batch.label[k]))
         logs = np.log(prediction.solid)
         jumps = np.abs(logs - np.roll(logs, 1, axis=1)).mean(0)
         seams.append(jumps[0])
         steps.append(jumps[1:].mean())
-        rolled = predictor.predict(np.roll(image, columns, axis=1)).solid
+        rolled = predictor.predict(np.roll(image, columns, axis=1), level="none").solid
         rolls.append(np.abs(rolled / np.roll(prediction.solid, columns, axis=1) - 1).mean())
     print(f"{arguments.rooms} rooms at {height}x{width}")
     print(f"walls: normal error {np.mean(angles):.1f} deg (worst room {np.max(angles):.1f})")

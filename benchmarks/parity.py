@@ -39,7 +39,7 @@ def compare(keys: str, size: tuple[int, int], expected: np.ndarray, step: slice)
         save_file(made.weights(json.loads((ORACLE / keys).read_text())), file)
         for dtype in ("float32", "bfloat16"):
             predictor = panodepth.load(file, device="cpu", dtype=dtype)
-            found = predictor.predict(image, size=size).solid[step, step]
+            found = predictor.predict(image, size=size, level="none").solid[step, step]
             largest = np.abs(found - expected).max()
             relative = np.abs(found / expected - 1).mean()
             print(

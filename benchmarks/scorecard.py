@@ -176,7 +176,7 @@ def world_rows(predictor: Predictor, count: int, version: int = 1) -> dict[str, 
         errors, walls = [], []
         for batch in worlds(kind, count, (128, 256), version):
             for k, image in enumerate(batch.image.permute(0, 2, 3, 1).numpy()):
-                prediction = predictor.predict(image)
+                prediction = predictor.predict(image, level="none")
                 truth, sky = batch.distance[k].numpy(), batch.sky[k].numpy()
                 if (~sky).any():
                     errors.append(error(prediction.solid, truth, ~sky))
@@ -199,7 +199,7 @@ def measure(model: str, data: Path | None, count: int, version: int = 1) -> dict
     size = predictor.size
 
     def predict(image: FloatArray) -> FloatArray:
-        return predictor.predict(np.ascontiguousarray(image), sky="none").distance
+        return predictor.predict(np.ascontiguousarray(image), sky="none", level="none").distance
 
     out: dict[str, float] = {}
     if data is not None:

@@ -6,6 +6,7 @@ Frame: x right, y down, z forward. Grid: pixel centres (see docs/conventions.md)
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -42,6 +43,37 @@ class Panorama:
 
 
 @dataclass(frozen=True)
+class Up:
+    """A direction that points up, in the camera's frame.
+
+    direction: (x, y, z) of length 1; (0, -1, 0) is a level camera's. spread_deg: its standard
+    error. support: share of the valid solid angle that fits it. source: "estimate", or "given".
+    """
+
+    direction: tuple[float, float, float]
+    spread_deg: float = 0.0
+    support: float = 1.0
+    source: str = "given"
+
+    @property
+    def tilt_deg(self) -> float:
+        """How far the camera is from level, in [0, 180]."""
+        x, y, z = self.direction
+        return math.degrees(math.atan2(math.hypot(x, z), -y))
+
+    def describe(self, **more: Any) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "up": [round(part, 5) for part in self.direction],
+            "tilt_deg": round(self.tilt_deg, 2),
+            "spread_deg": round(self.spread_deg, 2),
+            "support": round(self.support, 3),
+            "source": self.source,
+            **more,
+        }
+
+
+@dataclass(frozen=True)
 class Prediction:
     """What a predictor returns for one panorama; all arrays are NumPy, at the input's size.
 
@@ -55,6 +87,7 @@ class Prediction:
     raw: (H, W) float32, finite: what the network says, in the sky too; None = as `distance`.
     lens: which ray a pixel sees; a panorama unless another one was asked for.
     rotation: (3, 3), directions of the lens to those of the level world; None = they are the same.
+    level: where the picture has up, and how sure that is; None = nobody said, and nothing told.
     """
 
     distance: FloatArray
@@ -64,6 +97,7 @@ class Prediction:
     raw: FloatArray | None = None
     lens: Lens = field(default_factory=ERP)
     rotation: npt.NDArray[Any] | None = None
+    level: Up | None = None
 
     @property
     def sky(self) -> BoolArray:

@@ -18,7 +18,8 @@ from panodepth.predict.folder.jobs import Job
 from panodepth.predict.folder.network_stage import NetworkStage
 from panodepth.predict.folder.options import RunOptions
 from panodepth.predict.folder.run import predict_files
-from panodepth.predict.predictor import Predictor, RawOutput, Request
+from panodepth.predict.predictor import Predictor
+from panodepth.predict.request import RawOutput, Request
 from panodepth.types import FloatArray
 
 SIZE = (28, 56)

@@ -20,7 +20,8 @@ from panodepth.predict.folder.inputs import InputFile, find_inputs
 from panodepth.predict.folder.options import RunOptions
 from panodepth.predict.folder.results import FileResult
 from panodepth.predict.folder.run import predict_files
-from panodepth.predict.predictor import Predictor, RawOutput
+from panodepth.predict.predictor import Predictor
+from panodepth.predict.request import RawOutput
 from panodepth.types import FloatArray, Prediction
 
 SIZE = (28, 56)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from panodepth.model import ModelOutput
 from panodepth.predict.cuda.staging import StagedNetwork
-from panodepth.predict.predictor import RawOutput
+from panodepth.predict.request import RawOutput
 
 RNG = np.random.default_rng(0)
 

@@ -8,6 +8,7 @@ side.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,20 @@ def rotation_from_yaw_pitch_roll(
         (cy * sp * sr - sy * cr, sy * sr + cy * sp * cr, cy * cp),
     )
     return from_rows(xp, rows)
+
+
+def rotation_to_up(up: Sequence[float]) -> Array:
+    """(3, 3) float64: the least rotation R that takes straight up, (0, -1, 0), to `up`, (3,) unit.
+
+    A camera that sees up there is R away from a level one: ray_camera = R ray_level. Upside down,
+    it is half a turn about z.
+    """
+    x, y, z = up
+    if y > 1 - 1e-12:
+        return np.diag([-1.0, -1.0, 1.0])
+    # Rodrigues' formula about (0, -1, 0) × up, divided through by 1 + cosine.
+    k = 1 / (1 - y)
+    return np.array([[1 - k * x * x, -x, -k * x * z], [x, -y, z], [-k * x * z, -z, 1 - k * z * z]])
 
 
 def yaw_pitch_roll_from_rotation(rotation: ArrayT) -> tuple[ArrayT, ArrayT, ArrayT]:

@@ -11,7 +11,8 @@ import numpy as np
 
 from panodepth.errors import ConfigError, ModelError, one_line, require
 from panodepth.predict.models import find_model
-from panodepth.predict.predictor import Predictor, RawOutput
+from panodepth.predict.predictor import Predictor
+from panodepth.predict.request import RawOutput
 from panodepth.size import Size, show_size
 from panodepth.types import FloatArray
 

@@ -14,8 +14,10 @@ from panodepth.errors import ConfigError
 from panodepth.options import option
 from panodepth.predict.lenses.options import LensOptions
 from panodepth.size import Size, parse_size
+from panodepth.types import Up
 
 SKY_MODES = ("auto", "none")
+LEVEL_PASSES = {"none": 0, "auto": 1, "best": 3}  # further runs of the network at most
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +28,11 @@ class PredictOptions(LensOptions):
     allow_any_aspect: take an image that is not 2:1 for a full sphere all the same, stretched.
     camera_height: from the floor to the camera [m], > 0; distances are then metres. None = relative
         distances.
+    level: what a tilted picture is turned by before it is predicted; results are as the picture is.
+        "auto": what the first prediction's floor and walls say, where they are sure of more than
+        about 6°, with one further run of the network; "best": up to three; "none".
+    pitch, roll: of the camera [deg], in place of what `level` finds: pitch > 0 looks up, roll > 0
+        dips the right side. One of them leaves the other 0.
     sky: "auto" clears sky from the mask, "none" takes every pixel for a surface.
     """
 
@@ -36,11 +43,21 @@ class PredictOptions(LensOptions):
     camera_height: float | None = option(
         None, "Scale to metres by the floor below.", metavar="METRES", min=0.01
     )
+    level: str = option("auto", "Turn tilted pictures upright: auto, best (slower) or none.")
+    pitch: float | None = option(None, "Of the camera; up is > 0.", metavar="DEG", min=-90, max=90)
+    roll: float | None = option(
+        None, "Of the camera; right side down is > 0.", metavar="DEG", min=-180, max=180
+    )
     sky: str = option("auto", "auto masks the sky out, none does not.")
 
     def __post_init__(self) -> None:
         if self.sky not in SKY_MODES:
             raise ConfigError(f"unknown --sky {self.sky!r}: use {' or '.join(SKY_MODES)}")
+        if self.level not in LEVEL_PASSES:
+            raise ConfigError(f"unknown --level {self.level!r}: use {', '.join(LEVEL_PASSES)}")
+        for name, value, most in (("pitch", self.pitch, 90), ("roll", self.roll, 180)):
+            if value is not None and not -most <= value <= most:
+                raise ConfigError(f"{name} must lie from -{most}° to {most}°: {value}")
         height = self.camera_height
         if height is not None and not (math.isfinite(height) and height > 0):
             raise ConfigError(f"camera height must be a positive number of metres: {height}")
@@ -49,3 +66,13 @@ class PredictOptions(LensOptions):
     def has_lens(self) -> bool:
         """Whether any option says how the picture was taken or is to be seen."""
         return any(getattr(self, f.name) != f.default for f in fields(LensOptions))
+
+    @property
+    def up(self) -> Up | None:
+        """What pitch and roll say, None without them."""
+        if self.pitch is None and self.roll is None:
+            return None
+        pitch, roll = math.radians(self.pitch or 0.0), math.radians(self.roll or 0.0)
+        # The camera's rotation, transposed, on straight up: R = R_x(pitch) R_z(roll).
+        cos_pitch = math.cos(pitch)
+        return Up((-cos_pitch * math.sin(roll), -cos_pitch * math.cos(roll), math.sin(pitch)))

@@ -13,48 +13,25 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from panodepth.errors import InputError, ModelError
-from panodepth.geometry.resizing import Edges, resize_erp
-from panodepth.images import ImageData, check_aspect, check_stitched, to_image_data
+from panodepth.geometry.resizing import Edges
+from panodepth.geometry.rotation import rotation_to_up
+from panodepth.images import check_aspect, check_stitched, to_image_data
 from panodepth.options import changed
+from panodepth.predict.level import levelled, to_input, upright
 from panodepth.predict.masks import checked_mask, shrink_mask
 from panodepth.predict.options import PredictOptions
+from panodepth.predict.request import RawOutput, Request, network_pixels
 from panodepth.size import Size
-from panodepth.types import BoolArray, FloatArray, Prediction
+from panodepth.types import FloatArray, Prediction
 
-ROUGH = 2  # a picture is box-averaged down to no less than this many times the network's size
 SCALE_QUANTILE = 0.98  # the distance that becomes 1, DA² release
 FRAME = "x right, y down, z forward"
 DEFAULTS = PredictOptions()
-
-
-@dataclass(frozen=True)
-class Request:
-    """One checked input, ready for the network.
-
-    data, mask: the picture and (H, W) bool at full size, mask None = all valid. pixels: (3, h, w)
-    float32 in [0, 1]. valid: (h, w) bool at the network's size, any True.
-    """
-
-    data: ImageData
-    mask: BoolArray | None
-    pixels: FloatArray
-    valid: BoolArray
-
-
-class RawOutput(NamedTuple):
-    """What a network says about one panorama, (h, w) float32 each.
-
-    log_distance: natural log, up to one offset. sky_logit: > 0 = sky; None without a sky output.
-    """
-
-    log_distance: FloatArray
-    sky_logit: FloatArray | None
 
 
 class Predictor(ABC):
@@ -163,17 +140,18 @@ class Predictor(ABC):
             if not valid.any():
                 raise InputError(f"{data.source or 'image'}: the mask leaves no valid pixel")
             small_valid = shrink_mask(valid, size)
-        # A huge picture is averaged in whole boxes first, where the filter would see no difference.
-        rough = data.shrunk(ROUGH * size[0], ROUGH * size[1]).image
-        planes = np.ascontiguousarray(np.moveaxis(rough, -1, 0))
-        pixels = np.clip(resize_erp(planes, size, edges=self.edges), 0, 1)
-        return Request(data, valid, np.asarray(pixels, np.float32), small_valid)
+        request = Request(data, valid, network_pixels(data, size, self.edges), small_valid)
+        return request if options.up is None else upright(request, options.up, self.edges)
 
     def finish(self, request: Request, output: RawOutput, options: PredictOptions) -> Prediction:
-        """Normalise what the network returned, bring it to the input's size, clear the sky."""
+        """Normalise what the network returned, bring it to the input's size, clear the sky.
+
+        A tilted picture goes through the network again, upright, as `options.level` says.
+        """
+        request, output, up = levelled(
+            request, self._finite(output), self._run_one, options, self.edges
+        )
         log_distance, sky_logit = output
-        if not np.isfinite(log_distance).all():
-            raise ModelError(f"model {self.name} returned NaN: {self.nan_reason}")
         if options.sky == "none":
             sky_logit = None
         valid = request.valid if sky_logit is None else request.valid & (sky_logit <= 0)
@@ -183,7 +161,7 @@ class Predictor(ABC):
         distance = np.exp(log_distance)
         distance /= _quantile(distance[valid], SCALE_QUANTILE)
         data = request.data
-        full = resize_erp(distance, data.size, edges=self.edges)
+        full = to_input(distance, request, data.size, self.edges)
         scale: dict[str, Any] = {"unit": "relative"}
         if options.camera_height is not None:
             from panodepth.predict.scale import scale_facts
@@ -193,11 +171,12 @@ class Predictor(ABC):
         mask = np.ones(data.size, np.bool_) if request.mask is None else request.mask.copy()
         sky, sky_source = None, "none"
         if sky_logit is not None:
-            sky, sky_source = resize_erp(sky_logit, data.size, edges=self.edges) > 0, "model"
+            sky, sky_source = to_input(sky_logit, request, data.size, self.edges) > 0, "model"
         elif options.sky == "auto":
             from panodepth.predict.sky import classical_sky
 
-            sky, sky_source = classical_sky(data.pixels, distance), "classical"
+            seen = to_input(distance, request, distance.shape, self.edges)
+            sky, sky_source = classical_sky(data.pixels, seen), "classical"
         raw = far = np.asarray(full, np.float32)
         if sky is not None and (sky := sky & mask).any():
             far = np.where(sky, np.float32(np.inf), raw)
@@ -208,16 +187,30 @@ class Predictor(ABC):
             "frame": FRAME,
             "network_size": list(distance.shape),
             "sky": sky_source,
+            **({} if up is None else {"level": up.describe(turned=request.up is not None)}),
             "name": data.name,
             "source": os.path.basename(data.source),  # no paths of this machine in files
             **({"notes": list(data.notes)} if data.notes else {}),
         }
-        found = Prediction(far, mask, data.to_uint8(), meta, raw)
+        turn = None if request.up is None else rotation_to_up(request.up.direction).T
+        found = Prediction(
+            far, mask, data.to_uint8(), meta, raw, rotation=turn, level=up
+        )
         if options.has_lens or data.pano is not None:
             from panodepth.predict.lenses.output import seen_again
 
             return seen_again(found, data, options)
         return found
+
+    def _run_one(self, pixels: FloatArray) -> RawOutput:
+        """`run` on one picture (3, h, w)."""
+        return self._finite(self.run([pixels])[0])
+
+    def _finite(self, output: RawOutput) -> RawOutput:
+        """Raise ModelError for NaN."""
+        if not np.isfinite(output.log_distance).all():
+            raise ModelError(f"model {self.name} returned NaN: {self.nan_reason}")
+        return output
 
 
 def _quantile(values: FloatArray, q: float) -> np.float32:

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from panodepth.model import SphereViT
-from panodepth.predict.predictor import Predictor, RawOutput
+from panodepth.predict.predictor import Predictor
+from panodepth.predict.request import RawOutput
 from panodepth.size import Size
 from panodepth.types import FloatArray
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from panodepth.model import ModelOutput
-from panodepth.predict.predictor import RawOutput
+from panodepth.predict.request import RawOutput
 from panodepth.types import FloatArray
 
 KEPT = 2  # sets of page-locked memory: the device works on one while another is filled

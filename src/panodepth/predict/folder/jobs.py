@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from panodepth.predict.folder.inputs import InputFile
 from panodepth.predict.folder.results import RunEndedError
-from panodepth.predict.predictor import RawOutput, Request
+from panodepth.predict.request import RawOutput, Request
 
 
 @dataclass

@@ -13,7 +13,8 @@ from typing import TypeVar
 
 from panodepth.errors import ModelError, is_out_of_memory
 from panodepth.predict.folder.jobs import Job
-from panodepth.predict.predictor import Predictor, RawOutput
+from panodepth.predict.predictor import Predictor
+from panodepth.predict.request import RawOutput
 from panodepth.types import FloatArray
 
 Result = TypeVar("Result")

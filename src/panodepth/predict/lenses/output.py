@@ -39,9 +39,10 @@ def _turned_back(prediction: Prediction, origin: Origin | None, kind: str) -> Pr
     if origin is None or (kind == "erp" and not isinstance(origin.lens, ERP)):
         return prediction
     data = origin.data
-    found = reprojected(
-        prediction, View(origin.lens, data.size, origin.rotation), image=data.to_uint8()
-    )
+    # The picture's lens to the panorama it was laid on, and that to the level world.
+    turns = [turn for turn in (prediction.rotation, origin.rotation) if turn is not None]
+    rotation = turns[0] @ turns[1] if len(turns) == 2 else (*turns, None)[0]
+    found = reprojected(prediction, View(origin.lens, data.size, rotation), image=data.to_uint8())
     if data.valid is None:
         return found
     return replace(found, mask=np.logical_and(found.mask, data.valid))

@@ -84,7 +84,8 @@ def parse_options(texts: Iterable[str]) -> dict[str, Any]:
 
 
 def _from_model(load_model: LoadModel, options: Mapping[str, Any]) -> Predictor:
-    return FromImages(load_model(), options)
+    # The network is measured as it is; `--option level=auto` measures what users get.
+    return FromImages(load_model(), {"level": "none", **options})
 
 
 def _has_distances(folder: Path) -> bool:

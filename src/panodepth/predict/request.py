@@ -1,0 +1,55 @@
+"""What goes into a network for one panorama, and what comes out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from panodepth.geometry.grid import erp_rays
+from panodepth.geometry.resizing import Edges, resize_erp
+from panodepth.geometry.rotation import rotate_vectors, rotation_to_up
+from panodepth.geometry.sampling import sample_erp
+from panodepth.images import ImageData
+from panodepth.size import Size
+from panodepth.types import BoolArray, FloatArray, Up
+
+ROUGH = 2  # a picture is box-averaged down to no less than this many times the network's size
+
+
+@dataclass(frozen=True)
+class Request:
+    """One checked input, ready for the network.
+
+    data, mask: the picture and (H, W) bool at full size, mask None = all valid. pixels: (3, h, w)
+    float32 in [0, 1]. valid: (h, w) bool at the network's size. up: where the picture has up, when
+        pixels and valid are turned so that it is up there; None = they are as the picture is.
+    """
+
+    data: ImageData
+    mask: BoolArray | None
+    pixels: FloatArray
+    valid: BoolArray
+    up: Up | None = None
+
+
+class RawOutput(NamedTuple):
+    """What a network says about one panorama, (h, w) float32 each.
+
+    log_distance: natural log, up to one offset. sky_logit: > 0 = sky; None without a sky output.
+    """
+
+    log_distance: FloatArray
+    sky_logit: FloatArray | None
+
+
+def network_pixels(data: ImageData, size: Size, edges: Edges, up: Up | None = None) -> FloatArray:
+    """(3, h, w) float32 in [0, 1] at the network's size; up: of the picture, to be turned up."""
+    # A huge picture is averaged in whole boxes first, where the filter would see no difference.
+    enough = ROUGH * size[0], ROUGH * size[1]
+    planes = np.ascontiguousarray(np.moveaxis(data.shrunk(*enough).image, -1, 0))
+    if up is not None:
+        rays = rotate_vectors(rotation_to_up(up.direction), erp_rays(*enough))
+        planes = sample_erp(planes, rays)
+    return np.asarray(np.clip(resize_erp(planes, size, edges=edges), 0, 1), np.float32)
