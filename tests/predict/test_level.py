@@ -1,0 +1,182 @@
+"""Up from distance, and pictures turned upright: rooms whose distance is written in the picture."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from panodepth.errors import ConfigError
+from panodepth.geometry.grid import erp_rays
+from panodepth.geometry.rotation import (
+    rotate_vectors,
+    rotation_from_yaw_pitch_roll,
+    rotation_to_up,
+)
+from panodepth.model import ModelConfig, ModelOutput
+from panodepth.predict.level import FROM_DEG, _is_sure
+from panodepth.predict.options import PredictOptions
+from panodepth.predict.torch_backend import TorchPredictor
+from panodepth.predict.up import estimate_up
+
+SIZE = (70, 140)
+Map = npt.NDArray[np.float64]
+
+
+def room(height: int, pitch_deg: float = 0.0, roll_deg: float = 0.0, yaw_deg: float = 0.0) -> Map:
+    """Distance (H, 2H) in a box room, camera 1.6 m above its floor and held as said."""
+    turn = rotation_from_yaw_pitch_roll(*np.radians([yaw_deg, pitch_deg, roll_deg]).tolist())
+    rays = rotate_vectors(turn, erp_rays(height, 2 * height, dtype=np.float64))
+    low, high = np.array([-2.0, -1.0, -1.5]), np.array([3.0, 1.6, 4.0])
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.where(rays > 0, high / rays, low / rays).min(-1))
+
+
+def true_up(pitch_deg: float, roll_deg: float) -> Map:
+    turn = rotation_from_yaw_pitch_roll(0.0, *np.radians([pitch_deg, roll_deg]).tolist())
+    return np.asarray(turn.T @ [0.0, -1.0, 0.0])
+
+
+def angle_deg(one: npt.ArrayLike, other: npt.ArrayLike) -> float:
+    return math.degrees(math.acos(min(1.0, float(np.dot(one, other)))))
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(st.floats(-30, 30), st.floats(-30, 30), st.floats(-180, 180), st.floats(0.01, 100))
+def test_up_of_a_room(pitch: float, roll: float, yaw: float, unit: float) -> None:
+    distance = room(96, pitch, roll, yaw) * unit
+    found = estimate_up(distance, np.ones(distance.shape, np.bool_))
+    assert found is not None
+    assert angle_deg(found.direction, true_up(pitch, roll)) < 0.5
+    assert found.spread_deg < 1
+
+
+def test_what_has_no_floor_is_no_tilt() -> None:
+    everywhere = np.ones((64, 128), np.bool_)
+    ball = np.full((64, 128), 3.0)
+    noise = np.exp(np.random.default_rng(0).normal(size=(64, 128)))
+    for distance, valid in ((ball, everywhere), (noise, everywhere), (ball, ~everywhere)):
+        found = estimate_up(distance, valid)
+        assert found is None or not _is_sure(found, FROM_DEG)
+
+
+class Painted(torch.nn.Module):
+    """log distance = 3 · red, sky where blue > 0.5; keeps what it was shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unused = torch.nn.Parameter(torch.zeros(1))
+        self.config = ModelConfig(size=SIZE, sky_head=True)
+        self.seen: list[torch.Tensor] = []
+
+    def forward(self, image: torch.Tensor) -> ModelOutput:
+        self.seen.append(image)
+        return ModelOutput(3 * image[:, 0], image[:, 2] - 0.5)
+
+
+class Stubborn(Painted):
+    """Sees the same tilted room in every picture."""
+
+    def forward(self, image: torch.Tensor) -> ModelOutput:
+        super().forward(image)
+        tilted = torch.from_numpy(np.log(room(SIZE[0], 25.0))).float()
+        return ModelOutput(tilted.expand(len(image), -1, -1), torch.full_like(image[:, 2], -1))
+
+
+def picture(pitch_deg: float, roll_deg: float) -> npt.NDArray[np.float32]:
+    """A room whose every pixel says its distance, with a window to the sky high on one wall."""
+    distance = room(192, pitch_deg, roll_deg)
+    turn = rotation_from_yaw_pitch_roll(0.0, *np.radians([pitch_deg, roll_deg]).tolist())
+    rays = rotate_vectors(turn, erp_rays(192, 384, dtype=np.float64))
+    image = np.zeros((192, 384, 3), np.float32)
+    image[..., 0] = np.log(distance) / 3
+    image[..., 2] = rays @ [0.6, 0.0, 0.8] > 0.97
+    return image
+
+
+def predicted(network: Painted, image: npt.NDArray[np.float32], **options: object):  # type: ignore[no-untyped-def]
+    return TorchPredictor(network).predict(image, **options)  # type: ignore[arg-type]
+
+
+def test_a_level_picture_goes_through_once_and_stays_as_it_is() -> None:
+    network, image = Painted(), picture(0, 2)
+    one, other = (predicted(network, image, level=level) for level in ("auto", "none"))
+    assert len(network.seen) == 2
+    assert one.distance.tobytes() == other.distance.tobytes()
+    assert one.mask.tobytes() == other.mask.tobytes()
+    assert other.up is None
+    assert one.up is not None
+    assert one.up.tilt_deg == pytest.approx(2, abs=0.5)
+    assert one.meta["level"]["turned"] is False
+
+
+@pytest.mark.parametrize(("pitch", "roll"), [(20, -15), (-30, 0), (0, 32)])
+def test_a_tilted_picture_is_seen_upright_and_comes_back_as_it_was(pitch: int, roll: int) -> None:
+    network, image = Painted(), picture(pitch, roll)
+    got = predicted(network, image)
+    assert len(network.seen) == 2
+    assert tilt_seen(network.seen[1]) < 1
+    assert got.up is not None
+    assert got.meta["level"]["turned"] is True
+    assert angle_deg(got.up.direction, true_up(pitch, roll)) < 1
+    truth, sky = np.exp(3 * image[..., 0]), image[..., 2] > 0.5
+    ratio = (got.solid / truth)[~sky]
+    assert np.quantile(np.abs(ratio / np.median(ratio) - 1), 0.95) < 0.03
+    assert (got.mask == ~sky).mean() > 0.995
+
+
+def tilt_seen(pixels: torch.Tensor) -> float:
+    """Of the room in what a network was shown, (1, 3, h, w) [deg]."""
+    level = estimate_up(np.exp(3 * pixels[0, 0].numpy()), np.ones(SIZE, np.bool_))
+    assert level is not None
+    return level.tilt_deg
+
+
+def test_a_turn_that_levels_nothing_is_dropped() -> None:
+    network = Stubborn()
+    got = predicted(network, picture(0, 0))
+    assert len(network.seen) == 2
+    assert got.meta["level"]["turned"] is False
+    assert (
+        got.distance.tobytes() == predicted(network, picture(0, 0), level="none").distance.tobytes()
+    )
+
+
+def test_what_the_user_says_of_the_camera_counts() -> None:
+    network, image = Painted(), picture(40, 10)
+    mask = np.ones(image.shape[:2], np.bool_)
+    mask[150:] = False
+    got = TorchPredictor(network).predict(image, mask, pitch=40, roll=10)  # type: ignore[arg-type]
+    assert len(network.seen) == 1
+    assert got.up is not None
+    assert got.up.source == "given"
+    assert angle_deg(got.up.direction, true_up(40, 10)) < 1e-4
+    assert not got.mask[150:].any()
+    assert tilt_seen(network.seen[0]) < 1
+    assert PredictOptions(roll=5).up is not None
+    assert PredictOptions().up is None
+
+
+@pytest.mark.parametrize("bad", [{"level": "on"}, {"pitch": 91.0}, {"roll": math.nan}])
+def test_bad_options(bad: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(bad))):
+        PredictOptions(**bad)  # type: ignore[arg-type]
+
+
+@given(st.floats(-1, 1), st.floats(-1, 1), st.floats(-1, 1))
+def test_the_turn_to_an_up_is_a_rotation_that_takes_it_there(x: float, y: float, z: float) -> None:
+    length = math.hypot(x, y, z)
+    if length < 1e-3:
+        return
+    up = np.array([x, y, z]) / length
+    turn = rotation_to_up(up.tolist())
+    np.testing.assert_allclose(turn @ [0, -1, 0], up, atol=1e-6)
+    np.testing.assert_allclose(turn @ turn.T, np.eye(3), atol=1e-6)
+    assert np.linalg.det(turn) == pytest.approx(1)
+    angle = math.degrees(math.acos(max(-1.0, min(1.0, (np.trace(turn) - 1) / 2))))
+    assert angle == pytest.approx(angle_deg(up, [0, -1, 0]), abs=0.1)  # and the least one
