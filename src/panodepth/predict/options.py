@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 from panodepth.errors import ConfigError
 from panodepth.options import option
 from panodepth.predict.lenses.options import LensOptions
 from panodepth.size import Size, parse_size
-from panodepth.types import Up
+
+if TYPE_CHECKING:
+    from panodepth.types import Up
 
 SKY_MODES = ("auto", "none")
 LEVEL_PASSES = {"none": 0, "auto": 1, "best": 3}  # further runs of the network at most
@@ -72,6 +75,8 @@ class PredictOptions(LensOptions):
         """What pitch and roll say, None without them."""
         if self.pitch is None and self.roll is None:
             return None
+        from panodepth.types import Up  # NumPy with it, which --help does without
+
         pitch, roll = math.radians(self.pitch or 0.0), math.radians(self.roll or 0.0)
         # The camera's rotation, transposed, on straight up: R = R_x(pitch) R_z(roll).
         cos_pitch = math.cos(pitch)
