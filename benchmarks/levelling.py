@@ -116,10 +116,11 @@ def main() -> None:
         for kind, tilt in dict.fromkeys((s.kind, s.tilt) for s in samples):
             errors, angles = np.array([f[2:] for f in found if f[:2] == (kind, tilt)]).T
             told = angles[~np.isnan(angles)]
-            up = f"; up off by {np.median(told):.1f}° (median), {np.quantile(told, 0.9):.1f}° (p90)"
-            print(
-                f"{mode:5} {kind:8}{tilt:>6}: AbsRel {errors.mean():.3f}{up if told.size else ''}"
-            )
+            up = ""
+            if told.size:
+                middle, high = np.quantile(told, (0.5, 0.9))
+                up = f"; up off by {middle:.1f}° (median), {high:.1f}° (p90)"
+            print(f"{mode:5} {kind:8}{tilt:>6}: AbsRel {errors.mean():.3f}{up}", flush=True)
 
 
 if __name__ == "__main__":
