@@ -97,9 +97,9 @@ def scores(predictor: Predictor, sample: Sample, mode: str) -> tuple[float, floa
     said = resize_erp(found.solid, (sample.distance.shape[0], sample.distance.shape[1]))[known]
     truth = sample.distance[known]
     error = np.abs(said * np.median(truth / said) / truth - 1).mean()
-    if found.up is None:
+    if found.level is None:
         return float(error), math.nan
-    cosine = float(np.dot(found.up.direction, sample.up))
+    cosine = float(np.dot(found.level.direction, sample.up))
     return float(error), math.degrees(math.acos(min(1.0, cosine)))
 
 

@@ -12,7 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from panodepth.errors import ConfigError
+from panodepth.export.reprojection import reprojected
 from panodepth.geometry.grid import erp_rays
+from panodepth.geometry.lens import View
+from panodepth.geometry.lenses.fisheyes import EquidistantFisheye
 from panodepth.geometry.rotation import (
     rotate_vectors,
     rotation_from_yaw_pitch_roll,
@@ -23,6 +26,7 @@ from panodepth.predict.level import FROM_DEG, _is_sure
 from panodepth.predict.options import PredictOptions
 from panodepth.predict.torch_backend import TorchPredictor
 from panodepth.predict.up import estimate_up
+from panodepth.types import Prediction
 
 SIZE = (70, 140)
 Map = npt.NDArray[np.float64]
@@ -99,7 +103,7 @@ def picture(pitch_deg: float, roll_deg: float) -> npt.NDArray[np.float32]:
     return image
 
 
-def predicted(network: Painted, image: npt.NDArray[np.float32], **options: object):  # type: ignore[no-untyped-def]
+def predicted(network: Painted, image: npt.NDArray[np.float32], **options: object) -> Prediction:
     return TorchPredictor(network).predict(image, **options)  # type: ignore[arg-type]
 
 
@@ -109,9 +113,9 @@ def test_a_level_picture_goes_through_once_and_stays_as_it_is() -> None:
     assert len(network.seen) == 2
     assert one.distance.tobytes() == other.distance.tobytes()
     assert one.mask.tobytes() == other.mask.tobytes()
-    assert other.up is None
-    assert one.up is not None
-    assert one.up.tilt_deg == pytest.approx(2, abs=0.5)
+    assert other.level is None
+    assert one.level is not None
+    assert one.level.tilt_deg == pytest.approx(2, abs=0.5)
     assert one.meta["level"]["turned"] is False
 
 
@@ -121,9 +125,10 @@ def test_a_tilted_picture_is_seen_upright_and_comes_back_as_it_was(pitch: int, r
     got = predicted(network, image)
     assert len(network.seen) == 2
     assert tilt_seen(network.seen[1]) < 1
-    assert got.up is not None
+    assert got.level is not None
     assert got.meta["level"]["turned"] is True
-    assert angle_deg(got.up.direction, true_up(pitch, roll)) < 1
+    assert angle_deg(got.level.direction, true_up(pitch, roll)) < 1
+    np.testing.assert_allclose(got.up, got.level.direction, atol=1e-9)
     truth, sky = np.exp(3 * image[..., 0]), image[..., 2] > 0.5
     ratio = (got.solid / truth)[~sky]
     assert np.quantile(np.abs(ratio / np.median(ratio) - 1), 0.95) < 0.03
@@ -153,9 +158,9 @@ def test_what_the_user_says_of_the_camera_counts() -> None:
     mask[150:] = False
     got = TorchPredictor(network).predict(image, mask, pitch=40, roll=10)  # type: ignore[arg-type]
     assert len(network.seen) == 1
-    assert got.up is not None
-    assert got.up.source == "given"
-    assert angle_deg(got.up.direction, true_up(40, 10)) < 1e-4
+    assert got.level is not None
+    assert got.level.source == "given"
+    assert angle_deg(got.up, true_up(40, 10)) < 1e-4
     assert not got.mask[150:].any()
     assert tilt_seen(network.seen[0]) < 1
     assert PredictOptions(roll=5).up is not None
@@ -180,3 +185,21 @@ def test_the_turn_to_an_up_is_a_rotation_that_takes_it_there(x: float, y: float,
     assert np.linalg.det(turn) == pytest.approx(1)
     angle = math.degrees(math.acos(max(-1.0, min(1.0, (np.trace(turn) - 1) / 2))))
     assert angle == pytest.approx(angle_deg(up, [0, -1, 0]), abs=0.1)  # and the least one
+
+
+def test_a_fisheye_of_a_tilted_camera_comes_back_as_it_was() -> None:
+    """The result keeps the picture's orientation; its rotation says where level is."""
+    panorama = predicted(Painted(), picture(25, 0), level="none")
+    view = reprojected(panorama, View(EquidistantFisheye.from_fov(math.pi, (192, 192)), (192, 192)))
+    got = predicted(
+        Painted(),
+        view.image.astype(np.float32) / 255,
+        projection="fisheye",
+        fov=(180.0,),
+        out_projection="input",
+        pitch=25,
+    )
+    assert angle_deg(got.up, true_up(25, 0)) < 1e-4
+    both = got.mask & view.mask
+    ratio = (got.solid / view.solid)[both]
+    assert np.quantile(np.abs(ratio / np.median(ratio) - 1), 0.9) < 0.05

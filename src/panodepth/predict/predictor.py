@@ -192,10 +192,9 @@ class Predictor(ABC):
             "source": os.path.basename(data.source),  # no paths of this machine in files
             **({"notes": list(data.notes)} if data.notes else {}),
         }
-        turn = None if request.up is None else rotation_to_up(request.up.direction).T
-        found = Prediction(
-            far, mask, data.to_uint8(), meta, raw, rotation=turn, level=up
-        )
+        # Small tilts that nobody acted on are noise.
+        turn = rotation_to_up(up.direction).T if up is not None and request.up is not None else None
+        found = Prediction(far, mask, data.to_uint8(), meta, raw, rotation=turn, level=up)
         if options.has_lens or data.pano is not None:
             from panodepth.predict.lenses.output import seen_again
 
