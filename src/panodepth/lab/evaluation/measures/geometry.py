@@ -106,8 +106,8 @@ def normals(prediction: FloatArray, truth: FloatArray, valid: BoolArray) -> dict
 def _neighbours_valid(valid: BoolArray) -> BoolArray:
     """(H, W): the pixel and the four that its normal is made of are valid.
 
-    Toward the poles the horizontal neighbours are farther off, as in `geometry.points_to_normals`:
-    a power of two near 1 / cos lat, at most W / 4.
+    Toward the poles the horizontal neighbours are farther off, as in `points_to_normals` of
+    `geometry/points.py`: a power of two near 1 / cos lat, at most W / 4.
     """
     height, width = valid.shape
     # over a pole one comes down on the other side, half a turn away
