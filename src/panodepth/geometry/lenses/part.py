@@ -26,11 +26,11 @@ class ERPPart(Lens):
 
     def __post_init__(self) -> None:
         slack = 1e-9  # half a turn in degrees and back
+        if not 0 < self.x_fov_rad <= 2 * math.pi + slack:
+            raise ValueError("a panorama is more than 0° and at most 360° wide")
         poles = math.pi / 2 + slack
         if not -poles <= self.top_rad < self.bottom_rad <= poles:
             raise ValueError("the top edge must lie above the bottom edge, both within 90°")
-        if not 0 < self.x_fov_rad <= 2 * math.pi + slack:
-            raise ValueError("a panorama is more than 0° and at most 360° wide")
 
     def unproject(self, pixels: ArrayT, size: Size) -> ArrayT:
         height, width = size

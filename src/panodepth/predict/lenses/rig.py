@@ -28,7 +28,8 @@ from panodepth.geometry.lenses import KB4, LENSES
 from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll
 from panodepth.geometry.stitching import Camera, stitch
 from panodepth.images import ImageData, read_image
-from panodepth.predict.lenses.sphere import filled, sphere_size
+from panodepth.predict.lenses.filling import continued
+from panodepth.predict.lenses.sphere import sphere_size
 from panodepth.strict import Positive, Range, build
 
 ORTHOGONAL = 1e-3  # how far R Rᵀ may be from 1: files keep few digits
@@ -132,7 +133,7 @@ class Rig:
         pixels, seen = stitch(pictures, cameras, (rows, 2 * rows), self.radius_m)
         if not seen.any():
             raise InputError(f"{folder}: no camera of the rig sees anything")
-        image = np.ascontiguousarray(np.moveaxis(filled(pixels, seen), 0, -1))
+        image = np.ascontiguousarray(np.moveaxis(continued(pixels, seen), 0, -1))
         valid = None if seen.all() else seen
         return ImageData(np.clip(image, 0, 1), valid, folder.resolve().name, str(folder))
 

@@ -17,13 +17,13 @@ from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll
 from panodepth.geometry.stitching import Camera, stitch
 from panodepth.images import ImageData
 from panodepth.predict.lenses.choice import check, input_lens
+from panodepth.predict.lenses.filling import continued
 from panodepth.predict.lenses.options import LensOptions
 from panodepth.predict.masks import checked_mask
 from panodepth.types import BoolArray, FloatArray
 
 MAX_ROWS = 2048  # of the sphere: the network sees far fewer
 MIN_ROWS = 128
-_BLUR_LEVELS = 12  # of the pyramid that fills what is not seen
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def on_sphere(data: ImageData, mask: Any, options: LensOptions) -> ImageData:
     pixels, seen = _laid(data, lens, rotation, size)
     if not seen.any():
         raise InputError(f"{data.source or 'image'}: the lens sees nothing of the picture")
-    pixels = filled(pixels, seen)
+    pixels = continued(pixels, seen)
     return replace(
         data,
         pixels=np.ascontiguousarray(np.moveaxis(pixels, 0, -1)),
@@ -116,25 +116,3 @@ def _laid(
         still = resample(valid[None], lens, view, mode="nearest")[0][0]
         seen = seen & still
     return pixels, np.asarray(seen)
-
-
-def filled(pixels: FloatArray, seen: BoolArray) -> FloatArray:
-    """(3, H, W) with something smooth where nothing is seen (H, W), so that no edge is there.
-
-    Each pixel takes the mean of what is seen in the smallest of ever larger boxes that holds any.
-    """
-    import cv2
-
-    image: Any = np.ascontiguousarray(np.moveaxis(pixels, 0, -1)) * seen[..., None]
-    weight: Any = seen.astype(np.float32)
-    pyramid = [(image, weight)]
-    while min(weight.shape) > 1 and len(pyramid) < _BLUR_LEVELS:
-        size = tuple(max(1, side // 2) for side in reversed(weight.shape))
-        image, weight = (cv2.resize(a, size, interpolation=cv2.INTER_AREA) for a in pyramid[-1])
-        pyramid.append((image, weight))
-    below: Any = pyramid[-1][0] / max(float(pyramid[-1][1].max()), 1e-6)
-    for image, weight in reversed(pyramid[:-1]):
-        below = cv2.resize(below, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-        known = np.minimum(weight, 1)[..., None]
-        below = image + (1 - known) * below.reshape(image.shape)
-    return np.asarray(np.moveaxis(below, -1, 0), np.float32)
