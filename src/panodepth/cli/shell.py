@@ -25,6 +25,7 @@ from panodepth.cli.options import DONE, INTERRUPTED, NOTHING_STARTED, SOME_FAILE
 from panodepth.cli.predict import predict
 from panodepth.cli.render import render
 from panodepth.cli.train import train
+from panodepth.cli.train_detail import train_detail
 from panodepth.cli.train_outpainter import train_outpainter
 from panodepth.errors import PanodepthError
 from panodepth.streams import machine_readable, prepare_streams, print_document
@@ -32,7 +33,10 @@ from panodepth.version import __version__
 
 INTERRUPTED_TEXT = "interrupted; every file that was written is whole"
 # as --help lists them
-COMMANDS = (predict, info, train, evaluate, render, curate, export, bench, train_outpainter)
+COMMANDS = (
+    *(predict, info, train, evaluate, render, curate, export, bench),
+    *(train_detail, train_outpainter),
+)
 
 app = typer.Typer(
     add_completion=False,

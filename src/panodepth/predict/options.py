@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 SKY_MODES = ("auto", "none")
 LEVEL_PASSES = {"none": 0, "auto": 1, "best": 3}  # further runs of the network at most
+QUALITIES = ("fast", "balanced")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +37,7 @@ class PredictOptions(LensOptions):
         about 6°, with one further run of the network; "best": up to three; "none".
     pitch, roll: of the camera [deg], in place of what `level` finds: pitch > 0 looks up, roll > 0
         dips the right side. One of them leaves the other 0.
+    quality: "fast" enlarges what the network returns; "balanced" also sharpens it by the picture.
     sky: "auto" clears sky from the mask, "none" takes every pixel for a surface.
     """
 
@@ -51,11 +53,14 @@ class PredictOptions(LensOptions):
     roll: float | None = option(
         None, "Of the camera; right side down is > 0.", metavar="DEG", min=-180, max=180
     )
+    quality: str = option("fast", "fast, or balanced: edges where the picture has them.")
     sky: str = option("auto", "auto masks the sky out, none does not.")
 
     def __post_init__(self) -> None:
         if self.sky not in SKY_MODES:
             raise ConfigError(f"unknown --sky {self.sky!r}: use {' or '.join(SKY_MODES)}")
+        if self.quality not in QUALITIES:
+            raise ConfigError(f"unknown --quality {self.quality!r}: use {' or '.join(QUALITIES)}")
         if self.level not in LEVEL_PASSES:
             raise ConfigError(f"unknown --level {self.level!r}: use {', '.join(LEVEL_PASSES)}")
         for name, value, most in (("pitch", self.pitch, 90), ("roll", self.roll, 180)):

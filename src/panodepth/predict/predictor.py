@@ -161,7 +161,8 @@ class Predictor(ABC):
         distance = np.exp(log_distance)
         distance /= _quantile(distance[valid], SCALE_QUANTILE)
         data = request.data
-        full = to_input(distance, request, data.size, self.edges)
+        maps = [distance] if sky_logit is None else [distance, sky_logit]
+        full, *logits = self._enlarged(maps, request, options.quality)
         scale: dict[str, Any] = {"unit": "relative"}
         if options.camera_height is not None:
             from panodepth.predict.scale import scale_facts
@@ -171,7 +172,7 @@ class Predictor(ABC):
         mask = np.ones(data.size, np.bool_) if request.mask is None else request.mask.copy()
         sky, sky_source = None, "none"
         if sky_logit is not None:
-            sky, sky_source = to_input(sky_logit, request, data.size, self.edges) > 0, "model"
+            sky, sky_source = logits[0] > 0, "model"
         elif options.sky == "auto":
             from panodepth.predict.sky import classical_sky
 
@@ -186,6 +187,7 @@ class Predictor(ABC):
             **scale,
             "frame": FRAME,
             "network_size": list(distance.shape),
+            "quality": options.quality,
             "sky": sky_source,
             **({} if up is None else {"level": up.describe(turned=request.up is not None)}),
             "name": data.name,
@@ -210,6 +212,15 @@ class Predictor(ABC):
         if not np.isfinite(output.log_distance).all():
             raise ModelError(f"model {self.name} returned NaN: {self.nan_reason}")
         return output
+
+    def _enlarged(self, maps: list[FloatArray], request: Request, how: str) -> list[FloatArray]:
+        """Distance, and sky logit if there is one, (h, w) each, at the picture's size (H, W)."""
+        if how == "fast":
+            return [to_input(x, request, request.data.size, self.edges) for x in maps]
+        from panodepth.predict.detail import sharpened
+
+        seen = [to_input(x, request, (x.shape[0], x.shape[1]), self.edges) for x in maps]
+        return sharpened(*seen, picture=request.data, model=self)
 
 
 def _quantile(values: FloatArray, q: float) -> np.float32:

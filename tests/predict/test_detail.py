@@ -1,0 +1,147 @@
+"""`--quality balanced`: tiles, seam, sizes, and what every model makes of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from panodepth.errors import ConfigError
+from panodepth.geometry.grid import erp_rays
+from panodepth.geometry.resizing import resize_erp
+from panodepth.images import to_image_data
+from panodepth.model.detail import DetailConfig, DetailNetwork
+from panodepth.predict import detail
+from panodepth.predict.detail import add_detail, double, first_size, sampled
+from panodepth.predict.predictor import Predictor, RawOutput
+
+SIZE = (20, 40)
+RNG = np.random.default_rng(4)
+
+
+@pytest.fixture(scope="module")
+def network() -> DetailNetwork:
+    torch.manual_seed(0)
+    made = DetailNetwork(DetailConfig(channels=6, first_dilations=(1, 2), first_rings=(1, 3)))
+    torch.nn.init.normal_(made.first.head.weight)
+    torch.nn.init.normal_(made.next.head.weight)
+    return made.eval().requires_grad_(False)
+
+
+def smooth(*size: int) -> np.ndarray:
+    coarse = RNG.standard_normal((5, 10)).astype(np.float32)
+    return np.asarray(resize_erp(coarse, (size[0], size[1])), np.float32)
+
+
+def picture(*size: int) -> np.ndarray:
+    return RNG.integers(0, 255, (*size, 3), np.uint8)
+
+
+def test_tiles_make_the_same_map_as_the_whole(network: DetailNetwork) -> None:
+    image, log, sky = picture(40, 80), smooth(*SIZE), smooth(*SIZE)
+    for number in (0, 1):
+        whole = double(network.step(number), image, log, sky)
+        for tile in ((7, 11), (20, 13), (1, 40)):
+            parts = double(network.step(number), image, log, sky, tile)
+            for one, other in zip(whole, parts, strict=True):
+                np.testing.assert_allclose(one, other, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("columns", [1, 8, 20])
+def test_it_commutes_with_rolling(network: DetailNetwork, columns: int) -> None:
+    image, log, sky = picture(40, 80), smooth(*SIZE), smooth(*SIZE)
+    for number in (0, 1):
+        whole = double(network.step(number), image, log, sky)
+        turned = (
+            np.roll(image, 2 * columns, 1),
+            np.roll(log, columns, 1),
+            np.roll(sky, columns, 1),
+        )
+        rolled = double(network.step(number), *turned)
+        for one, other in zip(whole, rolled, strict=True):
+            np.testing.assert_allclose(np.roll(one, 2 * columns, 1), other, atol=2e-5, rtol=0)
+
+
+@given(st.integers(2, 9000), st.integers(28, 600))
+def test_the_first_map_is_about_as_large_as_the_coarse_one(height: int, coarse: int) -> None:
+    (rows, columns), times = first_size((height, 2 * height), (coarse, 2 * coarse))
+    assert times >= 1
+    assert rows * 2**times >= height
+    assert columns == 2 * rows or height % 2**times
+    assert 0.9 * coarse <= rows <= max(1.8 * coarse + 1, coarse)
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.integers(8, 120), st.integers(16, 200))
+def test_any_size_of_picture(network: DetailNetwork, height: int, width: int) -> None:
+    log = smooth(*SIZE)
+    found, sky = add_detail(network, to_image_data(picture(height, width)), log, None)
+    assert sky is None
+    assert found.shape == (height, width)
+    assert found.dtype == np.float32
+    assert found.min() >= log.min() - 1e-5
+    assert found.max() <= log.max() + 1e-5
+
+
+def test_another_size_keeps_planes_and_edges() -> None:
+    rays, fine = erp_rays(60, 120), erp_rays(52, 104)
+    # Four walls of a square room at two distances: straight, and two steps.
+    near = np.maximum(np.abs(rays[..., 0]), np.abs(rays[..., 2]))
+    log = -np.log(near)
+    log[:, 60:] += 1
+    found, sky = sampled(log, log, (52, 104))
+    truth = -np.log(np.maximum(np.abs(fine[..., 0]), np.abs(fine[..., 2])))
+    truth[:, 52:] += 1
+    middle = np.abs(np.abs(fine[..., 0]) - np.abs(fine[..., 2])) > 0.15  # off the corners
+    middle[:, [0, 51, 52, 103]] = False
+    middle[:4] = middle[-4:] = False
+    np.testing.assert_allclose(found[middle], truth[middle], atol=2e-3)
+    assert np.isin(sky, log).all()
+
+
+class Blurred(Predictor):
+    """A model without a sky that sees the left half near and the right half far, softly."""
+
+    name, size = "blurred", (32, 64)
+
+    def __init__(self, edges: str) -> None:
+        self.edges = edges  # type: ignore[assignment]
+
+    def describe(self) -> dict[str, object]:
+        return {}
+
+    def checked_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        return size
+
+    def run(self, pixels: object) -> list[RawOutput]:
+        step = np.where(np.arange(64) < 32, 0.0, 1.0).astype(np.float32)
+        row = sum(np.roll(step, k) for k in range(-2, 3)) / 5
+        return [RawOutput(np.repeat(row[None], 32, 0).astype(np.float32), None)]
+
+
+@pytest.mark.parametrize("edges", ["sphere", "cut"])
+def test_an_edge_goes_where_the_picture_has_it(edges: str) -> None:
+    """With the bundled network, for a model of either kind of resizing."""
+    image = np.full((128, 256, 3), 90, np.uint8)
+    image[:, 128:] = (200, 170, 120)
+    model = Blurred(edges)
+    fast, sharp = (model.predict(image, sky="none", quality=q) for q in ("fast", "balanced"))
+    assert (fast.meta["quality"], sharp.meta["quality"]) == ("fast", "balanced")
+    steps = [np.abs(np.diff(np.log(p.distance), axis=1))[20:-20, 64:192] for p in (fast, sharp)]
+    assert steps[1].max(1).mean() > 2.5 * steps[0].max(1).mean()
+    assert (np.abs(steps[1].argmax(1) - 63) <= 2).mean() > 0.9
+    near, far = (np.median(sharp.distance[20:-20, c]) for c in (90, 166))
+    np.testing.assert_allclose(far / near, np.e, rtol=0.02)
+
+
+def test_bad_qualities_and_a_missing_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="fast or balanced"):
+        Blurred("cut").predict(picture(32, 64), quality="best")
+    monkeypatch.setattr(detail, "WEIGHTS", tmp_path)
+    detail.bundled_detail.cache_clear()
+    with pytest.raises(detail.ModelError, match="--quality fast"):
+        Blurred("cut").predict(picture(32, 64), quality="balanced")
