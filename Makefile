@@ -23,6 +23,8 @@ $(VENV)/.dev: $(VENV)/.core
 demo: $(VENV)/.core
 	$(BIN)/panodepth predict examples/interior.jpg examples/courtyard.jpg --out demo-out \
 	  --format npz,preview,ply,glb
+	@echo "Open demo-out/interior_preview.png (photograph, distance and its scale), then"
+	@echo "demo-out/interior.glb in Blender or any viewer of glTF, such as https://gltf-viewer.donmccurdy.com"
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2

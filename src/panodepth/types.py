@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -73,7 +73,7 @@ class Up:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Prediction:
     """What a predictor returns for one panorama; all arrays are NumPy, at the input's size.
 
@@ -98,6 +98,22 @@ class Prediction:
     lens: Lens = field(default_factory=ERP)
     rotation: npt.NDArray[Any] | None = None
     level: Up | None = None
+
+    def __repr__(self) -> str:
+        height, width = self.distance.shape
+        shares = f"{self.mask.mean():.0%} surface, {self.sky.mean():.0%} sky"
+        name = self.meta.get("name") or "no name"
+        return f"Prediction({name}: {width}×{height} px, unit {self.unit!r}, {shares})"
+
+    @property
+    def unit(self) -> str:
+        """Of `distance` and `points`: "m" or "relative"."""
+        return str(self.meta.get("unit", "relative"))
+
+    @property
+    def scale(self) -> float | None:
+        """Metres per unit of the relative distances; None where they have no scale."""
+        return self.meta.get("metres_per_unit")
 
     @property
     def sky(self) -> BoolArray:
@@ -131,6 +147,21 @@ class Prediction:
         from panodepth.geometry.points import distance_to_normals
 
         return np.asarray(distance_to_normals(self.solid, self.lens), np.float32)
+
+    def to_metres(
+        self, *, camera_height: float | None = None, scale: float | None = None
+    ) -> Prediction:
+        """A new prediction in metres, by one of both, > 0.
+
+        camera_height: from the floor to the camera [m]; the floor is found below it. scale: metres
+        in one unit of `distance`. Raises ConfigError for other values, and for the height of a lens
+        or a tilted camera: `predict(camera_height=)` takes these. InputError without a floor.
+        """
+        from panodepth.geometry.floor import scale_facts
+
+        factor, facts = scale_facts(self, camera_height, scale)
+        raw = None if self.raw is None else self.raw * factor
+        return replace(self, distance=self.distance * factor, raw=raw, meta={**self.meta, **facts})
 
     def save(
         self, path: str | Path, formats: Sequence[str] | None = None, **options: Any

@@ -17,8 +17,9 @@ import tifffile
 from PIL import Image
 
 from panodepth.export import save
-from panodepth.export.colour import NO_SURFACE
+from panodepth.export.colour import NO_SURFACE, distance_table
 from panodepth.export.metadata import FORMAT_VERSION
+from panodepth.export.rasters.legend import legend
 from panodepth.types import Prediction
 
 
@@ -118,7 +119,10 @@ def test_normals(room: Prediction, tmp_path: Path) -> None:
     channels = file.channels()
     read = np.stack([channels[axis].pixels for axis in "XYZ"], axis=-1)
     expected = np.where(room.mask[..., None], room.normals, 0)
-    assert np.array_equal(read, expected)
+    assert np.abs(read - expected).max() <= 2.0**-15
+    assert (read[~room.mask] == 0).all()
+    assert file.header()["compression"] == OpenEXR.ZIP_COMPRESSION
+    assert (tmp_path / "room_normals.exr").stat().st_size < 0.8 * expected.nbytes
     _check_meta(json.loads(file.header()["panodepth"]), "normal", "1")
     floor = read[-1, 10]  # seen from above it points up, which is -y
     assert floor == pytest.approx([0, -1, 0], abs=0.02)
@@ -132,9 +136,9 @@ def test_normals(room: Prediction, tmp_path: Path) -> None:
     assert (coded[~room.mask] == 0).all()
 
 
-def test_preview(room: Prediction, tmp_path: Path) -> None:
-    save(room, tmp_path, ["preview"])
-    with Image.open(tmp_path / "room_preview.png") as image:
+def test_preview_plain(room: Prediction, tmp_path: Path) -> None:
+    save(room, tmp_path, ["preview-plain"])
+    with Image.open(tmp_path / "room_preview-plain.png") as image:
         assert (image.mode, image.size) == ("RGB", (128, 64))
         picture, meta = np.asarray(image), json.loads(image.text["panodepth"])
     assert ((picture == NO_SURFACE).all(axis=-1) == ~room.mask).all()
@@ -144,8 +148,33 @@ def test_preview(room: Prediction, tmp_path: Path) -> None:
     assert picture[nearest][0] > picture[nearest][2]  # warm
 
 
+def test_preview_is_photograph_map_and_legend(room: Prediction, tmp_path: Path) -> None:
+    save(room, tmp_path, ["preview", "preview-plain"])
+    with Image.open(tmp_path / "room_preview.png") as image:
+        picture, meta = np.asarray(image), json.loads(image.text["panodepth"])
+    plain = np.asarray(Image.open(tmp_path / "room_preview-plain.png"))
+    assert np.array_equal(picture[:64], room.image)
+    assert np.array_equal(picture[64:128], plain)
+    bar = legend(128, meta["near"], meta["far"], "m")
+    assert np.array_equal(picture[128:], bar)
+
+
+@pytest.mark.parametrize("width", [64, 256, 1024, 2048])
+@pytest.mark.parametrize(("near", "far"), [(0.2, 1.1), (1.0, 1.0), (0.5, 5000.0), (3e-6, 4e-6)])
+def test_legend_shows_the_whole_table_and_text(width: int, near: float, far: float) -> None:
+    bar = legend(width, near, far, "relative")
+    assert bar.shape[1] == width
+    middle = bar[len(bar) // 4].astype(int)
+    for end in (0, 255):  # both ends of the table, nearest first
+        assert (np.abs(middle - distance_table()[end]).max(1) < 30).any()
+    dark = (bar[-len(bar) // 4 :, : width // 3] < 100).all(-1)
+    assert dark.any() == (width >= 256)
+    if width >= 1024 and far > near:  # the far end says how far, whatever stands before it
+        assert (bar[-len(bar) // 2 :, int(0.75 * width) : int(0.86 * width)] < 100).all(-1).any()
+
+
 def test_a_wide_preview_is_thinned(make_room: Callable, tmp_path: Path) -> None:
     room = make_room(8, 9000, masked=False)
     save(room, tmp_path, ["preview"])
     with Image.open(tmp_path / "room_preview.png") as image:
-        assert image.size == (3000, 3)
+        assert image.size[0] == 1800

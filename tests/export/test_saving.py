@@ -23,6 +23,7 @@ NAMES = {
     "normals": ["room_normals.exr"],
     "normals-png": ["room_normals.png"],
     "preview": ["room_preview.png"],
+    "preview-plain": ["room_preview-plain.png"],
     "ply": ["room_points.ply"],
     "points-glb": ["room_points.glb"],
     "glb": ["room.glb"],
@@ -177,4 +178,4 @@ def test_files_have_ordinary_permissions(room: Prediction, tmp_path: Path) -> No
 def test_metadata_takes_numpy_values_and_paths(room: Prediction, tmp_path: Path) -> None:
     meta = {"scale": np.float32(2), "size": np.array([1, 2]), "source": Path("a/b"), "é": "ü"}
     odd = Prediction(room.distance, room.mask, room.image, meta)
-    assert len(save(odd, tmp_path, list(WRITERS))) == 11
+    assert len(save(odd, tmp_path, list(WRITERS))) == 12

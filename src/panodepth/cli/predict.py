@@ -79,7 +79,8 @@ def predict(
                 for note in () if quiet or as_json else result.facts.get("notes", ()):
                     bar.write(f"note: {result.input}: {note}", file=sys.stderr)
                 if result.files and not (quiet or as_json):
-                    bar.write(f"{result.input} -> {', '.join(result.files)}", file=sys.stdout)
+                    told = f"{result.input} -> {', '.join(result.files)}{_metres(result)}"
+                    bar.write(told, file=sys.stdout)
 
             results += predict_files(predictor, pending, options, on_result)
         order = {str(item.path): number for number, item in enumerate(pending)}
@@ -126,6 +127,14 @@ def _find(
             waiting.append(item)
     pending, refused = check_first(waiting, options)
     return pending, results + refused, found.left_out
+
+
+def _metres(result: FileResult) -> str:
+    """What is known of the scale of a result in metres."""
+    if result.facts.get("unit") != "m":
+        return ""
+    scale, support = result.facts["metres_per_unit"], result.facts["floor_support"]
+    return f" (metres: scale {scale:.2f}, the floor is {support:.0%} of the view below)"
 
 
 def _missing(text: str) -> str:

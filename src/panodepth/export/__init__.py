@@ -2,12 +2,13 @@
 
 | format | file | what |
 |---|---|---|
-| npz | NAME_distance.npz | distance float32, mask, metadata; uncompressed |
-| exr | NAME_distance.exr | distance float32, channel Y, ZIP |
+| npz | NAME_distance.npz | distance float32, mask, sky, metadata; uncompressed |
+| exr | NAME_distance.exr | distance float32, channel Y, mask as A, ZIP |
 | png | NAME_distance.png | distance 16-bit, scale in a text chunk and in NAME_distance.png.json |
 | tiff | NAME_distance.tiff | distance float32 |
 | normals, normals-png | NAME_normals.exr, .png | unit normals, float32 or 16-bit |
-| preview | NAME_preview.png | coloured distance to look at |
+| preview | NAME_preview.png | photograph, coloured distance and its scale, to look at |
+| preview-plain | NAME_preview-plain.png | the coloured distance alone |
 | ply, points-glb | NAME_points.ply, .glb | coloured point cloud |
 | glb | NAME.glb | textured mesh |
 

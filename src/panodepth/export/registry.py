@@ -59,7 +59,10 @@ WRITERS: dict[str, Writer] = {
     "tiff": Writer("_distance.tiff", "rasters.distance:write_tiff", "float distance"),
     "normals": Writer("_normals.exr", "rasters.normals:write_normals", "float normals"),
     "normals-png": Writer("_normals.png", "rasters.normals:write_normals_png", "16-bit normals"),
-    "preview": Writer("_preview.png", "rasters.preview:write_preview", "coloured picture"),
+    "preview": Writer("_preview.png", "rasters.preview:write_preview", "photo, colours, scale"),
+    "preview-plain": Writer(
+        "_preview-plain.png", "rasters.preview:write_preview_plain", "coloured picture"
+    ),
     "ply": Writer("_points.ply", "clouds.ply:write_ply", "point cloud"),
     "points-glb": Writer("_points.glb", "clouds.points_glb:write_points_glb", "point cloud"),
     "glb": Writer(".glb", "meshes.mesh:write_mesh", "textured mesh"),

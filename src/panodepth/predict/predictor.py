@@ -20,6 +20,7 @@ import numpy as np
 from panodepth.errors import InputError, ModelError
 from panodepth.geometry.resizing import Edges
 from panodepth.geometry.rotation import rotation_to_up
+from panodepth.geometry.seam import level_zenith
 from panodepth.images import check_aspect, check_stitched, to_image_data
 from panodepth.options import changed
 from panodepth.predict.level import levelled, to_input, upright
@@ -77,6 +78,11 @@ class Predictor(ABC):
     def leaving_cores(self, count: int) -> Iterator[None]:
         """Inside, `run` in this thread leaves that many cores to others, where it has a say."""
         yield
+
+    def __repr__(self) -> str:
+        said = self.describe()
+        size = "×".join(map(str, self.size))
+        return f"{type(self).__name__}({self.name}: {size} px, {said['dtype']} on {said['device']})"
 
     def predict(
         self, image: Any, mask: Any = None, options: PredictOptions = DEFAULTS, **changes: Any
@@ -151,23 +157,23 @@ class Predictor(ABC):
         request, output, up = levelled(
             request, self._finite(output), self._run_one, options, self.edges
         )
-        log_distance, sky_logit = output
-        if options.sky == "none":
-            sky_logit = None
+        sky_logit = None if options.sky == "none" else output.sky_logit
         valid = request.valid if sky_logit is None else request.valid & (sky_logit <= 0)
         if not valid.any():
             raise InputError("no valid pixel: all that the mask leaves is sky")
         # At the network's size: the quantile of an enlarged map would depend on the picture's size.
-        distance = np.exp(log_distance)
+        distance = np.exp(output.log_distance)
+        if self.edges == "sphere":  # its top row never learned what the zeros above the pole mean
+            level_zenith(distance)
         distance /= _quantile(distance[valid], SCALE_QUANTILE)
         data = request.data
         maps = [distance] if sky_logit is None else [distance, sky_logit]
         full, *logits = self._enlarged(maps, request, options.quality)
         scale: dict[str, Any] = {"unit": "relative"}
         if options.camera_height is not None:
-            from panodepth.predict.scale import scale_facts
+            from panodepth.geometry.floor import floor_facts
 
-            scale = scale_facts(distance, valid, options.camera_height)
+            scale = floor_facts(distance, valid, request.pixels.mean(0), options.camera_height)
             full = full * np.float32(scale["metres_per_unit"])
         mask = np.ones(data.size, np.bool_) if request.mask is None else request.mask.copy()
         sky, sky_source = None, "none"

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from panodepth.model import SphereViT, prepare
 from panodepth.model.fast import memory
-from panodepth.model.fast.prepare import FastSphereViT
+from panodepth.model.fast.network import FastSphereViT
 
 Build = Callable[..., SphereViT]
 OWN = {"wrap_padding": True, "periodic_embedding": True, "latitude_positions": True}

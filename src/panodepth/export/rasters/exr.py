@@ -36,7 +36,7 @@ def write_exr(
     """Write a whole EXR file.
 
     channels: names in alphabetical order. size: (height, width) [px]. bands: (C, h, W) float32 from
-    the top; when zipped, h is a multiple of ZIP_ROWS in all but the last. attributes: header
+    the top. attributes: header
     entries, text or numbers. zipped: lossless ZIP compression, else none.
     """
     height, _ = size
@@ -46,7 +46,7 @@ def write_exr(
     offsets = np.empty(blocks, "<u8")
     file.write(offsets.data)  # to be overwritten when they are known
     top = block = 0
-    for band in bands:
+    for band in _whole_blocks(bands) if zipped else bands:
         rows = band.shape[1]
         for content, lengths in _zipped(band, top) if zipped else _plain(band, top):
             offsets[block : block + len(lengths)] = file.tell() + np.cumsum([0, *lengths[:-1]])
@@ -93,6 +93,19 @@ def _header(
 
 
 Blocks = Iterator[tuple[bytes | memoryview, list[int]]]
+
+
+def _whole_blocks(bands: Iterable[Planes]) -> Iterator[Planes]:
+    """The same rows in bands of a multiple of ZIP_ROWS, but for the last."""
+    rest: Planes | None = None
+    for band in bands:
+        rows = band if rest is None else np.concatenate([rest, band], axis=1)
+        whole = rows.shape[1] // ZIP_ROWS * ZIP_ROWS
+        if whole:
+            yield rows[:, :whole]
+        rest = rows[:, whole:] if whole < rows.shape[1] else None
+    if rest is not None:
+        yield rest
 
 
 def _plain(band: Planes, top: int) -> Blocks:

@@ -8,56 +8,18 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from panodepth.errors import ConfigError, ModelError
-from panodepth.model.checkpoint import PREPARED, load_model
+from panodepth.errors import ConfigError
+from panodepth.model.checkpoint import load_model
 from panodepth.model.config import ModelConfig
 from panodepth.model.fast.blocks import BandedHead, Fuse, fold_unit, fuse_block, fused
 from panodepth.model.fast.int8 import Int8Linear, int8_works
 from panodepth.model.fast.memory import KeptMemory
+from panodepth.model.fast.network import FastSphereViT
 from panodepth.model.fast.packed import PackedLinear, packing_works
 from panodepth.model.layers import ResidualUnit
-from panodepth.model.spherevit import Block, CrossBlock, ModelOutput, SphereMemory, SphereViT
-
-
-class FastSphereViT(SphereViT):
-    """A SphereViT that keeps what depends on the size alone, for inference.
-
-    `prepared` is True where layers were fused too: it can then predict and nothing else.
-    """
-
-    kept: KeptMemory
-
-    def forward(self, image: Tensor, memory: SphereMemory | None = None) -> ModelOutput:
-        """As `SphereViT.forward`; memory: None = kept, or made now. image: (B, 3, H, W)."""
-        if memory is None and not torch.is_grad_enabled():
-            memory = self.memory_for((image.shape[-2], image.shape[-1]))
-        return super().forward(image, memory)
-
-    def memory_for(self, size: tuple[int, int]) -> SphereMemory:
-        """As `SphereViT.memory_for`; the same object until weights change.
-
-        Who records the forward pass for replay gives it to `forward`, holds it, and records anew
-        when it is another.
-        """
-        if torch.is_grad_enabled():
-            return super().memory_for(size)
-        return self.kept.get(self, size)
-
-    def train(self, mode: bool = True) -> FastSphereViT:
-        """As nn.Module.train; leaves nothing stale behind. ModelError where layers were fused."""
-        if mode and self.prepared:
-            raise ModelError(PREPARED)
-        self.kept.clear()
-        super().train(mode)
-        return self
-
-    def _apply(self, fn: Any, recurse: bool = True) -> Any:
-        if self.prepared:
-            raise ModelError(PREPARED)
-        self.kept.clear()
-        return super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+from panodepth.model.spherevit import Block, CrossBlock, SphereViT
 
 
 def prepare(model: SphereViT, *, int8: bool = False, fuse: bool = True) -> FastSphereViT:

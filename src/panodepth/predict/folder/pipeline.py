@@ -178,7 +178,8 @@ class Pipeline:
             "width": width,
             "height": height,
             "unit": named.meta["unit"],
-            "metres_per_unit": named.meta.get("metres_per_unit"),
+            "metres_per_unit": named.scale,
+            "floor_support": named.meta.get("floor_support"),
             "valid_share": float(named.mask.mean()),
         }
         if notes := named.meta.get("notes"):
