@@ -207,7 +207,10 @@ class Doubling(nn.Module):
         return -torch.minimum(torch.maximum(value, low), high).log(), sky
 
     def weights(self, image: Tensor, log_distance: Tensor, sky: Tensor, rows: Rows) -> Tensor:
-        """(B, candidates, 4, h - 2 halo, w - 2 halo): of the fine pixels in each coarse one."""
+        """Weights of the fine pixels in each coarse one, (B, K, 4, H, W) for K candidates.
+
+        image: (B, 3, 2 h, 2 w). log_distance, sky: (B, h, w); H = h - 2 halo, W likewise.
+        """
         edge = slice(MEAN, -MEAN)
         around = functional.avg_pool2d(log_distance[:, None], 2 * MEAN + 1, 1)
         relative = log_distance[:, None, edge, edge] - around
@@ -226,7 +229,9 @@ class Doubling(nn.Module):
         return (logits + self._likeness(image, log_distance)).softmax(1)
 
     def _likeness(self, image: Tensor, log_distance: Tensor) -> Tensor:
-        """What speaks for a candidate by itself, (B, K, 4, h', w'): its colour, and even ground.
+        """What speaks for a candidate by itself, (B, K, 4, H, W): its colour, and even ground.
+
+        image: (B, 3, 2 h, 2 w). log_distance: (B, h, w); H = h - 2 halo, W likewise.
 
         -|fine colour - candidate's|^2, without the part that all candidates share, and the range of
         log distance around the candidate: between two surfaces it is large.
@@ -246,7 +251,7 @@ class Doubling(nn.Module):
         return torch.stack(found, 1)
 
     def _mixed(self, weights: Tensor, values: Tensor) -> Tensor:
-        """Σ weight · value over the candidates: (B, 4 C, h', w') of (B, C, h, w)."""
+        """Σ weight · value over the candidates: (B, 4 C, H, W) of values (B, C, h, w)."""
         halo, (height, width) = self.halo, weights.shape[-2:]
         total = values.new_zeros(len(values), values.shape[1], 4, height, width)
         for number, (y, x) in enumerate(self.offsets):
@@ -255,7 +260,7 @@ class Doubling(nn.Module):
         return total.flatten(1, 2)
 
     def _range(self, inverse: Tensor) -> tuple[Tensor, Tensor]:
-        """Least and largest candidate, at the fine size."""
+        """Least and largest candidate of (B, h, w), at the fine size (B, H, W)."""
         spare = self.halo - self.reach
         inverse = inverse[:, spare : inverse.shape[1] - spare, spare : inverse.shape[2] - spare]
         kernel = 2 * self.reach + 1
