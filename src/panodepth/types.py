@@ -6,7 +6,6 @@ Frame: x right, y down, z forward. Grid: pixel centres (see docs/conventions.md)
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -17,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from panodepth.geometry.lens import ERP, Lens
+from panodepth.geometry.level.up import Up
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
@@ -40,37 +40,6 @@ class Panorama:
     distance: FloatArray | None = None
     mask: BoolArray | None = None
     meta: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Up:
-    """A direction that points up, in the camera's frame.
-
-    direction: (x, y, z) of length 1; (0, -1, 0) is a level camera's. spread_deg: its standard
-    error. support: share of the valid solid angle that fits it. source: "estimate", or "given".
-    """
-
-    direction: tuple[float, float, float]
-    spread_deg: float = 0.0
-    support: float = 1.0
-    source: str = "given"
-
-    @property
-    def tilt_deg(self) -> float:
-        """How far the camera is from level, in [0, 180]."""
-        x, y, z = self.direction
-        return math.degrees(math.atan2(math.hypot(x, z), -y))
-
-    def describe(self, **more: Any) -> dict[str, Any]:
-        """Plain JSON values."""
-        return {
-            "up": [round(part, 5) for part in self.direction],
-            "tilt_deg": round(self.tilt_deg, 2),
-            "spread_deg": round(self.spread_deg, 2),
-            "support": round(self.support, 3),
-            "source": self.source,
-            **more,
-        }
 
 
 @dataclass(frozen=True, repr=False)
@@ -157,7 +126,7 @@ class Prediction:
         in one unit of `distance`. Raises ConfigError for other values, and for the height of a lens
         or a tilted camera: `predict(camera_height=)` takes these. InputError without a floor.
         """
-        from panodepth.geometry.floor import scale_facts
+        from panodepth.geometry.level.floor import scale_facts
 
         factor, facts = scale_facts(self, camera_height, scale)
         raw = None if self.raw is None else self.raw * factor

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from panodepth.errors import ConfigError, InputError
-from panodepth.geometry.floor import check_shows_something, find_floor
 from panodepth.geometry.grid import erp_rays
+from panodepth.geometry.level.floor import check_shows_something, find_floor
 from panodepth.predict.options import PredictOptions
 from panodepth.types import Prediction, Up
 

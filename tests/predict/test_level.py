@@ -16,6 +16,7 @@ from panodepth.export.reprojection import reprojected
 from panodepth.geometry.grid import erp_rays
 from panodepth.geometry.lens import View
 from panodepth.geometry.lenses.fisheyes import EquidistantFisheye
+from panodepth.geometry.level.up import estimate_up
 from panodepth.geometry.rotation import (
     rotate_vectors,
     rotation_from_yaw_pitch_roll,
@@ -25,7 +26,6 @@ from panodepth.model import ModelConfig, ModelOutput
 from panodepth.predict.level import FROM_DEG, _is_sure
 from panodepth.predict.options import PredictOptions
 from panodepth.predict.torch_backend import TorchPredictor
-from panodepth.predict.up import estimate_up
 from panodepth.types import Prediction
 
 SIZE = (70, 140)

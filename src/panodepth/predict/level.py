@@ -13,15 +13,15 @@ from dataclasses import replace
 import numpy as np
 
 from panodepth.geometry.grid import axis_angles, erp_rays
+from panodepth.geometry.level.up import Up, estimate_up
 from panodepth.geometry.point_bands import lonlat_points
 from panodepth.geometry.resizing import Edges, resize_erp
 from panodepth.geometry.rotation import rotate_vectors, rotation_to_up
 from panodepth.geometry.sampling import sample_erp
 from panodepth.predict.options import LEVEL_PASSES, PredictOptions
 from panodepth.predict.request import RawOutput, Request, network_pixels
-from panodepth.predict.up import estimate_up
 from panodepth.size import Size
-from panodepth.types import FloatArray, Up
+from panodepth.types import FloatArray
 
 FROM_DEG = 6.0  # a level picture's estimate is off by up to 3.5°
 SETTLED_DEG = 2.0  # what is left after a turn is not worth another one

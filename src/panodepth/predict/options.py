@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 from panodepth.errors import ConfigError
 from panodepth.options import option
 from panodepth.predict.lenses.options import LensOptions
+from panodepth.predict.metric.options import MetricOptions, check_metric
 from panodepth.size import Size, parse_size
 
 if TYPE_CHECKING:
-    from panodepth.types import Up
+    from panodepth.geometry.level.up import Up
 
 SKY_MODES = ("auto", "none")
 LEVEL_PASSES = {"none": 0, "auto": 1, "best": 3}  # further runs of the network at most
@@ -25,13 +26,11 @@ QUALITIES = ("fast", "balanced")
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictOptions(LensOptions):
+class PredictOptions(LensOptions, MetricOptions):
     """Options of one prediction. Raises ConfigError for values that cannot be.
 
     size: (height, width) the network runs at, multiples of its step; None = the model's own.
     allow_any_aspect: take an image that is not 2:1 for a full sphere all the same, stretched.
-    camera_height: from the floor to the camera [m], > 0; distances are then metres. None = relative
-        distances.
     level: what a tilted picture is turned by before it is predicted; results are as the picture is.
         "auto": what the first prediction's floor and walls say, where they are sure of more than
         about 6°, with one further run of the network; "best": up to three; "none".
@@ -45,9 +44,6 @@ class PredictOptions(LensOptions):
         None, "Network size; else the model's own.", metavar="HxW", parser=parse_size
     )
     allow_any_aspect: bool = option(False, "Take a picture that is not 2:1 for 360°.")
-    camera_height: float | None = option(
-        None, "Scale to metres by the floor below.", metavar="METRES", min=0.01
-    )
     level: str = option("auto", "Turn tilted pictures upright: auto, best (slower) or none.")
     pitch: float | None = option(None, "Of the camera; up is > 0.", metavar="DEG", min=-90, max=90)
     roll: float | None = option(
@@ -66,9 +62,8 @@ class PredictOptions(LensOptions):
         for name, value, most in (("pitch", self.pitch, 90), ("roll", self.roll, 180)):
             if value is not None and not -most <= value <= most:
                 raise ConfigError(f"{name} must lie from -{most}° to {most}°: {value}")
-        height = self.camera_height
-        if height is not None and not (math.isfinite(height) and height > 0):
-            raise ConfigError(f"camera height must be a positive number of metres: {height}")
+        if self.in_metres:
+            check_metric(self)
 
     @property
     def has_lens(self) -> bool:
@@ -76,11 +71,16 @@ class PredictOptions(LensOptions):
         return any(getattr(self, f.name) != f.default for f in fields(LensOptions))
 
     @property
+    def in_metres(self) -> bool:
+        """Whether anything was given that distances can be scaled by."""
+        return any(getattr(self, f.name) is not None for f in fields(MetricOptions))
+
+    @property
     def up(self) -> Up | None:
         """What pitch and roll say, None without them."""
         if self.pitch is None and self.roll is None:
             return None
-        from panodepth.types import Up  # NumPy with it, which --help does without
+        from panodepth.geometry.level.up import Up  # NumPy with it, which --help does without
 
         pitch, roll = math.radians(self.pitch or 0.0), math.radians(self.roll or 0.0)
         # The camera's rotation, transposed, on straight up: R = R_x(pitch) R_z(roll).

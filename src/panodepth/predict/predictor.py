@@ -169,12 +169,6 @@ class Predictor(ABC):
         data = request.data
         maps = [distance] if sky_logit is None else [distance, sky_logit]
         full, *logits = self._enlarged(maps, request, options.quality)
-        scale: dict[str, Any] = {"unit": "relative"}
-        if options.camera_height is not None:
-            from panodepth.geometry.floor import floor_facts
-
-            scale = floor_facts(distance, valid, request.pixels.mean(0), options.camera_height)
-            full = full * np.float32(scale["metres_per_unit"])
         mask = np.ones(data.size, np.bool_) if request.mask is None else request.mask.copy()
         sky, sky_source = None, "none"
         if sky_logit is not None:
@@ -184,10 +178,16 @@ class Predictor(ABC):
 
             seen = to_input(distance, request, distance.shape, self.edges)
             sky, sky_source = classical_sky(data.pixels, seen), "classical"
-        raw = far = np.asarray(full, np.float32)
-        if sky is not None and (sky := sky & mask).any():
-            far = np.where(sky, np.float32(np.inf), raw)
+        raw = np.asarray(full, np.float32)
+        scale: dict[str, Any] = {"unit": "relative"}
+        sky = None if sky is None else sky & mask
+        if sky is not None:
             mask &= ~sky
+        if options.in_metres:
+            from panodepth.predict.metric.cues import Seen, to_metres
+
+            raw, scale = to_metres(raw, mask, Seen(distance, valid, request.pixels), options)
+        far = raw if sky is None or not sky.any() else np.where(sky, np.float32(np.inf), raw)
         meta = {
             "model": self.name,
             **scale,

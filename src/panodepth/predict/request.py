@@ -8,12 +8,13 @@ from typing import NamedTuple
 import numpy as np
 
 from panodepth.geometry.grid import erp_rays
+from panodepth.geometry.level.up import Up
 from panodepth.geometry.resizing import Edges, resize_erp
 from panodepth.geometry.rotation import rotate_vectors, rotation_to_up
 from panodepth.geometry.sampling import sample_erp
 from panodepth.images import ImageData
 from panodepth.size import Size
-from panodepth.types import BoolArray, FloatArray, Up
+from panodepth.types import BoolArray, FloatArray
 
 ROUGH = 2  # a picture is box-averaged down to no less than this many times the network's size
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from panodepth.geometry.grid import axis_angles, erp_rays, solid_angles
 from panodepth.geometry.resizing import resize_erp
-from panodepth.types import Up
 
 Float64Array = npt.NDArray[np.float64]
 
@@ -31,6 +32,37 @@ ROUNDS = 6  # of the fine fit; it has settled by then
 CEILING, WALL = 0.5, 0.3  # how much a steradian of each counts, against 1 of the floor
 OVERHEAD = 0.2  # sine of the angle from the horizon at which floors and ceilings begin
 SECTORS = 4  # of the horizon; each is left out once
+
+
+@dataclass(frozen=True)
+class Up:
+    """A direction that points up, in the camera's frame.
+
+    direction: (x, y, z) of length 1; (0, -1, 0) is a level camera's. spread_deg: its standard
+    error. support: share of the valid solid angle that fits it. source: "estimate", or "given".
+    """
+
+    direction: tuple[float, float, float]
+    spread_deg: float = 0.0
+    support: float = 1.0
+    source: str = "given"
+
+    @property
+    def tilt_deg(self) -> float:
+        """How far the camera is from level, in [0, 180]."""
+        x, y, z = self.direction
+        return math.degrees(math.atan2(math.hypot(x, z), -y))
+
+    def describe(self, **more: Any) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "up": [round(part, 5) for part in self.direction],
+            "tilt_deg": round(self.tilt_deg, 2),
+            "spread_deg": round(self.spread_deg, 2),
+            "support": round(self.support, 3),
+            "source": self.source,
+            **more,
+        }
 
 
 def estimate_up(distance: npt.ArrayLike, valid: npt.ArrayLike) -> Up | None:

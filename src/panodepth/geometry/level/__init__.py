@@ -1,0 +1,1 @@
+"""Where up is, and how far below the floor lies, from a distance map."""

@@ -1,0 +1,1 @@
+"""Relative distance to metres, by what is known of a place."""

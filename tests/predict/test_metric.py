@@ -1,0 +1,209 @@
+"""Every cue finds the scale of a room whose size is known, and bad ones are refused in one line."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from panodepth.predict.metric.floor import floor_height
+
+from panodepth.errors import ConfigError, InputError
+from panodepth.geometry.grid import erp_rays
+from panodepth.geometry.rotation import rotate_vectors, rotation_from_yaw_pitch_roll
+from panodepth.predict.metric.cues import Seen, check_picture, to_metres
+from panodepth.predict.options import PredictOptions
+
+H, W = 128, 256
+UNIT = 0.37  # metres in one unit of the map
+LOW, HIGH = np.array([-2.0, -1.1, -1.5]), np.array([3.0, 1.6, 4.0])
+ALL = np.ones((H, W), np.bool_)
+RNG = np.random.default_rng(5)
+
+
+def room(pitch_deg: float = 0.0, roll_deg: float = 0.0) -> np.ndarray:
+    """Distance in metres (H, W), camera 1.6 m above the floor of a box."""
+    turn = rotation_from_yaw_pitch_roll(0.3, *np.radians([pitch_deg, roll_deg]).tolist())
+    rays = rotate_vectors(turn, erp_rays(H, W, dtype=np.float64))
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.where(rays > 0, HIGH / rays, LOW / rays).min(-1))
+
+
+def picture() -> np.ndarray:
+    """(3, H, W) that is neither blank nor noise."""
+    rows, columns = np.mgrid[:H, :W]
+    grey = 0.5 + 0.3 * np.sin(rows / 9) * np.cos(columns * 2 * np.pi / W)
+    return np.broadcast_to(grey, (3, H, W)).astype(np.float32)
+
+
+def scaled(distance: np.ndarray, valid: np.ndarray = ALL, **options: object):  # type: ignore[no-untyped-def]
+    relative = (distance / UNIT).astype(np.float32)
+    seen = Seen(relative, valid, picture())
+    return to_metres(relative, valid, seen, PredictOptions(**options))  # type: ignore[arg-type]
+
+
+def agrees(got: np.ndarray, distance: np.ndarray) -> bool:
+    return bool(abs(np.median(got / distance) - 1) < 0.005)
+
+
+def points_of(distance: np.ndarray, count: int = 400) -> np.ndarray:
+    rays = erp_rays(H, W, dtype=np.float64)
+    rows, columns = RNG.integers(20, H - 20, count), RNG.integers(0, W, count)
+    return np.asarray(distance[rows, columns][:, None] * rays[rows, columns])
+
+
+@pytest.mark.parametrize(("pitch", "roll"), [(0, 0), (15, 0), (-20, 25)])
+def test_the_floor_gives_metres_at_any_tilt(pitch: int, roll: int) -> None:
+    distance = room(pitch, roll)
+    got, facts = scaled(distance, camera_height=1.6)
+    assert agrees(got, distance)
+    assert facts["metres_by"] == "camera_height"
+    assert facts["metres_per_unit"] == pytest.approx(UNIT, rel=0.005)
+    assert facts["metres_spread"] < 0.01
+
+
+def test_a_bed_below_the_camera_is_no_floor() -> None:
+    distance = room()
+    down = erp_rays(H, W, dtype=np.float64)[..., 1]
+    bed = down > math.sin(math.radians(55))
+    distance = np.where(bed, 1.05 / np.maximum(down, 0.1), distance)
+    assert floor_height(distance, ALL)[0] == pytest.approx(1.6, rel=0.01)
+
+
+def test_a_distance_and_a_length_give_metres() -> None:
+    distance = room(10, 5)
+    got, facts = scaled(distance, known_distance=(100.5, 60.5, distance[60, 100]))
+    assert agrees(got, distance)
+    assert facts["metres_by"] == "known_distance"
+    rays = erp_rays(H, W, dtype=np.float64)
+    ends = [distance[y, x] * rays[y, x] for y, x in ((40, 30), (90, 200))]
+    length = float(np.linalg.norm(ends[0] - ends[1]))
+    got, facts = scaled(distance, known_length=(30.5, 40.5, 200.5, 90.5, length))
+    assert agrees(got, distance)
+    assert facts["metres_by"] == "known_length"
+
+
+@pytest.mark.parametrize("form", ["csv", "names", "ascii", "little", "big"])
+def test_points_of_a_file_give_metres(tmp_path: Path, form: str) -> None:
+    distance = room(0, 12)
+    points = points_of(distance)
+    points[:80] *= RNG.uniform(0.2, 3, (80, 1))  # what the picture does not show
+    file = tmp_path / ("a.csv" if form in ("csv", "names") else "a.ply")
+    head = f"ply\nformat {{}} 1.0\nelement vertex {len(points)}\nproperty double x\n"
+    head += "property double y\nproperty double z\nproperty uchar red\nend_header\n"
+    if form in ("csv", "names"):
+        np.savetxt(file, points, delimiter=",", header="x,y,z" * (form == "names"), comments="")
+    elif form == "ascii":
+        rows = "".join(f"{x} {y} {z} 7\n" for x, y, z in points)
+        file.write_text(head.format("ascii") + rows)
+    else:
+        order = {"little": "<", "big": ">"}[form]
+        table = np.zeros(len(points), [(n, order + "f8") for n in "xyz"] + [("red", "u1")])
+        for i, name in enumerate("xyz"):
+            table[name] = points[:, i]
+        file.write_bytes(head.format(f"binary_{form}_endian").encode() + table.tobytes())
+    got, facts = scaled(distance, points=file)
+    assert agrees(got, distance)
+    assert facts["metres_by"] == "points"
+    assert facts["metres_spread"] < 0.02
+
+
+def test_points_of_another_frame_need_the_pose(tmp_path: Path) -> None:
+    distance = room()
+    pose = np.eye(4)
+    pose[:3, :3] = rotation_from_yaw_pitch_roll(1.0, 0.2, -0.1)
+    pose[:3, 3] = (4, -2, 7)
+    np.savetxt(
+        tmp_path / "p.csv", points_of(distance) @ pose[:3, :3].T + pose[:3, 3], delimiter=","
+    )
+    (tmp_path / "pose.json").write_text(json.dumps(pose.tolist()))
+    got, _ = scaled(distance, points=tmp_path / "p.csv", points_pose=tmp_path / "pose.json")
+    assert agrees(got, distance)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_a_coarse_map_bends_the_distance_smoothly(tmp_path: Path, sparse: bool) -> None:
+    distance = room()
+    lon = erp_rays(H, W, dtype=np.float64)[..., 0]
+    wrong = distance * np.exp(0.2 * lon)  # what a network may do: one side too near
+    anchor = distance.copy()
+    if sparse:
+        anchor[RNG.random(anchor.shape) < 0.97] = 0
+        file = tmp_path / "a.png"
+        cv2.imwrite(str(file), np.rint(anchor * 1000).astype(np.uint16))
+    else:
+        file = tmp_path / "a.npz"
+        np.savez(file, distance=cv2.resize(anchor, (64, 32), interpolation=cv2.INTER_AREA))
+    got, facts = scaled(wrong, anchor_depth=file)
+    assert facts["metres_by"] == "anchor_depth"
+    assert np.median(np.abs(got / distance - 1)) < 0.02
+    assert np.median(np.abs(wrong / distance - 1)) > 0.06
+
+
+def test_how_far_the_picture_goes_gives_metres() -> None:
+    distance = room()
+    got, _ = scaled(distance, max_distance=float(np.quantile(distance, 0.98)))
+    assert agrees(got, distance)
+
+
+def test_the_more_trusted_cue_wins_and_the_other_is_told() -> None:
+    distance = room()
+    got, facts = scaled(
+        distance, camera_height=1.44, known_distance=(100.5, 60.5, distance[60, 100])
+    )
+    assert agrees(got, distance)
+    assert facts["other_metres"]["camera_height"]["ratio"] == pytest.approx(0.9, rel=0.01)
+    ball = np.full((H, W), 3.0)
+    got, facts = scaled(ball, camera_height=1.6, known_distance=(9, 9, 3.0))
+    assert agrees(got, ball)
+    assert "floor" in facts["other_metres"]["problems"][0]
+
+
+def test_noise_and_one_colour_are_no_pictures() -> None:
+    check_picture(picture())
+    for bad in (RNG.random((3, H, W), np.float32), np.full((3, H, W), 0.4, np.float32)):
+        with pytest.raises(InputError, match="blank, or noise"):
+            check_picture(bad)
+
+
+def test_what_cannot_be_used_is_said(tmp_path: Path) -> None:
+    distance, nothing = room(), np.ones((H, W), np.bool_)
+    nothing[:80] = False
+    with pytest.raises(InputError, match="sky, or masked"):
+        scaled(distance, nothing, known_distance=(9, 9, 2.0))
+    with pytest.raises(InputError, match="outside the picture of 256x128"):
+        scaled(distance, known_distance=(300, 9, 2.0))
+    with pytest.raises(InputError, match="one place"):
+        scaled(distance, known_length=(9, 9, 9, 9, 2.0))
+    for content in (b"", b"ply\nformat ascii 1.0\nend_header\n", b"a,b,c\nd,e,f\n", b"ply\n\xff"):
+        (tmp_path / "bad").write_bytes(content)
+        with pytest.raises(InputError, match=r"bad|0 of 0"):
+            scaled(distance, points=tmp_path / "bad")
+        with pytest.raises(InputError, match="bad"):
+            scaled(distance, anchor_depth=tmp_path / "bad")
+    np.savetxt(tmp_path / "few.csv", points_of(distance, 9), delimiter=",")
+    with pytest.raises(InputError, match=r"9 of 9 .* at least 50"):
+        scaled(distance, points=tmp_path / "few.csv")
+    with pytest.raises(InputError, match=r"none\.csv"):
+        scaled(distance, points=tmp_path / "none.csv")
+    (tmp_path / "pose.json").write_text("[[1, 2], [3, 4]]")
+    with pytest.raises(InputError, match="4 rows of 4"):
+        scaled(distance, points=tmp_path / "few.csv", points_pose=tmp_path / "pose.json")
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"camera_height": 0.0},
+        {"max_distance": math.inf},
+        {"known_distance": (1.0, 2.0)},
+        {"known_length": (1.0, 2.0, 3.0, 4.0, -1.0)},
+        {"points_pose": Path("pose.json")},
+    ],
+)
+def test_options_that_cannot_be(bad: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(bad)).replace("_", " ")):
+        PredictOptions(**bad)  # type: ignore[arg-type]
