@@ -1,0 +1,110 @@
+"""Print how well cues give metres: `python benchmarks/metres.py [--model FILE]`.
+
+Rendered worlds of the validation seed, held level and tilted by 15°, 128×256. Each cue is told the
+truth: the height over the floor of the exact map, a distance, a length, or 200 points of that map.
+Error: the median ratio of metres to the truth, less 1; for exact distance, and
+for predictions. Then how much metres change between level and 15° of tilt.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+from levelling import SEED, SIZE, tilted
+
+import panodepth
+from panodepth.errors import InputError
+from panodepth.geometry.grid import erp_rays
+from panodepth.geometry.rotation import rotation_to_up
+from panodepth.lab.worlds.camera.photograph import draw_camera
+from panodepth.lab.worlds.panoramas import make_scene, panorama_grid, render_scenes
+from panodepth.lab.worlds.render.primitives import FLIP
+from panodepth.lab.worlds.views import moved
+from panodepth.predict.metric.cues import Seen, to_metres
+from panodepth.predict.metric.floor import floor_height
+from panodepth.predict.options import PredictOptions
+from panodepth.types import BoolArray, ByteArray, FloatArray
+
+
+def render(index: int, degrees: float, rng: np.random.Generator) -> tuple[ByteArray, FloatArray]:
+    """Picture and distance (0 = sky) of a world, its camera tilted to any side."""
+    scene = make_scene(SEED, index, ("indoor", "outdoor")[index % 2])
+    up = FLIP @ scene.camera_rotation.T @ [0.0, 1.0, 0.0]
+    pose = np.eye(4)
+    pose[:3, :3] = rotation_to_up(up.tolist()) @ tilted(degrees, rng.uniform(0, 2 * math.pi))
+    batch = render_scenes([moved(scene, pose)], panorama_grid(*SIZE), [draw_camera(SEED, index)])
+    image = np.asarray(batch.image[0].permute(1, 2, 0) * 255 + 0.5).clip(0, 255).astype(np.uint8)
+    return image, batch.distance[0].numpy()
+
+
+def cues(
+    distance: FloatArray, valid: BoolArray, rng: np.random.Generator, folder: Path
+) -> dict[str, PredictOptions]:
+    """Each cue, told the truth."""
+    rows, columns = np.nonzero(valid)
+    weight = np.cos((rows + 0.5) / len(valid) * np.pi - np.pi / 2)
+    some = rng.choice(len(rows), 200, p=weight / weight.sum())
+    rows, columns = rows[some], columns[some]
+    rays = erp_rays(*distance.shape, dtype=np.float64)[rows, columns]
+    points = distance[rows, columns][:, None] * rays
+    np.savetxt(folder / "points.csv", points, delimiter=",")
+    (u, v), (s, t) = ((float(columns[i]) + 0.5, float(rows[i]) + 0.5) for i in (0, 1))
+    found = {
+        "known_distance": PredictOptions(known_distance=(u, v, float(np.linalg.norm(points[0])))),
+        "known_length": PredictOptions(
+            known_length=(u, v, s, t, float(np.linalg.norm(points[0] - points[1])))
+        ),
+        "points": PredictOptions(points=folder / "points.csv"),
+    }
+    try:
+        height = floor_height(np.where(valid, distance, np.float32(50)), valid)[0]
+    except InputError:
+        return found
+    return {"camera_height": PredictOptions(camera_height=height), **found}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--model", default="default")
+    parser.add_argument("--count", type=int, default=24, help="worlds, half of them indoor")
+    chosen = parser.parse_args()
+    predictor = panodepth.load(chosen.model, device="cpu")
+    rng = np.random.default_rng(0)
+    errors = defaultdict[tuple[str, str], list[float]](list)
+    ratios = defaultdict[int, list[float]](list)
+    refused = 0
+    with tempfile.TemporaryDirectory() as folder:
+        for index in range(chosen.count):
+            for degrees in (0.0, 15.0):
+                image, truth = render(index, degrees, rng)
+                valid = truth > 0
+                exact = np.where(valid, truth, np.float32(50)) / np.float32(7)
+                said = predictor.predict(image).solid
+                pixels = np.moveaxis(image, -1, 0) / np.float32(255)
+                for name, options in cues(truth, valid, rng, Path(folder)).items():
+                    for kind, relative in (("exact", exact), ("predicted", said)):
+                        try:
+                            seen = Seen(relative, valid, pixels)
+                            metres = to_metres(relative, valid, seen, options)[0]
+                        except InputError:
+                            refused += 1
+                            continue
+                        ratio = float(np.median(metres[valid] / truth[valid]))
+                        errors[name, kind].append(abs(ratio - 1))
+                        if (name, kind) == ("camera_height", "predicted"):
+                            ratios[index].append(ratio)
+    for (name, kind), found in errors.items():
+        middle, high = np.quantile(found, (0.5, 0.9))
+        print(f"{name:15}{kind:10} error {middle:.2%} (median), {high:.2%} (p90) of {len(found)}")
+    changes = [abs(b / a - 1) for a, b in (r for r in ratios.values() if len(r) == 2)]
+    print(f"refused: {refused}; by camera height, 15° of tilt changes metres by", end=" ")
+    print(f"{np.median(changes):.1%} (median), {max(changes):.1%} (most)")
+
+
+if __name__ == "__main__":
+    main()
