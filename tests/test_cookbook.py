@@ -77,7 +77,20 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
         told |= {"image": f"{yaw}.png", "model": "pinhole", "width": 120, "height": 90}
         cameras.append({**told, "yaw_deg": yaw})
     (folder / "rig.json").write_text(json.dumps({"cameras": cameras}))
+    save_measured(folder)
     return folder
+
+
+def save_measured(folder: Path) -> None:
+    """What the page's lines know of the room, and a picture that shows nothing."""
+    rng = np.random.default_rng(0)
+    directions = rng.normal(size=(200, 3))
+    points = 2.5 * directions / np.linalg.norm(directions, axis=1, keepdims=True)
+    np.savetxt(folder / "points.csv", points, delimiter=",")
+    np.savetxt(folder / "few.csv", points[:9], delimiter=",")
+    (folder / "pose.json").write_text(json.dumps(np.eye(4).tolist()))
+    Image.fromarray(np.full((32, 64), 2500, np.uint16)).save(folder / "coarse.png")
+    Image.fromarray(rng.integers(0, 256, (128, 256, 3), np.uint8)).save(folder / "noise.png")
 
 
 def turned(yaw_deg: float) -> Any:
