@@ -20,13 +20,13 @@ from levelling import SEED, SIZE, tilted
 import panodepth
 from panodepth.errors import InputError
 from panodepth.geometry.grid import erp_rays
+from panodepth.geometry.level.floor import find_floor
 from panodepth.geometry.rotation import rotation_to_up
 from panodepth.lab.worlds.camera.photograph import draw_camera
 from panodepth.lab.worlds.panoramas import make_scene, panorama_grid, render_scenes
 from panodepth.lab.worlds.render.primitives import FLIP
 from panodepth.lab.worlds.views import moved
 from panodepth.predict.metric.cues import Seen, to_metres
-from panodepth.predict.metric.floor import floor_height
 from panodepth.predict.options import PredictOptions
 from panodepth.types import BoolArray, ByteArray, FloatArray
 
@@ -62,7 +62,7 @@ def cues(
         "points": PredictOptions(points=folder / "points.csv"),
     }
     try:
-        height = floor_height(np.where(valid, distance, np.float32(50)), valid)[0]
+        height = find_floor(np.where(valid, distance, np.float32(50)), valid).height
     except InputError:
         return found
     return {"camera_height": PredictOptions(camera_height=height), **found}

@@ -9,12 +9,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from panodepth.predict.metric.floor import floor_height
 
 from panodepth.errors import ConfigError, InputError
 from panodepth.geometry.grid import erp_rays
+from panodepth.geometry.level.floor import find_floor
 from panodepth.geometry.rotation import rotate_vectors, rotation_from_yaw_pitch_roll
-from panodepth.predict.metric.cues import Seen, check_picture, to_metres
+from panodepth.predict.metric.cues import Seen, to_metres
 from panodepth.predict.options import PredictOptions
 
 H, W = 128, 256
@@ -70,7 +70,7 @@ def test_a_bed_below_the_camera_is_no_floor() -> None:
     down = erp_rays(H, W, dtype=np.float64)[..., 1]
     bed = down > math.sin(math.radians(55))
     distance = np.where(bed, 1.05 / np.maximum(down, 0.1), distance)
-    assert floor_height(distance, ALL)[0] == pytest.approx(1.6, rel=0.01)
+    assert find_floor(distance, ALL).height == pytest.approx(1.6, rel=0.01)
 
 
 def test_a_distance_and_a_length_give_metres() -> None:
@@ -160,13 +160,6 @@ def test_the_more_trusted_cue_wins_and_the_other_is_told() -> None:
     got, facts = scaled(ball, camera_height=1.6, known_distance=(9, 9, 3.0))
     assert agrees(got, ball)
     assert "floor" in facts["other_metres"]["problems"][0]
-
-
-def test_noise_and_one_colour_are_no_pictures() -> None:
-    check_picture(picture())
-    for bad in (RNG.random((3, H, W), np.float32), np.full((3, H, W), 0.4, np.float32)):
-        with pytest.raises(InputError, match="blank, or noise"):
-            check_picture(bad)
 
 
 def test_what_cannot_be_used_is_said(tmp_path: Path) -> None:
