@@ -123,8 +123,8 @@ class Prediction:
         """A new prediction in metres, by one of both, > 0.
 
         camera_height: from the floor to the camera [m]; the floor is found below it. scale: metres
-        in one unit of `distance`. Raises ConfigError for other values, and for the height of a lens:
-        `predict(camera_height=)` takes that. InputError without a floor.
+        in one unit of `distance`. Raises ConfigError for other values, and for the height of
+        a lens, which `predict(camera_height=)` takes. InputError without a floor.
         """
         from panodepth.geometry.level.floor import scale_facts
 

@@ -141,7 +141,7 @@ def test_a_prediction_becomes_metres_afterwards() -> None:
         with pytest.raises(ConfigError, match="one of both"):
             made.to_metres(**wrong)
     tilted = replace(made, level=Up((0.5, -math.sqrt(0.75), 0)))
-    assert tilted.to_metres(camera_height=1.6).scale == metres.scale  # the floor has its own normal
+    assert tilted.to_metres(camera_height=1.6).scale == metres.scale
     assert tilted.to_metres(scale=2.0).scale == 2.0
     flat = Prediction(distance, made.mask, np.zeros((H, W, 3), np.uint8))
     with pytest.raises(InputError, match="one colour"):
