@@ -27,7 +27,7 @@ FROM_DEG = 6.0  # a level picture's estimate is off by up to 3.5°
 SETTLED_DEG = 2.0  # what is left after a turn is not worth another one
 MOST_SPREAD = 0.25  # of the tilt
 LEAST_SUPPORT = 0.3  # of the solid angle
-LEAST_GAIN = 0.7  # of the tilt may be left after a turn, else it was none
+LEAST_GAIN = 0.95  # of the tilt may be left after a turn, else it was none
 BAND_PIXELS = 1 << 16  # turned back at a time: a large picture needs little memory
 
 
