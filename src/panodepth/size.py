@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from panodepth.errors import ConfigError
 
 Size = tuple[int, int]  # (height, width) [px]
@@ -18,6 +20,34 @@ def parse_size(text: str) -> Size:
 def show_size(size: tuple[int, ...]) -> str:
     """(546, 1092) as "546×1092"."""
     return "×".join(str(side) for side in size)
+
+
+MOST_PIXELS = 1 << 24  # of a picture as a network sees it; more would take all memory
+
+
+def check_steps(size: Sequence[int], step: int, own: Size | None, name: str) -> Size:
+    """(h, w) again, if both are multiples of a network's step and h <= w. Raises ConfigError.
+
+    own: the size that the network was made for. name: what it is called.
+    """
+    if len(size) == 2 and all(s > 0 and s % step == 0 for s in size):
+        check_not_swapped((size[0], size[1]))
+        if size[0] * size[1] > MOST_PIXELS:
+            raise ConfigError(
+                f"size {show_size(tuple(size))} (height×width): a network works at up to "
+                f"{MOST_PIXELS:,} pixels"
+            )
+        return int(size[0]), int(size[1])
+    near = (
+        [max(step, round(s / step) * step) for s in size[:2]]
+        if len(size) == 2
+        else (step, 2 * step)
+    )
+    told = "" if own is None or tuple(size) == own else f", its own size is {show_size(own)}"
+    raise ConfigError(
+        f"size {show_size(tuple(size))} (height×width): the {name!r} network takes"
+        f" multiples of {step}; the nearest is {show_size(tuple(near))}{told}"
+    )
 
 
 def check_not_swapped(size: Size) -> None:

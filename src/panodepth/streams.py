@@ -44,13 +44,15 @@ def prepare_streams() -> None:
             os.open(os.devnull, os.O_RDWR)  # gets this number, the lowest that is free
     for name, number in (("stdout", 1), ("stderr", 2)):
         stream = getattr(sys, name)
-        raw = getattr(getattr(stream, "buffer", None), "raw", None)
+        buffer = getattr(stream, "buffer", None)
+        raw = getattr(buffer, "raw", buffer)  # PYTHONUNBUFFERED: the buffer is none
         own = type(raw) is io.FileIO and raw.fileno() == number
         if stream is None or own:  # else it is a console's, a file's of our caller, or a test's
             if stream is not None:
                 stream.flush()
+            patient = _Patient(number, "w", closefd=False)
             stream = io.TextIOWrapper(
-                io.BufferedWriter(_Patient(number, "w", closefd=False)),
+                patient if raw is buffer and raw else io.BufferedWriter(patient),
                 getattr(stream, "encoding", "utf-8"),
                 line_buffering=number == 2 or getattr(stream, "line_buffering", False),
                 write_through=getattr(stream, "write_through", False),

@@ -24,6 +24,7 @@ from panodepth.errors import ConfigError, InputError, print_note
 from panodepth.predict.folder.options import RunOptions
 from panodepth.predict.models import is_onnx
 from panodepth.progress import progress
+from panodepth.size import show_size
 from panodepth.streams import print_document
 from panodepth.version import __version__
 
@@ -70,6 +71,9 @@ def predict(
 
         predictor = load(model, device=device, dtype=dtype, size=options.size, compile=compile)
         loaded = time.perf_counter()
+        if options.size not in (None, predictor.own_size) and not (quiet or as_json):
+            own = show_size(predictor.own_size)
+            print_note(f"the network was made for {own}; at other sizes it is often much worse")
         summary |= predictor.describe()
         summary["seconds"]["load"] = loaded - started
         with progress(len(pending), "image", silent=quiet, as_json=as_json) as bar:

@@ -136,6 +136,16 @@ def load_model(
     return model.eval()
 
 
+def read_config(
+    path: str | os.PathLike[str], config: ModelConfig | Mapping[str, Any] | str | None = None
+) -> ModelConfig:
+    """The configuration that `load_model` would use, from the header alone; raises what it does."""
+    with open_weights(path) as (weights, file):
+        names = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+        keys = released_keys() if released_keys().applies_to(names) else None
+        return _choose_config(weights, file.metadata() or {}, names, keys, config)
+
+
 def _choose_config(
     path: Path,
     metadata: Mapping[str, str],

@@ -16,12 +16,11 @@ from typing import Any
 
 from panodepth.errors import ConfigError
 from panodepth.model.backbones import BACKBONES, Backbone, BackboneOptions
-from panodepth.size import check_not_swapped, show_size
+from panodepth.size import check_steps
 from panodepth.strict import build, check_fields, find_named
 
 # Beyond any network there is: files and recipes with more are mistaken, and would take all memory.
 MOST_DEPTH, MOST_WIDTH, MOST_WEIGHTS = 1024, 1 << 15, 1 << 36
-MOST_PIXELS = 1 << 24  # a picture as the network sees it
 OLD_NAMES = {"stem": "backbone"}  # of fields, in files written before they were renamed
 
 
@@ -75,11 +74,13 @@ class ModelConfig:
         self.check_size(self.size)
         sizes = [self.dim, self.depth, self.heads, self.position_grid, self.hidden]
         sizes += [self.cross_heads, self.embedding_dim, *self.stem_widths]
+        blocks = [0, self.decoder_units, *self.stem_blocks]
         checks = {
             "sizes and numbers of heads must be positive": all(s > 0 for s in sizes),
             f"depth must be at most {MOST_DEPTH}": self.depth <= MOST_DEPTH,
+            f"blocks in a row must be at most {MOST_DEPTH}": max(blocks) <= MOST_DEPTH,
             f"sizes of layers must be at most {MOST_WIDTH:,}": max(
-                *sizes, *self.stem_blocks, *self.decoder, *self.head, self.decoder_units, 0
+                *sizes, *self.decoder, *self.head
             )
             <= MOST_WIDTH,
             f"a network has at most {MOST_WEIGHTS:,} weights": 12 * self.depth * self.dim**2
@@ -130,25 +131,8 @@ class ModelConfig:
         return size[0] // self.stride, size[1] // self.stride
 
     def check_size(self, size: Sequence[int]) -> tuple[int, int]:
-        """`size` (h, w) again. Raises ConfigError if it does not fit, or h and w are swapped."""
-        step = self.step
-        if len(size) == 2 and max(size) > 0 and size[0] * size[1] > MOST_PIXELS:
-            raise ConfigError(
-                f"size {show_size(tuple(size))} (height×width): a network works at up to "
-                f"{MOST_PIXELS:,} pixels"
-            )
-        if len(size) == 2 and all(s > 0 and s % step == 0 for s in size):
-            check_not_swapped((size[0], size[1]))
-            return int(size[0]), int(size[1])
-        near = (
-            [max(step, round(s / step) * step) for s in size]
-            if len(size) == 2
-            else (step, 2 * step)
-        )
-        raise ConfigError(
-            f"size {show_size(tuple(size))} (height×width): the {self.name!r} network takes"
-            f" multiples of {step}; the nearest is {show_size(tuple(near))}"
-        )
+        """`size` (h, w) again. Raises ConfigError if it does not fit; see `check_steps`."""
+        return check_steps(size, self.step, self.size, self.name)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ModelConfig:
@@ -162,7 +146,7 @@ class ModelConfig:
         """Inverse of `to_json`. Raises ConfigError when `text` is not such a JSON object."""
         try:
             values = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise ConfigError(f"model config is not JSON: {error}") from error
         return cls.from_dict(values)
 

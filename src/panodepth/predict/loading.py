@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from panodepth.errors import ConfigError
-from panodepth.predict.models import find_model, is_onnx
+from panodepth.predict.models import check_stated_size, find_model, is_onnx
 from panodepth.size import Size
 
 if TYPE_CHECKING:
@@ -49,8 +49,11 @@ def load(
         from panodepth.predict.onnx_backend import load_onnx
 
         return load_onnx(name_or_path, device=device, size=size)
+    if size is not None and config is None:
+        check_stated_size(name_or_path, size)
     from panodepth.device import choose_device, choose_precision
     from panodepth.model import load_prepared
+    from panodepth.model.checkpoint import read_config
     from panodepth.predict.torch_backend import TorchPredictor
 
     where = choose_device(device)
@@ -58,6 +61,8 @@ def load(
     if compile and int8:
         raise ConfigError("a network in int8 cannot be compiled: leave out compile, or dtype int8")
     name, path = find_model(name_or_path)
+    if size is not None:
+        read_config(path, config).check_size(size)
     model = load_prepared(
         path, config=config, device=where, dtype=precision, int8=int8, fuse=not compile
     )

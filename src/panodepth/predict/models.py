@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
 
 from panodepth.errors import ModelError
+from panodepth.size import Size, check_steps
 
 DEFAULT = "default"
 RELEASED_REPO = "haodongli/DA-2"  # what the authors of DA² published, 345 M values, 1.4 GB
 WEIGHTS = Path(__file__).parents[1] / "weights"
 ALIASES = {"released": RELEASED_REPO}
+STEPS = {"patch": 14, "conv": 14, "lite0": 32, "lite2": 32}  # `Backbone.STEP` by its name
+MAX_HEADER = 1 << 24  # bytes of a checkpoint's header that are read
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
@@ -40,6 +44,27 @@ def find_model(name_or_path: str | os.PathLike[str] | None) -> tuple[str, Path]:
         f"no model {text!r}: give default, released, a hub id org/name, or a folder or a "
         ".safetensors or .onnx file that exists"
     )
+
+
+def check_stated_size(name_or_path: str | os.PathLike[str] | None, size: Size) -> None:
+    """Raise ConfigError when a local checkpoint's header says that its network takes no (h, w).
+
+    Reads no weights and loads no torch, so a wrong size is told at once. Says nothing of files
+    without such a header: whoever loads them does.
+    """
+    try:
+        bundled = name_or_path is None or name_or_path == DEFAULT
+        path = bundled_weights() if bundled else Path(str(name_or_path)).expanduser()
+        (place,) = [path] if path.is_file() else path.glob("*.safetensors")
+        with place.open("rb") as file:
+            header = json.loads(file.read(min(int.from_bytes(file.read(8), "little"), MAX_HEADER)))
+        stated = json.loads(header["__metadata__"]["config"])
+        step = STEPS[stated.get("backbone") or stated["stem"]]
+        own = (int(stated["size"][0]), int(stated["size"][1]))
+        name = str(stated["name"])
+    except Exception:
+        return
+    check_steps(size, step, own, name)
 
 
 def bundled_weights() -> Path:

@@ -23,6 +23,7 @@ from panodepth.geometry.rotation import rotation_to_up
 from panodepth.geometry.seam import level_zenith
 from panodepth.images import check_aspect, check_stitched, to_image_data
 from panodepth.options import changed
+from panodepth.predict import forks
 from panodepth.predict.level import levelled, to_input, upright
 from panodepth.predict.masks import checked_mask, shrink_mask
 from panodepth.predict.options import PredictOptions
@@ -52,6 +53,11 @@ class Predictor(ABC):
     edges: Edges = "sphere"
     overlaps: bool = False
     nan_reason: str = "its weights may be damaged"
+
+    @property
+    def own_size(self) -> Size:
+        """(h, w) that the network was made for."""
+        return self.size
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:
@@ -128,6 +134,8 @@ class Predictor(ABC):
 
     def prepare(self, image: Any, mask: Any, options: PredictOptions) -> Request:
         """Check one picture and its mask and bring both to the network's size."""
+        if os.getpid() != forks.home:
+            forks.settle()
         size = self.size if options.size is None else self.checked_size(options.size)
         data = to_image_data(image)
         if options.has_lens or data.pano is not None:

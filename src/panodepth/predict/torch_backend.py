@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -60,6 +61,17 @@ class TorchPredictor(Predictor):
             from panodepth.predict.cuda.gpu import staged
 
             self._staged = staged(model, self._compiled, self.device)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """To copy it, or to pickle it for another process: prepared anew on the other side."""
+        compile = self._compiled is not None
+        facts = {"name": self.name, "size": self.size, "dtype": self.dtype, "compile": compile}
+        return partial(TorchPredictor, **facts), (self.model,)
+
+    @property
+    def own_size(self) -> Size:
+        """(h, w) that the network was made for."""
+        return self.model.config.size
 
     def describe(self) -> dict[str, Any]:
         """Plain values for people and logs: what runs, how large, where and how precisely."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -29,17 +30,25 @@ class Int8Linear(FusedLinear):
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
         """weight: (out, in), of any float precision; bias: (out,) or None."""
         super().__init__()
-        self.scales = torch.empty(len(weight))
+        scales = torch.empty(len(weight))
         rounded = torch.empty(weight.shape, dtype=torch.int8)
         for first in range(0, len(weight), FEW):  # large copies would leave holes in the memory
             here = slice(first, first + FEW)
             exact = weight.detach()[here].float()
-            self.scales[here] = (exact.abs().amax(1) / 127).clamp(min=1e-12)
-            rounded[here] = (exact / self.scales[here, None]).round_()
-        self.packed = torch.ops.onednn.qlinear_prepack(rounded, [ROWS, weight.shape[1]])
-        self.zeros = torch.zeros(len(weight), dtype=torch.int32)
-        self.bias = None if bias is None else bias.detach().float()
-        self.outputs = len(weight)
+            scales[here] = (exact.abs().amax(1) / 127).clamp(min=1e-12)
+            rounded[here] = (exact / scales[here, None]).round_()
+        self._pack(rounded, scales, None if bias is None else bias.detach().float())
+
+    def _pack(self, rounded: Tensor, scales: Tensor, bias: Tensor | None) -> None:
+        """rounded: (out, in) int8; scales: (out,), what one step of it is; bias: (out,) or None."""
+        self.packed = torch.ops.onednn.qlinear_prepack(rounded, [ROWS, rounded.shape[1]])
+        self.zeros = torch.zeros(len(rounded), dtype=torch.int32)
+        self.scales, self.bias, self.outputs = scales, bias, len(rounded)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """To copy or pickle it: the rounded weight, which is packed anew."""
+        rounded = self.packed.to_dense().t().contiguous()
+        return _from_rounded, (rounded, self.scales, self.bias)
 
     def plus(self, x: Tensor, other: Tensor) -> Tensor:
         out = other.clone(memory_format=torch.contiguous_format)
@@ -61,6 +70,13 @@ class Int8Linear(FusedLinear):
             *(x.dtype, following, [], "none" if following == "gelu" else ""),
         )
         return out
+
+
+def _from_rounded(rounded: Tensor, scales: Tensor, bias: Tensor | None) -> Int8Linear:
+    layer = Int8Linear.__new__(Int8Linear)
+    FusedLinear.__init__(layer)
+    layer._pack(rounded, scales, bias)
+    return layer
 
 
 def quantise(x: Tensor) -> tuple[Tensor, float, int]:

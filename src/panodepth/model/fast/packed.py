@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -44,6 +45,11 @@ class PackedLinear(FusedLinear):
         super().__init__()
         self.packed = torch.ops.mkldnn._reorder_linear_weight(weight.detach(), tokens)
         self.bias = None if bias is None else bias.detach()
+        self.tokens = tokens
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """To copy or pickle it: the weight as it was given, which is packed anew."""
+        return PackedLinear, (self.packed.to_dense(), self.bias, self.tokens)
 
     def run(self, x: Tensor, following: str) -> Tensor:
         how = "none" if following == "gelu" else ""  # exact, not by tanh

@@ -7,11 +7,14 @@ from dataclasses import MISSING, dataclass
 from pathlib import Path
 
 from panodepth.errors import ConfigError
-from panodepth.export.registry import DEFAULT_FORMATS, parse_formats
+from panodepth.export.registry import DEFAULT_FORMATS, WRITERS, parse_formats
 from panodepth.options import option
 from panodepth.predict.options import PredictOptions
 
 MAX_WORKERS = 4  # readers, and as many writers: more of them rarely find work beside one network
+
+
+_FORMATS = ", ".join(f"{key} ({writer.about})" for key, writer in WRITERS.items())
 
 
 def parse_batch_size(text: str) -> int | None:
@@ -40,7 +43,9 @@ class RunOptions(PredictOptions):
 
     out: Path = option(MISSING, "Folder for the results.", metavar="DIR")
     formats: tuple[str, ...] = option(
-        DEFAULT_FORMATS, "What to write; repeat, or separate by commas.", flag="--format"
+        DEFAULT_FORMATS,
+        f"What to write; repeat, or separate by commas: {_FORMATS}.",
+        flag="--format",
     )
     settings: tuple[str, ...] = option(
         (),
