@@ -65,7 +65,12 @@ class TorchPredictor(Predictor):
     def __reduce__(self) -> tuple[Any, ...]:
         """To copy it, or to pickle it for another process: prepared anew on the other side."""
         compile = self._compiled is not None
-        facts = {"name": self.name, "size": self.size, "dtype": self.dtype, "compile": compile}
+        facts: dict[str, Any] = {
+            "name": self.name,
+            "size": self.size,
+            "dtype": self.dtype,
+            "compile": compile,
+        }
         return partial(TorchPredictor, **facts), (self.model,)
 
     @property
