@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from panodepth.errors import ConfigError, first_line, one_line, require
 
@@ -13,7 +15,21 @@ from panodepth.errors import ConfigError, first_line, one_line, require
 )
 def test_an_error_s_text_on_one_line(error: Exception, text: str) -> None:
     assert one_line(error) == text
-    assert one_line(error, 3) == text[:3]
+    assert one_line(error, 30) == text
+    assert one_line(f"{error} {'word ' * 20}", 30).endswith("word...")
+
+
+@given(st.text(), st.integers(4, 40))
+def test_long_texts_are_cut_between_words(text: str, limit: int) -> None:
+    whole, cut = one_line(text), one_line(text, limit)
+    assert len(cut) <= limit
+    if len(whole) <= limit:
+        assert cut == whole
+    else:
+        kept = cut.removesuffix("...")
+        assert whole.startswith(kept)
+        longest = max(map(len, whole.split()))
+        assert longest > limit / 2 - 4 or whole[len(kept)] == " "
 
 
 @pytest.mark.parametrize(

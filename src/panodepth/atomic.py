@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from panodepth.errors import OutputError
+
+if sys.platform != "win32":
+    import fcntl
 
 
 @contextmanager
@@ -18,13 +22,20 @@ def atomic(*paths: Path) -> Iterator[tuple[Path, ...]]:
     Missing folders are made. When anything fails, nothing is left behind and existing files stay as
     they were. Raises OutputError, one line, when a file cannot be written.
     """
-    temporary = [p.with_name(f".{p.name[:100]}.{uuid.uuid4().hex[:8]}.tmp") for p in paths]
+    # A character takes up to four bytes, and a name has at most 255.
+    temporary = [p.with_name(f".{p.name[:60]}.{uuid.uuid4().hex[:8]}.tmp") for p in paths]
+    held = ExitStack()
     try:
         for path, name in zip(paths, temporary, strict=True):
             if path.is_dir():
                 raise IsADirectoryError("is a folder")
             path.parent.mkdir(parents=True, exist_ok=True)
-            name.open("xb").close()
+            file = held.enter_context(name.open("xb"))
+            if sys.platform == "win32":
+                file.close()  # an open file cannot be renamed there
+            else:
+                with suppress(OSError):  # a disk without locks
+                    fcntl.flock(file, fcntl.LOCK_SH)  # so that it is no leftover
         yield tuple(temporary)
         for path, name in zip(paths, temporary, strict=True):
             os.replace(name, path)
@@ -32,6 +43,7 @@ def atomic(*paths: Path) -> Iterator[tuple[Path, ...]]:
         reason = error.strerror or str(error) or type(error).__name__
         raise OutputError(f"{paths[0]}: cannot be written ({reason})") from error
     finally:
+        held.close()
         for name in temporary:
             try:
                 name.unlink(missing_ok=True)

@@ -30,11 +30,17 @@ class ConfigError(PanodepthError):
 
 
 def one_line(error: object, limit: int | None = None) -> str:
-    """The text of an error, or any text, on one line of at most `limit` characters.
+    """The text of an error, or any text, on one line of at most `limit` > 3 characters.
 
-    An error without a text is told by the name of its class.
+    What is left out of a longer one is whole words, where they are not very long. An error without
+    a text is told by the name of its class.
     """
-    return (" ".join(str(error).split()) or type(error).__name__)[:limit]
+    text = " ".join(str(error).split()) or type(error).__name__
+    if limit is None or len(text) <= limit:
+        return text
+    kept = text[: limit - 3]
+    words = kept if text[len(kept)] == " " else kept.rpartition(" ")[0]
+    return (words if len(words) > limit / 2 else kept) + "..."
 
 
 def first_line(error: object) -> str:

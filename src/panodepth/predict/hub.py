@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from panodepth.errors import ModelError, first_line
+from panodepth.errors import ModelError, first_line, one_line
 
 HUB_FILES = ["*.safetensors", "config.json"]
 
@@ -15,27 +15,41 @@ def download(repo: str) -> Path:
     The hub library is imported here alone; it shows the progress bar. Raises ModelError, offline
     and uncached too.
     """
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
-
-    cached = _cached(repo)
-    if cached is not None:
-        return cached
-    try:
-        folder = Path(snapshot_download(repo, allow_patterns=HUB_FILES))
-    except GatedRepoError:
-        raise ModelError(f"{repo} on the hub asks for a login first: run `hf auth login`") from None
-    except RepositoryNotFoundError:
-        raise ModelError(f"the hub has no model {repo!r}, or it is private") from None
-    except Exception as error:  # whatever the hub's HTTP library raises when the network is down
-        fetch = f"hf download {repo} --local-dir {repo.partition('/')[2]}"
-        raise ModelError(
-            f"{repo} is not in the local cache and cannot be fetched ({first_line(error)}): where "
-            f"there is internet run `{fetch}`, copy that folder here and give it as the model"
-        ) from error
+    folder = _cached(repo) or fetch(repo, HUB_FILES)
     if not any(folder.glob("*.safetensors")):
         raise ModelError(f"{repo} on the hub has no .safetensors file; pickled weights are refused")
     return folder
+
+
+def fetch(repo: str, patterns: list[str], revision: str = "") -> Path:
+    """The local folder of those files of a hub repository. Raises ModelError."""
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(repo, revision=revision or None, allow_patterns=patterns))
+    except Exception as error:  # whatever the hub's HTTP library raises when the network is down
+        raise ModelError(refusal(repo, error, revision)) from error
+
+
+def refusal(repo: str, error: Exception, revision: str = "") -> str:
+    """Why the hub does not give a repository, and what to do, in one line."""
+    from huggingface_hub import errors
+
+    if isinstance(error, errors.GatedRepoError):
+        return (
+            f"{repo} is gated: accept its licence at https://huggingface.co/{repo}, then run "
+            "`hf auth login`, or name a folder with the weights"
+        )
+    if isinstance(error, errors.RepositoryNotFoundError | errors.RevisionNotFoundError):
+        at = f" at revision {revision}" if revision else ""
+        return f"{repo}{at}: not on the hub, or private (then run `hf auth login` first)"
+    reason = one_line(first_line(error).removeprefix("Got: "), 200)
+    folder = repo.partition("/")[2]
+    return (
+        f"{repo} is not in the local cache and cannot be downloaded ({reason}): where there is "
+        f"internet run `hf download {repo} --local-dir {folder}`, copy that folder here, and name "
+        "a folder with the weights"
+    )
 
 
 def _cached(repo: str) -> Path | None:

@@ -38,7 +38,7 @@ class OnnxPredictor(Predictor):
         self._session = session
         self.facts = session.get_modelmeta().custom_metadata_map
         self._path, self._device, self._home = path.resolve(), device, os.getpid()
-        self.size = _checked_facts(path, self.facts)
+        self.size = self.own_size = _checked_facts(path, self.facts)
         self.name = self.facts["model"]
         self.edges = "cut" if self.facts["edges"] == "cut" else "sphere"
         self._input = _checked_input(path, session, self.size)

@@ -42,7 +42,8 @@ class Predictor(ABC):
     `predict` is the whole; `prepare`, `run` and `finish` are its three stages, for who lets them
     overlap. Holds no state that changes, so several threads may call it at once.
 
-    Attributes: name (for people), size ((h, w) the network runs at), edges (what resizing finds
+    Attributes: name (for people), size ((h, w) the network runs at), own_size ((h, w) it was made
+    for), edges (what resizing finds
     beyond the seam and the poles: a model in the released format is fed and read as it was
     trained, without a wrap), overlaps (whether `start` returns before the network is done),
     nan_reason (what the error says when the network returns NaN).
@@ -50,14 +51,10 @@ class Predictor(ABC):
 
     name: str
     size: Size
+    own_size: Size
     edges: Edges = "sphere"
     overlaps: bool = False
     nan_reason: str = "its weights may be damaged"
-
-    @property
-    def own_size(self) -> Size:
-        """(h, w) that the network was made for."""
-        return self.size
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:

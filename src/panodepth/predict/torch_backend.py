@@ -44,7 +44,8 @@ class TorchPredictor(Predictor):
         """
         self.model = model.eval()
         self.name = name
-        self.size = self.checked_size(size or model.config.size)
+        self.own_size = model.config.size
+        self.size = self.checked_size(size or self.own_size)
         self.edges = "sphere" if model.config.wrap_padding else "cut"
         self.dtype = dtype
         self.device = next(model.parameters()).device
@@ -72,11 +73,6 @@ class TorchPredictor(Predictor):
             "compile": compile,
         }
         return partial(TorchPredictor, **facts), (self.model,)
-
-    @property
-    def own_size(self) -> Size:
-        """(h, w) that the network was made for."""
-        return self.model.config.size
 
     def describe(self) -> dict[str, Any]:
         """Plain values for people and logs: what runs, how large, where and how precisely."""

@@ -180,7 +180,10 @@ def test_loras_that_are_none(tiny: Callable[[str], Path], tmp_path: Path) -> Non
     [
         ("GatedRepoError", r"is gated: accept its licence at https://huggingface.co/org/name"),
         ("RepositoryNotFoundError", "org/name at revision v2: not on the hub, or private"),
-        ("LocalEntryNotFoundError", "cannot be downloaded .*name a folder with the weights"),
+        (
+            "LocalEntryNotFoundError",
+            "cannot be downloaded .*hf download org/name .*name a folder with the weights",
+        ),
     ],
 )
 def test_what_the_hub_refuses(error: str, says: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from panodepth.errors import ModelError, one_line
 from panodepth.predict.folder.inputs import InputFile
+from panodepth.predict.folder.leftovers import remove_leftovers
 from panodepth.predict.folder.options import RunOptions
 from panodepth.predict.folder.outputs import if_still_there
 from panodepth.predict.folder.pipeline import Pipeline
@@ -32,6 +33,7 @@ def predict_files(
         results.append(result)
         on_result(result)
 
+    remove_leftovers({(options.out / item.target).parent for item in items})
     try:
         Pipeline(predictor, options, finish).run(items)
     except (RunEndedError, ModelError) as error:

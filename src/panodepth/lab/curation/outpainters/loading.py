@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from panodepth.errors import ConfigError, ModelError, is_out_of_memory, one_line, require
 from panodepth.lab.curation.outpainters.settings import PAINTERS, usual_sampling
+from panodepth.predict.hub import fetch, refusal
 
 if TYPE_CHECKING:
     import torch
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 NEEDED = ("diffusers", "transformers", "peft", "accelerate")
 INDEX = "model_index.json"
+HUB_FILES = [INDEX, "README.md", "LICENSE*", "*/*.json", "*/*.safetensors", "*/*.txt"]
+HUB_FILES += ["*/*.model", "*/*.jinja"]
 TEXT_PARTS = ("text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2")
 PICTURE_PARTS = ("transformer", "vae")
 HEADROOM = 1.15  # of the weights' size: what computing with them takes at 512 x 1024
@@ -60,7 +63,7 @@ def find_weights(painter: str, model: str) -> Weights:
         raise ConfigError(
             f"{wanted}: no such folder; give a folder in diffusers' layout or a hub id ORG/NAME"
         )
-    return _weights(painter, name, _download(name, revision))
+    return _weights(painter, name, fetch(name, HUB_FILES, revision))
 
 
 def _weights(painter: str, model: str, folder: Path) -> Weights:
@@ -81,36 +84,6 @@ def _weights(painter: str, model: str, folder: Path) -> Weights:
     return Weights(painter, model, folder, commit, *usual)
 
 
-def _download(name: str, revision: str) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
-
-    patterns = [INDEX, "README.md", "LICENSE*", "*/*.json", "*/*.safetensors", "*/*.txt"]
-    patterns += ["*/*.model", "*/*.jinja"]
-    try:
-        return Path(snapshot_download(name, revision=revision or None, allow_patterns=patterns))
-    except GatedRepoError:
-        raise ModelError(
-            f"{name} is gated: accept its licence at https://huggingface.co/{name}, then "
-            "`hf auth login`, or name a folder with the weights"
-        ) from None
-    except (RepositoryNotFoundError, RevisionNotFoundError):
-        at = f" at revision {revision}" if revision else ""
-        raise ModelError(
-            f"{name}{at}: not on the hub, or private (then `hf auth login` first)"
-        ) from None
-    except (LocalEntryNotFoundError, OSError) as error:
-        reason = one_line(error, 160)
-        raise ModelError(
-            f"{name}: not here and cannot be downloaded ({reason}); name a folder with the weights"
-        ) from None
-
-
 def find_lora(text: str) -> Path:
     """A file, or ORG/NAME:FILE from the hub. Raises ConfigError or ModelError."""
     path = Path(text).expanduser()
@@ -122,7 +95,7 @@ def find_lora(text: str) -> Path:
     try:
         return Path(hf_hub_download(name, file))
     except Exception as error:  # the hub has many kinds
-        raise ModelError(f"--lora {text}: cannot be downloaded ({one_line(error, 300)})") from None
+        raise ModelError(f"--lora {text}: {refusal(name, error)}") from None
 
 
 def base_of(painter: str) -> type[Base]:
