@@ -55,14 +55,3 @@ def write_atomic(path: Path, content: str | bytes) -> None:
     """Write a whole file (text as UTF-8), or leave things as they were. Raises OutputError."""
     with atomic(path) as (temporary,):
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
-
-
-def check_output_folder(out: Path) -> None:
-    """Raise OutputError unless `out` is, or can become, a folder that can be written."""
-    nearest = out.absolute()
-    while not nearest.exists() and nearest != nearest.parent:
-        nearest = nearest.parent
-    if not nearest.is_dir():
-        raise OutputError(f"cannot write to {out}: {nearest} is a file, not a folder")
-    if not os.access(nearest, os.W_OK | os.X_OK):
-        raise OutputError(f"cannot write to {out}: no permission in {nearest}")

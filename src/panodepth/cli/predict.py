@@ -102,10 +102,9 @@ def _find(
 
     Raises OutputError when nothing can be written, InputError when there is no picture at all.
     """
-    from panodepth.atomic import check_output_folder
     from panodepth.predict.folder.checks import check_first
     from panodepth.predict.folder.inputs import find_inputs, find_rig_folders
-    from panodepth.predict.folder.outputs import is_complete
+    from panodepth.predict.folder.outputs import check_output_folder, is_complete
     from panodepth.predict.folder.results import FileResult
 
     check_output_folder(options.out)

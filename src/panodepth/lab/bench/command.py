@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from panodepth.atomic import check_output_folder, write_atomic
+from panodepth.atomic import write_atomic
 from panodepth.device import choose_device
 from panodepth.errors import ConfigError
 from panodepth.lab.bench.attention import MODES, time_attention
@@ -24,6 +24,7 @@ from panodepth.lab.bench.report import Report
 from panodepth.lab.bench.routes import ONNX, PRECISIONS, Route, default_precisions, find_routes
 from panodepth.lab.bench.subject import Subject, find_subject, with_files
 from panodepth.model import find_preset
+from panodepth.predict.folder.outputs import check_output_folder
 from panodepth.progress import progress
 from panodepth.streams import print_document
 from panodepth.strict import find_named

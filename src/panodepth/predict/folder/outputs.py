@@ -15,6 +15,17 @@ from panodepth.predict.folder.options import RunOptions
 from panodepth.predict.folder.results import FileResult, RunEndedError
 
 
+def check_output_folder(out: Path) -> None:
+    """Raise OutputError unless `out` is, or can become, a folder that can be written."""
+    nearest = out.absolute()
+    while not nearest.exists() and nearest != nearest.parent:
+        nearest = nearest.parent
+    if not nearest.is_dir():
+        raise OutputError(f"cannot write to {out}: {nearest} is a file, not a folder")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise OutputError(f"cannot write to {out}: no permission in {nearest}")
+
+
 def targets(item: InputFile, options: RunOptions) -> list[Path]:
     """Every file that a run writes for `item`."""
     target = options.out / item.target
