@@ -63,21 +63,17 @@ def ply_comments(meta: dict[str, Any]) -> list[str]:
     Every line is ASCII and shorter than 400 bytes. The pieces, put together, are the JSON: readers
     may cut spaces off the ends of a line, so no piece begins or ends with one.
     """
-    said = [f"comment {key}: {_short(meta[key])}" for key in ("frame", "unit", "scale")]
+    said = {key: to_json(str(meta[key]))[1:-1][:PLY_LINE] for key in ("frame", "unit", "scale")}
     text = json.dumps(meta, default=plain, separators=(",", ":"))  # spaces in strings alone
     pieces = [text[at : at + PLY_LINE] for at in range(0, len(text), PLY_LINE)]
     whole = (re.sub(r"^ | $", r"\\u0020", piece) for piece in pieces)
-    return [*said, *(f"comment {PLY_COMMENT} {piece}" for piece in whole)]
+    lines = [f"{key}: {text}" for key, text in said.items()]
+    return [f"comment {line}" for line in [*lines, *(f"{PLY_COMMENT} {piece}" for piece in whole)]]
 
 
 def to_json(values: Any) -> str:
     """One line of plain ASCII JSON; what JSON does not know becomes text."""
     return json.dumps(values, default=plain)
-
-
-def _short(value: Any) -> str:
-    """A value as plain ASCII text that fits in a line."""
-    return json.dumps(str(value))[1:-1][:PLY_LINE]
 
 
 def plain(value: Any) -> Any:

@@ -65,9 +65,8 @@ class TorchPredictor(Predictor):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """To copy it, or to pickle it for another process: prepared anew on the other side."""
-        compile = self._compiled is not None
         make = partial(TorchPredictor, name=self.name, size=self.size, dtype=self.dtype)
-        return partial(make, compile=compile), (self.model,)
+        return partial(make, compile=self._compiled is not None), (self.model,)
 
     def describe(self) -> dict[str, Any]:
         """Plain values for people and logs: what runs, how large, where and how precisely."""
