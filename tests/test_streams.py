@@ -72,10 +72,11 @@ def test_names_that_a_stream_cannot_show_are_escaped(
         ("no-such-picture.png 2>/dev/full", 1),
     ],
 )
+@pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_streams_that_are_closed_or_full_cost_no_picture(
-    redirected: str, code: int, command: list[str], tmp_path: Path
+    redirected: str, code: int, unbuffered: str, command: list[str], tmp_path: Path
 ) -> None:
-    done = start([*command, "--workers", "0"], tmp_path, redirected)
+    done = start([*command, "--workers", "0"], tmp_path, redirected, PYTHONUNBUFFERED=unbuffered)
     assert done.returncode == code
     assert done.stderr.count(b"\n") == (1 if redirected == ">/dev/full" else 0)
     if redirected != ">/dev/full":

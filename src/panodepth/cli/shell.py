@@ -50,13 +50,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; every error becomes one line."""
     arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     prepare_streams()
+    code = DONE
     try:
         with machine_readable("--json" in arguments):
             code = _run(arguments)
         sys.stdout.flush()
     except OSError as error:  # nothing can be written to standard output: a full disk
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # where what is left goes at the end
-        return _fail(f"standard output: {error.strerror}", SOME_FAILED, ())
+        return code or _fail(f"standard output: {error.strerror}", SOME_FAILED, ())  # or is told
     return code
 
 

@@ -213,9 +213,8 @@ def test_a_route_that_fails_is_a_row(
     assert told["broken"]["best"] == "failed: no kernel / for this"
     assert told["plain"]["× plain"] == "1.00"
     assert float(told["fast"]["× plain"]) > 0
-    assert captured.err.splitlines() == [
-        "error: tiny float32 broken, batch 1: no kernel / for this"
-    ]
+    told = [line for line in captured.err.splitlines() if " steps" not in line]  # no progress
+    assert told == ["error: tiny float32 broken, batch 1: no kernel / for this"]
 
 
 @pytest.mark.usefixtures("brief")
