@@ -46,9 +46,9 @@ class Panorama:
 class Prediction:
     """What a predictor returns for one panorama; all arrays are NumPy, at the input's size.
 
-    distance: (H, W) float32 > 0: +inf in the sky, finite elsewhere. Scale-invariant (`unit` is
-        "relative": at the network's size its 0.98 pixel quantile over the valid pixels is 1) unless
-        a scale was given, then metres ("m").
+    distance: (H, W) float32 > 0: +inf in the sky (see also `guessed_sky`), finite elsewhere.
+        Scale-invariant (`unit` is "relative": at the network's size its 0.98 pixel quantile over
+        the valid pixels is 1) unless a scale was given, then metres ("m").
     mask: (H, W) bool, True = a surface is there; False = sky, masked by the user, NaN in the input.
         Where it is False and no sky is, `distance` is the network's guess behind the mask.
     image: (H, W, 3) uint8, the sRGB panorama that was seen, for colouring clouds and meshes.
@@ -57,6 +57,8 @@ class Prediction:
     lens: which ray a pixel sees; a panorama unless another one was asked for.
     rotation: (3, 3), directions of the lens to those of the level world; None = they are the same.
     level: where the picture has up, and how sure that is; None = nobody said, and nothing told.
+    guessed_sky: (H, W) bool or None: sky that a model without a sky output was not asked about. It
+        counts as `sky` and in files, but `distance` keeps what the network says there.
     """
 
     distance: FloatArray
@@ -67,6 +69,7 @@ class Prediction:
     lens: Lens = field(default_factory=ERP)
     rotation: npt.NDArray[Any] | None = None
     level: Up | None = None
+    guessed_sky: BoolArray | None = None
 
     def __repr__(self) -> str:
         height, width = self.distance.shape
@@ -86,8 +89,9 @@ class Prediction:
 
     @property
     def sky(self) -> BoolArray:
-        """(H, W) bool, True = sky: where `distance` is +inf. The mask is False there."""
-        return np.isposinf(self.distance)
+        """(H, W) bool, True = sky: `distance` is +inf, or it is a guess. The mask is False."""
+        infinite = np.isposinf(self.distance)
+        return infinite if self.guessed_sky is None else infinite | self.guessed_sky
 
     @property
     def solid(self) -> FloatArray:

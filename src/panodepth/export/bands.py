@@ -27,7 +27,9 @@ def surface(prediction: Prediction, rows: slice = slice(None), sky: float = 0) -
     found = masked(distance, prediction.mask[rows])
     if not sky or found is distance:
         return found
-    return np.where(np.isposinf(distance) & ~prediction.mask[rows], np.float32(sky), found)
+    guessed = prediction.guessed_sky
+    is_sky = np.isposinf(distance) if guessed is None else np.isposinf(distance) | guessed[rows]
+    return np.where(is_sky & ~prediction.mask[rows], np.float32(sky), found)
 
 
 def masked(values: FloatArray, mask: BoolArray) -> FloatArray:
