@@ -23,8 +23,8 @@ from panodepth.errors import ConfigError
 from panodepth.lab.data.folder import DATASET_FILE
 from panodepth.lab.evaluation.protocol import TEST_SEED
 from panodepth.lab.evaluation.worlds import WorldSource
-from panodepth.lab.training.feed.cache import scene_code
 from panodepth.lab.training.render import Rendered
+from panodepth.lab.worlds.priors import STATES
 from panodepth.progress import progress
 from panodepth.types import FloatArray, Panorama
 
@@ -93,7 +93,7 @@ class Fingerprint:
         return {
             "seed": TEST_SEED,
             "size": list(SIZE),
-            "scene_code": scene_code(),
+            "state": STATES[1],
             "rendered_on": f"{platform.machine()}, torch {torch.__version__}",
             "sha256": {kind: digest.hexdigest() for kind, digest in self._digests.items()},
             "columns": list(TOLERANCES),
@@ -164,8 +164,8 @@ def compare(found: Mapping[str, Any]) -> tuple[bool, str]:
     kept = json.loads(SUMMARY.read_text(encoding="utf-8"))
     if kept["columns"] != list(TOLERANCES):
         raise ConfigError(f"{SUMMARY} is of another version: write it again with --write")
-    changed = kept["scene_code"] != found["scene_code"]
-    note = "note: the scene code has changed since summary.json was written\n" if changed else ""
+    changed = kept["state"] != found["state"]
+    note = "note: the worlds have changed since summary.json was written\n" if changed else ""
     wrong = differences(found, kept)
     if wrong:
         text = f"{len(wrong)} facts differ from summary.json; the first: {wrong[0]}"
