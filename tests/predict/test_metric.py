@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from panodepth.cli import main
 from panodepth.errors import ConfigError, InputError
 from panodepth.geometry.grid import erp_rays
 from panodepth.geometry.level.floor import find_floor
@@ -200,3 +201,14 @@ def test_what_cannot_be_used_is_said(tmp_path: Path) -> None:
 def test_options_that_cannot_be(bad: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match=next(iter(bad)).replace("_", " ")):
         PredictOptions(**bad)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("cue", [("--camera-height", "1.6"), ("--known-distance", "512,256=3")])
+def test_the_command_says_which_cue_gave_the_metres(
+    cue: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = Path(__file__).parents[2] / "examples" / "interior.jpg"
+    assert main(["predict", str(picture), *cue, "--out", str(tmp_path), "--format", "npz"]) == 0
+    told = capsys.readouterr().out
+    assert f"by {cue[0].strip('-').replace('-', ' ')}" in told
+    assert ("the floor is" in told) == (cue[0] == "--camera-height")

@@ -136,8 +136,13 @@ def _metres(result: FileResult) -> str:
     """What is known of the scale of a result in metres."""
     if result.facts.get("unit") != "m":
         return ""
-    scale, support = result.facts["metres_per_unit"], result.facts["floor_support"]
-    return f" (metres: scale {scale:.2f}, the floor is {support:.0%} of the view below)"
+    facts = result.facts
+    told = f"scale {facts['metres_per_unit']:.2f} by {facts['metres_by'].replace('_', ' ')}"
+    if facts["metres_spread"] is not None:
+        told += f" ± {facts['metres_spread']:.0%}"
+    if facts["floor_support"] is not None:
+        told += f", the floor is {facts['floor_support']:.0%} of the view below"
+    return f" (metres: {told})"
 
 
 def _missing(text: str) -> str:

@@ -30,14 +30,15 @@ class FakeTrainer:
     made: ClassVar[list[DistanceTask]] = []
     error: PanodepthError | None = None
     engine = SimpleNamespace(is_main=True, close=lambda: None)
+    quiet = False
 
-    def __init__(self, task):
+    def __init__(self, task, *, quiet=False):
         self.made.append(task)
 
     def run(self):
         if self.error is not None:
             raise self.error
-        return TrainResult(3, False, Path("m.safetensors"), {})
+        return TrainResult(3, False, Path("m.safetensors"))
 
 
 @pytest.fixture

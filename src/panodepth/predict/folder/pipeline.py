@@ -179,7 +179,7 @@ class Pipeline:
             "height": height,
             "unit": named.meta["unit"],
             "metres_per_unit": named.scale,
-            "floor_support": named.meta.get("floor_support"),
+            **{key: named.meta.get(key) for key in ("metres_by", "metres_spread", "floor_support")},
             "valid_share": float(named.mask.mean()),
         }
         if notes := named.meta.get("notes"):

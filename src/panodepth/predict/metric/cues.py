@@ -43,11 +43,14 @@ class Seen(NamedTuple):
 
 
 class Cue(NamedTuple):
-    """metres: of one unit. spread: its relative standard deviation, None = unknown."""
+    """metres: of one unit. spread: its relative standard deviation, None = unknown. support: the
+    share of the view below that is the floor, where the floor tells.
+    """
 
     name: str
     metres: float
     spread: float | None
+    support: float | None = None
 
 
 def to_metres(
@@ -79,6 +82,8 @@ def to_metres(
     }
     if options.camera_height is not None:
         facts["camera_height_m"] = options.camera_height
+    if used.support is not None:
+        facts["floor_support"] = used.support
     if others or problems:
         # Against the cue in use: 1.1 would make everything a tenth larger.
         told = {c.name: {"ratio": c.metres / used.metres, "spread": c.spread} for c in others}
@@ -106,7 +111,8 @@ def _finders(
         def by_floor() -> Cue:
             check_shows_something(seen.pixels.mean(0))
             found = find_floor(seen.distance, seen.valid)
-            return Cue("camera_height", metres / found.height / corrected, found.spread)
+            factor = metres / found.height / corrected
+            return Cue("camera_height", factor, found.spread, found.support)
 
         yield by_floor
     if options.max_distance is not None:
