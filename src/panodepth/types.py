@@ -42,11 +42,19 @@ class Panorama:
     meta: dict[str, Any] = field(default_factory=dict)
 
 
+def push_back(distance: FloatArray, sky: BoolArray, mask: BoolArray) -> FloatArray:
+    """(H, W) `distance` with the sky no nearer than the farthest surface (where mask is True)."""
+    if not (sky.any() and mask.any()):
+        return distance
+    farthest = distance.max(where=mask, initial=0)
+    return np.where(sky, np.maximum(distance, farthest), distance)
+
+
 @dataclass(frozen=True, repr=False)
 class Prediction:
     """What a predictor returns for one panorama; all arrays are NumPy, at the input's size.
 
-    distance: (H, W) float32 > 0: +inf in the sky (see also `guessed_sky`), finite elsewhere.
+    distance: (H, W) float32 > 0, finite: in the sky no nearer than the farthest surface.
         Scale-invariant (`unit` is "relative": at the network's size its 0.98 pixel quantile over
         the valid pixels is 1) unless a scale was given, then metres ("m").
     mask: (H, W) bool, True = a surface is there; False = sky, masked by the user, NaN in the input.
@@ -57,8 +65,8 @@ class Prediction:
     lens: which ray a pixel sees; a panorama unless another one was asked for.
     rotation: (3, 3), directions of the lens to those of the level world; None = they are the same.
     level: where the picture has up, and how sure that is; None = nobody said, and nothing told.
-    guessed_sky: (H, W) bool or None: sky that a model without a sky output was not asked about. It
-        counts as `sky` and in files, but `distance` keeps what the network says there.
+    sky_mask: (H, W) bool, where the sky is, or None; +inf in `distance` counts as `sky` too. Where
+        a model has no sky output it is a guess, and `distance` keeps what the network says.
     """
 
     distance: FloatArray
@@ -69,7 +77,7 @@ class Prediction:
     lens: Lens = field(default_factory=ERP)
     rotation: npt.NDArray[Any] | None = None
     level: Up | None = None
-    guessed_sky: BoolArray | None = None
+    sky_mask: BoolArray | None = None
 
     def __repr__(self) -> str:
         height, width = self.distance.shape
@@ -89,9 +97,9 @@ class Prediction:
 
     @property
     def sky(self) -> BoolArray:
-        """(H, W) bool, True = sky: `distance` is +inf, or it is a guess. The mask is False."""
+        """(H, W) bool, True = sky. The mask is False there."""
         infinite = np.isposinf(self.distance)
-        return infinite if self.guessed_sky is None else infinite | self.guessed_sky
+        return infinite if self.sky_mask is None else infinite | self.sky_mask
 
     @property
     def solid(self) -> FloatArray:
@@ -108,7 +116,7 @@ class Prediction:
 
     @cached_property
     def points(self) -> FloatArray:
-        """(H, W, 3) float32, distance times the unit ray of each pixel; not finite in the sky."""
+        """(H, W, 3) float32, distance times the unit ray of each pixel."""
         from panodepth.geometry.points import distance_to_points
 
         with np.errstate(invalid="ignore"):  # 0 · inf

@@ -16,7 +16,7 @@ from PIL import Image
 
 from panodepth.export import save
 from panodepth.lab.data.distances import DistanceFile
-from panodepth.types import BEHIND, Prediction
+from panodepth.types import BEHIND, Prediction, push_back
 
 UNKNOWN = np.s_[20:24, 7:30]  # masked by the user
 SKY = np.s_[:20]
@@ -27,23 +27,32 @@ def outdoors(room: Prediction) -> Prediction:
     """The room with the sky in its upper rows, where the network drew a near ceiling."""
     mask = np.ones_like(room.mask)
     mask[SKY], mask[UNKNOWN] = False, False
-    distance = room.distance.copy()
-    distance[SKY] = np.inf
-    return Prediction(distance, mask, room.image, room.meta, room.distance)
+    sky = np.zeros_like(mask)
+    sky[SKY] = True
+    distance = push_back(room.distance, sky, mask)
+    return Prediction(distance, mask, room.image, room.meta, room.distance, sky_mask=sky)
 
 
 def test_the_arrays(outdoors: Prediction) -> None:
     assert outdoors.sky[SKY].all()
     assert outdoors.sky.sum() == outdoors.sky[SKY].size
     assert not (outdoors.sky & outdoors.mask).any()
-    assert np.isfinite(outdoors.distance[~outdoors.sky]).all()
-    assert (outdoors.distance < 5)[SKY].sum() == 0  # "all that is near" holds no sky
-    assert np.isfinite(outdoors.points[outdoors.mask]).all()
+    assert np.isfinite(outdoors.distance).all()
+    assert outdoors.distance[SKY].min() >= outdoors.distance[outdoors.mask].max()
+    assert np.array_equal(outdoors.distance[~outdoors.sky], outdoors.raw[~outdoors.sky])
+    assert np.isfinite(outdoors.points).all()
+
+
+def test_infinity_in_arrays_of_others_is_sky(outdoors: Prediction) -> None:
+    distance = np.where(outdoors.sky, np.inf, outdoors.distance)
+    made = Prediction(distance, outdoors.mask, outdoors.image)
+    assert np.array_equal(made.sky, outdoors.sky)
 
 
 def test_normals_do_not_see_the_infinity(outdoors: Prediction, room: Prediction) -> None:
     assert np.array_equal(outdoors.normals, room.normals)
-    read_back = Prediction(outdoors.distance, outdoors.mask, outdoors.image)
+    infinite = np.where(outdoors.sky, np.float32(np.inf), outdoors.distance)
+    read_back = Prediction(infinite, outdoors.mask, outdoors.image)
     assert np.isfinite(read_back.normals).all()
     inside = np.s_[30:]  # away from the rim, nothing changes
     assert np.allclose(read_back.normals[inside], room.normals[inside], atol=1e-6)
@@ -54,8 +63,8 @@ def test_npz(outdoors: Prediction, tmp_path: Path) -> None:
     with np.load(tmp_path / "d.npz") as file:
         assert set(file) == {"distance", "mask", "sky", "meta"}
         assert np.array_equal(file["sky"], outdoors.sky)
-        assert np.array_equal(np.isposinf(file["distance"]), outdoors.sky)
-        assert json.loads(str(file["meta"]))["sky"] == "inf"
+        assert np.array_equal(file["distance"], outdoors.distance)
+        assert json.loads(str(file["meta"]))["sky"] == "sky is True"
 
 
 @pytest.mark.parametrize(("given", "value"), [({}, BEHIND), ({"sky": "infinity"}, np.inf)])

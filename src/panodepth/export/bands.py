@@ -27,8 +27,8 @@ def surface(prediction: Prediction, rows: slice = slice(None), sky: float = 0) -
     found = masked(distance, prediction.mask[rows])
     if not sky or found is distance:
         return found
-    guessed = prediction.guessed_sky
-    is_sky = np.isposinf(distance) if guessed is None else np.isposinf(distance) | guessed[rows]
+    known = prediction.sky_mask
+    is_sky = np.isposinf(distance) if known is None else np.isposinf(distance) | known[rows]
     return np.where(is_sky & ~prediction.mask[rows], np.float32(sky), found)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from panodepth.geometry.arrays import Array
 from panodepth.geometry.lens import ERP, View
 from panodepth.geometry.resampling import resample
-from panodepth.types import ByteArray, FloatArray, Prediction
+from panodepth.types import ByteArray, FloatArray, Prediction, push_back
 
 SPHERE_ROWS = 1024  # of a panorama made for a writer that needs one
 
@@ -31,14 +31,16 @@ def reprojected(prediction: Prediction, view: View, image: ByteArray | None = No
         planes = np.moveaxis(prediction.image, -1, 0).astype(np.float32)
         colours = resample(planes, prediction.lens, turned)[0]
         image = np.clip(np.rint(np.moveaxis(colours, 0, -1)), 0, 255).astype(np.uint8)
+    mask = np.asarray(there & seen, np.bool_)
     return Prediction(
-        np.where(sky, np.float32(np.inf), solid),
-        np.asarray(there & seen, np.bool_),
+        push_back(solid, sky, mask),
+        mask,
         image,
         {**prediction.meta, **facts(view)},
         solid if sky.any() else None,
         view.lens,
         view.rotation,
+        sky_mask=sky if sky.any() else None,
     )
 
 

@@ -4,7 +4,7 @@ Resize, network, normalise per image, resize back. What a network returns is a l
 a scale. Its 0.98 pixel quantile becomes 1, taken per image, at the network's size and over the
 pixels that the user's mask and the model's own sky output call valid. The classical sky mask (for
 models without a sky output) is not part of the model and so never enters the normalisation; it only
-clears `Prediction.mask` and sets the distance to +inf; a guess only clears the mask.
+clears `Prediction.mask` and moves behind all surfaces; a guess only clears the mask.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from panodepth.predict import forks
 from panodepth.predict.level import levelled, to_input, upright
 from panodepth.predict.masks import checked_mask, shrink_mask
 from panodepth.predict.options import PredictOptions
-from panodepth.predict.request import RawOutput, Request, far_sky, network_pixels
+from panodepth.predict.request import RawOutput, Request, network_pixels
 from panodepth.size import Size
-from panodepth.types import FloatArray, Prediction
+from panodepth.types import FloatArray, Prediction, push_back
 
 SCALE_QUANTILE = 0.98  # the distance that becomes 1, DA² release
 FRAME = "x right, y down, z forward"
@@ -191,7 +191,7 @@ class Predictor(ABC):
             from panodepth.predict.metric.cues import Seen, to_metres
 
             raw, scale = to_metres(raw, mask, Seen(distance, valid, request.pixels), options)
-        guess, far = (sky, raw) if sky_source == "classical" else (None, far_sky(raw, sky))
+        far = raw if sky is None or sky_source == "classical" else push_back(raw, sky, mask)
         meta = {
             "model": self.name,
             **scale,
@@ -207,7 +207,7 @@ class Predictor(ABC):
         # Small tilts that nobody acted on are noise.
         turn = rotation_to_up(up.direction).T if up is not None and request.up is not None else None
         found = Prediction(
-            far, mask, data.to_uint8(), meta, raw, rotation=turn, level=up, guessed_sky=guess
+            far, mask, data.to_uint8(), meta, raw, rotation=turn, level=up, sky_mask=sky
         )
         if options.has_lens or data.pano is not None:
             from panodepth.predict.lenses.output import seen_again

@@ -54,10 +54,3 @@ def network_pixels(data: ImageData, size: Size, edges: Edges, up: Up | None = No
         rays = rotate_vectors(rotation_to_up(up.direction), erp_rays(*enough))
         planes = sample_erp(planes, rays)
     return np.asarray(np.clip(resize_erp(planes, size, edges=edges), 0, 1), np.float32)
-
-
-def far_sky(distance: FloatArray, sky: BoolArray | None) -> FloatArray:
-    """(H, W) `distance`, +inf in the sky; itself where there is none."""
-    if sky is None or not sky.any():
-        return distance
-    return np.where(sky, np.float32(np.inf), distance)

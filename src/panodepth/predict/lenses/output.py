@@ -67,5 +67,5 @@ def _cropped(prediction: Prediction, area: Area) -> Prediction:
         None if prediction.raw is None else part(prediction.raw),
         lens,
         prediction.rotation,
-        guessed_sky=None if prediction.guessed_sky is None else part(prediction.guessed_sky),
+        sky_mask=None if prediction.sky_mask is None else part(prediction.sky_mask),
     )
