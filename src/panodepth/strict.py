@@ -19,6 +19,8 @@ from typing import Annotated, Any, Literal, TypeVar
 from panodepth.errors import ConfigError
 
 T = TypeVar("T")
+
+DEEPEST = 100  # brackets that a recipe may open in a row
 LONGEST = 60  # characters of a value in an error
 
 
@@ -116,10 +118,8 @@ def read_toml(path: str | Path, settings: Sequence[str] = ()) -> dict[str, Any]:
 
     Only the form is checked. Raises ConfigError for a missing or malformed file or setting.
     """
-    import tomllib
-
     try:
-        values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        values = _parsed(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"cannot read recipe {path}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:  # not TOML, or not UTF-8
@@ -159,12 +159,19 @@ def _entry(table: Any, part: str, new: Any, setting: str) -> Any:
 
 def setting_value(text: str) -> Any:
     """A value as TOML writes it, or a bare word as text: the right side of `--set KEY=VALUE`."""
-    import tomllib
-
     try:
-        return tomllib.loads(f"v = {text}")["v"]
+        return _parsed(f"v = {text}")["v"]
     except (ValueError, RecursionError):
         return text  # a bare word is a string
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    """TOML's values. Raises ValueError, before the parser's recursion, for absurd nesting."""
+    import tomllib
+
+    if any(brackets * DEEPEST in text.replace(" ", "") for brackets in "[{"):
+        raise ValueError(f"more than {DEEPEST} brackets in a row")
+    return tomllib.loads(text)
 
 
 def _hints(cls: type[Any]) -> dict[str, Any]:
