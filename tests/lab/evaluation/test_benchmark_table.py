@@ -124,7 +124,13 @@ def test_ctrl_c_ends_it_in_one_line(tmp_path):
     """Real signals to the whole group, as a terminal sends them, while worlds are rendered."""
     script = [sys.executable, str(FOLDER / "table.py"), "--out", str(tmp_path), "--rows", "box"]
     with subprocess.Popen(
-        script, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+        script,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # what runs in a shell's background has it ignored, and its children too
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     ) as process:
         assert process.stderr.readline().startswith("rendering 500 panoramas")
         os.killpg(process.pid, signal.SIGINT)
