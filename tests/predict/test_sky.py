@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from panodepth.predict.sky import classical_sky
+from panodepth.predict.sky.classical import classical_sky
 
 H, W = 128, 256
 LAT = (((np.arange(H) + 0.5) / H - 0.5) * np.pi)[:, None]

@@ -8,6 +8,7 @@ field here and its use in one stage of `predictor`.
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,8 @@ class PredictOptions(LensOptions, MetricOptions):
     pitch, roll: of the camera [deg], in place of what `level` finds: pitch > 0 looks up, roll > 0
         dips the right side. One of them leaves the other 0.
     quality: "fast" enlarges what the network returns; "balanced" also sharpens it by the picture.
-    sky: "auto" clears sky from the mask, "none" takes every pixel for a surface.
+    sky: "auto" clears sky from the mask, "none" takes every pixel for a surface; or a mask file of
+        the picture's aspect, white = sky, that wins over what the network says.
     """
 
     size: Size | None = option(
@@ -50,11 +52,19 @@ class PredictOptions(LensOptions, MetricOptions):
         None, "Of the camera; right side down is > 0.", metavar="DEG", min=-180, max=180
     )
     quality: str = option("fast", "fast, or balanced: edges where the picture has them.")
-    sky: str = option("auto", "auto masks the sky out, none does not.")
+    sky: str = option(
+        "auto",
+        "auto masks the sky out, none does not; or a file: white = sky.",
+        metavar="MODE|FILE",
+    )
 
     def __post_init__(self) -> None:
         if self.sky not in SKY_MODES:
-            raise ConfigError(f"unknown --sky {self.sky!r}: use {' or '.join(SKY_MODES)}")
+            object.__setattr__(self, "sky", os.fspath(self.sky))
+            if not os.path.exists(self.sky):
+                raise ConfigError(
+                    f"unknown --sky {self.sky!r}: use auto, none or a file that exists"
+                )
         if self.quality not in QUALITIES:
             raise ConfigError(f"unknown --quality {self.quality!r}: use {' or '.join(QUALITIES)}")
         if self.level not in LEVEL_PASSES:

@@ -21,12 +21,12 @@ from panodepth.errors import InputError, ModelError
 from panodepth.geometry.resizing import Edges
 from panodepth.geometry.rotation import rotation_to_up
 from panodepth.geometry.seam import level_zenith
-from panodepth.images import check_aspect, check_stitched, to_image_data
+from panodepth.images import ImageData, check_aspect, check_stitched, to_image_data
 from panodepth.options import changed
 from panodepth.predict import forks
 from panodepth.predict.level import levelled, to_input, upright
 from panodepth.predict.masks import checked_mask, shrink_mask
-from panodepth.predict.options import PredictOptions
+from panodepth.predict.options import SKY_MODES, PredictOptions
 from panodepth.predict.request import RawOutput, Request, network_pixels
 from panodepth.size import Size
 from panodepth.types import FloatArray, Prediction, push_back
@@ -162,7 +162,11 @@ class Predictor(ABC):
         request, output, up = levelled(
             request, self._finite(output), self._run_one, options, self.edges
         )
-        sky_logit = None if options.sky == "none" else output.sky_logit
+        sky_logit, given = None if options.sky == "none" else output.sky_logit, None
+        if options.sky not in SKY_MODES or (sky_logit is not None and (sky_logit > 0).any()):
+            from panodepth.predict.sky.settled import settled
+
+            sky_logit, given = settled(sky_logit, request, options.sky)
         valid = request.valid if sky_logit is None else request.valid & (sky_logit <= 0)
         if not valid.any():
             raise InputError("no valid pixel: all that the mask leaves is sky")
@@ -175,10 +179,12 @@ class Predictor(ABC):
         full, *logits = self._enlarged(maps, request, options.quality)
         mask = np.ones(data.size, np.bool_) if request.mask is None else request.mask.copy()
         sky, sky_source = None, "none"
-        if sky_logit is not None:
+        if given is not None:
+            sky, sky_source = given, "given"
+        elif sky_logit is not None:
             sky, sky_source = logits[0] > 0, "model"
         elif options.sky == "auto":
-            from panodepth.predict.sky import classical_sky
+            from panodepth.predict.sky.classical import classical_sky
 
             seen = to_input(distance, request, distance.shape, self.edges)
             sky, sky_source = classical_sky(data.pixels, seen), "classical"
@@ -192,20 +198,12 @@ class Predictor(ABC):
 
             raw, scale = to_metres(raw, mask, Seen(distance, valid, request.pixels), options)
         far = raw if sky is None or sky_source == "classical" else push_back(raw, sky, mask)
-        meta = {
-            "model": self.name,
-            **scale,
-            "frame": FRAME,
-            "network_size": list(distance.shape),
-            "quality": options.quality,
-            "sky": sky_source,
-            **({} if up is None else {"level": up.describe(turned=request.up is not None)}),
-            "name": data.name,
-            "source": os.path.basename(data.source),  # no paths of this machine in files
-            **({"notes": list(data.notes)} if data.notes else {}),
-        }
+        told = {**scale, "network_size": list(distance.shape), "sky": sky_source}
+        if up is not None:
+            told["level"] = up.describe(turned=request.up is not None)
         # Small tilts that nobody acted on are noise.
         turn = rotation_to_up(up.direction).T if up is not None and request.up is not None else None
+        meta = self._facts(data, told, options)
         found = Prediction(
             far, mask, data.to_uint8(), meta, raw, rotation=turn, level=up, sky_mask=sky
         )
@@ -214,6 +212,20 @@ class Predictor(ABC):
 
             return seen_again(found, data, options)
         return found
+
+    def _facts(
+        self, data: ImageData, told: dict[str, Any], options: PredictOptions
+    ) -> dict[str, Any]:
+        """The metadata of a prediction. told: what is known of this one alone."""
+        return {
+            "model": self.name,
+            "frame": FRAME,
+            "quality": options.quality,
+            **told,
+            "name": data.name,
+            "source": os.path.basename(data.source),  # no paths of this machine in files
+            **({"notes": list(data.notes)} if data.notes else {}),
+        }
 
     def _run_one(self, pixels: FloatArray) -> RawOutput:
         """`run` on one picture (3, h, w)."""

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from panodepth.predict.sky.settled import without_islands
 from panodepth.types import BoolArray, FloatArray
 
 WORK_HEIGHT = 512  # rows at which the mask is made
@@ -83,6 +84,7 @@ def classical_sky(pixels: npt.NDArray[Any], distance: FloatArray) -> BoolArray:
     # The rim was left out as an edge of the picture: it comes back where its colour fits.
     sky |= _morph(sky, cv2.MORPH_DILATE, 3) & coloured & ~looks
     sky &= above
+    sky = without_islands(np.where(sky, np.float32(1), np.float32(-1)), np.ones_like(sky)) > 0
     coverage = sky.astype(np.uint8) * np.uint8(255)
     full = cv2.resize(coverage, (width, height), interpolation=cv2.INTER_LINEAR)
     return np.asarray(full > 127)
