@@ -67,6 +67,7 @@ class Prediction:
     level: where the picture has up, and how sure that is; None = nobody said, and nothing told.
     sky_mask: (H, W) bool, where the sky is, or None; +inf in `distance` counts as `sky` too. Where
         a model has no sky output it is a guess, and `distance` keeps what the network says.
+    light: `linear` as it is stored: half floats stay half.
     """
 
     distance: FloatArray
@@ -78,6 +79,7 @@ class Prediction:
     rotation: npt.NDArray[Any] | None = None
     level: Up | None = None
     sky_mask: BoolArray | None = None
+    light: npt.NDArray[Any] | None = None
 
     def __repr__(self) -> str:
         height, width = self.distance.shape
@@ -100,6 +102,14 @@ class Prediction:
         """(H, W) bool, True = sky. The mask is False there."""
         infinite = np.isposinf(self.distance)
         return infinite if self.sky_mask is None else infinite | self.sky_mask
+
+    @property
+    def linear(self) -> FloatArray | None:
+        """(H, W, 3) float32, the light of an HDR picture in its file's scale; None = it was none.
+
+        Not clipped, 0 where the picture is not valid. Half floats are converted at each call.
+        """
+        return None if self.light is None else np.asarray(self.light, np.float32)
 
     @property
     def solid(self) -> FloatArray:

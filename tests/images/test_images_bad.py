@@ -56,7 +56,9 @@ def test_missing_empty_folder_and_text(tmp_path: Path) -> None:
     assert "0 bytes" in _refused(tmp_path / "empty.jpg")
     for name in ("text.png", "text.exr", "text.hdr", "x"):
         (tmp_path / name).write_text("hello\n")
-        assert "not a jpg, png, webp, tiff, exr or hdr image" in _refused(tmp_path / name)
+        assert "not a jpg, png, webp, tiff, exr, hdr, heic or avif image" in _refused(
+            tmp_path / name
+        )
     with pytest.raises(InputError, match="no such file"):
         read_mask(tmp_path / "missing.png")
     with pytest.raises(InputError, match="no such file"):

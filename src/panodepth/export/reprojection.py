@@ -31,6 +31,11 @@ def reprojected(prediction: Prediction, view: View, image: ByteArray | None = No
         planes = np.moveaxis(prediction.image, -1, 0).astype(np.float32)
         colours = resample(planes, prediction.lens, turned)[0]
         image = np.clip(np.rint(np.moveaxis(colours, 0, -1)), 0, 255).astype(np.uint8)
+    linear = prediction.linear
+    if linear is not None:
+        linear = np.moveaxis(
+            resample(np.moveaxis(linear, -1, 0), prediction.lens, turned)[0], 0, -1
+        )
     mask = np.asarray(there & seen, np.bool_)
     return Prediction(
         push_back(solid, sky, mask),
@@ -41,6 +46,7 @@ def reprojected(prediction: Prediction, view: View, image: ByteArray | None = No
         view.lens,
         view.rotation,
         sky_mask=sky if sky.any() else None,
+        light=linear,
     )
 
 

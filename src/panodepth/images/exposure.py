@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from panodepth.errors import InputError
-from panodepth.images.transfer import NOTHING_VALID, linear_to_srgb
+from panodepth.images.formats.pillow import Decoded
+from panodepth.images.transfer import NOTHING_VALID, both, finite_pixels, linear_to_srgb
 from panodepth.types import BoolArray, FloatArray
 
 # The linear value that the median luminance gets: photography's grey card, 0.461 in sRGB.
@@ -18,6 +19,26 @@ LUMINANCE_WEIGHTS = (0.2126, 0.7152, 0.0722)  # ITU-R BT.709, linear R, G, B
 MAX_GAIN = 1e30  # keeps black black (0 × inf is not a number)
 SAMPLES = 4_000_000  # larger pictures are metered on a grid of about this many pixels
 _BLOCK_PIXELS = 1 << 19  # pixels coded at a time: bounds the working memory
+
+
+def exposed(
+    decoded: Decoded, name: str
+) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint16], BoolArray | None]:
+    """A linear picture's light (H, W, 3), and its (H, W, 3) pixels and mask, see `expose`.
+
+    light: in the type and the scale of the file, nothing copied; 0 where it is not valid.
+    """
+    stored, valid = decoded.pixels, decoded.valid
+    if stored.ndim == 2:
+        stored = np.broadcast_to(stored[..., None], (*stored.shape, 3))
+    if stored.shape[2] == 4:
+        valid = both(valid, stored[..., 3] != 0)
+    planes = [stored[..., i] for i in range(3)]
+    valid = both(valid, finite_pixels(planes))
+    pixels = expose(planes, valid, name)
+    if valid is not None:
+        decoded.pixels[~valid] = 0
+    return stored[..., :3], pixels, valid
 
 
 def expose(

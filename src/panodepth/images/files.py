@@ -20,7 +20,6 @@ from panodepth.errors import InputError, one_line
 from panodepth.images.formats.pillow import Decoded, Opened
 from panodepth.images.limits import MAX_PIXELS, check_size
 from panodepth.images.picture import ImageData, from_array
-from panodepth.images.transfer import both, finite_pixels
 from panodepth.size import Size
 
 FIRST_BYTES = {
@@ -30,7 +29,10 @@ FIRST_BYTES = {
     b"\x76\x2f\x31\x01": "EXR",
     b"#?": "HDR",
 }
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".exr", ".hdr")
+HEIF_BRANDS = b"heic heix heim heis hevc hevx mif1 msf1 avif avis".split()
+IMAGE_SUFFIXES: tuple[str, ...] = (".jpg", ".jpeg", ".mpo", ".png", ".webp", ".tif", ".tiff")
+IMAGE_SUFFIXES += (".exr", ".hdr", ".heic", ".heif", ".hif", ".avif")
+KINDS = "jpg, png, webp, tiff, exr, hdr, heic or avif"
 Content = bytes | bytearray | memoryview
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview  # a path, or a file's bytes
 
@@ -57,27 +59,23 @@ def to_image_data(source: Any, *, max_pixels: int = MAX_PIXELS) -> ImageData:
 
 
 def read_image(source: Source, *, max_pixels: int = MAX_PIXELS) -> ImageData:
-    """Read a jpg, png, webp, tiff, exr or hdr file, by path or its bytes.
+    """Read a file of one of KINDS, by path or its bytes.
 
     The size is taken from the header and checked before anything is decoded. EXR, HDR and float
-    TIFF files are linear: see `exposure.expose`. A picture whose GPano tags say that it is a part
+    TIFF files are linear: see `exposure.exposed`. A picture whose GPano tags say that it is a part
     of the sphere is laid on the whole one, the rest of which is not valid. Raises InputError, one
     line with the path, when the file is missing, empty, damaged, of another kind, too small or too
     large.
     """
     where = _name(source)
     decoded = read_stored(source, max_pixels=max_pixels)
-    pixels, valid = decoded.pixels, decoded.valid
+    light, pixels, valid = None, decoded.pixels, decoded.valid
     if decoded.linear:
-        from panodepth.images.exposure import expose
+        from panodepth.images.exposure import exposed
 
-        planes = [pixels[..., i] for i in range(3)] if pixels.ndim == 3 else [pixels] * 3
-        if pixels.ndim == 3 and pixels.shape[2] == 4:
-            valid = both(valid, pixels[..., 3] != 0)
-        valid = both(valid, finite_pixels(planes))
-        pixels = expose(planes, valid, where)
+        light, pixels, valid = exposed(decoded, where)
     data = from_array(pixels, valid, where)
-    data = replace(data, notes=decoded.notes, pano=decoded.pano)
+    data = replace(data, notes=decoded.notes, pano=decoded.pano, light=light)
     if isinstance(source, Content):
         return data
     return replace(data, name=Path(source).stem, source=where)
@@ -114,7 +112,7 @@ def _reading(source: Source) -> Iterator[Opened]:
 
                 known = foreign_kind(start)
                 told = f": it is {known}; save it as one of them" if known else ""
-                raise InputError(f"{name}: not a jpg, png, webp, tiff, exr or hdr image{told}")
+                raise InputError(f"{name}: not a {KINDS} image{told}")
             kind = found
             file.seek(0)
             opened = _opener(kind)(name, file)
@@ -156,6 +154,8 @@ def _kind(start: bytes) -> str | None:
     """The kind of an image file by its first 16 bytes, or None."""
     if start[:4] == b"RIFF":
         return "WebP" if start[8:12] == b"WEBP" else None
+    if start[4:8] == b"ftyp" and start[8:12] in HEIF_BRANDS:
+        return "HEIF"
     return next((kind for mark, kind in FIRST_BYTES.items() if start.startswith(mark)), None)
 
 

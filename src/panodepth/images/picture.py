@@ -24,6 +24,7 @@ class ImageData:
     name: the file's name without its ending, "" for arrays. source: the path as given, or "".
     notes: choices that the reader made, a line each. origin: what was laid on this panorama, for
         who turns a result back; None = the picture was one. pano: `gpano.Pano` of its tags.
+    light: (H, W, 3) float16 or float32, what a linear file holds, in its own scale; else None.
     """
 
     pixels: npt.NDArray[Any]
@@ -33,6 +34,7 @@ class ImageData:
     notes: tuple[str, ...] = ()
     origin: Any = None
     pano: Any = None
+    light: npt.NDArray[Any] | None = None
 
     @property
     def size(self) -> Size:
@@ -83,7 +85,7 @@ class ImageData:
         valid = self.valid
         if valid is not None:
             valid = np.all(valid.reshape(height // k, k, width // k, k), axis=(1, 3))
-        return replace(self, pixels=small, valid=valid)
+        return replace(self, pixels=small, valid=valid, light=None)
 
 
 def from_array(array: npt.NDArray[Any], valid: BoolArray | None, name: str) -> ImageData:

@@ -204,8 +204,9 @@ class Predictor(ABC):
         # Small tilts that nobody acted on are noise.
         turn = rotation_to_up(up.direction).T if up is not None and request.up is not None else None
         meta = self._facts(data, told, options)
+        image, light = data.to_uint8(), data.light
         found = Prediction(
-            far, mask, data.to_uint8(), meta, raw, rotation=turn, level=up, sky_mask=sky
+            far, mask, image, meta, raw, rotation=turn, level=up, sky_mask=sky, light=light
         )
         if options.has_lens or data.pano is not None:
             from panodepth.predict.lenses.output import seen_again

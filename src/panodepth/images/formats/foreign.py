@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 
 _KINDS = (
-    (rb"(?s)....ftyp(heic|heix|mif1|msf1|hevc)", "HEIC"),
-    (rb"(?s)....ftypavi", "AVIF"),
     (rb"(?s)....ftyp", "a video"),
     (rb"GIF8", "GIF"),
     (rb"BM", "BMP"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import BinaryIO
 
 from PIL import JpegImagePlugin
@@ -24,7 +25,12 @@ def open_jpeg(name: str, file: BinaryIO) -> Opened:
         raise _explained(name, file, error) from error
     exif = image.info.get("exif", b"")
     xmp = next((body[len(_XMP) :] for _, body in image.applist if body.startswith(_XMP)), b"")
-    orientation = 1
+    orientation, note = 1, ""
+    if b"HasExtendedXMP" in xmp or "mp" in image.info:
+        from panodepth.images.formats.jpeg_segments import extended_gpano, views_note
+
+        xmp += extended_gpano(image.applist, xmp)
+        note = views_note(image.info.get("mp", b""))
     if exif or xmp:
         from panodepth.images.formats.orientation import stated_orientation
 
@@ -33,7 +39,8 @@ def open_jpeg(name: str, file: BinaryIO) -> Opened:
     def decode() -> Decoded:
         _check_length(image, file)
         try:
-            return from_pillow(image, orientation)
+            decoded = from_pillow(image, orientation)
+            return replace(decoded, notes=(note,)) if note else decoded
         except OSError as error:
             raise _explained(name, file, error) from error
 
@@ -60,6 +67,6 @@ def _check_length(image: _Jpeg, file: BinaryIO) -> None:
 
 def _explained(name: str, file: BinaryIO, error: Exception) -> Exception:
     """An InputError that says which kind of JPEG it is, if that is why; else the error itself."""
-    from panodepth.images.formats.jpeg_kinds import refusal
+    from panodepth.images.formats.jpeg_segments import refusal
 
     return refusal(name, file) or error

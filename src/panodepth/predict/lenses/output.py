@@ -42,7 +42,9 @@ def _turned_back(prediction: Prediction, origin: Origin | None, kind: str) -> Pr
     # The picture's lens to the panorama it was laid on, and that to the level world.
     turns = [turn for turn in (prediction.rotation, origin.rotation) if turn is not None]
     rotation = turns[0] @ turns[1] if len(turns) == 2 else (*turns, None)[0]
-    found = reprojected(prediction, View(origin.lens, data.size, rotation), image=data.to_uint8())
+    view = View(origin.lens, data.size, rotation)
+    found = reprojected(replace(prediction, light=None), view, image=data.to_uint8())
+    found = replace(found, light=data.light)
     if data.valid is None:
         return found
     return replace(found, mask=np.logical_and(found.mask, data.valid))
@@ -68,4 +70,5 @@ def _cropped(prediction: Prediction, area: Area) -> Prediction:
         lens,
         prediction.rotation,
         sky_mask=None if prediction.sky_mask is None else part(prediction.sky_mask),
+        light=None if prediction.light is None else part(prediction.light),
     )

@@ -61,10 +61,15 @@ def on_sphere(data: ImageData, mask: Any, options: LensOptions) -> ImageData:
     if not seen.any():
         raise InputError(f"{data.source or 'image'}: the lens sees nothing of the picture")
     pixels = continued(pixels, seen)
+    light = None
+    if data.light is not None:
+        linear = replace(data, pixels=np.asarray(data.light, np.float32))
+        light = np.moveaxis(_laid(linear, lens, rotation, size)[0] * seen, 0, -1)
     return replace(
         data,
         pixels=np.ascontiguousarray(np.moveaxis(pixels, 0, -1)),
         valid=None if seen.all() else seen,
+        light=light,
         origin=Origin(lens, data, rotation),
     )
 
