@@ -10,7 +10,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from panodepth.errors import InputError, one_line
-from panodepth.images.formats.pillow import Decoded, from_pillow, oriented, upright
+from panodepth.images.formats.orientation import oriented
+from panodepth.images.formats.pillow import Decoded, from_pillow, upright
 from panodepth.images.formats.tags import ORIENTATION
 from panodepth.images.gpano import Pano, pano_area, pano_pose, place_on_sphere
 from panodepth.images.limits import check_size

@@ -1,10 +1,14 @@
-"""Which way up a picture is, as its EXIF block or XMP packet states."""
+"""Which way up a picture is, as its EXIF block or XMP packet states, and how it is turned."""
 
 from __future__ import annotations
 
 import io
 import re
 import struct
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from panodepth.images.formats.tags import ORIENTATION, Tags
 
@@ -17,6 +21,22 @@ def stated_orientation(exif: bytes, xmp: bytes) -> int:
         return stated
     found = re.search(rb'tiff:Orientation(?:="|>)([1-8])', xmp[:MAX_XMP])
     return int(found[1]) if found else 1
+
+
+def oriented(array: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:
+    """An (H, W, ...) array turned upright by its EXIF orientation, 1 to 8; others change nothing.
+
+    EXIF 2.32, tag 0x0112: which side of the scene the stored rows and columns begin at.
+    """
+    if orientation not in range(2, 9):
+        return array
+    if orientation in (5, 6, 7, 8):  # stored rows are the scene's columns
+        array = np.swapaxes(array, 0, 1)
+    if orientation in (2, 3, 6, 7):  # columns run from the right
+        array = array[:, ::-1]
+    if orientation in (3, 4, 7, 8):  # rows run from the bottom
+        array = array[::-1]
+    return np.ascontiguousarray(array)
 
 
 def _in_exif(block: bytes) -> int | None:

@@ -61,25 +61,12 @@ def from_pillow(image: Image, orientation: int) -> Decoded:
         pixels[top:bottom] = block[..., :3]
         if valid is not None:
             valid[top:bottom] = block[..., 3] != 0
-    return Decoded(
-        oriented(pixels, orientation), None if valid is None else oriented(valid, orientation)
-    )
+    if orientation > 1:
+        from panodepth.images.formats.orientation import oriented
 
-
-def oriented(array: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:
-    """An (H, W, ...) array turned upright by its EXIF orientation, 1 to 8; others change nothing.
-
-    EXIF 2.32, tag 0x0112: which side of the scene the stored rows and columns begin at.
-    """
-    if orientation not in range(2, 9):
-        return array
-    if orientation in (5, 6, 7, 8):  # stored rows are the scene's columns
-        array = np.swapaxes(array, 0, 1)
-    if orientation in (2, 3, 6, 7):  # columns run from the right
-        array = array[:, ::-1]
-    if orientation in (3, 4, 7, 8):  # rows run from the bottom
-        array = array[::-1]
-    return np.ascontiguousarray(array)
+        pixels = oriented(pixels, orientation)
+        valid = None if valid is None else oriented(valid, orientation)
+    return Decoded(pixels, valid)
 
 
 def upright(size: Size, orientation: int) -> Size:

@@ -15,8 +15,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import PngImagePlugin
 
-from panodepth.images.formats.orientation import stated_orientation
-from panodepth.images.formats.pillow import Decoded, Opened, from_pillow, oriented
+from panodepth.images.formats.orientation import oriented, stated_orientation
+from panodepth.images.formats.pillow import Decoded, Opened, from_pillow
 from panodepth.images.formats.quiet import without_library_lines
 from panodepth.images.formats.splice import Part, size_of_file, spliced
 
