@@ -27,6 +27,7 @@ NAMES = {
     "ply": ["room_points.ply"],
     "points-glb": ["room_points.glb"],
     "glb": ["room.glb"],
+    "html": ["room.html"],
 }
 
 
@@ -61,6 +62,7 @@ def test_names_with_slashes_stay_in_the_folder(room: Prediction, tmp_path: Path)
         ("a.tif", b"II*\0"),
         ("a.PLY", b"ply\n"),
         ("a.glb", b"glTF"),
+        ("a.html", b"<!doctype html>"),
     ],
 )
 def test_the_ending_of_a_file_chooses_the_format(
