@@ -43,7 +43,7 @@ class Predictor(ABC):
     overlap. Holds no state that changes, so several threads may call it at once.
 
     Attributes: name (for people), size ((h, w) the network runs at), own_size ((h, w) it was made
-    for), edges (what resizing finds
+    for), backend (what runs it), edges (what resizing finds
     beyond the seam and the poles: a model in the released format is fed and read as it was
     trained, without a wrap), overlaps (whether `start` returns before the network is done),
     nan_reason (what the error says when the network returns NaN).
@@ -52,6 +52,7 @@ class Predictor(ABC):
     name: str
     size: Size
     own_size: Size
+    backend: str = "torch"
     edges: Edges = "sphere"
     overlaps: bool = False
     nan_reason: str = "its weights may be damaged"
@@ -220,6 +221,7 @@ class Predictor(ABC):
         """The metadata of a prediction. told: what is known of this one alone."""
         return {
             "model": self.name,
+            "backend": self.backend,
             "frame": FRAME,
             "quality": options.quality,
             **told,
