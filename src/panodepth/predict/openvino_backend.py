@@ -203,7 +203,7 @@ def _compiled(model: Model, path: Path, device: str, dtype: str) -> CompiledMode
 def _facts(model: Model) -> dict[str, str]:
     """The metadata of `panodepth export`: of an .xml, or, as OpenVINO keeps them, of an .onnx."""
     facts: dict[str, str] = {}
-    for place in ([FACTS], ["framework"]):
+    for place in (["framework"], [FACTS]):
         if model.has_rt_info(place):
             found = model.get_rt_info(place).value
             facts |= {key: str(getattr(value, "value", value)) for key, value in found.items()}
