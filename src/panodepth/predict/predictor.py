@@ -21,7 +21,7 @@ from panodepth.errors import InputError, ModelError
 from panodepth.geometry.resizing import Edges
 from panodepth.geometry.rotation import rotation_to_up
 from panodepth.geometry.seam import level_zenith
-from panodepth.images import ImageData, check_aspect, check_stitched, to_image_data
+from panodepth.images import ImageData, check_aspect, to_image_data
 from panodepth.options import changed
 from panodepth.predict import forks
 from panodepth.predict.level import levelled, to_input, upright
@@ -141,8 +141,10 @@ class Predictor(ABC):
 
             data, mask = on_sphere(data, mask, options), None
         check_aspect(data.size, options.allow_any_aspect, name=data.source or "image")
-        if data.origin is None and data.may_be_fisheyes and not options.allow_any_aspect:
-            check_stitched(data)
+        if data.origin is None and data.may_be_padded:
+            from panodepth.predict.lenses.borders import without_borders
+
+            data = without_borders(data, options, options.allow_any_aspect)
         valid = data.valid
         if mask is not None:
             given = checked_mask(mask, data.size)
