@@ -68,6 +68,7 @@ class Prediction:
     sky_mask: (H, W) bool, where the sky is, or None; +inf in `distance` counts as `sky` too. Where
         a model has no sky output it is a guess, and `distance` keeps what the network says.
     light: `linear` as it is stored: half floats stay half.
+    confidence: (H, W) float32 in [0, 1], or None: asked for by `predict(confidence=True)`.
     """
 
     distance: FloatArray
@@ -80,6 +81,7 @@ class Prediction:
     level: Up | None = None
     sky_mask: BoolArray | None = None
     light: npt.NDArray[Any] | None = None
+    confidence: FloatArray | None = None
 
     def __repr__(self) -> str:
         height, width = self.distance.shape

@@ -38,6 +38,7 @@ def _make(height: int = 64, width: int = 128, *, masked: bool = True, **meta: ob
         mask,
         image,
         {"name": "room", "unit": "m", "model": "truth", **meta},
+        confidence=np.full(mask.shape, 0.5, np.float32),
     )
 
 
@@ -75,7 +76,13 @@ def rough(request: pytest.FixtureRequest) -> Prediction:
     mask = rng.random(distance.shape) > 0.05
     mask[: height // 5, width // 3 :] = False
     image = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
-    return Prediction(distance.astype(np.float32), mask, image, {"name": "rough"})
+    return Prediction(
+        distance.astype(np.float32),
+        mask,
+        image,
+        {"name": "rough"},
+        confidence=np.ones(mask.shape, np.float32),
+    )
 
 
 @pytest.fixture(params=[True, False], ids=["masked", "whole"])

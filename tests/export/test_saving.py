@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,10 +25,10 @@ NAMES = {
     "normals-png": ["room_normals.png"],
     "preview": ["room_preview.png"],
     "preview-plain": ["room_preview-plain.png"],
+    **{f"confidence-{kind}": [f"room_confidence.{kind}"] for kind in ("npz", "exr", "png")},
     "ply": ["room_points.ply"],
     "points-glb": ["room_points.glb"],
     "glb": ["room.glb"],
-    "html": ["room.html"],
 }
 
 
@@ -62,7 +63,6 @@ def test_names_with_slashes_stay_in_the_folder(room: Prediction, tmp_path: Path)
         ("a.tif", b"II*\0"),
         ("a.PLY", b"ply\n"),
         ("a.glb", b"glTF"),
-        ("a.html", b"<!doctype html>"),
     ],
 )
 def test_the_ending_of_a_file_chooses_the_format(
@@ -131,7 +131,7 @@ def test_a_full_disk_leaves_nothing_and_spoils_nothing(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", full)
-    changed = Prediction(room.distance * 2, room.mask, room.image, room.meta)
+    changed = replace(room, distance=room.distance * 2)
     with pytest.raises(OutputError, match="No space left on device"):
         save(changed, tmp_path, [format_name])
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
@@ -179,5 +179,5 @@ def test_files_have_ordinary_permissions(room: Prediction, tmp_path: Path) -> No
 
 def test_metadata_takes_numpy_values_and_paths(room: Prediction, tmp_path: Path) -> None:
     meta = {"scale": np.float32(2), "size": np.array([1, 2]), "source": Path("a/b"), "é": "ü"}
-    odd = Prediction(room.distance, room.mask, room.image, meta)
-    assert len(save(odd, tmp_path, list(WRITERS))) == 12
+    odd = replace(room, meta=meta)
+    assert len(save(odd, tmp_path, list(WRITERS))) == 15

@@ -87,7 +87,7 @@ def save(folder: Path, name: str, *formats: str) -> list[Path]:
     """Results of a small prediction."""
     ones = np.ones((8, 16), np.float32)
     image = np.zeros((8, 16, 3), np.uint8)
-    prediction = Prediction(ones, ones > 0, image, {"name": name})
+    prediction = Prediction(ones, ones > 0, image, {"name": name}, confidence=ones)
     return prediction.save(folder, formats or tuple(WRITERS))
 
 

@@ -197,7 +197,8 @@ def test_every_format_of_a_picture_that_is_no_panorama(name: str, tmp_path: Path
     from panodepth.export import WRITERS
 
     lens, size, options = LENSES[name]
-    found = PREDICTOR.predict(picture(lens, size), sky="none", out_projection="input", **options)
+    options = {**options, "sky": "none", "out_projection": "input", "confidence": True}
+    found = PREDICTOR.predict(picture(lens, size), **options)
     files = found.save(tmp_path, list(WRITERS))
     assert len(files) > len(WRITERS)
     vertices = PlyData.read(tmp_path / "panorama_points.ply")["vertex"]

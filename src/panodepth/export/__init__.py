@@ -7,11 +7,11 @@
 | png | NAME_distance.png | distance 16-bit, scale in a text chunk and in NAME_distance.png.json |
 | tiff | NAME_distance.tiff | distance float32 |
 | normals, normals-png | NAME_normals.exr, .png | unit normals, float32 or 16-bit |
+| confidence-npz, confidence-exr, confidence-png | NAME_confidence.npz, ... | in [0, 1] |
 | preview | NAME_preview.png | photograph, coloured distance and its scale, to look at |
 | preview-plain | NAME_preview-plain.png | the coloured distance alone |
 | ply, points-glb | NAME_points.ply, .glb | coloured point cloud |
 | glb | NAME.glb | textured mesh |
-| html | NAME.html | viewer in one file, for a browser |
 
 Every file says its frame, unit and scale. GLB is Y-up, all others the house frame. Files appear
 complete or not at all.

@@ -63,10 +63,12 @@ WRITERS: dict[str, Writer] = {
     "preview-plain": Writer(
         "_preview-plain.png", "rasters.preview:write_preview_plain", "coloured picture"
     ),
+    "confidence-npz": Writer("_confidence.npz", "rasters.confidence:write_npz", "confidence"),
+    "confidence-exr": Writer("_confidence.exr", "rasters.confidence:write_exr", "confidence"),
+    "confidence-png": Writer("_confidence.png", "rasters.confidence:write_png", "confidence"),
     "ply": Writer("_points.ply", "clouds.ply:write_ply", "point cloud"),
     "points-glb": Writer("_points.glb", "clouds.points_glb:write_points_glb", "point cloud"),
     "glb": Writer(".glb", "meshes.mesh:write_mesh", "textured mesh"),
-    "html": Writer(".html", "html.page:write_html", "viewer, one file"),
 }
 DEFAULT_FORMATS = ("npz", "preview", "ply")
 

@@ -36,6 +36,9 @@ def reprojected(prediction: Prediction, view: View, image: ByteArray | None = No
         linear = np.moveaxis(
             resample(np.moveaxis(linear, -1, 0), prediction.lens, turned)[0], 0, -1
         )
+    sure = prediction.confidence
+    if sure is not None:
+        sure = resample(sure[None], prediction.lens, turned)[0][0]
     mask = np.asarray(there & seen, np.bool_)
     return Prediction(
         push_back(solid, sky, mask),
@@ -47,6 +50,7 @@ def reprojected(prediction: Prediction, view: View, image: ByteArray | None = No
         view.rotation,
         sky_mask=sky if sky.any() else None,
         light=linear,
+        confidence=sure,
     )
 
 

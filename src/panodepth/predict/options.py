@@ -8,12 +8,12 @@ field here and its use in one stage of `predictor`.
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from panodepth.errors import ConfigError
 from panodepth.options import option
+from panodepth.predict.extras.options import ExtraOptions, check_nadir, check_sky
 from panodepth.predict.lenses.options import LensOptions
 from panodepth.predict.metric.options import MetricOptions, check_metric
 from panodepth.size import Size, parse_size
@@ -27,7 +27,7 @@ QUALITIES = ("fast", "balanced")
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictOptions(LensOptions, MetricOptions):
+class PredictOptions(LensOptions, MetricOptions, ExtraOptions):
     """Options of one prediction. Raises ConfigError for values that cannot be.
 
     size: (height, width) the network runs at, multiples of its step; None = the model's own.
@@ -60,11 +60,7 @@ class PredictOptions(LensOptions, MetricOptions):
 
     def __post_init__(self) -> None:
         if self.sky not in SKY_MODES:
-            object.__setattr__(self, "sky", os.fspath(self.sky))
-            if not os.path.exists(self.sky):
-                raise ConfigError(
-                    f"unknown --sky {self.sky!r}: use auto, none or a file that exists"
-                )
+            check_sky(self)
         if self.quality not in QUALITIES:
             raise ConfigError(f"unknown --quality {self.quality!r}: use {' or '.join(QUALITIES)}")
         if self.level not in LEVEL_PASSES:
@@ -74,6 +70,8 @@ class PredictOptions(LensOptions, MetricOptions):
                 raise ConfigError(f"{name} must lie from -{most}° to {most}°: {value}")
         if self.in_metres:
             check_metric(self)
+        if self.nadir != "none":
+            check_nadir(self)
 
     @property
     def has_lens(self) -> bool:

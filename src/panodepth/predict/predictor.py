@@ -21,7 +21,7 @@ from panodepth.errors import InputError, ModelError
 from panodepth.geometry.resizing import Edges
 from panodepth.geometry.rotation import rotation_to_up
 from panodepth.geometry.seam import level_zenith
-from panodepth.images import ImageData, check_aspect, to_image_data
+from panodepth.images import ImageData, check_aspect, check_stitched, to_image_data
 from panodepth.options import changed
 from panodepth.predict import forks
 from panodepth.predict.level import levelled, to_input, upright
@@ -43,16 +43,14 @@ class Predictor(ABC):
     overlap. Holds no state that changes, so several threads may call it at once.
 
     Attributes: name (for people), size ((h, w) the network runs at), own_size ((h, w) it was made
-    for), backend (what runs it), edges (what resizing finds
-    beyond the seam and the poles: a model in the released format is fed and read as it was
-    trained, without a wrap), overlaps (whether `start` returns before the network is done),
-    nan_reason (what the error says when the network returns NaN).
+    for), edges (what resizing finds beyond the seam and the poles: a model in the released format
+    is fed and read as it was trained, without a wrap), overlaps (whether `start` returns before the
+    network is done), nan_reason (what the error says when the network returns NaN).
     """
 
     name: str
     size: Size
     own_size: Size
-    backend: str = "torch"
     edges: Edges = "sphere"
     overlaps: bool = False
     nan_reason: str = "its weights may be damaged"
@@ -141,10 +139,8 @@ class Predictor(ABC):
 
             data, mask = on_sphere(data, mask, options), None
         check_aspect(data.size, options.allow_any_aspect, name=data.source or "image")
-        if data.origin is None and data.may_be_padded:
-            from panodepth.predict.lenses.borders import without_borders
-
-            data = without_borders(data, options, options.allow_any_aspect)
+        if data.origin is None and data.may_be_fisheyes and not options.allow_any_aspect:
+            check_stitched(data)
         valid = data.valid
         if mask is not None:
             given = checked_mask(mask, data.size)
@@ -158,13 +154,9 @@ class Predictor(ABC):
         return request if options.up is None else upright(request, options.up, self.edges)
 
     def finish(self, request: Request, output: RawOutput, options: PredictOptions) -> Prediction:
-        """Normalise what the network returned, bring it to the input's size, clear the sky.
-
-        A tilted picture goes through the network again, upright, as `options.level` says.
-        """
-        request, output, up = levelled(
-            request, self._finite(output), self._run_one, options, self.edges
-        )
+        """Level, normalise, bring to the input's size, clear the sky; turned pictures run twice."""
+        output = self._finite(output)
+        request, output, up = levelled(request, output, self._run_one, options, self.edges)
         sky_logit, given = None if options.sky == "none" else output.sky_logit, None
         if options.sky not in SKY_MODES or (sky_logit is not None and (sky_logit > 0).any()):
             from panodepth.predict.sky.settled import settled
@@ -193,8 +185,8 @@ class Predictor(ABC):
             sky, sky_source = classical_sky(data.pixels, seen), "classical"
         raw = np.asarray(full, np.float32)
         scale: dict[str, Any] = {"unit": "relative"}
-        sky = None if sky is None else sky & mask
         if sky is not None:
+            sky = sky & mask
             mask &= ~sky
         if options.in_metres:
             from panodepth.predict.metric.cues import Seen, to_metres
@@ -202,8 +194,7 @@ class Predictor(ABC):
             raw, scale = to_metres(raw, mask, Seen(distance, valid, request.pixels), options)
         far = raw if sky is None or sky_source == "classical" else push_back(raw, sky, mask)
         told = {**scale, "network_size": list(distance.shape), "sky": sky_source}
-        if up is not None:
-            told["level"] = up.describe(turned=request.up is not None)
+        told |= {} if up is None else {"level": up.describe(turned=request.up is not None)}
         # Small tilts that nobody acted on are noise.
         turn = rotation_to_up(up.direction).T if up is not None and request.up is not None else None
         meta = self._facts(data, told, options)
@@ -211,6 +202,10 @@ class Predictor(ABC):
         found = Prediction(
             far, mask, image, meta, raw, rotation=turn, level=up, sky_mask=sky, light=light
         )
+        if options.confidence or options.nadir != "none":
+            from panodepth.predict.extras.adding import with_extras
+
+            found = with_extras(found, (request, output), options, self)
         if options.has_lens or data.pano is not None:
             from panodepth.predict.lenses.output import seen_again
 
@@ -223,7 +218,6 @@ class Predictor(ABC):
         """The metadata of a prediction. told: what is known of this one alone."""
         return {
             "model": self.name,
-            "backend": self.backend,
             "frame": FRAME,
             "quality": options.quality,
             **told,

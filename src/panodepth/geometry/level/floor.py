@@ -41,12 +41,13 @@ Float64Array = npt.NDArray[np.float64]
 class Floor(NamedTuple):
     """height: how far its plane is from the camera, in the distance's unit. support: the share of
     the valid downward view that lies on it, in solid angle. spread: the standard deviation of that
-    from the plane, as a share of the height.
+    from the plane, as a share of the height. plane: (3,), whose product with a point of it is 1.
     """
 
     height: float
     support: float
     spread: float
+    plane: Float64Array
 
 
 def find_floor(distance: npt.ArrayLike, valid: npt.ArrayLike) -> Floor:
@@ -86,7 +87,7 @@ def find_floor(distance: npt.ArrayLike, valid: npt.ArrayLike) -> Floor:
             "on one plane; leave out the camera height"
         )
     spread = math.sqrt(float(agree @ off**2 / agree.sum()))
-    return Floor(1 / length, support, spread)
+    return Floor(1 / length, support, spread, plane)
 
 
 def check_shows_something(picture: npt.NDArray[np.floating[Any]]) -> None:

@@ -78,7 +78,11 @@ class RunOptions(PredictOptions):
             from panodepth.predict.lenses.choice import check  # not for --help: loads NumPy
 
             check(self)
-        object.__setattr__(self, "formats", parse_formats(self.formats))
+        formats = parse_formats(self.formats)
+        if self.confidence or any(key.startswith("confidence-") for key in formats):
+            object.__setattr__(self, "confidence", True)
+            formats = _with_confidence(formats)
+        object.__setattr__(self, "formats", formats)
         if self.settings:
             from panodepth.export.options import parse_settings, writer_options
 
@@ -90,6 +94,16 @@ class RunOptions(PredictOptions):
         if self.workers is not None:
             return self.workers
         return min(MAX_WORKERS, max(1, available_cores() - 1))
+
+
+def _with_confidence(formats: tuple[str, ...]) -> tuple[str, ...]:
+    """The formats, and confidence as each kind of raster among them; as PNG without any."""
+    kinds = [f"confidence-{key}" for key in ("npz", "exr", "png") if key in formats]
+    if any(key.startswith("confidence-") for key in formats):
+        kinds = []
+    elif not kinds:
+        kinds = ["confidence-png"]
+    return (*formats, *kinds)
 
 
 def available_cores() -> int:

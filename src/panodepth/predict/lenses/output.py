@@ -24,8 +24,6 @@ def seen_again(prediction: Prediction, data: ImageData, options: LensOptions) ->
     kind = options.out_projection
     if data.pano is not None:
         pose = dict(zip(("heading", "pitch", "roll"), data.pano.pose_deg, strict=True))
-        if _stays_level(data.origin, kind):
-            pose |= {"pitch": 0.0, "roll": 0.0}
         prediction = replace(prediction, meta={**prediction.meta, "gpano_pose_deg": pose})
     if kind not in ("erp", "input"):
         return reprojected(prediction, output_view(options, len(prediction.distance)))
@@ -33,13 +31,6 @@ def seen_again(prediction: Prediction, data: ImageData, options: LensOptions) ->
     if kind == "input" and data.pano is not None and data.pano.area is not None:
         return _cropped(prediction, data.pano.area)
     return prediction
-
-
-def _stays_level(origin: Origin | None, kind: str) -> bool:
-    """Whether the result has been turned level, and not back."""
-    if origin is None or origin.rotation is None or kind == "input":
-        return False
-    return kind != "erp" or not isinstance(origin.lens, ERP)
 
 
 def _turned_back(prediction: Prediction, origin: Origin | None, kind: str) -> Prediction:
@@ -80,4 +71,5 @@ def _cropped(prediction: Prediction, area: Area) -> Prediction:
         prediction.rotation,
         sky_mask=None if prediction.sky_mask is None else part(prediction.sky_mask),
         light=None if prediction.light is None else part(prediction.light),
+        confidence=None if prediction.confidence is None else part(prediction.confidence),
     )
