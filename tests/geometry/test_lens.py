@@ -17,6 +17,7 @@ from panodepth.geometry.lens import ERP, Lens, Pinhole, View, pixel_centres
 from panodepth.geometry.lenses import (
     KB4,
     LENSES,
+    BrownConrady,
     Cubemap,
     DualFisheye,
     EquisolidFisheye,
@@ -40,6 +41,10 @@ EXAMPLES: dict[str, list[Lens]] = {
     "erp": [ERP()],
     "erp_part": [ERPPart(5, -1.2, 0.9, 2.5), ERPPart()],
     "pinhole": [Pinhole.from_fov(1.6, SIZE), Pinhole(30, 41, 3.2, 40.9)],
+    "brown_conrady": [
+        BrownConrady(40, 41, 31, 25, -0.28, 0.07, 0.002, -0.001, -0.006),
+        BrownConrady(30, 30, 32, 24, 0.1, 0.02, 0.0, 0.0),
+    ],
     "cube_face": [CubeFace(face) for face in CUBE_FACES],
     "equidistant": [EquidistantFisheye.from_fov(3.6, SIZE), EquidistantFisheye(9, 8, 30, 20, 6.2)],
     "equisolid": [EquisolidFisheye.from_fov(3.6, SIZE), EquisolidFisheye(15, 14, 30, 20, 5.8)],
@@ -158,6 +163,7 @@ ROUND_TRIPS: dict[str, tuple[Lens, tuple[int, int]]] = {
     "erp": (ERP(), (384, 768)),
     "erp_part": (ERPPart(4, -1, 1.2, 3), (384, 700)),
     "pinhole": (Pinhole.from_fov(math.radians(80), (300, 400)), (300, 400)),
+    "brown_conrady": (BrownConrady(300, 305, 210, 140, -0.25, 0.08, 0.001, 0.002), (300, 400)),
     "cube_face": (CubeFace("left"), (256, 256)),
     "equidistant": (EquidistantFisheye.from_fov(math.radians(190), (512, 600)), (512, 600)),
     "equisolid": (EquisolidFisheye.from_fov(math.radians(220), (512, 512)), (512, 512)),

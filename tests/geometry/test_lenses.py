@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from panodepth.geometry.lens import ERP, View
-from panodepth.geometry.lenses import KB4, Cubemap, DualFisheye, OrthographicFisheye
+from panodepth.geometry.lenses import KB4, BrownConrady, Cubemap, DualFisheye, OrthographicFisheye
 from panodepth.geometry.lenses.cube import CUBE_FACES, CubeFace, face_to_world
 from panodepth.geometry.lenses.cubemap import LAYOUTS
 from panodepth.geometry.lenses.dual import THETA_SC, THETA_SC_SIZE
@@ -37,6 +37,40 @@ class TestOthers:
         np.testing.assert_allclose(pixels[inside], theirs[inside], atol=1e-9, rtol=0)
         there = rays[inside] / np.linalg.norm(rays[inside], axis=-1, keepdims=True)
         np.testing.assert_allclose(lens.unproject(theirs, (480, 640))[inside], there, atol=1e-12)
+
+    @pytest.mark.parametrize(
+        "bent",
+        [
+            (-0.31, 0.12, 0.0011, -0.0023, -0.018),
+            (0.12, -0.03, -0.004, 0.002, 0.004),
+            (-0.2, 0.0, 0.0, 0.0, 0.0),
+            (0.0, 0.0, 0.01, -0.02, 0.0),
+        ],
+    )
+    def test_the_calibrated_pinhole_is_that_of_opencv(self, bent: tuple[float, ...]) -> None:
+        import cv2
+
+        lens = BrownConrady(910.5, 905.2, 642.1, 359.4, *bent)
+        size = (720, 1280)
+        slopes = np.random.default_rng(0).uniform(-0.7, 0.7, (500, 2))
+        rays = np.column_stack((slopes, np.ones(500))) * np.linspace(0.5, 9, 500)[:, None]
+        pixels, _ = lens.project(rays, (9999, 9999))
+        theirs = cv2.projectPoints(rays, np.zeros(3), np.zeros(3), lens.matrix(), np.array(bent))
+        np.testing.assert_allclose(pixels, theirs[0][:, 0], atol=1e-9, rtol=0)
+        there = rays / np.linalg.norm(rays, axis=-1, keepdims=True)
+        back = lens.unproject(pixels, size)
+        np.testing.assert_allclose(back, there, atol=1e-9)
+        assert lens.rays(size).any(-1).mean() > 0.9
+
+    def test_a_pinhole_s_distortion_ends_where_it_folds(self) -> None:
+        """Beyond it, two rays meet one pixel: only the inner one is seen."""
+        lens = BrownConrady(100, 100, 100, 100, -0.3)  # r - 0.3 r³ turns at r = 1.054
+        rays = np.array([[1.0, 0, 1], [1.1, 0, 1], [1.5, 0, 1], [0.2, 0, -1]])
+        pixels, seen = lens.project(rays, (200, 200))
+        assert seen.tolist() == [True, False, False, False]
+        assert np.isfinite(pixels).all()
+        outside = lens.unproject(np.array([[100 + 100 * 0.71, 100.0]]), (200, 200))
+        assert not outside.any()  # the largest radius is 0.7027 focal lengths
 
     def test_a_calibration_that_does_not_reach_so_far_is_refused(self) -> None:
         with pytest.raises(ValueError, match="hold for less than 148°, not for 180°"):

@@ -14,6 +14,7 @@ from panodepth.errors import ConfigError, InputError
 from panodepth.geometry.lens import ERP, Lens, Pinhole, View
 from panodepth.geometry.lenses import (
     KB4,
+    BrownConrady,
     Cubemap,
     DualFisheye,
     EquidistantFisheye,
@@ -68,6 +69,16 @@ LENSES: dict[str, tuple[Lens, tuple[int, int], dict[str, Any]]] = {
         (120, 160),
         {"projection": "perspective", "focal": (90.0,), "centre": (70.0, 60.0)},
     ),
+    "distorted": (
+        BrownConrady(90, 91, 82, 60, -0.2, 0.03, 0.001, -0.002),
+        (120, 160),
+        {
+            "projection": "perspective",
+            "focal": (90.0, 91.0),
+            "centre": (82.0, 60.0),
+            "distortion": (-0.2, 0.03, 0.001, -0.002),
+        },
+    ),
     "cubemap": (Cubemap("3x2"), (128, 192), {"projection": "cubemap"}),
     "eac": (Cubemap("eac"), (128, 192), {"projection": "cubemap", "layout": "eac"}),
     "cross": (Cubemap("cross"), (180, 240), {"projection": "cubemap", "layout": "cross"}),
@@ -75,6 +86,25 @@ LENSES: dict[str, tuple[Lens, tuple[int, int], dict[str, Any]]] = {
         DualFisheye.from_fov(DEG(190), (140, 280)),
         (140, 280),
         {"projection": "dual-fisheye"},
+    ),
+    "dual-kb4": (
+        DualFisheye(
+            KB4(40, 41, 69, 71, DEG(195), 0.02, -0.003),
+            KB4(42, 42, 212, 70, DEG(195), 0.01, 0.001, -0.001, 0.0),
+            DEG(179),
+            DEG(1.5),
+            DEG(-0.5),
+        ),
+        (140, 280),
+        {
+            "projection": "dual-fisheye",
+            "fisheye": "kb4",
+            "fov": (195.0,),
+            "focal": (40.0, 41.0, 42.0, 42.0),
+            "centre": (69.0, 71.0, 212.0, 70.0),
+            "distortion": (0.02, -0.003, 0.0, 0.0, 0.01, 0.001, -0.001, 0.0),
+            "turn": (179.0, 1.5, -0.5),
+        },
     ),
     "strip": (
         ERPPart(2 * math.pi, -DEG(50), DEG(40)),
@@ -232,6 +262,23 @@ def test_every_format_of_a_picture_that_is_no_panorama(name: str, tmp_path: Path
             "sees 360°",
         ),
         ({"projection": "fisheye", "fisheye": "kb4", "fov": (90.0,)}, "needs --distortion"),
+        (
+            {"projection": "perspective", "fov": (90.0,), "distortion": (0.1, 0.0, 0.0, 0.0)},
+            "--distortion of a perspective picture needs --focal",
+        ),
+        (
+            {"projection": "perspective", "focal": (90.0,), "distortion": (0.1,) * 8},
+            "4 or 5 numbers",
+        ),
+        ({"projection": "perspective", "focal": (90.0,) * 4}, "--focal of one lens"),
+        (
+            {"projection": "dual-fisheye", "fisheye": "kb4", "distortion": (0.1, 0.0, 0.0, 0.0)},
+            "need --focal, and --centre CX,CY,CX,CY",
+        ),
+        (
+            {"projection": "dual-fisheye", "focal": (90.0,), "centre": (45.0, 45.0)},
+            "need --focal, and --centre CX,CY,CX,CY",
+        ),
         ({"projection": "cubemap", "layout": "2x2"}, "no cubemap layout '2x2'"),
         ({"projection": "cubemap", "layout": "6x1"}, "no square faces as --layout 6x1"),
         ({"projection": "dual-fisheye", "circle": (1.0, 2.0, 3.0)}, "CX,CY,R,CX,CY,R"),

@@ -15,7 +15,7 @@ from panodepth.cli import main
 from panodepth.errors import ConfigError, InputError
 from panodepth.geometry.grid import erp_rays
 from panodepth.geometry.lens import Pinhole, View
-from panodepth.geometry.lenses import KB4
+from panodepth.geometry.lenses import KB4, BrownConrady
 from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll
 from panodepth.predict.lenses.rig import read_rig
 
@@ -88,6 +88,17 @@ def test_a_folder_of_a_rig_on_the_command_line(
     assert "--rig takes folders" in capsys.readouterr().err
 
 
+def test_a_pinhole_with_distortion(tmp_path: Path) -> None:
+    path = write_rig(tmp_path)
+    values = json.loads(path.read_text())
+    values["cameras"][0] |= {"k1": -0.1, "k2": 0.01, "p1": 0.002, "p2": -0.001, "k3": 0.003}
+    path.write_text(json.dumps(values))
+    told = read_rig(path).cameras[0].camera((48, 64)).view.lens
+    assert isinstance(told, BrownConrady)
+    assert (told.k1, told.k2, told.p1, told.p2, told.k3) == (-0.1, 0.01, 0.002, -0.001, 0.003)
+    assert told.cx == 32
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -98,6 +109,8 @@ def test_a_folder_of_a_rig_on_the_command_line(
         ({"rotation": [[1, 0, 0], [0, 1, 0], [0, 1, 1]]}, "no rotation matrix"),
         ({"width": 200}, "of another shape than 200x96"),
         ({"model": "kb4", "k1": -0.5}, "hold for less than"),
+        ({"p1": 0.001, "model": "kb4"}, "p1 says nothing about a kb4 lens"),
+        ({"k4": 0.001}, "k4 says nothing about a pinhole lens"),
         ({"image": "1.png"}, "names a picture twice"),
     ],
 )

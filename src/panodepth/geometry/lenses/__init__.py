@@ -1,6 +1,7 @@
 """All lenses by name; one line adds another."""
 
 from panodepth.geometry.lens import ERP, Lens, Pinhole
+from panodepth.geometry.lenses.brown import BrownConrady
 from panodepth.geometry.lenses.cube import CubeFace
 from panodepth.geometry.lenses.cubemap import Cubemap
 from panodepth.geometry.lenses.dual import DualFisheye
@@ -17,6 +18,7 @@ __all__ = [
     "ERP",
     "KB4",
     "LENSES",
+    "BrownConrady",
     "CubeFace",
     "Cubemap",
     "DualFisheye",
@@ -32,6 +34,7 @@ LENSES: dict[str, type[Lens]] = {
     "erp": ERP,
     "erp_part": ERPPart,
     "pinhole": Pinhole,
+    "brown_conrady": BrownConrady,
     "cube_face": CubeFace,
     "cubemap": Cubemap,
     "equidistant": EquidistantFisheye,

@@ -10,7 +10,14 @@ import numpy as np
 
 from panodepth.errors import ConfigError
 from panodepth.geometry.lens import ERP, Lens, Pinhole, Size, View
-from panodepth.geometry.lenses import KB4, LENSES, Cubemap, DualFisheye, ERPPart
+from panodepth.geometry.lenses import (
+    KB4,
+    LENSES,
+    BrownConrady,
+    Cubemap,
+    DualFisheye,
+    ERPPart,
+)
 from panodepth.geometry.lenses.cubemap import LAYOUTS
 from panodepth.geometry.lenses.dual import THETA_SC, THETA_SC_SIZE
 from panodepth.geometry.lenses.radial import Radial
@@ -30,8 +37,11 @@ USED_BY = {
     "erp": OF_A_PANORAMA,
     "cubemap": ("layout", "face_order", "face_turns"),
     "fisheye": ("fov", "fisheye", "focal", "centre", "circle", "distortion"),
-    "dual-fisheye": ("fov", "fisheye", "circle", "turn", "camera"),
-    "perspective": ("fov", "focal", "centre"),
+    "dual-fisheye": (
+        *("fov", "fisheye", "circle", "turn", "camera"),
+        *("focal", "centre", "distortion"),
+    ),
+    "perspective": ("fov", "focal", "centre", "distortion"),
 }
 _ALL = dict.fromkeys(name for names in USED_BY.values() for name in names)
 
@@ -145,9 +155,15 @@ def _perspective(options: LensOptions, size: Size) -> Lens:
     if options.focal is not None:
         if options.fov is not None:
             raise ConfigError("give --fov or --focal, not both")
-        return Pinhole(*_both(options.focal), *_centre(options, size))
+        numbers = (*_both(options.focal), *_centre(options, size))
+        if options.distortion is None:
+            return Pinhole(*numbers)
+        _check_count("--distortion", options.distortion, (4, 5), "a perspective picture")
+        return BrownConrady(*numbers, *options.distortion)
     if options.fov is None:
         raise ConfigError("--projection perspective needs --fov or --focal")
+    if options.distortion is not None:
+        raise ConfigError("--distortion of a perspective picture needs --focal")
     if not all(0 < angle < 180 for angle in options.fov):
         raise ConfigError("the --fov of a perspective picture lies between 0 and 180")
     across, *down = map(math.radians, options.fov)
@@ -164,6 +180,7 @@ def _fisheye(options: LensOptions, size: Size) -> Lens:
         if options.circle is not None:
             raise ConfigError("give --focal or --circle, not both")
         fov = math.radians(options.fov[0] if options.fov else 180)
+        _check_count("--distortion", options.distortion, (4,), "one fisheye")
         numbers = (*_both(options.focal), *_centre(options, size), fov)
         return _checked_fov(kind(*numbers, *(options.distortion or ())))
     if kind is KB4:
@@ -182,17 +199,19 @@ def _fisheye(options: LensOptions, size: Size) -> Lens:
 
 def _dual(options: LensOptions, size: Size) -> Lens:
     if options.camera:
-        if any(value is not None for value in (options.fov, options.circle, options.turn)):
+        given = (options.fov, options.circle, options.turn, options.focal, options.distortion)
+        if any(value is not None for value in given):
             raise ConfigError(f"--camera {options.camera} says all: leave the other numbers out")
         factor = size[1] / THETA_SC_SIZE[1]
         return replace(
             THETA_SC, left=_scaled(THETA_SC.left, factor), right=_scaled(THETA_SC.right, factor)
         )
     kind: Any = LENSES[options.fisheye]
-    if kind is KB4:
-        raise ConfigError("--fisheye kb4 is for one fisheye, not for two")
     fov = math.radians(options.fov[0] if options.fov else DUAL_FOV_DEG)
     yaw, pitch, roll = map(math.radians, options.turn or (180.0, 0.0, 0.0))
+    if options.focal is not None or kind is KB4:
+        left, right = _calibrated(options, kind, fov)
+        return DualFisheye(left, right, yaw, pitch, roll)
     if options.circle is None:
         turned = {"yaw_rad": yaw, "pitch_rad": pitch, "roll_rad": roll}
         lens = DualFisheye.from_fov(fov, size, kind, **turned)
@@ -202,6 +221,36 @@ def _dual(options: LensOptions, size: Size) -> Lens:
         raise ConfigError("--circle of two fisheyes is CX,CY,R,CX,CY,R")
     left, right = (_in_circle(kind, fov, options.circle[i : i + 3]) for i in (0, 3))
     return DualFisheye(left, right, yaw, pitch, roll)
+
+
+def _calibrated(options: LensOptions, kind: Any, fov_rad: float) -> tuple[Radial, Radial]:
+    """The left and the right fisheye by their numbers."""
+    if (options.distortion is not None) != (kind is KB4):
+        raise ConfigError("--fisheye kb4 needs --distortion, and no other has one")
+    if options.focal is None or options.centre is None or len(options.centre) != 4:
+        raise ConfigError("two calibrated fisheyes need --focal, and --centre CX,CY,CX,CY")
+    if options.circle is not None:
+        raise ConfigError("give --focal or --circle, not both")
+    _check_count("--distortion", options.distortion, (4, 8), "two fisheyes")
+    focal, bent = options.focal, options.distortion or ()
+    centre: tuple[float, ...] = options.centre
+    if len(focal) < 4:
+        focal = (*_both(focal), *_both(focal))
+    bent = (*bent, *bent) if len(bent) == 4 else bent
+
+    def lens(side: int) -> Radial:
+        pair = slice(2 * side, 2 * side + 2)
+        own = bent[4 * side : 4 * side + 4]
+        return _checked_fov(kind(*_both(focal[pair]), *centre[pair], fov_rad, *own))
+
+    return lens(0), lens(1)
+
+
+def _check_count(
+    flag: str, given: tuple[float, ...] | None, counts: tuple[int, ...], what: str
+) -> None:
+    if given is not None and len(given) not in counts:
+        raise ConfigError(f"{flag} of {what} has {' or '.join(map(str, counts))} numbers")
 
 
 def _in_circle(kind: Any, fov_rad: float, circle: tuple[float, ...]) -> Radial:
@@ -231,10 +280,12 @@ def _scaled(lens: Radial, factor: float) -> Radial:
 def _both(focal: tuple[float, ...]) -> tuple[float, float]:
     if min(focal) <= 0:
         raise ConfigError("--focal is a positive number of pixels")
+    _check_count("--focal", focal, (1, 2), "one lens")
     return focal[0], focal[-1]
 
 
 def _centre(options: LensOptions, size: Size) -> tuple[float, float]:
+    _check_count("--centre", options.centre, (2,), "one lens")
     cx, cy = options.centre or (size[1] / 2, size[0] / 2)
     return cx, cy
 

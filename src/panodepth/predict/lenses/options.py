@@ -53,8 +53,11 @@ class LensOptions:
         and lower edge [deg], positive up.
     fisheye: of FISHEYES. focal: (f,) or (fx, fy) [px]; centre: (cx, cy) [px]; circle: (cx, cy,
         radius) of the field of view [px], for a dual fisheye of the left circle and then the right.
-        distortion: k1, k2, k3, k4 of OpenCV's fisheye. turn: yaw, pitch, roll of the left one of
-        two fisheyes against the right one [deg]. camera: "theta-sc" stands for all of its numbers.
+        distortion: k1, k2, k3, k4 of OpenCV's fisheye, or k1, k2, p1, p2 and maybe k3 of its usual
+        model for a perspective picture. Of two fisheyes, focal (fx, fy), centre and distortion are
+        those of the left one and then the right one; one focal or distortion stands for both. turn:
+        yaw, pitch, roll of the left one against the right one [deg]. camera: "theta-sc" stands for
+        all of its numbers.
     layout, face_order, face_turns: of a cubemap; see `geometry.lenses.cubemap.Cubemap`.
     pose: "use" levels a panorama by the pose in its GPano tags, "ignore" does not.
     out_projection: of OUT_PROJECTIONS; "input" is the picture's own. out_fov [deg], out_size,
@@ -73,15 +76,21 @@ class LensOptions:
         None, "Elevation of the lower edge [deg].", metavar="DEG", rich_help_panel="Lenses"
     )
     fisheye: str = _words("equidistant", f"{', '.join(FISHEYES)}.")
-    focal: Numbers | None = _lens_option("Focal length [px].", "--focal", 1, 2, form="FX[,FY]")
-    centre: Numbers | None = _lens_option("Principal point [px].", "--centre", 2, form="CX,CY")
+    focal: Numbers | None = _lens_option(
+        "Focal length [px].", "--focal", 1, 2, 4, form="FX[,FY[,FX,FY]]"
+    )
+    centre: Numbers | None = _lens_option(
+        "Principal point [px].", "--centre", 2, 4, form="CX,CY[,CX,CY]"
+    )
     circle: Numbers | None = _lens_option(
         "Circle of the field of view [px]; two for a dual fisheye.",
         *("--circle", 3, 6),
         form="CX,CY,R[,CX,CY,R]",
     )
     distortion: Numbers | None = _lens_option(
-        "Of OpenCV's fisheye.", "--distortion", 4, form="K1,K2,K3,K4"
+        "OpenCV's coefficients, of a fisheye (for two: eight) or perspective.",
+        *("--distortion", 4, 5, 8),
+        form="K1,K2,K3,K4 or K1,K2,P1,P2[,K3]",
     )
     turn: Numbers | None = _lens_option(
         "Of the left fisheye against the right one [deg].", "--turn", 3, form="YAW,PITCH,ROLL"

@@ -24,7 +24,7 @@ import numpy as np
 
 from panodepth.errors import ConfigError, InputError
 from panodepth.geometry.lens import Lens, Pinhole, View
-from panodepth.geometry.lenses import KB4, LENSES
+from panodepth.geometry.lenses import KB4, LENSES, BrownConrady
 from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll
 from panodepth.geometry.stitching import Camera, stitch
 from panodepth.images import ImageData, read_image
@@ -44,7 +44,8 @@ class RigCamera:
     """One camera: its picture's name, its lens in pixels, and where it looks and stands.
 
     width, height: of the pictures that it was calibrated with [px]; others are scaled. fov_deg: of
-    a fisheye's circle, beyond which it sees nothing.
+    a fisheye's circle, beyond which it sees nothing. k1 to k4: of "kb4"; k1, k2, p1, p2, k3: of a
+    "pinhole" with distortion, as OpenCV calibrates it.
     """
 
     image: str
@@ -60,6 +61,8 @@ class RigCamera:
     k2: float = 0.0
     k3: float = 0.0
     k4: float = 0.0
+    p1: float = 0.0
+    p2: float = 0.0
     yaw_deg: Degrees = 0.0
     pitch_deg: Degrees = 0.0
     roll_deg: Degrees = 0.0
@@ -82,8 +85,14 @@ class RigCamera:
         return Camera(View(lens, size, self._turn()), self.position_m)
 
     def _lens(self, numbers: tuple[float, float, float, float]) -> Lens:
+        bent = {name: getattr(self, name) for name in ("k1", "k2", "p1", "p2", "k3", "k4")}
+        useful = {"pinhole": ("k1", "k2", "p1", "p2", "k3"), "kb4": ("k1", "k2", "k3", "k4")}
+        for name, value in bent.items():
+            if value and name not in useful.get(self.model, ()):
+                raise ValueError(f"{name} says nothing about a {self.model} lens: leave it out")
         if self.model == "pinhole":
-            return Pinhole(*numbers)
+            distortion = [bent[name] for name in useful["pinhole"]]
+            return BrownConrady(*numbers, *distortion) if any(distortion) else Pinhole(*numbers)
         kind: Any = LENSES[self.model]
         more = (self.k1, self.k2, self.k3, self.k4) if kind is KB4 else ()
         lens: Lens = kind(*numbers, math.radians(self.fov_deg), *more)
