@@ -77,8 +77,16 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
         told |= {"image": f"{yaw}.png", "model": "pinhole", "width": 120, "height": 90}
         cameras.append({**told, "yaw_deg": yaw})
     (folder / "rig.json").write_text(json.dumps({"cameras": cameras}))
+    save_padded(folder)
     save_measured(folder)
     return folder
+
+
+def save_padded(folder: Path) -> None:
+    """A sweep on a black canvas."""
+    pixels = np.array(Image.open(folder / "pano.jpg"))
+    pixels[:24] = pixels[-32:] = 0
+    Image.fromarray(pixels).save(folder / "padded.jpg", quality=92)
 
 
 def save_measured(folder: Path) -> None:

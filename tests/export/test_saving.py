@@ -29,6 +29,7 @@ NAMES = {
     "ply": ["room_points.ply"],
     "points-glb": ["room_points.glb"],
     "glb": ["room.glb"],
+    "html": ["room.html"],
 }
 
 
@@ -63,6 +64,7 @@ def test_names_with_slashes_stay_in_the_folder(room: Prediction, tmp_path: Path)
         ("a.tif", b"II*\0"),
         ("a.PLY", b"ply\n"),
         ("a.glb", b"glTF"),
+        ("a.html", b"<!doctype html>"),
     ],
 )
 def test_the_ending_of_a_file_chooses_the_format(
@@ -180,4 +182,4 @@ def test_files_have_ordinary_permissions(room: Prediction, tmp_path: Path) -> No
 def test_metadata_takes_numpy_values_and_paths(room: Prediction, tmp_path: Path) -> None:
     meta = {"scale": np.float32(2), "size": np.array([1, 2]), "source": Path("a/b"), "é": "ü"}
     odd = replace(room, meta=meta)
-    assert len(save(odd, tmp_path, list(WRITERS))) == 15
+    assert len(save(odd, tmp_path, list(WRITERS))) == len(WRITERS) + 1  # one sidecar

@@ -290,7 +290,7 @@ def test_a_camera_s_own_files_are_refused(tmp_path: Path) -> None:
         file.write(bytes(40) + b"8db42d694ccc418790edff439fe026bf")
     for path in (own, renamed):
         data = read_image(path)
-        assert data.may_be_fisheyes == (path == own)
+        assert data.may_be_padded == (path == own)
         with pytest.raises(InputError, match="use --projection dual-fisheye") as caught:
             check_stitched(data)
         assert str(path) in str(caught.value)

@@ -264,7 +264,7 @@ def test_same_predictions_as_torch(
     ours = load(exported, device="cpu").predict(image, mask, **options)
     np.testing.assert_allclose(ours.distance, plain.distance, rtol=1e-3)
     np.testing.assert_array_equal(ours.mask, plain.mask)
-    assert ours.meta == plain.meta
+    assert ours.meta == {**plain.meta, "backend": "onnx"}
 
 
 def test_a_released_format_file_goes_without_a_wrap(released_file: Path, tmp_path: Path) -> None:
@@ -310,7 +310,7 @@ def test_json_tells_the_backend(
     ("arguments", "says"),
     [
         (["--backend", "onnx"], "needs --model FILE.onnx"),
-        (["--backend", "cuda"], "auto, torch or onnx"),
+        (["--backend", "cuda"], "auto, torch, onnx, openvino"),
         (["--model", "gone.onnx"], "no such file"),
         (["--model", "EXPORTED", "--backend", "torch"], "use onnx"),
         (["--model", "EXPORTED", "--dtype", "bfloat16"], "--dtype"),

@@ -68,6 +68,27 @@ def test_the_pose_can_be_ignored_and_a_heading_turns_nothing() -> None:
         assert "notes" not in found.meta
 
 
+@pytest.mark.parametrize(
+    ("options", "level"),
+    [
+        ({}, False),
+        ({"out_projection": "input"}, False),
+        ({"pose": "ignore", "out_projection": "perspective"}, False),
+        ({"out_projection": "perspective"}, True),
+        ({"out_projection": "cubemap", "out_view": (30.0,)}, True),
+        ({"top": 90.0, "bottom": -60.0}, True),
+        ({"top": 90.0, "bottom": -60.0, "out_projection": "input"}, False),
+    ],
+)
+def test_a_pose_of_0_is_written_only_where_pixels_were_turned(
+    options: dict[str, Any], level: bool
+) -> None:
+    image = picture(ERP(), SIZE, TURN)
+    found = PREDICTOR.predict(tagged(image, POSE), sky="none", **options)
+    tilt = {"pitch": 0, "roll": 0} if level else {"pitch": 20, "roll": 15}
+    assert found.meta["gpano_pose_deg"] == {"heading": 70, **tilt}
+
+
 @pytest.mark.parametrize("pose", [{}, POSE])
 @pytest.mark.parametrize(("left", "width"), [(30, 150), (180, 120), (0, 240)])
 def test_a_crop_is_given_back_pixel_for_pixel(pose: dict[str, Any], left: int, width: int) -> None:

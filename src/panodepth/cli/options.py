@@ -17,7 +17,7 @@ from panodepth.errors import PanodepthError, one_line
 DONE, SOME_FAILED, NOTHING_STARTED, INTERRUPTED = 0, 1, 2, 130
 
 Model = Annotated[
-    str, Option(help="default, released, a hub id org/name, a folder, .safetensors or .onnx.")
+    str, Option(help="default, released, a hub id org/name, a folder, .safetensors, .onnx or .xml.")
 ]
 Device = Annotated[str, Option(help="auto, cpu, cuda, cuda:N or mps.")]
 Dtype = Annotated[str, Option(help="auto, float32, bfloat16, int8 (CPUs), float16 (GPUs).")]

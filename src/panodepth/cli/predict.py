@@ -20,9 +20,9 @@ from panodepth.cli.options import (
     Quiet,
     with_fields,
 )
-from panodepth.errors import ConfigError, InputError, print_note
+from panodepth.errors import InputError, print_note
 from panodepth.predict.folder.options import RunOptions
-from panodepth.predict.models import is_onnx
+from panodepth.predict.models import chosen_backend
 from panodepth.progress import progress
 from panodepth.size import show_size
 from panodepth.streams import print_document
@@ -42,7 +42,7 @@ def predict(
     options: RunOptions,
     model: Model = "default",
     backend: Annotated[
-        str, Option(help="torch, onnx (a .onnx model, no torch loaded), or auto by --model.")
+        str, Option(help="torch, onnx (.onnx files), openvino, or auto: by the model.")
     ] = "auto",
     device: Device = "auto",
     dtype: Dtype = "auto",
@@ -57,7 +57,7 @@ def predict(
 ) -> None:
     """Predict the distance of every pixel of 360° pictures and write it in the formats named."""
     started = time.perf_counter()
-    _check_backend(backend, model)
+    chosen_backend(backend, model)
     if options.mask is not None and not options.mask.exists():
         raise InputError(f"no mask {options.mask}")
     from panodepth.predict.folder.run import predict_files
@@ -69,7 +69,8 @@ def predict(
     if pending:
         from panodepth.predict import load
 
-        predictor = load(model, device=device, dtype=dtype, size=options.size, compile=compile)
+        where = {"device": device, "dtype": dtype, "backend": backend}
+        predictor = load(model, size=options.size, compile=compile, **where)
         loaded = time.perf_counter()
         if options.size not in (None, predictor.own_size) and not (quiet or as_json):
             own = show_size(predictor.own_size)
@@ -149,16 +150,6 @@ def _missing(text: str) -> str:
     if os.path.isdir(text):
         return "no picture in this folder"
     return "no such file or folder, and no glob matches"
-
-
-def _check_backend(backend: str, model: str) -> None:
-    """Raise ConfigError unless a model of this name runs on this backend."""
-    if backend not in ("auto", "torch", "onnx"):
-        raise ConfigError(f"unknown --backend {backend!r}: use auto, torch or onnx")
-    if backend == "onnx" and not is_onnx(model):
-        raise ConfigError("--backend onnx needs --model FILE.onnx; `panodepth export` makes one")
-    if backend == "torch" and is_onnx(model):
-        raise ConfigError(f"--backend torch cannot run {model}: use onnx")
 
 
 def _report(

@@ -27,6 +27,7 @@ from panodepth.cli.render import render
 from panodepth.cli.train import train
 from panodepth.cli.train_detail import train_detail
 from panodepth.cli.train_outpainter import train_outpainter
+from panodepth.cli.view import view
 from panodepth.errors import PanodepthError
 from panodepth.streams import machine_readable, prepare_streams, print_document
 from panodepth.version import __version__
@@ -34,7 +35,7 @@ from panodepth.version import __version__
 INTERRUPTED_TEXT = "interrupted; every file that was written is whole"
 # as --help lists them
 COMMANDS = (
-    *(predict, info, train, evaluate, render, curate, export, bench),
+    *(predict, view, info, train, evaluate, render, curate, export, bench),
     *(train_detail, train_outpainter),
 )
 

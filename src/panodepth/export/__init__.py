@@ -12,6 +12,7 @@
 | preview-plain | NAME_preview-plain.png | the coloured distance alone |
 | ply, points-glb | NAME_points.ply, .glb | coloured point cloud |
 | glb | NAME.glb | textured mesh |
+| html | NAME.html | viewer in one file, for a browser |
 
 Every file says its frame, unit and scale. GLB is Y-up, all others the house frame. Files appear
 complete or not at all.

@@ -89,6 +89,11 @@ def _from_glb(file: BinaryIO) -> str:
     return json.dumps(json.loads(file.read(length))["asset"]["extras"])
 
 
+def _from_html(file: BinaryIO) -> bytes:
+    start = file.read(MAX_BYTES).partition(b'id="panodepth">')[2]
+    return start.partition(b"</script>")[0]
+
+
 def _from_json(file: BinaryIO) -> bytes:
     return file.read(MAX_BYTES)
 
@@ -101,5 +106,6 @@ _READERS: dict[bytes, Callable[[BinaryIO], str | bytes]] = {
     b"PK\x03\x04": _from_npz,
     b"ply\n": _from_ply,
     b"glTF": _from_glb,
+    b"<!doctyp": _from_html,
     b"{": _from_json,
 }

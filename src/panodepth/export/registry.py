@@ -69,6 +69,7 @@ WRITERS: dict[str, Writer] = {
     "ply": Writer("_points.ply", "clouds.ply:write_ply", "point cloud"),
     "points-glb": Writer("_points.glb", "clouds.points_glb:write_points_glb", "point cloud"),
     "glb": Writer(".glb", "meshes.mesh:write_mesh", "textured mesh"),
+    "html": Writer(".html", "html.page:write_html", "viewer, one file"),
 }
 DEFAULT_FORMATS = ("npz", "preview", "ply")
 

@@ -53,6 +53,7 @@ def check_aspect(size: Size, allow_any: bool = False, *, name: str = "image") ->
         return
     raise InputError(
         f"{name}: {width}x{height} is not a full panorama, whose width is 2 x its height "
-        f"(here {width / height:.2f}:1, allowed 1.98:1 to 2.02:1); crop or pad it to 2:1, "
-        "or use --allow-any-aspect (allow_any_aspect=True) to treat it as a full sphere"
+        f"(here {width / height:.2f}:1, allowed 1.98:1 to 2.02:1); say which part it is "
+        "by --fov or --top and --bottom, what took it by --projection, or pad it to 2:1; "
+        "--allow-any-aspect (allow_any_aspect=True) treats it as a full sphere"
     )

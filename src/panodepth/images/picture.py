@@ -50,11 +50,11 @@ class ImageData:
         return np.asarray(np.divide(self.pixels, white, dtype=np.float32))
 
     @property
-    def may_be_fisheyes(self) -> bool:
-        """Whether all corners are almost black, as round fisheye circles, or the name says so."""
+    def may_be_padded(self) -> bool:
+        """Whether both corners above, or below, are almost black, or the name is of no panorama."""
         white = 1.0 if self.pixels.dtype == np.float32 else np.iinfo(self.pixels.dtype).max
-        corners = self.pixels[:: self.size[0] - 1, :: self.size[1] - 1]
-        return bool(corners.max() < white / 10) or self.source.lower().endswith(".insp")
+        corners = self.pixels[:: self.size[0] - 1, :: self.size[1] - 1].max(axis=(1, 2))
+        return bool(corners.min() < white / 10) or self.source.lower().endswith(".insp")
 
     def to_uint8(self) -> ByteArray:
         """(H, W, 3) uint8, rounded to nearest; the very same array for 8-bit sources."""

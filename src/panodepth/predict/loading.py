@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from panodepth.errors import ConfigError
-from panodepth.predict.models import check_stated_size, find_model, is_onnx
+from panodepth.predict.models import check_stated_size, chosen_backend, find_model
 from panodepth.size import Size
 
 if TYPE_CHECKING:
@@ -27,24 +27,34 @@ def load(
     size: Size | None = None,
     config: ModelConfig | Mapping[str, Any] | str | None = None,
     compile: bool = False,
+    backend: str = "auto",
 ) -> Predictor:
     """Load a model and return what predicts with it.
 
     name_or_path: None or "default" for the bundled model; "released" for the authors' checkpoint
-        from the hub; a hub id "org/name"; a folder; a .safetensors file; an .onnx file of
+        from the hub; a hub id "org/name"; a folder; a .safetensors file; an .onnx or .xml file of
         `panodepth export`. A path that exists wins.
     device: "auto", "cpu", "cuda", "cuda:N" or "mps". dtype: "auto", "float32", "bfloat16"; on
         GPUs "float16" too; on CPUs "int8": linear layers in 8 bits, faster and less exact.
     size: (height, width) the network runs at, in steps of 14 or 32; None = the model's own.
     config: a ModelConfig, its fields or a preset's name, for checkpoints that do not say.
     compile: run the network by torch.compile; the first picture of a size then takes long.
-    An ONNX file has one size and precision, and no config or compile.
+    backend: "auto" (torch, onnxruntime for .onnx, OpenVINO for .xml), "torch", "onnx" or
+        "openvino", which runs all but checkpoints that do not say what they are: see
+        `load_openvino`.
+    An exported file has one size, and no config or compile.
     Raises ModelError when the model cannot be found or read, ConfigError for a bad option.
     """
-    if is_onnx(name_or_path):
-        if compile:
-            raise ConfigError("--compile is for the torch backend, not for an ONNX file")
-        if dtype != "auto" or config is not None:
+    chosen = chosen_backend(backend, name_or_path)
+    if chosen != "torch" and (compile or config is not None):
+        which = "--compile" if compile else "a config"
+        raise ConfigError(f"{which} is for the torch backend, not for {chosen}")
+    if chosen == "openvino":
+        from panodepth.predict.openvino_backend import load_openvino
+
+        return load_openvino(name_or_path, device=device, dtype=dtype, size=size)
+    if chosen == "onnx":
+        if dtype != "auto":
             raise ConfigError("an ONNX file has one precision: leave --dtype out (export --int8)")
         from panodepth.predict.onnx_backend import load_onnx
 

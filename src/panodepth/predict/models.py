@@ -7,10 +7,12 @@ import os
 import re
 from pathlib import Path
 
-from panodepth.errors import ModelError
+from panodepth.errors import ConfigError, ModelError
 from panodepth.size import Size, check_steps
 
 DEFAULT = "default"
+BACKENDS = ("torch", "onnx", "openvino")
+EXPORTED = (".onnx", ".xml")
 RELEASED_REPO = "haodongli/DA-2"  # what the authors of DA² published, 345 M values, 1.4 GB
 WEIGHTS = Path(__file__).parents[1] / "weights"
 ALIASES = {"released": RELEASED_REPO}
@@ -19,9 +21,24 @@ MAX_HEADER = 1 << 24  # bytes of a checkpoint's header that are read
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
-def is_onnx(name_or_path: str | os.PathLike[str] | None) -> bool:
-    """Whether a model's name is that of an ONNX file."""
-    return name_or_path is not None and os.fspath(name_or_path).lower().endswith(".onnx")
+def is_exported(name_or_path: str | os.PathLike[str] | None) -> bool:
+    """Whether a model's name is that of a file of `panodepth export`: .onnx or .xml."""
+    return name_or_path is not None and os.fspath(name_or_path).lower().endswith(EXPORTED)
+
+
+def chosen_backend(backend: str, name_or_path: str | os.PathLike[str] | None) -> str:
+    """torch, onnx or openvino: what a model of this name runs on. Raises ConfigError."""
+    if backend not in ("auto", *BACKENDS):
+        raise ConfigError(f"unknown --backend {backend!r}: use auto, {', '.join(BACKENDS)}")
+    ending = os.path.splitext(os.fspath(name_or_path or ""))[1].lower()
+    runs = {".onnx": ("onnx", "openvino"), ".xml": ("openvino",)}.get(ending, ("torch", "openvino"))
+    if backend == "auto":
+        return runs[0]
+    if backend == "onnx" and backend not in runs:
+        raise ConfigError("--backend onnx needs --model FILE.onnx; `panodepth export` makes one")
+    if backend not in runs:
+        raise ConfigError(f"--backend {backend} cannot run {name_or_path}: use {runs[0]}")
+    return backend
 
 
 def find_model(name_or_path: str | os.PathLike[str] | None) -> tuple[str, Path]:
@@ -38,11 +55,11 @@ def find_model(name_or_path: str | os.PathLike[str] | None) -> tuple[str, Path]:
         from panodepth.predict.hub import download
 
         return repo, download(repo)
-    if is_onnx(text):
+    if is_exported(text):
         raise ModelError(f"{text}: no such file; `panodepth export {path.name}` makes one")
     raise ModelError(
         f"no model {text!r}: give default, released, a hub id org/name, or a folder or a "
-        ".safetensors or .onnx file that exists"
+        ".safetensors, .onnx or .xml file that exists"
     )
 
 

@@ -21,7 +21,7 @@ from panodepth.errors import InputError, ModelError
 from panodepth.geometry.resizing import Edges
 from panodepth.geometry.rotation import rotation_to_up
 from panodepth.geometry.seam import level_zenith
-from panodepth.images import ImageData, check_aspect, check_stitched, to_image_data
+from panodepth.images import ImageData, check_aspect, to_image_data
 from panodepth.options import changed
 from panodepth.predict import forks
 from panodepth.predict.level import levelled, to_input, upright
@@ -43,14 +43,16 @@ class Predictor(ABC):
     overlap. Holds no state that changes, so several threads may call it at once.
 
     Attributes: name (for people), size ((h, w) the network runs at), own_size ((h, w) it was made
-    for), edges (what resizing finds beyond the seam and the poles: a model in the released format
-    is fed and read as it was trained, without a wrap), overlaps (whether `start` returns before the
-    network is done), nan_reason (what the error says when the network returns NaN).
+    for), backend (what runs it), edges (what resizing finds
+    beyond the seam and the poles: a model in the released format is fed and read as it was
+    trained, without a wrap), overlaps (whether `start` returns before the network is done),
+    nan_reason (what the error says when the network returns NaN).
     """
 
     name: str
     size: Size
     own_size: Size
+    backend: str = "torch"
     edges: Edges = "sphere"
     overlaps: bool = False
     nan_reason: str = "its weights may be damaged"
@@ -139,8 +141,10 @@ class Predictor(ABC):
 
             data, mask = on_sphere(data, mask, options), None
         check_aspect(data.size, options.allow_any_aspect, name=data.source or "image")
-        if data.origin is None and data.may_be_fisheyes and not options.allow_any_aspect:
-            check_stitched(data)
+        if data.origin is None and data.may_be_padded:
+            from panodepth.predict.lenses.borders import without_borders
+
+            data = without_borders(data, options, options.allow_any_aspect)
         valid = data.valid
         if mask is not None:
             given = checked_mask(mask, data.size)
@@ -218,6 +222,7 @@ class Predictor(ABC):
         """The metadata of a prediction. told: what is known of this one alone."""
         return {
             "model": self.name,
+            "backend": self.backend,
             "frame": FRAME,
             "quality": options.quality,
             **told,

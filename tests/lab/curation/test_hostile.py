@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from tests.lab.curation.conftest import SIZE, Made
 
 from panodepth.errors import ConfigError, InputError, PanodepthError
+from panodepth.images.arrays import check_count
 from panodepth.lab.curation.frame import RejectedError
 from panodepth.lab.curation.sources import annotated, open_frame_source
-from panodepth.lab.data.arrays import check_count
 
 CAMERA = {"fx": 16, "fy": 16, "cx": 8, "cy": 6, "width": 16, "height": 12}
 

@@ -20,8 +20,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from panodepth.errors import ConfigError, InputError, PanodepthError
+from panodepth.images.arrays import read_npy, read_npz
 from panodepth.lab.data import open_folder, open_shards, open_source
-from panodepth.lab.data.arrays import read_npy, read_npz
 from panodepth.lab.data.distances import DistanceFile
 from panodepth.lab.data.source import clean_distance, make_panorama, read_json
 

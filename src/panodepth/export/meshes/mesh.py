@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from panodepth.errors import OutputError
 from panodepth.export.glb import ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER, TRIANGLES, Glb
+from panodepth.export.jpeg import jpeg
 from panodepth.export.meshes.triangles import Limits, Vertices, triangulate
 from panodepth.export.metadata import GLTF_FRAME, metadata
 from panodepth.export.reprojection import as_panorama, levelled
@@ -23,7 +24,6 @@ from panodepth.types import FloatArray, Prediction
 
 MAX_MESH_COLUMNS = 1100  # vertices round the equator; the network's own 1092 columns are kept
 MAX_TEXTURE_WIDTH = 4096  # [px]
-JPEG_QUALITY = 92
 PART = 1 << 13  # vertices written at a time
 # A triangle is cut when its far corner is this much farther than its near one ...
 EDGE_RATIO = 1.06
@@ -77,7 +77,7 @@ def write_mesh(
     primitive = {
         "attributes": attributes,
         "indices": glb.accessor(corners, target=ELEMENT_ARRAY_BUFFER),
-        "material": glb.photograph(_jpeg(prediction.image, options.max_texture_width)),
+        "material": glb.photograph(jpeg(prediction.image, options.max_texture_width)),
         "mode": TRIANGLES,
     }
     glb.write(path, primitive)
@@ -172,23 +172,3 @@ def _pole(
         np.full(sectors, length),
         np.full(sectors, inside.any()),
     )
-
-
-def _jpeg(image: npt.NDArray[np.uint8], max_width: int) -> bytes:
-    """The panorama (H, W, 3) as a JPEG file, at its own size or reduced to `max_width` [px].
-
-    Raises OSError when it cannot be encoded.
-    """
-    import cv2
-
-    height, width = image.shape[:2]
-    swap = cv2.COLOR_RGB2BGR
-    if width > max_width:
-        size = (max_width, max(1, round(height * max_width / width)))
-        bgr = cv2.cvtColor(cv2.resize(image, size, interpolation=cv2.INTER_AREA), swap)
-    else:
-        bgr = cv2.cvtColor(image, swap)
-    done, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    if not done:
-        raise OSError("JPEG encoding failed")
-    return bytes(encoded)

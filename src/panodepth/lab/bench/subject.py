@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from panodepth.errors import ModelError
 from panodepth.model import ModelConfig, SphereViT, load_model, save_model
-from panodepth.predict.models import bundled_weights, find_model, is_onnx
+from panodepth.predict.models import bundled_weights, find_model
 from panodepth.size import Size
 
 BRANCH_SCALE = 0.2  # of each residual branch: all of them matter, and the sum stays of order one
@@ -36,7 +36,7 @@ class Subject:
 def find_subject(name_or_path: str) -> Subject:
     """Any model that `panodepth predict` takes. Raises ModelError, also without onnxruntime."""
     name, path = find_model(name_or_path)
-    if not is_onnx(path):
+    if path.suffix.lower() != ".onnx":
         return Subject(load_model(path).config, file=path, weights=name)
     from panodepth.predict.onnx_backend import load_onnx
 

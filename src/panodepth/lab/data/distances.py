@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 from panodepth.errors import InputError, one_line
 from panodepth.images import read_stored
+from panodepth.images.arrays import names_in, read_npy, read_npz
 from panodepth.images.formats.exr_file import MAGIC, Part
 from panodepth.images.limits import check_pixels
-from panodepth.lab.data.arrays import names_in, read_npy, read_npz
 from panodepth.lab.data.source import DistanceMap, clean_distance, read_json
 from panodepth.types import FloatArray
 

@@ -26,8 +26,8 @@ import numpy.typing as npt
 
 from panodepth.errors import InputError, one_line
 from panodepth.images import image_size, read_stored
+from panodepth.images.arrays import read_array
 from panodepth.images.limits import check_pixels
-from panodepth.lab.data.arrays import read_array
 from panodepth.lab.data.source import check_full_sphere, clean_distance, make_panorama
 from panodepth.strict import Range, check_fields
 from panodepth.types import BoolArray, FloatArray, Panorama

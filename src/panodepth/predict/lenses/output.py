@@ -24,6 +24,8 @@ def seen_again(prediction: Prediction, data: ImageData, options: LensOptions) ->
     kind = options.out_projection
     if data.pano is not None:
         pose = dict(zip(("heading", "pitch", "roll"), data.pano.pose_deg, strict=True))
+        if _stays_level(data.origin, kind):
+            pose |= {"pitch": 0.0, "roll": 0.0}
         prediction = replace(prediction, meta={**prediction.meta, "gpano_pose_deg": pose})
     if kind not in ("erp", "input"):
         return reprojected(prediction, output_view(options, len(prediction.distance)))
@@ -31,6 +33,13 @@ def seen_again(prediction: Prediction, data: ImageData, options: LensOptions) ->
     if kind == "input" and data.pano is not None and data.pano.area is not None:
         return _cropped(prediction, data.pano.area)
     return prediction
+
+
+def _stays_level(origin: Origin | None, kind: str) -> bool:
+    """Whether the result has been turned level, and not back."""
+    if origin is None or origin.rotation is None or kind == "input":
+        return False
+    return kind != "erp" or not isinstance(origin.lens, ERP)
 
 
 def _turned_back(prediction: Prediction, origin: Origin | None, kind: str) -> Prediction:

@@ -16,6 +16,7 @@ from panodepth.geometry.resampling import resample
 from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll
 from panodepth.geometry.stitching import Camera, stitch
 from panodepth.images import ImageData
+from panodepth.predict.lenses.borders import without_borders
 from panodepth.predict.lenses.choice import check, input_lens
 from panodepth.predict.lenses.filling import continued
 from panodepth.predict.lenses.options import LensOptions
@@ -54,8 +55,11 @@ def on_sphere(data: ImageData, mask: Any, options: LensOptions) -> ImageData:
             "leave --projection and its numbers out, or remove the tags"
         )
     rotation, data = _levelling(data, options)
-    if isinstance(lens, ERP) and rotation is None:
-        return data
+    if isinstance(lens, ERP):
+        if rotation is None:
+            return data
+        if data.may_be_padded:
+            data = without_borders(data, options, any_aspect=True)
     size = sphere_size(lens, data.size)
     pixels, seen = _laid(data, lens, rotation, size)
     if not seen.any():

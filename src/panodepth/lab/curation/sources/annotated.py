@@ -22,6 +22,7 @@ import numpy.typing as npt
 from panodepth.errors import ConfigError, InputError, one_line, require
 from panodepth.geometry.lens import Pinhole
 from panodepth.geometry.points import distance_to_z_depth
+from panodepth.images.arrays import check_count
 from panodepth.lab.curation.frame import (
     Frame,
     Matrix,
@@ -40,7 +41,6 @@ from panodepth.lab.curation.sources.base import (
     read_picture,
     read_whole_numbers,
 )
-from panodepth.lab.data.arrays import check_count
 from panodepth.lab.data.source import check_folder
 
 HYPERSIM_CAMERAS = "metadata_camera_parameters.csv"

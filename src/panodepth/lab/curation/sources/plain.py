@@ -24,6 +24,7 @@ import numpy as np
 from panodepth.errors import ConfigError, InputError, one_line
 from panodepth.geometry.lens import Pinhole
 from panodepth.geometry.points import distance_to_z_depth
+from panodepth.images.arrays import names_in, read_npz
 from panodepth.lab.curation.frame import (
     Frame,
     Matrix,
@@ -43,7 +44,6 @@ from panodepth.lab.curation.sources.base import (
     read_picture,
     read_whole_numbers,
 )
-from panodepth.lab.data.arrays import names_in, read_npz
 from panodepth.lab.data.distances import DISTANCE_SUFFIXES, DistanceFile
 from panodepth.lab.data.source import check_folder, is_file, read_json
 from panodepth.types import FloatArray

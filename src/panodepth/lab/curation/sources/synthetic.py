@@ -15,6 +15,7 @@ import numpy as np
 from panodepth.errors import InputError
 from panodepth.geometry.lens import Pinhole
 from panodepth.geometry.rotation import rotation_from_quaternion
+from panodepth.images.arrays import read_npy
 from panodepth.lab.curation.frame import (
     Frame,
     Matrix,
@@ -34,7 +35,6 @@ from panodepth.lab.curation.sources.base import (
     read_whole_numbers,
     require_file,
 )
-from panodepth.lab.data.arrays import read_npy
 from panodepth.lab.data.distances import DistanceFile
 from panodepth.lab.data.source import read_json
 

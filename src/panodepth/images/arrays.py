@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from panodepth.errors import InputError, one_line
-from panodepth.images import MAX_PIXELS
+from panodepth.images.limits import MAX_PIXELS
 
 MAX_TEXT_BYTES = 1 << 24  # of an array without (H, W), such as JSON in an npz
 

@@ -1,0 +1,101 @@
+"""`panodepth view`: look at panoramas in 3D, in one HTML file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from typer import Argument, Option
+
+from panodepth.cli.options import Device, Dtype, Model, Quiet, with_fields
+from panodepth.errors import InputError, OutputError
+from panodepth.predict.options import PredictOptions
+
+if TYPE_CHECKING:
+    from panodepth.types import Prediction
+
+MOST_ROOMS = 24  # in one page: about a megabyte each
+
+
+@with_fields
+def view(
+    inputs: Annotated[
+        list[str], Argument(metavar="INPUT...", help="Pictures, saved .npz files, folders.")
+    ],
+    options: PredictOptions,
+    html: Annotated[
+        Path | None, Option("--html", metavar="FILE", help="Else NAME.html, here.")
+    ] = None,
+    show: Annotated[bool, Option("--open", help="Open it in the browser.")] = False,
+    model: Model = "default",
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    quiet: Quiet = False,
+) -> None:
+    """Write one HTML file that shows panoramas in 3D: look, walk, measure, without a server."""
+    from panodepth.export.html.page import write_rooms
+    from panodepth.export.mark import foreign
+    from panodepth.export.saved import read_saved
+    from panodepth.images import image_size
+
+    files = _find(inputs)
+    out = html or Path(f"{_name(inputs[0], files)}.html")
+    if foreign([out]):
+        raise OutputError(f"{out}: is there already, and no result of panodepth: name another file")
+    rooms: dict[Path, Prediction] = {file: read_saved(file) for file in files if _is_saved(file)}
+    pictures = [file for file in files if file not in rooms]
+    for file in pictures:
+        image_size(file)  # tells what is no picture before a model is loaded
+    if pictures:
+        from panodepth.predict import load
+
+        predictor = load(model, device=device, dtype=dtype, size=options.size)
+        rooms |= {file: predictor.predict(file, options=options) for file in pictures}
+    write_rooms([rooms[file] for file in files], out)
+    if not quiet:
+        print(out)
+    if show:
+        import webbrowser
+
+        webbrowser.open(out.resolve().as_uri())
+
+
+def _find(inputs: list[str]) -> list[Path]:
+    """The saved predictions and pictures; a picture whose prediction is saved beside it is not
+    predicted again.
+    """
+    from panodepth.export.saved import ENDING, name_of
+    from panodepth.predict.folder.inputs import find_inputs
+
+    found: list[Path] = []
+    for text in inputs:
+        path = Path(text).expanduser()
+        if path.is_dir():
+            saved = sorted(path.rglob(f"*{ENDING}"))
+            done = {file.with_name(name_of(file)) for file in saved}
+            pictures = [item.path for item in find_inputs([text]).files]
+            left = [file for file in pictures if file.with_suffix("") not in done]
+            found += sorted([*saved, *left])
+        elif _is_saved(path):
+            found.append(path)
+        else:
+            found += [item.path for item in find_inputs([text]).files] or [path]
+    if not found:
+        raise InputError(f"{', '.join(inputs)}: no picture and no saved prediction there")
+    if len(found) > MOST_ROOMS:
+        raise InputError(f"{len(found)} panoramas; a page holds {MOST_ROOMS} at most: name fewer")
+    return list(dict.fromkeys(found))
+
+
+def _is_saved(path: Path) -> bool:
+    return path.suffix.lower() == ".npz"
+
+
+def _name(text: str, files: list[Path]) -> str:
+    """What the page is called: after the folder, or the only panorama."""
+    from panodepth.export.saved import name_of
+
+    if os.path.isdir(text):
+        return Path(text).resolve().name or "rooms"
+    return name_of(files[0]) if _is_saved(files[0]) else files[0].stem

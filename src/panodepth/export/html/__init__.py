@@ -1,0 +1,1 @@
+"""The viewer: one HTML file that shows rooms in 3D, from a disk, without a server."""

@@ -1,0 +1,139 @@
+"""The viewer's page: the bundle of web/ (viewer.html beside this file) with rooms put into it."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from panodepth.atomic import write_atomic
+from panodepth.errors import OutputError
+from panodepth.export.colour import distance_range, distance_table
+from panodepth.export.html.packing import as_text, pack
+from panodepth.export.jpeg import jpeg
+from panodepth.export.metadata import metadata, to_json
+from panodepth.export.reprojection import as_panorama
+from panodepth.export.thinning import every_nth
+from panodepth.strict import Count
+from panodepth.types import Prediction
+
+MARK = "<!--rooms-->"  # in the bundle: where they go
+
+
+@dataclass(frozen=True, kw_only=True)
+class HtmlOptions:
+    """max_columns: distances round the equator at most. max_texture_width: of the photo [px]."""
+
+    max_columns: Count = 1100
+    max_texture_width: Count = 2048
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a room stands among others: its frame's turn about the vertical, then its shift.
+
+    yaw_deg: > 0 turns right. position: x, y, z in the common frame, in its unit. scale: the common
+    unit's worth of one unit of the room's distances.
+    """
+
+    yaw_deg: float = 0.0
+    position: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    scale: float = 1.0
+
+
+def write_html(
+    prediction: Prediction, path: Path, options: HtmlOptions = HtmlOptions()
+) -> list[Path]:
+    """One page with one room; what another lens saw is resampled to a panorama first."""
+    return write_rooms([prediction], path, options=options)
+
+
+def write_rooms(
+    predictions: Sequence[Prediction],
+    path: Path,
+    places: Sequence[Place | None] | None = None,
+    options: HtmlOptions = HtmlOptions(),
+) -> list[Path]:
+    """One page with at least one room, which are stepped through; with all places, seen together.
+
+    Raises OutputError when a prediction has no surface, or the page cannot be written.
+    """
+    given = list(places or [None] * len(predictions))
+    panoramas = [as_panorama(prediction) for prediction in predictions]
+    infos, data = [], [("table", as_text(distance_table().tobytes()))]
+    for number, (panorama, place) in enumerate(zip(panoramas, given, strict=True)):
+        if not panorama.mask.any():
+            raise OutputError(f"{path}: no pixel of the prediction is valid, so there is no room")
+        info, distances = _room(panorama, place, options.max_columns)
+        infos.append(info)
+        photo = jpeg(panorama.image, options.max_texture_width)
+        data += [(f"distance-{number}", distances), (f"photo-{number}", as_text(photo))]
+    names = [info["name"] for info in infos]
+    meta = metadata(panoramas[0], "viewer", rooms=names)
+    title = html.escape(names[0]).encode(errors="replace").decode()  # names may be any bytes
+    head = [f"<title>{title}</title>", _json("panodepth", meta), _json("rooms", infos)]
+    head += [f'<script type="text/plain" id="{key}">{text}</script>' for key, text in data]
+    before, _, after = _bundle().partition(MARK)
+    write_atomic(path, "\n".join([before.rstrip("\n"), *head]) + after)
+    return [path]
+
+
+def _room(panorama: Prediction, place: Place | None, columns: int) -> tuple[dict[str, Any], str]:
+    """What web/viewer/room.ts calls RoomInfo, and the packed distances."""
+    height, width = panorama.distance.shape
+    stride = max(1, -(-width // columns))
+    down, right = every_nth(height, stride), every_nth(width, stride)
+    thin = (down, right)
+    mask, sky = panorama.mask[thin], panorama.sky[thin]
+    packed = pack(panorama.solid[thin], mask, sky)
+    info = {
+        "name": str(panorama.meta.get("name") or "panorama"),
+        "unit": panorama.unit,
+        "about": _about(panorama),
+        "width": width,
+        "height": height,
+        "columns": mask.shape[1],
+        "rows": mask.shape[0],
+        "stride": stride,
+        "first": [right.start, down.start],
+        "near": packed.near,
+        "far": packed.far,
+        "colours": distance_range(panorama.distance, panorama.mask),
+        "up": _up(panorama),
+        "place": None if place is None else asdict(place),
+    }
+    return info, packed.text
+
+
+def _about(panorama: Prediction) -> str:
+    """What a reader should know of the numbers, in one line."""
+    height, width = panorama.distance.shape
+    meta = panorama.meta
+    cue = str(meta.get("metres_by") or "").replace("_", " ")
+    unit = "relative distances"
+    if panorama.unit == "m":
+        unit = f"metres by {cue}" if cue else "metres"
+    return " · ".join([f"{width} × {height}", unit, *filter(None, [str(meta.get("model") or "")])])
+
+
+def _up(panorama: Prediction) -> list[float]:
+    """Where up is, as far as is known for sure; else the picture is taken to be level."""
+    level = panorama.meta.get("level") or {}
+    if level.get("turned") or level.get("source") == "given":
+        return [float(part) for part in level["up"]]
+    return [float(part) for part in np.asarray(panorama.up)]
+
+
+def _json(key: str, values: Any) -> str:
+    """A script element that holds JSON; no text in it can end the element."""
+    text = to_json(values).replace("<", "\\u003c")
+    return f'<script type="application/json" id="{key}">{text}</script>'
+
+
+def _bundle() -> str:
+    return files("panodepth.export.html").joinpath("viewer.html").read_text(encoding="utf-8")

@@ -1,0 +1,28 @@
+"""The photograph as a JPEG, as textures of meshes and the viewer have it."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+JPEG_QUALITY = 92
+
+
+def jpeg(image: npt.NDArray[np.uint8], max_width: int) -> bytes:
+    """The panorama (H, W, 3) as a JPEG file, at its own size or reduced to `max_width` [px].
+
+    Raises OSError when it cannot be encoded.
+    """
+    import cv2
+
+    height, width = image.shape[:2]
+    swap = cv2.COLOR_RGB2BGR
+    if width > max_width:
+        size = (max_width, max(1, round(height * max_width / width)))
+        bgr = cv2.cvtColor(cv2.resize(image, size, interpolation=cv2.INTER_AREA), swap)
+    else:
+        bgr = cv2.cvtColor(image, swap)
+    done, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    if not done:
+        raise OSError("JPEG encoding failed")
+    return bytes(encoded)

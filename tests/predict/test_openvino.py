@@ -1,0 +1,188 @@
+"""OpenVINO: the network's numbers, exported files, conversion once, what is refused."""
+
+from __future__ import annotations
+
+import copy
+import importlib.util
+import json
+import pickle
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import panodepth
+from panodepth.cli import main
+from panodepth.errors import ConfigError, ModelError, OutputError
+from panodepth.predict import conversion
+
+pytest.importorskip("openvino")
+
+ROOT = Path(__file__).parents[2]
+PICTURE = ROOT / "examples" / "interior.jpg"
+RNG = np.random.default_rng(2)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundled network as m.onnx and m.xml."""
+    folder = tmp_path_factory.mktemp("exported")
+    for name in ("m.onnx", "m.xml"):
+        assert main(["export", str(folder / name)]) == 0
+    return folder
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "panodepth" / "openvino"
+
+
+def off(one: np.ndarray, other: np.ndarray) -> float:
+    return float(np.abs(one / other - 1).mean())
+
+
+@pytest.mark.parametrize("name", ["m.onnx", "m.xml"])
+def test_files_give_the_networks_numbers(exported: Path, name: str) -> None:
+    exact = panodepth.load(dtype="float32").predict(PICTURE).raw
+    model = panodepth.load(exported / name, backend="openvino", dtype="float32")
+    said = model.describe()
+    assert (said["backend"], said["device"], said["dtype"]) == ("openvino", "cpu", "f32")
+    assert off(model.predict(PICTURE).raw, exact) < 1e-5
+    short = panodepth.load(exported / name, backend="openvino")
+    assert off(short.predict(PICTURE).raw, exact) < 0.004  # bfloat16 where the CPU has it
+
+
+def test_an_xml_is_openvinos_and_tells_what_it_is(exported: Path) -> None:
+    onnx, xml = (panodepth.load(exported / f"m.{end}") for end in ("onnx", "xml"))
+    said, of = xml.describe(), onnx.describe()
+    assert said["backend"] == "openvino"
+    for key in ("model", "network", "parameters", "network_size", "sky"):
+        assert said[key] == of[key]
+
+
+def test_pictures_side_by_side_are_what_they_are_alone(exported: Path) -> None:
+    model = panodepth.load(exported / "m.xml", dtype="float32")
+    pixels = [RNG.random((3, *model.size), dtype=np.float32) for _ in range(3)]
+    alone = [model.run([picture])[0] for picture in pixels]
+    finish = [model.start([picture]) for picture in pixels]
+    for expected, done in zip(alone, finish, strict=True):
+        (found,) = done()
+        np.testing.assert_array_equal(found.log_distance, expected.log_distance)
+        np.testing.assert_array_equal(found.sky_logit, expected.sky_logit)
+
+
+def test_copies_and_pickles_predict_the_same(exported: Path) -> None:
+    model = panodepth.load(exported / "m.xml", dtype="float32")
+    expected = model.predict(PICTURE).distance
+    for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        np.testing.assert_array_equal(other.predict(PICTURE).distance, expected)
+
+
+def test_a_model_is_converted_once_for_each_size(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = ["predict", str(PICTURE), "--backend", "openvino", "--format", "npz", "--size"]
+    assert main([*line, "98x196", "--out", str(tmp_path / "one")]) == 0
+    (made,) = cache.glob("*.xml")
+    assert "98x196" in made.name
+    before = made.stat().st_mtime_ns
+    monkeypatch.setattr(conversion, "write_xml", lambda *_a, **_k: pytest.fail("made again"))
+    assert main([*line, "98x196", "--out", str(tmp_path / "two")]) == 0
+    assert made.stat().st_mtime_ns == before
+    one, two = (
+        np.load(tmp_path / name / "interior_distance.npz")["distance"] for name in ("one", "two")
+    )
+    np.testing.assert_array_equal(one, two)
+    made.with_suffix(".bin").unlink()  # half of it lost: made again
+    with pytest.raises(pytest.fail.Exception, match="made again"):
+        main([*line, "98x196", "--out", str(tmp_path / "three")])
+
+
+def test_what_is_converted_needs_no_torch_again(cache: Path) -> None:
+    panodepth.load(backend="openvino")
+    code = (
+        "import sys, panodepth\n"
+        f"panodepth.load(backend='openvino').predict({str(PICTURE)!r})\n"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert len(list(cache.glob("*.xml"))) == 1
+
+
+def test_a_cache_that_cannot_be_written_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with pytest.raises(OutputError, match="cannot write"):
+        panodepth.load(backend="openvino", size=(28, 56))
+
+
+@pytest.mark.skipif(importlib.util.find_spec("nncf") is None, reason="nncf is not installed")
+def test_int8_is_near(cache: Path) -> None:
+    exact = panodepth.load(dtype="float32").predict(PICTURE).raw
+    model = panodepth.load(backend="openvino", dtype="int8")
+    assert model.describe()["dtype"] == "int8"
+    assert off(model.predict(PICTURE).raw, exact) < 0.01
+    assert len(list(cache.glob("*int8*.xml"))) == 1
+
+
+def test_what_is_refused(
+    exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "bad.xml").write_text("<net/>")
+    (tmp_path / "cut.xml").write_bytes((exported / "m.xml").read_bytes()[:5000])
+    for name in ("bad.xml", "cut.xml"):
+        with pytest.raises(ModelError, match=name):
+            panodepth.load(tmp_path / name)
+    model = str(exported / "m.onnx")
+    for line, word in (
+        (["--backend", "onnx"], "--backend onnx needs"),
+        (["--backend", "tflite"], "unknown --backend 'tflite'"),
+        (["--backend", "torch", "--model", model], "--backend torch cannot run"),
+        (["--backend", "openvino", "--compile"], "compile"),
+        (["--backend", "openvino", "--model", model, "--device", "npu"], "finds no device 'npu'"),
+        (["--backend", "openvino", "--model", model, "--dtype", "int8"], "one precision"),
+        (["--backend", "openvino", "--model", model, "--size", "98x196"], "98x196"),
+    ):
+        assert main(["predict", str(PICTURE), *line, "--out", str(tmp_path / "out")]) == 2
+        told = capsys.readouterr().err
+        assert word in told
+        assert told.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_metadata_name_the_backend(exported: Path, tmp_path: Path) -> None:
+    line = ["predict", str(PICTURE), "--model", str(exported / "m.xml"), "--format", "npz"]
+    assert main([*line, "--out", str(tmp_path)]) == 0
+    stored = json.loads(str(np.load(tmp_path / "interior_distance.npz")["meta"]))
+    assert stored["prediction"]["backend"] == "openvino"
+
+
+def test_the_pages_lines_run(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = re.findall(
+        r"^(panodepth [^#\n]+)", (ROOT / "docs/openvino.md").read_text(), re.MULTILINE
+    )
+    assert len(lines) == 4
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    monkeypatch.chdir(tmp_path)
+    for line in lines:
+        assert main(shlex.split(line)[1:]) == 0
+    assert len(list(cache.glob("*.xml"))) == 1
+
+
+def test_without_openvino_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name, *a: None if name == "openvino" else found(name, *a),
+    )
+    with pytest.raises(ConfigError, match=r"panodepth\[openvino\]"):
+        panodepth.load(backend="openvino")
