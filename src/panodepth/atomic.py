@@ -51,7 +51,7 @@ def atomic(*paths: Path) -> Iterator[tuple[Path, ...]]:
                 continue
 
 
-def write_atomic(path: Path, content: str | bytes) -> None:
+def write_atomic(path: Path, content: str | bytes | memoryview) -> None:
     """Write a whole file (text as UTF-8), or leave things as they were. Raises OutputError."""
     with atomic(path) as (temporary,):
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from panodepth.export.meshes import mesh
+from panodepth.export.meshes import mesh, triangles
 from panodepth.geometry.points import distance_to_points
 from panodepth.types import Prediction
 
@@ -77,10 +77,10 @@ def all_triangles(distance: np.ndarray) -> list[tuple[int, int, int]]:
 
 def torn(corners: tuple[int, int, int], positions: list, lengths: list) -> bool:
     near, far = min(lengths[i] for i in corners), max(lengths[i] for i in corners)
-    if far > np.float32(mesh.SURE_EDGE_RATIO) * near:
+    if far > np.float32(triangles.SURE_EDGE_RATIO) * near:
         return True
     p, q, r = (positions[i].astype(np.float64) for i in corners)
     normal, ray = np.cross(q - p, r - p), p + q + r
     size = np.linalg.norm(normal) * np.linalg.norm(ray)
-    grazing = abs(normal @ ray) < np.cos(np.deg2rad(mesh.GRAZING_ANGLE_DEG)) * size
-    return bool(far > np.float32(mesh.EDGE_RATIO) * near and grazing)
+    grazing = abs(normal @ ray) < np.cos(np.deg2rad(triangles.GRAZING_ANGLE_DEG)) * size
+    return bool(far > np.float32(1 + triangles.EDGE_THRESHOLD) * near and grazing)

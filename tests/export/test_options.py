@@ -7,18 +7,19 @@ from pathlib import Path
 import pytest
 
 from panodepth.errors import ConfigError
+from panodepth.export.clouds.options import PlyOptions
+from panodepth.export.clouds.points_glb import GlbPointsOptions
 from panodepth.export.meshes.mesh import MeshOptions
 from panodepth.export.options import parse_settings, writer_options
 from panodepth.export.rasters.distance import ExrOptions
-from panodepth.export.thinning import CloudOptions
 from panodepth.types import Prediction
 
 
 def test_a_field_goes_to_all_that_have_it_and_a_format_alone_to_itself() -> None:
     found = writer_options(["ply", "points-glb", "npz"], {"max_points": 7})
-    assert found == {"ply": CloudOptions(max_points=7), "points-glb": CloudOptions(max_points=7)}
+    assert found == {"ply": PlyOptions(max_points=7), "points-glb": GlbPointsOptions(max_points=7)}
     found = writer_options(["ply", "points-glb"], {"ply.max_points": 7})
-    assert found == {"ply": CloudOptions(max_points=7), "points-glb": CloudOptions()}
+    assert found == {"ply": PlyOptions(max_points=7), "points-glb": GlbPointsOptions()}
 
 
 def test_text() -> None:

@@ -13,10 +13,10 @@ import trimesh
 
 from panodepth.errors import OutputError
 from panodepth.export import save
+from panodepth.export.clouds.options import PlyOptions
 from panodepth.export.clouds.ply import write_ply
-from panodepth.export.clouds.points_glb import write_points_glb
+from panodepth.export.clouds.points_glb import GlbPointsOptions, write_points_glb
 from panodepth.export.mark import stated
-from panodepth.export.thinning import CloudOptions
 from panodepth.types import Prediction
 
 
@@ -55,9 +55,9 @@ def test_ply_holds_the_unmasked_points_and_their_colours(room: Prediction, tmp_p
 def test_ply_in_bands_is_the_same_file(
     max_points: int, room: Prediction, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_ply(room, tmp_path / "whole.ply", CloudOptions(max_points=max_points))
+    write_ply(room, tmp_path / "whole.ply", PlyOptions(max_points=max_points))
     monkeypatch.setattr("panodepth.export.thinning.BAND_PIXELS", 3 * room.mask.shape[1])
-    write_ply(room, tmp_path / "bands.ply", CloudOptions(max_points=max_points))
+    write_ply(room, tmp_path / "bands.ply", PlyOptions(max_points=max_points))
     assert (tmp_path / "bands.ply").read_bytes() == (tmp_path / "whole.ply").read_bytes()
 
 
@@ -98,7 +98,8 @@ def test_points_glb_is_y_up_with_linear_colours(room: Prediction, tmp_path: Path
 
 @pytest.mark.parametrize("write", [write_ply, write_points_glb])
 def test_large_clouds_are_thinned_evenly(room: Prediction, tmp_path: Path, write: Callable) -> None:
-    write(room, tmp_path / f"c.{write.__name__[-3:]}", CloudOptions(max_points=64 * 128 // 8))
+    kind = PlyOptions if write is write_ply else GlbPointsOptions
+    write(room, tmp_path / f"c.{write.__name__[-3:]}", kind(max_points=64 * 128 // 8))
     (geometry,) = trimesh.load_scene(tmp_path / f"c.{write.__name__[-3:]}").geometry.values()
     assert len(geometry.vertices) == room.mask[1::3, 1::3].sum()
     turn = [1, 1, 1] if write is write_ply else [1, -1, -1]

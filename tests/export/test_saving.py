@@ -28,6 +28,10 @@ NAMES = {
     **{f"confidence-{kind}": [f"room_confidence.{kind}"] for kind in ("npz", "exr", "png")},
     "ply": ["room_points.ply"],
     "points-glb": ["room_points.glb"],
+    "pcd": ["room_points.pcd"],
+    "las": ["room_points.las"],
+    "laz": ["room_points.laz"],
+    "e57": ["room_points.e57"],
     "glb": ["room.glb"],
     "html": ["room.html"],
 }
@@ -94,9 +98,9 @@ def test_a_folder_is_a_folder_whatever_its_name(room: Prediction, tmp_path: Path
 
 def test_unknown_formats_are_answered_with_the_list(room: Prediction, tmp_path: Path) -> None:
     with pytest.raises(
-        OutputError, match="unknown format 'obj'; there are: npz, exr, png"
+        OutputError, match="unknown format 'fbx'; there are: npz, exr, png"
     ) as caught:
-        save(room, tmp_path / "o", ["npz", "obj"])
+        save(room, tmp_path / "o", ["npz", "fbx"])
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "o").exists()
     with pytest.raises(OutputError, match="no format named"):
@@ -182,4 +186,4 @@ def test_files_have_ordinary_permissions(room: Prediction, tmp_path: Path) -> No
 def test_metadata_takes_numpy_values_and_paths(room: Prediction, tmp_path: Path) -> None:
     meta = {"scale": np.float32(2), "size": np.array([1, 2]), "source": Path("a/b"), "é": "ü"}
     odd = replace(room, meta=meta)
-    assert len(save(odd, tmp_path, list(WRITERS))) == len(WRITERS) + 1  # one sidecar
+    assert len(save(odd, tmp_path, list(WRITERS))) == len(WRITERS) + 1  # one has a sidecar

@@ -25,18 +25,34 @@ REPEAT, CLAMP_TO_EDGE = 10497, 33071
 LINEAR, LINEAR_MIPMAP_LINEAR = 9729, 9987
 
 
+def node_name(meta: Mapping[str, Any]) -> str:
+    """What a scene and its object are called; a relative prediction says so."""
+    return "panorama" if meta["unit"] == "m" else "panorama (relative, not metres)"
+
+
+def node_facts(meta: Mapping[str, Any]) -> dict[str, Any]:
+    """What users ask first: the unit, how it was found, and how high the camera stood."""
+    said = meta["prediction"]
+    keys = ("metres_per_unit", "metres_by", "camera_height_m")
+    known = {key: said[key] for key in keys if said.get(key) is not None}
+    return {"unit": meta["unit"], **known}
+
+
 class Glb:
     """A scene of one node and one primitive, gathered, then written at once."""
 
-    def __init__(self, name: str, extras: dict[str, Any]) -> None:
-        """name: of the node and its mesh. extras: JSON values for asset.extras."""
+    def __init__(self, extras: dict[str, Any]) -> None:
+        """extras: the file's metadata, for asset.extras. What a user wants to see at once stands in
+        the extras of the node and the scene too, where Blender and three.js show it.
+        """
+        name, facts = node_name(extras), node_facts(extras)
         self._pieces: list[Iterable[bytes | memoryview]] = []
         self._length = 0
         self._tree: dict[str, Any] = {
             "asset": {"version": "2.0", "generator": extras["generator"], "extras": extras},
             "scene": 0,
-            "scenes": [{"nodes": [0]}],
-            "nodes": [{"mesh": 0, "name": name}],
+            "scenes": [{"nodes": [0], "name": name, "extras": facts}],
+            "nodes": [{"mesh": 0, "name": name, "extras": facts}],
             "accessors": [],
             "bufferViews": [],
         }
@@ -85,17 +101,11 @@ class Glb:
         return len(self._tree["accessors"]) - 1
 
     def positions(
-        self, turned: Iterable[FloatArray], count: int, low: Sequence[float], high: Sequence[float]
+        self, parts: Iterable[FloatArray], count: int, low: Sequence[float], high: Sequence[float]
     ) -> int:
-        """Add `count` > 0 points of glTF's frame, (n, 3) float32 in parts.
-
-        low, high: their smallest and largest x, y, z, but in the house frame.
-        """
-        limits = {
-            "min": [float(low[0]), -float(high[1]), -float(high[2])],
-            "max": [float(high[0]), -float(low[1]), -float(low[2])],
-        }
-        return self.streamed(turned, (count, 3), np.float32, more=limits)
+        """Add `count` > 0 points, (n, 3) float32 in parts; low, high: smallest, largest x, y, z."""
+        limits = {"min": [float(x) for x in low], "max": [float(x) for x in high]}
+        return self.streamed(parts, (count, 3), np.float32, more=limits)
 
     def photograph(self, jpeg: bytes) -> int:
         """Add a panorama as an unlit, double-sided material (light is in the picture already).

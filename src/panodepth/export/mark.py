@@ -94,6 +94,36 @@ def _from_html(file: BinaryIO) -> bytes:
     return start.partition(b"</script>")[0]
 
 
+def _from_pcd(file: BinaryIO) -> bytes:
+    header = file.read(MAX_BYTES).partition(b"\nDATA ")[0]
+    mark = f"# {PLY_COMMENT} ".encode()
+    lines = header.split(b"\n")
+    return b"".join(line.removeprefix(mark) for line in lines if line.startswith(mark))
+
+
+def _from_las(file: BinaryIO) -> bytes:
+    header = file.read(104)
+    first, count = struct.unpack_from("<H", header, 94)[0], struct.unpack_from("<I", header, 100)[0]
+    file.seek(first)
+    said = b""
+    for _ in range(min(count, 100)):
+        user, length = struct.unpack("<2x16s2xH32x", file.read(54))
+        content = file.read(length)
+        said += content if user.rstrip(b"\0") == GENERATOR.encode() else b""
+    return said
+
+
+def _from_e57(file: BinaryIO) -> str:
+    """Its XML lies on pages, each of which ends with a checksum of 4 bytes."""
+    start, length, page = struct.unpack("<24x3Q", file.read(48))
+    file.seek(start)
+    content = file.read(min(length * 2, MAX_BYTES) + 2 * page)
+    rest = page - start % page
+    pages = [content[:rest], *(content[i : i + page] for i in range(rest, len(content), page))]
+    text = b"".join(piece[:-4] for piece in pages)[:length].decode()
+    return text.partition(f"<{GENERATOR}:metadata")[2].partition("<![CDATA[")[2].partition("]]>")[0]
+
+
 def _from_json(file: BinaryIO) -> bytes:
     return file.read(MAX_BYTES)
 
@@ -107,5 +137,8 @@ _READERS: dict[bytes, Callable[[BinaryIO], str | bytes]] = {
     b"ply\n": _from_ply,
     b"glTF": _from_glb,
     b"<!doctyp": _from_html,
+    b"# .PCD": _from_pcd,
+    b"LASF": _from_las,
+    b"ASTM-E57": _from_e57,
     b"{": _from_json,
 }

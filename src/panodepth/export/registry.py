@@ -1,8 +1,8 @@
 """Which formats there are, and what their files are called.
 
 A new format is a function `write(prediction, path) -> files written` in the folder of its kind
-(rasters, clouds, meshes, ...) and one line in `WRITERS`. A third parameter, `options`, is a frozen
-dataclass (`options.py`). A module is imported when it first writes.
+(rasters, clouds, meshes, ...) and one line in `formats.FORMATS`. A third parameter,
+`options`, is a frozen dataclass (`options.py`). A module is imported when it first writes.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from panodepth.errors import OutputError
+from panodepth.export.formats import FORMATS
 
 if TYPE_CHECKING:
     from panodepth.types import Prediction
@@ -25,13 +26,13 @@ class Writer:
 
     ending: what follows NAME in the file's name. function: writes it; as "module:function" below
     `panodepth.export` it is imported when first used. about: what the file is, in a word or two.
-    sidecar: what follows the file's name in a second file, "" = there is none.
+    sidecars: what follows the file's name in further files.
     """
 
     ending: str
     function: Callable[..., list[Path]] | str
     about: str = ""
-    sidecar: str = ""
+    sidecars: tuple[str, ...] = ()
 
     def write(self, prediction: Prediction, path: Path, options: Any = None) -> list[Path]:
         """Write one prediction; returns the files written, all complete. Raises OutputError.
@@ -52,25 +53,7 @@ class Writer:
         return found
 
 
-WRITERS: dict[str, Writer] = {
-    "npz": Writer("_distance.npz", "rasters.npz:write_npz", "arrays"),
-    "exr": Writer("_distance.exr", "rasters.distance:write_exr", "float distance"),
-    "png": Writer("_distance.png", "rasters.distance:write_png", "16-bit distance", ".json"),
-    "tiff": Writer("_distance.tiff", "rasters.distance:write_tiff", "float distance"),
-    "normals": Writer("_normals.exr", "rasters.normals:write_normals", "float normals"),
-    "normals-png": Writer("_normals.png", "rasters.normals:write_normals_png", "16-bit normals"),
-    "preview": Writer("_preview.png", "rasters.preview:write_preview", "photo, colours, scale"),
-    "preview-plain": Writer(
-        "_preview-plain.png", "rasters.preview:write_preview_plain", "coloured picture"
-    ),
-    "confidence-npz": Writer("_confidence.npz", "rasters.confidence:write_npz", "confidence"),
-    "confidence-exr": Writer("_confidence.exr", "rasters.confidence:write_exr", "confidence"),
-    "confidence-png": Writer("_confidence.png", "rasters.confidence:write_png", "confidence"),
-    "ply": Writer("_points.ply", "clouds.ply:write_ply", "point cloud"),
-    "points-glb": Writer("_points.glb", "clouds.points_glb:write_points_glb", "point cloud"),
-    "glb": Writer(".glb", "meshes.mesh:write_mesh", "textured mesh"),
-    "html": Writer(".html", "html.page:write_html", "viewer, one file"),
-}
+WRITERS = {name: Writer(*row) for name, row in FORMATS.items()}
 DEFAULT_FORMATS = ("npz", "preview", "ply")
 
 # What a single file's ending means when no format is named.
@@ -102,6 +85,5 @@ def output_paths(
     paths = {}
     for key in parse_formats(formats):
         main = Path(folder) / f"{name}{WRITERS[key].ending}"
-        sidecar = WRITERS[key].sidecar
-        paths[key] = [main, main.with_name(main.name + sidecar)] if sidecar else [main]
+        paths[key] = [main, *(main.with_name(main.name + more) for more in WRITERS[key].sidecars)]
     return paths

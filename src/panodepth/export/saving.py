@@ -30,11 +30,16 @@ def save(
         it ends with a slash, or when it has no known ending.
     formats: names out of WRITERS; for a folder None means DEFAULT_FORMATS. With a file at most one,
         of that ending: save(p, "normals.exr", ["normals"]).
-    options: of the writers, by name; see `writer_options`.
+    options: of the writers, by name, see `writer_options`; and metadata=False for files that say no
+        more than it takes to read them.
     Raises ConfigError for a bad option, OutputError, one line, for an unknown format or ending or a
     place that cannot be written; no half-written file is left.
     """
-    where = Path(path)
+    where, title, options = Path(path), _name(prediction), dict(options or {})
+    if "metadata" in options:
+        from panodepth.export.privacy import told
+
+        prediction = told(prediction, options.pop("metadata"))
     suffix = where.suffix.lower()
     as_folder = where.is_dir() or str(path).endswith(("/", os.sep))
     if not as_folder and suffix in BY_SUFFIX:
@@ -46,7 +51,7 @@ def save(
             "(for a folder of this name, end it with a slash)"
         )
     written: list[Path] = []
-    paths = output_paths(where, _name(prediction), formats)
+    paths = output_paths(where, title, formats)
     chosen = _options(list(paths), options)
     for key, (main, *_) in paths.items():
         written += WRITERS[key].write(prediction, main, chosen.get(key))

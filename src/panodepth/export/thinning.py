@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,19 +13,9 @@ from panodepth.errors import OutputError
 from panodepth.geometry.grid import axis_angles
 from panodepth.geometry.lens import ERP
 from panodepth.geometry.point_bands import point_bands
-from panodepth.strict import Count
 from panodepth.types import BoolArray, ByteArray, FloatArray, Prediction
 
 BAND_PIXELS = 1 << 15  # turned into points at a time
-# 8.4 M points are 126 MB of PLY, and the network sees 0.6 M pixels at most.
-MAX_CLOUD_POINTS = 4096 * 2048
-
-
-@dataclass(frozen=True, kw_only=True)
-class CloudOptions:
-    """max_points: larger clouds are thinned by a whole stride in both axes."""
-
-    max_points: Count = MAX_CLOUD_POINTS
 
 
 @dataclass(frozen=True)
@@ -34,7 +23,7 @@ class Cloud:
     """The pixels that become points: every `stride`-th row and column, `count` of them valid.
 
     distance, mask: (h, w). image: (h, w, 3). lon: (w,), lat: (h,) [rad]. points: (h, w, 3), if not
-    along those angles.
+    along those angles. up: the frame that `bands` are in.
     """
 
     distance: FloatArray
@@ -45,18 +34,25 @@ class Cloud:
     stride: int
     count: int
     points: FloatArray | None = None
+    up: str = "house"
 
-    def bands(self) -> Iterator[tuple[FloatArray, BoolArray, ByteArray]]:
+    def bands(self) -> Iterator[tuple[Sequence[FloatArray], BoolArray, ByteArray]]:
         """x, y, z (3, n, w), overwritten by the next; mask (n, w); image (n, w, 3), by rows."""
         at_once = max(1, BAND_PIXELS // self.mask.shape[1])
-        if self.points is not None:
-            yield np.moveaxis(self.points, -1, 0), self.mask, self.image
-            return
-        for rows, planes in point_bands(self.distance, self.lon, self.lat, at_once):
-            yield planes, self.mask[rows], self.image[rows]
+        if self.points is None:
+            found = point_bands(self.distance, self.lon, self.lat, at_once)
+        else:
+            found = iter([(slice(None), np.moveaxis(self.points, -1, 0))])
+        for rows, planes in found:
+            xyz: Sequence[FloatArray] = planes
+            if self.up != "house":
+                from panodepth.export.frames import FRAMES
+
+                xyz = FRAMES[self.up].planes(planes)
+            yield xyz, self.mask[rows], self.image[rows]
 
 
-def thinned(prediction: Prediction, path: Path, max_points: int) -> Cloud:
+def thinned(prediction: Prediction, path: Path, max_points: int, up: str) -> Cloud:
     """The cloud of at most `max_points` before masking; OutputError when no pixel is valid."""
     height, width = prediction.distance.shape
     stride = 1
@@ -69,23 +65,14 @@ def thinned(prediction: Prediction, path: Path, max_points: int) -> Cloud:
     if not count:
         raise OutputError(f"{path}: no pixel of the prediction is valid, so there is no point")
     distance, image = prediction.solid[rows, columns], prediction.image[rows, columns]
-    cloud = Cloud(distance, mask, image, lon[columns], lat[rows], stride, count)
-    if prediction.rotation is None and isinstance(prediction.lens, ERP):
-        return cloud
-    from panodepth.export.reprojection import levelled_points
+    cloud = Cloud(distance, mask, image, lon[columns], lat[rows], stride, count, up=up)
+    if prediction.rotation is not None or not isinstance(prediction.lens, ERP):
+        from panodepth.export.reprojection import levelled_points
 
-    return replace(cloud, points=levelled_points(prediction)[rows, columns])
+        return replace(cloud, points=levelled_points(prediction)[rows, columns])
+    return cloud
 
 
 def every_nth(count: int, stride: int) -> slice:
     """Every `stride`-th of `count` rows or columns, starting in the middle of the first group."""
     return slice(min(stride // 2, count - 1), None, stride)
-
-
-def kept_rows(rows: npt.NDArray[Any], keep: BoolArray) -> npt.NDArray[Any]:
-    """The rows of an (N, C) array that an (N,) mask keeps; the array itself where it keeps all."""
-    if keep.all():
-        return rows
-    # As one value each: runs of rows are then copied at once.
-    records = np.ascontiguousarray(rows).view(f"V{rows.itemsize * rows.shape[1]}")
-    return records[:, 0][keep].view(rows.dtype).reshape(-1, rows.shape[1])

@@ -1,4 +1,4 @@
-"""A coloured point cloud as binary PLY, in the house frame."""
+"""A coloured point cloud as binary PLY."""
 
 from __future__ import annotations
 
@@ -10,24 +10,32 @@ import numpy as np
 import numpy.typing as npt
 
 from panodepth.atomic import atomic
+from panodepth.export.clouds.options import PlyOptions
 from panodepth.export.metadata import metadata, ply_comments
-from panodepth.export.thinning import Cloud, CloudOptions, thinned
-from panodepth.types import Prediction
+from panodepth.export.thinning import Cloud, thinned
+from panodepth.types import FloatArray, Prediction
 
 QUANTITY = "surface point"
 COLOURS = ("red", "green", "blue")
-VERTEX = np.dtype([*((axis, "<f4") for axis in "xyz"), *((name, "u1") for name in COLOURS)])
+NORMALS = ("nx", "ny", "nz")
 
 
-def write_ply(
-    prediction: Prediction, path: Path, options: CloudOptions = CloudOptions()
-) -> list[Path]:
-    """Binary little-endian PLY: x, y, z float32; red, green, blue uint8 (sRGB).
+def write_ply(prediction: Prediction, path: Path, options: PlyOptions = PlyOptions()) -> list[Path]:
+    """Binary little-endian PLY: x, y, z float32; red, green, blue uint8 (sRGB); then, if asked
+    for, nx, ny, nz float32.
 
     Sky and masked pixels are left out, large clouds thinned (`stride` in the metadata).
     """
-    cloud = thinned(prediction, path, options.max_points)
-    meta = metadata(prediction, QUANTITY, stride=cloud.stride)
+    cloud = thinned(prediction, path, options.max_points, options.up)
+    frame: dict[str, Any] = {}
+    normals = None
+    if options != PlyOptions(max_points=options.max_points):
+        from panodepth.export.clouds.selection import cloud_normals, selected
+        from panodepth.export.frames import stored
+
+        cloud, frame = selected(cloud, options, path), stored(options.up)
+        normals = cloud_normals(prediction, cloud) if options.normals else None
+    meta = metadata(prediction, QUANTITY, stride=cloud.stride, **frame)
     header = [
         "ply",
         "format binary_little_endian 1.0",
@@ -35,24 +43,32 @@ def write_ply(
         f"element vertex {cloud.count}",
         *(f"property float {axis}" for axis in "xyz"),
         *(f"property uchar {colour}" for colour in COLOURS),
+        *(f"property float {axis}" for axis in NORMALS if options.normals),
         "end_header\n",
     ]
     with atomic(path) as (temporary,), temporary.open("wb") as file:
         file.write("\n".join(header).encode("ascii"))
-        for vertices in _vertices(cloud):
+        for vertices in _vertices(cloud, normals):
             file.write(vertices.data)
     return [path]
 
 
-def _vertices(cloud: Cloud) -> Iterator[npt.NDArray[Any]]:
-    """The records of the file in bands; each is overwritten by the next."""
-    records = np.empty(0, VERTEX)
+def _vertices(cloud: Cloud, normals: FloatArray | None) -> Iterator[npt.NDArray[Any]]:
+    """The records of the file in bands; each is overwritten by the next. normals: (N, 3)."""
+    names = (*"xyz", *COLOURS, *(() if normals is None else NORMALS))
+    kind = np.dtype([(name, "u1" if name in COLOURS else "<f4") for name in names])
+    records, done = np.empty(0, kind), 0
     for planes, mask, image in cloud.bands():
         if mask.size != records.size:
-            records = np.empty(mask.size, VERTEX)
+            records = np.empty(mask.size, kind)
         grid = records.reshape(mask.shape)
         for axis, plane in zip("xyz", planes, strict=True):
             grid[axis] = plane
         for i, name in enumerate(COLOURS):
             grid[name] = image[..., i]
-        yield records if mask.all() else records[mask.ravel()]
+        kept = records if mask.all() else records[mask.ravel()]
+        if normals is not None:
+            for name, column in zip(NORMALS, normals[done : done + len(kept)].T, strict=True):
+                kept[name] = column
+            done += len(kept)
+        yield kept

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -10,29 +11,41 @@ import numpy as np
 import numpy.typing as npt
 
 from panodepth.export.bands import row_bands
+from panodepth.export.clouds.options import CloudOptions
 from panodepth.export.clouds.ply import QUANTITY
-from panodepth.export.glb import POINTS, Glb
+from panodepth.export.clouds.rows import kept_rows
+from panodepth.export.clouds.selection import chosen, cloud_normals
+from panodepth.export.glb import ARRAY_BUFFER, POINTS, Glb
 from panodepth.export.metadata import GLTF_FRAME, metadata
-from panodepth.export.thinning import BAND_PIXELS, Cloud, CloudOptions, kept_rows, thinned
+from panodepth.export.thinning import BAND_PIXELS, Cloud
 from panodepth.images import srgb_to_linear
 from panodepth.types import FloatArray, Prediction
 
 
+@dataclass(frozen=True, kw_only=True)
+class GlbPointsOptions(CloudOptions):
+    """normals: write the unit normal of each point, facing the camera."""
+
+    normals: bool = False
+
+
 def write_points_glb(
-    prediction: Prediction, path: Path, options: CloudOptions = CloudOptions()
+    prediction: Prediction, path: Path, options: GlbPointsOptions = GlbPointsOptions()
 ) -> list[Path]:
     """One POINTS primitive, without sky and masked pixels, thinned as `write_ply` does.
 
     COLOR_0 is linear light, as glTF defines it, in 16 bits; alpha is 1.
     """
-    cloud = thinned(prediction, path, options.max_points)
-    glb = Glb("panorama", metadata(prediction, QUANTITY, frame=GLTF_FRAME, stride=cloud.stride))
+    cloud = chosen(prediction, path, options, "y")
+    glb = Glb(metadata(prediction, QUANTITY, frame=GLTF_FRAME, stride=cloud.stride))
     attributes = {
-        "POSITION": glb.positions(_turned(cloud), cloud.count, *_extent(cloud)),
+        "POSITION": glb.positions(_points(cloud), cloud.count, *_extent(cloud)),
         "COLOR_0": glb.streamed(
             _colours(cloud), (cloud.count, 4), np.uint16, more={"normalized": True}
         ),
     }
+    if options.normals:
+        attributes["NORMAL"] = glb.accessor(cloud_normals(prediction, cloud), target=ARRAY_BUFFER)
     glb.write(path, {"attributes": attributes, "mode": POINTS})
     return [path]
 
@@ -48,16 +61,15 @@ def _extent(cloud: Cloud) -> tuple[list[float], list[float]]:
     return low, high
 
 
-def _turned(cloud: Cloud) -> Iterator[FloatArray]:
-    """(n, 3) points of glTF's frame, (x, -y, -z), in bands; each is overwritten by the next."""
+def _points(cloud: Cloud) -> Iterator[FloatArray]:
+    """(n, 3) points in bands; each is overwritten by the next."""
     points = np.empty((0, 3), np.float32)
     for planes, mask, _ in cloud.bands():
         if len(points) != mask.size:
             points = np.empty((mask.size, 3), np.float32)
         grid = points.reshape(*mask.shape, 3)
-        grid[..., 0] = planes[0]
-        np.negative(planes[1], out=grid[..., 1])
-        np.negative(planes[2], out=grid[..., 2])
+        for i, plane in enumerate(planes):
+            grid[..., i] = plane
         yield kept_rows(points, mask.ravel())
 
 

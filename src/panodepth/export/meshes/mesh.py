@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from panodepth.errors import OutputError
+from panodepth.export.clouds.rows import kept_rows
+from panodepth.export.frames import FRAMES
 from panodepth.export.glb import ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER, TRIANGLES, Glb
 from panodepth.export.jpeg import jpeg
-from panodepth.export.meshes.triangles import Limits, Vertices, triangulate
+from panodepth.export.meshes.triangles import EDGE_THRESHOLD, Limits, Vertices, triangulate
 from panodepth.export.metadata import GLTF_FRAME, metadata
 from panodepth.export.reprojection import as_panorama, levelled
-from panodepth.export.thinning import every_nth, kept_rows
+from panodepth.export.thinning import every_nth
 from panodepth.geometry.grid import axis_angles
 from panodepth.geometry.point_bands import lonlat_points
 from panodepth.strict import Count
@@ -24,13 +25,6 @@ from panodepth.types import FloatArray, Prediction
 
 MAX_MESH_COLUMNS = 1100  # vertices round the equator; the network's own 1092 columns are kept
 MAX_TEXTURE_WIDTH = 4096  # [px]
-PART = 1 << 13  # vertices written at a time
-# A triangle is cut when its far corner is this much farther than its near one ...
-EDGE_RATIO = 1.06
-# ... and it is seen at a more grazing angle [deg from its normal] than floors and walls are,
-GRAZING_ANGLE_DEG = 84.0
-# or, at any angle, when the ratio is this large: on coarse grids an edge looks no steeper.
-SURE_EDGE_RATIO = 1.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +62,7 @@ def write_mesh(
     if not len(mesh.faces):
         raise OutputError(f"{path}: no three neighbouring pixels are valid, so there is no mesh")
     meta = metadata(prediction, "surface", frame=GLTF_FRAME, stride=mesh.stride)
-    glb = Glb("panorama", meta)
+    glb = Glb(meta)
     attributes = {
         "POSITION": _positions(glb, levelled(prediction, mesh.positions)),
         "TEXCOORD_0": glb.accessor(mesh.uv, target=ARRAY_BUFFER),
@@ -88,17 +82,15 @@ def build_mesh(
     prediction: Prediction,
     *,
     max_columns: int = MAX_MESH_COLUMNS,
-    edge_ratio: float = EDGE_RATIO,
-    grazing_angle_deg: float = GRAZING_ANGLE_DEG,
+    edge_threshold: float = EDGE_THRESHOLD,
 ) -> Mesh:
     """The mesh of the valid pixels, one vertex for every stride-th pixel in both axes.
 
     The first column of vertices is there twice, with u and with u + 1, so that the texture runs on
     over the seam. Each pole is one point at the mean distance of its row, repeated for each sector
-    with a u of its own. A triangle is left out when a corner is masked, or when the ratio of its
-    largest to its smallest distance exceeds `edge_ratio` and the ray meets it at more than
-    `grazing_angle_deg` from its normal (or the ratio SURE_EDGE_RATIO): then it spans a depth edge,
-    and is no floor seen far off.
+    with a u of its own. A triangle is left out when a corner is masked, or when its
+    largest distance exceeds its smallest by more than the share `edge_threshold` and the ray meets
+    it at a grazing angle (see `Limits`): then it spans a depth edge, and is no floor seen far off.
     """
     height, width = prediction.distance.shape
     stride = max(1, -(-width // max_columns))
@@ -122,25 +114,17 @@ def build_mesh(
         np.concatenate([mask.ravel(), *(p.valid for p in poles)]),
     )
     texture = np.concatenate([uv.reshape(-1, 2), *(p.uv for p in poles)])
-    limits = Limits(edge_ratio, SURE_EDGE_RATIO, grazing_angle_deg)
+    limits = Limits.of(edge_threshold)
     faces, used = triangulate(vertices, distance.shape, limits)
     return Mesh(kept_rows(vertices.positions, used), kept_rows(texture, used), faces, stride)
 
 
 def _positions(glb: Glb, points: FloatArray) -> int:
     """Add (N, 3) points of the house frame, N > 0."""
+    turned = FRAMES["y"].points(points)
     # By column: numpy is slow at an axis next to one of length 3.
-    low, high = ([float(limit(column)) for column in points.T] for limit in (np.min, np.max))
-    return glb.positions(_turned(points), len(points), low, high)
-
-
-def _turned(points: FloatArray) -> Iterator[FloatArray]:
-    """(N, 3) points of the house frame in glTF's, (x, -y, -z), in parts."""
-    for top in range(0, len(points), PART):
-        part = points[top : top + PART].copy()
-        for i in (1, 2):
-            np.negative(part[:, i], out=part[:, i])
-        yield part
+    low, high = ([float(limit(column)) for column in turned.T] for limit in (np.min, np.max))
+    return glb.positions([turned], len(turned), low, high)
 
 
 def _closed(grid: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -14,12 +14,18 @@ import numpy as np
 import numpy.typing as npt
 
 from panodepth.export.bands import row_bands
-from panodepth.export.thinning import kept_rows
+from panodepth.export.clouds.rows import kept_rows
 from panodepth.types import BoolArray
 
 Array = npt.NDArray[Any]
 Corners = tuple[Array, Array, Array]
 
+# A triangle is cut when its far corner is this much farther than its near one, as a share ...
+EDGE_THRESHOLD = 0.06
+# ... and it is seen at a more grazing angle [deg from its normal] than floors and walls are,
+GRAZING_ANGLE_DEG = 84.0
+# or, at any angle, when it is this many times as far: on coarse grids an edge looks no steeper.
+SURE_EDGE_RATIO = 1.5
 BAND_CELLS = 1 << 14  # worked on at a time: they stay in the cache
 
 
@@ -43,8 +49,14 @@ class Limits:
     """
 
     edge_ratio: float
-    sure_edge_ratio: float
-    grazing_angle_deg: float
+    sure_edge_ratio: float = SURE_EDGE_RATIO
+    grazing_angle_deg: float = GRAZING_ANGLE_DEG
+
+    @classmethod
+    def of(cls, edge_threshold: float) -> Limits:
+        """Limits for a jump by a share of the distance: `edge_threshold` 0.06 = 6 %."""
+        ratio = 1 + edge_threshold
+        return cls(ratio, max(ratio, SURE_EDGE_RATIO))
 
 
 def triangulate(

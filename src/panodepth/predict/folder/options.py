@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 from dataclasses import MISSING, dataclass
 from pathlib import Path
+from typing import Any
 
 from panodepth.errors import ConfigError
+from panodepth.export.file_options import FileOptions
+from panodepth.export.formats import check_installed
 from panodepth.export.registry import DEFAULT_FORMATS, WRITERS, parse_formats
 from panodepth.options import option
 from panodepth.predict.options import PredictOptions
@@ -27,7 +30,7 @@ def parse_batch_size(text: str) -> int | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunOptions(PredictOptions):
+class RunOptions(PredictOptions, FileOptions):
     """How every picture of a run is predicted, and where and how the results are written.
 
     out: output folder.
@@ -83,10 +86,19 @@ class RunOptions(PredictOptions):
             object.__setattr__(self, "confidence", True)
             formats = _with_confidence(formats)
         object.__setattr__(self, "formats", formats)
-        if self.settings:
-            from panodepth.export.options import parse_settings, writer_options
+        check_installed(self.formats)
+        if self.writer_settings:
+            from panodepth.export.options import writer_options
 
-            writer_options(self.formats, parse_settings(self.settings))  # says what is wrong
+            given = {k: v for k, v in self.writer_settings.items() if k != "metadata"}
+            writer_options(self.formats, given)  # says what is wrong
+
+    @property
+    def writer_settings(self) -> dict[str, Any]:
+        """What `Prediction.save` takes as options."""
+        from panodepth.export.options import parse_settings
+
+        return self.file_settings(parse_settings(self.settings))
 
     @property
     def worker_count(self) -> int:

@@ -18,7 +18,6 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from panodepth.errors import PanodepthError
-from panodepth.export.options import parse_settings
 from panodepth.images import ImageData, image_size, read_image
 from panodepth.predict.folder.inputs import InputFile, find_mask
 from panodepth.predict.folder.jobs import Job
@@ -168,7 +167,7 @@ class Pipeline:
             files = named.save(
                 f"{target.parent}{os.sep}",
                 self.options.formats,
-                **parse_settings(self.options.settings),
+                **self.options.writer_settings,
             )
             self._folder.check()
         except Exception as error:

@@ -1,0 +1,67 @@
+"""A coloured point cloud as E57 (ASTM E2807), laser scanners' format. Extra: panodepth[e57]."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from panodepth.atomic import atomic
+from panodepth.export.clouds.ply import QUANTITY
+from panodepth.export.clouds.selection import ScanOptions, chosen, gathered
+from panodepth.export.formats import check_installed
+from panodepth.export.frames import stored
+from panodepth.export.metadata import GENERATOR, metadata, to_json
+from panodepth.types import Prediction
+
+POINT_BYTES = 20  # in the file, at most
+EXTENSION = "urn:panodepth"  # XML namespace of our metadata
+
+
+def write_e57(
+    prediction: Prediction, path: Path, options: ScanOptions = ScanOptions()
+) -> list[Path]:
+    """One scan: cartesianX, Y, Z, colours of 8 bits, and rowIndex, columnIndex of the pixel, with
+    the camera at the origin. The metadata are the text panodepth:metadata.
+
+    The format is in metres; a relative prediction is written as it is, 1 = 1 m.
+    """
+    check_installed(["e57"])
+    import pye57
+
+    cloud = chosen(prediction, path, options, options.up)
+    points = gathered(cloud)
+    meta = metadata(prediction, QUANTITY, stride=cloud.stride, **stored(options.up))
+    columns = dict(zip(("cartesianX", "cartesianY", "cartesianZ"), points.xyz.T, strict=True))
+    columns |= dict(zip(("colorRed", "colorGreen", "colorBlue"), points.rgb.T, strict=True))
+    columns |= dict(zip(("rowIndex", "columnIndex"), points.pixels.T, strict=True))
+    said = to_json(meta)
+    # The library takes no file that is there, and no name that is not UTF-8.
+    with atomic(path) as (temporary,), TemporaryDirectory() as folder:
+        made = Path(folder) / "scan.e57"
+        for place in (temporary, made):
+            _reserve(place, cloud.count * POINT_BYTES + len(said))
+        made.unlink()
+        with pye57.E57(str(made), mode="w") as file:
+            file.write_scan_raw(
+                {name: np.ascontiguousarray(column) for name, column in columns.items()},
+                name="panorama",
+                rotation=np.array([1.0, 0, 0, 0]),
+                translation=np.zeros(3),
+            )
+            file.image_file.extensionsAdd(GENERATOR, EXTENSION)
+            text = pye57.libe57.StringNode(file.image_file, said)
+            file.root.set(f"{GENERATOR}:metadata", text)
+        shutil.copyfile(made, temporary)
+    return [path]
+
+
+def _reserve(path: Path, size: int) -> None:
+    """Raise OSError where so many bytes do not fit: the library crashes on a full disk."""
+    with path.open("wb") as file:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size)
+            file.truncate(0)

@@ -1,0 +1,53 @@
+"""The table of formats: name -> what follows NAME in the file's name, the writer as
+"module:function" below `panodepth.export`, the file in a word or two, and what follows the file's
+name in further files beside it.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from panodepth.errors import require
+
+FORMATS: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
+    "npz": ("_distance.npz", "rasters.npz:write_npz", "arrays", ()),
+    "exr": ("_distance.exr", "rasters.distance:write_exr", "float distance", ()),
+    "png": ("_distance.png", "rasters.distance:write_png", "16-bit distance", (".json",)),
+    "tiff": ("_distance.tiff", "rasters.distance:write_tiff", "float distance", ()),
+    "normals": ("_normals.exr", "rasters.normals:write_normals", "float normals", ()),
+    "normals-png": ("_normals.png", "rasters.normals:write_normals_png", "16-bit normals", ()),
+    "preview": ("_preview.png", "rasters.preview:write_preview", "photo, colours, scale", ()),
+    "preview-plain": (
+        "_preview-plain.png",
+        "rasters.preview:write_preview_plain",
+        "coloured picture",
+        (),
+    ),
+    "confidence-npz": ("_confidence.npz", "rasters.confidence:write_npz", "confidence", ()),
+    "confidence-exr": ("_confidence.exr", "rasters.confidence:write_exr", "confidence", ()),
+    "confidence-png": ("_confidence.png", "rasters.confidence:write_png", "confidence", ()),
+    "ply": ("_points.ply", "clouds.ply:write_ply", "point cloud", ()),
+    "points-glb": ("_points.glb", "clouds.points_glb:write_points_glb", "point cloud", ()),
+    "pcd": ("_points.pcd", "clouds.pcd:write_pcd", "point cloud", ()),
+    "las": ("_points.las", "clouds.las:write_las", "point cloud", ()),
+    "laz": ("_points.laz", "clouds.las:write_laz", "compressed point cloud", ()),
+    "e57": ("_points.e57", "clouds.e57:write_e57", "point cloud", ()),
+    "glb": (".glb", "meshes.mesh:write_mesh", "textured mesh", ()),
+    "html": (".html", "html.page:write_html", "viewer, one file", ()),
+}
+
+# Which extra of the package a format needs, and the modules that are then there.
+NEEDS: dict[str, tuple[str, ...]] = {
+    "las": ("las", "laspy", "lazrs"),
+    "laz": ("las", "laspy", "lazrs"),
+    "e57": ("e57", "pye57"),
+}
+
+Up = Literal["house", "y", "z", "ros", "blender", "unity", "unreal"]  # see `frames.FRAMES`
+
+
+def check_installed(formats: Sequence[str]) -> None:
+    """Raise ConfigError, which says what to install, where a format's packages are not there."""
+    for name in formats:
+        if name in NEEDS:
+            extra, *modules = NEEDS[name]
+            require(f"format {name}", extra, *modules)
