@@ -7,6 +7,7 @@ import sys
 
 # Words that torch, its allocators and CUDA write into RuntimeErrors when memory is not enough.
 OUT_OF_MEMORY = ("DefaultCPUAllocator", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
+OPENCV_NO_MEMORY = -4  # cv2.Error.StsNoMem
 
 
 class PanodepthError(Exception):
@@ -57,7 +58,17 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether memory, of whatever device, was not enough."""
     if isinstance(error, RuntimeError):  # as torch's own kinds of error are
         return any(words in str(error) for words in OUT_OF_MEMORY)
+    is_opencv = type(error).__module__ == "cv2"
+    if is_opencv and getattr(error, "code", None) == OPENCV_NO_MEMORY:
+        return True
     return isinstance(error, MemoryError)
+
+
+def raise_if_out_of_memory(error: Exception, name: str) -> None:
+    """Raise MemoryError, naming the file, when memory was not enough: no damage of the file."""
+    pillow_says = isinstance(error, OSError) and "out of memory" in str(error)
+    if pillow_says or is_out_of_memory(error):
+        raise MemoryError(f"{name}: not enough memory to read it") from error
 
 
 def require(what: str, extra: str, *modules: str) -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from panodepth.errors import InputError
-from panodepth.images import image_size, read_image, read_mask
+from panodepth.images import files, image_size, read_image, read_mask
 
 KINDS = ["jpg", "png", "deep.png", "webp", "tif", "deep.tif", "float.tif", "exr", "hdr"]
 
@@ -78,6 +78,35 @@ def test_truncated_files_are_refused(
     _refused(cut)
     if kind != "exr":  # decoders keep quiet: the one line is ours
         assert not capfd.readouterr().err
+
+
+def _opencv_without_memory() -> cv2.error:
+    error = cv2.error("(-4:Insufficient memory) Failed to allocate")
+    error.code = cv2.Error.StsNoMem
+    return error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        _opencv_without_memory(),
+        OSError("out of memory error when reading image file"),  # as Pillow says it
+        RuntimeError("[enforce fail] DefaultCPUAllocator: not enough memory"),
+    ],
+    ids=repr,
+)
+def test_too_little_memory_is_no_damage(
+    tmp_path: Path, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = _write(tmp_path, "png")
+
+    def decode(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(files, "_opener", lambda kind: decode)
+    with pytest.raises(MemoryError, match=f"^{re.escape(str(path))}: not enough memory to read"):
+        read_image(path)
 
 
 def test_a_deep_png_with_a_wrong_checksum_is_refused(tmp_path: Path) -> None:

@@ -105,6 +105,10 @@ def test_tensors_that_are_no_images_say_what_they_are() -> None:
         to_image_data(torch.zeros(H, W).to_sparse())
     with pytest.raises(InputError, match="dtype"):
         to_image_data(torch.zeros(H, W, 3, dtype=torch.int64))
+    with pytest.raises(InputError, match="image of type Tensor is no array"):
+        to_image_data(torch.zeros(H, W, 3, device="meta"))
+    with pytest.raises(InputError, match="dtype complex64"):
+        to_image_data(torch.zeros(H, W, 3, dtype=torch.complex64, requires_grad=True))
 
 
 def test_pil_images_of_mode_i_are_right_or_refused() -> None:

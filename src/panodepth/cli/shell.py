@@ -85,7 +85,8 @@ def _explain(error: BaseException, arguments: Sequence[str]) -> tuple[str, int]:
         named = next((f" {name}" for name in names if name == arguments[0]), "")
         return f"{error.format_message()} (see panodepth{named} --help)", NOTHING_STARTED
     if isinstance(error, MemoryError):
-        return "not enough memory", SOME_FAILED
+        told = str(error)
+        return told if "not enough memory" in told else "not enough memory", SOME_FAILED
     if isinstance(error, OSError):
         where = "" if error.filename is None else f"{error.filename}: "
         return f"{where}{error.strerror or error}", SOME_FAILED

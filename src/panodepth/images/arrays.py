@@ -14,7 +14,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from panodepth.errors import InputError, one_line
+from panodepth.errors import InputError, one_line, raise_if_out_of_memory
 from panodepth.images.limits import MAX_PIXELS
 
 MAX_TEXT_BYTES = 1 << 24  # of an array without (H, W), such as JSON in an npz
@@ -28,6 +28,7 @@ def read_npy(path: Path) -> npt.NDArray[Any]:
     except InputError:
         raise
     except Exception as error:  # headers are evaluated: damaged ones raise anything
+        raise_if_out_of_memory(error, str(path))
         raise InputError(f"{path}: damaged or unreadable ({one_line(error, 300)})") from error
 
 
@@ -45,6 +46,7 @@ def read_npz(path: Path, wanted: Iterable[str]) -> dict[str, npt.NDArray[Any]]:
     except InputError:
         raise
     except Exception as error:
+        raise_if_out_of_memory(error, str(path))
         raise InputError(f"{path}: damaged or unreadable npz ({one_line(error, 300)})") from error
 
 

@@ -16,7 +16,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from panodepth.errors import InputError, one_line
+from panodepth.errors import InputError, one_line, raise_if_out_of_memory
 from panodepth.images.formats.pillow import Decoded, Opened
 from panodepth.images.limits import MAX_PIXELS, check_size
 from panodepth.images.picture import ImageData, from_array
@@ -65,7 +65,7 @@ def read_image(source: Source, *, max_pixels: int = MAX_PIXELS) -> ImageData:
     TIFF files are linear: see `exposure.exposed`. A picture whose GPano tags say that it is a part
     of the sphere is laid on the whole one, the rest of which is not valid. Raises InputError, one
     line with the path, when the file is missing, empty, damaged, of another kind, too small or too
-    large.
+    large. Raises MemoryError, with the path, when memory is not enough.
     """
     where = _name(source)
     decoded = read_stored(source, max_pixels=max_pixels)
@@ -126,6 +126,7 @@ def _reading(source: Source) -> Iterator[Opened]:
     except Exception as error:  # decoders raise anything on damaged files; all of it means this
         if isinstance(error, OSError) and error.errno is not None:
             raise InputError(f"{name}: cannot be read ({error.strerror})") from error
+        raise_if_out_of_memory(error, name)
         raise InputError(
             f"{name}: damaged or unreadable {kind} file ({one_line(error, 300)})"
         ) from error

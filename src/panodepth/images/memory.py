@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from panodepth.errors import InputError, one_line
+from panodepth.errors import InputError, one_line, raise_if_out_of_memory
 from panodepth.images.formats.orientation import oriented
 from panodepth.images.formats.pillow import Decoded, from_pillow, upright
 from panodepth.images.formats.tags import ORIENTATION
@@ -41,9 +41,10 @@ def _from_pil(image: Image.Image, max_pixels: int) -> ImageData:
         orientation = image.getexif().get(ORIENTATION, 1)
         said = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
         decoded = _decoded(image, orientation)
-    except (InputError, MemoryError):
+    except InputError:
         raise
     except Exception as error:  # the file behind it may be damaged or closed
+        raise_if_out_of_memory(error, "PIL image")
         raise InputError(f"PIL image cannot be read ({one_line(error)})") from error
     size = upright((image.height, image.width), orientation)
     xmp = said.encode() if isinstance(said, str) else bytes(said)
@@ -79,6 +80,7 @@ def content_of(source: Any) -> bytes:
     try:
         content = source.read()
     except Exception as error:
+        raise_if_out_of_memory(error, "image file object")
         raise InputError(f"image file object cannot be read ({one_line(error)})") from error
     if not isinstance(content, bytes | bytearray | memoryview):
         raise InputError(f"image file object gives {type(content).__name__}; open it in mode 'rb'")
@@ -92,16 +94,17 @@ def _as_array(source: Any) -> tuple[npt.NDArray[Any], BoolArray | None]:
         raise InputError(
             f"an image can be a path, bytes, an open file, a PIL image or an array, not {kind}"
         )
-    if hasattr(source, "detach"):  # a torch tensor: on any device, with or without a gradient
-        source = source.detach().cpu()
-        if str(source.dtype) == "torch.bfloat16":  # NumPy has no such type
-            source = source.float()
     valid: BoolArray | None = None
     if isinstance(source, np.ma.MaskedArray):
         masked = np.ma.getmaskarray(source)
         valid = np.logical_not(masked.any(axis=2) if masked.ndim == 3 else masked)
     try:
+        if hasattr(source, "detach"):  # a torch tensor: on any device, with or without a gradient
+            source = source.detach().cpu()
+            if str(source.dtype) == "torch.bfloat16":  # NumPy has no such type
+                source = source.float()
         return np.asarray(source), valid
     except Exception as error:
+        raise_if_out_of_memory(error, "image array")
         kind = type(source).__name__
         raise InputError(f"image of type {kind} is no array ({one_line(error)})") from error

@@ -12,7 +12,8 @@ import pytest
 
 from panodepth.errors import PanodepthError
 from panodepth.export import save
-from panodepth.lab.data import open_folder, open_shards, write_shards
+from panodepth.lab.data import arrays, open_folder, open_shards, write_shards
+from panodepth.lab.data.distances import DistanceFile
 from panodepth.lab.data.shard_index import index_path
 from panodepth.types import Prediction
 
@@ -89,3 +90,16 @@ def test_shards(tmp_path):
     for seed in range(60):  # nothing tells but the files
         tar.write_bytes(damaged(tar_bytes, seed))
         check(lambda: open_shards(tar)[0])
+
+
+@pytest.mark.parametrize("ending", ["npz", "npy"])
+def test_too_little_memory_is_no_damage(tmp_path: Path, ending, monkeypatch) -> None:
+    path = tmp_path / f"a.{ending}"
+    np.savez(path, distance=np.ones((H, W))) if ending == "npz" else np.save(path, np.ones((H, W)))
+
+    def read(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(arrays, "read_array", read)
+    with pytest.raises(MemoryError, match=f"a.{ending}: not enough memory to read it"):
+        DistanceFile()(path)

@@ -149,6 +149,7 @@ def test_a_run_that_cannot_start_leaves_no_folder(tmp_path, wrong, monkeypatch, 
     monkeypatch.chdir(tmp_path)
     Path("r.toml").write_text(RECIPE)
     line = ["train", "--recipe", "r.toml", "--set", "run.out=a/b/run", "--set", wrong]
+    line += ["--cache", "c/rendered"]
     assert main(line) == 2
     assert capsys.readouterr().err.startswith("error: ")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["r.toml"]

@@ -145,6 +145,16 @@ def test_cache_in_an_impossible_place(tmp_path):
         ChunkFactory(dataclasses.replace(DATA, cache=str(tmp_path / "file")))
 
 
+def test_cache_is_made_with_its_first_chunk_and_not_before(tmp_path, renderer):
+    data = dataclasses.replace(DATA, cache=str(tmp_path / "cache"))
+    factory = ChunkFactory(data, renderer)
+    assert not list(tmp_path.iterdir())
+    factory.get(0)
+    (folder,) = (tmp_path / "cache").iterdir()
+    names = {path.name for path in folder.iterdir()}
+    assert names == {"identity.json", "chunk_000000.npz", "chunk_000000.json"}
+
+
 class FakePool:
     """Stands in for the worker processes: renders at once, and breaks the first `deaths` times."""
 

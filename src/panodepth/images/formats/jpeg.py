@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import re
+import struct
 from dataclasses import replace
 from typing import BinaryIO
 
@@ -9,7 +12,8 @@ from PIL import JpegImagePlugin
 
 from panodepth.images.formats.pillow import Decoded, Opened, from_pillow, upright
 
-_XMP = b"http://ns.adobe.com/xap/1.0/\0"
+_ENDS_SCAN = re.compile(rb"\xff[^\0\xff\xd0-\xd7]")
+_ONES = b"\xff\0" * 8  # as long as libjpeg looks ahead; no code word is all ones
 
 
 class _Jpeg(JpegImagePlugin.JpegImageFile):
@@ -22,51 +26,47 @@ def open_jpeg(name: str, file: BinaryIO) -> Opened:
     try:
         image = _Jpeg(file)
     except SyntaxError as error:  # a depth or a number of channels that Pillow does not know
-        raise _explained(name, file, error) from error
-    exif = image.info.get("exif", b"")
-    xmp = next((body[len(_XMP) :] for _, body in image.applist if body.startswith(_XMP)), b"")
-    orientation, note = 1, ""
-    if b"HasExtendedXMP" in xmp or "mp" in image.info:
-        from panodepth.images.formats.jpeg_segments import extended_gpano, views_note
+        from panodepth.images.formats.jpeg_segments import explained
 
-        xmp += extended_gpano(image.applist, xmp)
-        note = views_note(image.info.get("mp", b""))
-    if exif or xmp:
-        from panodepth.images.formats.orientation import stated_orientation
+        raise explained(name, file, error) from error
+    start = file.tell()  # of the first scan's data
+    xmp, orientation, note = b"", 1, ""
+    if any(segment != "APP0" for segment, _ in image.applist):
+        from panodepth.images.formats.jpeg_segments import stated
 
-        orientation = stated_orientation(exif, xmp)
+        xmp, orientation, note = stated(image)
 
     def decode() -> Decoded:
-        _check_length(image, file)
         try:
-            decoded = from_pillow(image, orientation)
+            decoded = from_pillow(_Jpeg(_unended(image, file, start)), orientation)
             return replace(decoded, notes=(note,)) if note else decoded
         except OSError as error:
-            raise _explained(name, file, error) from error
+            from panodepth.images.formats.jpeg_segments import explained
+
+            raise explained(name, file, error) from error
 
     return Opened(upright((image.height, image.width), orientation), decode, xmp)
 
 
-def _check_length(image: _Jpeg, file: BinaryIO) -> None:
-    """Raise ValueError when the file is too short for its pixels: libjpeg would make them up.
+def _unended(image: _Jpeg, file: BinaryIO, start: int) -> BinaryIO:
+    """The file for libjpeg, which fills up with grey what is missing before an end mark.
 
-    A code word has at least one bit. A block of 8 × 8 pixels has one of them in its first scan,
-    and where the other coefficients come in the same scan, two.
+    Without that mark it waits for more, and Pillow says so. Files of several scans need it and keep
+    it. Raises ValueError when scans are missing.
     """
-    widest, highest = (max(layer[i] for layer in image.layer) for i in (1, 2))
-    blocks = sum(
-        -(-image.width * right // (8 * widest)) * -(-image.height * down // (8 * highest))
-        for _, right, down, _ in image.layer
-    )
-    place = file.tell()
-    length = file.seek(0, 2)
-    file.seek(place)
-    if 8 * length < blocks * (1 if "progressive" in image.info else 2):
-        raise ValueError(f"cut short: {length} bytes cannot hold {image.width}x{image.height}")
+    file.seek(0)
+    content, n = file.read(), image.layers
+    frame = struct.pack(">HBHHB", 8 + 3 * n, 8, image.height, image.width, n)
+    scan = struct.pack(">HB", 6 + 2 * n, n)  # of all its channels
+    baseline = re.search(b"\xff[\xc0\xc1]" + re.escape(frame), content[:start])
+    if baseline and content.startswith(scan, start - 6 - 2 * n):
+        end = _ENDS_SCAN.search(content, start)
+        file = io.BytesIO(content)
+        file.truncate(file.seek(end.start() if end else len(content)))
+        file.write(_ONES)
+    else:
+        from panodepth.images.formats.jpeg_segments import check_scans
 
-
-def _explained(name: str, file: BinaryIO, error: Exception) -> Exception:
-    """An InputError that says which kind of JPEG it is, if that is why; else the error itself."""
-    from panodepth.images.formats.jpeg_segments import refusal
-
-    return refusal(name, file) or error
+        check_scans(image, file)
+    file.seek(0)
+    return file

@@ -1,22 +1,28 @@
-"""What a JPEG's segments say: kinds that no decoder at hand reads, long XMP, other pictures."""
+"""What a JPEG's segments say: kinds that are not read, long XMP, other pictures, missing scans."""
 
 from __future__ import annotations
 
 import io
 import re
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
+from PIL.JpegImagePlugin import JpegImageFile
+
 from panodepth.errors import InputError
+from panodepth.images.formats.orientation import stated_orientation
+from panodepth.images.formats.splice import size_of_file
 from panodepth.images.formats.tags import Tags
 
 # ITU-T T.81, table B.1: what frames hold, by their marker.
 _KINDS = dict.fromkeys((0xC3, 0xC7, 0xCB, 0xCF), "lossless")
 _KINDS |= dict.fromkeys((0xC5, 0xC6, 0xCD, 0xCE), "hierarchical")
-_KINDS |= dict.fromkeys((0xC0, 0xC1, 0xC2, 0xC9, 0xCA), "")
+_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # the others are tables
 _ALONE = (0x01, *range(0xD0, 0xD9))  # markers without a length
-_SCAN = 0xDA
+_SCAN, _END = 0xDA, 0xD9
+_ENDS_SCAN = re.compile(rb"\xff[^\0\xff\xd0-\xd7]")
+_XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"  # XMP specification, part 3, 1.1.3.1
 _GUID = re.compile(rb"""xmpNote:HasExtendedXMP\s*(?:=\s*["']|>)\s*([0-9A-Fa-f]{32})""")
 _GPANO = re.compile(rb"""GPano:\w+\s*(?:=\s*["']|>)[^"'<]{,200}["'<]""")
@@ -24,28 +30,32 @@ _GPANO = re.compile(rb"""GPano:\w+\s*(?:=\s*["']|>)[^"'<]{,200}["'<]""")
 _ENTRIES, _ENTRY_BYTES, _VIEW = 0xB002, 16, 0x02
 
 
-def refusal(name: str, file: BinaryIO) -> InputError | None:
-    """Why a JPEG file is not read; None when its kind is no reason."""
-    at = 2
-    while True:
-        file.seek(at)
-        head = file.read(10)
-        if len(head) < 10 or head[0] != 0xFF or head[1] == _SCAN:
-            return None
-        marker = head[1]
-        if marker == 0xFF or marker in _ALONE:
-            at += 1 if marker == 0xFF else 2
+def explained(name: str, file: BinaryIO, error: Exception) -> Exception:
+    """What a decoder's error means: a kind that is not read, data that end early, or itself."""
+    if "truncated" in str(error):
+        return ValueError("its data end early")
+    for marker, body in _segments(file):
+        if marker == _SCAN:
+            break
+        if marker not in _FRAMES or len(body) < 6:
             continue
-        if marker in _KINDS:
-            kind = _KINDS[marker]  # then: length, depth, height, width, channels
-            kind = kind or (f"{head[4]}-bit" if head[4] != 8 else "")
-            kind = kind or (f"{head[9]}-channel" if head[9] not in (1, 3, 4) else "")
-            if not kind:
-                return None
-            return InputError(
-                f"{name}: {kind} JPEG is not read; save it as an ordinary JPEG or PNG"
-            )
-        at += 2 + struct.unpack(">H", head[2:4])[0]
+        kind = _KINDS.get(marker, "")
+        depth, channels = body[0], body[5]
+        kind = kind or (f"{depth}-bit" if depth != 8 else "")
+        kind = kind or (f"{channels}-channel" if channels not in (1, 3, 4) else "")
+        if not kind:
+            break
+        return InputError(f"{name}: {kind} JPEG is not read; save it as an ordinary JPEG or PNG")
+    return error
+
+
+def stated(image: JpegImageFile) -> tuple[bytes, int, str]:
+    """XMP packet with the GPano tags that go on behind it, EXIF orientation, and a note, or ""."""
+    xmp = next((body[len(_XMP) :] for _, body in image.applist if body.startswith(_XMP)), b"")
+    if b"HasExtendedXMP" in xmp:
+        xmp += extended_gpano(image.applist, xmp)
+    note = views_note(image.info["mp"]) if "mp" in image.info else ""
+    return xmp, stated_orientation(image.info.get("exif", b""), xmp), note
 
 
 def extended_gpano(segments: Iterable[tuple[str, bytes]], xmp: bytes) -> bytes:
@@ -78,3 +88,62 @@ def views_note(index: bytes) -> str:
         return ""
     views = sum(kind & 0xFF == _VIEW for kind in kinds)
     return f"the first of its {len(kinds)} pictures is read" if views else ""
+
+
+def check_scans(image: JpegImageFile, file: BinaryIO) -> None:
+    """Raise ValueError where scans are missing, of several that each add to the picture.
+
+    A cut inside the last one is not told: it leaves a whole picture, a bit less exact.
+    """
+    _check_length(image, size_of_file(file))
+    missing = set[tuple[int, int]]()
+    for marker, body in _segments(file):
+        if marker in _FRAMES:
+            missing = {(name, k) for name in body[6::3] for k in range(64)}
+        elif marker == _SCAN and not body[-1] & 15:  # with the last bit of its coefficients
+            first, last = body[-3:-1]
+            missing -= {(name, k) for name in body[1:-3:2] for k in range(first, last + 1)}
+    if missing:
+        raise ValueError("its data end early: scans are missing")
+
+
+def _check_length(image: JpegImageFile, length: int) -> None:
+    """Raise ValueError when so few bytes cannot hold its pixels: libjpeg would make them up.
+
+    A code word has at least one bit. A block of 8 × 8 pixels has one of them in its first scan.
+    """
+    widest, highest = (max(layer[i] for layer in image.layer) for i in (1, 2))
+    blocks = sum(
+        -(-image.width * right // (8 * widest)) * -(-image.height * down // (8 * highest))
+        for _, right, down, _ in image.layer
+    )
+    if 8 * length < blocks:
+        size = f"{image.width}x{image.height}"
+        raise ValueError(f"its data end early: {length} bytes cannot hold {size}")
+
+
+def _segments(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """(marker, body) of each segment before the end mark."""
+    at = 2
+    while True:
+        file.seek(at)
+        head = file.read(4)
+        if len(head) < 4 or head[:2] == bytes([0xFF, _END]):
+            return
+        if head[0] != 0xFF:
+            at = _next_marker(file, at)
+        elif head[1] == 0xFF or head[1] in _ALONE:
+            at += 1 if head[1] == 0xFF else 2
+        else:
+            length = max(2, struct.unpack(">H", head[2:])[0])
+            yield head[1], file.read(length - 2)
+            at += 2 + length
+            at = _next_marker(file, at) if head[1] == _SCAN else at
+
+
+def _next_marker(file: BinaryIO, at: int) -> int:
+    """Where the data of a scan end that go on at `at`."""
+    file.seek(at)
+    rest = file.read()
+    found = _ENDS_SCAN.search(rest)
+    return at + (found.start() if found else len(rest))

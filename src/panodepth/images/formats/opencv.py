@@ -1,4 +1,4 @@
-"""What OpenCV decodes: PNG and TIFF of 16 bits or float, and Radiance .hdr."""
+"""What OpenCV decodes: WebP, PNG and TIFF of 16 bits or float, and Radiance .hdr."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 _OPENCV_LOG = threading.Lock()
+_ROWS = 64
 
 
 def opencv_pixels(content: bytes | bytearray) -> npt.NDArray[Any]:
@@ -27,6 +28,8 @@ def opencv_pixels(content: bytes | bytearray) -> npt.NDArray[Any]:
         swap = cv2.COLOR_BGR2RGB if pixels.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
         if pixels.dtype == np.float64:
             return pixels[..., [2, 1, 0, 3][: pixels.shape[2]]]
-        cv2.cvtColor(pixels, swap, dst=pixels)
+        for top in range(0, len(pixels), _ROWS):  # in place OpenCV works on a copy of all
+            rows = pixels[top : top + _ROWS]
+            cv2.cvtColor(rows, swap, dst=rows)
     result: npt.NDArray[Any] = pixels
     return result

@@ -65,7 +65,11 @@ def open_png(name: str, file: BinaryIO) -> Opened:
         _check_length(found)
         if found.depth < 16:
             with PngImagePlugin.PngImageFile(whole) as image:
-                return from_pillow(image, orientation)
+                decoded = from_pillow(image, orientation)
+                last = image.crop((0, image.height - 1, *image.size)).tobytes()
+            if not any(last):  # black, or filled up by Pillow
+                _check_pixels(file, found)
+            return decoded
         from panodepth.images.formats.opencv import opencv_pixels
 
         for part in found.kept:

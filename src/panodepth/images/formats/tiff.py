@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from dataclasses import replace
 from typing import BinaryIO
@@ -16,6 +17,7 @@ import numpy as np
 from PIL import TiffImagePlugin, TiffTags
 
 from panodepth.errors import InputError
+from panodepth.images.formats.jpeg import open_jpeg
 from panodepth.images.formats.opencv import opencv_pixels
 from panodepth.images.formats.pillow import Decoded, Opened, from_pillow, upright
 from panodepth.images.formats.quiet import without_library_lines
@@ -27,6 +29,7 @@ _NEW_SUBFILE, _SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = *ra
 _SAMPLES, _PLANAR, _SUB_PAGES, _EXTRA, _FORMAT = 277, 284, 330, 338, 339
 _STRIPS, _STRIP_BYTES, _TILES, _TILE_BYTES = 273, 279, 324, 325
 _TEXTS = {"ImageDescription": DESCRIPTION, "GDAL_NODATA": 42113}
+_JPEG, _JPEG_TABLES = 7, 347
 _WEBP = 50001  # Pillow's libtiff is built without it
 _XMP, _DNG = 700, 50706  # of Adobe
 # What a decoder needs, of TIFF 6.0: the rest (profiles, EXIF, private tags) is left out.
@@ -135,11 +138,25 @@ def _decode_8_bit(name: str, file: BinaryIO, page: Directory) -> Decoded:
     try:
         with without_library_lines():  # libtiff reports damage on standard error
             image.load()
+            _check_jpegs(page)
         return from_pillow(image, 1)
     except OSError as error:
         if page.number(_COMPRESSION, 1) in _COMPRESSIONS:
             raise ValueError(f"{_compression(page)} data: {error}") from error
         raise
+
+
+def _check_jpegs(page: Directory) -> None:
+    """Raise ValueError when one of its JPEGs ends early: libtiff fills up with grey, as libjpeg."""
+    if page.number(_COMPRESSION, 1) != _JPEG:
+        return
+    tables = page.content(_JPEG_TABLES)[2:-2]  # within marks of its own
+    for places, lengths in ((_STRIPS, _STRIP_BYTES), (_TILES, _TILE_BYTES)):
+        for start, count in zip(page.numbers(places), page.numbers(lengths), strict=False):
+            page.tags.file.seek(start)
+            mark = page.tags.file.read(2)
+            whole = io.BytesIO(mark + tables + page.tags.file.read(count - 2))
+            open_jpeg("", whole).decode()
 
 
 def _entry(page: Directory, tag: int) -> bytes:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from panodepth.errors import InputError, one_line
+from panodepth.errors import InputError, one_line, raise_if_out_of_memory
 from panodepth.images import read_stored
 from panodepth.images.arrays import names_in, read_npy, read_npz
 from panodepth.images.formats.exr_file import MAGIC, Part
@@ -54,6 +54,7 @@ class DistanceFile:
                 f"{path}: needs {error.name}: pip install {error.name}, or save it as npz"
             ) from error
         except Exception as error:  # decoders raise anything on damaged files
+            raise_if_out_of_memory(error, str(path))
             text = f"{path}: damaged or unreadable distance file ({one_line(error)})"
             raise InputError(text) from error
         return found._replace(unit=_unit(found.unit or self.unit, path))

@@ -24,7 +24,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from panodepth.errors import InputError, one_line
+from panodepth.errors import InputError, one_line, raise_if_out_of_memory
 from panodepth.images import image_size, read_stored
 from panodepth.images.arrays import read_array
 from panodepth.images.limits import check_pixels
@@ -106,6 +106,7 @@ def decode(files: Mapping[str, bytes], where: str, defaults: Mapping[str, Any]) 
             raise
         raise InputError(f"{where}: damaged sample ({error})") from error
     except Exception as error:  # decoders raise anything on damaged files
+        raise_if_out_of_memory(error, where)
         raise InputError(f"{where}: damaged sample ({one_line(error)})") from error
     check_full_sphere(image.shape[:2], where)
     if mask is not None and mask.shape != image.shape[:2]:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from panodepth.errors import InputError, one_line
+from panodepth.errors import InputError, one_line, raise_if_out_of_memory
 from panodepth.lab.data.shard_codec import DISTANCES, PICTURES
 
 FORMAT = "panodepth shard 1"
@@ -121,6 +121,7 @@ def read_index(tar: Path) -> ShardIndex:
     except InputError:
         raise
     except Exception as error:  # what is in it may be anything
+        raise_if_out_of_memory(error, str(file))
         told = one_line(repr(error), 200)
         raise InputError(f"{file}: damaged index of a shard ({told}); delete it") from error
     try:
@@ -150,6 +151,7 @@ def scan(tar: Path) -> ShardIndex:
             file.seek(end)
             mark = file.read(tarfile.BLOCKSIZE)
     except Exception as error:  # of tarfile, on damaged headers
+        raise_if_out_of_memory(error, str(tar))
         told = one_line(error, 200)
         raise InputError(f"{tar}: not a whole, uncompressed tar file ({told})") from error
     ends = {

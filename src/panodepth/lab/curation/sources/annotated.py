@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from panodepth.errors import ConfigError, InputError, one_line, require
+from panodepth.errors import ConfigError, InputError, one_line, raise_if_out_of_memory, require
 from panodepth.geometry.lens import Pinhole
 from panodepth.geometry.points import distance_to_z_depth
 from panodepth.images.arrays import check_count
@@ -175,6 +175,7 @@ def open_nyu(path: str | Path) -> ListedFrames:
     except ConfigError:
         raise
     except Exception as error:  # of h5py, on damaged files
+        raise_if_out_of_memory(error, str(file))
         raise ConfigError(f"{file}: no readable .mat ({one_line(error, 200)})") from error
     seen = (file.name,)
     items = [Item(f"labeled/{i:04d}", file.name, extra=str(i), seen=seen) for i in range(count)]
@@ -314,6 +315,7 @@ def _dataset(path: Path) -> npt.NDArray[Any]:
     except InputError:
         raise
     except Exception as error:  # of h5py, on damaged files
+        raise_if_out_of_memory(error, str(path))
         raise InputError(f"{path}: no readable HDF5 dataset ({one_line(error, 200)})") from error
 
 

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from panodepth.atomic import atomic
-from panodepth.errors import ConfigError
+from panodepth.atomic import atomic, write_atomic
+from panodepth.errors import ConfigError, OutputError
 from panodepth.lab.training.config import DataConfig
 from panodepth.lab.training.feed.samples import Stored
 from panodepth.lab.worlds.priors import STATES
+from panodepth.predict.folder.outputs import check_output_folder
 
 IDENTITY = ("seed", "first_index", "chunk", "render_batch", "height", "width", "kind")
 CACHE_FORMAT = 1  # raise when the stored form or the meaning of a scene index changes
@@ -41,15 +42,14 @@ class ChunkCache:
         key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
         self.folder = root / f"{data.kind}_{data.height}x{data.width}_seed{data.seed}_{key}"
         self.stale = False
-        note = self.folder / "identity.json"
-        state = STATES[data.worlds]
+        self._note = self.folder / "identity.json"  # written with the first chunk
+        self._identity = {**identity, "state": STATES[data.worlds]}
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            if note.exists():
-                self.stale = json.loads(note.read_text()).get("state", 1) != state
-            else:
-                note.write_text(json.dumps({**identity, "state": state}, indent=1) + "\n")
-        except (OSError, ValueError) as error:
+            check_output_folder(self.folder)
+            if self._note.exists():
+                found = json.loads(self._note.read_text()).get("state", 1)
+                self.stale = found != self._identity["state"]
+        except (OSError, ValueError, OutputError) as error:
             raise ConfigError(f"data.cache {root} cannot be used: {error}") from None
 
     def _path(self, chunk: int) -> Path:
@@ -77,6 +77,8 @@ class ChunkCache:
     def write(self, chunk: int, stored: Stored) -> None:
         """Keep the chunk. Raises OutputError when the disk is full."""
         path = self._path(chunk)
+        if not self._note.exists():
+            write_atomic(self._note, json.dumps(self._identity, indent=1) + "\n")
         with atomic(path, path.with_suffix(".json")) as (arrays, index):
             with arrays.open("wb") as file:
                 np.savez(

@@ -1,0 +1,122 @@
+"""EXR files: layers, parts, luminance and chroma; a choice leaves a note."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import OpenEXR
+import pytest
+from tests.images.pictures import H, W, refused
+
+from panodepth.errors import InputError
+from panodepth.images import ImageData, read_image
+
+
+def write_layers(path: Path, layers: dict[str, float], header: dict | None = None) -> Path:
+    """Layers such as "AO.RGB": their red is brighter than green and blue by a factor."""
+    channels = {}
+    base = np.linspace(0.1, 1, H * W, dtype=np.float32).reshape(H, W)
+    for name, tint in layers.items():
+        prefix, _, letters = name.rpartition(".")
+        for letter in letters:
+            full = f"{prefix}.{letter}" if prefix else letter
+            channels[full] = base * np.float32(tint if letter == "R" else 1)
+            if letter == "A":
+                channels[full] = (base > 0.5).astype(np.float32)
+    OpenEXR.File(header or {}, channels).write(str(path))
+    return path
+
+
+def tint_of(data: ImageData) -> float:
+    """How much brighter red is than green where neither is clipped."""
+    dark = data.image[2, 4]
+    linear = np.where(dark < 0.04045, dark / 12.92, ((dark + 0.055) / 1.055) ** 2.4)
+    return float(linear[0] / linear[1])
+
+
+def test_exr_the_layer_called_combined_is_the_picture_with_its_alpha(tmp_path: Path) -> None:
+    layers = {"ViewLayer.AO.RGB": 3.0, "ViewLayer.Combined.RGBA": 2.0, "ViewLayer.Depth.Z": 1.0}
+    data = read_image(write_layers(tmp_path / "r.exr", layers))
+    assert tint_of(data) == pytest.approx(2, rel=0.02)
+    assert data.valid is not None
+    assert 0.4 < data.valid.mean() < 0.7
+    assert data.notes == ()
+
+
+@pytest.mark.parametrize("name", ["Beauty", "RGBA", "Color", "colour", "scene.beauty"])
+def test_exr_other_names_of_the_picture(tmp_path: Path, name: str) -> None:
+    data = read_image(write_layers(tmp_path / "r.exr", {"AO.RGB": 3.0, f"{name}.RGB": 2.0}))
+    assert tint_of(data) == pytest.approx(2, rel=0.02)
+    assert data.notes == ()
+
+
+def test_exr_without_such_a_name_says_which_layer_was_taken(tmp_path: Path) -> None:
+    data = read_image(write_layers(tmp_path / "r.exr", {"AO.RGB": 3.0, "Emit.RGB": 2.0}))
+    assert data.notes == ("layer AO is read; it also has Emit",)
+    plain = read_image(write_layers(tmp_path / "p.exr", {"RGB": 2.0, "AO.RGB": 3.0}))
+    assert tint_of(plain) == pytest.approx(2, rel=0.02)
+    assert plain.notes == ()
+
+
+def test_exr_parts_with_names(tmp_path: Path) -> None:
+    def write(path: Path, tints: dict[str, float]) -> Path:
+        parts = []
+        for name, tint in tints.items():
+            planes = {
+                c: np.full((H, W), 0.5 * (tint if c == "R" else 1), np.float32) for c in "RGB"
+            }
+            parts.append(OpenEXR.Part({}, planes, name))
+        OpenEXR.File(parts).write(str(path))
+        return path
+
+    assert tint_of(read_image(write(tmp_path / "m.exr", {"AO": 3, "Combined": 2}))) > 1.9
+    stereo = read_image(write(tmp_path / "s.exr", {"left": 2, "right": 3}))
+    assert tint_of(stereo) == pytest.approx(2, rel=0.02)
+    assert stereo.notes == ("layer left is read; it also has right",)
+
+
+def test_exr_luminance_and_chroma_become_colours(tmp_path: Path) -> None:
+    red, green, blue = (np.full((H, W), v, np.float32) for v in (0.4, 0.2, 0.1))
+    y = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    planes = {"Y": y, "RY": (red - y) / y, "BY": (blue - y) / y}
+    OpenEXR.File({}, planes).write(str(tmp_path / "yc.exr"))
+    data = read_image(tmp_path / "yc.exr")
+    assert tint_of(data) == pytest.approx(2, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("channels", "header", "says"),
+    [
+        ("XYZ", {}, "may be colours or places"),
+        ("UV", {}, "no R, G, B or Y channel; it has U, V"),
+        ("RGB", {"envmap": OpenEXR.Envmap.ENVMAP_CUBE}, "cube map"),
+    ],
+)
+def test_exr_what_is_no_panorama_is_refused(
+    tmp_path: Path, channels: str, header: dict, says: str
+) -> None:
+    planes = {c: np.ones((H, W), np.float32) for c in channels}
+    OpenEXR.File(header, planes).write(str(tmp_path / "x.exr"))
+    assert says in refused(tmp_path / "x.exr")
+
+
+def test_exr_a_cut_file_says_where_and_libraries_keep_quiet(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    noise = np.random.default_rng(0).random((H, W, 3)).astype(np.float32)
+    OpenEXR.File({"compression": OpenEXR.ZIP_COMPRESSION}, {"RGB": noise}).write(
+        str(tmp_path / "a.exr")
+    )
+    content = (tmp_path / "a.exr").read_bytes()
+    (tmp_path / "cut.exr").write_bytes(content[:-200])
+    assert "chunk 2 of 2" in refused(tmp_path / "cut.exr")
+    for at in range(len(content) // 2, len(content), 997):  # the data of a chunk, damaged
+        broken = content[:at] + bytes(40) + content[at + 40 :]
+        (tmp_path / "broken.exr").write_bytes(broken)
+        try:
+            read_image(tmp_path / "broken.exr")
+        except InputError as error:
+            assert "\n" not in str(error)  # noqa: PT017 - either outcome is right
+    captured = capfd.readouterr()
+    assert (captured.out, captured.err) == ("", "")

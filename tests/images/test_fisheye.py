@@ -1,0 +1,66 @@
+"""Unstitched fisheye pictures are refused, panoramas are not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from tests.images.pictures import H, picture
+
+from panodepth.errors import InputError
+from panodepth.images import ImageData, check_stitched, read_image, to_image_data
+
+
+def fisheyes(side: int, radius: float = 1.0) -> np.ndarray:
+    """(side, 2 side, 3) uint8: two circles side by side on black."""
+    place = (np.arange(side) + 0.5) * (2 / side) - 1
+    circle = np.hypot(place[:, None], place) < radius
+    return picture(1, side, 2 * side) * np.tile(circle, 2)[..., None].astype(np.uint8)
+
+
+@pytest.mark.parametrize("radius", [0.97, 1.0, 1.05])
+def test_two_circles_are_refused_by_their_pixels(tmp_path: Path, radius: float) -> None:
+    path = tmp_path / "photo.jpg"
+    Image.fromarray(fisheyes(128, radius)).save(path, quality=85)
+    with pytest.raises(InputError, match=r"photo\.jpg: is not stitched.*two fisheye circles"):
+        check_stitched(read_image(path))
+    with pytest.raises(InputError, match="not stitched"):
+        check_stitched(to_image_data(fisheyes(64, radius).astype(np.float32) / 255))
+
+
+def test_a_camera_s_own_files_are_refused(tmp_path: Path) -> None:
+    """By the ending, and renamed by the mark that its files end with; not by the pixels."""
+    plain = picture()
+    own, renamed = tmp_path / "photo.INSP", tmp_path / "photo.jpg"
+    for path in (own, renamed):
+        Image.fromarray(plain).save(path, "JPEG")
+    with renamed.open("ab") as file:
+        file.write(bytes(40) + b"8db42d694ccc418790edff439fe026bf")
+    for path in (own, renamed):
+        data = read_image(path)
+        assert data.may_be_padded == (path == own)
+        with pytest.raises(InputError, match="use --projection dual-fisheye") as caught:
+            check_stitched(data)
+        assert str(path) in str(caught.value)
+    check_stitched(to_image_data(plain))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    top=st.floats(0, 0.5),
+    bottom=st.floats(0, 0.5),
+    seed=st.integers(0, 20),
+    shift=st.integers(0, 63),
+)
+def test_panoramas_pass_with_black_poles_too(
+    top: float, bottom: float, seed: int, shift: int
+) -> None:
+    pixels = np.roll(picture(seed), shift, axis=1)
+    pixels[: int(top * H)] = 0
+    pixels[H - int(bottom * H) :] = 0
+    check_stitched(ImageData(pixels))
+    check_stitched(ImageData(np.zeros_like(pixels)))

@@ -1,0 +1,34 @@
+"""Files that are no pictures, or of kinds that are not read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.images.pictures import refused
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"\0\0\0\x18ftypmp420000mp41", "a video"),
+        (b"GIF89a" + bytes(20), "GIF"),
+        (b"8BPS" + bytes(20), "Photoshop"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(8), "JPEG XL"),
+    ],
+)
+def test_other_kinds_are_named(tmp_path: Path, content: bytes, kind: str) -> None:
+    (tmp_path / "x.jpg").write_bytes(content)
+    message = refused(tmp_path / "x.jpg")
+    assert "not a jpg, png, webp, tiff, exr, hdr, heic or avif image" in message
+    assert kind in message
+
+
+def test_a_pipe_and_an_endless_name_do_not_hang(tmp_path: Path) -> None:
+    import os
+
+    os.mkfifo(tmp_path / "pipe.jpg")
+    assert "is a pipe or a device" in refused(tmp_path / "pipe.jpg")
+    assert "cannot be read" in refused("x" * 5000 + ".jpg")
+    (tmp_path / "loop.jpg").symlink_to("loop.jpg")
+    assert "cannot be read" in refused(tmp_path / "loop.jpg")

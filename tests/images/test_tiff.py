@@ -1,0 +1,80 @@
+"""TIFF files: pages and compressions; a choice leaves a note."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+from tests.images.pictures import H, W, picture, refused
+
+from panodepth.images import read_image
+
+
+def test_tiff_a_thumbnail_first_is_not_the_picture(tmp_path: Path) -> None:
+    for dtype, name in ((np.uint8, "8.tif"), (np.uint16, "16.tif")):
+        big = picture().astype(dtype) * (1 if dtype == np.uint8 else 257)
+        with tifffile.TiffWriter(tmp_path / name) as file:
+            file.write(big[::4, ::4], photometric="rgb", subfiletype=1)
+            file.write(big, photometric="rgb", compression="zlib")
+        data = read_image(tmp_path / name)
+        assert np.array_equal(data.pixels, big)
+        assert data.notes == ()
+        with tifffile.TiffWriter(tmp_path / name) as file:
+            file.write(big[::4, ::4], photometric="rgb")
+            file.write(big, photometric="rgb")
+        data = read_image(tmp_path / name)
+        assert np.array_equal(data.pixels, big)
+        assert data.notes == ("page 2 (64x32) of 2 is read",)
+
+
+def test_tiff_the_picture_may_lie_below_its_thumbnail(tmp_path: Path) -> None:
+    with tifffile.TiffWriter(tmp_path / "s.tif") as file:
+        file.write(picture()[::4, ::4], photometric="rgb", subfiletype=1, subifds=1)
+        file.write(picture(), photometric="rgb", subfiletype=0)
+    assert np.array_equal(read_image(tmp_path / "s.tif").pixels, picture())
+
+
+def test_tiff_pyramids_are_read_without_a_note(tmp_path: Path) -> None:
+    with tifffile.TiffWriter(tmp_path / "p.tif", bigtiff=True) as file:
+        file.write(picture(), photometric="rgb", tile=(16, 16))
+        file.write(picture()[::2, ::2], photometric="rgb", tile=(16, 16), subfiletype=1)
+    data = read_image(tmp_path / "p.tif")
+    assert np.array_equal(data.pixels, picture())
+    assert data.notes == ()
+
+
+@pytest.mark.parametrize("compression", ["zstd", "lzma"])
+def test_tiff_what_the_decoder_lacks_is_named(tmp_path: Path, compression: str) -> None:
+    deep = Image.fromarray(picture()[..., 0].astype(np.uint16) * 257)
+    deep.save(tmp_path / "d.tif", compression=compression)
+    message = refused(tmp_path / "d.tif")
+    assert f"{compression.upper()} compression of 16-bit TIFF is not read" in message
+    assert "LZW or Deflate" in message
+    assert "damaged" not in message
+    Image.fromarray(picture()).save(tmp_path / "b.tif", compression=compression)
+    assert np.array_equal(read_image(tmp_path / "b.tif").pixels, picture())
+
+
+def test_tiff_raw_photographs_are_refused(tmp_path: Path) -> None:
+    tag = [(50706, 1, 4, b"\1\4\0\0", True)]
+    tifffile.imwrite(tmp_path / "r.tif", picture(), photometric="rgb", extratags=tag)
+    assert "raw photograph (DNG)" in refused(tmp_path / "r.tif")
+
+
+@pytest.mark.parametrize("part", [0.3, 0.9])
+def test_tiff_jpeg_data_that_end_early_are_told(tmp_path: Path, part: float) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (H, W, 3), dtype=np.uint8)
+    path = tmp_path / "j.tif"
+    Image.fromarray(noise).save(path, compression="jpeg", strip_size=16 * W * 3)
+    assert read_image(path).size == (H, W)
+    with tifffile.TiffFile(path) as file:
+        (starts, counts) = (file.pages[0].tags[tag].value for tag in (273, 279))
+    content = bytearray(path.read_bytes())
+    stop = starts[-1] + counts[-1]
+    cut = starts[-1] + int(counts[-1] * part)
+    content[cut:stop] = b"\xff\xd9" + bytes(stop - cut - 2)
+    path.write_bytes(bytes(content))
+    assert "damaged or unreadable TIFF file (its data end early" in refused(path)
