@@ -163,6 +163,9 @@ def test_json_is_one_document(run: Any, tmp_path: Path) -> None:
     good, bad = sorted(told["results"], key=lambda result: result["input"])
     assert good["files"] == [str(tmp_path / "out" / "a_distance.npz")]
     assert good["facts"]["unit"] == "relative"
+    page = Path(__file__).parents[1].joinpath("docs/throughput.md").read_text(encoding="utf-8")
+    for keys in (told, told["left_out"], told["seconds"], good, good["facts"]):
+        assert [key for key in keys if f"`{key}`" not in page] == []
     assert (bad["status"], bad["files"]) == ("failed", [])
     assert err == f"error: {bad['error']}\n"
     code, out, err = run(tmp_path / "none.png", "--json")

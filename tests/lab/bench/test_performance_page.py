@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import panodepth
 from panodepth.errors import ConfigError
 from panodepth.lab.bench.routes import ROUTES
 
@@ -34,3 +35,21 @@ def test_links_and_options_exist() -> None:
         assert (DOCS.parent / "src/panodepth" / file).exists(), file
     named = set(re.findall(r"`(plain|fast|graph|compile|int8|onnx)`", PAGE))
     assert named <= {route.name for route in ROUTES}
+
+
+def test_the_table_beside_other_work_is_the_report_of_its_command(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    busy, pages = (importlib.import_module(name) for name in ("busy", "pages"))
+    report = busy.REPORT.read_text(encoding="utf-8")
+    assert pages.filled(PAGE, busy.BEGIN, report) == PAGE
+    slow = {name: [0.2, 0.1, 0.4] for name in busy.WAYS}
+    table = busy.table([slow, slow | {"panodepth": [0.05, 0.1, 0.02]}], load=0.25)
+    assert "load before 0.2, medians of 3 rounds" in table
+    assert "| panodepth | 200.0 ms | 1.00 x | 50.0 ms | 4.00 x |" in table
+    assert pages.filled(PAGE, busy.BEGIN, table) != PAGE
+
+
+def test_the_page_says_what_the_package_sets() -> None:
+    assert f"`GOMP_SPINCOUNT={panodepth.SPINS_BEFORE_SLEEP}`" in PAGE
