@@ -48,6 +48,8 @@ ALLOWED: dict[str, set[str]] = {
     "export": {"geometry", "images"},
     "onnx": {"geometry", "model", "export"},
     "predict": {"geometry", "images", "model", "export", "onnx"},
+    "client": set(),
+    "serve": {*PRODUCT},
     "lab.worlds": {"geometry"},
     "lab.data": {*PRODUCT},
     "lab.losses": {*PRODUCT},

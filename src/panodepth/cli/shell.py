@@ -24,6 +24,7 @@ from panodepth.cli.info import info
 from panodepth.cli.options import DONE, INTERRUPTED, NOTHING_STARTED, SOME_FAILED
 from panodepth.cli.predict import predict
 from panodepth.cli.render import render
+from panodepth.cli.serve import serve
 from panodepth.cli.train import train
 from panodepth.cli.train_detail import train_detail
 from panodepth.cli.train_outpainter import train_outpainter
@@ -35,7 +36,7 @@ from panodepth.version import __version__
 INTERRUPTED_TEXT = "interrupted; every file that was written is whole"
 # as --help lists them
 COMMANDS = (
-    *(predict, view, info, train, evaluate, render, curate, export, bench),
+    *(predict, view, info, train, evaluate, render, curate, export, bench, serve),
     *(train_detail, train_outpainter),
 )
 

@@ -1,0 +1,238 @@
+"""The service over HTTP: routes, limits, status codes. docs/service.md has them all."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+import os
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response
+from starlette.requests import ClientDisconnect
+
+from panodepth.errors import ConfigError, InputError, PanodepthError, one_line
+from panodepth.predict.predictor import Predictor
+from panodepth.serve.cache import Answer
+from panodepth.serve.jobs import Job, JobBook
+from panodepth.serve.metrics import Metrics
+from panodepth.serve.options import KEY_VARIABLE, ServeOptions
+from panodepth.serve.service import (
+    BusyError,
+    Service,
+    StoppedError,
+    TooLargeError,
+    Wanted,
+    read_wanted,
+)
+from panodepth.version import __version__
+
+RETRY_SECONDS = 1  # what a client that came too early is told to wait
+OPEN_PATHS = ("/healthz", "/openapi.json", "/docs")  # no key is asked for there
+PICTURE = {
+    "requestBody": {
+        "required": True,
+        "description": "A picture's file: JPEG, PNG, TIFF, EXR, HDR, WebP, HEIC or AVIF.",
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    code: {"description": text, "content": {"application/json": {}}}
+    for code, text in (
+        (400, "The picture or an option is wrong; `error` says how."),
+        (401, "The key is missing or wrong."),
+        (408, "The picture did not arrive in time."),
+        (413, "The picture is too large."),
+        (429, "Too many pictures wait; Retry-After says when to try again."),
+        (503, "It took too long, or the service is stopping."),
+    )
+}
+
+
+class RefusedError(Exception):
+    """A request that ends with a status code and one line."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+def make_app(predictor: Predictor, options: ServeOptions) -> FastAPI:
+    """The service as an ASGI application. The key is read from the environment, once."""
+    metrics = Metrics()
+    service = Service(predictor, options, metrics.batch.observe)
+    book = JobBook(options.jobs)
+    key = os.environ.get(KEY_VARIABLE, "")
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        await asyncio.to_thread(service.close)
+
+    app = FastAPI(title="panodepth", version=__version__, lifespan=lifespan, redoc_url=None)
+    app.state.service = service
+
+    @app.middleware("http")
+    async def watched(request: Request, call_next: Any) -> Response:
+        begun = time.perf_counter()
+        try:
+            if key and request.url.path not in OPEN_PATHS and not _has_key(request, key):
+                raise RefusedError(401, "the key is missing or wrong: send it as X-API-Key")
+            response: Response = await call_next(request)
+        except Exception as error:
+            response = problem(error)
+        seconds = time.perf_counter() - begun
+        route = request.scope.get("route")
+        path = getattr(route, "path", "other")  # never what the client wrote
+        metrics.seen(path, response.status_code, seconds)
+        log(path=path, method=request.method, status=response.status_code, seconds=seconds)
+        return response
+
+    @app.post("/v1/predict", openapi_extra=PICTURE, responses=PROBLEMS, response_class=Response)
+    async def predict(request: Request, format: str | None = None) -> Response:
+        """The distance of every pixel of a picture, as a file of a format; `Accept` names it too.
+
+        Options of `panodepth predict` are further parameters: `?format=glb&camera_height=1.6`.
+        """
+        content, wanted, name = await _asked(request, service, options)
+        known = service.known(name)
+        metrics.cache.labels("hit" if known else "miss").inc()
+        if known is not None:
+            return _file(known, cached=True)
+        future = asyncio.wrap_future(service.start(content, wanted, name))
+        del content
+        try:
+            answer = await asyncio.wait_for(asyncio.shield(future), options.seconds)
+        except TimeoutError:
+            raise RefusedError(503, f"it takes more than {options.seconds:g} s") from None
+        return _file(answer, cached=False)
+
+    @app.post("/v1/jobs", status_code=202, openapi_extra=PICTURE, responses=PROBLEMS)
+    async def start_job(request: Request, format: str | None = None) -> JSONResponse:
+        """Begin a prediction; `GET /v1/jobs/{job}` says what became of it."""
+        content, wanted, name = await _asked(request, service, options)
+        job = book.add(service.start(content, wanted, name))
+        return JSONResponse(_told(job), 202)
+
+    @app.get("/v1/jobs/{job}")
+    async def job_state(job: str) -> JSONResponse:
+        """waiting, running, done or failed."""
+        return JSONResponse(_told(_found(book, job)))
+
+    @app.get("/v1/jobs/{job}/result", response_class=Response)
+    async def job_result(job: str) -> Response:
+        """The file, once the job is done; 409 before."""
+        found = _found(book, job)
+        if not found.future.done():
+            raise RefusedError(409, f"the job is {found.state}")
+        return _file(found.future.result(), cached=False)
+
+    @app.get("/healthz")
+    async def health() -> dict[str, Any]:
+        """Whether it takes pictures, which model it runs, and how many wait."""
+        said = predictor.describe()
+        return {"status": "ok", "version": __version__, "model": said, "waiting": service.waiting}
+
+    @app.get("/metrics", response_class=Response)
+    async def prometheus() -> Response:
+        """For Prometheus."""
+        metrics.waiting.set(service.waiting)
+        metrics.cached.set(service.cache.used)
+        return Response(metrics.text(), media_type=metrics.media)
+
+    return app
+
+
+async def _asked(
+    request: Request, service: Service, options: ServeOptions
+) -> tuple[bytes, Wanted, str]:
+    """The picture's bytes, what is wanted of it, and the key of the answer."""
+    wanted = read_wanted(dict(request.query_params), request.headers.get("accept", ""))
+    limit = int(options.max_megabytes * 1e6)
+    if int(request.headers.get("content-length") or 0) > limit:
+        raise RefusedError(413, f"the picture is above {options.max_megabytes:g} MB")
+    pieces, size = [], 0
+    try:
+        async with asyncio.timeout(options.body_seconds):
+            async for piece in request.stream():
+                size += len(piece)
+                if size > limit:
+                    raise RefusedError(413, f"the picture is above {options.max_megabytes:g} MB")
+                pieces.append(piece)
+    except TimeoutError:
+        raise RefusedError(408, f"no whole picture after {options.body_seconds:g} s") from None
+    content = b"".join(pieces)
+    if not content:
+        raise RefusedError(400, "no picture: send its file as the request's body")
+    return content, wanted, service.key(content, wanted)
+
+
+def _has_key(request: Request, key: str) -> bool:
+    """Compared in a time that does not tell how much of it was right."""
+    given = request.headers.get("x-api-key") or ""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if not given and scheme.lower() == "bearer":
+        given = token.strip()
+    return hmac.compare_digest(given.encode("latin-1"), key.encode())  # as sent: bytes
+
+
+def problem(error: BaseException) -> JSONResponse:
+    """An error as a status code and one line; what went on inside is logged, not told."""
+    headers = {}
+    match error:
+        case RefusedError():
+            status, text = error.status, str(error)
+        case BusyError():
+            status, text = 429, str(error)
+            headers["Retry-After"] = str(RETRY_SECONDS)
+        case StoppedError():
+            status, text = 503, str(error)
+        case InputError() | ConfigError():
+            status, text = 413 if isinstance(error, TooLargeError) else 400, one_line(error)
+        case ClientDisconnect():
+            status, text = 400, "the client went away"  # and does not read it
+        case MemoryError():
+            status, text = 503, "not enough memory for this picture now"
+        case _:
+            status, text = 500, "the prediction failed"
+            log(error=f"{type(error).__name__}: {one_line(error)}", ours=_is_ours(error))
+    return JSONResponse({"error": text}, status, headers)
+
+
+def _is_ours(error: BaseException) -> bool:
+    return isinstance(error, PanodepthError)
+
+
+def _file(answer: Answer, *, cached: bool) -> Response:
+    headers = {
+        "Content-Disposition": f'attachment; filename="{answer.name}"',
+        "X-Cache": "hit" if cached else "miss",
+    }
+    return Response(answer.content, media_type=answer.media, headers=headers)
+
+
+def _found(book: JobBook, name: str) -> Job:
+    job = book.get(name)
+    if job is None:
+        raise RefusedError(404, "no such job, or no longer")
+    return job
+
+
+def _told(job: Job) -> dict[str, Any]:
+    told: dict[str, Any] = {"job": job.name, "state": job.state}
+    if job.state == "failed":
+        told["error"] = json.loads(bytes(problem(job.future.exception() or Exception()).body))[
+            "error"
+        ]
+    return told
+
+
+def log(**facts: Any) -> None:
+    """One line of JSON on standard error; no names, addresses or pictures of clients."""
+    rounded = {k: round(v, 4) if isinstance(v, float) else v for k, v in facts.items()}
+    print(json.dumps({"time": round(time.time(), 3), **rounded}), file=sys.stderr, flush=True)

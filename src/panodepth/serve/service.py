@@ -1,0 +1,243 @@
+"""A picture's bytes in, a file's bytes out: everything of the service but HTTP.
+
+Pictures are decoded and files are written in threads, the network runs in one more. Nothing that a
+client sends names a file: results are written to a temporary folder under one name, read and
+removed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from panodepth.errors import ConfigError, InputError, PanodepthError
+from panodepth.export import WRITERS, output_paths
+from panodepth.images import image_size, read_image
+from panodepth.options import changed
+from panodepth.predict.options import PredictOptions
+from panodepth.predict.predictor import Predictor
+from panodepth.serve.batching import Batcher
+from panodepth.serve.cache import Answer, AnswerCache
+from panodepth.serve.options import ServeOptions
+from panodepth.size import parse_size
+from panodepth.strict import find_named
+from panodepth.types import Prediction
+
+NAME = "panorama"  # of every picture, whatever the client calls it
+MEDIA = {
+    ".npz": "application/x-npz",
+    ".exr": "image/x-exr",
+    ".png": "image/png",
+    ".tiff": "image/tiff",
+    ".glb": "model/gltf-binary",
+    ".ply": "application/x-ply",
+    ".html": "text/html",
+    ".json": "application/json",
+}
+OTHER_MEDIA = "application/octet-stream"
+FACTS = "json"  # a format of the service alone: what is known of the result, without the map
+# Options of a prediction that a client may choose; none of them may name a file.
+OFFERED = (
+    *("size", "allow_any_aspect", "level", "pitch", "roll", "quality", "sky", "nadir"),
+    *("known_distance", "known_length", "camera_height", "max_distance", "scale"),
+    *("projection", "fov", "top", "bottom", "fisheye", "focal", "centre", "circle", "distortion"),
+    *("turn", "camera", "layout", "face_order", "face_turns", "pose"),
+    *("out_projection", "out_fov", "out_size", "out_view"),
+)
+CHOICES = {"sky": ("auto", "none")}  # elsewhere a file, too
+QUANTILES = (0.02, 0.5, 0.98)
+PIECES_HELD = 4  # threads that decode and write
+
+
+class TooLargeError(InputError):
+    """A picture above the service's limits."""
+
+
+class BusyError(PanodepthError):
+    """As many pictures wait as may."""
+
+
+class StoppedError(PanodepthError):
+    """The service is about to end."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a client asks for: a format's name and options of the prediction."""
+
+    format: str
+    options: PredictOptions
+
+    @property
+    def key(self) -> str:
+        """The same text for the same wish."""
+        default = PredictOptions()
+        names = [f.name for f in fields(PredictOptions)]
+        values = {n: getattr(self.options, n) for n in names}
+        told = {n: str(v) for n, v in values.items() if v != getattr(default, n)}
+        return json.dumps([self.format, told], sort_keys=True)
+
+
+def read_wanted(query: Mapping[str, str], accept: str = "") -> Wanted:
+    """What a query says: `format` and fields of `PredictOptions`, as on the command line.
+
+    accept: the header of that name; it counts where the query names no format. Raises ConfigError.
+    """
+    values = dict(query)
+    name = values.pop("format", None) or format_of(accept)
+    find_named("format", name, {**WRITERS, FACTS: None})
+    offered = {f.name: f for f in fields(PredictOptions) if f.name in OFFERED}
+    unknown = sorted(set(values) - set(offered))
+    if unknown:
+        find_named("option", unknown[0], offered)
+    for key, allowed in CHOICES.items():
+        if values.get(key, allowed[0]) not in allowed:
+            raise ConfigError(f"unknown {key} {values[key]!r}: use {' or '.join(allowed)}")
+    changes = {key: _parsed(offered[key], text) for key, text in values.items()}
+    return Wanted(name, changed(PredictOptions(), changes))
+
+
+def format_of(accept: str) -> str:
+    """The format that an Accept header prefers: npz where it says nothing. ConfigError if none."""
+    named: dict[str, str] = {}
+    for name, writer in WRITERS.items():
+        named.setdefault(MEDIA.get(Path(writer.ending).suffix, OTHER_MEDIA), name)
+    named["application/json"] = FACTS
+    for part in accept.split(","):
+        media = part.partition(";")[0].strip().lower()
+        if media in ("", "*/*", "application/*", OTHER_MEDIA):
+            return "npz"
+        if media in named:
+            return named[media]
+    raise ConfigError(
+        f"nothing is written as {accept!r}; ?format= names one of {', '.join(WRITERS)}"
+    )
+
+
+def _parsed(field: Any, text: str) -> Any:
+    """A field's value from the text of a query. Raises ConfigError."""
+    if "parser" in field.metadata:
+        return field.metadata["parser"](text)
+    if field.name == "size":
+        return parse_size(text)
+    kind = str(field.type)
+    if "bool" in kind:
+        if text.lower() not in ("true", "false", "1", "0"):
+            raise ConfigError(f"{field.name} must be true or false, not {text!r}")
+        return text.lower() in ("true", "1")
+    if "float" in kind or "int" in kind:
+        try:
+            return float(text) if "float" in kind else int(text)
+        except ValueError:
+            raise ConfigError(f"{field.name} must be a number, not {text!r}") from None
+    return text
+
+
+class Service:
+    """Predictions for many clients at once. `close` finishes what was accepted."""
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        options: ServeOptions,
+        on_batch: Callable[[int], None] | None = None,
+    ) -> None:
+        self.predictor, self.options = predictor, options
+        self.cache = AnswerCache(int(options.cache_megabytes * 1e6))
+        self._batcher = Batcher(predictor, on_batch)
+        self._pool = ThreadPoolExecutor(PIECES_HELD, thread_name_prefix="picture")
+        self._places = threading.Semaphore(options.queue)
+        self._model = json.dumps(predictor.describe(), sort_keys=True, default=str)
+        self._open = True
+
+    @property
+    def waiting(self) -> int:
+        """Pictures that wait or are worked on."""
+        return self.options.queue - self._places._value
+
+    def key(self, content: bytes, wanted: Wanted) -> str:
+        """By what the answer to these bytes is kept."""
+        digest = hashlib.sha256(content)
+        digest.update(wanted.key.encode())
+        digest.update(self._model.encode())
+        return digest.hexdigest()
+
+    def known(self, key: str) -> Answer | None:
+        """The answer, if it was given before and is still kept."""
+        return self.cache.get(key)
+
+    def start(self, content: bytes, wanted: Wanted, key: str) -> Any:
+        """A future of the `Answer`; its error is a PanodepthError where the client can help it.
+
+        content: a picture's file. Raises BusyError where too many wait, StoppedError at the end.
+        """
+        if not self._open:
+            raise StoppedError("the service is stopping")
+        if not self._places.acquire(blocking=False):
+            raise BusyError(f"{self.options.queue} pictures wait already: try again")
+        try:
+            future = self._pool.submit(self._answer, content, wanted, key, time.monotonic())
+        except BaseException:
+            self._places.release()
+            raise
+        future.add_done_callback(lambda _: self._places.release())
+        return future
+
+    def _answer(self, content: bytes, wanted: Wanted, key: str, begun: float) -> Answer:
+        if time.monotonic() - begun > self.options.seconds:
+            raise BusyError("it waited too long for its turn: try again")
+        height, width = image_size(content)
+        if height * width > self.options.max_megapixels * 1e6:
+            raise TooLargeError(
+                f"{width}x{height} is above {self.options.max_megapixels:g} megapixels"
+            )
+        data = read_image(content)
+        request = self.predictor.prepare(data, None, wanted.options)
+        output = self._batcher.submit(request.pixels).result()
+        prediction = self.predictor.finish(request, output, wanted.options)
+        answer = written(prediction, wanted.format)
+        self.cache.put(key, answer)
+        return answer
+
+    def close(self) -> None:
+        """Take nothing more, and finish what was taken."""
+        self._open = False
+        self._pool.shutdown()
+        self._batcher.close()
+
+
+def written(prediction: Prediction, format_name: str) -> Answer:
+    """A prediction as a file of a format."""
+    if format_name == FACTS:
+        return Answer(json.dumps(facts(prediction)).encode(), MEDIA[".json"], f"{NAME}.json")
+    with tempfile.TemporaryDirectory(prefix="panodepth-") as folder:
+        prediction.meta["name"] = NAME
+        prediction.save(folder + "/", [format_name])
+        path = output_paths(folder, NAME, [format_name])[format_name][0]
+        media = MEDIA.get(path.suffix, OTHER_MEDIA)
+        return Answer(path.read_bytes(), media, path.name)
+
+
+def facts(prediction: Prediction) -> dict[str, Any]:
+    """What is known of a prediction, as plain values."""
+    height, width = prediction.distance.shape
+    near = prediction.distance[prediction.mask]
+    return {
+        **prediction.meta,
+        "name": NAME,
+        "width": width,
+        "height": height,
+        "surface_share": float(prediction.mask.mean()),
+        "sky_share": float(prediction.sky.mean()),
+        "distance_quantiles": {str(q): float(np.quantile(near, q)) for q in QUANTILES if near.size},
+    }

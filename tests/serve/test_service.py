@@ -1,0 +1,418 @@
+"""`panodepth serve`: answers, limits, refusals, over real sockets."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import panodepth
+from panodepth.client import Client, ServiceError
+from panodepth.errors import ConfigError, InputError
+from panodepth.predict.predictor import Predictor
+from panodepth.serve.cache import Answer, AnswerCache
+from panodepth.serve.options import ServeOptions
+
+pytest.importorskip("fastapi")
+uvicorn = pytest.importorskip("uvicorn")
+
+from panodepth.serve.http import make_app  # noqa: E402
+from panodepth.serve.service import read_wanted  # noqa: E402
+
+ROOT = Path(__file__).parents[2]
+PICTURE = ROOT / "examples" / "interior.jpg"
+
+
+def small() -> bytes:
+    """A JPEG of 64 × 128."""
+    place = io.BytesIO()
+    Image.open(PICTURE).resize((128, 64)).save(place, "JPEG")
+    return place.getvalue()
+
+
+class Running:
+    """A service in a thread of this process."""
+
+    def __init__(self, predictor: Predictor, **options: Any) -> None:
+        self.options = ServeOptions(port=0, **options)
+        listening = socket.create_server(("127.0.0.1", 0))
+        self.port = listening.getsockname()[1]
+        self.app = make_app(predictor, self.options)
+        config = uvicorn.Config(self.app, log_level="error", access_log=False)
+        self.server = uvicorn.Server(config)
+        self.thread = threading.Thread(target=self.server.run, args=([listening],), daemon=True)
+        self.thread.start()
+
+    def client(self, **more: Any) -> Client:
+        return Client(f"http://127.0.0.1:{self.port}", **more)
+
+    def sent(
+        self, path: str, body: bytes | None = None, method: str = "POST", **headers: str
+    ) -> tuple[int, dict[str, str], bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        names = {name.replace("_", "-"): value for name, value in headers.items()}
+        connection.request(method, path, body, names)
+        answer = connection.getresponse()
+        told = {name.lower(): value for name, value in answer.getheaders()}
+        return answer.status, told, answer.read()
+
+    def stop(self) -> None:
+        self.server.should_exit = True
+        self.thread.join(30)
+
+
+@pytest.fixture(scope="module")
+def predictor() -> Predictor:
+    return panodepth.load(dtype="float32", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def service(predictor: Predictor) -> Iterator[Running]:
+    running = Running(predictor, max_megabytes=2, max_megapixels=9, body_seconds=1)
+    yield running
+    running.stop()
+
+
+class Held(Predictor):
+    """Another predictor, whose network waits until it is let go, and counts its batches."""
+
+    def __init__(self, inner: Predictor) -> None:
+        self.inner, self.go, self.batches = inner, threading.Event(), list[int]()
+        self.name, self.size, self.own_size = inner.name, inner.size, inner.own_size
+        self.edges = inner.edges
+
+    def describe(self) -> dict[str, Any]:
+        return self.inner.describe()
+
+    def checked_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        return self.inner.checked_size(size)
+
+    def best_batch_size(self, size: tuple[int, int] | None = None) -> int:
+        return 4
+
+    def run(self, pixels: Sequence[np.ndarray]) -> list[Any]:
+        self.go.wait(30)
+        self.batches.append(len(pixels))
+        return self.inner.run(pixels)
+
+
+def test_an_answer_is_what_predict_gives(service: Running, predictor: Predictor) -> None:
+    expected = predictor.predict(PICTURE, camera_height=1.6)
+    distance, mask = service.client().distance(PICTURE, camera_height=1.6)
+    np.testing.assert_array_equal(distance, expected.distance)
+    np.testing.assert_array_equal(mask, expected.mask)
+    facts = service.client().facts(PICTURE, camera_height=1.6)
+    assert facts["unit"] == "m"
+    assert facts["metres_per_unit"] == pytest.approx(expected.scale)
+    assert (facts["width"], facts["height"], facts["name"]) == (1024, 512, "panorama")
+
+
+@pytest.mark.parametrize(
+    ("query", "accept", "media", "starts"),
+    [
+        ("", "*/*", "application/x-npz", b"PK"),
+        ("", "", "application/x-npz", b"PK"),
+        ("", "text/plain, image/png;q=0.5", "image/png", b"\x89PNG"),
+        ("", "model/gltf-binary", "model/gltf-binary", b"glTF"),
+        ("?format=exr", "image/png", "image/x-exr", b"\x76\x2f\x31\x01"),
+        ("?format=ply", "", "application/x-ply", b"ply\n"),
+        ("?format=html", "", "text/html; charset=utf-8", b"<!"),
+        ("", "application/json", "application/json", b"{"),
+    ],
+)
+def test_the_format_is_the_querys_or_what_is_accepted(
+    service: Running, query: str, accept: str, media: str, starts: bytes
+) -> None:
+    status, headers, content = service.sent("/v1/predict" + query, small(), Accept=accept)
+    assert (status, headers["content-type"]) == (200, media)
+    assert content.startswith(starts)
+    assert 'filename="panorama' in headers["content-disposition"]
+
+
+def test_the_same_question_is_answered_from_memory(service: Running) -> None:
+    body = small()
+    first = service.sent("/v1/predict?format=npz&sky=none&level=none", body)
+    again = service.sent("/v1/predict?level=none&format=npz&sky=none", body)
+    other = service.sent("/v1/predict?format=npz&sky=none&level=best", body)
+    assert [x[1]["x-cache"] for x in (first, again, other)] == ["miss", "hit", "miss"]
+    assert first[2] == again[2]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "word"),
+    [
+        ("/v1/predict", b"", 400, "no picture"),
+        ("/v1/predict", b"hello", 400, "image bytes"),
+        ("/v1/predict", small()[:700], 400, "image bytes"),
+        ("/v1/predict?format=tga", small(), 400, "unknown format 'tga'"),
+        ("/v1/predict?camera_hight=2", small(), 400, "did you mean 'camera_height'"),
+        ("/v1/predict?camera_height=tall", small(), 400, "camera_height must be a number"),
+        ("/v1/predict?camera_height=-1", small(), 400, "positive"),
+        ("/v1/predict?size=13x26", small(), 400, "13"),
+        ("/v1/predict?allow_any_aspect=perhaps", small(), 400, "true or false"),
+        ("/v1/predict?points=/etc/passwd", small(), 400, "unknown option 'points'"),
+        ("/v1/predict?sky=/etc/passwd", small(), 400, "unknown sky"),
+        ("/v1/predict?rig=/etc/passwd", small(), 400, "unknown option 'rig'"),
+        ("/v1/predict", b"x" * 2_000_001, 413, "above 2 MB"),
+        ("/v1/jobs/nobody", None, 404, "no such job"),
+        ("/v1/jobs/nobody/result", None, 404, "no such job"),
+    ],
+)
+def test_what_is_wrong_is_one_line_and_the_next_one_works(
+    service: Running, path: str, body: bytes | None, status: int, word: str
+) -> None:
+    method = "GET" if body is None else "POST"
+    got, _, content = service.sent(path, body, method)
+    assert got == status
+    told = json.loads(content)["error"]
+    assert word in told
+    assert "\n" not in told
+    assert service.sent("/v1/predict", small())[0] == 200
+
+
+def test_a_bomb_is_refused_by_its_header(service: Running) -> None:
+    place = io.BytesIO()
+    Image.new("L", (6000, 3000)).save(place, "PNG")
+    status, _, content = service.sent("/v1/predict", place.getvalue())
+    assert (status, "megapixels" in content.decode()) == (413, True)
+
+
+def test_chunks_without_a_length_are_counted_too(service: Running) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)
+    pieces = (b"x" * 100_000 for _ in range(30))
+    try:
+        connection.request(
+            "POST",
+            "/v1/predict",
+            pieces,
+            encode_chunked=True,
+            headers={"Transfer-Encoding": "chunked"},
+        )
+        assert connection.getresponse().status == 413
+    except (BrokenPipeError, ConnectionResetError):
+        pass  # told off while it was still sending
+    assert service.sent("/healthz", None, "GET")[0] == 200
+
+
+def test_slow_senders_and_half_bodies_hold_nobody_up(service: Running) -> None:
+    head = b"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\nabc"
+    with socket.create_connection(("127.0.0.1", service.port), 20) as slow:
+        slow.sendall(head)
+        with socket.create_connection(("127.0.0.1", service.port), 20) as half:
+            half.sendall(head)
+        assert service.sent("/v1/predict", small())[0] == 200
+        assert slow.recv(100).startswith(b"HTTP/1.1 408")
+    assert service.app.state.service.waiting == 0
+
+
+def test_too_many_are_told_to_come_again(predictor: Predictor) -> None:
+    held = Held(predictor)
+    running = Running(held, queue=2)
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            accepted = [
+                pool.submit(running.sent, f"/v1/predict?level=none&max_distance={n}", small())
+                for n in (1, 2)
+            ]
+            while running.app.state.service.waiting < 2:
+                time.sleep(0.01)
+            status, headers, _ = running.sent("/v1/predict", small())
+            assert (status, headers["retry-after"]) == (429, "1")
+            with pytest.raises(ServiceError, match="try again"):
+                running.client(tries=1).predict(small())
+            held.go.set()
+            assert [a.result()[0] for a in accepted] == [200, 200]
+        assert running.client().predict(small())
+    finally:
+        held.go.set()
+        running.stop()
+
+
+def test_pictures_that_wait_share_a_pass(predictor: Predictor) -> None:
+    held = Held(predictor)
+    running = Running(held)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            asked = [
+                pool.submit(running.sent, f"/v1/predict?level=none&max_distance={n}", small())
+                for n in range(1, 5)
+            ]
+            while running.app.state.service._batcher._waiting.qsize() < 3:
+                time.sleep(0.01)
+            held.go.set()
+            assert [a.result()[0] for a in asked] == [200] * 4
+        assert held.batches == [1, 3]
+    finally:
+        held.go.set()
+        running.stop()
+
+
+def test_what_takes_too_long_is_given_up(predictor: Predictor) -> None:
+    held = Held(predictor)
+    running = Running(held, seconds=0.2)
+    try:
+        status, _, content = running.sent("/v1/predict", small())
+        assert (status, "0.2 s" in content.decode()) == (503, True)
+    finally:
+        held.go.set()
+        running.stop()
+
+
+def test_a_network_that_fails_is_not_told_about(
+    predictor: Predictor, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Broken(Held):
+        def run(self, pixels: Sequence[np.ndarray]) -> list[Any]:
+            raise RuntimeError("secret /home/me/model")
+
+    running = Running(Broken(predictor))
+    try:
+        status, _, content = running.sent("/v1/predict", small())
+        assert (status, json.loads(content)) == (500, {"error": "the prediction failed"})
+    finally:
+        running.stop()
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert any("secret" in line.get("error", "") for line in lines)
+    assert {"path", "method", "status", "seconds", "time"} <= set(lines[-1])
+
+
+def test_a_key_is_asked_for(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PANODEPTH_API_KEY", "clé")
+    running = Running(predictor)
+    try:
+        assert running.sent("/healthz", None, "GET")[0] == 200
+        for wrong in ({}, {"X_API_Key": "cle"}, {"Authorization": "Basic x"}):
+            status, _, content = running.sent("/v1/predict", small(), **wrong)
+            assert (status, "X-API-Key" in content.decode()) == (401, True)
+        assert running.sent("/metrics", None, "GET")[0] == 401
+        right = "clé".encode().decode("latin-1")
+        assert running.sent("/v1/predict", small(), Authorization=f"Bearer {right}")[0] == 200
+    finally:
+        running.stop()
+
+
+def test_jobs_are_come_back_for(service: Running) -> None:
+    status, _, content = service.sent("/v1/jobs?format=png&max_distance=3", small())
+    assert status == 202
+    name = json.loads(content)["job"]
+    while (told := json.loads(service.sent(f"/v1/jobs/{name}", None, "GET")[2]))["state"] != "done":
+        assert told["state"] in ("waiting", "running")
+        time.sleep(0.02)
+    status, headers, content = service.sent(f"/v1/jobs/{name}/result", None, "GET")
+    assert (status, headers["content-type"], content[:4]) == (200, "image/png", b"\x89PNG")
+    status, _, content = service.sent("/v1/jobs", b"no picture")
+    name = json.loads(content)["job"]
+    while (told := json.loads(service.sent(f"/v1/jobs/{name}", None, "GET")[2]))[
+        "state"
+    ] != "failed":
+        time.sleep(0.02)
+    assert "image bytes" in told["error"]
+    assert service.sent(f"/v1/jobs/{name}/result", None, "GET")[0] == 400
+
+
+def test_numbers_and_description(service: Running) -> None:
+    service.sent("/v1/predict", small())
+    service.sent("/nowhere/secret", None, "GET")
+    text = service.sent("/metrics", None, "GET")[2].decode()
+    assert 'panodepth_requests_total{path="/v1/predict",status="200"}' in text
+    assert "panodepth_batch_size_count" in text
+    assert "secret" not in text
+    described = json.loads(service.sent("/openapi.json", None, "GET")[2])
+    assert set(described["paths"]["/v1/predict"]["post"]["responses"]) >= {"200", "400", "429"}
+    health = service.client().health()
+    assert (health["status"], health["model"]["model"]) == ("ok", "default")
+
+
+def test_nothing_of_a_client_stays_on_the_disk(
+    service: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert service.sent("/v1/predict?format=glb&max_distance=7", small())[0] == 200
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_stop_loses_nothing_that_was_accepted() -> None:
+    environment = {**os.environ, "PANODEPTH_API_KEY": ""}
+    with subprocess.Popen(
+        [sys.executable, "-m", "panodepth", "serve", "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    ) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().split()[3]
+        client = Client(url, tries=1)
+        with ThreadPoolExecutor(6) as pool:
+            asked = [pool.submit(client.predict, PICTURE, max_distance=n) for n in range(1, 7)]
+            while client.health()["waiting"] < 3:
+                time.sleep(0.005)
+            process.send_signal(signal.SIGTERM)
+            kept = [a for a in asked if a.exception() is None]
+            lost = [a.exception() for a in asked if a.exception() is not None]
+        assert len(kept) >= 3
+        for error in lost:  # came too late: never accepted, or told so
+            assert isinstance(error, ServiceError)
+            assert error.status in (0, 503)
+        assert process.wait(30) in (0, -signal.SIGTERM)
+
+
+def test_a_port_in_use_is_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = subprocess.run(
+            [sys.executable, "-m", "panodepth", "serve", "--port", port],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: cannot listen at 127.0.0.1:{port}")
+    assert done.stderr.count("\n") == 1
+
+
+def test_the_client_says_what_is_wrong(service: Running, tmp_path: Path) -> None:
+    with pytest.raises(ServiceError, match="cannot be reached"):
+        Client("http://127.0.0.1:9", seconds=2).health()
+    with pytest.raises(InputError, match="No such file"):
+        service.client().predict(tmp_path / "none.jpg")
+    with pytest.raises(ServiceError, match="image bytes") as caught:
+        service.client().predict(b"nothing")
+    assert caught.value.status == 400
+    code = "import sys, panodepth.client; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_cache_forgets_what_was_asked_for_the_longest_ago() -> None:
+    cache = AnswerCache(10)
+    for name in "abc":
+        cache.put(name, Answer(name.encode() * 4, "", ""))
+        cache.get("a")
+    assert [cache.get(name) is not None for name in "abc"] == [True, False, True]
+    cache.put("a", Answer(b"1", "", ""))
+    assert cache.used == 5
+    cache.put("d", Answer(b"1" * 11, "", ""))
+    assert cache.get("d") is None
+
+
+def test_options_that_cannot_be() -> None:
+    with pytest.raises(ConfigError, match="--host"):
+        ServeOptions(host="")
+    with pytest.raises(ConfigError, match="nothing is written as"):
+        read_wanted({}, "audio/ogg")
+    assert read_wanted({"size": "98x196", "known_distance": "1,2=3"}).options.size == (98, 196)
