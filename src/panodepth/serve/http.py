@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
@@ -62,20 +62,37 @@ class RefusedError(Exception):
         self.status = status
 
 
+class Parts(NamedTuple):
+    """What the routes of one service work with."""
+
+    service: Service
+    book: JobBook
+    metrics: Metrics
+
+
 def make_app(predictor: Predictor, options: ServeOptions) -> FastAPI:
     """The service as an ASGI application. The key is read from the environment, once."""
     metrics = Metrics()
-    service = Service(predictor, options, metrics.batch.observe)
-    book = JobBook(options.jobs)
-    key = os.environ.get(KEY_VARIABLE, "")
+    parts = Parts(
+        Service(predictor, options, metrics.batch.observe), JobBook(options.jobs), metrics
+    )
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
-        await asyncio.to_thread(service.close)
+        await asyncio.to_thread(parts.service.close)
 
     app = FastAPI(title="panodepth", version=__version__, lifespan=lifespan, redoc_url=None)
-    app.state.service = service
+    app.state.service = parts.service
+    _watch(app, metrics, os.environ.get(KEY_VARIABLE, ""))
+    _add_prediction(app, parts)
+    _add_jobs(app, parts)
+    _add_state(app, parts)
+    return app
+
+
+def _watch(app: FastAPI, metrics: Metrics, key: str) -> None:
+    """Ask for the key, make errors answers, count and log every request."""
 
     @app.middleware("http")
     async def watched(request: Request, call_next: Any) -> Response:
@@ -93,6 +110,10 @@ def make_app(predictor: Predictor, options: ServeOptions) -> FastAPI:
         log(path=path, method=request.method, status=response.status_code, seconds=seconds)
         return response
 
+
+def _add_prediction(app: FastAPI, parts: Parts) -> None:
+    service, options = parts.service, parts.service.options
+
     @app.post("/v1/predict", openapi_extra=PICTURE, responses=PROBLEMS, response_class=Response)
     async def predict(request: Request, format: str | None = None) -> Response:
         """The distance of every pixel of a picture, as a file of a format; `Accept` names it too.
@@ -101,7 +122,7 @@ def make_app(predictor: Predictor, options: ServeOptions) -> FastAPI:
         """
         content, wanted, name = await _asked(request, service, options)
         known = service.known(name)
-        metrics.cache.labels("hit" if known else "miss").inc()
+        parts.metrics.cache.labels("hit" if known else "miss").inc()
         if known is not None:
             return _file(known, cached=True)
         future = asyncio.wrap_future(service.start(content, wanted, name))
@@ -112,10 +133,14 @@ def make_app(predictor: Predictor, options: ServeOptions) -> FastAPI:
             raise RefusedError(503, f"it takes more than {options.seconds:g} s") from None
         return _file(answer, cached=False)
 
+
+def _add_jobs(app: FastAPI, parts: Parts) -> None:
+    service, book = parts.service, parts.book
+
     @app.post("/v1/jobs", status_code=202, openapi_extra=PICTURE, responses=PROBLEMS)
     async def start_job(request: Request, format: str | None = None) -> JSONResponse:
         """Begin a prediction; `GET /v1/jobs/{job}` says what became of it."""
-        content, wanted, name = await _asked(request, service, options)
+        content, wanted, name = await _asked(request, service, service.options)
         job = book.add(service.start(content, wanted, name))
         return JSONResponse(_told(job), 202)
 
@@ -132,10 +157,14 @@ def make_app(predictor: Predictor, options: ServeOptions) -> FastAPI:
             raise RefusedError(409, f"the job is {found.state}")
         return _file(found.future.result(), cached=False)
 
+
+def _add_state(app: FastAPI, parts: Parts) -> None:
+    service, metrics = parts.service, parts.metrics
+
     @app.get("/healthz")
     async def health() -> dict[str, Any]:
         """Whether it takes pictures, which model it runs, and how many wait."""
-        said = predictor.describe()
+        said = service.predictor.describe()
         return {"status": "ok", "version": __version__, "model": said, "waiting": service.waiting}
 
     @app.get("/metrics", response_class=Response)
@@ -144,8 +173,6 @@ def make_app(predictor: Predictor, options: ServeOptions) -> FastAPI:
         metrics.waiting.set(service.waiting)
         metrics.cached.set(service.cache.used)
         return Response(metrics.text(), media_type=metrics.media)
-
-    return app
 
 
 async def _asked(
