@@ -1,5 +1,6 @@
 # make demo   set up, then run the main job on a real panorama with the bundled model
 # make test   set up, then run the whole test suite
+# make test-tools  the viewer in Chromium, which Debian's packages have
 # make benchmark  the offline benchmark's table: about half an hour on two cores
 # make check  lint and types
 
@@ -8,7 +9,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: demo test benchmark check wheel-test clean
+.PHONY: demo test test-tools benchmark check wheel-test clean
 
 $(VENV)/.core: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -22,12 +23,20 @@ $(VENV)/.dev: $(VENV)/.core
 
 demo: $(VENV)/.core
 	$(BIN)/panodepth predict examples/interior.jpg examples/courtyard.jpg --out demo-out \
-	  --format npz,preview,ply,glb
-	@echo "Open demo-out/interior_preview.png (photograph, distance and its scale), then"
-	@echo "demo-out/interior.glb in Blender or any viewer of glTF, such as https://gltf-viewer.donmccurdy.com"
+	  --format npz,preview,ply,glb,html
+	@echo "demo-out/interior.glb is for Blender; demo-out/interior_preview.png shows photograph, distance and scale."
+	@echo "Open in a browser, to walk in it and measure: demo-out/interior.html"
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2
+
+$(VENV)/.tools: $(VENV)/.dev
+	$(PIP) --editable ".[browser]"
+	command -v chromium || (apt-get update -qq && apt-get install -qq -y chromium)
+	touch $@
+
+test-tools: $(VENV)/.tools
+	$(BIN)/python -m pytest tests/tools
 
 benchmark: $(VENV)/.dev
 	$(BIN)/python benchmarks/rendered/table.py

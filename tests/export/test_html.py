@@ -5,7 +5,10 @@ from __future__ import annotations
 import base64
 import json
 import re
+import shutil
+import subprocess
 import zlib
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,7 @@ from panodepth.export.mark import stated
 from panodepth.export.saved import read_saved
 from panodepth.types import Prediction
 
+WEB = Path(__file__).parents[2] / "web"
 FINEST = 65533  # steps between the nearest and the farthest code
 
 
@@ -155,3 +159,19 @@ def test_a_rendered_world_is_in_metres_and_its_sky_behind(tmp_path: Path) -> Non
     assert (found.mask == (distance == 2)).all()
     assert (found.sky == np.isnan(distance)).all()
     assert (found.distance == 2).all()
+
+
+@pytest.mark.skipif(
+    shutil.which("node") is None or not (WEB / "node_modules").exists(),
+    reason="needs the program node and web/node_modules",
+)
+def test_the_bundle_is_made_of_its_source(tmp_path: Path) -> None:
+    built = tmp_path / "viewer.html"
+    subprocess.run(["node", "build.mjs", str(built)], cwd=WEB, check=True, capture_output=True)
+    kept = resources.files("panodepth.export.html").joinpath("viewer.html").read_bytes()
+    assert built.read_bytes() == kept
+    assert len(kept) < 1_000_000
+
+
+def test_the_lock_file_names_no_registry() -> None:
+    assert "http" not in (WEB / "package-lock.json").read_text()

@@ -11,6 +11,7 @@ import { VIEWS, Views, type View } from "./views";
 const SLOW_FRAME_MS = 90; // then a coarser grid is drawn while it moves
 const COARSE_STEP = 3;
 const CLICK_PIXELS = 6; // a pointer that moved farther has dragged
+const [MILDEST_CUT, SHARPEST_CUT] = [0.7, 0.02]; // see `look.uEdge`
 const CEILING_CUT = 0.86; // of the way from the camera to the ceiling
 
 const find = <T extends Element>(selector: string) => document.querySelector(selector) as T;
@@ -80,7 +81,7 @@ class Viewer {
     find("h1").textContent = info.name;
     find("#about p").textContent = info.about;
     document.title = info.name;
-    buttons("#rooms button").forEach((b, i) => {
+    buttons("#stepper button").forEach((b, i) => {
       b.setAttribute("aria-pressed", String(i === this.room));
     });
     this.extent = this.measureRoom();
@@ -141,7 +142,7 @@ class Viewer {
   /** From none (0) to all but flat pieces (100). */
   private setEdges(): void {
     const amount = Number(find<HTMLInputElement>("#edges input").value) / 100;
-    look.uEdge.value = amount ? 0.6 * (0.01 / 0.6) ** amount : 1e9;
+    look.uEdge.value = amount ? MILDEST_CUT * (SHARPEST_CUT / MILDEST_CUT) ** amount : 1e9;
     this.redraw();
   }
 
@@ -298,7 +299,7 @@ class Viewer {
   }
 
   private buildRooms(): void {
-    const nav = find<HTMLElement>("#rooms");
+    const nav = find<HTMLElement>("#stepper");
     nav.hidden = this.surfaces.length < 2;
     this.surfaces.forEach((surface, i) => {
       const button = document.createElement("button");

@@ -18,7 +18,7 @@ export interface Hit {
 const DEGREES = 180 / Math.PI;
 const BISECTIONS = 24;
 
-/** The first hit of a ray in the world. bothSides: backs of walls count too. */
+/** The first hit of a ray in the world. bothSides: as inside, where backs of walls count too. */
 export function hit(
   surface: Surface,
   origin: Vector3,
@@ -29,7 +29,7 @@ export function hit(
   const o = origin.clone().applyMatrix4(toLocal);
   const d = direction.clone().transformDirection(toLocal);
   if (o.length() < 1e-4 * surface.room.info.near) {
-    const found = distanceIn(surface, d);
+    const found = distanceIn(surface, d, bothSides);
     return found > 0 ? visible(surface, d.multiplyScalar(found)) : null;
   }
   // The angle along the ray as the camera's place sees it: tan(angle) = (t - nearest) / aside.
@@ -41,7 +41,7 @@ export function hit(
   /** > 0 behind the surface, < 0 in front of it, NaN where there is none */
   const behind = (angle: number): number => {
     const p = angle >= Math.PI / 2 - 1e-9 ? d.clone().multiplyScalar(1e12) : at(angle);
-    const found = distanceIn(surface, p);
+    const found = distanceIn(surface, p, bothSides);
     return found > 0 ? p.length() - found : NaN;
   };
   let angle = Math.atan(-nearest / aside);
@@ -75,8 +75,9 @@ function visible(surface: Surface, local: Vector3): Hit | null {
 }
 
 /** The distance in the direction of a point (x right, y up, z back); 0 where no surface is drawn.
- * Its inverse is interpolated, which is exact on planes but for the grid's bend. */
-export function distanceIn(surface: Surface, p: Vector3): number {
+ * Its inverse is interpolated, which is exact on planes but for the grid's bend. filled: a cut edge
+ * is as far as what lies behind it, as it is drawn inside. */
+function distanceIn(surface: Surface, p: Vector3, filled: boolean): number {
   const { info, distance } = surface.room;
   const lon = Math.atan2(p.x, -p.z);
   const lat = Math.asin(Math.min(1, Math.max(-1, -p.y / p.length())));
@@ -96,5 +97,6 @@ export function distanceIn(surface: Surface, p: Vector3): number {
     high = Math.max(high, found);
     inverse += (i & 1 ? fx : 1 - fx) * (i >> 1 ? fy : 1 - fy) * (1 / found);
   }
-  return Math.log(high / low) > look.uEdge.value ? 0 : 1 / inverse;
+  if (Math.log(high / low) <= look.uEdge.value) return 1 / inverse;
+  return filled ? high : 0;
 }

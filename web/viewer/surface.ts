@@ -31,7 +31,7 @@ export type Colour = (typeof COLOURS)[number];
 export const look = {
   uColour: { value: 0 },
   uSplit: { value: -1 }, // [px] from the left: photo left of it, distance right; -1 = none
-  uEdge: { value: 0.08 }, // a triangle ends where ln(distance) changes by more from cell to cell
+  uEdge: { value: 0.17 }, // a triangle ends where ln(distance) changes by more from cell to cell
   uCut: { value: 1e9 }, // what is higher is not shown
   uStep: { value: 1 }, // cells of so many distances
   uTable: { value: null as Texture | null },
@@ -99,12 +99,15 @@ void main() {
     low = min(low, d[i]);
     high = max(high, d[i]);
   }
-  bool sky = high < 0.0 && uSky > 0.0;
-  bool surface = low > 0.0 && log(high / low) <= uEdge * float(uStep);
+  // From inside no gap may open: what borders on sky is sky, and a cut triangle is drawn as a piece
+  // of what lies behind it.
+  bool inside = uSky > 0.0, sky = inside && low < 0.0;
+  bool whole = low > 0.0 && log(high / low) <= uEdge * float(uStep);
+  bool surface = whole || (inside && low > 0.0);
   ivec2 at = vertex(cell, corner, lines);
   vUv = uvAt(at);
   vIsSky = sky ? 1 : 0;
-  vDistance = sky ? uSky : d[corner - first];
+  vDistance = sky ? uSky : whole ? d[corner - first] : high;
   vec3 point = rayAt(vUv) * vDistance;
   vNormal = vec3(0);
   if (uColour == 2 && surface) {
