@@ -100,6 +100,11 @@ class Prediction:
         return self.meta.get("metres_per_unit")
 
     @property
+    def metres_spread(self) -> float | None:
+        """Relative standard deviation of `scale`; None where it is not known."""
+        return self.meta.get("metres_spread")
+
+    @property
     def sky(self) -> BoolArray:
         """(H, W) bool, True = sky. The mask is False there."""
         infinite = np.isposinf(self.distance)

@@ -15,7 +15,8 @@ from panodepth.errors import ConfigError, InputError
 from panodepth.geometry.grid import erp_rays
 from panodepth.geometry.level.floor import find_floor
 from panodepth.geometry.rotation import rotate_vectors, rotation_from_yaw_pitch_roll
-from panodepth.predict.metric.cues import Seen, to_metres
+from panodepth.predict.metric.cues import Cue, Seen, to_metres
+from panodepth.predict.metric.learned import together
 from panodepth.predict.options import PredictOptions
 
 H, W = 128, 256
@@ -196,11 +197,41 @@ def test_what_cannot_be_used_is_said(tmp_path: Path) -> None:
         {"known_distance": (1.0, 2.0)},
         {"known_length": (1.0, 2.0, 3.0, 4.0, -1.0)},
         {"points_pose": Path("pose.json")},
+        {"scale": "guessed"},
     ],
 )
 def test_options_that_cannot_be(bad: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match=next(iter(bad)).replace("_", " ")):
         PredictOptions(**bad)  # type: ignore[arg-type]
+
+
+def test_what_is_learned_counts_alone_or_by_how_sure_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = iter([(UNIT * 1.2, 0.2), (UNIT * 1.2, 0.2)])
+    monkeypatch.setattr("panodepth.predict.metric.learned.by_network", lambda _seen: next(said))
+    _, facts = scaled(room(), scale="learned")
+    assert facts["metres_by"] == "learned"
+    assert facts["metres_per_unit"] == pytest.approx(1.2 * UNIT)
+    assert facts["metres_spread"] == 0.2
+    _, facts = scaled(room(), scale="learned", camera_height=1.6)  # the floor is exact here
+    assert facts["metres_by"] == "camera_height + learned"
+    assert facts["metres_per_unit"] == pytest.approx(UNIT, rel=0.005)
+    assert facts["other_metres"]["learned"]["ratio"] == pytest.approx(1.2, rel=0.005)
+
+
+def test_cues_that_are_sure_or_say_nothing_of_it_stay() -> None:
+    learned = Cue("learned", 3.0, 0.1)
+    for one in (Cue("max_distance", 2.0, None), Cue("points", 2.0, 0.0)):
+        assert together(one, learned) == one
+    mixed = together(Cue("points", 2.0, 0.1), learned)
+    assert mixed.metres == pytest.approx(math.sqrt(6))
+    assert mixed.spread == pytest.approx(0.1 / math.sqrt(2))
+
+
+def test_noise_has_no_learned_metres() -> None:
+    relative = room().astype(np.float32)
+    noise = RNG.random((3, H, W), dtype=np.float32)
+    with pytest.raises(InputError, match="noise"):
+        to_metres(relative, ALL, Seen(relative, ALL, noise), PredictOptions(scale="learned"))
 
 
 @pytest.mark.parametrize("cue", [("--camera-height", "1.6"), ("--known-distance", "512,256=3")])

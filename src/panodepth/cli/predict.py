@@ -138,7 +138,9 @@ def _metres(result: FileResult) -> str:
     if result.facts.get("unit") != "m":
         return ""
     facts = result.facts
-    told = f"scale {facts['metres_per_unit']:.2f} by {facts['metres_by'].replace('_', ' ')}"
+    by = facts["metres_by"].replace("_", " ")
+    by = "estimate" if by == "learned" else by
+    told = f"scale {facts['metres_per_unit']:.2f} by {by}"
     if facts["metres_spread"] is not None:
         told += f" ± {facts['metres_spread']:.0%}"
     if facts["floor_support"] is not None:

@@ -27,6 +27,7 @@ from panodepth.cli.render import render
 from panodepth.cli.serve import serve
 from panodepth.cli.train import train
 from panodepth.cli.train_detail import train_detail
+from panodepth.cli.train_metres import train_metres
 from panodepth.cli.train_outpainter import train_outpainter
 from panodepth.cli.view import view
 from panodepth.errors import PanodepthError
@@ -37,7 +38,7 @@ INTERRUPTED_TEXT = "interrupted; every file that was written is whole"
 # as --help lists them
 COMMANDS = (
     *(predict, view, info, train, evaluate, render, curate, export, bench, serve),
-    *(train_detail, train_outpainter),
+    *(train_detail, train_metres, train_outpainter),
 )
 
 app = typer.Typer(

@@ -25,15 +25,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from panodepth.errors import ConfigError, ModelError
 from panodepth.geometry.arrays import exact_indices, to_dtype
-from panodepth.model.checkpoint import (
-    finite_tensor,
-    open_weights,
-    require_fit,
-    shapes_of,
-)
-from panodepth.model.tensor_files import write_tensors
+from panodepth.model.helpers import load_helper, save_helper
 from panodepth.strict import build
 
 MEAN = 2  # the map is given to the network relative to its mean over this many pixels each way
@@ -287,9 +280,7 @@ def save_detail(
     config: DetailConfig, tensors: Mapping[str, Tensor], path: Path, texts: Mapping[str, str]
 ) -> Path:
     """Write a detail network's parameters (name -> tensor) as float16 .safetensors; OutputError."""
-    stored = {n: t.detach().to("cpu", torch.float16).contiguous() for n, t in tensors.items()}
-    write_tensors(path, stored, {**texts, "detail": config.to_json()})
-    return path
+    return save_helper("detail", config.to_json(), tensors, path, texts)
 
 
 def load_detail(path: str | os.PathLike[str], device: torch.device | str = "cpu") -> DetailNetwork:
@@ -297,15 +288,6 @@ def load_detail(path: str | os.PathLike[str], device: torch.device | str = "cpu"
 
     Raises ModelError, one line, for any other file.
     """
-    with open_weights(path) as (weights, file):
-        text = (file.metadata() or {}).get("detail")
-        if text is None:
-            raise ModelError(f"{weights}: not a detail network (no metadata 'detail')")
-        try:
-            network = DetailNetwork(DetailConfig.from_json(text))
-        except (ConfigError, ValueError) as error:
-            raise ModelError(f"{weights}: {error}") from error
-        tensors = {n: finite_tensor(weights, file, n) for n in file.keys()}  # noqa: SIM118
-    require_fit(weights, "detail", shapes_of(network.state_dict()), shapes_of(tensors))
-    network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
-    return network.to(device).eval().requires_grad_(False)
+    return load_helper(
+        "detail", lambda text: DetailNetwork(DetailConfig.from_json(text)), path, device
+    )

@@ -68,7 +68,7 @@ class PredictOptions(LensOptions, MetricOptions, ExtraOptions):
         for name, value, most in (("pitch", self.pitch, 90), ("roll", self.roll, 180)):
             if value is not None and not -most <= value <= most:
                 raise ConfigError(f"{name} must lie from -{most}° to {most}°: {value}")
-        if self.in_metres:
+        if self.in_metres or self.scale:
             check_metric(self)
         if self.nadir != "none":
             check_nadir(self)
@@ -81,7 +81,7 @@ class PredictOptions(LensOptions, MetricOptions, ExtraOptions):
     @property
     def in_metres(self) -> bool:
         """Whether anything was given that distances can be scaled by."""
-        return any(getattr(self, f.name) is not None for f in fields(MetricOptions))
+        return any(getattr(self, f.name) not in (None, "none") for f in fields(MetricOptions))
 
     @property
     def up(self) -> Up | None:

@@ -1,7 +1,8 @@
 """From relative distance to metres: what is known about a place, in the order of trust.
 
 A measured distance or length, measured points, a coarse depth map, the camera's height, how far the
-picture goes. The first that was given sets the scale; the others are reported beside it.
+picture goes. The first that was given sets the scale; the others are reported beside it. What the
+metres network says (`--scale learned`) is an estimate: it counts alone, or mixed with the first.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from panodepth.predict.metric.options import MetricOptions
 from panodepth.types import BoolArray, FloatArray
 
 MIN_POINTS = 50
+LEARNED = "learned"  # name of the metres network's cue
 AROUND_RAD = math.radians(1.0)  # where a measured pixel's neighbours tell how sure it is
 MAD_TO_STD = 1.4826
 ANCHOR_ROWS = 64  # of the map of corrections
@@ -74,6 +76,10 @@ def to_metres(
     if not cues:
         raise problems[0]
     used, *others = cues
+    if others and others[-1].name == LEARNED:
+        from panodepth.predict.metric.learned import together
+
+        used = together(used, others[-1])
     facts: dict[str, Any] = {
         "unit": "m",
         "metres_per_unit": used.metres * float(np.median(correction)),
@@ -123,6 +129,16 @@ def _finders(
             return Cue("max_distance", farthest / float(np.quantile(distance[valid], 0.98)), None)
 
         yield by_farthest
+    if options.scale == LEARNED:
+
+        def by_things() -> Cue:
+            from panodepth.predict.metric.learned import by_network
+
+            check_shows_something(seen.pixels.mean(0))
+            metres, spread = by_network(seen)
+            return Cue(LEARNED, metres / corrected, spread)
+
+        yield by_things
 
 
 def by_distance(distance: FloatArray, valid: BoolArray, known: tuple[float, ...]) -> Cue:

@@ -12,6 +12,7 @@ from panodepth.errors import ConfigError
 from panodepth.options import option
 
 Numbers = tuple[float, ...]
+SCALES = (None, "none", "learned")
 
 
 def _measured(form: str, example: str) -> Callable[[str], Numbers]:
@@ -48,6 +49,8 @@ class MetricOptions:
     anchor_depth: a file of a coarse or sparse depth map [m] that distances are smoothly bent to.
     camera_height: from the floor to the camera [m], > 0.
     max_distance: [m], of the 0.98 quantile of the surfaces.
+    scale: "learned" estimates metres by what is seen (docs/metres.md); beside another cue both are
+        mixed by how sure they are. "none", or None: no estimate.
     """
 
     known_distance: Numbers | None = _metric(
@@ -65,6 +68,7 @@ class MetricOptions:
     anchor_depth: Path | None = _metric("A coarse depth map: npz, or PNG in mm.", "FILE")
     camera_height: float | None = _metric("Scale to metres by the floor below.", "METRES", min=0.01)
     max_distance: float | None = _metric("How far the picture goes.", "METRES", min=0.01)
+    scale: str | None = _metric("learned: estimate metres by what is seen.", "KIND")
 
 
 def check_metric(options: MetricOptions) -> None:
@@ -81,5 +85,7 @@ def check_metric(options: MetricOptions) -> None:
         if len(numbers) != count or not all(map(math.isfinite, numbers)) or numbers[-1] <= 0:
             words = name.replace("_", " ")
             raise ConfigError(f"{words} must be {count - 1} coordinates and metres > 0: {numbers}")
+    if options.scale not in SCALES:
+        raise ConfigError(f"unknown --scale {options.scale!r}: use learned or none")
     if options.points_pose is not None and options.points is None:
         raise ConfigError("points pose: there are no points; give --points FILE too")

@@ -1,0 +1,110 @@
+"""Training a small network that sits on a model's predictions: what all of them share."""
+
+from __future__ import annotations
+
+import json
+from abc import abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from panodepth.errors import ConfigError
+from panodepth.geometry.resizing import resize_erp
+from panodepth.lab.evaluation.worlds import Renderer
+from panodepth.lab.training.checkpoint import Snapshot
+from panodepth.lab.training.config import LoopConfig, OptimConfig, Recipe
+from panodepth.lab.training.engine import Engine
+from panodepth.lab.training.feed.samples import mix_seed
+from panodepth.lab.training.optimisation.optim import MovingAverage, learning_rate
+from panodepth.lab.training.task import Task
+from panodepth.predict.loading import load
+
+B = TypeVar("B")
+
+
+class HelperTask(Task[B]):
+    """A small network trained with AdamW in one process on what a larger model predicts.
+
+    The constructor of a subclass sets `model` after this one. file: name of what comes out.
+    """
+
+    file: ClassVar[str]
+    run: LoopConfig
+    optim: OptimConfig
+
+    def __init__(
+        self, config: Recipe, coarse: str, precision: str, renderer: Renderer | None = None
+    ) -> None:
+        """coarse: the model that predicts; it is never changed. precision: as in `run.precision`.
+
+        renderer: as in `DistanceTask`.
+        """
+        super().__init__(config)
+        assert isinstance(config.optim, OptimConfig)
+        self.run, self.optim = config.run, config.optim
+        self.renderer, self.precision, self._coarse = renderer, precision, coarse
+        torch.manual_seed(mix_seed(config.run.seed, 0))
+
+    def prepare(self, engine: Engine, snapshot: Snapshot | None) -> None:
+        """The network, its optimiser and its average; the model that predicts."""
+        if engine.world > 1:
+            raise ConfigError("this network is small: launch its training in one process")
+        self.coarse = load(self._coarse, device=str(engine.device))
+        model, optim = self.model.to(engine.device), self.optim
+        if snapshot is not None:
+            model.load_state_dict(snapshot.tensors["weights"])
+        betas = (optim.beta1, optim.beta2)
+        groups = [{"params": list(model.parameters()), "weight_decay": optim.weight_decay}]
+        self.wrap(engine, model, torch.optim.AdamW(groups, lr=optim.lr, betas=betas))
+        self.average = MovingAverage(model, optim.ema)
+        if snapshot is not None:
+            averaged = snapshot.tensors.get("ema", snapshot.tensors["weights"])
+            self.average.load(averaged, int(snapshot.state["ema_updates"]))
+
+    def predicted(self, image: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Log distances and sky logits (or None), (B, h, w), of panoramas (B, 3, H, W) in [0, 1].
+
+        h, w: the size of the model that predicts.
+        """
+        small = resize_erp(image, self.coarse.size, edges=self.coarse.edges).clamp(0, 1)
+        outputs = self.coarse.run(list(small.cpu().numpy()))
+        logs, skies = (
+            None if maps[0] is None else torch.from_numpy(np.stack(maps)).to(image.device)
+            for maps in zip(*outputs, strict=True)
+        )
+        assert logs is not None
+        return logs, skies
+
+    def rate(self, step: int) -> float:
+        """See `learning_rate`."""
+        return learning_rate(step, self.run.steps, self.optim)
+
+    def after_step(self) -> None:
+        """Move the average."""
+        self.average.update()
+
+    def weights(self) -> dict[str, dict[str, Tensor]]:
+        """The network's, and their average if there is one."""
+        averaged = {"ema": self.average.tensors()} if self.average.decay else {}
+        return {"weights": dict(self.model.state_dict()), **averaged}
+
+    def state(self) -> dict[str, Any]:
+        """How often the average was moved."""
+        return {"ema_updates": self.average.updates}
+
+    @abstractmethod
+    def save(self, tensors: Mapping[str, Tensor], path: Path, texts: Mapping[str, str]) -> None:
+        """Write the network with these parameters, (...) each, and these metadata."""
+
+    def export(self, step: int, samples: int) -> Path:
+        """Write the averaged weights to `file`."""
+        path = self.out / self.file
+        if self.engine.is_main:
+            training = json.dumps(self.config.to_dict())
+            texts = {"steps": str(step), "samples": str(samples), "training": training}
+            self.save(self.average.tensors(), path, texts)
+        return path

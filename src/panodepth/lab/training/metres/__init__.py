@@ -1,0 +1,1 @@
+"""Training the metres network: a recipe, the loss, the task."""

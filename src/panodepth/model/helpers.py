@@ -1,0 +1,54 @@
+"""Files of the small networks beside a model: one that sharpens, one that tells metres."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from panodepth.errors import ConfigError, ModelError
+from panodepth.model.checkpoint import finite_tensor, open_weights, require_fit, shapes_of
+from panodepth.model.tensor_files import write_tensors
+
+N = TypeVar("N", bound=nn.Module)
+
+
+def save_helper(
+    kind: str, config: str, tensors: Mapping[str, Tensor], path: Path, texts: Mapping[str, str]
+) -> Path:
+    """Write a network's parameters (name -> tensor) as float16 .safetensors; OutputError.
+
+    config: its JSON, which stands in the file's metadata under `kind`, beside `texts`.
+    """
+    stored = {n: t.detach().to("cpu", torch.float16).contiguous() for n, t in tensors.items()}
+    write_tensors(path, stored, {**texts, kind: config})
+    return path
+
+
+def load_helper(
+    kind: str,
+    build: Callable[[str], N],
+    path: str | os.PathLike[str],
+    device: torch.device | str = "cpu",
+) -> N:
+    """A network in eval mode, float32, from what `save_helper` has written.
+
+    build: from the config's JSON; may raise ConfigError or ValueError. Raises ModelError, one line,
+    for any other file.
+    """
+    with open_weights(path) as (weights, file):
+        text = (file.metadata() or {}).get(kind)
+        if text is None:
+            raise ModelError(f"{weights}: not a {kind} network (no metadata {kind!r})")
+        try:
+            network = build(text)
+        except (ConfigError, ValueError) as error:
+            raise ModelError(f"{weights}: {error}") from error
+        tensors = {n: finite_tensor(weights, file, n) for n in file.keys()}  # noqa: SIM118
+    require_fit(weights, kind, shapes_of(network.state_dict()), shapes_of(tensors))
+    network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+    return network.to(device).eval().requires_grad_(False)
