@@ -1,9 +1,12 @@
-"""Print how well cues give metres: `python benchmarks/metres.py [--model FILE]`.
+"""Print how well cues give metres: `python benchmarks/metres.py [--model FILE] [--data DIR]`.
 
 Rendered worlds of the validation seed, held level and tilted by 15°, 128×256. Each cue is told the
 truth: the height over the floor of the exact map, a distance, a length, or 200 points of that map.
 Error: the median ratio of metres to the truth, less 1; for exact distance, and
-for predictions. Then how much metres change between level and 15° of tilt.
+for predictions. Then how much metres change between level and 15° of tilt. Last what `--scale learned`
+estimates from level pictures, |log| of the median ratio, of as many worlds again, and of
+DIR/rendered_house; beside it what the best constant would be off by: metres per unit of the median
+picture of the set, which nobody knows beforehand.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import argparse
 import math
 import tempfile
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +26,16 @@ from panodepth.errors import InputError
 from panodepth.geometry.grid import erp_rays
 from panodepth.geometry.level.floor import find_floor
 from panodepth.geometry.rotation import rotation_to_up
+from panodepth.lab.data import open_folder
+from panodepth.lab.evaluation.worlds import KINDS, WorldSource
 from panodepth.lab.worlds.camera.photograph import draw_camera
 from panodepth.lab.worlds.panoramas import make_scene, panorama_grid, render_scenes
 from panodepth.lab.worlds.render.primitives import FLIP
 from panodepth.lab.worlds.views import moved
 from panodepth.predict.metric.cues import Seen, to_metres
 from panodepth.predict.options import PredictOptions
-from panodepth.types import BoolArray, ByteArray, FloatArray
+from panodepth.predict.predictor import Predictor
+from panodepth.types import BoolArray, ByteArray, FloatArray, Panorama
 
 
 def render(index: int, degrees: float, rng: np.random.Generator) -> tuple[ByteArray, FloatArray]:
@@ -68,18 +75,51 @@ def cues(
     return {"camera_height": PredictOptions(camera_height=height), **found}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--model", default="default")
-    parser.add_argument("--count", type=int, default=24, help="worlds, half of them indoor")
-    chosen = parser.parse_args()
-    predictor = panodepth.load(chosen.model, device="cpu")
+def learned(predictor: Predictor, pictures: Iterator[tuple[ByteArray, FloatArray]]) -> None:
+    """Print the errors of `--scale learned`; distance: [m], 0 where nothing is known."""
+    errors, scales, spreads = [], [], []
+    for image, truth in pictures:
+        found = predictor.predict(image, scale="learned", level="none")
+        both = found.mask & (truth > 0)
+        ratio = float(np.median(found.distance[both] / truth[both]))
+        assert found.scale is not None
+        assert found.metres_spread is not None
+        errors.append(math.log(ratio))
+        scales.append(math.log(found.scale / ratio))
+        spreads.append(found.metres_spread)
+    off = np.abs(errors)
+    constant = np.abs(scales - np.median(scales))
+    within = np.mean(off < spreads)
+    print(f"median {np.median(off):.3f}, p90 {np.quantile(off, 0.9):.3f} of {len(off)}", end="; ")
+    print(f"bias {np.median(errors):+.3f}, constant {np.median(constant):.3f}", end="; ")
+    print(f"spread {np.median(spreads):.2f}, {within:.0%} within it")
+
+
+def worlds(kind: str, count: int) -> Iterator[tuple[ByteArray, FloatArray]]:
+    """Level pictures and distance (0 = sky) of validation worlds."""
+    source = WorldSource(kind, count, SIZE)
+    for number in range(count):
+        yield picture_of(source[number])
+
+
+def picture_of(panorama: Panorama) -> tuple[ByteArray, FloatArray]:
+    """Its picture, and its distance with 0 where nothing is known."""
+    assert panorama.distance is not None
+    known = np.isfinite(panorama.distance) & (panorama.distance > 0)
+    if panorama.mask is not None:
+        known &= panorama.mask
+    image = np.asarray(panorama.image * 255 + 0.5).clip(0, 255).astype(np.uint8)
+    return image, np.where(known, panorama.distance, np.float32(0))
+
+
+def by_cues(predictor: Predictor, count: int) -> None:
+    """Print how well each cue that is told the truth gives metres, of `count` worlds."""
     rng = np.random.default_rng(0)
     errors = defaultdict[tuple[str, str], list[float]](list)
     ratios = defaultdict[int, list[float]](list)
     refused = 0
     with tempfile.TemporaryDirectory() as folder:
-        for index in range(chosen.count):
+        for index in range(count):
             for degrees in (0.0, 15.0):
                 image, truth = render(index, degrees, rng)
                 valid = truth > 0
@@ -104,6 +144,25 @@ def main() -> None:
     changes = [abs(b / a - 1) for a, b in (r for r in ratios.values() if len(r) == 2)]
     print(f"refused: {refused}; by camera height, 15° of tilt changes metres by", end=" ")
     print(f"{np.median(changes):.1%} (median), {max(changes):.1%} (most)")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--model", default="default")
+    parser.add_argument("--count", type=int, default=24, help="worlds, half of them indoor")
+    parser.add_argument("--data", type=Path, help="the folder that holds rendered_house/")
+    parser.add_argument("--learned", action="store_true", help="only what is learned")
+    chosen = parser.parse_args()
+    predictor = panodepth.load(chosen.model, device="cpu")
+    if not chosen.learned:
+        by_cues(predictor, chosen.count)
+    for kind in KINDS:
+        print(f"learned, worlds {kind}:", end=" ")
+        learned(predictor, worlds(kind, chosen.count))
+    if chosen.data is not None:
+        flat = open_folder(chosen.data / "rendered_house")
+        print("learned, rendered_house:", end=" ")
+        learned(predictor, (picture_of(flat[i]) for i in range(len(flat))))
 
 
 if __name__ == "__main__":

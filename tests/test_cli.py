@@ -197,7 +197,7 @@ def test_mask_size_sky_and_metres_arrive(run: Any, tmp_path: Path, model_file: P
     assert "no mask a.png" in err
     code, _, err = run(tmp_path / "in" / "a.png", "--camera-height", "1.6")
     assert (code, len(err.splitlines())) == (1, 1)  # a random network shows no floor
-    assert "floor" in err
+    assert "noise" in err
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,9 @@ def test_noise_and_one_colour_show_nothing(kind: str, seed: int) -> None:
         "black": lambda: np.zeros((H, W)),
         "nearly grey": lambda: 0.5 + 0.002 * rng.random((H, W)),
     }[kind]()
-    with pytest.raises(InputError, match=r"the picture is (noise|one colour), nothing in it"):
+    with pytest.raises(
+        InputError, match=r"the picture is (noise|one colour), nothing in it tells metres"
+    ):
         check_shows_something(picture)
 
 

@@ -15,8 +15,7 @@ from panodepth.errors import ConfigError, InputError
 from panodepth.geometry.grid import erp_rays
 from panodepth.geometry.level.floor import find_floor
 from panodepth.geometry.rotation import rotate_vectors, rotation_from_yaw_pitch_roll
-from panodepth.predict.metric.cues import Cue, Seen, to_metres
-from panodepth.predict.metric.learned import together
+from panodepth.predict.metric.cues import Cue, Seen, to_metres, together
 from panodepth.predict.options import PredictOptions
 
 H, W = 128, 256
@@ -207,7 +206,7 @@ def test_options_that_cannot_be(bad: dict[str, object]) -> None:
 
 def test_what_is_learned_counts_alone_or_by_how_sure_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     said = iter([(UNIT * 1.2, 0.2), (UNIT * 1.2, 0.2)])
-    monkeypatch.setattr("panodepth.predict.metric.learned.by_network", lambda _seen: next(said))
+    monkeypatch.setattr("panodepth.predict.metric.learned.by_network", lambda *_seen: next(said))
     _, facts = scaled(room(), scale="learned")
     assert facts["metres_by"] == "learned"
     assert facts["metres_per_unit"] == pytest.approx(1.2 * UNIT)

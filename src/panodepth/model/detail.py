@@ -279,7 +279,7 @@ class DetailNetwork(nn.Module):
 def save_detail(
     config: DetailConfig, tensors: Mapping[str, Tensor], path: Path, texts: Mapping[str, str]
 ) -> Path:
-    """Write a detail network's parameters (name -> tensor) as float16 .safetensors; OutputError."""
+    """Write a detail network's parameters, (...) each, as float16 .safetensors; OutputError."""
     return save_helper("detail", config.to_json(), tensors, path, texts)
 
 

@@ -20,7 +20,7 @@ N = TypeVar("N", bound=nn.Module)
 def save_helper(
     kind: str, config: str, tensors: Mapping[str, Tensor], path: Path, texts: Mapping[str, str]
 ) -> Path:
-    """Write a network's parameters (name -> tensor) as float16 .safetensors; OutputError.
+    """Write a network's parameters, (...) each, as float16 .safetensors; OutputError.
 
     config: its JSON, which stands in the file's metadata under `kind`, beside `texts`.
     """

@@ -113,7 +113,7 @@ class MetresNetwork(nn.Module):
 def save_metres(
     config: MetresConfig, tensors: Mapping[str, Tensor], path: Path, texts: Mapping[str, str]
 ) -> Path:
-    """Write a metres network's parameters (name -> tensor) as float16 .safetensors; OutputError."""
+    """Write a metres network's parameters, (...) each, as float16 .safetensors; OutputError."""
     return save_helper("metres", config.to_json(), tensors, path, texts)
 
 

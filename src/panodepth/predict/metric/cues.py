@@ -77,8 +77,6 @@ def to_metres(
         raise problems[0]
     used, *others = cues
     if others and others[-1].name == LEARNED:
-        from panodepth.predict.metric.learned import together
-
         used = together(used, others[-1])
     facts: dict[str, Any] = {
         "unit": "m",
@@ -135,10 +133,23 @@ def _finders(
             from panodepth.predict.metric.learned import by_network
 
             check_shows_something(seen.pixels.mean(0))
-            metres, spread = by_network(seen)
+            metres, spread = by_network(seen.distance, seen.valid, seen.pixels)
             return Cue(LEARNED, metres / corrected, spread)
 
         yield by_things
+
+
+def together(one: Cue, other: Cue) -> Cue:
+    """Two cues as one: the mean of their logs, weighted by 1 / spread².
+
+    A cue that is exact, or does not say how sure it is, stays as it is.
+    """
+    if not one.spread or not other.spread:
+        return one
+    weights = one.spread**-2, other.spread**-2
+    log = sum(w * math.log(c.metres) for w, c in zip(weights, (one, other), strict=True))
+    metres, spread = math.exp(log / sum(weights)), sum(weights) ** -0.5
+    return one._replace(name=f"{one.name} + {other.name}", metres=metres, spread=spread)
 
 
 def by_distance(distance: FloatArray, valid: BoolArray, known: tuple[float, ...]) -> Cue:

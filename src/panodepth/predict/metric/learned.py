@@ -1,10 +1,9 @@
-"""`--scale learned`: metres by what things are, as the metres network tells; and cues together."""
+"""`--scale learned`: metres by what things are, as the metres network tells."""
 
 from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,9 +12,7 @@ from panodepth.errors import ModelError
 from panodepth.geometry.resizing import resize_erp
 from panodepth.model.metres import MetresNetwork, load_metres
 from panodepth.predict.models import WEIGHTS
-
-if TYPE_CHECKING:
-    from panodepth.predict.metric.cues import Cue, Seen
+from panodepth.types import BoolArray, FloatArray
 
 LAPLACE = math.sqrt(2)  # standard deviation of a Laplace distribution of scale 1
 
@@ -30,28 +27,19 @@ def bundled_metres() -> MetresNetwork:
 
 
 @torch.inference_mode()
-def by_network(seen: Seen) -> tuple[float, float]:
-    """Metres of one unit of the map, and the relative standard deviation of that."""
+def by_network(distance: FloatArray, valid: BoolArray, pixels: FloatArray) -> tuple[float, float]:
+    """Metres of one unit of the map, and the relative standard deviation of that.
+
+    distance: (h, w), its 0.98 quantile 1; valid: (h, w) bool; pixels: (3, h, w) in [0, 1].
+    """
     network = bundled_metres()
     size = network.config.size
     # Masked pixels may hold anything; the map is smoothed as its logarithm, as in training.
-    known = np.where(seen.valid, seen.distance, np.float32(1))
-    distance = np.exp(resize_erp(np.log(known), size))
-    valid = resize_erp(seen.valid, size, mode="nearest")
-    pixels = resize_erp(np.ascontiguousarray(seen.pixels), size).clip(0, 1)
-    given = (torch.from_numpy(np.ascontiguousarray(x))[None] for x in (pixels, distance, valid))
-    found = network(*given)
+    known = np.where(valid, distance, np.float32(1))
+    maps = (
+        resize_erp(np.ascontiguousarray(pixels), size).clip(0, 1),
+        np.exp(resize_erp(np.log(known), size)),
+        resize_erp(valid, size, mode="nearest"),
+    )
+    found = network(*(torch.from_numpy(np.ascontiguousarray(x))[None] for x in maps))
     return math.exp(float(found.log)), LAPLACE * math.exp(float(found.log_spread))
-
-
-def together(one: Cue, learned: Cue) -> Cue:
-    """A cue and the metres network's: the mean of their logs, weighted by 1 / spread².
-
-    A cue that does not say how sure it is, or is quite sure, stays as it is.
-    """
-    if not one.spread or not learned.spread:
-        return one
-    weight, other = one.spread**-2, learned.spread**-2
-    log = (weight * math.log(one.metres) + other * math.log(learned.metres)) / (weight + other)
-    name, spread = f"{one.name} + {learned.name}", (weight + other) ** -0.5
-    return one._replace(name=name, metres=math.exp(log), spread=spread)
