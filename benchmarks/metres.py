@@ -2,11 +2,11 @@
 
 Rendered worlds of the validation seed, held level and tilted by 15°, 128×256. Each cue is told the
 truth: the height over the floor of the exact map, a distance, a length, or 200 points of that map.
-Error: the median ratio of metres to the truth, less 1; for exact distance, and
-for predictions. Then how much metres change between level and 15° of tilt. Last what `--scale learned`
-estimates from level pictures, |log| of the median ratio, of as many worlds again, and of
-DIR/rendered_house; beside it what the best constant would be off by: metres per unit of the median
-picture of the set, which nobody knows beforehand.
+Error: the median ratio of metres to the truth, less 1; for exact distance, and for predictions.
+Then how much metres change between level and 15° of tilt. Last what `--scale learned` estimates
+from level pictures, of as many worlds of each kind and of DIR/rendered_house: |log| of the median
+ratio, and beside it what the best constant would be off by (metres per unit of the median picture,
+which nobody knows beforehand).
 """
 
 from __future__ import annotations

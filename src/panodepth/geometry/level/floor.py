@@ -102,8 +102,7 @@ def check_shows_something(picture: npt.NDArray[np.floating[Any]]) -> None:
     if spread < MIN_CONTRAST**2 or alike < MIN_LIKENESS * spread:
         kind = "one colour" if spread < MIN_CONTRAST**2 else "noise"
         raise InputError(
-            f"the picture is {kind}, nothing in it tells metres: leave out the option that asks for "
-            "them"
+            f"the picture is {kind}, nothing in it tells metres: leave out what asks for them"
         )
 
 
