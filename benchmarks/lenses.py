@@ -34,6 +34,7 @@ from panodepth.images import ImageData
 from panodepth.lab.worlds.panoramas import panorama_grid, render_scenes
 from panodepth.lab.worlds.scenes import make_camera, make_scene
 from panodepth.lab.worlds.views import moved, perspective_grid
+from panodepth.predict.lenses.exposures import matched
 from panodepth.predict.lenses.filling import continued
 from panodepth.types import Prediction
 
@@ -84,7 +85,7 @@ def rig(seed: int, index: int, offset: float) -> ImageData:
         pictures.append(render_scenes([moved(world, pose)], grid, [one]).image[0].numpy())
         view = View(Pinhole.from_fov(RIG_FOV, WIDE), WIDE, pose[:3, :3])
         cameras.append(Camera(view, tuple(pose[:3, 3].tolist())))
-    pixels, seen = stitch(pictures, cameras, (ROWS, 2 * ROWS))
+    pixels, seen = stitch(matched(pictures, cameras), cameras, (ROWS, 2 * ROWS))
     image = np.ascontiguousarray(np.moveaxis(continued(pixels, seen), 0, -1))
     return ImageData(np.clip(image, 0, 1), seen)
 

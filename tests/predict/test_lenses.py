@@ -22,7 +22,7 @@ from panodepth.geometry.lenses import (
     StereographicFisheye,
 )
 from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll
-from panodepth.predict.lenses.filling import continued
+from panodepth.predict.lenses.filling import continued, extended
 from panodepth.predict.options import PredictOptions
 
 DEG = math.radians
@@ -391,3 +391,24 @@ class TestContinued:
         shown = continued(image * strip, strip)
         assert np.isfinite(shown).all()
         assert 0.1 < shown.min() < shown.max() < 0.9
+
+    @pytest.mark.parametrize("step", [1, 40])
+    def test_it_turns_with_the_picture(self, step: int) -> None:
+        rays = ERP().rays((64, 128))
+        image = np.moveaxis(0.5 + 0.3 * rays, -1, 0).astype(np.float32)
+        seen = (np.abs(rays[..., 1]) < 0.5 + 0.2 * rays[..., 0]) | (rays[..., 2] > 0.9)
+        shown = extended(image * seen, seen)
+        turned = extended(np.roll(image * seen, step, 2), np.roll(seen, step, 1))
+        np.testing.assert_allclose(turned, np.roll(shown, step, 2), atol=0.02)
+        assert np.isfinite(shown).all()
+        np.testing.assert_array_equal(shown[:, seen], image[:, seen])
+
+    def test_a_border_s_colours_go_on(self) -> None:
+        """A floor goes on below, a ceiling above: no mixture of both."""
+        seen = np.zeros((64, 128), bool)
+        seen[20:44] = True
+        image = np.zeros((3, 64, 128), np.float32)
+        image[:, 20:30], image[:, 30:44] = 0.9, 0.2
+        shown = continued(image, seen)
+        assert shown[:, :18] == pytest.approx(0.9, abs=0.01)
+        assert shown[:, 46:] == pytest.approx(0.2, abs=0.01)

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from panodepth.cli import main
@@ -17,6 +19,9 @@ from panodepth.geometry.grid import erp_rays
 from panodepth.geometry.lens import Pinhole, View
 from panodepth.geometry.lenses import KB4, BrownConrady
 from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll
+from panodepth.geometry.stitching import Camera
+from panodepth.images import linear_to_srgb, srgb_to_linear
+from panodepth.predict.lenses.exposures import log_gains, matched
 from panodepth.predict.lenses.rig import read_rig
 
 SIZE = (96, 128)
@@ -136,3 +141,38 @@ def test_a_file_that_is_no_rig(tmp_path: Path) -> None:
             read_rig(tmp_path / "r.json")
     with pytest.raises(ConfigError, match="cannot read rig"):
         read_rig(tmp_path / "none.json")
+
+
+def matched_world(gains: Any, cameras: int = 6) -> tuple[list[Any], list[Camera]]:
+    """Pictures of a world of soft colours, each in linear light times its gain."""
+    pictures, found = [], []
+    for i, gain in zip(range(cameras), gains, strict=False):
+        turn = rotation_from_yaw_pitch_roll(math.radians(60 * i))
+        view = View(Pinhole.from_fov(math.radians(100), SIZE), SIZE, turn)
+        light = 0.12 + 0.08 * np.sin(3 * view.rays() + np.array([0, 1, 2], np.float32))
+        pictures.append(linear_to_srgb(np.moveaxis(light * gain, -1, 0).clip(0, 1)))
+        found.append(Camera(view))
+    return pictures, found
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.lists(st.floats(0.5, 2.5), min_size=6, max_size=6))
+def test_exposures_are_matched_by_their_overlaps(gains: list[float]) -> None:
+    pictures, cameras = matched_world(gains)
+    found = log_gains(pictures, cameras)
+    expected = -np.log(gains) + np.log(gains).mean()
+    assert found == pytest.approx(expected, abs=0.05)
+    light = [srgb_to_linear(one).mean() for one in matched(pictures, cameras)]
+    plain = [srgb_to_linear(one).mean() for one in matched_world([1.0] * 6)[0]]
+    ratio = np.array(light) / plain
+    assert ratio.std() / ratio.mean() < 0.05
+
+
+def test_what_agrees_or_does_not_overlap_stays() -> None:
+    pictures, cameras = matched_world([1.0] * 6)
+    assert all(a is b for a, b in zip(matched(pictures, cameras), pictures, strict=True))
+    pictures, cameras = matched_world([0.5, 1, 1, 2], 4)
+    apart = [pictures[0], pictures[3]], [cameras[0], cameras[3]]
+    assert log_gains(*apart) == pytest.approx([0, 0])
+    black = [np.zeros_like(pictures[0]), pictures[1]]
+    assert log_gains(black, cameras[:2]) == pytest.approx([0, 0])

@@ -18,6 +18,8 @@ from panodepth.geometry.sampling import sample_erp
 from panodepth.types import BoolArray, FloatArray
 
 _BLUR_LEVELS = 12  # of the pyramid
+_ROWS = 256  # of the panorama that colours are extended on
+_ACROSS = 0.08  # of a turn: what they are averaged over along the parallels
 _SECTORS = 64  # round the axis, for the edge of the field: coarser than pixels far from it are
 _MOST = 0.7  # of the sphere: a wider field leaves too little to mirror into (benchmarks/lenses.py)
 _ONE_SIDED = 0.1  # length of the mean ray from which on a field has a middle
@@ -28,19 +30,19 @@ def continued(pixels: FloatArray, seen: BoolArray) -> FloatArray:
 
     A ray at the angle θ from the middle of the field, whose edge is at e there, is shown what lies
     at e (π - θ) / (π - e): the edge meets itself, and what lies straight behind is what lies
-    straight ahead. Half a sphere becomes a mirror image. Where that is not seen either, or the
-    field goes all round or is very wide, the picture is smoothed over.
+    straight ahead. Half a sphere becomes a mirror image; where that is not seen either, the picture
+    is smoothed over. A field that goes all round or is very wide is `extended`.
     """
-    smooth = filled(pixels, seen)
     height, width = seen.shape
     weights = solid_angles(height, width, dtype=np.float32) * seen
     if weights.sum() > 4 * math.pi * _MOST:
-        return smooth
+        return extended(pixels, seen)
     rays = erp_rays(height, width)
     axis = (rays * weights[..., None]).sum((0, 1)) / weights.sum()
     length = float(np.linalg.norm(axis))
     if length < _ONE_SIDED:
-        return smooth
+        return extended(pixels, seen)
+    smooth = filled(pixels, seen)
     frame = _frame(axis / length)
     right, down, ahead = np.moveaxis(rays @ frame, -1, 0)
     theta, sector = np.arccos(np.clip(ahead, -1, 1)), np.arctan2(down, right)
@@ -69,6 +71,33 @@ def _edge(theta: Array, sector: Array, seen: BoolArray) -> Any:
     known = farthest > 0
     angle = (np.arange(_SECTORS) + 0.5) / _SECTORS * 2 * math.pi - math.pi
     return np.interp(sector, angle[known], farthest[known], period=2 * math.pi)
+
+
+def extended(pixels: FloatArray, seen: BoolArray) -> FloatArray:
+    """(3, H, W) with the colours at the border of what is seen (H, W) drawn out over the rest.
+
+    Each pixel takes the nearest that is seen, and the mean of those along its parallel.
+    """
+    import cv2
+
+    height, width = seen.shape
+    rows = min(height, _ROWS)
+    size = (2 * rows, rows)
+    weight = cv2.resize(seen.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    image: Any = np.ascontiguousarray(np.moveaxis(pixels * seen, 0, -1))
+    image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    image = image / np.maximum(weight, 1e-6)[..., None]
+    known = weight > min(0.5, float(weight.max()) / 2)
+    # Half a turn more on either side: there is no seam.
+    image, known = (np.concatenate((a[:, rows:], a, a[:, :rows]), axis=1) for a in (image, known))
+    nearest = cv2.distanceTransformWithLabels(
+        (~known).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )[1]
+    colours = np.zeros((nearest.max() + 1, 3), np.float32)
+    colours[nearest[known]] = image[known]
+    image = cv2.blur(colours[nearest], (2 * int(_ACROSS * rows) + 1, 1))[:, rows : 3 * rows]
+    drawn = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.where(seen, pixels, np.moveaxis(drawn, -1, 0)).astype(np.float32)
 
 
 def filled(pixels: FloatArray, seen: BoolArray) -> FloatArray:

@@ -28,6 +28,7 @@ from panodepth.geometry.lenses import KB4, LENSES, BrownConrady
 from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll
 from panodepth.geometry.stitching import Camera, stitch
 from panodepth.images import ImageData, read_image
+from panodepth.predict.lenses.exposures import matched
 from panodepth.predict.lenses.filling import continued
 from panodepth.predict.lenses.sphere import sphere_size
 from panodepth.strict import Positive, Range, build
@@ -139,6 +140,7 @@ class Rig:
             cameras.append(camera.camera(data.size))
             pictures.append(np.ascontiguousarray(np.moveaxis(data.image, -1, 0)))
             rows = max(rows, sphere_size(cameras[-1].view.lens, data.size)[0])
+        pictures = matched(pictures, cameras, self.radius_m)
         pixels, seen = stitch(pictures, cameras, (rows, 2 * rows), self.radius_m)
         if not seen.any():
             raise InputError(f"{folder}: no camera of the rig sees anything")
