@@ -273,6 +273,9 @@ def test_rooms_are_stepped_through(open_page: Opener, tmp_path: Path) -> None:
     assert page.inner_text("h1") == "two"
     # Its camera looks to the right of the common frame; the view still looks ahead, at its left.
     assert read(page, (WIDTH / 2, HEIGHT / 2))[0] == pytest.approx(2.0, rel=0.01)
+    page.evaluate("panodepth.views.look(-90, 0)")
+    page.click("#spots button:has-text('one')")
+    assert page.inner_text("h1") == "one"
     page.click("#views [data-view=dollhouse]")
     found = page.evaluate("panodepth.surfaces.filter(s => s.group.visible).length")
     page.wait_for_timeout(300)

@@ -25,6 +25,7 @@ class Viewer {
   private readonly views: Views;
   private readonly tapes: Tapes;
   private readonly placed: boolean;
+  private readonly spots: HTMLButtonElement[] = [];
   private extent: Measured;
   private room = 0;
   private colour: Colour = "photo";
@@ -304,9 +305,12 @@ class Viewer {
     this.surfaces.forEach((surface, i) => {
       const button = document.createElement("button");
       button.textContent = surface.room.info.name;
-      button.onclick = () => this.chooseRoom(i);
+      const spot = button.cloneNode(true) as HTMLButtonElement;
+      button.onclick = spot.onclick = () => this.chooseRoom(i);
       nav.append(button);
+      this.spots.push(spot);
     });
+    find("#spots").append(...this.spots);
     const metric = this.unit === "m";
     find("#units").textContent = metric
       ? "Lengths are in metres, as predicted."
@@ -365,6 +369,19 @@ class Viewer {
     }
     this.renderer.render(this.scene, this.views.camera);
     this.tapes.draw(this.views.camera);
+    this.drawSpots(inside);
+  }
+
+  /** Inside, the places of the other rooms, to step to. */
+  private drawSpots(inside: boolean): void {
+    const { camera } = this.views;
+    this.spots.forEach((spot, i) => {
+      const at = this.surfaces[i].group.position.clone().applyMatrix4(camera.matrixWorldInverse);
+      spot.hidden = !inside || !this.placed || i === this.room || at.z > 0;
+      at.applyMatrix4(camera.projectionMatrix);
+      spot.style.left = `${50 + 50 * at.x}%`;
+      spot.style.top = `${50 - 50 * at.y}%`;
+    });
   }
 
   // --- input

@@ -1,0 +1,86 @@
+"""`panodepth view`: what it reads, what it calls the page, and what it refuses in one line."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from panodepth.cli import main
+from panodepth.export.mark import stated
+from panodepth.types import Prediction
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to work in, with two saved predictions in rooms/."""
+    monkeypatch.chdir(tmp_path)
+    for number, name in enumerate(("hall", "attic")):
+        distance = np.full((8, 16), 1.0 + number, np.float32)
+        image = np.full((8, 16, 3), 100, np.uint8)
+        meta = {"name": name, "unit": "m"}
+        Prediction(distance, np.ones((8, 16), bool), image, meta).save("rooms/", ["npz"])
+    return tmp_path
+
+
+def names(page: Path) -> list[str]:
+    found = re.search(r'id="rooms">(.*?)</script>', page.read_text())
+    assert found
+    return [room["name"] for room in json.loads(found[1])]
+
+
+def test_a_saved_prediction_becomes_a_page_named_after_it(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["view", "rooms/hall_distance.npz"]) == 0
+    assert capsys.readouterr().out == "hall.html\n"
+    assert names(folder / "hall.html") == ["hall"]
+    assert stated(folder / "hall.html") is not None
+
+
+def test_a_folder_becomes_one_page_of_its_rooms(folder: Path) -> None:
+    assert main(["view", "rooms", "--quiet"]) == 0
+    assert names(folder / "rooms.html") == ["attic", "hall"]
+
+
+def test_several_inputs_stay_in_order_and_none_comes_twice(folder: Path) -> None:
+    files = ["rooms/hall_distance.npz", "rooms/attic_distance.npz"]
+    assert main(["view", *files, files[0], "--html", "new/both.html"]) == 0
+    assert names(folder / "new/both.html") == ["hall", "attic"]
+
+
+def test_the_page_is_opened_where_asked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    assert main(["view", "rooms/hall_distance.npz", "--open"]) == 0
+    assert opened == [(folder / "hall.html").as_uri()]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["nothing.jpg"], "nothing.jpg: no such file"),
+        (["nothing.npz"], "nothing.npz: no such file"),
+        (["empty"], "no picture and no saved prediction"),
+        (["text.jpg"], "not a jpg, png"),
+        (["rooms/hall_distance.npz", "--html", "text.jpg"], "is there already"),
+        (["many"], "a page holds 24 at most"),
+    ],
+)
+def test_what_cannot_be_shown_is_one_line(
+    folder: Path, arguments: list[str], reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "empty").mkdir()
+    (folder / "text.jpg").write_text("text")
+    (folder / "many").mkdir()
+    for number in range(25):
+        (folder / f"many/{number}_distance.npz").touch()
+    assert main(["view", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert reason in error
+    assert error.count("\n") == 1
+    assert not list(folder.glob("*.html"))
+    assert (folder / "text.jpg").read_text() == "text"
