@@ -36,7 +36,7 @@ def _area(prediction: Prediction) -> float:
 def test_a_sphere_is_watertight_and_seen_from_within(
     shape: tuple[int, int], tmp_path: Path
 ) -> None:
-    save(_prediction(np.full(shape, 2.0)), tmp_path / "ball.glb")
+    _prediction(np.full(shape, 2.0)).save(tmp_path / "ball.glb", faces="all")
     mesh = trimesh.load_mesh(tmp_path / "ball.glb")
     height, width = shape
     assert len(mesh.faces) == 2 * (height - 1) * width + 2 * width
@@ -54,7 +54,7 @@ def test_a_sphere_is_watertight_and_seen_from_within(
 
 def test_every_vertex_has_the_texture_coordinate_of_its_direction(tmp_path: Path) -> None:
     distance = np.random.default_rng(1).uniform(1.9, 2, (32, 64))
-    save(_prediction(distance), tmp_path / "m.glb")
+    _prediction(distance).save(tmp_path / "m.glb", faces="all")
     mesh = trimesh.load_mesh(tmp_path / "m.glb")
     x, y, z = (mesh.vertices * [1, -1, -1]).T  # back into the house frame
     u, v = mesh.visual.uv[:, 0], 1 - mesh.visual.uv[:, 1]  # trimesh counts v from below
