@@ -113,10 +113,10 @@ def test_what_lies_in_the_output_folder_is_no_input(tmp_path: Path) -> None:
 
 
 def test_kinds_that_are_not_read_are_counted(tmp_path: Path) -> None:
-    make(tmp_path, "a.jpg", "b.HEIC", "c.heic", "d.insp", "README", ".hidden", "s/e.mp4")
+    make(tmp_path, "a.jpg", "b.DNG", "c.dng", "d.insv", "README", ".hidden", "s/e.mp4")
     left_out = find_inputs([str(tmp_path), str(tmp_path / "a.jpg")]).left_out
-    assert left_out.endings == {".heic": 2, ".insp": 1, "": 1, ".mp4": 1}
-    assert str(left_out) == "2 .heic, 1 without an ending, 1 .insp, 1 .mp4"
+    assert left_out.endings == {".dng": 2, ".insv": 1, "": 1, ".mp4": 1}
+    assert str(left_out) == "2 .dng, 1 without an ending, 1 .insv, 1 .mp4"
     assert left_out.counts["duplicates"] == 1
     make(tmp_path, *(f"x.{letter}" for letter in "qrstuvw"))
     assert str(find_inputs([str(tmp_path)]).left_out).endswith("5 others")

@@ -109,13 +109,13 @@ def test_links_and_left_out_kinds_reach_the_command(run: Any, tmp_path: Path) ->
     picture(tmp_path / "in" / "top.png")
     (tmp_path / "in" / "roof").symlink_to("../real")
     (tmp_path / "in" / "loop").symlink_to("..")
-    (tmp_path / "in" / "b.heic").touch()
+    (tmp_path / "in" / "b.dng").touch()
     (tmp_path / "in" / "ring.png").symlink_to("ring.png")
     os.mkfifo(tmp_path / "in" / "pipe.png")
     arguments = (tmp_path / "in", "--format", "preview,npz", "--out")
     code, told, err = run(*arguments, tmp_path / "in" / "one")
     assert (code, told["written"], told["failed"]) == (1, 2, 2)
-    assert told["left_out"] == {"endings": {".heic": 1}, "results": 0, "duplicates": 0}
+    assert told["left_out"] == {"endings": {".dng": 1}, "results": 0, "duplicates": 0}
     assert (tmp_path / "in" / "one" / "roof" / "pano_distance.npz").is_file()
     lines = err.splitlines()
     assert len(lines) == 2
@@ -128,16 +128,16 @@ def test_links_and_left_out_kinds_reach_the_command(run: Any, tmp_path: Path) ->
 def test_kinds_that_are_not_read_are_named_once(
     model_file: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("b.heic", "c.heic", "s/d.insp"):
+    for name in ("b.dng", "c.dng", "s/d.insv"):
         (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "in" / name).touch()
     arguments = ["predict", str(tmp_path / "in"), "--out", str(tmp_path / "out")]
     arguments += ["--model", str(model_file), "--format", "npz"]
     assert main(arguments) == 2
-    assert "(left out: 2 .heic, 1 .insp)" in capfd.readouterr().err
+    assert "(left out: 2 .dng, 1 .insv)" in capfd.readouterr().err
     picture(tmp_path / "in" / "a.png")
     assert main(arguments) == 0
     err = capfd.readouterr().err
-    assert err == "note: left out, as these kinds are not read: 2 .heic, 1 .insp\n"
+    assert err == "note: left out, as these kinds are not read: 2 .dng, 1 .insv\n"
     assert main([*arguments, "--quiet"]) == 0
     assert capfd.readouterr().err == ""

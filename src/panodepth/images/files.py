@@ -31,7 +31,7 @@ FIRST_BYTES = {
 }
 HEIF_BRANDS = b"heic heix heim heis hevc hevx mif1 msf1 avif avis".split()
 IMAGE_SUFFIXES: tuple[str, ...] = (".jpg", ".jpeg", ".mpo", ".png", ".webp", ".tif", ".tiff")
-IMAGE_SUFFIXES += (".exr", ".hdr", ".heic", ".heif", ".hif", ".avif")
+IMAGE_SUFFIXES += (".exr", ".hdr", ".heic", ".heif", ".hif", ".avif", ".insp")
 KINDS = "jpg, png, webp, tiff, exr, hdr, heic or avif"
 Content = bytes | bytearray | memoryview
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview  # a path, or a file's bytes

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from panodepth.errors import InputError, one_line, raise_if_out_of_memory
+from panodepth.images.formats.jpeg_segments import extended_gpano
 from panodepth.images.formats.orientation import oriented
 from panodepth.images.formats.pillow import Decoded, from_pillow, upright
 from panodepth.images.formats.tags import ORIENTATION
@@ -48,6 +49,8 @@ def _from_pil(image: Image.Image, max_pixels: int) -> ImageData:
         raise InputError(f"PIL image cannot be read ({one_line(error)})") from error
     size = upright((image.height, image.width), orientation)
     xmp = said.encode() if isinstance(said, str) else bytes(said)
+    if b"HasExtendedXMP" in xmp:
+        xmp += extended_gpano(getattr(image, "applist", ()), xmp)
     area, note = pano_area(xmp, size, "PIL image")
     if area is not None:
         check_size(area.size, "PIL image", max_pixels)
