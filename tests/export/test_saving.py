@@ -33,6 +33,9 @@ NAMES = {
     "laz": ["room_points.laz"],
     "e57": ["room_points.e57"],
     "glb": ["room.glb"],
+    "laserscan": ["room_scan.json"],
+    "occupancy": ["room_map.png", "room_map.png.yaml"],
+    "birdseye": ["room_birdseye.npz"],
     "html": ["room.html"],
 }
 
@@ -184,6 +187,12 @@ def test_files_have_ordinary_permissions(room: Prediction, tmp_path: Path) -> No
 
 
 def test_metadata_takes_numpy_values_and_paths(room: Prediction, tmp_path: Path) -> None:
-    meta = {"scale": np.float32(2), "size": np.array([1, 2]), "source": Path("a/b"), "é": "ü"}
+    meta = {
+        "unit": "m",
+        "scale": np.float32(2),
+        "size": np.array([1, 2]),
+        "source": Path("a/b"),
+        "é": "ü",
+    }
     odd = replace(room, meta=meta)
-    assert len(save(odd, tmp_path, list(WRITERS))) == len(WRITERS) + 1  # one has a sidecar
+    assert len(save(odd, tmp_path, list(WRITERS))) == len(WRITERS) + 2  # two have a sidecar

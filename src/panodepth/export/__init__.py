@@ -12,6 +12,9 @@
 | preview-plain | NAME_preview-plain.png | the coloured distance alone |
 | ply, points-glb | NAME_points.ply, .glb | coloured point cloud |
 | glb | NAME.glb | textured mesh |
+| laserscan | NAME_scan.json | what a laser scanner would see, as ROS has it |
+| occupancy | NAME_map.png, .png.yaml | map for nav2 |
+| birdseye | NAME_birdseye.npz | heights over the floor |
 | html | NAME.html | viewer in one file, for a browser |
 
 Every file says its frame, unit and scale. GLB is Y-up, all others the house frame. Files appear

@@ -32,6 +32,9 @@ FORMATS: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "laz": ("_points.laz", "clouds.las:write_laz", "compressed point cloud", ()),
     "e57": ("_points.e57", "clouds.e57:write_e57", "point cloud", ()),
     "glb": (".glb", "meshes.mesh:write_mesh", "textured mesh", ()),
+    "laserscan": ("_scan.json", "robots.scan:write_laserscan", "laser scan", ()),
+    "occupancy": ("_map.png", "robots.maps:write_occupancy", "map for robots", (".yaml",)),
+    "birdseye": ("_birdseye.npz", "robots.maps:write_birdseye", "heights from above", ()),
     "html": (".html", "html.page:write_html", "viewer, one file", ()),
 }
 

@@ -1,0 +1,1 @@
+"""What robots and cars take: laser scans, occupancy maps, height maps. Metres only."""

@@ -1,0 +1,134 @@
+"""`laserscan`: what a planar laser scanner would see, in the fields of ROS's LaserScan."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+
+from panodepth.atomic import write_atomic
+from panodepth.export.metadata import metadata, to_json
+from panodepth.export.robots.ground import FRAME_ID, BandOptions, Float64Array, over_ground
+from panodepth.strict import Positive, Range
+from panodepth.types import FloatArray, Prediction
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScanOptions(BandOptions):
+    """beams: of the scan, all around. sectors: of the list of what is nearest. range_min [m]."""
+
+    beams: Annotated[int, Range(at_least=4, at_most=100_000)] = 720
+    sectors: Annotated[int, Range(at_least=1, at_most=360)] = 8
+    range_min: Positive = 0.05
+
+
+@dataclass(frozen=True)
+class LaserScan:
+    """Angles [rad] counterclockwise about z (up), 0 = x (forward); those of the beams' middles.
+
+    ranges: (beams,) float32 horizontal distance [m], inf = nothing is in the way.
+    """
+
+    angle_min: float
+    angle_increment: float
+    range_min: float
+    range_max: float
+    ranges: FloatArray
+
+    @property
+    def angles(self) -> Float64Array:
+        """(beams,) of each beam [rad]."""
+        numbers = np.arange(len(self.ranges), dtype=np.float64)
+        return np.asarray(self.angle_min + self.angle_increment * numbers, np.float64)
+
+    def sectors(self, count: int) -> list[dict[str, Any]]:
+        """The nearest of each of so many equal sectors, the first one around straight ahead."""
+        step = 2 * math.pi / count
+        sector = np.floor((self.angles + step / 2) / step).astype(int) % count
+        found = []
+        for number in range(count):
+            mine = np.flatnonzero(sector == number)
+            nearest = mine[np.argmin(self.ranges[mine])] if mine.size else None
+            hit = nearest is not None and bool(np.isfinite(self.ranges[nearest]))
+            middle = math.remainder(number * step, 2 * math.pi)
+            found.append(
+                {
+                    "sector_deg": round(math.degrees(middle), 3),
+                    "range": float(self.ranges[nearest]) if hit else None,
+                    "angle_deg": round(math.degrees(self.angles[nearest]), 3) if hit else None,
+                }
+            )
+        return found
+
+
+def beam_of(points: Float64Array, beams: int) -> Any:
+    """(N,) number of the beam that each point (N, 2 or 3) lies in."""
+    turn = (np.arctan2(points[:, 1], points[:, 0]) + math.pi) / (2 * math.pi)
+    return np.minimum((turn * beams).astype(np.int64), beams - 1)
+
+
+def nearest(points: Float64Array, beams: int) -> Float64Array:
+    """(beams,) horizontal distance of the nearest of the points (N, 3); inf where there is none."""
+    ranges = np.full(beams, np.inf)
+    np.minimum.at(ranges, beam_of(points, beams), np.hypot(points[:, 0], points[:, 1]))
+    return ranges
+
+
+def laser_scan(
+    prediction: Prediction, options: ScanOptions = ScanOptions(), path: Path = Path("scan")
+) -> LaserScan:
+    """The scan of a prediction in metres. path: what errors name. Raises OutputError."""
+    points = over_ground(prediction, path, options)
+    points = points[(points[:, 2] >= options.low) & (points[:, 2] <= options.high)]
+    ranges = nearest(points, options.beams)
+    ranges[(ranges > options.range_max) | (ranges < options.range_min)] = np.inf
+    step = 2 * math.pi / options.beams
+    return LaserScan(
+        -math.pi + step / 2,
+        step,
+        options.range_min,
+        options.range_max,
+        ranges.astype(np.float32),
+    )
+
+
+def write_laserscan(
+    prediction: Prediction, path: Path, options: ScanOptions = ScanOptions()
+) -> list[Path]:
+    """JSON with the fields of sensor_msgs/LaserScan; null in `ranges`: nothing in the way (inf).
+
+    Beside them `obstacles`, the nearest of each sector, and the metadata.
+    """
+    scan = laser_scan(prediction, options, path)
+    values = {
+        "header": {"frame_id": FRAME_ID},
+        "angle_min": scan.angle_min,
+        "angle_max": float(scan.angles[-1]),
+        "angle_increment": scan.angle_increment,
+        "time_increment": 0.0,
+        "scan_time": 0.0,
+        "range_min": scan.range_min,
+        "range_max": scan.range_max,
+        "ranges": [round(float(r), 4) if math.isfinite(r) else None for r in scan.ranges],
+        "intensities": [],
+        "obstacles": scan.sectors(options.sectors),
+        "metadata": json.loads(
+            to_json(
+                metadata(
+                    prediction,
+                    "horizontal distance to what is "
+                    f"{options.low:g} to {options.high:g} m over the floor",
+                    frame=ROS_FRAME,
+                )
+            )
+        ),
+    }
+    write_atomic(path, json.dumps(values, allow_nan=False).encode())
+    return [path]
+
+
+ROS_FRAME = "x forward, y left, z up; angles counterclockwise about z from x"
