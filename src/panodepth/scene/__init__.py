@@ -1,0 +1,1 @@
+"""Several panoramas of one place: where each stands, and at what scale."""

@@ -1,0 +1,179 @@
+"""Where a second panorama stands, from things seen in both: a turn, a place and a scale.
+
+Up is known, so a turn about the vertical, a shift and a scale are left. Two matches with their
+predicted distances give all of them; of many such guesses the one that most matches agree with is
+refined: each match may move along its ray, held by both predicted distances, so that directions,
+which are exact, decide, and distances only where directions say nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from panodepth.scene.matching import Matches
+
+GUESSES = 4_000
+AT_ONCE = 250  # of them
+COARSE_RAD = math.radians(5.0)  # what a guess may be off by, with distances 10 % wrong
+FINE_RAD = math.radians(1.5)
+MOST_RATIO = 8.0  # of the scales: each picture's distances end near 1
+ROUNDS = 20
+SIGMA_RAD = math.radians(0.3)  # of a direction
+SIGMA_LOG = 0.15  # of a predicted distance
+MIN_MATCHES = 12  # that agree, else the pictures do not show the same place
+MIN_SHARE = 0.08  # of all matches
+STEP = 1e-6  # of derivatives
+
+Float64Array = npt.NDArray[np.float64]
+
+
+class Registration(NamedTuple):
+    """A point p of the second frame is scale · R_y(yaw) p + position in the first one's.
+
+    matches: how many agree. yaw_spread_rad, position_spread: standard errors, the latter (3,).
+    """
+
+    yaw_rad: float
+    position: Float64Array
+    scale: float
+    matches: int
+    yaw_spread_rad: float
+    position_spread: Float64Array
+
+
+def register(matches: Matches, seed: int = 0) -> Registration | None:
+    """The second picture in the first one's level frame and unit; None when too few agree."""
+    if len(matches.rays) < MIN_MATCHES:
+        return None
+    start = _best_guess(matches, np.random.default_rng(seed))
+    if start is None:
+        return None
+    inside = np.flatnonzero(_off(matches, start[None])[0] < COARSE_RAD)
+    if len(inside) < MIN_MATCHES:
+        return None
+    values, covariance, off, logs = _refined(_only(matches, inside), start)
+    agree = int(((off < FINE_RAD) & (logs < 4 * SIGMA_LOG)).sum())
+    if agree < max(MIN_MATCHES, MIN_SHARE * len(matches.rays)):
+        return None
+    spread = np.sqrt(np.maximum(np.diag(covariance), 0))
+    return Registration(
+        math.remainder(float(values[0]), 2 * math.pi),
+        values[1:4],
+        math.exp(values[4]),
+        agree,
+        float(spread[0]),
+        spread[1:4],
+    )
+
+
+def turned(yaw_rad: npt.ArrayLike, vectors: Float64Array) -> Float64Array:
+    """R_y(yaw) v: vectors (..., 3), turned to the right by yaw (...)."""
+    cos, sin = np.cos(yaw_rad), np.sin(yaw_rad)
+    x, y, z = np.moveaxis(vectors, -1, 0)
+    return np.stack([cos * x + sin * z, y + 0 * cos, cos * z - sin * x], -1)
+
+
+def _only(matches: Matches, rows: npt.NDArray[np.intp]) -> Matches:
+    return Matches(*(array[rows] for array in matches))
+
+
+def _best_guess(matches: Matches, rng: np.random.Generator) -> Float64Array | None:
+    """(5,) yaw, position, log scale that most matches agree with."""
+    here = matches.rays * matches.distance[:, None]
+    there = matches.other_rays * matches.other_distance[:, None]
+    i, j = rng.integers(0, len(here), (2, GUESSES))
+    one, other = here[j] - here[i], there[j] - there[i]
+    lengths = np.linalg.norm(one, axis=1), np.linalg.norm(other, axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scale = lengths[0] / lengths[1]
+        upright = np.abs(one[:, 1] - scale * other[:, 1]) < 0.2 * lengths[0]
+        # What stands above each other does not tell the turn.
+        wide = np.hypot(one[:, 0], one[:, 2]) > 0.3 * lengths[0]
+        fit = upright & wide & (np.abs(np.log(scale)) < math.log(MOST_RATIO))
+    i, j, scale = i[fit], j[fit], scale[fit]
+    if not len(i):
+        return None
+    yaw = np.arctan2(one[fit, 0], one[fit, 2]) - np.arctan2(other[fit, 0], other[fit, 2])
+    middle = (there[i] + there[j]) / 2
+    position = (here[i] + here[j]) / 2 - scale[:, None] * turned(yaw, middle)
+    guesses = np.column_stack([yaw, position, np.log(scale)])
+    scores = [
+        np.clip(1 - (_off(matches, part) / COARSE_RAD) ** 2, 0, None).sum(1)
+        for part in np.split(guesses, range(AT_ONCE, len(guesses), AT_ONCE))
+    ]
+    return np.asarray(guesses[np.concatenate(scores).argmax()])
+
+
+def _off(matches: Matches, guesses: Float64Array) -> Float64Array:
+    """(K, N) the larger of the angles [rad] by which matches miss each other in both pictures."""
+    yaw, position, scale = guesses[:, :1], guesses[:, None, 1:4], np.exp(guesses[:, 4:])[..., None]
+    here = matches.rays * matches.distance[:, None]
+    there = matches.other_rays * matches.other_distance[:, None]
+    seen = scale * turned(yaw, there[None]) + position
+    back = turned(-yaw, here - position)
+    return np.maximum(_angle(seen, matches.rays), _angle(back, matches.other_rays))
+
+
+def _angle(vectors: Float64Array, rays: Float64Array) -> Float64Array:
+    along = (vectors * rays).sum(-1)
+    across = np.linalg.norm(vectors - along[..., None] * rays, axis=-1)
+    return np.asarray(np.arctan2(across, along))
+
+
+def _refined(
+    matches: Matches, start: Float64Array
+) -> tuple[Float64Array, Float64Array, Float64Array, Float64Array]:
+    """(5,) yaw, position, log scale; their covariance; each match's angle left [rad], and log.
+
+    Reweighted Gauss-Newton; the distances of the matches are eliminated (Schur complement).
+    """
+    values, logs = start.copy(), np.log(matches.distance)
+    covariance = np.eye(5)
+    for _ in range(ROUNDS):
+        residuals = _residuals(matches, values, logs)
+        columns = [
+            (_residuals(matches, values + step, logs) - residuals) / STEP
+            for step in np.eye(5) * STEP
+        ]
+        by_values = np.stack(columns, -1)  # (N, 5 residuals, 5 values)
+        by_log = (_residuals(matches, values, logs + STEP) - residuals) / STEP
+        weights = _weights(residuals)
+        own = (weights * by_log**2).sum(1) + 1e-9
+        mixed = np.einsum("nr,nr,nrv->nv", weights, by_log, by_values)
+        full = np.einsum("nr,nrv,nrw->vw", weights, by_values, by_values)
+        slope = np.einsum("nr,nr,nrv->v", weights, residuals, by_values)
+        own_slope = (weights * by_log * residuals).sum(1)
+        reduced = full - (mixed / own[:, None]).T @ mixed + 1e-6 * np.diag(np.diag(full))
+        step = -np.linalg.lstsq(reduced, slope - mixed.T @ (own_slope / own), rcond=None)[0]
+        values = values + step
+        logs = logs - (own_slope + mixed @ step) / own
+        covariance = np.linalg.pinv(reduced)
+    residuals = _residuals(matches, values, logs)
+    off = np.linalg.norm(residuals[:, :3], axis=1) * SIGMA_RAD
+    return values, covariance, off, np.abs(residuals[:, 3:]).max(1) * SIGMA_LOG
+
+
+def _residuals(matches: Matches, values: Float64Array, logs: Float64Array) -> Float64Array:
+    """(N, 5) in standard deviations: the direction in the second picture, both distances."""
+    point = matches.rays * np.exp(logs)[:, None]
+    seen = turned(-values[0], point - values[1:4])
+    length = np.maximum(np.linalg.norm(seen, axis=1), 1e-9)
+    unit = seen / length[:, None]
+    return np.column_stack(
+        [
+            (unit - matches.other_rays) / SIGMA_RAD,
+            (logs - np.log(matches.distance)) / SIGMA_LOG,
+            (np.log(length / matches.other_distance) - values[4]) / SIGMA_LOG,
+        ]
+    )
+
+
+def _weights(residuals: Float64Array) -> Float64Array:
+    """Cauchy's: a match that is off in its direction does not count, nor a distance that is."""
+    direction = 1 / (1 + (residuals[:, :3] ** 2).sum(1, keepdims=True) / 9)
+    distance = 1 / (1 + residuals[:, 3:] ** 2 / 4)
+    return np.concatenate([direction.repeat(3, 1), direction * distance], axis=1)
