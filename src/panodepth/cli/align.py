@@ -1,0 +1,77 @@
+"""`panodepth align`: several panoramas of a place in one frame and at one scale."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Exit, Option
+
+from panodepth.cli.options import (
+    DONE,
+    SOME_FAILED,
+    AsJson,
+    Device,
+    Dtype,
+    Model,
+    Quiet,
+    with_fields,
+)
+from panodepth.errors import InputError, OutputError
+from panodepth.predict.options import PredictOptions
+from panodepth.streams import print_document
+
+
+@with_fields
+def align(
+    inputs: Annotated[
+        list[str], Argument(metavar="INPUT...", help="Pictures, saved .npz files, folders.")
+    ],
+    options: PredictOptions,
+    out: Annotated[Path, Option("--out", metavar="DIR", help="Folder for the results.")],
+    poses: Annotated[
+        Path | None,
+        Option("--poses", metavar="JSON", help="Where the pictures stand; else it is found."),
+    ] = None,
+    model: Model = "default",
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Find turn, place and scale of panoramas of one place: rooms.json, joint cloud, viewer."""
+    from panodepth.cli.view import find_rooms, read_rooms
+    from panodepth.export.mark import foreign
+    from panodepth.predict.folder.outputs import check_output_folder
+    from panodepth.scene.align import align as aligned
+    from panodepth.scene.files import CLOUD, PAGE, described, write_scene
+    from panodepth.scene.poses import read_poses
+
+    check_output_folder(out)
+    given = None if poses is None else read_poses(poses)
+    files = find_rooms(inputs)
+    if len(files) < 2:
+        raise InputError(f"{files[0]}: one panorama alone has nothing to be aligned with")
+    if taken := foreign([out / CLOUD, out / PAGE]):
+        raise OutputError(f"{taken}: is there already, and no result of panodepth")
+    rooms = read_rooms(files, options, (model, device, dtype))
+    try:
+        scene = aligned(rooms, given)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise Exit(SOME_FAILED) from None
+    written = write_scene(scene, rooms, out)
+    lost = [room.name for room in scene.rooms if room.place is None]
+    for name in lost:
+        print(f"error: {name}: shows nothing of what the others show, left out", file=sys.stderr)
+    if as_json:
+        print_document({**described(scene, rooms), "files": [str(file) for file in written]})
+    elif not quiet:
+        for room in scene.rooms:
+            if room.place is not None:
+                x, y, z = room.place.position
+                told = f"{room.name}: turned {room.place.yaw_deg:.1f}°, at {x:.2f} {y:.2f} {z:.2f}"
+                print(f"{told} {scene.unit}, scale {room.place.scale:.3f}, {room.matches} matches")
+        print(", ".join(str(file) for file in written))
+    raise Exit(SOME_FAILED if lost else DONE)

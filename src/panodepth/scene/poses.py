@@ -1,0 +1,58 @@
+"""Places of panoramas in one frame: put together, taken apart, read from a file."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from panodepth.errors import InputError, one_line
+from panodepth.export.html.page import Place
+from panodepth.scene.registration import turned
+
+__all__ = ["Place", "in_frame", "inverse", "read_poses"]
+
+
+def in_frame(outer: Place, inner: Place) -> Place:
+    """A place that is given in the frame of a room at `outer`, in the frame that `outer` is in."""
+    yaw = math.radians(outer.yaw_deg)
+    shift = outer.scale * turned(yaw, np.array(inner.position, float))
+    x, y, z = (shift + outer.position).tolist()
+    return Place(_degrees(outer.yaw_deg + inner.yaw_deg), (x, y, z), outer.scale * inner.scale)
+
+
+def inverse(place: Place) -> Place:
+    """Where the common frame stands in the room's: `in_frame(place, inverse(place))` is nowhere."""
+    shift = turned(-math.radians(place.yaw_deg), -np.array(place.position, float)) / place.scale
+    x, y, z = shift.tolist()
+    return Place(_degrees(-place.yaw_deg), (x, y, z), 1 / place.scale)
+
+
+def read_poses(path: Path) -> dict[str, Place]:
+    """By name, of a JSON file like rooms.json: {"rooms": [{"name", "yaw_deg", "position"}, ...]}.
+
+    position: x, y, z [m], x right, y down, z forward of the common frame. Raises InputError.
+    """
+    try:
+        listed = json.loads(path.read_text("utf-8"))["rooms"]
+        return {str(room["name"]): _place(room) for room in listed}
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        raise InputError(
+            f'poses: {path}: not {{"rooms": [{{"name", "yaw_deg", "position": [x, y, z]}}, ...]}}: '
+            f"{type(error).__name__} {one_line(error)}"
+        ) from error
+
+
+def _place(room: dict[str, Any]) -> Place:
+    x, y, z = (float(part) for part in room["position"])
+    yaw = float(room["yaw_deg"])
+    if not all(map(math.isfinite, (x, y, z, yaw))):
+        raise ValueError(f"{room['name']}: numbers must be finite")
+    return Place(yaw, (x, y, z))
+
+
+def _degrees(angle: float) -> float:
+    return math.remainder(angle, 360.0)
