@@ -15,7 +15,7 @@ import panodepth
 
 ROOT = Path(panodepth.__file__).parent
 MAX_FILES, MAX_LINES = 17, 60  # of a folder, of a function
-PRODUCT = ("geometry", "images", "model", "export", "onnx", "predict")
+PRODUCT = ("geometry", "images", "model", "export", "onnx", "predict", "scene")
 
 # Part -> what it may import of ours, besides itself and what everybody may import.
 EVERYBODY = {
@@ -48,6 +48,7 @@ ALLOWED: dict[str, set[str]] = {
     "export": {"geometry", "images"},
     "onnx": {"geometry", "model", "export"},
     "predict": {"geometry", "images", "model", "export", "onnx"},
+    "scene": {"geometry", "images", "model", "export", "onnx", "predict"},
     "client": set(),
     "serve": {*PRODUCT},
     "lab.worlds": {"geometry"},

@@ -16,6 +16,7 @@ from typing import Annotated
 
 import typer
 
+from panodepth.cli.align import align
 from panodepth.cli.bench import bench
 from panodepth.cli.curate import curate
 from panodepth.cli.evaluate import evaluate
@@ -37,7 +38,7 @@ from panodepth.version import __version__
 INTERRUPTED_TEXT = "interrupted; every file that was written is whole"
 # as --help lists them
 COMMANDS = (
-    *(predict, view, info, train, evaluate, render, curate, export, bench, serve),
+    *(predict, view, align, info, train, evaluate, render, curate, export, bench, serve),
     *(train_detail, train_metres, train_outpainter),
 )
 

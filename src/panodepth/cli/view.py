@@ -36,23 +36,13 @@ def view(
     """Write one HTML file that shows panoramas in 3D: look, walk, measure, without a server."""
     from panodepth.export.html.page import write_rooms
     from panodepth.export.mark import foreign
-    from panodepth.export.saved import read_saved
-    from panodepth.images import image_size
 
-    files = _find(inputs)
+    files = find_rooms(inputs)
     out = html or Path(f"{_name(inputs[0], files)}.html")
     if foreign([out]):
         raise OutputError(f"{out}: is there already, and no result of panodepth: name another file")
-    rooms: dict[Path, Prediction] = {file: read_saved(file) for file in files if _is_saved(file)}
-    pictures = [file for file in files if file not in rooms]
-    for file in pictures:
-        image_size(file)  # tells what is no picture before a model is loaded
-    if pictures:
-        from panodepth.predict import load
-
-        predictor = load(model, device=device, dtype=dtype, size=options.size)
-        rooms |= {file: predictor.predict(file, options=options) for file in pictures}
-    write_rooms([rooms[file] for file in files], out)
+    rooms = read_rooms(files, options, (model, device, dtype))
+    write_rooms(rooms, out)
     if not quiet:
         print(out)
     if show:
@@ -61,7 +51,7 @@ def view(
         webbrowser.open(out.resolve().as_uri())
 
 
-def _find(inputs: list[str]) -> list[Path]:
+def find_rooms(inputs: list[str]) -> list[Path]:
     """The saved predictions and pictures; a picture whose prediction is saved beside it is not
     predicted again.
     """
@@ -86,6 +76,26 @@ def _find(inputs: list[str]) -> list[Path]:
     if len(found) > MOST_ROOMS:
         raise InputError(f"{len(found)} panoramas; a page holds {MOST_ROOMS} at most: name fewer")
     return list(dict.fromkeys(found))
+
+
+def read_rooms(
+    files: list[Path], options: PredictOptions, model: tuple[str, str, str]
+) -> list[Prediction]:
+    """What is saved, and what a model predicts of pictures. model: name, device, dtype."""
+    from panodepth.export.saved import read_saved
+    from panodepth.images import image_size
+
+    name, device, dtype = model
+    rooms: dict[Path, Prediction] = {file: read_saved(file) for file in files if _is_saved(file)}
+    pictures = [file for file in files if file not in rooms]
+    for file in pictures:
+        image_size(file)  # tells what is no picture before a model is loaded
+    if pictures:
+        from panodepth.predict import load
+
+        predictor = load(name, device=device, dtype=dtype, size=options.size)
+        rooms |= {file: predictor.predict(file, options=options) for file in pictures}
+    return [rooms[file] for file in files]
 
 
 def _is_saved(path: Path) -> bool:

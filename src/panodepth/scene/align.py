@@ -14,9 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from panodepth.errors import InputError
+from panodepth.scene.guided import register_features
 from panodepth.scene.matching import Features, Matches, find_features, match
 from panodepth.scene.poses import Place, in_frame, inverse
-from panodepth.scene.registration import FINE_RAD, MIN_MATCHES, Registration, register, turned
+from panodepth.scene.registration import FINE_RAD, MIN_MATCHES, Registration, turned
 from panodepth.types import Prediction
 
 LEAST_PARALLAX = math.sin(math.radians(3.0))  # below it a ray's crossing is too far off
@@ -50,9 +51,7 @@ class Scene:
     unit: str
 
 
-def align(
-    predictions: Sequence[Prediction], poses: Mapping[str, Place] | None = None
-) -> Scene:
+def align(predictions: Sequence[Prediction], poses: Mapping[str, Place] | None = None) -> Scene:
     """Where level panoramas stand that show the same place, in the frame of one of them.
 
     The frame is the level one of the first picture of those that overlap. Its unit is metres if any
@@ -67,7 +66,7 @@ def align(
         (i, j): found
         for j in range(len(names))
         for i in range(j)
-        if (found := register(match(features[i], features[j]))) is not None
+        if (found := register_features(features[i], features[j])) is not None
     }
     first = _largest_group(len(names), list(links))
     rooms: dict[int, Room] = {first: Room(names[first], Place())}
@@ -134,8 +133,8 @@ def _by_poses(
             for k, found in zip((i, j), _crossings(matches, places[i], places[j]), strict=True):
                 ratios[k].append(found)
     rooms = []
-    for name, place, found in zip(names, places, ratios, strict=True):
-        logs = np.concatenate([np.empty(0), *found])
+    for name, place, all_logs in zip(names, places, ratios, strict=True):
+        logs = np.concatenate([np.empty(0), *all_logs])
         if len(logs) < MIN_MATCHES:
             rooms.append(Room(name, None, len(logs)))
             continue

@@ -58,7 +58,7 @@ def find_features(prediction: Prediction) -> Features:
     to_level = np.eye(3) if panorama.rotation is None else np.asarray(panorama.rotation, float)
     angles = [(k * math.pi / 4, 0.0) for k in range(8)] + [(0, math.pi / 2), (0, -math.pi / 2)]
     turns = np.stack([rotation_from_yaw_pitch_roll(yaw, pitch) for yaw, pitch in angles])
-    sift = cv2.SIFT.create(PER_VIEW, contrastThreshold=LEAST_CONTRAST)  # type: ignore[attr-defined]
+    sift = cv2.SIFT.create(PER_VIEW, contrastThreshold=LEAST_CONTRAST)
     all_rays, all_words = [np.empty((0, 3))], [np.empty((0, 128), np.float32)]
     for number, turn in enumerate(turns):
         seen = resample(grey, ERP(), View(lens, (side, side), to_level.T @ turn))[0][0]

@@ -26,6 +26,7 @@ SIGMA_RAD = math.radians(0.3)  # of a direction
 SIGMA_LOG = 0.15  # of a predicted distance
 MIN_MATCHES = 12  # that agree, else the pictures do not show the same place
 MIN_SHARE = 0.08  # of all matches
+NEAR_RAD = math.radians(12.0)  # directions that a network errs alike in
 STEP = 1e-6  # of derivatives
 
 Float64Array = npt.NDArray[np.float64]
@@ -52,12 +53,23 @@ def register(matches: Matches, seed: int = 0) -> Registration | None:
     start = _best_guess(matches, np.random.default_rng(seed))
     if start is None:
         return None
+    return _registered(matches, start, MIN_SHARE)
+
+
+def refined(matches: Matches, start: Registration) -> Registration | None:
+    """The same from other matches and a place that is nearly right; None when too few agree."""
+    values = np.array([start.yaw_rad, *start.position, math.log(start.scale)])
+    return _registered(matches, values, 0.0)
+
+
+def _registered(matches: Matches, start: Float64Array, share: float) -> Registration | None:
+    """share: of the matches that must agree."""
     inside = np.flatnonzero(_off(matches, start[None])[0] < COARSE_RAD)
     if len(inside) < MIN_MATCHES:
         return None
     values, covariance, off, logs = _refined(_only(matches, inside), start)
     agree = int(((off < FINE_RAD) & (logs < 4 * SIGMA_LOG)).sum())
-    if agree < max(MIN_MATCHES, MIN_SHARE * len(matches.rays)):
+    if agree < max(MIN_MATCHES, share * len(matches.rays)):
         return None
     spread = np.sqrt(np.maximum(np.diag(covariance), 0))
     return Registration(
@@ -133,6 +145,8 @@ def _refined(
     """
     values, logs = start.copy(), np.log(matches.distance)
     covariance = np.eye(5)
+    evenly = np.ones((len(logs), 5))
+    evenly[:, 3:] = np.stack([_alone(matches.rays), _alone(matches.other_rays)], -1)
     for _ in range(ROUNDS):
         residuals = _residuals(matches, values, logs)
         columns = [
@@ -141,7 +155,7 @@ def _refined(
         ]
         by_values = np.stack(columns, -1)  # (N, 5 residuals, 5 values)
         by_log = (_residuals(matches, values, logs + STEP) - residuals) / STEP
-        weights = _weights(residuals)
+        weights = _weights(residuals) * evenly
         own = (weights * by_log**2).sum(1) + 1e-9
         mixed = np.einsum("nr,nr,nrv->nv", weights, by_log, by_values)
         full = np.einsum("nr,nrv,nrw->vw", weights, by_values, by_values)
@@ -155,6 +169,15 @@ def _refined(
     residuals = _residuals(matches, values, logs)
     off = np.linalg.norm(residuals[:, :3], axis=1) * SIGMA_RAD
     return values, covariance, off, np.abs(residuals[:, 3:]).max(1) * SIGMA_LOG
+
+
+def _alone(rays: Float64Array) -> Float64Array:
+    """(N,) of mean 1: less for each of many rays that look the same way.
+
+    A network errs by regions: one crowded with features would speak for the whole picture.
+    """
+    crowd = np.exp((rays @ rays.T - 1) / NEAR_RAD**2).sum(1)
+    return np.asarray(1 / (crowd * (1 / crowd).mean()))
 
 
 def _residuals(matches: Matches, values: Float64Array, logs: Float64Array) -> Float64Array:

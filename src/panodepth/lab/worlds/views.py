@@ -162,11 +162,11 @@ def _poses(scene: Scene, spec: ViewSpec, rng: Draws) -> Array:
     out = np.tile(np.eye(4), (len(angles), 1, 1))
     out[:, :3, :3] = rotation_from_yaw_pitch_roll(*torch.from_numpy(angles).unbind(-1)).numpy()
     if spec.move_m > 0:
-        out[:, :3, 3] = [_place(scene, spec.move_m, rng) for _ in angles]
+        out[:, :3, 3] = [free_place(scene, spec.move_m, rng) for _ in angles]
     return out
 
 
-def _place(scene: Scene, reach: float, rng: Draws) -> Array:
+def free_place(scene: Scene, reach: float, rng: Draws) -> Array:
     """(3,) a free place near the camera, in its frame [m]; the camera's own when none is found.
 
     The way there is free too, so that a view never lies behind a wall.

@@ -1,0 +1,53 @@
+"""More matches, once it is known roughly where two panoramas stand.
+
+A feature's place in the second picture follows from its distance, up to the error of that along
+one line. Few features lie there, so that also those of repeated patterns are told apart; matches
+then come from all over the pictures, and errors of their distances average out.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from panodepth.scene.matching import Features, Matches, match
+from panodepth.scene.registration import Registration, refined, register, turned
+
+ALONG_RAD = math.radians(8.0)  # how far a wrong distance moves a feature
+ACROSS_RAD = math.radians(1.0)
+LEAST_ALIKE = 0.7  # cosine of the descriptors
+RATIO = 0.9  # of the best match's distance to the second best's, of those that may be meant
+
+
+def register_features(one: Features, other: Features) -> Registration | None:
+    """The second picture in the first one's level frame and unit; None when too few agree."""
+    matches = match(one, other)
+    found = register(matches)
+    if found is None:
+        return None
+    more = _meant(one, other, found)
+    better = refined(more, found)
+    return found if better is None or better.matches < found.matches else better
+
+
+def _meant(one: Features, other: Features, found: Registration) -> Matches:
+    """Each other's best of the features that lie where they should."""
+    points = one.rays * one.distance[:, None] - found.position
+    expected = turned(-found.yaw_rad, points)
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    allowed = expected @ other.rays.T > math.cos(ALONG_RAD)
+    # The plane through both cameras and a feature, in the second picture.
+    step = turned(-found.yaw_rad, found.position)
+    planes = np.cross(turned(-found.yaw_rad, one.rays), step)
+    length = np.linalg.norm(planes, axis=1, keepdims=True)
+    planes /= np.maximum(length, 1e-9 * max(1e-9, float(np.linalg.norm(step))))
+    allowed &= np.abs(planes @ other.rays.T) < math.sin(ACROSS_RAD)
+    alike = np.where(allowed, one.descriptors @ other.descriptors.T, -1)
+    best = alike.argmax(1)
+    mutual = alike.argmax(0)[best] == np.arange(len(best))
+    top = np.partition(alike, -2, axis=1)[:, -2:]
+    clear = 1 - top[:, 1] < RATIO**2 * (1 - top[:, 0])
+    i = np.flatnonzero(mutual & clear & (top[:, 1] > LEAST_ALIKE))
+    j = best[i]
+    return Matches(one.rays[i], one.distance[i], other.rays[j], other.distance[j])
