@@ -12,15 +12,17 @@ import numpy as np
 import numpy.typing as npt
 
 from panodepth.atomic import atomic, write_atomic
-from panodepth.export.clouds.ply import COLOURS, VERTEX
+from panodepth.export.clouds.ply import COLOURS
 from panodepth.export.html.page import write_rooms
 from panodepth.export.metadata import HOUSE_FRAME, metadata, ply_comments
-from panodepth.export.thinning import MAX_CLOUD_POINTS, thinned
+from panodepth.export.thinning import thinned
 from panodepth.scene.align import Scene
 from panodepth.scene.poses import Place
 from panodepth.scene.registration import turned
 from panodepth.types import Prediction
 
+MAX_POINTS = 4096 * 2048  # of the joint cloud, as of a single one
+VERTEX = np.dtype([*((axis, "<f4") for axis in "xyz"), *((name, "u1") for name in COLOURS)])
 JSON, CLOUD, PAGE = "rooms.json", "rooms_points.ply", "rooms.html"
 
 
@@ -67,8 +69,8 @@ def described(scene: Scene, predictions: Sequence[Prediction]) -> dict[str, Any]
 
 def _write_cloud(unit: str, placed: Sequence[tuple[Prediction, Place]], path: Path) -> None:
     """All panoramas' points in the common frame, as one binary PLY like those of `save`."""
-    share = MAX_CLOUD_POINTS // len(placed)
-    clouds = [(thinned(prediction, path, share), place) for prediction, place in placed]
+    share = MAX_POINTS // len(placed)
+    clouds = [(thinned(prediction, path, share, "house"), place) for prediction, place in placed]
     names = [str(prediction.meta.get("name")) for prediction, _ in placed]
     meta = metadata(placed[0][0], "surface point", unit=unit, rooms=names)
     header = [
