@@ -21,6 +21,8 @@ NAMES = {
     "exr": ["room_distance.exr"],
     "png": ["room_distance.png", "room_distance.png.json"],
     "tiff": ["room_distance.tiff"],
+    "pfm": ["room_distance.pfm", "room_distance.pfm.json"],
+    "mask": ["room_mask.png"],
     "normals": ["room_normals.exr"],
     "normals-png": ["room_normals.png"],
     "preview": ["room_preview.png"],
@@ -36,6 +38,14 @@ NAMES = {
     "laserscan": ["room_scan.json"],
     "occupancy": ["room_map.png", "room_map.png.yaml"],
     "birdseye": ["room_birdseye.npz"],
+    "light-dome": ["room_light.glb"],
+    "obj": ["room.obj", "room.obj.mtl", "room.obj.jpg"],
+    "ply-mesh": ["room_mesh.ply", "room_mesh.ply.jpg"],
+    "stl": ["room.stl"],
+    "usdz": ["room.usdz"],
+    "splat": ["room_splat.ply", "room_splat.ply.json"],
+    "splat-binary": ["room.splat", "room.splat.json"],
+    "gltf-splat": ["room_splat.glb"],
     "html": ["room.html"],
 }
 
@@ -95,8 +105,8 @@ def test_a_folder_is_a_folder_whatever_its_name(room: Prediction, tmp_path: Path
     (tmp_path / "results.png").mkdir()
     assert save(room, tmp_path / "results.png", ["npz"])[0].parent.name == "results.png"
     assert save(room, tmp_path / "v1.2", ["npz"])[0].parent.name == "v1.2"
-    with pytest.raises(OutputError, match=r"room\.obj: unknown ending '\.obj'; .*\.glb"):
-        save(room, tmp_path / "room.obj")
+    with pytest.raises(OutputError, match=r"room\.fbx: unknown ending '\.fbx'; .*\.glb"):
+        save(room, tmp_path / "room.fbx")
 
 
 def test_unknown_formats_are_answered_with_the_list(room: Prediction, tmp_path: Path) -> None:
@@ -195,4 +205,4 @@ def test_metadata_takes_numpy_values_and_paths(room: Prediction, tmp_path: Path)
         "é": "ü",
     }
     odd = replace(room, meta=meta)
-    assert len(save(odd, tmp_path, list(WRITERS))) == len(WRITERS) + 2  # two have a sidecar
+    assert len(save(odd, tmp_path, list(WRITERS))) == sum(map(len, NAMES.values()))

@@ -10,8 +10,12 @@
 | confidence-npz, confidence-exr, confidence-png | NAME_confidence.npz, ... | in [0, 1] |
 | preview | NAME_preview.png | photograph, coloured distance and its scale, to look at |
 | preview-plain | NAME_preview-plain.png | the coloured distance alone |
-| ply, points-glb | NAME_points.ply, .glb | coloured point cloud |
-| glb | NAME.glb | textured mesh |
+| pfm, mask | NAME_distance.pfm, NAME_mask.png | distance float32; 255 = a surface |
+| ply, pcd, las, laz, e57, points-glb | NAME_points.ply, ... | coloured point cloud |
+| glb, obj, usdz | NAME.glb, ... | textured mesh |
+| ply-mesh, stl | NAME_mesh.ply, NAME.stl | coloured mesh, bare mesh |
+| light-dome | NAME_light.glb | mesh that emits the panorama's light |
+| splat, splat-binary, gltf-splat | NAME_splat.ply, NAME.splat, NAME_splat.glb | Gaussian splats |
 | laserscan | NAME_scan.json | what a laser scanner would see, as ROS has it |
 | occupancy | NAME_map.png, .png.yaml | map for nav2 |
 | birdseye | NAME_birdseye.npz | heights over the floor |

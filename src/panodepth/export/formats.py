@@ -13,6 +13,8 @@ FORMATS: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "exr": ("_distance.exr", "rasters.distance:write_exr", "float distance", ()),
     "png": ("_distance.png", "rasters.distance:write_png", "16-bit distance", (".json",)),
     "tiff": ("_distance.tiff", "rasters.distance:write_tiff", "float distance", ()),
+    "pfm": ("_distance.pfm", "rasters.pfm:write_pfm", "float distance", (".json",)),
+    "mask": ("_mask.png", "rasters.pfm:write_mask", "mask", ()),
     "normals": ("_normals.exr", "rasters.normals:write_normals", "float normals", ()),
     "normals-png": ("_normals.png", "rasters.normals:write_normals_png", "16-bit normals", ()),
     "preview": ("_preview.png", "rasters.preview:write_preview", "photo, colours, scale", ()),
@@ -35,6 +37,14 @@ FORMATS: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "laserscan": ("_scan.json", "robots.scan:write_laserscan", "laser scan", ()),
     "occupancy": ("_map.png", "robots.maps:write_occupancy", "map for robots", (".yaml",)),
     "birdseye": ("_birdseye.npz", "robots.maps:write_birdseye", "heights from above", ()),
+    "light-dome": ("_light.glb", "meshes.light:write_light_dome", "mesh that emits light", ()),
+    "obj": (".obj", "meshes.files:write_obj", "textured mesh", (".mtl", ".jpg")),
+    "ply-mesh": ("_mesh.ply", "meshes.files:write_ply_mesh", "coloured mesh", (".jpg",)),
+    "stl": (".stl", "meshes.files:write_stl", "mesh", ()),
+    "usdz": (".usdz", "meshes.usd:write_usdz", "textured mesh", ()),
+    "splat": ("_splat.ply", "splats.files:write_splat_ply", "Gaussian splats", (".json",)),
+    "splat-binary": (".splat", "splats.files:write_splat", "Gaussian splats", (".json",)),
+    "gltf-splat": ("_splat.glb", "splats.files:write_gltf_splat", "Gaussian splats", ()),
     "html": (".html", "html.page:write_html", "viewer, one file", ()),
 }
 
@@ -43,6 +53,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "las": ("las", "laspy", "lazrs"),
     "laz": ("las", "laspy", "lazrs"),
     "e57": ("e57", "pye57"),
+    "usdz": ("usd", "pxr"),
 }
 
 Up = Literal["house", "y", "z", "ros", "blender", "unity", "unreal"]  # see `frames.FRAMES`

@@ -107,6 +107,21 @@ class Glb:
         limits = {"min": [float(x) for x in low], "max": [float(x) for x in high]}
         return self.streamed(parts, (count, 3), np.float32, more=limits)
 
+    def uses(self, extension: str) -> None:
+        """Say that the file uses an extension."""
+        self._tree.setdefault("extensionsUsed", []).append(extension)
+
+    def light(self, jpeg: bytes, strength: float) -> int:
+        """Add a panorama as a material that emits it, `strength` times. Returns its index."""
+        self.photograph(jpeg)
+        material = self._tree["materials"][0]
+        shown = material["pbrMetallicRoughness"].pop("baseColorTexture")
+        material["pbrMetallicRoughness"]["baseColorFactor"] = [0, 0, 0, 1]
+        material |= {"name": "light", "emissiveTexture": shown, "emissiveFactor": [1, 1, 1]}
+        material["extensions"] = {"KHR_materials_emissive_strength": {"emissiveStrength": strength}}
+        self._tree["extensionsUsed"] = ["KHR_materials_emissive_strength"]
+        return 0
+
     def photograph(self, jpeg: bytes) -> int:
         """Add a panorama as an unlit, double-sided material (light is in the picture already).
 

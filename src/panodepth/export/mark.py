@@ -22,9 +22,20 @@ MAX_BYTES = 1 << 22  # of metadata that are looked at
 def stated(path: str | os.PathLike[str]) -> dict[str, Any] | None:
     """The metadata that `save` wrote into a file (`metadata`); None for a file of anybody else.
 
-    The file is known by its first bytes, whatever it is called. None too where there is no file, or
-    none that can be read; pipes and devices are not opened.
+    The file is known by its first bytes, whatever it is called; one of a format that has no room
+    for metadata by PATH.json, which says its size. None too where there is no file, or none that
+    can be read; pipes and devices are not opened.
     """
+    found = _stated(path)
+    if found is None and os.path.lexists(sidecar := f"{os.fspath(path)}.json"):
+        found = _stated(sidecar)
+        if found is not None and found.get("bytes") != os.path.getsize(path):
+            return None
+    return found
+
+
+def _stated(path: str | os.PathLike[str]) -> dict[str, Any] | None:
+    """What the file itself says."""
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
             return None
@@ -124,8 +135,23 @@ def _from_e57(file: BinaryIO) -> str:
     return text.partition(f"<{GENERATOR}:metadata")[2].partition("<![CDATA[")[2].partition("]]>")[0]
 
 
-def _from_json(file: BinaryIO) -> bytes:
-    return file.read(MAX_BYTES)
+def _from_json(file: BinaryIO) -> str:
+    """The whole file, or what stands at its beginning, as in the header of an STL."""
+    text = file.read(MAX_BYTES).decode("latin-1")
+    return text[: json.JSONDecoder().raw_decode(text)[1]]
+
+
+def _from_jpeg(file: BinaryIO) -> bytes:
+    length = int.from_bytes(file.read(6)[4:], "big")
+    return file.read(length - 2)
+
+
+def _from_zip(file: BinaryIO) -> str:
+    try:
+        return _from_npz(file)
+    except KeyError:  # USDZ
+        with zipfile.ZipFile(file) as archive:
+            return archive.comment.decode("ascii")
 
 
 _READERS: dict[bytes, Callable[[BinaryIO], str | bytes]] = {
@@ -133,11 +159,13 @@ _READERS: dict[bytes, Callable[[BinaryIO], str | bytes]] = {
     b"\x76\x2f\x31\x01": _from_exr,
     b"II*\0": _from_tiff,
     b"MM\0*": _from_tiff,
-    b"PK\x03\x04": _from_npz,
+    b"PK\x03\x04": _from_zip,
     b"ply\n": _from_ply,
     b"glTF": _from_glb,
     b"<!doctyp": _from_html,
     b"# .PCD": _from_pcd,
+    b"# panode": _from_pcd,
+    b"\xff\xd8\xff\xfe": _from_jpeg,
     b"LASF": _from_las,
     b"ASTM-E57": _from_e57,
     b"{": _from_json,

@@ -58,7 +58,7 @@ DEFAULT_FORMATS = ("npz", "preview", "ply")
 
 # What a single file's ending means when no format is named.
 BY_SUFFIX = {f".{key}": key for key in WRITERS if WRITERS[key].ending.endswith(f".{key}")}
-BY_SUFFIX[".tif"] = "tiff"
+BY_SUFFIX |= {".tif": "tiff", ".splat": "splat-binary"}
 
 
 def parse_formats(formats: Sequence[str] | None) -> tuple[str, ...]:

@@ -1,0 +1,171 @@
+"""The mesh as OBJ, PLY and STL."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from panodepth.atomic import atomic
+from panodepth.export.formats import Up
+from panodepth.export.frames import FRAMES, stored
+from panodepth.export.glb import node_name
+from panodepth.export.jpeg import jpeg
+from panodepth.export.meshes.mesh import MeshOptions, made_mesh
+from panodepth.export.meshes.surface import Mesh
+from panodepth.export.metadata import metadata, ply_comments, to_json
+from panodepth.export.reprojection import as_panorama, levelled
+from panodepth.types import FloatArray, Prediction
+
+STL_HEADER, STL_RECORD = 80, 50  # bytes
+COMMENT_BYTES = 65000
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjOptions(MeshOptions):
+    """up: the frame, see `frames.FRAMES`."""
+
+    up: Up = "y"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlyMeshOptions(MeshOptions):
+    """up: the frame, see `frames.FRAMES`."""
+
+    up: Up = "house"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StlOptions(MeshOptions):
+    """up: the frame, see `frames.FRAMES`."""
+
+    up: Up = "z"
+
+
+@dataclass(frozen=True)
+class Turned:
+    """A mesh in the frame of a file. positions: (N, 3). faces: (M, 3), seen from within they run
+    counterclockwise, clockwise in a left-handed frame. meta: of the file.
+    """
+
+    picture: Prediction
+    mesh: Mesh
+    positions: FloatArray
+    faces: npt.NDArray[np.uint32]
+    meta: dict[str, Any]
+
+
+def turned(prediction: Prediction, path: Path, options: MeshOptions, up: str) -> Turned:
+    """The mesh that the options ask for, in a frame. OutputError for an empty one."""
+    panorama = as_panorama(prediction)
+    mesh, frame = made_mesh(panorama, path, options), FRAMES[up]
+    faces = mesh.faces[:, ::-1] if frame.left_handed else mesh.faces
+    points = frame.points(levelled(panorama, mesh.positions))
+    meta = metadata(panorama, "surface", stride=mesh.stride, **stored(up))
+    return Turned(panorama, mesh, points, faces, meta)
+
+
+def write_obj(prediction: Prediction, path: Path, options: ObjOptions = ObjOptions()) -> list[Path]:
+    """Wavefront OBJ with its material, PATH.mtl, and the panorama, PATH.jpg."""
+    found = turned(prediction, path, options, options.up)
+    material, picture = (path.with_name(path.name + end) for end in (".mtl", ".jpg"))
+    said = [line.replace("comment", "#", 1) for line in ply_comments(found.meta)]
+    said.sort(key=lambda line: not line.startswith("# panodepth"))
+    uv = found.mesh.uv * [1, -1] + [0, 1]  # v counts from below
+    lines = [
+        *said,
+        f"mtllib {material.name}",
+        f"o {node_name(found.meta)}",
+        "usemtl panorama",
+        _rows("v %.7g %.7g %.7g\n", found.positions) + _rows("vt %.7g %.7g\n", uv),
+        _rows("f %d/%d %d/%d %d/%d\n", np.repeat(found.faces.astype(np.int64) + 1, 2, axis=1)),
+    ]
+    look = [*said, "newmtl panorama", "Ka 1 1 1", "Kd 1 1 1", "illum 0", f"map_Kd {picture.name}\n"]
+    with atomic(path, material, picture) as (mesh_file, material_file, picture_file):
+        mesh_file.write_bytes("\n".join(lines).encode("utf-8", "surrogateescape"))
+        material_file.write_bytes("\n".join(look).encode("utf-8", "surrogateescape"))
+        picture_file.write_bytes(told_jpeg(found, options.max_texture_width))
+    return [path, material, picture]
+
+
+def write_ply_mesh(
+    prediction: Prediction, path: Path, options: PlyMeshOptions = PlyMeshOptions()
+) -> list[Path]:
+    """Binary PLY: x, y, z, s, t float32 and the panorama's colour of each vertex; its picture is
+    PATH.jpg, which MeshLab and Blender show at s, t.
+    """
+    found = turned(prediction, path, options, options.up)
+    picture = path.with_name(path.name + ".jpg")
+    names = (*"xyz", "s", "t", "red", "green", "blue")
+    kinds = [(name, "<f4" if len(name) == 1 else "u1") for name in names]
+    vertices = np.empty(len(found.positions), kinds)
+    columns = [*found.positions.T, found.mesh.uv[:, 0], 1 - found.mesh.uv[:, 1], *_colours(found).T]
+    for name, column in zip(names, columns, strict=True):
+        vertices[name] = column
+    faces = np.empty(len(found.faces), [("count", "u1"), ("corners", "<u4", 3)])
+    faces["count"], faces["corners"] = 3, found.faces
+    header = [
+        "ply",
+        "format binary_little_endian 1.0",
+        *ply_comments(found.meta),
+        f"comment TextureFile {to_json(picture.name)[1:-1][:400]}",
+        f"element vertex {len(vertices)}",
+        *(f"property {'float' if kind == '<f4' else 'uchar'} {name}" for name, kind in kinds),
+        f"element face {len(faces)}",
+        "property list uchar uint vertex_indices",
+        "end_header\n",
+    ]
+    with atomic(path, picture) as (mesh_file, picture_file):
+        content = "\n".join(header).encode("ascii")
+        mesh_file.write_bytes(content + vertices.tobytes() + faces.tobytes())
+        picture_file.write_bytes(told_jpeg(found, options.max_texture_width))
+    return [path, picture]
+
+
+def write_stl(prediction: Prediction, path: Path, options: StlOptions = StlOptions()) -> list[Path]:
+    """Binary STL: the surface alone. Its header of 80 bytes says the unit."""
+    found = turned(prediction, path, options, options.up)
+    said = {"generator": found.meta["generator"], "prediction": {}, "unit": found.meta["unit"]}
+    corners = found.positions[found.faces]
+    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    normal /= np.maximum(np.linalg.norm(normal, axis=1), 1e-30)[:, None]
+    kind = [("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("more", "<u2")]
+    records = np.zeros(len(corners), kind)
+    records["normal"], records["corners"] = normal, corners
+    header = json.dumps(said).encode().ljust(STL_HEADER)[:STL_HEADER]
+    with atomic(path) as (temporary,), temporary.open("wb") as file:
+        file.write(header + np.uint32(len(corners)).tobytes())
+        file.write(records.data)
+    return [path]
+
+
+def short_json(meta: dict[str, Any]) -> str:
+    """The metadata, at most COMMENT_BYTES long: comments of JPEG and ZIP files end there."""
+    said = to_json(meta)
+    return said if len(said) <= COMMENT_BYTES else to_json({**meta, "prediction": {}})
+
+
+def told_jpeg(found: Turned, max_width: int) -> bytes:
+    """The panorama as a JPEG whose first comment holds the metadata."""
+    picture = jpeg(found.picture.image, max_width)
+    said = short_json(found.meta).encode("ascii")
+    comment = b"\xff\xfe" + (len(said) + 2).to_bytes(2, "big") + said
+    return picture[:2] + comment + picture[2:]
+
+
+def _rows(line: str, values: npt.NDArray[Any]) -> str:
+    """One line of text for each row."""
+    return (line * len(values)) % tuple(values.ravel().tolist())
+
+
+def _colours(found: Turned) -> npt.NDArray[np.uint8]:
+    """(N, 3) the panorama's colours at the vertices."""
+    height, width = found.picture.image.shape[:2]
+    u, v = found.mesh.uv.T
+    column = np.floor(u * width).astype(int) % width
+    row = np.floor(v * height).astype(int).clip(0, height - 1)
+    return np.ascontiguousarray(found.picture.image[row, column])

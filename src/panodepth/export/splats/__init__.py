@@ -1,0 +1,1 @@
+"""Gaussian splats: one flat disc for each point."""
