@@ -63,7 +63,7 @@ def test_the_bar_tells_loss_speed_and_time_left(tmp_path, monkeypatch, capsys):
     shown = captured.err
     assert "loss=0.5, 12.3 samples/s" in shown
     assert "1/10" in shown
-    assert "note: text=something" in captured.out
+    assert "note: something" in captured.out
     assert [json.loads(x)["event"] for x in (tmp_path / "log.jsonl").read_text().splitlines()] == [
         "train",
         "note",

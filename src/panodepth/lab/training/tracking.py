@@ -15,7 +15,7 @@ from typing import Any, TextIO
 import torch
 from torch import Tensor
 
-from panodepth.errors import OutputError
+from panodepth.errors import OutputError, one_line
 from panodepth.types import ByteArray
 
 LOG = "log.jsonl"
@@ -92,6 +92,8 @@ class RunLog:
         if "step" in shown and self._bar is None:
             shown["step"] = f"{shown['step']} of {self._steps}"
         text = " ".join(f"{k}={_short(v)}" for k, v in shown.items())
+        if event == "note":
+            text = one_line(values["text"])
         if self._bar is not None:
             if event == "train":
                 loss, rate = (_short(values.get(k, "")) for k in ("loss", "samples_per_s"))
