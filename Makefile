@@ -1,6 +1,6 @@
 # make demo   set up, then run the main job on a real panorama with the bundled model
 # make test   set up, then run the whole test suite
-# make test-tools  the viewer in Chromium, which Debian's packages have
+# make test-tools  the viewer and the page without a server in Chromium, which Debian's packages have
 # make benchmark  the offline benchmark's table: about half an hour on two cores
 # make check  lint and types
 

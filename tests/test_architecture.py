@@ -51,6 +51,7 @@ ALLOWED: dict[str, set[str]] = {
     "scene": {"geometry", "images", "model", "export", "onnx", "predict"},
     "client": set(),
     "serve": {*PRODUCT},
+    "app": {*PRODUCT},
     "lab.worlds": {"geometry"},
     "lab.data": {*PRODUCT},
     "lab.losses": {*PRODUCT},

@@ -17,6 +17,7 @@ from typing import Annotated
 import typer
 
 from panodepth.cli.align import align
+from panodepth.cli.app import app as app_command
 from panodepth.cli.bench import bench
 from panodepth.cli.curate import curate
 from panodepth.cli.evaluate import evaluate
@@ -26,10 +27,10 @@ from panodepth.cli.options import DONE, INTERRUPTED, NOTHING_STARTED, SOME_FAILE
 from panodepth.cli.predict import predict
 from panodepth.cli.render import render
 from panodepth.cli.serve import serve
-from panodepth.cli.train import train
-from panodepth.cli.train_detail import train_detail
-from panodepth.cli.train_metres import train_metres
-from panodepth.cli.train_outpainter import train_outpainter
+from panodepth.cli.training.train import train
+from panodepth.cli.training.train_detail import train_detail
+from panodepth.cli.training.train_metres import train_metres
+from panodepth.cli.training.train_outpainter import train_outpainter
 from panodepth.cli.view import view
 from panodepth.errors import PanodepthError
 from panodepth.streams import machine_readable, prepare_streams, print_document
@@ -38,8 +39,8 @@ from panodepth.version import __version__
 INTERRUPTED_TEXT = "interrupted; every file that was written is whole"
 # as --help lists them
 COMMANDS = (
-    *(predict, view, align, info, train, evaluate, render, curate, export, bench, serve),
-    *(train_detail, train_metres, train_outpainter),
+    *(predict, view, align, info, train, evaluate, render, curate, export, bench),
+    *(serve, app_command, train_detail, train_metres, train_outpainter),
 )
 
 app = typer.Typer(

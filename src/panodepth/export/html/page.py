@@ -78,7 +78,7 @@ def write_rooms(
     title = html.escape(names[0]).encode(errors="replace").decode()  # names may be any bytes
     head = [f"<title>{title}</title>", _json("panodepth", meta), _json("rooms", infos)]
     head += [f'<script type="text/plain" id="{key}">{text}</script>' for key, text in data]
-    before, _, after = _bundle().partition(MARK)
+    before, _, after = bundle().partition(MARK)
     write_atomic(path, "\n".join([before.rstrip("\n"), *head]) + after)
     return [path]
 
@@ -135,5 +135,6 @@ def _json(key: str, values: Any) -> str:
     return f'<script type="application/json" id="{key}">{text}</script>'
 
 
-def _bundle() -> str:
+def bundle() -> str:
+    """The page without rooms."""
     return files("panodepth.export.html").joinpath("viewer.html").read_text(encoding="utf-8")

@@ -1,0 +1,1 @@
+"""Pages that predict by themselves: `static` writes one for any web host."""

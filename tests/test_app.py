@@ -1,0 +1,35 @@
+"""`panodepth app --static`: which files it writes, and what it does not overwrite."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import onnxruntime
+import pytest
+
+from panodepth.cli import main
+
+
+def test_the_site_is_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    site = tmp_path / "site"
+    assert main(["app", "--static", str(site)]) == 0
+    assert "10 files" in capsys.readouterr().out
+    config = json.loads((site / "config.json").read_text())
+    model = onnxruntime.InferenceSession(gzip.decompress((site / "model.bin").read_bytes()))
+    assert model.get_inputs()[0].shape == [1, 3, config["height"], config["width"]]
+    worker = (site / "sw.js").read_text()
+    assert "{{" not in worker
+    for file in site.iterdir():
+        assert f'"{file.name}"' in worker or file.name in ("index.html", "sw.js")
+    assert main(["app", "--static", str(site), "--quiet"]) == 0  # again, over itself
+
+
+def test_another_page_is_not_overwritten(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "index.html").write_text("mine")
+    assert main(["app", "--static", str(tmp_path)]) == 2
+    assert "holds another page" in capsys.readouterr().err
+    assert (tmp_path / "index.html").read_text() == "mine"

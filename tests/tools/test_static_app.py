@@ -1,0 +1,135 @@
+"""The site that predicts in the browser, beside `predict` with the same ONNX file."""
+
+from __future__ import annotations
+
+import gzip
+import http.server
+import re
+import shutil
+import threading
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import panodepth
+from panodepth.app.static import write_site
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs the program chromium")
+EXAMPLES = Path(__file__).parents[2] / "examples"
+SOFTWARE = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("site")
+    files = write_site(folder)
+    sizes = [file.stat().st_size for file in files]
+    assert sum(sizes) < 25e6
+    assert max(sizes) < 20e6
+    return folder
+
+
+@pytest.fixture(scope="module")
+def reference(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """`predict` with the site's own network."""
+    model = tmp_path_factory.mktemp("model") / "model.onnx"
+    model.write_bytes(gzip.decompress((site / "model.bin").read_bytes()))
+    return panodepth.load(model)
+
+
+@pytest.fixture
+def page(site: Path) -> Iterator[Any]:
+    """The open page; the test fails when it asks another host for anything."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(site)))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    address = f"http://127.0.0.1:{server.server_port}"
+    asked: list[str] = []
+    with sync_api.sync_playwright() as started:
+        arguments = [*SOFTWARE, "--no-sandbox"]
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        context = browser.new_context(viewport={"width": 900, "height": 640})
+        opened = context.new_page()
+        context.on("request", lambda request: asked.append(request.url))
+        opened.goto(address)
+        yield opened
+        browser.close()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+    assert asked
+    assert not [url for url in asked if not re.match(rf"{address}/|data:|blob:", url)]
+
+
+def give(page: Any, file: Path) -> str:
+    """Choose a file; returns what the page says when it is done."""
+    page.evaluate("delete document.body.dataset.done")
+    page.set_input_files("input", str(file))
+    page.wait_for_selector("body[data-done]", state="attached", timeout=120_000)
+    return str(page.inner_text("#status"))
+
+
+def download(page: Any, button: str, out: Path) -> Path:
+    with page.expect_download() as waiting:
+        page.click(button)
+    waiting.value.save_as(out)
+    return out
+
+
+def test_it_says_what_predict_says_and_its_files_open(
+    page: Any, reference: Any, tmp_path: Path
+) -> None:
+    picture = tmp_path / "interior.png"
+    Image.open(EXAMPLES / "interior.jpg").resize((640, 320)).save(picture)
+    bad = tmp_path / "bad.jpg"
+    bad.write_text("text")
+    assert "no picture" in give(page, bad)
+    square = tmp_path / "square.png"
+    Image.new("RGB", (64, 64)).save(square)
+    assert "twice as wide" in give(page, square)
+    assert give(page, picture) == ""
+
+    found = np.load(download(page, "#npz", tmp_path / "found.npz"))
+    wanted = reference.predict(picture, level="none")
+    assert (found["mask"] == ~found["sky"]).all()
+    assert found["mask"][wanted.mask].all()
+    error = np.abs(found["distance"] / wanted.distance - 1)[wanted.mask]
+    assert error.mean() < 1e-5
+    assert error.max() < 1e-3
+
+    trimesh = pytest.importorskip("trimesh")
+    cloud = trimesh.load(download(page, "#ply", tmp_path / "found.ply"))
+    assert len(cloud.vertices) == found["mask"].sum()
+    lengths = np.linalg.norm(cloud.vertices, axis=1)
+    assert lengths == pytest.approx(found["distance"][found["mask"]], rel=1e-5)
+
+    frame = page.frame_locator("iframe")
+    frame.locator("body[data-ready]").wait_for(state="attached", timeout=60_000)
+    assert frame.locator("h1").inner_text() == "interior"
+    saved = download(page, "#html", tmp_path / "interior.html").read_text()
+    assert 'id="distance-0"' in saved
+
+
+def test_it_works_without_a_network_after_the_first_visit(
+    page: Any, reference: Any, tmp_path: Path
+) -> None:
+    page.evaluate("navigator.serviceWorker.ready")
+    page.context.set_offline(True)
+    page.reload()
+    assert give(page, EXAMPLES / "interior.jpg") == ""
+    found = np.load(download(page, "#npz", tmp_path / "found.npz"))
+    wanted = reference.predict(EXAMPLES / "interior.jpg", level="none")
+    error = np.abs(found["distance"] / wanted.distance - 1)[wanted.mask]
+    assert error.mean() < 0.01  # the browser decodes JPEG by itself

@@ -1,0 +1,163 @@
+// The files that the page offers: the viewer's page, arrays, and the point cloud.
+
+import type { Distances } from "./network";
+import { quantile } from "./sphere";
+
+const [NEAREST, FARTHEST, SKY] = [1, 65534, 65535]; // codes, as export/html/packing.py has them
+
+export interface Picture {
+  name: string;
+  /** (H, W, 4) */
+  pixels: Uint8ClampedArray;
+  jpeg: Blob;
+}
+
+/** `panodepth view`'s page of one room. template: viewer.html. table: (256, 3) colours, base64. */
+export async function viewerPage(
+  template: string,
+  table: string,
+  picture: Picture,
+  { distance, sky }: Distances,
+  about: string,
+): Promise<Blob> {
+  const { width, height, values } = distance;
+  const known = values.filter((_, i) => !sky[i]);
+  const near = known.reduce((a, b) => Math.min(a, b), Infinity);
+  const far = Math.max(known.reduce((a, b) => Math.max(a, b), 0), near * 1.001);
+  const info = {
+    ...{ name: picture.name, unit: "relative", about, width, height, columns: width, rows: height },
+    ...{ stride: 1, first: [0, 0], near, far, up: [0, -1, 0], place: null },
+    colours: [quantile(known, 0.01), quantile(known, 0.99)],
+  };
+  const json = (value: unknown) => JSON.stringify(value).replace(/</g, "\\u003c");
+  const packed = await base64(await deflated(planes(distance.values, sky, width, near, far)));
+  const parts = [
+    `<script type="application/json" id="rooms">${json([info])}</script>`,
+    ...Object.entries({ table, "distance-0": packed, "photo-0": await base64(picture.jpeg) }).map(
+      ([id, text]) => `<script type="text/plain" id="${id}">${text}</script>`,
+    ),
+  ];
+  return new Blob([template.replace("<!--rooms-->", () => parts.join("\n"))], { type: "text/html" });
+}
+
+function planes(values: Float32Array, sky: Uint8Array, width: number, near: number, far: number) {
+  const steps = (FARTHEST - NEAREST) / Math.log(far / near);
+  const codes = Uint16Array.from(values, (d, i) =>
+    sky[i] ? SKY : Math.min(FARTHEST, Math.round(Math.log(d / near) * steps) + NEAREST),
+  );
+  const count = values.length;
+  const out = new Uint8Array(2 * count);
+  for (let i = 0; i < count; i++) {
+    const x = i % width;
+    const left = x ? codes[i - 1] : 0;
+    const above = i >= width ? codes[i - width] : 0;
+    const both = x && i >= width ? codes[i - width - 1] : 0;
+    const rest = codes[i] - left - above + both;
+    [out[i], out[count + i]] = [rest & 255, (rest >> 8) & 255];
+  }
+  return out;
+}
+
+async function deflated(bytes: Uint8Array<ArrayBuffer>): Promise<Blob> {
+  const stream = new Blob([bytes]).stream().pipeThrough(new CompressionStream("deflate"));
+  return new Response(stream).blob();
+}
+
+async function base64(blob: Blob): Promise<string> {
+  const reader = new FileReader();
+  const done = new Promise((resolve) => (reader.onload = resolve));
+  reader.readAsDataURL(blob);
+  await done;
+  return (reader.result as string).split(",")[1];
+}
+
+/** NumPy's archive of `distance` float32 and `mask`, `sky` bool, (H, W) each. */
+export function npz({ distance, sky }: Distances): Blob {
+  const { height, width, values } = distance;
+  const shape = `(${height}, ${width})`;
+  const mask = sky.map((is) => 1 - is);
+  const entries: [string, Uint8Array][] = [
+    ["distance.npy", npy("<f4", shape, new Uint8Array(values.buffer))],
+    ["mask.npy", npy("|b1", shape, mask)],
+    ["sky.npy", npy("|b1", shape, sky)],
+  ];
+  return zip(entries);
+}
+
+function npy(kind: string, shape: string, content: Uint8Array): Uint8Array {
+  const said = `{'descr': '${kind}', 'fortran_order': False, 'shape': ${shape}, }`;
+  const length = 64 * Math.ceil((10 + said.length + 1) / 64) - 10;
+  const header = new TextEncoder().encode(said.padEnd(length - 1) + "\n");
+  return joined([
+    Uint8Array.of(0x93, ...new TextEncoder().encode("NUMPY"), 1, 0, length & 255, length >> 8),
+    header,
+    content,
+  ]);
+}
+
+function joined(parts: Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  parts.reduce((at, part) => (out.set(part, at), at + part.length), 0);
+  return out;
+}
+
+/** A ZIP archive without compression (PKWARE's APPNOTE, 4.3). */
+function zip(entries: [string, Uint8Array][]): Blob {
+  const files: Uint8Array[] = [];
+  const central: Uint8Array[] = [];
+  let at = 0;
+  for (const [name, content] of entries) {
+    const title = new TextEncoder().encode(name);
+    const common = numbers([20, 2], [0, 2], [0, 2], [0, 2], [0x21, 2], [crc32(content), 4],
+      [content.length, 4], [content.length, 4], [title.length, 2], [0, 2]);
+    const local = joined([numbers([0x04034b50, 4]), common, title, content]);
+    const rest = numbers([0, 2], [0, 2], [0, 2], [0, 4], [at, 4]);
+    central.push(joined([numbers([0x02014b50, 4], [20, 2]), common, rest, title]));
+    files.push(local);
+    at += local.length;
+  }
+  const directory = joined(central);
+  const count = entries.length;
+  const end = numbers([0x06054b50, 4], [0, 2], [0, 2], [count, 2], [count, 2],
+    [directory.length, 4], [at, 4], [0, 2]);
+  return new Blob([joined([...files, directory, end])]);
+}
+
+/** Little-endian numbers of so many bytes. */
+function numbers(...given: [number, number][]): Uint8Array {
+  const bytes = given.flatMap(([value, size]) =>
+    Array.from({ length: size }, (_, i) => Math.floor(value / 256 ** i) & 255),
+  );
+  return Uint8Array.from(bytes);
+}
+
+function crc32(bytes: Uint8Array): number {
+  let crc = -1;
+  for (const byte of bytes) {
+    crc ^= byte;
+    for (let k = 0; k < 8; k++) crc = (crc >>> 1) ^ (0xedb88320 & -(crc & 1));
+  }
+  return (crc ^ -1) >>> 0;
+}
+
+/** A binary PLY of coloured points: x right, y down, z forward. */
+export function ply({ distance, sky }: Distances, pixels: Uint8ClampedArray): Blob {
+  const { height, width, values } = distance;
+  const count = sky.reduce((sum, is) => sum + 1 - is, 0);
+  const header =
+    "ply\nformat binary_little_endian 1.0\ncomment x right, y down, z forward; relative\n" +
+    `element vertex ${count}\nproperty float x\nproperty float y\nproperty float z\n` +
+    "property uchar red\nproperty uchar green\nproperty uchar blue\nend_header\n";
+  const body = new DataView(new ArrayBuffer(15 * count));
+  let at = 0;
+  values.forEach((d, i) => {
+    if (sky[i]) return;
+    const lon = (((i % width) + 0.5) / width - 0.5) * 2 * Math.PI;
+    const lat = ((Math.floor(i / width) + 0.5) / height - 0.5) * Math.PI;
+    const ray = [Math.cos(lat) * Math.sin(lon), Math.sin(lat), Math.cos(lat) * Math.cos(lon)];
+    ray.forEach((part, k) => body.setFloat32(at + 4 * k, d * part, true));
+    for (let k = 0; k < 3; k++) body.setUint8(at + 12 + k, pixels[4 * i + k]);
+    at += 15;
+  });
+  return new Blob([header, body]);
+}

@@ -1,0 +1,76 @@
+// The network in the browser: ONNX Runtime's WebAssembly on the processor.
+
+import * as ort from "onnxruntime-web/wasm";
+import { levelZenith, quantile, resize, type Plane, type Size } from "./sphere";
+
+/** What config.json says of the model. */
+export interface Config extends Size {
+  model: string;
+  edges: "sphere" | "cut";
+  quantile: number;
+}
+
+export interface Distances {
+  /** relative, at the picture's size; in the sky no nearer than the farthest surface */
+  distance: Plane;
+  sky: Uint8Array;
+}
+
+let session: Promise<ort.InferenceSession> | null = null;
+let config: Config;
+
+async function unpacked(name: string): Promise<ArrayBuffer> {
+  const response = await fetch(name);
+  if (!response.ok || !response.body) throw new Error(`${name}: ${response.status}`);
+  const stream = response.body.pipeThrough(new DecompressionStream("gzip"));
+  return new Response(stream).arrayBuffer();
+}
+
+/** Loads runtime and model once; both stay in the browser's cache. */
+export function load(): Promise<ort.InferenceSession> {
+  session ??= (async () => {
+    config = await (await fetch("config.json")).json();
+    const [wasm, model] = await Promise.all([unpacked("ort.wasm.bin"), unpacked("model.bin")]);
+    ort.env.wasm.wasmBinary = wasm;
+    // Threads need headers that plain hosts do not send.
+    ort.env.wasm.numThreads = crossOriginIsolated ? Math.min(4, navigator.hardwareConcurrency) : 1;
+    return ort.InferenceSession.create(new Uint8Array(model), { executionProviders: ["wasm"] });
+  })();
+  session.catch(() => (session = null));
+  return session;
+}
+
+/** planes: red, green, blue in [0, 1], sRGB-coded, of a whole panorama. */
+export async function predict(planes: Plane[]): Promise<Distances> {
+  const run = await load();
+  const { height, width } = config;
+  const cut = config.edges === "cut";
+  const pixels = new Float32Array(3 * height * width);
+  planes.forEach((plane, i) => {
+    const small = resize(plane, config, cut).values.map((v) => Math.min(1, Math.max(0, v)));
+    pixels.set(small, i * height * width);
+  });
+  const image = new ort.Tensor("float32", pixels, [1, 3, height, width]);
+  const outputs = await run.run({ [run.inputNames[0]]: image });
+  const small = { height, width, values: Float32Array.from(outputs.distance.data as Float32Array) };
+  const logit = outputs.sky_logit?.data as Float32Array | undefined;
+  if (!cut) levelZenith(small);
+  const surfaces = logit ? small.values.filter((_, i) => logit[i] <= 0) : small.values;
+  if (!surfaces.length) throw new NothingThere();
+  const unit = quantile(surfaces, config.quantile);
+  small.values.forEach((d, i) => (small.values[i] = d / unit));
+  const distance = resize(small, planes[0], cut);
+  const sky = new Uint8Array(distance.values.length);
+  if (logit) {
+    const full = resize({ height, width, values: Float32Array.from(logit) }, planes[0], cut).values;
+    full.forEach((v, i) => (sky[i] = v > 0 ? 1 : 0));
+  }
+  const farthest = distance.values.reduce((far, d, i) => (sky[i] ? far : Math.max(far, d)), 0);
+  sky.forEach((is, i) => {
+    if (is) distance.values[i] = Math.max(distance.values[i], farthest);
+  });
+  return { distance, sky };
+}
+
+/** All of the picture is sky. */
+export class NothingThere extends Error {}

@@ -1,0 +1,98 @@
+// What Python's geometry/resizing.py and predict/predictor.py do to a picture and its distances.
+
+export interface Size {
+  height: number;
+  width: number;
+}
+
+/** Values on a panorama's grid, row by row. */
+export interface Plane extends Size {
+  values: Float32Array;
+}
+
+interface Taps {
+  index: number[][];
+  weights: number[][];
+}
+
+/** For each of `count` new pixels along an axis of `length`: a triangle one old pixel wide to both
+ * sides, or as wide as the ratio where it shrinks. cut: nothing lies beyond the border. */
+function taps(length: number, count: number, cut: boolean): Taps {
+  const scale = length / count;
+  const support = Math.max(scale, 1);
+  const found: Taps = { index: [], weights: [] };
+  for (let i = 0; i < count; i++) {
+    const centre = (i + 0.5) * scale;
+    const first = Math.floor(centre - support + 0.5);
+    const index = Array.from({ length: Math.ceil(2 * support) }, (_, k) => first + k);
+    const raw = index.map((at) => {
+      const inside = !cut || (at >= 0 && at < length);
+      return inside ? Math.max(0, 1 - Math.abs(at + 0.5 - centre) / support) : 0;
+    });
+    const total = raw.reduce((a, b) => a + b);
+    found.index.push(index);
+    found.weights.push(raw.map((weight) => weight / total));
+  }
+  return found;
+}
+
+function rows(plane: Plane, height: number, cut: boolean): Plane {
+  const { width, values } = plane;
+  const { index, weights } = taps(plane.height, height, cut);
+  const out = new Float32Array(height * width);
+  for (let y = 0; y < height; y++) {
+    index[y].forEach((at, k) => {
+      const weight = weights[y][k];
+      if (!weight) return;
+      // Over a pole the picture goes on half a turn away.
+      const beyond = at < 0 || at >= plane.height;
+      const row = at < 0 ? -1 - at : at >= plane.height ? 2 * plane.height - 1 - at : at;
+      const turn = beyond ? width >> 1 : 0;
+      for (let x = 0; x < width; x++) {
+        out[y * width + x] += weight * values[row * width + ((x + turn) % width)];
+      }
+    });
+  }
+  return { height, width, values: out };
+}
+
+function columns(plane: Plane, width: number, cut: boolean): Plane {
+  const { height, values } = plane;
+  const { index, weights } = taps(plane.width, width, cut);
+  const out = new Float32Array(height * width);
+  for (let x = 0; x < width; x++) {
+    index[x].forEach((at, k) => {
+      const weight = weights[x][k];
+      const column = ((at % plane.width) + plane.width) % plane.width;
+      for (let y = 0; y < height; y++) {
+        out[y * width + x] += weight * values[y * plane.width + column];
+      }
+    });
+  }
+  return { height, width, values: out };
+}
+
+/** A panorama at another size, closed over the seam and the poles unless `cut`. Widths are even. */
+export function resize(plane: Plane, size: Size, cut: boolean): Plane {
+  const rowsFirst = size.height < plane.height;
+  const tall = (p: Plane) => (p.height === size.height ? p : rows(p, size.height, cut));
+  const wide = (p: Plane) => (p.width === size.width ? p : columns(p, size.width, cut));
+  return rowsFirst ? wide(tall(plane)) : tall(wide(plane));
+}
+
+/** The top row gets the height of the row below it, in place. */
+export function levelZenith({ height, width, values }: Plane): void {
+  if (height < 2) return;
+  const half = Math.PI / 2 / height;
+  const ratio = Math.cos(3 * half) / Math.cos(half);
+  for (let x = 0; x < width; x++) values[x] = values[width + x] * ratio;
+}
+
+/** The value below which a share `q` of the values lies, linear between them. */
+export function quantile(values: Float32Array, q: number): number {
+  const sorted = values.slice().sort();
+  const place = q * (sorted.length - 1);
+  const low = Math.floor(place);
+  const high = Math.min(low + 1, sorted.length - 1);
+  return sorted[low] + (sorted[high] - sorted[low]) * (place - low);
+}
