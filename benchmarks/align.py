@@ -13,7 +13,9 @@ from __future__ import annotations
 import argparse
 import math
 from dataclasses import replace
+from pathlib import Path
 
+import cv2
 import numpy as np
 
 import panodepth
@@ -26,8 +28,9 @@ from panodepth.lab.worlds.panoramas import make_scene, panorama_grid, render_sce
 from panodepth.lab.worlds.render.primitives import FLIP
 from panodepth.lab.worlds.views import free_place, moved
 from panodepth.predict.predictor import Predictor
-from panodepth.scene.align import align
+from panodepth.scene.align import Scene, align
 from panodepth.scene.poses import Place
+from panodepth.scene.registration import turned
 from panodepth.types import ByteArray, FloatArray, Prediction
 
 SEED = 1_000_000  # validation worlds
@@ -88,13 +91,56 @@ def errors(found: Place, true: Place, units: tuple[float, float]) -> tuple[float
     return yaw, off / float(np.linalg.norm(step)), scale
 
 
+def from_above(scene: Scene, pictures: list[Prediction], size: int = 480) -> ByteArray:
+    """(size, size, 3): all clouds in the common frame without ceilings, forward up; cameras red."""
+    points, colours, stands = [], [], []
+    for room, picture in zip(scene.rooms, pictures, strict=True):
+        if room.place is not None:
+            keep = picture.mask & (picture.normals[..., 1] < 0.5)
+            turn, position = math.radians(room.place.yaw_deg), np.array(room.place.position)
+            points.append(room.place.scale * turned(turn, picture.points[keep]) + position)
+            colours.append(picture.image[keep])
+            stands.append(position)
+    cloud, paint = np.concatenate(points), np.concatenate(colours)
+    order = np.argsort(-cloud[:, 1])  # low things first: y points down
+    flat, paint = cloud[order][:, [0, 2]], paint[order]
+    low, high = np.quantile(flat, (0.005, 0.995), axis=0)
+    middle, reach = (low + high) / 2, 0.53 * float((high - low).max())
+    sheet = np.full((size, size, 3), 255, np.uint8)
+    places = ((flat - middle) / reach * [1, -1] * 0.5 + 0.5) * size
+    inside = ((places >= 0) & (places < size)).all(1)
+    column, row = places[inside].astype(int).T
+    sheet[row, column] = paint[inside]
+    for stand in stands:
+        u, v = (
+            (((stand[[0, 2]] - middle) / reach * [1, -1] * 0.5 + 0.5) * size).astype(int).tolist()
+        )
+        cv2.circle(sheet, (u, v), 5, (230, 30, 30), -1, cv2.LINE_AA)
+    return sheet
+
+
+def draw(predictor: Predictor, out: Path) -> None:
+    """One flat: what two of its cameras see, and the clouds of all three, aligned."""
+    images, truths, _ = flat(3, 3)
+    both = zip(images, truths, strict=True)
+    pictures = [seen(predictor, *shown, number)[0] for number, shown in enumerate(both)]
+    above = from_above(align(pictures), pictures)
+    shown = [cv2.resize(image, (480, 240), interpolation=cv2.INTER_AREA) for image in images[:2]]
+    sheet = np.hstack([np.vstack(shown), above])
+    cv2.imwrite(str(out), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 85])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--model", default="default")
     parser.add_argument("--count", type=int, default=12, help="flats")
     parser.add_argument("--cameras", type=int, default=3, help="in each, at most")
+    parser.add_argument("--picture", type=Path, help="write docs/images/align.jpg here instead")
     chosen = parser.parse_args()
     predictor = panodepth.load(chosen.model, device="cpu")
+    if chosen.picture is not None:
+        draw(predictor, chosen.picture)
+        return
     all_errors: dict[str, list[tuple[float, float, float]]] = {"exact": [], "predicted": []}
     lost = dict.fromkeys(all_errors, 0)
     for index in range(chosen.count):

@@ -23,7 +23,8 @@ FINE_RAD = math.radians(1.5)
 MOST_RATIO = 8.0  # of the scales: each picture's distances end near 1
 ROUNDS = 20
 SIGMA_RAD = math.radians(0.3)  # of a direction
-SIGMA_LOG = 0.15  # of a predicted distance
+SIGMA_LOG, LEAST_LOG = 0.15, 0.01  # of a predicted distance, of an exact one
+MAD_TO_STD = 1.4826
 MIN_MATCHES = 12  # that agree, else the pictures do not show the same place
 MIN_SHARE = 0.08  # of all matches
 NEAR_RAD = math.radians(12.0)  # directions that a network errs alike in
@@ -147,14 +148,19 @@ def _refined(
     covariance = np.eye(5)
     evenly = np.ones((len(logs), 5))
     evenly[:, 3:] = np.stack([_alone(matches.rays), _alone(matches.other_rays)], -1)
-    for _ in range(ROUNDS):
-        residuals = _residuals(matches, values, logs)
+    sigma = SIGMA_LOG
+    for number in range(ROUNDS):
+        residuals = _residuals(matches, values, logs, sigma)
+        if number == ROUNDS // 2:  # exact distances are worth more than predicted ones
+            found = MAD_TO_STD * float(np.median(np.abs(residuals[:, 3:]))) * sigma
+            sigma = min(max(found, LEAST_LOG), SIGMA_LOG)
+            residuals = _residuals(matches, values, logs, sigma)
         columns = [
-            (_residuals(matches, values + step, logs) - residuals) / STEP
+            (_residuals(matches, values + step, logs, sigma) - residuals) / STEP
             for step in np.eye(5) * STEP
         ]
         by_values = np.stack(columns, -1)  # (N, 5 residuals, 5 values)
-        by_log = (_residuals(matches, values, logs + STEP) - residuals) / STEP
+        by_log = (_residuals(matches, values, logs + STEP, sigma) - residuals) / STEP
         weights = _weights(residuals) * evenly
         own = (weights * by_log**2).sum(1) + 1e-9
         mixed = np.einsum("nr,nr,nrv->nv", weights, by_log, by_values)
@@ -166,7 +172,7 @@ def _refined(
         values = values + step
         logs = logs - (own_slope + mixed @ step) / own
         covariance = np.linalg.pinv(reduced)
-    residuals = _residuals(matches, values, logs)
+    residuals = _residuals(matches, values, logs, SIGMA_LOG)
     off = np.linalg.norm(residuals[:, :3], axis=1) * SIGMA_RAD
     return values, covariance, off, np.abs(residuals[:, 3:]).max(1) * SIGMA_LOG
 
@@ -180,7 +186,9 @@ def _alone(rays: Float64Array) -> Float64Array:
     return np.asarray(1 / (crowd * (1 / crowd).mean()))
 
 
-def _residuals(matches: Matches, values: Float64Array, logs: Float64Array) -> Float64Array:
+def _residuals(
+    matches: Matches, values: Float64Array, logs: Float64Array, sigma: float
+) -> Float64Array:
     """(N, 5) in standard deviations: the direction in the second picture, both distances."""
     point = matches.rays * np.exp(logs)[:, None]
     seen = turned(-values[0], point - values[1:4])
@@ -189,8 +197,8 @@ def _residuals(matches: Matches, values: Float64Array, logs: Float64Array) -> Fl
     return np.column_stack(
         [
             (unit - matches.other_rays) / SIGMA_RAD,
-            (logs - np.log(matches.distance)) / SIGMA_LOG,
-            (np.log(length / matches.other_distance) - values[4]) / SIGMA_LOG,
+            (logs - np.log(matches.distance)) / sigma,
+            (np.log(length / matches.other_distance) - values[4]) / sigma,
         ]
     )
 
