@@ -1,5 +1,6 @@
 # make demo   set up, then run the main job on a real panorama with the bundled model
 # make test   set up, then run the whole test suite
+# make test-readers  every format of 3D read back by other programs; writes docs/formats.md
 # make test-tools  the viewer and the page without a server in Chromium, which Debian's packages have
 # make benchmark  the offline benchmark's table: about half an hour on two cores
 # make check  lint and types
@@ -9,7 +10,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: demo test test-tools benchmark check wheel-test clean
+.PHONY: demo test test-tools test-readers benchmark check wheel-test clean
 
 $(VENV)/.core: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -35,8 +36,20 @@ $(VENV)/.tools: $(VENV)/.dev
 	command -v chromium || (apt-get update -qq && apt-get install -qq -y chromium)
 	touch $@
 
-test-tools: $(VENV)/.tools
+test-tools: $(VENV)/.tools test-readers
 	$(BIN)/python -m pytest tests/tools
+
+# What cannot be installed here is named in the table as skipped.
+.venv-readers/.ready: tests/tools/readers.txt
+	$(PYTHON) -m venv .venv-readers
+	.venv-readers/bin/python -m pip --disable-pip-version-check install --quiet -r $< || true
+	npm install --silent --prefix .venv-readers gltf-validator@2.0.0-dev.3.10 || true
+	touch $@
+
+test-readers: $(VENV)/.dev .venv-readers/.ready
+	rm -rf readers-out
+	$(BIN)/python tests/tools/make_files.py readers-out > /dev/null
+	.venv-readers/bin/python tests/tools/read_files.py readers-out docs/formats.md
 
 benchmark: $(VENV)/.dev
 	$(BIN)/python benchmarks/rendered/table.py

@@ -1,0 +1,229 @@
+"""Reads what make_files.py wrote by other programs, in an environment of its own, and prints a
+table: `python tests/tools/read_files.py FOLDER [docs/formats.md]`. A reader that is not there is
+named in it. Exit code 1 when a file reads otherwise than it should.
+
+The points of each file have the room's bounds in the file's frame, and the red mark lies where left
+is, the green one where right is: then text reads unmirrored from within.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+LOW, HIGH = np.array([-2.5, -0.9, -1.5]), np.array([2.0, 1.6, 3.0])
+HOUSE, Y_UP, Z_UP, ROS = (
+    np.array(rows)
+    for rows in (
+        np.eye(3),
+        np.diag([1, -1, -1]),
+        [[1, 0, 0], [0, 0, 1], [0, -1, 0]],
+        [[0, 0, 1], [-1, 0, 0], [0, -1, 0]],
+    )
+)
+MARKS = ("<!-- readers -->", "<!-- end of readers -->")
+TOLERANCE = 1e-3  # m
+EXTENSION = "KHR_gaussian_splatting"
+
+# What a reader returns: points (N, 3), colours (N, 3) in 0..1 or None, and what else it found.
+Found = tuple[np.ndarray, np.ndarray | None, str]
+
+
+def open3d_cloud(path: Path) -> Found:
+    import open3d
+
+    cloud = open3d.io.read_point_cloud(str(path))
+    return np.asarray(cloud.points), np.asarray(cloud.colors), f"{len(cloud.points)} points"
+
+
+def meshlab(path: Path) -> Found:
+    import pymeshlab
+
+    meshes = pymeshlab.MeshSet()
+    meshes.load_new_mesh(str(path))
+    mesh = meshes.current_mesh()
+    told = f"{mesh.vertex_number()} points"
+    if mesh.face_number():
+        meshes.apply_filter("meshing_merge_close_vertices", threshold=pymeshlab.PureValue(1e-5))
+        facts = meshes.apply_filter("get_topological_measures")
+        genus, holes = facts["genus"], facts["number_holes"]
+        assert (genus, holes) == (0, 0), f"genus {genus}, {holes} holes"
+        told = f"{mesh.face_number()} faces, closed, Euler {2 - 2 * genus}"
+    colours = mesh.vertex_color_matrix()[:, :3] if mesh.has_vertex_color() else None
+    return mesh.vertex_matrix(), colours, told
+
+
+def meshlab_cloud(path: Path) -> Found:
+    import pymeshlab
+
+    meshes = pymeshlab.MeshSet()
+    meshes.load_new_mesh(str(path))
+    mesh = meshes.current_mesh()
+    colours = mesh.vertex_color_matrix()[:, :3]
+    return mesh.vertex_matrix(), colours, f"{mesh.vertex_number()} points"
+
+
+def trimesh_mesh(path: Path) -> Found:
+    import trimesh
+
+    mesh: Any = trimesh.load_mesh(path, process=False)
+    colours = None
+    if mesh.visual.kind == "texture":
+        picture = mesh.visual.material
+        texture = (
+            getattr(picture, "baseColorTexture", None)
+            or getattr(picture, "emissiveTexture", None)
+            or picture.image
+        )
+        pixels = np.asarray(texture.convert("RGB"))
+        height, width = pixels.shape[:2]
+        u, v = mesh.visual.uv.T
+        row = np.clip(((1 - v) * height).astype(int), 0, height - 1)
+        colours = pixels[row, (u * width).astype(int) % width] / 255
+    points = np.array(mesh.vertices)
+    mesh.merge_vertices(merge_tex=True, merge_norm=True)
+    assert mesh.is_watertight
+    assert mesh.euler_number == 2
+    assert mesh.volume < 0, "not seen from within"
+    return points, colours, f"{len(mesh.faces)} faces, closed, Euler 2"
+
+
+def laspy_laszip(path: Path) -> Found:
+    import laspy
+
+    with laspy.open(path, laz_backend=laspy.LazBackend.Laszip) as file:
+        data = file.read()
+    colours = np.stack([data.red, data.green, data.blue], axis=1) / 65535
+    return np.array(data.xyz), colours, f"{len(data.xyz)} points"
+
+
+def usd(path: Path) -> Found:
+    from pxr import Usd, UsdGeom, UsdValidation
+
+    stage = Usd.Stage.Open(str(path))
+    known = UsdValidation.ValidationRegistry()
+    found = UsdValidation.ValidationContext(known.GetOrLoadAllValidators()).Validate(stage)
+    wrong = [e for e in found if e.GetType() == UsdValidation.ValidationErrorType.Error]
+    assert not wrong, wrong[0].GetMessage()
+    (mesh,) = (UsdGeom.Mesh(prim) for prim in stage.Traverse() if prim.IsA(UsdGeom.Mesh))
+    return np.array(mesh.GetPointsAttr().Get()), None, "0 errors of UsdValidation"
+
+
+def gsply(path: Path) -> Found:
+    import gsply
+
+    data = gsply.plyread(str(path))
+    colours = 0.5 + 0.28209479 * np.asarray(data.sh0)
+    return np.asarray(data.means), colours, f"{len(data.means)} splats"
+
+
+def gltf_validator(path: Path) -> Found:
+    """The Khronos validator by npm, in the folder GLTF_VALIDATOR."""
+    script = (
+        "const v=require(process.argv[1]),f=require('fs');"
+        "v.validateBytes(new Uint8Array(f.readFileSync(process.argv[2])))"
+        ".then(r=>console.log(JSON.stringify(r)))"
+    )
+    done = subprocess.run(
+        ["node", "-e", script, _validator(), str(path)], capture_output=True, text=True, check=True
+    )
+    said = json.loads(done.stdout)["issues"]
+    # It does not know the attributes of an extension younger than itself.
+    wrong = [m for m in said["messages"] if m["severity"] == 0 and EXTENSION not in m["pointer"]]
+    assert not wrong, wrong[0]
+    return np.zeros((0, 3)), None, f"0 errors, {said['numWarnings']} warnings"
+
+
+def _validator() -> str:
+    place = Path(sys.prefix) / "node_modules/gltf-validator"
+    if shutil.which("node") is None or not place.is_dir():
+        raise ImportError("no gltf-validator")
+    return str(place)
+
+
+FILES: list[tuple[str, str, np.ndarray, str, Callable[[Path], Found]]] = [
+    ("ply", "box_points.ply", HOUSE, "open3d", open3d_cloud),
+    ("ply", "box_points.ply", HOUSE, "pymeshlab", meshlab_cloud),
+    ("pcd", "box_points.pcd", ROS, "open3d", open3d_cloud),
+    ("las", "box_points.las", ROS, "laszip", laspy_laszip),
+    ("laz", "box_points.laz", ROS, "laszip", laspy_laszip),
+    ("e57", "box_points.e57", ROS, "pymeshlab", meshlab_cloud),
+    ("points-glb", "box_points.glb", Y_UP, "gltf-validator", gltf_validator),
+    ("glb", "box.glb", Y_UP, "trimesh", trimesh_mesh),
+    ("glb", "box.glb", Y_UP, "pymeshlab", meshlab),
+    ("glb", "box.glb", Y_UP, "gltf-validator", gltf_validator),
+    ("light-dome", "box_light.glb", Y_UP, "trimesh", trimesh_mesh),
+    ("light-dome", "box_light.glb", Y_UP, "gltf-validator", gltf_validator),
+    ("obj", "box.obj", Y_UP, "trimesh", trimesh_mesh),
+    ("obj", "box.obj", Y_UP, "pymeshlab", meshlab),
+    ("ply-mesh", "box_mesh.ply", HOUSE, "pymeshlab", meshlab),
+    ("stl", "box.stl", Z_UP, "pymeshlab", meshlab),
+    ("usdz", "box.usdz", Y_UP, "usd-core", usd),
+    ("splat", "box_splat.ply", HOUSE, "gsply", gsply),
+    ("gltf-splat", "box_splat.glb", Y_UP, "gltf-validator", gltf_validator),
+]
+
+
+def bounds_error(points: np.ndarray, frame: np.ndarray) -> float:
+    """How far the bounds are from the room's, in metres."""
+    true = np.sort(np.stack([LOW, HIGH]) @ frame.T, axis=0)
+    return float(np.abs(np.stack([points.min(axis=0), points.max(axis=0)]) - true).max())
+
+
+def check_marks(points: np.ndarray, colours: np.ndarray, frame: np.ndarray) -> None:
+    """Red lies to the left of straight ahead, green to the right."""
+    house = points @ frame  # the frame's matrix is a rotation
+    for channel, side in ((0, -1), (1, 1)):
+        other = colours[:, 1 - channel]
+        marked = house[(colours[:, channel] > 0.6) & (other < 0.35)]
+        assert len(marked), "a mark is missing"
+        x, _, z = marked.mean(axis=0)
+        assert x * side > 0.5, "mirrored"
+        assert z > 0.5, "turned round"
+
+
+def main(folder: Path, page: Path | None = None) -> int:
+    """Read all, print the table, and write it into a page between the lines MARKS."""
+    failed = 0
+    rows = ["| format | reader | found | bounds off by [mm] | marks |", "|---|---|---|---|---|"]
+    for name, file, frame, reader, read in FILES:
+        try:
+            points, colours, told = read(folder / file)
+            off, marks = "–", "–"
+            if len(points):
+                error = bounds_error(points, frame)
+                off = f"{error * 1000:.2f}"
+                assert error < TOLERANCE, f"bounds off by {off} mm"
+            if colours is not None and len(colours):
+                check_marks(points, colours, frame)
+                marks = "unmirrored"
+        except ImportError as error:
+            told, off, marks = f"skipped: {error}", "", ""
+        except Exception as error:
+            failed += 1
+            told, off, marks = f"WRONG: {type(error).__name__} {error}"[:160], "", ""
+        try:
+            version = importlib.metadata.version(reader)
+        except importlib.metadata.PackageNotFoundError:
+            version = ""
+        rows.append(f"| `{name}` | {reader} {version} | {told} | {off} | {marks} |")
+    table = "\n".join(rows)
+    print(table)
+    if page is not None and not failed and "skipped" not in table:
+        before, rest = page.read_text(encoding="utf-8").split(MARKS[0])
+        after = rest.split(MARKS[1])[1]
+        text = f"{before}{MARKS[0]}\n{table}\n{MARKS[1]}{after}"
+        page.write_text(text, encoding="utf-8")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*map(Path, sys.argv[1:])))
