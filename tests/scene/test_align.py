@@ -123,6 +123,11 @@ def test_a_tilted_picture_that_was_levelled(photos: list[Prediction]) -> None:
     check(align([photos[0], tilted]), PLACES[:2], PLACES[0].scale)
 
 
+def test_a_camera_a_little_off_level_that_nobody_levelled(photos: list[Prediction]) -> None:
+    tilted = replace(photo(PLACES[1], "b", tilt_deg=3), rotation=None)
+    check(align([photos[0], tilted]), PLACES[:2], PLACES[0].scale)
+
+
 def test_given_poses_leave_the_scales(photos: list[Prediction], tmp_path: Path) -> None:
     listed = [
         {"name": "abc"[i], "yaw_deg": p.yaw_deg, "position": p.position}

@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from panodepth.scene.matching import Features, Matches, match
-from panodepth.scene.registration import Registration, refined, register, turned
+from panodepth.scene.registration import Registration, refined, register, tilted, turned
 
 ALONG_RAD = math.radians(8.0)  # how far a wrong distance moves a feature
 ACROSS_RAD = math.radians(1.0)
@@ -34,12 +34,15 @@ def register_features(one: Features, other: Features) -> Registration | None:
 def _meant(one: Features, other: Features, found: Registration) -> Matches:
     """Each other's best of the features that lie where they should."""
     points = one.rays * one.distance[:, None] - found.position
-    expected = turned(-found.yaw_rad, points)
+    expected = tilted(found.tilt_rad, turned(-found.yaw_rad, points))
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)
     allowed = expected @ other.rays.T > math.cos(ALONG_RAD)
     # The plane through both cameras and a feature, in the second picture.
-    step = turned(-found.yaw_rad, found.position)
-    planes = np.cross(turned(-found.yaw_rad, one.rays), step)
+    step, rays = (
+        tilted(found.tilt_rad, turned(-found.yaw_rad, vectors))
+        for vectors in (found.position, one.rays)
+    )
+    planes = np.cross(rays, step)
     length = np.linalg.norm(planes, axis=1, keepdims=True)
     planes /= np.maximum(length, 1e-9 * max(1e-9, float(np.linalg.norm(step))))
     allowed &= np.abs(planes @ other.rays.T) < math.sin(ACROSS_RAD)

@@ -1,9 +1,10 @@
 """Where a second panorama stands, from things seen in both: a turn, a place and a scale.
 
-Up is known, so a turn about the vertical, a shift and a scale are left. Two matches with their
-predicted distances give all of them; of many such guesses the one that most matches agree with is
-refined: each match may move along its ray, held by both predicted distances, so that directions,
-which are exact, decide, and distances only where directions say nothing.
+Up is nearly known, so a turn about the vertical, a shift and a scale are left, and a small tilt.
+Two matches with their predicted distances give all but the tilt; of many such guesses the one that
+most matches agree with is refined: each match may move along its ray, held by both predicted
+distances, so that directions, which are exact, decide, and distances only where directions say
+nothing.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ SIGMA_LOG, LEAST_LOG = 0.15, 0.01  # of a predicted distance, of an exact one
 MAD_TO_STD = 1.4826
 MIN_MATCHES = 12  # that agree, else the pictures do not show the same place
 MIN_SHARE = 0.08  # of all matches
+TILT_RAD = math.radians(2.0)  # of a camera that is held level
+VALUES = 7  # yaw, position, log scale, tilt
 NEAR_RAD = math.radians(12.0)  # directions that a network errs alike in
 STEP = 1e-6  # of derivatives
 
@@ -37,6 +40,7 @@ class Registration(NamedTuple):
     """A point p of the second frame is scale · R_y(yaw) p + position in the first one's.
 
     matches: how many agree. yaw_spread_rad, position_spread: standard errors, the latter (3,).
+    tilt_rad: (2,) how far the second camera was off the first one's level, about x and z.
     """
 
     yaw_rad: float
@@ -45,6 +49,7 @@ class Registration(NamedTuple):
     matches: int
     yaw_spread_rad: float
     position_spread: Float64Array
+    tilt_rad: Float64Array
 
 
 def register(matches: Matches, seed: int = 0) -> Registration | None:
@@ -59,8 +64,8 @@ def register(matches: Matches, seed: int = 0) -> Registration | None:
 
 def refined(matches: Matches, start: Registration) -> Registration | None:
     """The same from other matches and a place that is nearly right; None when too few agree."""
-    values = np.array([start.yaw_rad, *start.position, math.log(start.scale)])
-    return _registered(matches, values, 0.0)
+    values = [start.yaw_rad, *start.position, math.log(start.scale), *start.tilt_rad]
+    return _registered(matches, np.array(values), 0.0)
 
 
 def _registered(matches: Matches, start: Float64Array, share: float) -> Registration | None:
@@ -80,6 +85,7 @@ def _registered(matches: Matches, start: Float64Array, share: float) -> Registra
         agree,
         float(spread[0]),
         spread[1:4],
+        values[5:],
     )
 
 
@@ -90,12 +96,17 @@ def turned(yaw_rad: npt.ArrayLike, vectors: Float64Array) -> Float64Array:
     return np.stack([cos * x + sin * z, y + 0 * cos, cos * z - sin * x], -1)
 
 
+def tilted(tilt_rad: Float64Array, vectors: Float64Array) -> Float64Array:
+    """Vectors (..., 3) turned by small angles about x and z; lengths grow by their square."""
+    return np.asarray(vectors + np.cross([tilt_rad[0], 0.0, tilt_rad[1]], vectors))
+
+
 def _only(matches: Matches, rows: npt.NDArray[np.intp]) -> Matches:
     return Matches(*(array[rows] for array in matches))
 
 
 def _best_guess(matches: Matches, rng: np.random.Generator) -> Float64Array | None:
-    """(5,) yaw, position, log scale that most matches agree with."""
+    """(7,) yaw, position, log scale that most matches agree with, and no tilt."""
     here = matches.rays * matches.distance[:, None]
     there = matches.other_rays * matches.other_distance[:, None]
     i, j = rng.integers(0, len(here), (2, GUESSES))
@@ -113,7 +124,7 @@ def _best_guess(matches: Matches, rng: np.random.Generator) -> Float64Array | No
     yaw = np.arctan2(one[fit, 0], one[fit, 2]) - np.arctan2(other[fit, 0], other[fit, 2])
     middle = (there[i] + there[j]) / 2
     position = (here[i] + here[j]) / 2 - scale[:, None] * turned(yaw, middle)
-    guesses = np.column_stack([yaw, position, np.log(scale)])
+    guesses = np.column_stack([yaw, position, np.log(scale), np.zeros((len(yaw), 2))])
     scores = [
         np.clip(1 - (_off(matches, part) / COARSE_RAD) ** 2, 0, None).sum(1)
         for part in np.split(guesses, range(AT_ONCE, len(guesses), AT_ONCE))
@@ -123,7 +134,7 @@ def _best_guess(matches: Matches, rng: np.random.Generator) -> Float64Array | No
 
 def _off(matches: Matches, guesses: Float64Array) -> Float64Array:
     """(K, N) the larger of the angles [rad] by which matches miss each other in both pictures."""
-    yaw, position, scale = guesses[:, :1], guesses[:, None, 1:4], np.exp(guesses[:, 4:])[..., None]
+    yaw, position, scale = guesses[:, :1], guesses[:, None, 1:4], np.exp(guesses[:, 4:5])[..., None]
     here = matches.rays * matches.distance[:, None]
     there = matches.other_rays * matches.other_distance[:, None]
     seen = scale * turned(yaw, there[None]) + position
@@ -140,12 +151,12 @@ def _angle(vectors: Float64Array, rays: Float64Array) -> Float64Array:
 def _refined(
     matches: Matches, start: Float64Array
 ) -> tuple[Float64Array, Float64Array, Float64Array, Float64Array]:
-    """(5,) yaw, position, log scale; their covariance; each match's angle left [rad], and log.
+    """(7,) yaw, position, log scale, tilt; their covariance; each match's angle [rad], and log.
 
     Reweighted Gauss-Newton; the distances of the matches are eliminated (Schur complement).
     """
     values, logs = start.copy(), np.log(matches.distance)
-    covariance = np.eye(5)
+    covariance = np.eye(VALUES)
     evenly = np.ones((len(logs), 5))
     evenly[:, 3:] = np.stack([_alone(matches.rays), _alone(matches.other_rays)], -1)
     sigma = SIGMA_LOG
@@ -157,15 +168,17 @@ def _refined(
             residuals = _residuals(matches, values, logs, sigma)
         columns = [
             (_residuals(matches, values + step, logs, sigma) - residuals) / STEP
-            for step in np.eye(5) * STEP
+            for step in np.eye(VALUES) * STEP
         ]
-        by_values = np.stack(columns, -1)  # (N, 5 residuals, 5 values)
+        by_values = np.stack(columns, -1)  # (N, 5 residuals, 7 values)
         by_log = (_residuals(matches, values, logs + STEP, sigma) - residuals) / STEP
         weights = _weights(residuals) * evenly
         own = (weights * by_log**2).sum(1) + 1e-9
         mixed = np.einsum("nr,nr,nrv->nv", weights, by_log, by_values)
         full = np.einsum("nr,nrv,nrw->vw", weights, by_values, by_values)
         slope = np.einsum("nr,nr,nrv->v", weights, residuals, by_values)
+        full[5:, 5:] += np.eye(2) / TILT_RAD**2
+        slope[5:] += values[5:] / TILT_RAD**2
         own_slope = (weights * by_log * residuals).sum(1)
         reduced = full - (mixed / own[:, None]).T @ mixed + 1e-6 * np.diag(np.diag(full))
         step = -np.linalg.lstsq(reduced, slope - mixed.T @ (own_slope / own), rcond=None)[0]
@@ -191,7 +204,7 @@ def _residuals(
 ) -> Float64Array:
     """(N, 5) in standard deviations: the direction in the second picture, both distances."""
     point = matches.rays * np.exp(logs)[:, None]
-    seen = turned(-values[0], point - values[1:4])
+    seen = tilted(values[5:], turned(-values[0], point - values[1:4]))
     length = np.maximum(np.linalg.norm(seen, axis=1), 1e-9)
     unit = seen / length[:, None]
     return np.column_stack(
