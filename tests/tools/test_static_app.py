@@ -115,6 +115,13 @@ def test_it_says_what_predict_says_and_its_files_open(
     lengths = np.linalg.norm(cloud.vertices, axis=1)
     assert lengths == pytest.approx(found["distance"][found["mask"]], rel=1e-5)
 
+    scene = trimesh.load(download(page, "#glb", tmp_path / "found.glb"))
+    [mesh] = scene.geometry.values()
+    assert len(mesh.faces) > 300_000
+    seen = wanted.points[wanted.mask].max(0), wanted.points[wanted.mask].min(0)
+    assert mesh.bounds[1] == pytest.approx([seen[0][0], -seen[1][1], -seen[1][2]], rel=0.01)
+    assert mesh.visual.material.baseColorTexture.size == (640, 320)
+
     frame = page.frame_locator("iframe")
     frame.locator("body[data-ready]").wait_for(state="attached", timeout=60_000)
     assert frame.locator("h1").inner_text() == "interior"

@@ -3,6 +3,8 @@
 import type { Distances } from "./network";
 import { quantile } from "./sphere";
 
+const MESH_COLUMNS = 720; // vertices round the equator at most
+const CUT_RATIO = 1.3; // of the distances of a triangle's corners
 const [NEAREST, FARTHEST, SKY] = [1, 65534, 65535]; // codes, as export/html/packing.py has them
 
 export interface Picture {
@@ -160,4 +162,73 @@ export function ply({ distance, sky }: Distances, pixels: Uint8ClampedArray): Bl
     at += 15;
   });
   return new Blob([header, body]);
+}
+
+/** A binary glTF: the textured surface, y up, closed over the seam, cut at edges. */
+export async function glb({ distance, sky }: Distances, jpeg: Blob): Promise<Blob> {
+  const { height, width, values } = distance;
+  const stride = Math.ceil(width / MESH_COLUMNS);
+  const [columns, rows] = [Math.floor(width / stride), Math.floor(height / stride)];
+  const count = (columns + 1) * rows; // the first column is there twice
+  const [points, uv, lengths] = [3, 2, 1].map((n) => new Float32Array(n * count));
+  for (let i = 0; i < count; i++) {
+    const [x, y] = [i % (columns + 1), Math.floor(i / (columns + 1))];
+    const at = y * stride * width + (x % columns) * stride;
+    const [u, v] = [(x * stride + 0.5) / width, (y * stride + 0.5) / height];
+    const [lon, lat] = [(u - 0.5) * 2 * Math.PI, (v - 0.5) * Math.PI];
+    const ray = [Math.cos(lat) * Math.sin(lon), -Math.sin(lat), -Math.cos(lat) * Math.cos(lon)];
+    lengths[i] = sky[at] ? NaN : values[at];
+    points.set(ray.map((part) => (sky[at] ? 0 : values[at] * part)), 3 * i);
+    uv.set([u, v], 2 * i);
+  }
+  const faces: number[] = [];
+  for (let i = 0; i < count - columns - 1; i++) {
+    if (i % (columns + 1) === columns) continue;
+    const below = i + columns + 1;
+    for (const face of [[i, below, i + 1], [i + 1, below, below + 1]]) {
+      const corners = face.map((k) => lengths[k]);
+      if (Math.max(...corners) / Math.min(...corners) < CUT_RATIO) faces.push(...face);
+    }
+  }
+  return gltf(points, uv, Uint32Array.from(faces), new Uint8Array(await jpeg.arrayBuffer()));
+}
+
+/** The container of glTF 2.0. */
+function gltf(points: Float32Array, uv: Float32Array, faces: Uint32Array, jpeg: Uint8Array): Blob {
+  const pieces = [points, uv, faces].map((array) => new Uint8Array(array.buffer)).concat(jpeg);
+  const padded = pieces.map((piece) => joined([piece, new Uint8Array(-piece.length & 3)]));
+  let byteOffset = 0;
+  const bufferViews = pieces.map((piece, i) => {
+    const view = { buffer: 0, byteOffset, byteLength: piece.length };
+    byteOffset += padded[i].length;
+    return view;
+  });
+  const bounds = (pick: (a: number, b: number) => number) =>
+    [0, 1, 2].map((k) => points.reduce((a, b, i) => (i % 3 === k ? pick(a, b) : a), points[k]));
+  const accessor = (bufferView: number, componentType: number, count: number, type: string) => ({
+    ...{ bufferView, componentType, count, type },
+  });
+  const tree = {
+    asset: { version: "2.0", generator: "panodepth" },
+    extensionsUsed: ["KHR_materials_unlit"],
+    ...{ scene: 0, scenes: [{ nodes: [0] }], nodes: [{ mesh: 0 }], buffers: [{ byteLength: byteOffset }] },
+    meshes: [{ primitives: [{ attributes: { POSITION: 0, TEXCOORD_0: 1 }, indices: 2, material: 0 }] }],
+    materials: [{
+      pbrMetallicRoughness: { baseColorTexture: { index: 0 }, metallicFactor: 0 },
+      ...{ doubleSided: true, extensions: { KHR_materials_unlit: {} } },
+    }],
+    textures: [{ source: 0 }],
+    images: [{ bufferView: 3, mimeType: "image/jpeg" }],
+    accessors: [
+      { ...accessor(0, 5126, points.length / 3, "VEC3"), min: bounds(Math.min), max: bounds(Math.max) },
+      accessor(1, 5126, uv.length / 2, "VEC2"),
+      accessor(2, 5125, faces.length, "SCALAR"),
+    ],
+    bufferViews,
+  };
+  const text = new TextEncoder().encode(JSON.stringify(tree));
+  const json = joined([text, new Uint8Array(-text.length & 3).fill(32)]);
+  const header = numbers([0x46546c67, 4], [2, 4], [28 + json.length + byteOffset, 4],
+    [json.length, 4], [0x4e4f534a, 4]);
+  return new Blob([joined([header, json, numbers([byteOffset, 4], [0x004e4942, 4]), ...padded])]);
 }
