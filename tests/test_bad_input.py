@@ -213,8 +213,8 @@ def test_a_file_in_the_way_of_one_result(
 def test_unknown_format(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Image.fromarray(noise(56, 112)).save(tmp_path / "a.png")
     arguments = ["predict", str(tmp_path / "a.png"), "--out", str(tmp_path / "out")]
-    line = check([*arguments, "--format", "npz,obj"], 2, tmp_path, capsys)
-    assert "unknown format 'obj'" in line
+    line = check([*arguments, "--format", "npz,fbx"], 2, tmp_path, capsys)
+    assert "unknown format 'fbx'" in line
     assert "glb" in line
 
 

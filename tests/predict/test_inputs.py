@@ -87,7 +87,8 @@ def save(folder: Path, name: str, *formats: str) -> list[Path]:
     """Results of a small prediction."""
     ones = np.ones((8, 16), np.float32)
     image = np.zeros((8, 16, 3), np.uint8)
-    prediction = Prediction(ones, ones > 0, image, {"name": name}, confidence=ones)
+    meta = {"name": name, "unit": "m", "camera_height_m": 1.6}  # some formats are in metres
+    prediction = Prediction(ones, ones > 0, image, meta, confidence=ones)
     return prediction.save(folder, formats or tuple(WRITERS))
 
 

@@ -46,6 +46,7 @@ def _stated(path: str | os.PathLike[str]) -> dict[str, Any] | None:
                 return None
             file.seek(0)
             values = json.loads(reader(file))
+            values = values.get("metadata", values)  # of a scan, whose other fields are ROS's
     except Exception:  # a file of anybody else may be anything, damaged too
         return None
     ours = isinstance(values, dict) and str(values.get("generator")).startswith(f"{GENERATOR} ")

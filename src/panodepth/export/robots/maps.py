@@ -12,7 +12,8 @@ import numpy as np
 
 from panodepth.atomic import atomic
 from panodepth.errors import OutputError
-from panodepth.export.metadata import metadata, to_json
+from panodepth.export.metadata import PLY_COMMENT, metadata, png_texts, to_json
+from panodepth.export.rasters import png
 from panodepth.export.robots.ground import BandOptions, Float64Array, over_ground
 from panodepth.export.robots.scan import ROS_FRAME, beam_of, nearest
 from panodepth.strict import Range
@@ -127,15 +128,27 @@ def write_occupancy(
 ) -> list[Path]:
     """A grey PNG, and beside it the YAML that map_server reads."""
     found = occupancy_map(prediction, options, path)
-    _, coded = cv2.imencode(".png", found.grey)
+    rows, columns = found.grid.shape
+    meta = metadata(
+        prediction,
+        "occupancy: 0 occupied, 254 free, 128 unknown",
+        unit="1",
+        frame=ROS_FRAME,
+        projection="from above",
+        width=columns,
+        height=rows,
+        resolution=found.grid.resolution,
+    )
     x, y = found.grid.origin
     about = path.with_name(path.name + ".yaml")
     text = (
+        f"# {PLY_COMMENT} {to_json(meta)}\n"
         f"image: {json.dumps(path.name)}\nmode: trinary\nresolution: {found.grid.resolution:g}\n"
         f"origin: [{x:.6g}, {y:.6g}, 0.0]\nnegate: 0\noccupied_thresh: 0.65\nfree_thresh: 0.196\n"
     )
     with atomic(path, about) as (picture, sidecar):
-        picture.write_bytes(coded.tobytes())
+        with picture.open("wb") as file:
+            png.write_png(file, found.grey.shape, [found.grey], png_texts(meta))
         sidecar.write_text(text, encoding="utf-8")
     return [path, about]
 
