@@ -37,7 +37,7 @@ class Frame:
         return bool(np.linalg.det(self.matrix) < 0)
 
     def planes(self, xyz: Sequence[npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
-        """x, y and z of the house frame, arrays of one shape, in this one, scaled."""
+        """x, y and z of the house frame, (h, w) or (N,) each, in this one, scaled."""
         return [xyz[axis] * np.float32(sign * self.per_unit) for axis, sign in self.axes]
 
     def points(self, house: FloatArray) -> FloatArray:

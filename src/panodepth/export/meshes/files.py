@@ -158,7 +158,7 @@ def told_jpeg(found: Turned, max_width: int) -> bytes:
 
 
 def _rows(line: str, values: npt.NDArray[Any]) -> str:
-    """One line of text for each row."""
+    """One line of text for each row of (N, C) values."""
     return (line * len(values)) % tuple(values.ravel().tolist())
 
 

@@ -69,7 +69,7 @@ def simplified(mesh: Mesh, grid: Grid, faces: int | None) -> Mesh:
 
 
 def _collapsed(points: Array, faces: Array, count: int, grid: Grid) -> tuple[Array, Array]:
-    """Points, on the grid's surface, and about `count` faces."""
+    """(N, 3) points, on the grid's surface, and about `count` faces, of (M, 3) faces."""
     from fast_simplification import simplify
 
     for _ in range(6):  # where it is stuck in slivers, another start goes on
@@ -92,7 +92,8 @@ def welded(mesh: Mesh) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int32]]:
 
 
 def deviation(points: Array, faces: Array, grid: Grid) -> float:
-    """How far QUANTILE of the view of a mesh is from the grid, as a share of the distance.
+    """How far QUANTILE of the view of a mesh, (N, 3) points and (M, 3) faces, is from the grid, as
+    a share of the distance.
 
     It is measured along the normal, at random points of the faces that count as much as the solid
     angle they stand for; next to depth edges there is nothing to measure.

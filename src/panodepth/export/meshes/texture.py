@@ -85,7 +85,9 @@ def _off(points: Array, faces: Array, uv: Array) -> Array:
 
 
 def _divided(points: Array, faces: Array, marked: Array) -> tuple[Array, Array]:
-    """Points and faces with every edge that is marked in one of its triangles cut in the middle."""
+    """(N, 3) points and (M, 3) faces with every edge cut in the middle that is marked, (M, 3), in
+    one of its triangles.
+    """
     a, b = faces, np.roll(faces, -1, axis=1)
     key = np.minimum(a, b).astype(np.int64) * len(points) + np.maximum(a, b)
     keys = np.unique(key[marked])
@@ -113,7 +115,10 @@ def _stacked(chosen: Array, *triangles: tuple[Array, Array, Array]) -> Array:
 
 
 def _with_pole(points: Array, faces: Array, side: float) -> tuple[Array, Array]:
-    """With a vertex where the axis leaves the surface; side: -1 above, 1 below."""
+    """(N, 3) points and (M, 3) faces with a vertex where the axis leaves the surface.
+
+    side: -1 above, 1 below.
+    """
     axis = np.array([0, side, 0])
     near = np.hypot(points[:, 0], points[:, 2]) < AT_POLE * np.linalg.norm(points, axis=1)
     if (near & (points[:, 1] * side > 0)).any():
