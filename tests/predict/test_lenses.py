@@ -228,8 +228,8 @@ def test_every_format_of_a_picture_that_is_no_panorama(name: str, tmp_path: Path
 
     lens, size, options = LENSES[name]
     options = {**options, "sky": "none", "out_projection": "input", "confidence": True}
-    found = PREDICTOR.predict(picture(lens, size), **options)
-    files = found.save(tmp_path, list(WRITERS))
+    found = PREDICTOR.predict(picture(lens, size), **options).to_metres(scale=1.0)
+    files = found.save(tmp_path, list(WRITERS), camera_height=1.6)
     assert len(files) > len(WRITERS)
     vertices = PlyData.read(tmp_path / "panorama_points.ply")["vertex"]
     points = np.stack([vertices[axis] for axis in "xyz"], -1)
