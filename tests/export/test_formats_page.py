@@ -1,0 +1,57 @@
+"""Every line of docs/formats.md for a tool runs, and what is refused says why."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from panodepth.cli import main
+from panodepth.export.mark import stated
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/formats.md").read_text(encoding="utf-8").split("## For which tool")[1]
+TAKEN, REFUSED = PAGE.split("| refused |")
+LINES = re.findall(r"`(panodepth predict [^`]+)`", TAKEN)
+WRONG = re.findall(r"\| `(panodepth predict [^`]+)` \| ([^|]+) \|", REFUSED)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    with Image.open(ROOT / "examples/interior.jpg") as picture:
+        picture.resize((128, 64)).save(tmp_path / "pano.jpg")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_a_line_runs(line: str, here: Path) -> None:
+    assert main([*shlex.split(line)[1:], "--quiet"]) == 0
+    files = list((here / "out").iterdir())
+    assert files
+    for file in files:
+        told = stated(file)
+        assert told is not None, file.name
+        quiet = "--no-metadata" in line or file.suffix == ".stl"
+        assert quiet == ("model" not in told["prediction"])
+
+
+@pytest.mark.parametrize(("line", "says"), WRONG)
+def test_a_line_is_refused(
+    line: str, says: str, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*shlex.split(line)[1:], "--quiet"]) == 2
+    error = capsys.readouterr().err
+    assert says.strip() in error
+    assert error.count("\n") == 1
+    assert not (here / "out").exists()
+
+
+def test_the_page_has_them() -> None:
+    assert len(LINES) >= 8
+    assert len(WRONG) >= 5
+    assert np.unique(LINES).size == len(LINES)
