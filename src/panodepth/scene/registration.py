@@ -69,7 +69,7 @@ def refined(matches: Matches, start: Registration) -> Registration | None:
 
 
 def _registered(matches: Matches, start: Float64Array, share: float) -> Registration | None:
-    """share: of the matches that must agree."""
+    """start: (7,), see `_refined`. share: of the matches that must agree."""
     inside = np.flatnonzero(_off(matches, start[None])[0] < COARSE_RAD)
     if len(inside) < MIN_MATCHES:
         return None
@@ -102,6 +102,7 @@ def tilted(tilt_rad: Float64Array, vectors: Float64Array) -> Float64Array:
 
 
 def _only(matches: Matches, rows: npt.NDArray[np.intp]) -> Matches:
+    """The matches at indices (M,)."""
     return Matches(*(array[rows] for array in matches))
 
 
@@ -143,6 +144,7 @@ def _off(matches: Matches, guesses: Float64Array) -> Float64Array:
 
 
 def _angle(vectors: Float64Array, rays: Float64Array) -> Float64Array:
+    """Between vectors and unit rays (..., 3) each, exact for small angles too [rad]: (...)."""
     along = (vectors * rays).sum(-1)
     across = np.linalg.norm(vectors - along[..., None] * rays, axis=-1)
     return np.asarray(np.arctan2(across, along))
@@ -217,7 +219,7 @@ def _residuals(
 
 
 def _weights(residuals: Float64Array) -> Float64Array:
-    """Cauchy's: a match that is off in its direction does not count, nor a distance that is."""
+    """Cauchy's, (N, 5): what is off in its direction does not count, nor a distance that is."""
     direction = 1 / (1 + (residuals[:, :3] ** 2).sum(1, keepdims=True) / 9)
     distance = 1 / (1 + residuals[:, 3:] ** 2 / 4)
     return np.concatenate([direction.repeat(3, 1), direction * distance], axis=1)

@@ -38,7 +38,7 @@ def with_confidence(
     run: Callable[[Sequence[FloatArray]], list[RawOutput]],
     edges: Edges,
 ) -> Prediction:
-    """The prediction with its confidence. output: the network's, on `request`; run: the network."""
+    """The prediction with its confidence (H, W). output: the network's, on `request`; run: the network."""
     views = [_mirrored, *(_rolled(output, part) for part in ROLLS), *map(_tilted, TILTS_DEG)]
     outputs = run([np.ascontiguousarray(there(request.pixels)) for there, _ in views])
     logs = [output.log_distance]
@@ -60,6 +60,7 @@ def _spread(logs: npt.NDArray[np.floating], request: Request) -> npt.NDArray[np.
 
 
 def _flipped(planes: FloatArray) -> FloatArray:
+    """(..., H, W), left and right exchanged."""
     return planes[..., ::-1]
 
 

@@ -55,6 +55,7 @@ def filled(prediction: Prediction, nadir: str) -> Prediction:
 
 
 def _with_floor(prediction: Prediction, plane: Float64Array, degrees: float) -> Prediction:
+    """The rows up to so many degrees from the lowest point on a plane (3,), see `Floor`."""
     lon, lat = axis_angles(*prediction.distance.shape)
     first = int(np.searchsorted(lat, np.radians(90 - degrees)))
     # float64 in a band of rows alone: the map may be large
