@@ -38,7 +38,10 @@ def with_confidence(
     run: Callable[[Sequence[FloatArray]], list[RawOutput]],
     edges: Edges,
 ) -> Prediction:
-    """The prediction with its confidence (H, W). output: the network's, on `request`; run: the network."""
+    """The prediction with its confidence (H, W).
+
+    output: the network's, on `request`. run: the network.
+    """
     views = [_mirrored, *(_rolled(output, part) for part in ROLLS), *map(_tilted, TILTS_DEG)]
     outputs = run([np.ascontiguousarray(there(request.pixels)) for there, _ in views])
     logs = [output.log_distance]
