@@ -121,6 +121,11 @@ def project(page: Any, x: float, y: float, z: float) -> tuple[float, float]:
     return found[0], found[1]
 
 
+def drawn(page: Any) -> None:
+    """Wait until what was asked for is on the screen: two frames on."""
+    page.evaluate("new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)))")
+
+
 def pixels(page: Any) -> np.ndarray:
     shot = page.locator("#canvas").screenshot(timeout=60_000)
     return np.asarray(Image.open(io.BytesIO(shot)).convert("RGB")).astype(int)
@@ -129,7 +134,7 @@ def pixels(page: Any) -> np.ndarray:
 @pytest.mark.parametrize("view", ["inside", "dollhouse", "top"])
 def test_the_canvas_is_not_blank(room: Path, open_page: Opener, view: str) -> None:
     page = open_page(room, f"#view={view}")
-    page.wait_for_timeout(300)
+    drawn(page)
     shown = pixels(page)[150:450, 300:700].reshape(-1, 3)
     assert len(np.unique(shown, axis=0)) > 50
     assert shown.std() > 10
@@ -165,7 +170,7 @@ def test_the_tape_measures_two_metres(room: Path, open_page: Opener) -> None:
     assert float(length) == pytest.approx(2.0, abs=0.02)
     assert unit == "m"
     page.click("#clear")
-    assert page.locator("#tapes .done").count() == 0
+    page.wait_for_selector("#tapes .done", state="detached")
 
 
 def test_the_tape_measures_in_the_dollhouse(room: Path, open_page: Opener) -> None:
@@ -209,13 +214,13 @@ def test_walking_changes_what_is_seen_not_the_distance_from_the_camera(
 
 def test_colours_and_the_split(room: Path, open_page: Opener) -> None:
     page = open_page(room)
-    page.wait_for_timeout(200)
+    drawn(page)
     photo = pixels(page)
     page.click("#colours [data-colour=distance]")
-    page.wait_for_timeout(300)
+    drawn(page)
     distance = pixels(page)
     page.click("#compare")
-    page.wait_for_timeout(300)
+    drawn(page)
     both = pixels(page)
     left, right = np.s_[200:600, 100:300], np.s_[250:600, 620:720]
     assert np.abs(photo[left] - distance[left]).mean() > 20
@@ -234,7 +239,7 @@ def test_one_known_length_gives_metres(open_page: Opener, tmp_path: Path) -> Non
     page.click("#known [value=ok]")
     page.keyboard.press("Escape")
     assert read(page, window(0.0, 0.0, 4.0))[0] == pytest.approx(6.0, rel=0.01)
-    assert page.text_content("#tapes .done text") == "3.00 m"
+    page.wait_for_selector("#tapes .done text:text-is('3.00 m')")
 
 
 def test_a_phone(room: Path, open_page: Opener) -> None:
@@ -278,7 +283,7 @@ def test_rooms_are_stepped_through(open_page: Opener, tmp_path: Path) -> None:
     assert page.inner_text("h1") == "one"
     page.click("#views [data-view=dollhouse]")
     found = page.evaluate("panodepth.surfaces.filter(s => s.group.visible).length")
-    page.wait_for_timeout(300)
+    drawn(page)
     assert page.evaluate("panodepth.shown.length") == 2, found
 
 
