@@ -254,11 +254,13 @@ def _where_seen(
 
 
 def _looks_at(valid: BoolArray, rays: Float64Array) -> BoolArray:
+    """Whether rays (N, 3) meet a surface; valid: (H, W)."""
     found: BoolArray = sample_erp(valid[None], rays[None], "nearest")[0, 0]
     return found
 
 
 def _sampled(distance: FloatArray, rays: Float64Array) -> Float64Array:
+    """(N,) of a map (H, W) along rays (N, 3)."""
     out, panorama = np.empty(len(rays)), distance[None].astype(np.float64)
     for start in range(0, len(rays), RAYS_AT_ONCE):
         part = slice(start, start + RAYS_AT_ONCE)
