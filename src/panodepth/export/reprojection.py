@@ -86,7 +86,7 @@ def facts(view: View) -> dict[str, Any]:
 
 
 def _between(source: Array | None, view: Array | None) -> Any:
-    """(3, 3) from the view's frame to the source's, both given to the level one; None = the same."""
+    """(3, 3) from the view's frame to the source's, both to the level one; None = the same."""
     if source is None:
         return view
     return source.T if view is None else source.T @ view
