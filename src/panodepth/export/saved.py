@@ -50,6 +50,7 @@ def name_of(path: Path) -> str:
 
 
 def _flags(path: Path, arrays: dict[str, Any], name: str, otherwise: BoolArray) -> BoolArray:
+    """(H, W), of an array by name, `otherwise` where there is none."""
     found = arrays.get(name, otherwise)
     if found.shape != otherwise.shape:
         raise InputError(f"{path}: {name} {found.shape} does not match distance {otherwise.shape}")
