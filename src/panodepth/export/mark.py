@@ -27,7 +27,11 @@ def stated(path: str | os.PathLike[str]) -> dict[str, Any] | None:
     can be read; pipes and devices are not opened.
     """
     found = _stated(path)
-    if found is None and os.path.lexists(sidecar := f"{os.fspath(path)}.json"):
+    if (
+        found is None
+        and os.path.exists(path)
+        and os.path.lexists(sidecar := f"{os.fspath(path)}.json")
+    ):
         found = _stated(sidecar)
         if found is not None and found.get("bytes") != os.path.getsize(path):
             return None

@@ -12,7 +12,8 @@ import pytest
 
 from panodepth.errors import PanodepthError
 from panodepth.export import save
-from panodepth.lab.data import arrays, open_folder, open_shards, write_shards
+from panodepth.images import arrays
+from panodepth.lab.data import open_folder, open_shards, write_shards
 from panodepth.lab.data.distances import DistanceFile
 from panodepth.lab.data.shard_index import index_path
 from panodepth.types import Prediction

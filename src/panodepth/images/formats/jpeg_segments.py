@@ -100,6 +100,8 @@ def check_scans(image: JpegImageFile, file: BinaryIO) -> None:
     for marker, body in _segments(file):
         if marker in _FRAMES:
             missing = {(name, k) for name in body[6::3] for k in range(64)}
+        elif marker == _SCAN and len(body) < 6:
+            break  # cut in its header
         elif marker == _SCAN and not body[-1] & 15:  # with the last bit of its coefficients
             first, last = body[-3:-1]
             missing -= {(name, k) for name in body[1:-3:2] for k in range(first, last + 1)}
