@@ -19,6 +19,7 @@ from panodepth.types import FloatArray
 NEEDED = ("model", "network", "precision", "height", "width", "edges", "parameters")
 NUMBERS = ("height", "width", "parameters")
 MAKER = "not a file of `panodepth export`"
+_LEFT_BEHIND: list[Any] = []
 
 
 class Port(NamedTuple):
@@ -64,6 +65,11 @@ class ExportedPredictor(Predictor):
     def device(self) -> str:
         """Where it runs, as in `panodepth.load`, or in the runtime's own words."""
 
+    @property
+    @abstractmethod
+    def opened(self) -> Any:
+        """What the runtime made of the file."""
+
     @abstractmethod
     def reopen(self) -> None:
         """Open the file again: this process was forked off, and the runtime's threads were not."""
@@ -95,6 +101,8 @@ class ExportedPredictor(Predictor):
         """A picture (3, h, w) in [0, 1] as the file takes it, (1, ...)."""
         if os.getpid() != self._home:
             self._home = os.getpid()
+            # Never freed here: it would wait for threads that stayed in the other process.
+            _LEFT_BEHIND.append(self.opened)
             self.reopen()
         image = picture[None]
         if self.input.type == "uint8":

@@ -46,6 +46,11 @@ class OnnxPredictor(ExportedPredictor):
         provider: str = self._session.get_providers()[0]
         return {provider: device for device, provider in PROVIDERS.items()}.get(provider, provider)
 
+    @property
+    def opened(self) -> InferenceSession:
+        """The session."""
+        return self._session
+
     def reopen(self) -> None:
         """Open the file again."""
         self._session = open_session(self.path, self._device)

@@ -67,6 +67,11 @@ class OpenVinoPredictor(ExportedPredictor):
             return "int8"
         return str(self._compiled.get_property("INFERENCE_PRECISION_HINT").to_string())
 
+    @property
+    def opened(self) -> Any:
+        """The compiled model and its requests."""
+        return self._compiled, self._free
+
     def reopen(self) -> None:
         """Read and compile the file again."""
         self._open(read_network(self.path))
