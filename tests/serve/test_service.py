@@ -5,8 +5,6 @@ from __future__ import annotations
 import http.client
 import io
 import json
-import os
-import signal
 import socket
 import subprocess
 import sys
@@ -23,16 +21,14 @@ from PIL import Image
 
 import panodepth
 from panodepth.client import Client, ServiceError
-from panodepth.errors import ConfigError, InputError
+from panodepth.errors import InputError
 from panodepth.predict.predictor import Predictor
-from panodepth.serve.cache import Answer, AnswerCache
 from panodepth.serve.options import ServeOptions
 
 pytest.importorskip("fastapi")
 uvicorn = pytest.importorskip("uvicorn")
 
 from panodepth.serve.http import make_app  # noqa: E402
-from panodepth.serve.service import read_wanted  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 PICTURE = ROOT / "examples" / "interior.jpg"
@@ -346,46 +342,6 @@ def test_nothing_of_a_client_stays_on_the_disk(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_stop_loses_nothing_that_was_accepted() -> None:
-    environment = {**os.environ, "PANODEPTH_API_KEY": ""}
-    with subprocess.Popen(
-        [sys.executable, "-m", "panodepth", "serve", "--port", "0"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-    ) as process:
-        assert process.stdout is not None
-        url = process.stdout.readline().split()[3]
-        client = Client(url, tries=1)
-        with ThreadPoolExecutor(6) as pool:
-            asked = [pool.submit(client.predict, PICTURE, max_distance=n) for n in range(1, 7)]
-            while client.health()["waiting"] < 3:
-                time.sleep(0.005)
-            process.send_signal(signal.SIGTERM)
-            kept = [a for a in asked if a.exception() is None]
-            lost = [a.exception() for a in asked if a.exception() is not None]
-        assert len(kept) >= 3
-        for error in lost:  # came too late: never accepted, or told so
-            assert isinstance(error, ServiceError)
-            assert error.status in (0, 503)
-        assert process.wait(30) in (0, -signal.SIGTERM)
-
-
-def test_a_port_in_use_is_one_line() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1])
-        done = subprocess.run(
-            [sys.executable, "-m", "panodepth", "serve", "--port", port],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    assert done.returncode == 2
-    assert done.stderr.startswith(f"error: cannot listen at 127.0.0.1:{port}")
-    assert done.stderr.count("\n") == 1
-
-
 def test_the_client_says_what_is_wrong(service: Running, tmp_path: Path) -> None:
     with pytest.raises(ServiceError, match="cannot be reached"):
         Client("http://127.0.0.1:9", seconds=2).health()
@@ -396,23 +352,3 @@ def test_the_client_says_what_is_wrong(service: Running, tmp_path: Path) -> None
     assert caught.value.status == 400
     code = "import sys, panodepth.client; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def test_the_cache_forgets_what_was_asked_for_the_longest_ago() -> None:
-    cache = AnswerCache(10)
-    for name in "abc":
-        cache.put(name, Answer(name.encode() * 4, "", ""))
-        cache.get("a")
-    assert [cache.get(name) is not None for name in "abc"] == [True, False, True]
-    cache.put("a", Answer(b"1", "", ""))
-    assert cache.used == 5
-    cache.put("d", Answer(b"1" * 11, "", ""))
-    assert cache.get("d") is None
-
-
-def test_options_that_cannot_be() -> None:
-    with pytest.raises(ConfigError, match="--host"):
-        ServeOptions(host="")
-    with pytest.raises(ConfigError, match="nothing is written as"):
-        read_wanted({}, "audio/ogg")
-    assert read_wanted({"size": "98x196", "known_distance": "1,2=3"}).options.size == (98, 196)
