@@ -38,7 +38,7 @@ def open_jpeg(name: str, file: BinaryIO) -> Opened:
 
     def decode() -> Decoded:
         try:
-            decoded = from_pillow(_Jpeg(_unended(image, file, start)), orientation)
+            decoded = from_pillow(_whole(image, file, start), orientation)
             return replace(decoded, notes=(note,)) if note else decoded
         except OSError as error:
             from panodepth.images.formats.jpeg_segments import explained
@@ -48,25 +48,27 @@ def open_jpeg(name: str, file: BinaryIO) -> Opened:
     return Opened(upright((image.height, image.width), orientation), decode, xmp)
 
 
-def _unended(image: _Jpeg, file: BinaryIO, start: int) -> BinaryIO:
-    """The file for libjpeg, which fills up with grey what is missing before an end mark.
+def _whole(image: _Jpeg, file: BinaryIO, start: int) -> _Jpeg:
+    """The picture, for libjpeg, which fills up with grey what is missing before an end mark.
 
-    Without that mark it waits for more, and Pillow says so. Files of several scans need it and keep
-    it. Raises ValueError when scans are missing.
+    Without that mark it waits for more, and Pillow says so. Files of several scans need it and are
+    loaded otherwise. Raises ValueError when their data end early.
     """
     file.seek(0)
     content, n = file.read(), image.layers
     frame = struct.pack(">HBHHB", 8 + 3 * n, 8, image.height, image.width, n)
     scan = struct.pack(">HB", 6 + 2 * n, n)  # of all its channels
     baseline = re.search(b"\xff[\xc0\xc1]" + re.escape(frame), content[:start])
-    if baseline and content.startswith(scan, start - 6 - 2 * n):
-        end = _ENDS_SCAN.search(content, start)
-        file = io.BytesIO(content)
-        file.truncate(file.seek(end.start() if end else len(content)))
-        file.write(_ONES)
-    else:
-        from panodepth.images.formats.jpeg_segments import check_scans
-
-        check_scans(image, file)
     file.seek(0)
-    return file
+    if not (baseline and content.startswith(scan, start - 6 - 2 * n)):
+        from panodepth.images.formats.jpeg_segments import load_scans
+
+        whole = _Jpeg(file)
+        load_scans(whole, file)
+        return whole
+    end = _ENDS_SCAN.search(content, start)
+    unended = io.BytesIO(content)
+    unended.truncate(unended.seek(end.start() if end else len(content)))
+    unended.write(_ONES)
+    unended.seek(0)
+    return _Jpeg(unended)

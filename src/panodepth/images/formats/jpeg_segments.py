@@ -8,6 +8,7 @@ import struct
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
+from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
 from panodepth.errors import InputError
@@ -20,7 +21,11 @@ _KINDS = dict.fromkeys((0xC3, 0xC7, 0xCB, 0xCF), "lossless")
 _KINDS |= dict.fromkeys((0xC5, 0xC6, 0xCD, 0xCE), "hierarchical")
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # the others are tables
 _ALONE = (0x01, *range(0xD0, 0xD9))  # markers without a length
-_SCAN, _END = 0xDA, 0xD9
+_SCAN, _END, _RESTARTS = 0xDA, 0xD9, 0xDD
+_ARITHMETIC = (0xC9, 0xCA)
+_RESTART = re.compile(rb"\xff[\xd0-\xd7]")
+_ONES = b"\xff\0"  # eight bits of a scan's data
+_RUN_BYTES = 130  # libjpeg keeps no more than 1,000 bits behind a run's mark
 _ENDS_SCAN = re.compile(rb"\xff[^\0\xff\xd0-\xd7]")
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"  # XMP specification, part 3, 1.1.3.1
@@ -34,7 +39,7 @@ def explained(name: str, file: BinaryIO, error: Exception) -> Exception:
     """What a decoder's error means: a kind that is not read, data that end early, or itself."""
     if "truncated" in str(error):
         return ValueError("its data end early")
-    for marker, body in _segments(file):
+    for marker, body, _ in _segments(file):
         if marker == _SCAN:
             break
         if marker not in _FRAMES or len(body) < 6:
@@ -90,23 +95,74 @@ def views_note(index: bytes) -> str:
     return f"the first of its {len(kinds)} pictures is read" if views else ""
 
 
-def check_scans(image: JpegImageFile, file: BinaryIO) -> None:
-    """Raise ValueError where scans are missing, of several that each add to the picture.
+def load_scans(image: JpegImageFile, file: BinaryIO) -> None:
+    """Load the pixels of a file of several scans, each of which adds to the picture.
 
-    A cut inside the last one is not told: it leaves a whole picture, a bit less exact.
+    Raises ValueError where scans are missing or the last one's data end early: libjpeg would leave
+    a picture that is less exact, without a word.
     """
     _check_length(image, size_of_file(file))
     missing = set[tuple[int, int]]()
-    for marker, body in _segments(file):
+    frame, interval, header, start = 0, 0, b"", 0
+    for marker, body, at in _segments(file):
         if marker in _FRAMES:
+            frame = marker
             missing = {(name, k) for name in body[6::3] for k in range(64)}
-        elif marker == _SCAN and len(body) < 6:
-            break  # cut in its header
-        elif marker == _SCAN and not body[-1] & 15:  # with the last bit of its coefficients
-            first, last = body[-3:-1]
-            missing -= {(name, k) for name in body[1:-3:2] for k in range(first, last + 1)}
+        elif marker == _RESTARTS and len(body) == 2:
+            interval = int.from_bytes(body, "big")
+        elif marker == _SCAN:
+            header, start = body, at
+            if len(body) < 6:
+                break  # cut in its header
+            if not body[-1] & 15:  # with the last bit of its coefficients
+                first, last = body[-3:-1]
+                missing -= {(name, k) for name in body[1:-3:2] for k in range(first, last + 1)}
     if missing:
         raise ValueError("its data end early: scans are missing")
+    end = _next_marker(file, start)
+    file.seek(start)
+    restarts = len(_RESTART.findall(file.read(end - start))) if interval else 0
+    if interval and restarts < -(-_units(image, header) // interval) - 1:
+        raise ValueError("its data end early: parts of the last scan are missing")
+    if frame not in _ARITHMETIC:  # whose decoder cannot wait for more
+        file.seek(0)
+        _load(image, file.read(end))
+
+
+def _load(image: JpegImageFile, content: bytes) -> None:
+    """Load the pixels of a file cut at the end of its last scan's data, if these are all there.
+
+    A decoder that has all its blocks skips whatever comes before the next mark; one that waits for
+    bits takes bytes by whole blocks. Of ones alone, which are no code word, a block takes three
+    bytes or more; blocks that only refine, a run of them, may take less. Not told is a cut in the
+    last 20 bytes or so: the decoder looks ahead by eight, in which a few blocks may find room.
+    """
+    image.load_prepare()
+    kind, extents, _, arguments = image.tile[0]
+    decoder = Image._getdecoder(image.mode, kind, arguments, image.decoderconfig)
+    try:
+        decoder.setimage(image.im, extents)
+        given = content + 8 * _ONES  # as long as libjpeg looks ahead
+        for _ in range(_RUN_BYTES):
+            if 0 <= decoder.decode(given)[0] < len(given):
+                raise ValueError("its data end early: in the last scan")
+            given = _ONES
+        if decoder.decode(b"\xff\xd9")[1] < 0:
+            raise OSError("its data cannot be decoded")
+    finally:
+        decoder.cleanup()
+    image.tile = []
+
+
+def _units(image: JpegImageFile, header: bytes) -> int:
+    """How many units a scan has between which restarts are counted (T.81, A.2)."""
+    widest, highest = (max(layer[i] for layer in image.layer) for i in (1, 2))
+    right, down = widest, highest
+    if header[0] == 1:  # of one channel: blocks without those that only fill up others' units
+        right, down = next(layer[1:3] for layer in image.layer if layer[0] == header[1])
+        columns, rows = (-(-image.width * right // widest), -(-image.height * down // highest))
+        return -(-columns // 8) * -(-rows // 8)
+    return -(-image.width // (8 * right)) * -(-image.height // (8 * down))
 
 
 def _check_length(image: JpegImageFile, length: int) -> None:
@@ -124,8 +180,8 @@ def _check_length(image: JpegImageFile, length: int) -> None:
         raise ValueError(f"its data end early: {length} bytes cannot hold {size}")
 
 
-def _segments(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """(marker, body) of each segment before the end mark."""
+def _segments(file: BinaryIO) -> Iterator[tuple[int, bytes, int]]:
+    """(marker, body, where it ends) of each segment before the end mark."""
     at = 2
     while True:
         file.seek(at)
@@ -138,7 +194,7 @@ def _segments(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
             at += 1 if head[1] == 0xFF else 2
         else:
             length = max(2, struct.unpack(">H", head[2:])[0])
-            yield head[1], file.read(length - 2)
+            yield head[1], file.read(length - 2), at + 2 + length
             at += 2 + length
             at = _next_marker(file, at) if head[1] == _SCAN else at
 
