@@ -39,6 +39,7 @@ SHEETS = {  # section of the page -> its sheet in docs/images
     "Sky": "cookbook_sky.jpg",
     "Tripods, caps, and how sure it is": "cookbook_caps.jpg",
     "What the result looks like": "cookbook_result.jpg",
+    "Headsets": "cookbook_headsets.jpg",
 }
 THUMB = (212, 106)  # at most (width, height) of a picture on a sheet [px]
 CELL = (2 * THUMB[0] + 24, THUMB[1] + 26)
@@ -146,12 +147,15 @@ def sections(page: str) -> dict[str, list[tuple[str, str]]]:
 
 
 def shown(line: str, out: Path) -> tuple[Image.Image, Image.Image]:
-    """What a line reads and the preview of what it writes, run in the folder of the inputs."""
+    """What a line reads and the picture that it writes, else the preview, run in the folder of the
+    inputs.
+    """
     words = shlex.split(line)[1:]
     words[-1] = str(out)
-    if panodepth([*words, "--format", "preview-plain", "--quiet"]) != 0:
+    plain = [] if "--format" in words else ["--format", "preview-plain"]
+    if panodepth([*words, *plain, "--quiet"]) != 0:
         raise SystemExit(f"failed: {line}")
-    (file,) = out.glob("*_preview-plain.png")
+    file = next(file for file in sorted(out.iterdir()) if file.suffix in (".png", ".jpg"))
     source = Path(words[1])
     pictures = sorted(source.glob("*.png")) if source.is_dir() else [source]
     joined = np.hstack([read_image(path).to_uint8() for path in pictures])

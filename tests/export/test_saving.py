@@ -38,6 +38,7 @@ NAMES = {
     "laserscan": ["room_scan.json"],
     "occupancy": ["room_map.png", "room_map.png.yaml"],
     "birdseye": ["room_birdseye.npz"],
+    "ods": ["room_360_TB.png"],
     "light-dome": ["room_light.glb"],
     "obj": ["room.obj", "room.obj.mtl", "room.obj.jpg"],
     "ply-mesh": ["room_mesh.ply", "room_mesh.ply.jpg"],

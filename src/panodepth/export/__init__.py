@@ -19,6 +19,7 @@
 | laserscan | NAME_scan.json | what a laser scanner would see, as ROS has it |
 | occupancy | NAME_map.png, .png.yaml | map for nav2 |
 | birdseye | NAME_birdseye.npz | heights over the floor |
+| ods | NAME_360_TB.png | a panorama for each eye, left on top |
 | html | NAME.html | viewer in one file, for a browser |
 
 Every file says its frame, unit and scale. GLB is Y-up, all others the house frame. Files appear

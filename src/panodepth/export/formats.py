@@ -37,6 +37,7 @@ FORMATS: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "laserscan": ("_scan.json", "robots.scan:write_laserscan", "laser scan", ()),
     "occupancy": ("_map.png", "robots.maps:write_occupancy", "map for robots", (".yaml",)),
     "birdseye": ("_birdseye.npz", "robots.maps:write_birdseye", "heights from above", ()),
+    "ods": ("_360_TB.png", "stereo.ods:write_ods", "two eyes, all around", ()),
     "light-dome": ("_light.glb", "meshes.light:write_light_dome", "mesh that emits light", ()),
     "obj": (".obj", "meshes.files:write_obj", "textured mesh", (".mtl", ".jpg")),
     "ply-mesh": ("_mesh.ply", "meshes.files:write_ply_mesh", "coloured mesh", (".jpg",)),

@@ -1,0 +1,1 @@
+"""Pictures for headsets and for viewers of depth."""
