@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import sys
 
 # Words that torch, its allocators and CUDA write into RuntimeErrors when memory is not enough.
 OUT_OF_MEMORY = ("DefaultCPUAllocator", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
 OPENCV_NO_MEMORY = -4  # cv2.Error.StsNoMem
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class PanodepthError(Exception):
@@ -69,6 +71,12 @@ def raise_if_out_of_memory(error: Exception, name: str) -> None:
     pillow_says = isinstance(error, OSError) and "out of memory" in str(error)
     if pillow_says or is_out_of_memory(error):
         raise MemoryError(f"{name}: not enough memory to read it") from error
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether no space was the reason, directly or as a cause."""
+    causes = (error, error.__cause__, error.__context__)
+    return any(isinstance(e, OSError) and e.errno in DISK_FULL for e in causes)
 
 
 def require(what: str, extra: str, *modules: str) -> None:

@@ -1,7 +1,7 @@
 """The command `panodepth`: its sub-commands, and what becomes of errors.
 
-Exit codes: 0 all done; 1 some files failed (they are listed at the end), or an error stopped a
-training run (its last checkpoint is whole); 2 nothing could start
+Exit codes: 0 all done; 1 some files failed (they are listed at the end), or a full disk
+ended a run, or an error a training run (its last checkpoint is whole); 2 nothing could start
 (a wrong option, no input, no model, no place to write); 130 interrupted, 143 for a training run
 that SIGTERM ended (both save; other commands end by SIGTERM itself). What went wrong is one
 line on standard error that starts with "error:"; PANODEPTH_DEBUG=1 shows tracebacks instead.
@@ -32,7 +32,7 @@ from panodepth.cli.training.train_detail import train_detail
 from panodepth.cli.training.train_metres import train_metres
 from panodepth.cli.training.train_outpainter import train_outpainter
 from panodepth.cli.view import view
-from panodepth.errors import PanodepthError
+from panodepth.errors import PanodepthError, is_disk_full
 from panodepth.streams import machine_readable, prepare_streams, print_document
 from panodepth.version import __version__
 
@@ -81,7 +81,7 @@ def _run(arguments: Sequence[str]) -> int:
 def _explain(error: BaseException, arguments: Sequence[str]) -> tuple[str, int]:
     """One line for people, and the exit code."""
     if isinstance(error, PanodepthError):
-        return str(error), NOTHING_STARTED
+        return str(error), SOME_FAILED if is_disk_full(error) else NOTHING_STARTED
     if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "Abort":
         return INTERRUPTED_TEXT, INTERRUPTED
     if hasattr(error, "format_message"):  # a usage error; typer carries its own copy of click

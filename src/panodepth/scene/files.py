@@ -33,9 +33,10 @@ def write_scene(scene: Scene, predictions: Sequence[Prediction], folder: Path) -
         for prediction, room in zip(predictions, scene.rooms, strict=True)
         if room.place is not None
     ]
-    write_atomic(folder / JSON, json.dumps(described(scene, predictions), indent=2) + "\n")
     _write_cloud(scene.unit, placed, folder / CLOUD)
     write_rooms([p for p, _ in placed], folder / PAGE, [place for _, place in placed])
+    # Last: where it lies, all of them do.
+    write_atomic(folder / JSON, json.dumps(described(scene, predictions), indent=2) + "\n")
     return [folder / name for name in (JSON, CLOUD, PAGE)]
 
 

@@ -159,7 +159,8 @@ class _OpenShard:
 
     def drop(self) -> None:
         """Close the file and remove it, unless it was put in place."""
-        self.file.close()
+        with contextlib.suppress(OSError):  # a full disk refuses what is still to be written
+            self.file.close()
         self.temporary.unlink(missing_ok=True)
 
 

@@ -17,14 +17,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from panodepth.errors import PanodepthError
+from panodepth.errors import PanodepthError, is_disk_full
 from panodepth.images import ImageData, image_size, read_image
 from panodepth.predict.folder.inputs import InputFile, find_mask
 from panodepth.predict.folder.jobs import Job
 from panodepth.predict.folder.network_stage import NetworkStage
 from panodepth.predict.folder.options import RunOptions, available_cores
 from panodepth.predict.folder.outputs import OutputFolder, check_free
-from panodepth.predict.folder.results import FileResult, RunEndedError, failed, is_disk_full
+from panodepth.predict.folder.results import FileResult, RunEndedError, failed
 from panodepth.predict.lenses.rig import read_rig
 from panodepth.predict.predictor import Predictor
 from panodepth.types import Prediction

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from dataclasses import dataclass, field
 from typing import Any
 
 from panodepth.errors import OutputError, PanodepthError, is_out_of_memory, one_line
 from panodepth.predict.folder.inputs import InputFile
-
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass
@@ -48,9 +45,3 @@ def failed(item: InputFile, error: Exception) -> FileResult:
     if str(item.path) not in text and not isinstance(error, RunEndedError):
         text = f"{item.path}: {text}"
     return FileResult(str(item.path), "failed", error=text)
-
-
-def is_disk_full(error: BaseException) -> bool:
-    """Whether no space was the reason, directly or as a cause."""
-    causes = (error, error.__cause__, error.__context__)
-    return any(isinstance(e, OSError) and e.errno in DISK_FULL for e in causes)
