@@ -48,7 +48,7 @@ BASE = "full"
 GROUPS = ("indoor=a*", "outdoor=b*")
 ORDER = (
     *("full", "no_sphere", "no_bias", "no_wrap", "no_normal", "l1", "paper_align"),
-    *("adamw", "sunny", "open_rooms"),
+    *("adamw", "sunny", "open_rooms", "gradient", "two_depths"),
 )
 BEGIN = "<!-- table: benchmarks/ablations.py -->"
 # Two-sided 95 % quantiles of Student's t for 1 .. 10 degrees of freedom; the last for more.
@@ -60,7 +60,10 @@ Columns = dict[str, float]
 
 @dataclass(frozen=True)
 class Plan:
-    """What is run. data: name -> folder; rendered: how many panoramas, half of them indoor."""
+    """What is run. data: name -> folder; rendered: how many panoramas, half of them indoor.
+
+    init: weights that every run starts from, None = random ones.
+    """
 
     out: Path
     recipes: tuple[str, ...]
@@ -68,6 +71,7 @@ class Plan:
     settings: tuple[str, ...]
     data: Mapping[str, Path]
     rendered: int
+    init: Path | None = None
 
 
 def title(name: str) -> str:
@@ -96,7 +100,7 @@ class Scorer:
             if name not in kept:
                 opened = open_datasets([f"{name}={folder}"], PROTOCOLS["uncapped"])
                 groups = {d.name: panoramas(d) for d in split_groups(opened, GROUPS)}
-                found[name] = score_panoramas(groups, FromImages(model))
+                found[name] = score_panoramas(groups, FromImages(model), geometry=True)
         return {**kept, **{name: [asdict(row) for row in rows] for name, rows in found.items()}}
 
 
@@ -139,7 +143,7 @@ def run_config(plan: Plan, name: str, config: TrainConfig, scorer: Scorer) -> di
     wanted = {*plan.data, *(["rendered"] if plan.rendered else [])}
     if not record["seconds"] or not weights.exists():
         begun = time.monotonic()
-        if not train(config).finished:
+        if not train(config, init=plan.init).finished:
             raise KeyboardInterrupt
         record["seconds"] = time.monotonic() - begun
     elif wanted <= record["rows"].keys():
@@ -155,14 +159,16 @@ def write_json(file: Path, values: Mapping[str, Any]) -> None:
 
 
 def columns(record: Mapping[str, Any], data: Sequence[str]) -> Columns:
-    """AbsRel of each data set and group, and the sky's IoU."""
+    """AbsRel and boundary F1 [%] of each data set and group, and the sky's IoU."""
     found: Columns = {}
     for name in data:
         summaries = summarise([Row(**row) for row in record["rows"][name]])
         found |= {s.dataset: s.measures["abs_rel"].mean for s in summaries}
         for s in summaries:
-            if "sky_iou" in s.measures:
-                found[f"{name} sky IoU"] = s.measures["sky_iou"].mean
+            for key, label, factor in (("boundary_f1", "F1 %", 100), ("sky_iou", "sky IoU", 1)):
+                if key in s.measures:
+                    dataset = s.dataset if key == "boundary_f1" else name
+                    found[f"{dataset} {label}"] = factor * s.measures[key].mean
     return found
 
 
@@ -215,7 +221,9 @@ def table(
     lines = [f"| | {' | '.join(by_column)} |", "|---" * (len(by_column) + 1) + "|"]
     for name in names:
         measured = by_column.items()
-        cells = [cell(rows, name, column.endswith("IoU"), base) for column, rows in measured]
+        cells = [
+            cell(rows, name, column.endswith(("IoU", "F1 %")), base) for column, rows in measured
+        ]
         lines.append(f"| {titles[name]} | {' | '.join(cells)} |")
     config = records[0]["config"]
     return [
@@ -225,10 +233,11 @@ def table(
         f" {config['data']['batch']} panoramas of {config['data']['height']}×"
         f"{config['data']['width']}, seeds"
         f" {', '.join(sorted({str(r['seed']) for r in records}))}. AbsRel, lower is better: mean"
-        " and range over the seeds. `~`: within noise of the first row, that is, nearer than"
-        " t · s · √(1/n + 1/n₀), where s is the standard deviation between seeds pooled over all"
-        " rows of the column, t its 95 % quantile of Student's distribution, and n and n₀ the"
-        " numbers of seeds. Each column shares its images, so the choice of images is not in it.",
+        " and range over the seeds; F1 of depth edges, higher is better. `~`: within noise of"
+        " the first row, that is, nearer than t · s · √(1/n + 1/n₀), where s is the standard"
+        " deviation between seeds pooled over all rows of the column, t its 95 % quantile of"
+        " Student's distribution, and n and n₀ the numbers of seeds. Each column shares its"
+        " images, so the choice of images is not in it.",
     ]
 
 
@@ -258,6 +267,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--data", type=named_folder, action="append", default=[], metavar="NAME=DIR"
     )
     parser.add_argument("--rendered", type=int, default=128, help="of the validation seed")
+    parser.add_argument("--init", type=Path, help="weights that every run starts from")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--set", action="append", default=[], dest="settings", metavar="KEY=VALUE")
     parser.add_argument("--write", type=Path, help="page to put the table into")
@@ -278,6 +288,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings=tuple(settings),
         data=dict(chosen.data),
         rendered=chosen.rendered,
+        init=chosen.init,
     )
     scorer, records = Scorer(plan), []
     try:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from panodepth.errors import ModelError
 from panodepth.model import SphereViT, load_model, save_model
-from panodepth.model.initialisation import initialise
+from panodepth.model.initialisation import APART, initialise
 from panodepth.model.keymap import dinov2_keys, released_keys
 
 Build = Callable[..., SphereViT]
@@ -293,6 +293,22 @@ class TestSphereVit:
         assert output.sky_logit is not None
         assert report.source == "DA² release"
         assert "fresh sky output" in report.summary()
+
+    def test_a_second_depth_starts_beside_the_first(
+        self, build: Build, panorama: Tensor, tmp_path: Path
+    ) -> None:
+        source = build(sky_head=True)
+        model = build(sky_head=True, depths=2)
+        report = initialise(model, save_model(source, tmp_path / "m.safetensors"))
+        assert "fresh second depth" in report.summary()
+        with torch.no_grad():
+            before, after = source(panorama), model.train()(panorama)
+        assert after.pair is not None
+        first, second, logit = after.pair.unbind(1)
+        assert torch.allclose((first + second) / 2, before.log_distance, rtol=0, atol=1e-5)
+        assert torch.allclose(second - first, torch.full_like(first, APART), atol=1e-5)
+        assert not logit.any()
+        assert torch.allclose(after.sky_logit, before.sky_logit, rtol=0, atol=1e-6)
 
     def test_changed_behaviour_is_said(self, build: Build, tmp_path: Path) -> None:
         path = save_model(build(), tmp_path / "m.safetensors")

@@ -26,12 +26,25 @@ def run(model: SphereViT, image: Tensor) -> Tensor:
 
 def test_output(build: Build, fields: dict[str, Any], panorama: Tensor) -> None:
     with torch.no_grad():
-        log_distance, sky = build(**fields)(panorama)
+        log_distance, sky, _ = build(**fields)(panorama)
     assert log_distance.shape == (2, 56, 112)
     assert log_distance.dtype == torch.float32
     assert log_distance.isfinite().all()
     assert (sky is None) == (not fields.get("sky_head", False))
     assert sky is None or (sky.shape, sky.dtype) == ((2, 56, 112), torch.float32)
+
+
+def test_of_two_depths_the_likelier_is_the_output(build: Build, panorama: Tensor) -> None:
+    model = build(depths=2, sky_head=True)
+    with torch.no_grad():
+        model.head.out.weight *= 100  # so that logits of both signs are there
+        output = model.train()(panorama)
+        plain = model.eval()(panorama)
+    first, second, logit = output.pair.unbind(1)
+    assert 0.05 < (logit > 0).float().mean() < 0.95
+    assert torch.equal(output.log_distance, torch.where(logit > 0, first, second))
+    assert plain.pair is None
+    assert torch.equal(plain.log_distance, output.log_distance)
 
 
 @pytest.mark.parametrize("shape", [(1, 3, 56, 100), (1, 4, 56, 112), (3, 56, 112)])
@@ -45,7 +58,7 @@ def test_log_distance_is_the_clipped_output_plus_two(build: Build, panorama: Ten
     model = build()
     with torch.no_grad():
         model.head.out.weight *= 1000
-        raw, _ = model.forward_raw(panorama)
+        raw, *_ = model.forward_raw(panorama)
     assert raw.abs().max() > 8
     assert torch.equal(run(model, panorama), raw.clamp(-8, 8) + 2)
 
@@ -83,7 +96,7 @@ def test_rolling_commutes(
     with torch.no_grad():
         plain, rolled = model(panorama), model(panorama.roll(3 * 14, -1))
     assert plain.log_distance.std() > 1e-3
-    for a, b in zip(plain, rolled, strict=True):
+    for a, b in zip(plain[:2], rolled[:2], strict=True):
         assert torch.allclose(a.roll(3 * 14, -1), b, atol=1e-4)
 
 
@@ -111,7 +124,7 @@ def test_gradients_reach_every_parameter(
     build: Build, fields: dict[str, Any], panorama: Tensor
 ) -> None:
     model = build(**fields).train()
-    log_distance, sky = model(panorama)
+    log_distance, sky, _ = model(panorama)
     loss = log_distance.square().mean() + (0 if sky is None else sky.square().mean())
     loss.backward()
     silent = [

@@ -29,7 +29,7 @@ def computed(
     with torch.no_grad():
         features, _, _ = network.backbone_features(image)
         conditioned, _ = network.conditioned_features(image)
-        raw, _ = network.forward_raw(image)
+        raw, *_ = network.forward_raw(image)
         distance = scale_invariant_distance(network(image).log_distance)
     return {
         "image": deterministic.panorama(112, 224),

@@ -23,7 +23,7 @@ from torch import Tensor
 from panodepth.geometry.grid import solid_angles
 from panodepth.geometry.resampling import rotate_erp
 from panodepth.geometry.seam import pad_erp
-from panodepth.strict import Amount, Index, Share
+from panodepth.strict import Amount, Index, Positive, Share
 
 Alignment = Literal["log_residual", "median_ratio"]
 MAX_ALIGNED_LOG = 16.0  # e^16 truth medians: keeps exp finite for the L1 of a model gone astray
@@ -49,6 +49,7 @@ class LossConfig:
     distance: Amount = 1.0
     distance_kind: Literal["log_l1", "l1"] = "log_l1"  # l1: the paper's, over the truth's median
     alignment: Alignment = "log_residual"  # or "median_ratio": the paper's two separate medians
+    pair_spread: Positive = 0.05  # of each of two depths a pixel holds, in log distance
     normal: Amount = 0.3
     normal_edge: Amount = 0.1  # relative bend of inverse distance above which a pixel is an edge
     anchor: Amount = 0.02
@@ -112,6 +113,20 @@ def distance_log_l1(aligned_log: Tensor, log_true: Tensor) -> Tensor:
     Returns (B, H, W) >= 0.
     """
     return (aligned_log - log_true).abs()
+
+
+def pair_log_l1(pair: Tensor, offset: Tensor, log_true: Tensor, spread: float) -> Tensor:
+    """-log likelihood of a mixture of two Laplace distributions of log d*, times their spread.
+
+    Where both depths are one it is |log d̂ - log d*|; at an edge it asks that one of the two fit,
+    and that it be the likelier, instead of an average.
+
+    pair: (B, 3, H, W): two log distances, and the logit of the first. offset: (B,), added to both.
+    log_true: (B, H, W). spread: of each, > 0. Returns (B, H, W) >= 0.
+    """
+    errors = (pair[:, :2] + offset[:, None, None, None] - log_true[:, None]).abs()
+    log_share = F.logsigmoid(torch.stack([pair[:, 2], -pair[:, 2]], dim=1))
+    return -spread * torch.logsumexp(log_share - errors / spread, dim=1)
 
 
 def distance_l1(aligned_log: Tensor, log_true: Tensor, valid: Tensor) -> Tensor:
@@ -251,12 +266,18 @@ def rotation_consistency(
 
 
 def training_loss(
-    log_distance: Tensor, sky_logit: Tensor | None, truth: Truth, config: LossConfig
+    log_distance: Tensor,
+    sky_logit: Tensor | None,
+    truth: Truth,
+    config: LossConfig,
+    pair: Tensor | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The weighted sum of all terms that are switched on.
 
     log_distance: (B, H, W) float32, the network's output.
     sky_logit: (B, H, W), > 0 = sky; None = no sky term.
+    pair: (B, 3, H, W) of a network of two depths (`ModelOutput`): the distance term is then
+        `pair_log_l1`, all others see the likelier one.
     Returns the loss () and each term () unweighted and detached: distance, normal, anchor, sky,
     gradient. A term whose weight is 0 is not computed.
     """
@@ -272,7 +293,9 @@ def training_loss(
 
     terms: dict[str, tuple[float, Tensor]] = {}
     if config.distance:
-        if config.distance_kind == "l1":
+        if pair is not None:
+            error = pair_log_l1(pair, offset, log_true, config.pair_spread)
+        elif config.distance_kind == "l1":
             error = distance_l1(aligned, log_true, valid)
         else:
             error = distance_log_l1(aligned, log_true)

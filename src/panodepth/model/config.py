@@ -63,6 +63,7 @@ class ModelConfig:
     great_circle_bias: bool = False  # attention bias by great-circle distance, per head
     sphere_attention: bool = True  # False: no E_sphere; the blocks after the backbone are MLPs
     sky_head: bool = False  # a second output: sky logit
+    depths: int = 1  # that a pixel holds; of 2 the likelier is the output, so edges are no averages
 
     def __post_init__(self) -> None:
         for name, value in check_fields(self, "model config").items():
@@ -94,6 +95,7 @@ class ModelConfig:
             and self.features[-1] <= self.depth,
             "embedding_dim must be a multiple of 4": self.embedding_dim % 4 == 0,
             "decoder must be four channel counts": len(self.decoder) == 4 and min(self.decoder) > 0,
+            "depths must be 1 or 2": self.depths in (1, 2),
             "head must be two channel counts": len(self.head) == 2 and min(self.head) > 0,
             "sphere_extent must be two numbers": len(self.sphere_extent) == 2,
             "azimuth_free_embedding needs periodic_embedding": self.periodic_embedding

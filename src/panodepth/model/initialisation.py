@@ -25,7 +25,8 @@ from panodepth.model.dinov2 import read_dinov2
 from panodepth.model.keymap import dinov2_keys, released_keys
 from panodepth.model.spherevit import SphereViT
 
-SKY_SENSITIVE = ("head.out.weight", "head.out.bias")  # a sky head adds a row to these
+HEAD_ROWS = ("head.out.weight", "head.out.bias")  # a sky output adds a row, a second depth two
+APART = 0.04  # between two depths that start as one, in log distance: else they would stay one
 OURS, RELEASED, DINOV2 = "panodepth", "DA² release", "DINOv2"
 STEM = "backbone.stem."
 
@@ -130,18 +131,34 @@ def _from_spherevit(model: SphereViT, path: Path, source: str, backbone_only: bo
         changed = _behaviour_changes(other.config, model.config)
         if changed:
             adapted["network"] = f"now has {changed}"
-        if model.config.sky_head and not other.config.sky_head:
-            own = model.state_dict()
-            for name in SKY_SENSITIVE:
-                state[name] = torch.cat([state[name], own[name][1:].to("cpu", torch.float32)])
-                adapted[name] = "has a fresh sky output"
+        if how := _fit_outputs(model, other.config, state):
+            adapted |= dict.fromkeys(HEAD_ROWS, how)
         _require_same(model, path, state)
     return _copy(model, path, source, state, adapted, unused)
 
 
+def _fit_outputs(model: SphereViT, before: ModelConfig, state: dict[str, Tensor]) -> str:
+    """Give the head in `state` the outputs it lacks, in place; says which, "" if none.
+
+    A second depth starts beside the first, equally likely.
+    """
+    now, own, fresh = model.config, model.state_dict(), []
+    if now.depths > before.depths:
+        fresh.append("second depth")
+        for name in HEAD_ROWS:
+            first, rest = state[name][:1], state[name][1:]
+            apart = APART / 2 if name.endswith("bias") else 0.0
+            state[name] = torch.cat([first - apart, first + apart, torch.zeros_like(first), rest])
+    if now.sky_head and not before.sky_head:
+        fresh.append("sky output")
+        for name in HEAD_ROWS:
+            state[name] = torch.cat([state[name], own[name][-1:].to("cpu", torch.float32)])
+    return f"has a fresh {' and '.join(fresh)}" if fresh else ""
+
+
 def _behaviour_changes(before: ModelConfig, now: ModelConfig) -> str:
     """Fields that differ although all shapes may fit; "" where none do."""
-    free = ("name", "size", "layer_scale", "sky_head")
+    free = ("name", "size", "layer_scale", "sky_head", "depths")
     old, new = before.to_dict(), now.to_dict()
     names = [key for key in new if key not in free and old[key] != new[key]]
     return ", ".join(f"{key} {new[key]} (was {old[key]})" for key in names)

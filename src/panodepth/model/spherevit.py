@@ -30,6 +30,7 @@ from panodepth.model.layers import (
 
 LOG_LIMIT = 8.0  # |o| of the network is clipped to this
 LOG_OFFSET = 2.0  # log distance = clip(o) + 2, DA² release
+PAIR = 3  # outputs that two depths take: both, and the logit of the first
 DOUBLINGS = 3  # the decoder ends at 2³ times the token grid
 
 KeysValues = tuple[Tensor, Tensor]  # of attention, (1, heads, M, head_dim) each
@@ -41,10 +42,13 @@ class ModelOutput(NamedTuple):
     log_distance: (B, H, W), natural log of the distance along the ray up to one offset per image,
         in [-6, 10].
     sky_logit: (B, H, W), > 0 where sky is likelier than not; None without a sky head.
+    pair: (B, 3, H, W), two log distances and the logit of the first, in training a network of two
+        `depths`; else None.
     """
 
     log_distance: Tensor
     sky_logit: Tensor | None
+    pair: Tensor | None = None
 
 
 class SphereMemory(NamedTuple):
@@ -227,6 +231,19 @@ class Decoder(nn.Module):
         return out
 
 
+class HeadOutput(NamedTuple):
+    """Of the head, before the limits; float32.
+
+    raw: (B, H, W), the log distance o, of two depths the likelier.
+    sky: (B, H, W), the sky logit, or None.
+    pair: (B, 3, H, W), both o and the logit of the first, or None.
+    """
+
+    raw: Tensor
+    sky: Tensor | None
+    pair: Tensor | None
+
+
 class Head(Float32Module):
     """The last two convolutions, always in float32: rounding here would tilt flat walls."""
 
@@ -235,13 +252,12 @@ class Head(Float32Module):
         self.wrap = config.wrap_padding
         border = "wrap" if self.wrap else "reflect"
         self.conv = SphereConv2d(config.head[0], config.head[1], 3, border=border)
-        self.out = nn.Conv2d(config.head[1], 2 if config.sky_head else 1, 1)
+        self.depths = config.depths
+        outputs = (1 if config.depths == 1 else PAIR) + int(config.sky_head)
+        self.out = nn.Conv2d(config.head[1], outputs, 1)
 
-    def forward(self, x: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor | None]:
-        """x: (B, head[0], h, w) of any precision; size: H, W of the image.
-
-        Returns the raw log-distance o and the sky logit (or None), (B, H, W) float32 each.
-        """
+    def forward(self, x: Tensor, size: tuple[int, int]) -> HeadOutput:
+        """x: (B, head[0], h, w) of any precision; size: H, W of the image."""
         kind = "cpu" if x.is_meta else x.device.type  # meta tensors, which only count, have none
         with torch.autocast(kind, enabled=False):
             x = x.to(self.out.weight.dtype)
@@ -250,8 +266,16 @@ class Head(Float32Module):
             else:
                 x = F.interpolate(x, size=size, mode="bilinear", align_corners=True)
             x = F.leaky_relu(self.conv(x), SLOPE, inplace=True)
-            distance, *sky = self.out(x).unbind(1)
-            return distance, sky[0] if sky else None
+            return self.named(self.out(x))
+
+    def named(self, outputs: Tensor) -> HeadOutput:
+        """outputs: (B, C, H, W) of the last layer."""
+        if self.depths == 1:
+            distance, *sky = outputs.unbind(1)
+            return HeadOutput(distance, sky[0] if sky else None, None)
+        first, second, logit, *sky = outputs.unbind(1)
+        likelier = torch.where(logit > 0, first, second)
+        return HeadOutput(likelier, sky[0] if sky else None, outputs[:, :PAIR])
 
 
 class SphereViT(nn.Module):
@@ -303,21 +327,25 @@ class SphereViT(nn.Module):
         precision's range) becomes NaN and is not hidden by the limits. Raises InputError for any
         other shape.
         """
-        raw, sky = self.forward_raw(image, memory)
+        raw, sky, pair = self.forward_raw(image, memory)
         raw = raw.float()
         raw = raw + (raw - raw)  # infinite becomes NaN, the rest stays exactly as it is
-        return ModelOutput(raw.clamp(-LOG_LIMIT, LOG_LIMIT) + LOG_OFFSET, sky)
+        if pair is not None:
+            pair = torch.cat(
+                [pair[:, :2].clamp(-LOG_LIMIT, LOG_LIMIT) + LOG_OFFSET, pair[:, 2:]], 1
+            )
+        kept = pair if self.training else None
+        return ModelOutput(raw.clamp(-LOG_LIMIT, LOG_LIMIT) + LOG_OFFSET, sky, kept)
 
-    def forward_raw(
-        self, image: Tensor, memory: SphereMemory | None = None
-    ) -> tuple[Tensor, Tensor | None]:
-        """As `forward`, but with the unclipped o (B, H, W) in place of the log distance."""
+    def forward_raw(self, image: Tensor, memory: SphereMemory | None = None) -> HeadOutput:
+        """As `forward`, but with the unclipped o in place of the log distance."""
         step = self.config.step
         if image.ndim != 4 or image.shape[1] != 3 or any(s % step for s in image.shape[-2:]):
             raise InputError(f"not (B, 3, H, W), sides multiples of {step}: {tuple(image.shape)}")
         conditioned, sides = self.conditioned_features(image, memory)
-        raw, sky = self.head(self.decoder(conditioned, sides), (image.shape[-2], image.shape[-1]))
-        return raw, sky
+        size = (image.shape[-2], image.shape[-1])
+        out: HeadOutput = self.head(self.decoder(conditioned, sides), size)
+        return out
 
     def normalise(self, image: Tensor) -> Tensor:
         """image: (B, 3, H, W) in [0, 1]; returns it as the backbone wants it, in its precision."""

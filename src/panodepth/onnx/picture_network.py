@@ -36,7 +36,7 @@ class PictureNetwork(nn.Module):
         """
         if self.layout == "uint8":
             image = image.permute(0, 3, 1, 2).float() * (1 / 255)
-        log_distance, sky_logit = self.network(image, self.memory)
+        log_distance, sky_logit, _ = self.network(image, self.memory)
         distance = log_distance.exp()
         if sky_logit is None:
             return (distance / top_quantile(distance.flatten(), self.pixels),)

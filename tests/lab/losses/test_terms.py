@@ -19,6 +19,7 @@ from panodepth.lab.losses import (
     log_gradient,
     masked_mean,
     normal_l1,
+    pair_log_l1,
     sky_bce,
     smooth_pixels,
     training_loss,
@@ -238,3 +239,36 @@ class TestOtherTerms:
         assert value.item() == pytest.approx(2 / W)  # the step and the seam
         assert log_gradient(residual + 5, valid, torch.ones(H, 1), 3) > 0
         assert log_gradient(torch.full_like(residual, 5.0), valid, torch.ones(H, 1)).item() == 0
+
+
+class TestPair:
+    """Two depths for each pixel."""
+
+    @settings(max_examples=20, deadline=None)
+    @given(seed=st.integers(0, 1000), logit=st.floats(-4, 4), offset=st.floats(-2, 2))
+    def test_two_that_agree_are_one(self, seed, logit, offset):
+        log_pred, truth = random_batch(seed)
+        pair = torch.stack([log_pred, log_pred, torch.full_like(log_pred, logit)], dim=1)
+        offsets = torch.full((len(log_pred),), offset)
+        log_true = truth.distance.log()
+        error = pair_log_l1(pair, offsets, log_true, 0.05)
+        torch.testing.assert_close(
+            error, (log_pred + offset - log_true).abs(), atol=1e-5, rtol=1e-5
+        )
+
+    def test_a_sure_and_right_one_costs_nothing_wherever_the_other_is(self):
+        true = torch.zeros(1, 4, 8)
+        for logit, place in ((9.0, 0), (-9.0, 1)):
+            both = torch.full((1, 3, 4, 8), 3.0)
+            both[:, place], both[:, 2] = 0.0, logit
+            assert pair_log_l1(both, torch.zeros(1), true, 0.05).max() < 1e-4
+
+    def test_an_average_of_two_surfaces_costs_more_than_either(self):
+        """Half of the pixels near, half far, the picture cannot tell: an average fits neither."""
+        true = torch.tensor([0.0, 1.0]).expand(1, 4, 2)
+        zero = torch.zeros(1)
+        average = torch.stack([torch.full((1, 4, 2), 0.5)] * 2 + [torch.zeros(1, 4, 2)], 1)
+        split = torch.stack([torch.zeros(1, 4, 2), torch.ones(1, 4, 2), torch.zeros(1, 4, 2)], 1)
+        costs = [pair_log_l1(x, zero, true, 0.05).mean().item() for x in (average, split)]
+        assert costs[0] == pytest.approx(0.5)
+        assert costs[1] == pytest.approx(0.05 * math.log(2), abs=1e-4)

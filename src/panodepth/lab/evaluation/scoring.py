@@ -163,11 +163,13 @@ def _check_units(panorama: Panorama, predicted: Predicted, protocol: Protocol) -
         raise InputError(f"{NO_METRES}, and protocol {protocol.name} needs metres")
 
 
-def score_panoramas(panoramas: Mapping[str, Iterable[Panorama]], predictor: Predictor) -> list[Row]:
+def score_panoramas(
+    panoramas: Mapping[str, Iterable[Panorama]], predictor: Predictor, geometry: bool = False
+) -> list[Row]:
     """A row for each panorama, group by group, by protocol `uncapped`; those with nothing to
-    measure are left out.
+    measure are left out. geometry: edges and normals too, as `Extras`.
     """
-    protocol, extras = PROTOCOLS["uncapped"], Extras(geometry=False)
+    protocol, extras = PROTOCOLS["uncapped"], Extras(geometry=geometry)
     rows = []
     for group, members in panoramas.items():
         for number, panorama in enumerate(members):

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from panodepth.model.fast.attention import attend
 from panodepth.model.fast.packed import FusedLinear, scaled
 from panodepth.model.layers import SLOPE, ResidualUnit
-from panodepth.model.spherevit import Block, CrossBlock, Head, KeysValues
+from panodepth.model.spherevit import Block, CrossBlock, Head, HeadOutput, KeysValues
 
 BAND_ELEMENTS = 2**22  # of the head's input at full size that exist at a time: 16 MB
 
@@ -104,14 +104,13 @@ class BandedHead(Head):
     For predictions on a CPU by a network that is cut at the seam; else it does as its plain twin.
     """
 
-    def forward(self, x: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor | None]:
-        """As `Head.forward`. x: (B, C, h, w); returns (B, H, W) each."""
+    def forward(self, x: Tensor, size: tuple[int, int]) -> HeadOutput:
+        """As `Head.forward`. x: (B, C, h, w)."""
         elsewhere = self.wrap or x.device.type != "cpu" or torch.compiler.is_compiling()
         if elsewhere or torch.is_grad_enabled() or min(x.shape[-2:]) == 1:
             return super().forward(x, size)
         with torch.autocast(x.device.type, enabled=False):
-            distance, *sky = self._in_bands(x, size).unbind(1)
-        return distance, sky[0] if sky else None
+            return self.named(self._in_bands(x, size))
 
     def _in_bands(self, x: Tensor, size: tuple[int, int]) -> Tensor:
         """(B, outputs, H, W): what `forward` computes, some rows after the others."""

@@ -42,12 +42,13 @@ def batch_loss(
     output = forward(image)
     log_distance = output.log_distance.float()
     sky = None if output.sky_logit is None else output.sky_logit[:count]
-    total, terms = training_loss(log_distance[:count], sky, truth, config)
+    pair = None if output.pair is None else output.pair[:count].float()
+    total, terms = training_loss(log_distance[:count], sky, truth, config, pair)
     if turned:
         # compared on smooth surfaces alone: across an edge resampling mixes both sides
         mask = smooth_pixels(truth.distance[:turned], truth.valid[:turned], config.normal_edge)
-        pair = (log_distance[:turned], log_distance[count:])
-        term = rotation_consistency(*pair, rotation, mask).mean()
+        both = (log_distance[:turned], log_distance[count:])
+        term = rotation_consistency(*both, rotation, mask).mean()
         total = total + config.consistency * term
         terms["consistency"] = term.detach()
     return total, terms
