@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -119,20 +120,27 @@ class TestHead:
         assert x.grad is not None
 
 
-@needs_packing
 class TestPacked:
-    def test_linear(self) -> None:
-        layer = torch.nn.Linear(48, 40).to(BFLOAT16)
-        x, other = torch.randn(2, 7, 48).to(BFLOAT16), torch.randn(2, 7, 40).to(BFLOAT16)
-        packed = PackedLinear(layer.weight, layer.bias, 100)
+    @pytest.mark.parametrize(
+        ("dtype", "limit"),
+        [pytest.param(BFLOAT16, 0.03, marks=needs_packing), (torch.float32, 3e-6)],
+    )
+    def test_linear(self, dtype: torch.dtype, limit: float) -> None:
+        layer = torch.nn.Linear(48, 40).to(dtype)
+        x, other = torch.randn(2, 7, 48).to(dtype), torch.randn(2, 7, 40).to(dtype)
+        packed = copy.deepcopy(PackedLinear(layer.weight, layer.bias, 100))
         exact = F.linear(x.float(), layer.weight.float(), layer.bias.float())
         for found, expected in (
             (packed(x), exact),
             (packed.gelu(x), F.gelu(exact)),
             (packed.plus(x, other), exact + other.float()),
         ):
-            assert found.dtype == BFLOAT16
-            assert (found.float() - expected).abs().max() < 0.03
+            assert found.dtype == dtype
+            assert (found.float() - expected).abs().max() < limit
+
+    def test_precisions(self) -> None:
+        assert packing_works(torch.float32) == torch.backends.mkldnn.is_available()
+        assert not packing_works(torch.float64)
 
 
 @needs_packing
@@ -154,11 +162,21 @@ class TestPrepare:
         assert 0 < error < max(2 * rounding, torch.tensor(0.005))
         assert (fast.sky_logit is None) == (exact.sky_logit is None)
 
-    def test_other_precisions_stay_plain(self, build: Build, panorama: Tensor) -> None:
-        model = build()
+    def test_float32_is_exact(self, build: Build, fields: dict[str, Any], panorama: Tensor) -> None:
+        model = build(**fields)
         with torch.inference_mode():
             before = model(panorama).log_distance
-            assert torch.allclose(prepare(model)(panorama).log_distance, before, atol=1e-5)
+            found = prepare(model)(panorama).log_distance
+        assert isinstance(model.backbone.blocks[0].qkv, PackedLinear)
+        assert (found - before).abs().mean() < 3e-6
+        assert torch.allclose(found, before, atol=1e-5)
+
+    def test_other_precisions_stay_plain(self, build: Build, panorama: Tensor) -> None:
+        model = build().double()
+        with torch.inference_mode():
+            before = model(panorama.double()).log_distance
+            after = prepare(model)(panorama.double()).log_distance
+            assert torch.allclose(after, before, atol=1e-5)
         assert type(model.backbone.blocks[0].qkv) is torch.nn.Linear
         assert not model.prepared
 
@@ -188,7 +206,8 @@ class TestPrepare:
     def test_what_load_returns(self, model_file: Path) -> None:
         predictor = panodepth.load(model_file, device="cpu", dtype="bfloat16")
         assert predictor.model.prepared
-        assert not panodepth.load(model_file, device="cpu", dtype="float32").model.prepared
+        exact = panodepth.load(model_file, device="cpu", dtype="float32")
+        assert exact.model.prepared == packing_works(torch.float32)
 
 
 @needs_packing
@@ -201,14 +220,17 @@ def test_small_reloaded_twin(model_file: Path) -> None:
     assert ((found - exact).abs() / exact).mean() < 0.005
 
 
-@pytest.mark.parametrize("int8", [False, pytest.param(True, marks=needs_int8)])
-def test_block_by_block_is_all_at_once(model_file: Path, int8: bool) -> None:
+@pytest.mark.parametrize(
+    ("dtype", "int8"),
+    [(BFLOAT16, False), (torch.float32, False), pytest.param(BFLOAT16, True, marks=needs_int8)],
+)
+def test_block_by_block_is_all_at_once(model_file: Path, dtype: torch.dtype, int8: bool) -> None:
     image = torch.rand(1, 3, 56, 112)
     with torch.inference_mode():
-        expected = prepare(load_model(model_file, dtype=BFLOAT16), int8=int8)(image).log_distance
-        model = load_prepared(model_file, dtype=BFLOAT16, int8=int8)
+        expected = prepare(load_model(model_file, dtype=dtype), int8=int8)(image).log_distance
+        model = load_prepared(model_file, dtype=dtype, int8=int8)
         assert torch.equal(model(image).log_distance, expected)
-    assert model.prepared == (int8 or packing_works())
+    assert model.prepared == (int8 or packing_works(dtype))
     assert model.int8 == int8
 
 

@@ -151,7 +151,7 @@ def _ways(
         return [lambda: torch.bmm(a, b, out=out)]
     weight = torch.randn(product.columns, product.inner, device=device).to(dtype)
     ways: list[Callable[[], torch.Tensor]] = [lambda: F.linear(a[0], weight)]
-    if device.type == "cpu" and dtype == torch.bfloat16 and packing_works():
+    if device.type == "cpu" and packing_works(dtype):
         packed = PackedLinear(weight, None, product.rows)
         ways.append(lambda: packed(a))
     return ways

@@ -25,9 +25,9 @@ from panodepth.model.spherevit import Block, CrossBlock, SphereViT
 def prepare(model: SphereViT, *, int8: bool = False, fuse: bool = True) -> FastSphereViT:
     """Change `model` in place for inference and return it, in evaluation mode.
 
-    On a CPU with bfloat16 weights, or with `int8`: the factors of residual branches move into the
-    layers before them, and linear layers become fused ones (`packed.py`, `int8.py`), one by one,
-    so that the memory never holds both forms of the network. On other devices and in other
+    On a CPU with bfloat16 or float32 weights, or with `int8`: the factors of residual branches move
+    into the layers before them, and linear layers become fused ones (`packed.py`, `int8.py`), one
+    by one, so that the memory never holds both forms of the network. On other devices and in other
     precisions, and without `fuse` (to compile it), layers stay plain.
     Raises ConfigError where int8 is asked for and cannot run.
     """
@@ -79,7 +79,7 @@ def choose_fusing(
                 "int8 needs a CPU and a torch that multiplies 8-bit integers: use --dtype auto"
             )
         return Int8Linear
-    if on_cpu and dtype == torch.bfloat16 and packing_works():
+    if on_cpu and packing_works(dtype):
         tokens = math.prod(config.grid(config.size))
         return lambda weight, bias: PackedLinear(weight, bias, tokens)
     return None
