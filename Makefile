@@ -1,7 +1,7 @@
 # make demo   set up, then run the main job on a real panorama with the bundled model
 # make test   set up, then run the whole test suite
 # make test-readers  every format of 3D read back by other programs; writes docs/formats.md
-# make test-tools  the viewer and the page without a server in Chromium, which Debian's packages have
+# make test-tools  the viewer, the demo and the page without a server in Chromium, which Debian's packages have
 # make benchmark  the offline benchmark's table: about half an hour on two cores
 # make check  lint and types
 
@@ -36,8 +36,19 @@ $(VENV)/.tools: $(VENV)/.dev
 	command -v chromium || (apt-get update -qq && apt-get install -qq -y chromium)
 	touch $@
 
-test-tools: $(VENV)/.tools test-readers
+test-tools: $(VENV)/.tools test-readers .venv-app/.ready
 	$(BIN)/python -m pytest tests/tools
+	.venv-app/bin/python -m pytest tests/tools/test_demo.py
+
+# Gradio wants an older pillow than the rest: an environment of its own.
+.venv-app/.ready: pyproject.toml constraints.txt constraints-app.txt
+	$(PYTHON) -m venv .venv-app
+	grep -v '^pillow==' constraints.txt > .venv-app/constraints.txt
+	.venv-app/bin/python -m pip --disable-pip-version-check install --quiet \
+	  -c .venv-app/constraints.txt -c constraints-app.txt torch
+	.venv-app/bin/python -m pip --disable-pip-version-check install --quiet \
+	  -c .venv-app/constraints.txt -c constraints-app.txt --editable ".[app,browser]" pytest
+	touch $@
 
 # What cannot be installed here is named in the table as skipped.
 .venv-readers/.ready: tests/tools/readers.txt

@@ -3,85 +3,19 @@
 from __future__ import annotations
 
 import pickle
-import struct
 import subprocess
 import sys
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from tests.bad_pictures import BAD_PICTURES, huge_png, noise, photo, write_exr
 
 from panodepth.cli import main
 
 GIB = 1 << 30
-
-
-def noise(height: int, width: int) -> np.ndarray:
-    return np.random.default_rng(0).integers(0, 255, (height, width, 3), np.uint8)
-
-
-def text_as_png(path: Path) -> None:
-    path.write_text("this is no picture\n" * 20)
-
-
-def truncated_jpeg(path: Path) -> None:
-    Image.fromarray(noise(128, 256)).save(path)
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-
-
-def truncated_png(path: Path) -> None:
-    Image.fromarray(noise(128, 256)).save(path)
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-
-
-def truncated_exr(path: Path) -> None:
-    write_exr(path, np.ones((32, 64, 3), np.float32))
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-
-
-def all_nan_exr(path: Path) -> None:
-    write_exr(path, np.full((32, 64, 3), np.nan, np.float32))
-
-
-def transparent(path: Path) -> None:
-    Image.fromarray(np.zeros((32, 64, 4), np.uint8)).save(path)
-
-
-def write_exr(path: Path, pixels: np.ndarray) -> None:
-    import OpenEXR
-
-    channels = {"RGB": np.ascontiguousarray(pixels)}
-    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
-    OpenEXR.File(header, channels).write(str(path))
-
-
-def one_pixel(path: Path) -> None:
-    Image.fromarray(noise(1, 1)).save(path)
-
-
-def photo(path: Path) -> None:
-    Image.fromarray(noise(60, 90)).save(path)
-
-
-def huge_png(path: Path) -> None:
-    """A whole, valid 30,000 × 15,000 grey PNG, black: 0.45 gigapixel in 0.4 MB."""
-    width, height = 30_000, 15_000
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        )
-
-    packer = zlib.compressobj(1)
-    rows = bytes((1 + width) * 500)
-    packed = b"".join(packer.compress(rows) for _ in range(height // 500)) + packer.flush()
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    path.write_bytes(
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
-    )
 
 
 def snapshot(folder: Path) -> dict[str, int]:
@@ -102,18 +36,8 @@ def check(arguments: list[str], code: int, folder: Path, capsys: pytest.CaptureF
 
 @pytest.mark.parametrize(
     ("name", "make", "says"),
-    [
-        ("text.png", text_as_png, ""),
-        ("cut.jpg", truncated_jpeg, ""),
-        ("cut.png", truncated_png, ""),
-        ("cut.exr", truncated_exr, ""),
-        ("nan.exr", all_nan_exr, "no valid pixel"),
-        ("clear.png", transparent, "no valid pixel"),
-        ("empty.png", Path.touch, "empty"),
-        ("dot.png", one_pixel, "1x1"),
-        ("photo.png", photo, "90x60 is not a full panorama, whose width is 2 x its height"),
-        ("huge.png", huge_png, "30000x15000"),
-    ],
+    BAD_PICTURES,
+    ids=[name for name, _, _ in BAD_PICTURES],
 )
 def test_bad_pictures(
     name: str,

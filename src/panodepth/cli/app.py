@@ -1,4 +1,4 @@
-"""`panodepth app`: a page that predicts in the browser."""
+"""`panodepth app`: the demo in a browser, or a site that predicts in the browser itself."""
 
 from __future__ import annotations
 
@@ -7,25 +7,46 @@ from typing import Annotated
 
 from typer import Option
 
-from panodepth.cli.options import Model, Quiet
+from panodepth.app.options import AppOptions
+from panodepth.cli.options import Device, Dtype, Quiet, with_fields
+from panodepth.errors import ConfigError
 
 
+@with_fields
 def app(
+    options: AppOptions,
     static: Annotated[
-        Path, Option("--static", metavar="DIR", help="Folder for the files of the site.")
-    ],
-    model: Model = "default",
+        Path | None,
+        Option("--static", metavar="DIR", help="Write a site for any web host instead."),
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        Option(help="As `predict` takes it, else default; repeat: visitors choose."),
+    ] = None,
     int8: Annotated[
-        bool, Option("--int8", help="8-bit weights: half the download, less exact.")
+        bool, Option("--int8", help="With --static: half the download, less exact.")
     ] = False,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
     quiet: Quiet = False,
 ) -> None:
-    """Write a site for any web host: it predicts in the visitor's browser and uploads nothing."""
+    """Show a page that takes pictures and gives distance, viewer and files, until it is stopped.
+
+    With --static: write a site that predicts in the visitor's browser and uploads nothing.
+    """
+    models = model or ["default"]
+    if static is None:
+        from panodepth.app.start import start
+
+        return start(options, models, device=device, dtype=dtype, quiet=quiet)
+    if len(models) > 1:
+        raise ConfigError("--static takes one --model")
     from panodepth.app.static import write_site
 
-    written = write_site(static, model, int8=int8)
+    written = write_site(static, models[0], int8=int8)
     if not quiet:
         size = sum(file.stat().st_size for file in written) / 1e6
         print(
             f"{static}: {len(written)} files, {size:.1f} MB; try: python -m http.server -d {static}"
         )
+    return None

@@ -1,0 +1,97 @@
+"""The demo over HTTP: results as files, headers that keep the page to itself. The page is on top.
+
+A result is written when somebody asks for a file of it, sent, and removed from the disk.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from html import escape
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.responses import FileResponse, HTMLResponse, Response
+from starlette.background import BackgroundTask
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from panodepth.app.demo import BusyError, Demo, sentence
+from panodepth.app.files import write
+from panodepth.errors import PanodepthError
+
+WRITTEN_AT_ONCE = 2  # files of results: each takes memory of its own
+# Nothing is asked of another host, whatever a library's page holds; Gradio needs 'unsafe-*'.
+POLICY = (
+    "default-src 'self'; img-src 'self' data: blob:; media-src 'self' data: blob:; "
+    "font-src 'self' data:; connect-src 'self' data: blob:; worker-src 'self' blob:; "
+    "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
+    "object-src 'none'; base-uri 'self'; form-action 'self'"
+)
+HEADERS = (
+    (b"content-security-policy", POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+)
+
+
+class WithHeaders:
+    """Puts HEADERS on every answer, streams too."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), *HEADERS]
+            await send(message)
+
+        await self.app(scope, receive, sent)
+
+
+def make_app(demo: Demo) -> FastAPI:
+    """The results of a demo as an ASGI application, without the page."""
+    root = Path(tempfile.mkdtemp(prefix="panodepth-app-"))
+    turn = threading.BoundedSemaphore(WRITTEN_AT_ONCE)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        demo.close()
+        shutil.rmtree(root, ignore_errors=True)
+
+    app = FastAPI(title="panodepth", openapi_url=None, lifespan=lifespan)
+    app.state.folder = root
+
+    app.add_middleware(WithHeaders)
+
+    @app.get("/results/{token}/{format_name}")
+    def result_file(token: str, format_name: str, inline: bool = False) -> Response:
+        """A result in a format. inline: to be shown, not saved."""
+        if not turn.acquire(timeout=demo.options.seconds):
+            return _problem(BusyError("too many files are being written: try again in a moment"))
+        try:
+            written = write(demo.results.get(token), format_name, root)
+        except Exception as error:
+            return _problem(error)
+        finally:
+            turn.release()
+        return FileResponse(
+            written.path,
+            filename=written.path.name,
+            content_disposition_type="inline" if inline else "attachment",
+            background=BackgroundTask(written.remove),
+        )
+
+    return app
+
+
+def _problem(error: Exception) -> Response:
+    """An error as a page of one sentence."""
+    busy = isinstance(error, BusyError)
+    status = 503 if busy else 404 if isinstance(error, PanodepthError) else 500
+    text = escape(sentence(error))
+    return HTMLResponse(f"<!doctype html><title>panodepth</title><p>{text}</p>", status)
