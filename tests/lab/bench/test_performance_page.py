@@ -33,7 +33,7 @@ def test_links_and_options_exist() -> None:
         assert link.startswith("http") or (DOCS / link).exists(), link
     for file in re.findall(r"`((?:model|lab/bench)/[\w/]+\.py)`", PAGE):
         assert (DOCS.parent / "src/panodepth" / file).exists(), file
-    named = set(re.findall(r"`(plain|fast|graph|compile|int8|onnx)`", PAGE))
+    named = set(re.findall(r"`(plain|fast|graph|compile|int8|openvino|onnx)`", PAGE))
     assert named <= {route.name for route in ROUTES}
 
 

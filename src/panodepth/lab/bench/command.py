@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -109,7 +109,7 @@ def check(options: BenchOptions) -> Plan:
     if min(batches) < 1:
         raise ConfigError(f"--batch {min(batches)} must be at least 1")
     find_named("--attention", options.attention, dict.fromkeys(MODES))
-    routes = find_routes(options.routes)
+    routes = find_routes(options.routes, runtimes=bool(find_spec("onnx")) and not options.quick)
     if only_onnx:
         if set(options.routes or ()) - {ONNX}:
             raise ConfigError(f"an ONNX file has the route {ONNX} alone: leave --routes out")
@@ -139,7 +139,8 @@ def measure(plan: Plan, step: Step = lambda _: None) -> Report:
     attention = plan.options.attention
     with tempfile.TemporaryDirectory() as folder:
         for subject in plan.subjects:
-            onnx = any(route.name == ONNX for route in plan.routes)
+            used = {route for p in plan.precisions for route in plan.routes_in(p)}
+            onnx = any(route.runtime for route in used)
             _measure_network(plan, with_files(subject, Path(folder), onnx=onnx), report, step)
             if attention != "none":
                 report.attention += time_attention(
@@ -172,11 +173,10 @@ def _measure_network(plan: Plan, subject: Subject, report: Report, step: Step) -
         report.ceilings.append(ceiling)
         report.note_change(alone, ceiling)
         rows += [replace(row, ceiling=ceiling.best) for row in of_precision]
-    # Two at once where they are small: memory is each process's own, unlike time.
-    with ThreadPoolExecutor(2 if plan.options.quick else 1) as pool:
-        for row in pool.map(lambda row: with_memory(row, subject, device), rows):
-            report.network.append(row)
-            step(f"{name} {row.precision} {row.route}, batch {row.batch}: memory")
+    for row in rows:  # a process each takes seconds: those few are too many for a quick look
+        known = row if plan.options.quick else with_memory(row, subject, device)
+        report.network.append(known)
+        step(f"{name} {row.precision} {row.route}, batch {row.batch}: memory")
 
 
 def _command_line(plan: Plan) -> str:

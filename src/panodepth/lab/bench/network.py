@@ -14,7 +14,7 @@ from panodepth.lab.bench.ceilings import Ceiling
 from panodepth.lab.bench.clock import Effort
 from panodepth.lab.bench.flops import network_flops
 from panodepth.lab.bench.memory import Memory, MemoryJob, measure_memory
-from panodepth.lab.bench.routes import ONNX, PLAIN, Route, find_routes
+from panodepth.lab.bench.routes import PLAIN, RUNTIMES, Route, find_routes
 from panodepth.lab.bench.rows import Row, Run, measure_rows, reason_of
 from panodepth.lab.bench.subject import Subject, sample_picture
 
@@ -109,7 +109,7 @@ def compare(
 
 def _file(subject: Subject, route: str) -> Path:
     """The file that a route loads."""
-    file = subject.onnx if route == ONNX else subject.file
+    file = subject.onnx if route in RUNTIMES else subject.file
     assert file is not None  # made by `with_files`
     return file
 

@@ -39,12 +39,12 @@ class BenchOptions:
         parser=names_in,
     )
     routes: tuple[str, ...] | None = option(
-        None, "Ways to run it; all but compile and onnx.", metavar="A,B", parser=names_in
+        None, "Ways to run it; all installed but compile.", metavar="A,B", parser=names_in
     )
     batch: tuple[int, ...] | None = option(
         None, "Images at once; 1, and 8 on CUDA.", metavar="A,B", parser=numbers_in
     )
     device: str = option("auto", "auto, cpu, cuda, cuda:N or mps.")
     attention: str = option("eager", "eager, compile (adds torch.compile, slow to start), or none.")
-    quick: bool = option(False, "compact alone, minutes; no file without --out.", flag="--quick")
+    quick: bool = option(False, "compact by torch alone, in seconds; no file.", flag="--quick")
     out: Path | None = option(None, "Folder of DATE-machine.md; benchmarks/results.", metavar="DIR")

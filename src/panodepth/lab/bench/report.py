@@ -53,12 +53,12 @@ NETWORK_COLUMNS: dict[str, Callable[[NetworkRow], str]] = {
     "precision": lambda row: row.precision,
     "batch": lambda row: str(row.batch),
     "route": lambda row: row.route + DEFAULT_MARK * row.is_default,
+    "× plain": lambda row: _number(row.ratio, "{:.2f}"),
     "best": lambda row: _seconds(row.seconds_best),
     "median": lambda row: _seconds(row.seconds_median),
     "TFLOP/s": lambda row: _tera(row.flops_per_second),
     "of ceiling": lambda row: _number(row.share and 100 * row.share, "{:.1f} %"),
     "floors": lambda row: _number(row.share and 1 / row.share, "{:.2f}"),
-    "× plain": lambda row: _number(row.ratio, "{:.2f}"),
     "difference": lambda row: _number(row.difference, "{:.1e}"),
     "MB loaded": _loaded,
     "MB peak": lambda row: NONE if row.memory is None else _mega(row.memory.peak),
@@ -189,12 +189,13 @@ class Report:
             f"{name} {sizes[name][0]}×{sizes[name][1]} ({kind} weights)"
             for name, kind in weights.items()
         )
-        start = next((row.memory.start for row in self.network if row.memory), 0)
+        start = next((row.memory.start for row in self.network if row.memory), None)
+        held = f"\nMemory held before anything is loaded (Python, torch): {_mega(start or 0)} MB.\n"
         return (
             f"## Network\n\n{about}. {told}.{DEFAULT_MARK} is what `panodepth predict` takes by"
             " default. Times are of the whole batch.\n\n"
             + _measured(NETWORK_COLUMNS, self.network)
-            + f"\nMemory held before anything is loaded (Python, torch): {_mega(start)} MB.\n"
+            + ("" if start is None else held)
         )
 
 

@@ -20,11 +20,13 @@ from panodepth.model.fast.int8 import int8_works
 from panodepth.predict.cuda.compiled import Compiled
 from panodepth.predict.cuda.gpu import graphed
 from panodepth.predict.cuda.graphs import Graphed
+from panodepth.predict.predictor import Predictor
 from panodepth.strict import find_named
 
 Network = Callable[[Tensor], ModelOutput]
 
 PLAIN, ONNX = "plain", "onnx"
+RUNTIMES = {"openvino": ("float32", "bfloat16"), ONNX: ("float32",)}  # that read ONNX files
 PRECISIONS = {  # that are measured, by kind of device
     "cpu": ("float32", "bfloat16"),
     "cuda": ("float32", "bfloat16", "float16"),
@@ -41,6 +43,7 @@ class Route:
     works: whether this machine has it, on this device in this precision.
     default_on: kinds of device where `panodepth predict` takes it by default.
     on_request: measured only when named.
+    runtime: whether another runtime runs it, from an ONNX file; with --quick only when named.
     calls: how many until its time no longer changes (recording, compiling).
     """
 
@@ -50,6 +53,7 @@ class Route:
     works: Callable[[torch.device, str], bool] = lambda device, precision: True
     default_on: tuple[str, ...] = ()
     on_request: bool = False
+    runtime: bool = False
     calls: int = 1
 
     def runs(self, device: torch.device, precision: str) -> bool:
@@ -124,7 +128,17 @@ def _compile(checkpoint: Path, device: torch.device, precision: str) -> Network:
 def _onnx(file: Path, device: torch.device, precision: str) -> Network:
     from panodepth.predict.onnx_backend import load_onnx
 
-    predictor = load_onnx(file, device=device.type)
+    return _by_pictures(load_onnx(file, device=device.type))
+
+
+def _openvino(file: Path, device: torch.device, precision: str) -> Network:
+    from panodepth.predict.openvino_backend import load_openvino
+
+    return _by_pictures(load_openvino(file, device=device.type, dtype=precision))
+
+
+def _by_pictures(predictor: Predictor) -> Network:
+    """What has no batches, as a network."""
 
     def run(image: Tensor) -> ModelOutput:
         logs = [output.log_distance for output in predictor.run(list(image.numpy()))]
@@ -133,8 +147,11 @@ def _onnx(file: Path, device: torch.device, precision: str) -> Network:
     return run
 
 
-def _onnx_works(device: torch.device, precision: str) -> bool:
-    return device.type == "cpu" and precision == "float32" and bool(find_spec("onnxruntime"))
+def _runs_here(runtime: str, package: str) -> Callable[[torch.device, str], bool]:
+    """Whether a runtime is installed, for a CPU in its precisions."""
+    return lambda device, precision: (
+        device.type == "cpu" and precision in RUNTIMES[runtime] and bool(find_spec(package))
+    )
 
 
 def _without_fallback(network: Network, path: Graphed | Compiled, reason: str) -> Network:
@@ -155,19 +172,33 @@ ROUTES = (
     Route("graph", "that, recorded", _graph, _graph_works, default_on=("cuda",), calls=3),
     Route("compile", "by torch.compile: `--compile`", _compile, on_request=True),
     Route("int8", "`--dtype int8`", _int8, _int8_works),
-    Route(ONNX, "an ONNX file, by onnxruntime", _onnx, _onnx_works, on_request=True),
+    Route(
+        "openvino",
+        "`--backend openvino`",
+        _openvino,
+        _runs_here("openvino", "openvino"),
+        runtime=True,
+    ),
+    Route(
+        ONNX,
+        "an ONNX file, by onnxruntime",
+        _onnx,
+        _runs_here(ONNX, "onnxruntime"),
+        runtime=True,
+    ),
 )
 
 
-def find_routes(names: tuple[str, ...] | None) -> tuple[Route, ...]:
+def find_routes(names: tuple[str, ...] | None, *, runtimes: bool = True) -> tuple[Route, ...]:
     """The named routes, for None all but those on request; the plain one is always first.
 
-    Raises ConfigError for an unknown name.
+    runtimes: whether None means other runtimes too. Raises ConfigError for an unknown name.
     """
     for name in names or ():
         find_named("route", name, {route.name: route for route in ROUTES})
     if names is None:
-        return tuple(route for route in ROUTES if not route.on_request)
+        unasked = (route for route in ROUTES if not route.on_request)
+        return tuple(route for route in unasked if runtimes or not route.runtime)
     return tuple(route for route in ROUTES if route.name in (PLAIN, *names))
 
 
