@@ -142,6 +142,32 @@ def test_unknown_format(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert "glb" in line
 
 
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (["--quality", "sharp"], "unknown --quality 'sharp': use fast, balanced"),
+        (["--max-memory", "much"], "'much' is no number of gigabytes"),
+        (["--max-memory", "0.1"], "at least 1GB"),
+    ],
+)
+def test_qualities_and_memory_that_cannot_be(
+    given: list[str], says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.fromarray(noise(56, 112)).save(tmp_path / "a.png")
+    arguments = ["predict", str(tmp_path / "a.png"), "--out", str(tmp_path / "out")]
+    assert says in check([*arguments, *given], 2, tmp_path, capsys)
+
+
+def test_a_picture_above_the_memory_given(
+    model_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.fromarray(np.zeros((4096, 8192), np.uint8)).save(tmp_path / "large.png")
+    arguments = ["predict", str(tmp_path / "large.png"), "--out", str(tmp_path / "out")]
+    arguments += ["--model", str(model_file), "--max-memory", "1GB"]
+    line = check(arguments, 1, tmp_path, capsys)
+    assert "8192x4096 takes about 1.4 GB, more than --max-memory 1GB" in line
+
+
 def without_a_key(good: Path, bad: Path) -> None:
     from safetensors.torch import load_file, save_file
 

@@ -46,6 +46,23 @@ def progress(
     lines.close()
 
 
+SHARES = 100  # steps of a bar that shows how much of one item is done
+
+
+def by_share(bar: Progress) -> Callable[[float], None]:
+    """What moves a bar of SHARES steps when it is told the share that is done, 0 to 1."""
+    told = 0
+
+    def tell(share: float) -> None:
+        nonlocal told
+        now = int(SHARES * share)
+        if now > told:
+            bar.update(now - told)
+        told = max(told, now)
+
+    return tell
+
+
 class Lines:
     """Lines such as "24 of 2,014 images, about 31 min left".
 

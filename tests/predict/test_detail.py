@@ -103,6 +103,21 @@ def test_another_size_keeps_planes_and_edges() -> None:
     assert np.isin(sky, log).all()
 
 
+def test_it_tells_how_far_it_is_and_stops_there(network: DetailNetwork) -> None:
+    told: list[float] = []
+    add_detail(network, to_image_data(picture(200, 400)), smooth(*SIZE), None, watch=told.append)
+    assert told == sorted(told)
+    assert len(told) > 3
+    assert told[-1] == 1.0
+    assert told[0] < 0.1
+
+    def stop(share: float) -> None:
+        raise RuntimeError(f"at {share}")
+
+    with pytest.raises(RuntimeError, match="at 0"):
+        add_detail(network, to_image_data(picture(200, 400)), smooth(*SIZE), None, watch=stop)
+
+
 class Blurred(Predictor):
     """A model without a sky that sees the left half near and the right half far, softly."""
 
@@ -139,7 +154,7 @@ def test_an_edge_goes_where_the_picture_has_it(edges: str) -> None:
 
 
 def test_bad_qualities_and_a_missing_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="fast or balanced"):
+    with pytest.raises(ConfigError, match="fast, balanced"):
         Blurred("cut").predict(picture(32, 64), quality="best")
     monkeypatch.setattr(detail, "WEIGHTS", tmp_path)
     detail.bundled_detail.cache_clear()

@@ -18,6 +18,7 @@ from panodepth.errors import InputError, OutputError
 from panodepth.predict.folder import pipeline
 from panodepth.predict.folder.inputs import InputFile, find_inputs
 from panodepth.predict.folder.options import RunOptions
+from panodepth.predict.folder.pipeline import Pipeline
 from panodepth.predict.folder.results import FileResult
 from panodepth.predict.folder.run import predict_files
 from panodepth.predict.predictor import Predictor
@@ -227,6 +228,47 @@ def test_an_interrupt_leaves_whole_files_and_no_threads(
     assert "4_distance.npz" not in written
     for name in written:
         assert np.load(tmp_path / "out" / name)["distance"].shape == SIZE
+
+
+def test_an_interrupt_does_not_wait_for_a_long_prediction(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, steps = threading.Event(), []
+
+    def finish(self: Fake, request: Any, output: RawOutput, how: RunOptions) -> Prediction:
+        assert how.watch is not None
+        for step in range(20_000):  # half a minute, if nobody stops it
+            begun.set()
+            how.watch(step / 20_000)
+            steps.append(step)
+            time.sleep(1e-3)
+        raise AssertionError
+
+    class Interrupted(Fake):
+        def run(self, pixels: Sequence[FloatArray]) -> list[RawOutput]:
+            if self.batches:
+                assert begun.wait(60)
+                raise KeyboardInterrupt
+            return super().run(pixels)
+
+    monkeypatch.setattr(Fake, "finish", finish)
+    items, told = pictures(tmp_path / "in", 2), list[float]()
+    how = options(tmp_path, workers=1, watch=told.append)
+    with pytest.raises(KeyboardInterrupt):
+        predict_files(Interrupted(), items, how, lambda result: None)
+    assert len(steps) < 20_000
+    assert told[: len(steps)] == [step / 20_000 for step in steps]
+    assert list((tmp_path / "out").glob("*")) == []
+
+
+def test_less_memory_reads_fewer_pictures_ahead(tmp_path: Path) -> None:
+    items = pictures(tmp_path / "in", 6)
+    most = Pipeline(Fake(), options(tmp_path, max_memory=1.0), lambda result: None)._most_pixels
+    assert most < pipeline.MAX_PIXELS_AHEAD
+    assert Pipeline(Fake(), options(tmp_path), lambda result: None)._most_pixels > most
+    assert [r.status for r in run(Fake(), items, options(tmp_path, max_memory=1.0))] == [
+        "written"
+    ] * 6
 
 
 @pytest.mark.parametrize(("seconds", "lent"), [(0.0, 1), (0.2, 0)])

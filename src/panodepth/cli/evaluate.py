@@ -83,8 +83,10 @@ def _choose(
 
     network_size = None if size is None else parse_size(size)
     load_model = partial(load, request.predictor, device=device, dtype=dtype, size=network_size)
-    options = parse_options(request.options)
+    options = parse_options(request.all_options)
     named = choose_predictor(request.predictor, load_model, datasets, options)
+    if request.quality and named.kind != "model":
+        raise ConfigError("--quality is of models: leave it out")
     settings = {}
     if named.kind == "model":
         _, weights = find_model(request.predictor)  # fails now, not in a worker

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Exit, Option
@@ -23,7 +23,7 @@ from panodepth.cli.options import (
 from panodepth.errors import InputError, print_note
 from panodepth.predict.folder.options import RunOptions
 from panodepth.predict.models import chosen_backend
-from panodepth.progress import progress
+from panodepth.progress import SHARES, Progress, by_share, progress
 from panodepth.size import show_size
 from panodepth.streams import print_document
 from panodepth.version import __version__
@@ -77,15 +77,15 @@ def predict(
             print_note(f"the network was made for {own}; at other sizes it is often much worse")
         summary |= predictor.describe()
         summary["seconds"]["load"] = loaded - started
-        with progress(len(pending), "image", silent=quiet, as_json=as_json) as bar:
+        one = len(pending) == 1 and options.quality != "fast"
+        total, unit = (SHARES, "step") if one else (len(pending), "image")
+        with progress(total, unit, silent=quiet, as_json=as_json) as bar:
+            options = replace(options, watch=by_share(bar)) if one else options
 
             def on_result(result: FileResult) -> None:
-                bar.update(1)
-                for note in () if quiet or as_json else result.facts.get("notes", ()):
-                    bar.write(f"note: {result.input}: {note}", file=sys.stderr)
-                if result.files and not (quiet or as_json):
-                    told = f"{result.input} -> {', '.join(result.files)}{_metres(result)}"
-                    bar.write(told, file=sys.stdout)
+                bar.update(0 if one else 1)
+                if not (quiet or as_json):
+                    _tell(result, bar)
 
             results += predict_files(predictor, pending, options, on_result)
         order = {str(item.path): number for number, item in enumerate(pending)}
@@ -94,6 +94,15 @@ def predict(
         summary["images_per_second"] = written / (time.perf_counter() - loaded)
     summary["seconds"]["total"] = time.perf_counter() - started
     raise Exit(_report(results, summary, as_json=as_json, quiet=quiet))
+
+
+def _tell(result: FileResult, bar: Progress) -> None:
+    """Print where a result went, and the notes on it."""
+    for note in result.facts.get("notes", ()):
+        bar.write(f"note: {result.input}: {note}", file=sys.stderr)
+    if result.files:
+        told = f"{result.input} -> {', '.join(result.files)}{_metres(result)}"
+        bar.write(told, file=sys.stdout)
 
 
 def _find(

@@ -8,7 +8,7 @@ tiles that overlap by what the network looks at, so no border shows and memory i
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -21,7 +21,10 @@ from panodepth.geometry.resizing import Edges, resize_erp
 from panodepth.geometry.seam import row_window
 from panodepth.images import ImageData
 from panodepth.model.detail import DetailNetwork, Doubling, Rows, load_detail, planes
+from panodepth.predict.level import to_input
 from panodepth.predict.models import WEIGHTS
+from panodepth.predict.options import PredictOptions
+from panodepth.predict.request import Request
 from panodepth.size import Size
 from panodepth.types import FloatArray
 
@@ -53,12 +56,17 @@ def first_size(picture: Size, coarse: Size) -> tuple[Size, int]:
 
 
 def sharpened(
-    distance: FloatArray, sky_logit: FloatArray | None = None, *, picture: ImageData, model: Any
+    maps: list[FloatArray], request: Request, model: Any, options: PredictOptions
 ) -> list[FloatArray]:
-    """Distance, and sky logit if given, of a `Predictor`, (h, w), at the picture's size."""
+    """Distance, and sky logit if given, of a `Predictor`, (h, w), at the picture's size (H, W)."""
     network = bundled_detail(str(getattr(model, "device", "cpu")))
-    log, sky = add_detail(network, picture, np.log(distance), sky_logit, model.edges)
-    return [np.exp(log)] if sky is None else [np.exp(log), sky]
+    distance, *logits = (to_input(x, request, (x.shape[0], x.shape[1]), model.edges) for x in maps)
+    sky_logit = logits[0] if logits else None
+    log, sky = add_detail(
+        network, request.data, np.log(distance), sky_logit, model.edges, options.watch
+    )
+    np.exp(log, out=log)
+    return [log] if sky is None else [log, sky]
 
 
 def add_detail(
@@ -67,21 +75,37 @@ def add_detail(
     log_distance: FloatArray,
     sky_logit: FloatArray | None,
     edges: Edges = "sphere",
+    watch: Callable[[float], None] | None = None,
 ) -> tuple[FloatArray, FloatArray | None]:
     """Coarse maps at the picture's size, (H, W), with edges where the picture has them.
 
     network: on any device. picture: (H, W). log_distance, sky_logit: (h, w); edges: as in
-    `resize_erp`, of these. Every distance lies within the range of those nearby.
+    `resize_erp`, of these. watch: called with the share done. Every distance lies within the range
+    of those nearby.
     """
     coarse = log_distance.shape[0], log_distance.shape[1]
     size, times = first_size(picture.size, coarse)
     log = resize_erp(log_distance, size, edges=edges)
     sky = np.zeros_like(log) if sky_logit is None else resize_erp(sky_logit, size, edges=edges)
+    work = _Work(sum(size[0] * size[1] * 4**n for n in range(times)), watch)
     for number in range(times):
         size = 2 * size[0], 2 * size[1]
-        log, sky = double(network.step(number), guide(picture, size), log, sky)
+        log, sky = double(network.step(number), guide(picture, size), log, sky, work=work.add)
     log, sky = sampled(log, sky, picture.size)
     return log, None if sky_logit is None else sky
+
+
+class _Work:
+    """How much of a prediction's work is done."""
+
+    def __init__(self, total: int, watch: Callable[[float], None] | None) -> None:
+        self._total, self._done, self._watch = total, 0, watch
+
+    def add(self, pixels: int) -> None:
+        """Coarse pixels more."""
+        self._done += pixels
+        if self._watch is not None:
+            self._watch(min(self._done / self._total, 1.0))
 
 
 def guide(picture: ImageData, size: Size) -> Any:
@@ -94,11 +118,18 @@ def guide(picture: ImageData, size: Size) -> Any:
 
 @torch.inference_mode()
 def double(
-    step: Doubling, picture: Any, log_distance: FloatArray, sky_logit: FloatArray, tile: Size = TILE
+    step: Doubling,
+    picture: Any,
+    log_distance: FloatArray,
+    sky_logit: FloatArray,
+    tile: Size = TILE,
+    *,
+    work: Callable[[int], None] = lambda pixels: None,
 ) -> tuple[FloatArray, FloatArray]:
     """One doubling of whole maps (h, w) to (2 h, 2 w), by tiles of `tile` coarse pixels.
 
-    picture: (2 h, 2 w, 3), uint8, uint16 or float32 in [0, 1].
+    picture: (2 h, 2 w, 3), uint8, uint16 or float32 in [0, 1]. work: told the coarse pixels of
+    each tile that is done.
     """
     height, width = log_distance.shape
     device = step.head.weight.device
@@ -115,6 +146,7 @@ def double(
         results = step(tensors[0].float() / white, *tensors[1:], rows)
         for whole, result in zip(made, results, strict=True):
             whole[2 * top : 2 * end, 2 * left : 2 * right] = result[0].cpu().numpy()
+        work((end - top) * (right - left))
     return made[0], made[1]
 
 

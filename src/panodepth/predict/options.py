@@ -8,7 +8,8 @@ field here and its use in one stage of `predictor`.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
 from panodepth.errors import ConfigError
@@ -38,6 +39,8 @@ class PredictOptions(LensOptions, MetricOptions, ExtraOptions):
     pitch, roll: of the camera [deg], in place of what `level` finds: pitch > 0 looks up, roll > 0
         dips the right side. One of them leaves the other 0.
     quality: "fast" enlarges what the network returns; "balanced" also sharpens it by the picture.
+    watch: called with the share, up to 1, of what follows the network that is done; an error in it
+        stops the prediction. Not for "fast".
     sky: "auto" clears sky from the mask, "none" takes every pixel for a surface; or a mask file of
         the picture's aspect, white = sky, that wins over what the network says.
     """
@@ -57,12 +60,12 @@ class PredictOptions(LensOptions, MetricOptions, ExtraOptions):
         "auto masks the sky out, none does not; or a file: white = sky.",
         metavar="MODE|FILE",
     )
+    watch: Callable[[float], None] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.sky not in SKY_MODES:
             check_sky(self)
-        if self.quality not in QUALITIES:
-            raise ConfigError(f"unknown --quality {self.quality!r}: use {' or '.join(QUALITIES)}")
+        check_quality(self.quality)
         if self.level not in LEVEL_PASSES:
             raise ConfigError(f"unknown --level {self.level!r}: use {', '.join(LEVEL_PASSES)}")
         for name, value, most in (("pitch", self.pitch, 90), ("roll", self.roll, 180)):
@@ -94,3 +97,9 @@ class PredictOptions(LensOptions, MetricOptions, ExtraOptions):
         # The camera's rotation, transposed, on straight up: R = R_x(pitch) R_z(roll).
         cos_pitch = math.cos(pitch)
         return Up((-cos_pitch * math.sin(roll), -cos_pitch * math.cos(roll), math.sin(pitch)))
+
+
+def check_quality(quality: str) -> None:
+    """Raise ConfigError for one that is not known."""
+    if quality not in QUALITIES:
+        raise ConfigError(f"unknown --quality {quality!r}: use {', '.join(QUALITIES)}")

@@ -175,7 +175,7 @@ class Predictor(ABC):
             level_zenith(distance)
         distance /= _quantile(distance[valid], SCALE_QUANTILE)
         data, maps = request.data, [distance, *([] if sky_logit is None else [sky_logit])]
-        full, *logits = self._enlarged(maps, request, options.quality)
+        full, *logits = self._enlarged(maps, request, options)
         mask = np.ones(data.size, np.bool_) if request.mask is None else request.mask.copy()
         sky, sky_source = None, "none"
         if given is not None:
@@ -241,14 +241,15 @@ class Predictor(ABC):
             raise ModelError(f"model {self.name} returned NaN: {self.nan_reason}")
         return output
 
-    def _enlarged(self, maps: list[FloatArray], request: Request, how: str) -> list[FloatArray]:
+    def _enlarged(
+        self, maps: list[FloatArray], request: Request, options: PredictOptions
+    ) -> list[FloatArray]:
         """Distance, and sky logit if there is one, (h, w) each, at the picture's size (H, W)."""
-        if how == "fast":
+        if options.quality == "fast":
             return [to_input(x, request, request.data.size, self.edges) for x in maps]
         from panodepth.predict.detail import sharpened
 
-        seen = [to_input(x, request, (x.shape[0], x.shape[1]), self.edges) for x in maps]
-        return sharpened(*seen, picture=request.data, model=self)
+        return sharpened(maps, request, self, options)
 
 
 def _quantile(values: FloatArray, q: float) -> np.float32:

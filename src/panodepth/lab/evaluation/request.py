@@ -8,6 +8,7 @@ from pathlib import Path
 from panodepth.errors import ConfigError
 from panodepth.lab.evaluation.protocol import VALIDATION_SEED
 from panodepth.options import option
+from panodepth.predict.options import check_quality
 
 
 def parse_part(text: str) -> tuple[int, int]:
@@ -44,6 +45,7 @@ class Request:
     options: tuple[str, ...] = option(
         (), "Passed to the predictor; repeat.", flag="--option", metavar="KEY=VALUE"
     )
+    quality: str = option("", "Of a model's predictions, as in predict; else fast.")
     compare: tuple[str, ...] = option(
         (), "An earlier report to stand beside; repeat.", metavar="DIR"
     )
@@ -52,3 +54,12 @@ class Request:
         None, "Only part I of N, e.g. on N machines.", metavar="I/N", parser=parse_part
     )
     pictures: int = option(3, "Worst and median samples shown, each, per dataset.", min=0)
+
+    def __post_init__(self) -> None:
+        if self.quality:
+            check_quality(self.quality)
+
+    @property
+    def all_options(self) -> tuple[str, ...]:
+        """`options` and the quality."""
+        return (*self.options, *([f"quality={self.quality}"] if self.quality else []))

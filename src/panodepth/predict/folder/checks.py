@@ -9,6 +9,7 @@ from panodepth.geometry.lens import ERP
 from panodepth.images import check_aspect, image_size
 from panodepth.images.limits import check_size
 from panodepth.predict.folder.inputs import InputFile, find_mask
+from panodepth.predict.folder.memory import check_memory
 from panodepth.predict.folder.options import RunOptions
 from panodepth.predict.folder.outputs import check_free
 from panodepth.predict.folder.results import FileResult, failed
@@ -47,6 +48,7 @@ def _check(item: InputFile, options: RunOptions) -> None:
         return
     size = image_size(item.path)
     check_size(size, name)
+    check_memory(size, options.max_memory, name)
     if not options.has_lens or isinstance(input_lens(options, size), ERP):
         check_aspect(size, options.allow_any_aspect, name=name)
     find_mask(options.mask, item)

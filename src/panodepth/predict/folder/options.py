@@ -12,6 +12,7 @@ from panodepth.export.file_options import FileOptions
 from panodepth.export.formats import check_installed
 from panodepth.export.registry import DEFAULT_FORMATS, WRITERS, parse_formats
 from panodepth.options import option
+from panodepth.predict.folder.memory import parse_memory
 from panodepth.predict.options import PredictOptions
 
 MAX_WORKERS = 4  # readers, and as many writers: more of them rarely find work beside one network
@@ -42,6 +43,8 @@ class RunOptions(PredictOptions, FileOptions):
         says (1 on a CPU).
     workers: threads that read, and as many that write, while the network runs; 0 = all in one
         thread, one after the other; None = one less than there are cores, 1 to 4.
+    max_memory: of the process [GiB], by estimate: fewer pictures are read ahead, and those that
+        take more alone fail; None = two pictures of 8K are in memory at most.
     """
 
     out: Path = option(MISSING, "Folder for the results.", metavar="DIR")
@@ -73,6 +76,9 @@ class RunOptions(PredictOptions, FileOptions):
     )
     workers: int | None = option(
         None, "Threads that read, and that write; 0 = nothing overlaps.", min=0
+    )
+    max_memory: float | None = option(
+        None, "Refuse pictures that take more, e.g. 4GB.", metavar="GB", parser=parse_memory
     )
 
     def __post_init__(self) -> None:

@@ -15,12 +15,14 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 from panodepth.errors import PanodepthError, is_disk_full
 from panodepth.images import ImageData, image_size, read_image
 from panodepth.predict.folder.inputs import InputFile, find_mask
 from panodepth.predict.folder.jobs import Job
+from panodepth.predict.folder.memory import most_pixels
 from panodepth.predict.folder.network_stage import NetworkStage
 from panodepth.predict.folder.options import RunOptions, available_cores
 from panodepth.predict.folder.outputs import OutputFolder, check_free
@@ -49,12 +51,14 @@ class Pipeline:
         on_result: Callable[[FileResult], None],
     ) -> None:
         """on_result: called with each result, in the thread that calls `run`."""
-        self.predictor, self.options, self.on_result = predictor, options, on_result
+        self.predictor, self.on_result = predictor, on_result
+        self.options = replace(options, watch=partial(self._watch, options.watch))
         self.workers = options.worker_count
         self._network = NetworkStage(predictor, options.batch_size or 1)
         self._reading: deque[tuple[Job, Future[None]]] = deque()
         self._writing: deque[tuple[Job, Future[FileResult]]] = deque()
         self._pixels = 0  # read and not yet written
+        self._most_pixels = most_pixels(options.max_memory, MAX_PIXELS_AHEAD)
         self._folder = OutputFolder(options.out)
         self._ended: RunEndedError | None = None
         self._shares_decided = False
@@ -69,7 +73,8 @@ class Pipeline:
         if self.options.batch_size is None and len(items) > 1:
             best = self.predictor.best_batch_size(self.options.size)
             self._network.batch_size = min(best, len(items))
-        with ExitStack() as sharing, _threads(self.workers) as (readers, writers):
+        threads = _threads(self.workers)
+        with ExitStack() as sharing, threads as (readers, writers), self._stopping():
             sharing.callback(self._folder.close)
             while waiting or self._reading or self._network:
                 self._start_reading(waiting, readers)
@@ -100,7 +105,7 @@ class Pipeline:
         while waiting and len(self._reading) < self._ahead:
             pixels = _pixels(waiting[0])
             busy = self._reading or self._network or self._writing
-            if busy and self._pixels + pixels > MAX_PIXELS_AHEAD:
+            if busy and self._pixels + pixels > self._most_pixels:
                 return
             job = Job(waiting.popleft(), pixels)
             self._pixels += pixels
@@ -185,6 +190,22 @@ class Pipeline:
             facts["notes"] = notes
         names = [str(file) for file in files]
         return FileResult(str(job.item.path), "written", names, None, job.seconds, facts)
+
+    @contextmanager
+    def _stopping(self) -> Iterator[None]:
+        """However what is inside is interrupted, no long prediction is finished first."""
+        try:
+            yield
+        except BaseException:
+            self._ended = self._ended or RunEndedError("stopped")
+            raise
+
+    def _watch(self, told: Callable[[float], None] | None, share: float) -> None:
+        """Between two steps of a long prediction."""
+        if self._ended is not None:
+            raise self._ended
+        if told is not None:
+            told(share)
 
     def _explained(self, error: Exception) -> Exception:
         """What ends the run, if that is why a file could not be written; else the error itself."""

@@ -5,12 +5,14 @@ differences between neighbouring pixels can be compared between views. For every
 neighbouring panorama pixels the differences that the views see are averaged to one wish g, and the
 panorama x is the one whose differences come nearest to the wishes,
 
-    minimise  Σ_pairs c · (x_j − x_i − g_ij)²,
+    minimise  Σ_pairs c · (x_j − x_i − g_ij)²  +  p Σ_pixels cos lat · (x_i − a_i)²,
 
-with c = 1 / cos lat for pairs within a row and cos lat for pairs between rows, which makes the sum
-the integral of |∇x − g|² over the sphere. Left and right edge are neighbours. Because c depends on
-the row alone, a Fourier transform along the rows turns the normal equations into one tridiagonal
-system per frequency: the minimum is found directly, not iteratively.
+with c = 1 / cos lat for pairs within a row and cos lat for pairs between rows, which makes the sums
+integrals of |∇x − g|² and |x − a|² over the sphere. Left and right edge are neighbours. a is a map
+that holds what is wide, and p how firmly: the result follows a at angles above 1 / √p pixels;
+without it the mean is free. Because c depends on the row alone, a Fourier transform along the rows
+turns the normal equations into one tridiagonal system per frequency: the minimum is found directly,
+not iteratively.
 """
 
 from __future__ import annotations
@@ -34,6 +36,40 @@ class Wishes(NamedTuple):
     down: Tensor
 
 
+class Blend:
+    """The wishes of views that come one after the other."""
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        """size: (H, W) of the panorama."""
+        height, width = size
+        self._seen = torch.zeros(size, dtype=torch.bool)
+        self._sums, self._weights = (
+            (torch.zeros(size, dtype=torch.float64), torch.zeros(height - 1, width).double())
+            for _ in range(2)
+        )
+
+    def add(self, value: Tensor, weight: Tensor) -> None:
+        """One view, laid on the panorama: log distance and how much it counts, (H, W); 0 = not."""
+        value, weight = value.double(), weight.double()
+        self._seen |= weight > 0
+        pairs = (
+            torch.minimum(weight, weight.roll(-1, -1)),
+            torch.minimum(weight[1:], weight[:-1]),
+        )
+        steps = value.roll(-1, -1) - value, value[1:] - value[:-1]
+        for total, share, pair, step in zip(self._sums, self._weights, pairs, steps, strict=True):
+            total += pair * step
+            share += pair
+
+    def wishes(self) -> Wishes:
+        """Their means. Raises ValueError unless the views together have seen every pixel."""
+        if not bool(self._seen.all()):
+            missing = int((~self._seen).sum())
+            raise ValueError(f"{missing} pixels of the panorama are in no view")
+        pairs = zip(self._sums, self._weights, strict=True)
+        return Wishes(*(total / share.clamp_min(1e-12) for total, share in pairs))
+
+
 def merge_views(log_distance: Tensor, lens: Pinhole, rotations: Tensor, height: int) -> Tensor:
     """(V, h, w) log distances along the rays to one (H, 2H) log distance of mean 0.
 
@@ -42,29 +78,12 @@ def merge_views(log_distance: Tensor, lens: Pinhole, rotations: Tensor, height: 
     """
     size = (height, 2 * height)
     share = border_share(*log_distance.shape[-2:]).to(log_distance)
-    across, down, weight_across, weight_down = (
-        torch.zeros(rows, 2 * height, dtype=torch.float64)
-        for rows in (height, height - 1, height, height - 1)
-    )
-    seen = torch.zeros(size, dtype=torch.bool)
+    blend = Blend(size)
     for view, rotation in zip(log_distance, rotations, strict=True):
         both = torch.stack((view, share))
         laid, covered = resample(both, lens, View(ERP(), size, rotation.mT))
-        value, weight = laid[0].double(), torch.where(covered, laid[1].double(), 0.0)
-        seen |= covered
-        pair = torch.minimum(weight, weight.roll(-1, -1))
-        across += pair * (value.roll(-1, -1) - value)
-        weight_across += pair
-        pair = torch.minimum(weight[1:], weight[:-1])
-        down += pair * (value[1:] - value[:-1])
-        weight_down += pair
-    if not bool(seen.all()):
-        raise ValueError(f"{int((~seen).sum())} pixels of the panorama are in no view")
-    wishes = Wishes(
-        torch.where(weight_across > 0, across / weight_across.clamp_min(1e-12), 0.0),
-        torch.where(weight_down > 0, down / weight_down.clamp_min(1e-12), 0.0),
-    )
-    return solve(wishes).float()
+        blend.add(laid[0], torch.where(covered, laid[1], 0.0))
+    return solve(blend.wishes()).float()
 
 
 def border_share(height: int, width: int) -> Tensor:
@@ -73,8 +92,11 @@ def border_share(height: int, width: int) -> Tensor:
     return torch.minimum(rows[:, None], columns).clamp_min(LEAST)
 
 
-def solve(wishes: Wishes) -> Tensor:
-    """The (H, W) float64 map of mean 0 whose differences come nearest to the wishes."""
+def solve(wishes: Wishes, anchor: Tensor | None = None, pull: float = 0.0) -> Tensor:
+    """The (H, W) float64 map whose differences come nearest to the wishes.
+
+    anchor: (H, W) and pull: a and p of the module's head; without them the map has mean 0.
+    """
     height, width = wishes.across.shape
     row_weight, edge_weight = _weights(height)
     flow_across = row_weight[:, None] * wishes.across
@@ -87,10 +109,15 @@ def solve(wishes: Wishes) -> Tensor:
     diagonal = row_weight[:, None] * ring
     diagonal[1:] += edge_weight[:, None]
     diagonal[:-1] += edge_weight[:, None]
-    diagonal[0, 0] += 1.0  # the constant is free: this holds it, and costs nothing
+    if anchor is None:
+        diagonal[0, 0] += 1.0  # the constant is free: this holds it, and costs nothing
+    else:
+        hold = (pull / row_weight)[:, None]
+        right += hold * anchor
+        diagonal += hold
     spectrum = _tridiagonal(diagonal, -edge_weight, torch.fft.rfft(right))
-    out = torch.fft.irfft(spectrum, n=width)
-    return out - out.mean()
+    out: Tensor = torch.fft.irfft(spectrum, n=width)
+    return out if anchor is not None else out - out.mean()
 
 
 def _weights(height: int) -> tuple[Tensor, Tensor]:

@@ -27,7 +27,8 @@ def view_angles() -> Tensor:
 
 def view_rotations() -> Tensor:
     """(12, 3, 3) float32, view to panorama."""
-    return rotation_from_yaw_pitch_roll(*view_angles().unbind(-1)).float()
+    rotations: Tensor = rotation_from_yaw_pitch_roll(*view_angles().unbind(-1)).float()
+    return rotations
 
 
 def view_lens(size: int) -> Pinhole:

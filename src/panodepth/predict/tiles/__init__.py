@@ -1,0 +1,1 @@
+"""Parts of a panorama seen by themselves, and merged into it again."""
