@@ -7,15 +7,14 @@ without a border stays closed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from panodepth.export.meshes.surface import Mesh
+from panodepth.export.meshes.surface import Grid, Mesh
 from panodepth.export.meshes.texture import textured
-from panodepth.types import BoolArray, FloatArray
+from panodepth.types import BoolArray
 
 Array = npt.NDArray[Any]
 
@@ -25,15 +24,6 @@ QUANTILE = 0.99  # of the view, that is within it
 STEP = 0.6  # faces of one attempt to those of the one before
 FEWEST = 1000  # faces of the last attempt
 SAMPLES = 200_000
-
-
-@dataclass(frozen=True)
-class Grid:
-    """What the mesh was made of, to measure by. distance, mask: (h, w), pixel centres."""
-
-    distance: FloatArray
-    mask: BoolArray
-    edge_threshold: float
 
 
 def simplified(mesh: Mesh, grid: Grid, faces: int | None) -> Mesh:

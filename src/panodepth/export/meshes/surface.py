@@ -7,6 +7,36 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from panodepth.types import BoolArray, FloatArray
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The (h, w) pixels that a mesh is made of. edge_threshold: the share that counts as a jump.
+    sides: at depth edges, from -1 on the near to 1 on the far side, NaN elsewhere.
+    """
+
+    distance: FloatArray
+    mask: BoolArray
+    edge_threshold: float
+    sides: FloatArray | None = None
+
+
+@dataclass(frozen=True)
+class Fine:
+    """The grid in its map. distance: (H, W), any value where nothing is known. rows: (h,) and
+    columns: (w,) of the grid's vertices in it.
+    """
+
+    distance: FloatArray
+    rows: npt.NDArray[np.intp]
+    columns: npt.NDArray[np.intp]
+
+    @property
+    def stride(self) -> int:
+        """Pixels of the map from one vertex to the next."""
+        return int(self.rows[1] - self.rows[0]) if len(self.rows) > 1 else 1
+
 
 @dataclass(frozen=True)
 class Mesh:

@@ -59,14 +59,25 @@ class Limits:
         return cls(ratio, max(ratio, SURE_EDGE_RATIO))
 
 
-def triangulate(
-    vertices: Vertices, shape: tuple[int, ...], limits: Limits
-) -> tuple[npt.NDArray[np.uint32], BoolArray]:
-    """The (M, 3) faces between valid vertices, without torn ones, and which (N,) vertices they use.
-
-    shape: (h, w + 1) of the grid. A face counts the used vertices alone. First come the first
-    triangles of all cells, then the second ones, then the fans to the top and the bottom pole.
+@dataclass(frozen=True)
+class Judged:
+    """Which triangles there are. falling: (h - 1, w), cells split from the top left to the bottom
+    right. kept: those that are valid and not torn, of four kinds: the first and the second
+    triangles of cells, (h - 1, w), and the fans to the top and the bottom pole, (w,).
     """
+
+    falling: BoolArray
+    kept: list[BoolArray]
+
+    def torn(self, mask: BoolArray) -> BoolArray:
+        """(h - 1, w) the cells of a mask (h, w) with valid corners of which a triangle is torn."""
+        both = mask[:-1] & mask[1:]
+        whole = self.kept[0] & self.kept[1]
+        return np.asarray(both & np.roll(both, -1, axis=1) & ~whole)
+
+
+def judge(vertices: Vertices, shape: tuple[int, ...], limits: Limits) -> Judged:
+    """Which triangles of a grid of shape (h, w + 1) are kept."""
     falling = np.empty((shape[0] - 1, shape[1] - 1), np.bool_)
     kept = [np.empty_like(falling), np.empty_like(falling)]
     numbers = np.arange(len(vertices.lengths), dtype=np.uint32)
@@ -82,22 +93,54 @@ def triangulate(
         strict=True,
     )
     kept += [_kept(vertices.positions, corners, limits) for corners in fans]
+    return Judged(falling, kept)
+
+
+def triangulate(
+    vertices: Vertices, shape: tuple[int, ...], limits: Limits
+) -> tuple[npt.NDArray[np.uint32], BoolArray]:
+    """The (M, 3) faces between valid vertices, without torn ones, and which (N,) vertices they use.
+
+    shape: (h, w + 1) of the grid. A face counts the used vertices alone. First come the first
+    triangles of all cells, then the second ones, then the fans to the top and the bottom pole.
+    """
+    judged = judge(vertices, shape, limits)
     # Faces count the used vertices alone, so the others need not be written. The corners are worked
     # out a second time, by number: to keep those of all triangles would take more than the mesh.
-    used = _used(kept, shape, falling)
-    if not used.all():
-        numbers = np.cumsum(used, dtype=np.uint32)
-        numbers -= 1
+    used = used_by(judged, shape)
+    return faces_of(judged, shape, numbers_of(used)), used
+
+
+def numbers_of(used: BoolArray) -> npt.NDArray[np.uint32]:
+    """(N,) the number of each vertex among the used ones."""
+    numbers = np.cumsum(used, dtype=np.uint32)
+    numbers -= 1
+    return numbers
+
+
+def faces_of(judged: Judged, shape: tuple[int, ...], numbers: Array) -> npt.NDArray[np.uint32]:
+    """(M, 3) the kept faces. numbers: (N,) of the vertices."""
+    kept = judged.kept
     faces = np.empty((sum(int(np.count_nonzero(keep)) for keep in kept), 3), np.uint32)
     start = 0
-    for numbered, keep in _in_order(numbers, shape, falling, kept):
+    for numbered, keep in _in_order(numbers, shape, judged.falling, kept):
         part = np.empty((*keep.shape, 3), np.uint32)
         for i, corner in enumerate(numbered):
             part[..., i] = corner
         whole = kept_rows(part.reshape(-1, 3), keep.ravel())
         faces[start : start + len(whole)] = whole
         start += len(whole)
-    return faces, used
+    return faces
+
+
+def untorn(vertices: Vertices, faces: Array, limits: Limits) -> BoolArray:
+    """(M,) True for the (M, 3) faces between valid vertices that are not torn."""
+    a, b, c = faces.T
+    numbers, lengths, valid = (
+        (values[a], values[b], values[c])
+        for values in (np.arange(len(vertices.lengths)), vertices.lengths, vertices.valid)
+    )
+    return _kept(vertices.positions, (numbers, lengths, valid), limits)
 
 
 def _in_order(
@@ -179,9 +222,10 @@ def _kept(
     return kept
 
 
-def _used(kept: list[BoolArray], shape: tuple[int, ...], falling: BoolArray) -> BoolArray:
-    """(N,) True for the vertices at a corner of a kept triangle; `kept` as in `triangulate`."""
-    first, second, top, bottom = kept
+def used_by(judged: Judged, shape: tuple[int, ...]) -> BoolArray:
+    """(N,) True for the vertices at a corner of a kept triangle of a grid of shape (h, w + 1)."""
+    falling = judged.falling
+    first, second, top, bottom = judged.kept
     grid = np.zeros(shape, np.bool_)
     grid[:-1, :-1] |= first | (second & falling)
     grid[:-1, 1:] |= second | (first & ~falling)
