@@ -8,12 +8,14 @@ result is the preview of distance: near is light, masked is grey.
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
 import re
 import shlex
 import tempfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +41,13 @@ SHEETS = {  # section of the page -> its sheet in docs/images
     "Sky": "cookbook_sky.jpg",
     "Tripods, caps, and how sure it is": "cookbook_caps.jpg",
     "What the result looks like": "cookbook_result.jpg",
+    "Ordinary cameras": "cookbook_cameras.jpg",
     "Headsets": "cookbook_headsets.jpg",
 }
 THUMB = (212, 106)  # at most (width, height) of a picture on a sheet [px]
 CELL = (2 * THUMB[0] + 24, THUMB[1] + 26)
 COLUMNS = 2
+SHOWN = (".png", ".jpg", ".zip")
 DEG = math.radians
 TAGS = {
     "FullPanoWidthPixels": 512,
@@ -155,11 +159,26 @@ def shown(line: str, out: Path) -> tuple[Image.Image, Image.Image]:
     plain = [] if "--format" in words else ["--format", "preview-plain"]
     if panodepth([*words, *plain, "--quiet"]) != 0:
         raise SystemExit(f"failed: {line}")
-    file = next(file for file in sorted(out.iterdir()) if file.suffix in (".png", ".jpg"))
+    file = next(file for file in sorted(out.iterdir()) if file.suffix in SHOWN)
     source = Path(words[1])
     pictures = sorted(source.glob("*.png")) if source.is_dir() else [source]
     joined = np.hstack([read_image(path).to_uint8() for path in pictures])
-    return Image.fromarray(joined), Image.open(file).convert("RGB")
+    return Image.fromarray(joined), opened(file)
+
+
+def opened(file: Path) -> Image.Image:
+    """The picture, or those in an archive, four in a row."""
+    if file.suffix != ".zip":
+        return Image.open(file).convert("RGB")
+    with zipfile.ZipFile(file) as whole:
+        names = [name for name in whole.namelist() if name.startswith("images/")]
+        pictures = [Image.open(io.BytesIO(whole.read(name))) for name in names]
+    width, height = pictures[0].size
+    columns = min(len(pictures), 4)
+    sheet = Image.new("RGB", (columns * width, -(-len(pictures) // columns) * height), "white")
+    for number, picture in enumerate(pictures):
+        sheet.paste(picture, (number % columns * width, number // columns * height))
+    return sheet
 
 
 def sheet(rows: list[tuple[str, str]], folder: Path) -> Image.Image:

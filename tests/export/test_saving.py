@@ -38,6 +38,7 @@ NAMES = {
     "laserscan": ["room_scan.json"],
     "occupancy": ["room_map.png", "room_map.png.yaml"],
     "birdseye": ["room_birdseye.npz"],
+    **{name: [f"room_{name}.zip"] for name in ("views", "colmap", "nerfstudio")},
     "ods": ["room_360_TB.png"],
     "light-dome": ["room_light.glb"],
     "obj": ["room.obj", "room.obj.mtl", "room.obj.jpg"],

@@ -16,6 +16,7 @@ from panodepth.geometry.grid import erp_rays
 from panodepth.geometry.points import distance_to_points
 from panodepth.geometry.resampling import rotate_erp, rotate_erp_vectors
 from panodepth.geometry.rotation import (
+    quaternion_from_rotation,
     random_rotation,
     rotate_vectors,
     rotation_from_quaternion,
@@ -42,6 +43,23 @@ def test_a_rotation_keeps_lengths_and_handedness(yaw: float, pitch: float, roll:
     r = rotation(yaw, pitch, roll)
     torch.testing.assert_close(r @ r.mT, torch.eye(3).double(), atol=1e-12, rtol=0)
     assert torch.linalg.det(r).item() == pytest.approx(1)
+
+
+@properties
+@given(seeds)
+def test_a_rotation_as_a_quaternion_and_back(seed: int) -> None:
+    r = one_random(seed).numpy()
+    quaternion = quaternion_from_rotation(r)
+    assert quaternion[0] >= 0
+    assert np.linalg.norm(quaternion) == pytest.approx(1)
+    np.testing.assert_allclose(rotation_from_quaternion(quaternion), r, atol=1e-12)
+
+
+@pytest.mark.parametrize("axis", range(3))
+def test_half_turns_have_quaternions_too(axis: int) -> None:
+    r = -np.eye(3)
+    r[axis, axis] = 1
+    np.testing.assert_allclose(rotation_from_quaternion(quaternion_from_rotation(r)), r, atol=1e-12)
 
 
 @properties

@@ -1,5 +1,5 @@
-"""Writes a box room in every format of clouds, meshes and splats into a folder, with a red mark on
-the left of what is straight ahead and a green one on the right:
+"""Writes a box room in every format of clouds, meshes, splats and views into a folder, with a red
+mark on the left of what is straight ahead and a green one on the right:
 `python tests/tools/make_files.py FOLDER`.
 """
 
@@ -20,6 +20,7 @@ FORMATS = (
     *("ply", "pcd", "las", "laz", "e57", "points-glb"),
     *("glb", "obj", "ply-mesh", "stl", "usdz", "light-dome"),
     *("splat", "splat-binary", "gltf-splat"),
+    *("views", "colmap"),
 )
 
 
@@ -39,5 +40,7 @@ def box_room() -> Prediction:
 
 
 if __name__ == "__main__":
-    for file in box_room().save(Path(sys.argv[1]), FORMATS):
+    room, out = box_room(), Path(sys.argv[1])
+    for file in room.save(out, FORMATS):
         print(file)
+    room.save(out / "whole", ["colmap"], camera="equirectangular")

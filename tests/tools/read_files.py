@@ -13,6 +13,8 @@ import json
 import shutil
 import subprocess
 import sys
+import tempfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -125,6 +127,55 @@ def gsply(path: Path) -> Found:
     return np.asarray(data.means), colours, f"{len(data.means)} splats"
 
 
+def pycolmap(path: Path) -> Found:
+    """The model, and how far its points lie from their pixels by COLMAP's own projection."""
+    import pycolmap
+
+    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(path) as whole:
+        whole.extractall(folder)
+        model = pycolmap.Reconstruction(f"{folder}/sparse/0")
+        pictures = {Path(folder, "images", i.name).is_file() for i in model.images.values()}
+    assert pictures == {True}
+    off = 0.0
+    for image in model.images.values():
+        seen = [place for place in image.points2D if place.has_point3D()]
+        points = np.array([model.points3D[place.point3D_id].xyz for place in seen])
+        local = points @ image.cam_from_world().rotation.matrix().T
+        found = np.array(model.cameras[image.camera_id].img_from_cam(local))
+        off = max(off, np.abs(found - [place.xy for place in seen]).max())
+    assert off < 0.01, f"points {off} px from their pixels"
+    camera = model.cameras[1].model.name
+    told = f"{len(model.images)} × {camera}, {len(model.points3D)} points, all within 0.01 px"
+    points, colours = zip(*((p.xyz, p.color) for p in model.points3D.values()), strict=True)
+    return np.array(points), np.array(colours) / 255, told
+
+
+def open3d_views(path: Path) -> Found:
+    """Points of pictures, z-depth, intrinsics and poses, made by Open3D as of an RGB-D camera."""
+    import open3d
+
+    points, colours = [], []
+    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(path) as whole:
+        whole.extractall(folder)
+        about = json.loads(Path(folder, "views.json").read_text())
+        for view in about["views"]:
+            picture, depth = (
+                open3d.io.read_image(f"{folder}/{view[kind]}") for kind in ("image", "z_depth")
+            )
+            rgbd = open3d.geometry.RGBDImage.create_from_color_and_depth(
+                picture, depth, 1 / about["depth_scale"], 1000.0, convert_rgb_to_intensity=False
+            )
+            # Its pixel centres lie at whole numbers.
+            numbers = [view["fx"], view["fy"], view["cx"] - 0.5, view["cy"] - 0.5]
+            lens = open3d.camera.PinholeCameraIntrinsic(view["width"], view["height"], *numbers)
+            pose = np.linalg.inv(view["camera_to_world"])
+            cloud = open3d.geometry.PointCloud.create_from_rgbd_image(rgbd, lens, pose)
+            points.append(np.asarray(cloud.points))
+            colours.append(np.asarray(cloud.colors))
+    told = f"{len(points)} views, {sum(map(len, points))} points"
+    return np.concatenate(points), np.concatenate(colours), told
+
+
 def gltf_validator(path: Path) -> Found:
     """The Khronos validator by npm, in the folder GLTF_VALIDATOR."""
     script = (
@@ -168,6 +219,9 @@ FILES: list[tuple[str, str, np.ndarray, str, Callable[[Path], Found]]] = [
     ("stl", "box.stl", Z_UP, "pymeshlab", meshlab),
     ("usdz", "box.usdz", Y_UP, "usd-core", usd),
     ("splat", "box_splat.ply", HOUSE, "gsply", gsply),
+    ("views", "box_views.zip", HOUSE, "open3d", open3d_views),
+    ("colmap", "box_colmap.zip", HOUSE, "pycolmap", pycolmap),
+    ("colmap", "whole/box_colmap.zip", HOUSE, "pycolmap", pycolmap),
     ("gltf-splat", "box_splat.glb", Y_UP, "gltf-validator", gltf_validator),
 ]
 

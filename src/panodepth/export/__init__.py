@@ -19,6 +19,8 @@
 | laserscan | NAME_scan.json | what a laser scanner would see, as ROS has it |
 | occupancy | NAME_map.png, .png.yaml | map for nav2 |
 | birdseye | NAME_birdseye.npz | heights over the floor |
+| views | NAME_views.zip | pictures of pinhole cameras, distance, z-depth, poses |
+| colmap, nerfstudio | NAME_colmap.zip, ... | the same as those tools read it, with points |
 | ods | NAME_360_TB.png | a panorama for each eye, left on top |
 | html | NAME.html | viewer in one file, for a browser |
 

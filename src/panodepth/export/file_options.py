@@ -17,7 +17,8 @@ class FileOptions:
     """None = as each format has it.
 
     up_axis: `up`, the frame of clouds and meshes. faces: of meshes. voxel, max_points: of clouds.
-    edge_threshold: of both. metadata: False = files say what it takes to read them, and nothing of
+    edge_threshold: of both. views: how many pictures `views`, `colmap` and `nerfstudio` take.
+    metadata: False = files say what it takes to read them, and nothing of
     the picture, the model or how it was used.
     """
 
@@ -40,6 +41,12 @@ class FileOptions:
     edge_threshold: float | None = option(
         None, "Cut where distance jumps by this share.", metavar="SHARE", rich_help_panel=PANEL
     )
+    views: int | None = option(
+        None,
+        "Pictures round the horizon, of views, colmap and nerfstudio; 0 = six faces.",
+        metavar="N",
+        rich_help_panel=PANEL,
+    )
     metadata: bool = option(
         True,
         "Say in each file how it was made; without: only what it takes to read it.",
@@ -55,6 +62,7 @@ class FileOptions:
             "voxel": self.voxel,
             "max_points": self.max_points,
             "edge_threshold": self.edge_threshold,
+            "views": self.views,
             "metadata": None if self.metadata else False,
         }
         return {name: value for name, value in own.items() if value is not None} | dict(given)

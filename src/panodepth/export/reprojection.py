@@ -61,6 +61,14 @@ def as_panorama(prediction: Prediction) -> Prediction:
     return reprojected(prediction, View(ERP(), (SPHERE_ROWS, 2 * SPHERE_ROWS)))
 
 
+def as_level_panorama(prediction: Prediction) -> Prediction:
+    """The prediction itself if it is a panorama of the level world, else seen as one."""
+    if isinstance(prediction.lens, ERP) and prediction.rotation is not None:
+        height, width = prediction.distance.shape
+        return reprojected(prediction, View(ERP(), (height, width)))
+    return as_panorama(prediction)
+
+
 def levelled_points(prediction: Prediction) -> FloatArray:
     """(H, W, 3) points of a prediction in the level world's frame."""
     return levelled(prediction, replace(prediction, distance=prediction.solid, raw=None).points)

@@ -104,6 +104,20 @@ def rotation_from_quaternion(quaternion: ArrayT) -> ArrayT:
     return from_rows(xp, rows)
 
 
+def quaternion_from_rotation(rotation: Array) -> Array:
+    """(4,) unit quaternion (w, x, y, z), w >= 0, of a NumPy rotation (3, 3): Shepperd 1978."""
+    r = np.asarray(rotation, np.float64)
+    trace = np.trace(r)
+    # 4 q qᵀ has the largest part's square on its diagonal, which is never near 0.
+    outer = np.empty((4, 4))
+    outer[0, 0] = 1 + trace
+    outer[1:, 1:] = r + r.T + np.diag(np.full(3, 1 - trace))
+    outer[0, 1:] = outer[1:, 0] = r[2, 1] - r[1, 2], r[0, 2] - r[2, 0], r[1, 0] - r[0, 1]
+    row = outer[np.argmax(np.diag(outer))]
+    found = row / np.linalg.norm(row)
+    return np.asarray(-found if found[0] < 0 else found)
+
+
 def random_rotation(n: int, generator: Any, *, dtype: Any = None) -> Array:
     """(n, 3, 3) rotations, uniform over all orientations.
 

@@ -81,7 +81,7 @@ def write_png(prediction: Prediction, path: Path) -> list[Path]:
     farthest = max(float(surface(prediction, rows).max()) for rows in every_band)
     scale = farthest / 65535 or 1.0
     meta = metadata(prediction, DISTANCE, scale=scale, invalid=0, sky=0)
-    bands = (_levels(surface(prediction, rows), np.float32(scale)) for rows in every_band)
+    bands = (levels(surface(prediction, rows), np.float32(scale)) for rows in every_band)
     sidecar = path.with_name(path.name + ".json")
     with atomic(path, sidecar) as (image, text):
         with image.open("wb") as file:
@@ -90,7 +90,7 @@ def write_png(prediction: Prediction, path: Path) -> list[Path]:
     return [path, sidecar]
 
 
-def _levels(distance: FloatArray, scale: np.float32) -> npt.NDArray[np.uint16]:
+def levels(distance: FloatArray, scale: np.float32) -> npt.NDArray[np.uint16]:
     """(h, W) distances in steps of `scale`: 0 where there is no surface, at least 1 elsewhere."""
     there = distance > 0
     values = np.divide(distance, scale)

@@ -22,10 +22,9 @@ from panodepth.errors import ConfigError, OutputError
 from panodepth.export.bands import row_bands
 from panodepth.export.metadata import metadata, png_texts
 from panodepth.export.rasters import png
-from panodepth.export.reprojection import as_panorama, reprojected
+from panodepth.export.reprojection import as_level_panorama
 from panodepth.export.stereo.warp import Float64Array, eye_places, sharpened
 from panodepth.geometry.grid import axis_angles
-from panodepth.geometry.lens import ERP, View
 from panodepth.strict import Range
 from panodepth.types import ByteArray, Prediction
 
@@ -89,10 +88,7 @@ def level_panorama(prediction: Prediction, path: Path) -> Prediction:
     """The prediction in metres as a level panorama; itself if it is one. Raises OutputError."""
     if prediction.unit != "m":
         raise OutputError(f"{path}: {NO_METRES}")
-    if isinstance(prediction.lens, ERP) and prediction.rotation is not None:
-        height, width = prediction.distance.shape
-        return reprojected(prediction, View(ERP(), (height, width)))
-    return as_panorama(prediction)
+    return as_level_panorama(prediction)
 
 
 def _eye_bands(prediction: Prediction, side: float, options: StereoOptions) -> Iterator[ByteArray]:
@@ -113,7 +109,7 @@ def _eye_bands(prediction: Prediction, side: float, options: StereoOptions) -> I
 
 
 def _beyond_the_seam(image: ByteArray) -> ByteArray:
-    """(H, W + 2 MARGIN, 3): some columns more on either side."""
+    """(H, W + 2 MARGIN, 3), some columns more on either side, of an image (H, W, 3)."""
     columns = np.arange(-MARGIN, image.shape[1] + MARGIN) % image.shape[1]
     return np.ascontiguousarray(image[:, columns])
 

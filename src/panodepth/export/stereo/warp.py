@@ -127,7 +127,7 @@ def _drawn(shift: Float64Array, near: Float64Array, jump: float) -> tuple[Any, A
 
 
 def _filled(columns: Float64Array, near: Float64Array, jump: float) -> tuple[Any, Any]:
-    """`_drawn` without gaps: each is the mirror image of the farther surface beside it."""
+    """(h, W) each, `_drawn` without gaps: they mirror the farther surface beside them."""
     hole = np.isnan(columns)
     if not hole.any():
         return columns, near

@@ -1,0 +1,1 @@
+"""A panorama as pictures of ordinary cameras, for tools that know no other."""

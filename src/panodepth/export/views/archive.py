@@ -1,0 +1,35 @@
+"""Several files as one: a ZIP file that is whole or not there, and says what it is."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from panodepth.atomic import atomic
+from panodepth.export.meshes.files import short_json
+
+FIRST_DAY = (1980, 1, 1, 0, 0, 0)  # that ZIP knows: the same content gives the same bytes
+PACKED = (".json", ".txt", ".ply")  # pictures are as small as they get
+
+
+@contextmanager
+def archive(path: Path, meta: dict[str, Any]) -> Iterator[Callable[[str, bytes], None]]:
+    """A function that adds a file by its name in the archive; the metadata are its comment."""
+    with (
+        atomic(path) as (temporary,),
+        temporary.open("wb") as file,
+        zipfile.ZipFile(file, "w") as whole,
+    ):
+        whole.comment = short_json(meta).encode("ascii")
+
+        def add(name: str, content: bytes) -> None:
+            entry = zipfile.ZipInfo(name, FIRST_DAY)
+            entry.external_attr = 0o644 << 16
+            packed = name.endswith(PACKED)
+            entry.compress_type = zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED
+            whole.writestr(entry, content)
+
+        yield add
