@@ -18,6 +18,7 @@ from PIL import Image
 
 from panodepth.export import save
 from panodepth.export.colour import NO_SURFACE, distance_table
+from panodepth.export.mark import stated
 from panodepth.export.metadata import FORMAT_VERSION
 from panodepth.export.rasters.legend import legend
 from panodepth.types import Prediction
@@ -111,6 +112,25 @@ def test_tiff(room: Prediction, tmp_path: Path) -> None:
     assert values.dtype == np.float32
     assert np.array_equal(values, np.where(room.mask, room.distance, 0))
     _check_meta(json.loads(description), "along the ray")
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        *((kind, "Non-Color") for kind in ("png", "tiff", "normals-png", "confidence-png", "mask")),
+        *((kind, None) for kind in ("exr", "normals", "preview", "preview-plain", "npz")),
+    ],
+)
+def test_numbers_that_tools_take_for_colours_say_that_they_are_none(
+    kind: str, told: str | None, room: Prediction, tmp_path: Path
+) -> None:
+    for file in save(room, tmp_path, [kind]):
+        said = stated(file)
+        assert said is not None
+        assert said.get("color_space") == told
+        if file.suffix == ".png":
+            with Image.open(file) as image:
+                assert image.text.get("color_space") == told
 
 
 def test_normals(room: Prediction, tmp_path: Path) -> None:

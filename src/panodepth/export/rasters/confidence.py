@@ -9,7 +9,7 @@ import numpy as np
 
 from panodepth.atomic import atomic
 from panodepth.errors import OutputError
-from panodepth.export.metadata import exr_attributes, metadata, png_texts, to_json
+from panodepth.export.metadata import DATA, exr_attributes, metadata, png_texts, to_json
 from panodepth.export.rasters import exr, png
 from panodepth.types import FloatArray, Prediction
 
@@ -35,7 +35,7 @@ def write_exr(prediction: Prediction, path: Path) -> list[Path]:
 
 def write_png(prediction: Prediction, path: Path) -> list[Path]:
     """16-bit grey: confidence = value / 65535."""
-    values, meta = _known(prediction, scale=PNG_SCALE)
+    values, meta = _known(prediction, scale=PNG_SCALE, **DATA)
     levels = np.rint(values / PNG_SCALE).astype(np.uint16)
     with atomic(path) as (temporary,), temporary.open("wb") as file:
         png.write_png(file, levels.shape, iter([levels]), png_texts(meta))

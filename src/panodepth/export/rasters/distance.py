@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from panodepth.atomic import atomic
 from panodepth.export.bands import row_bands, surface
-from panodepth.export.metadata import DISTANCE, exr_attributes, metadata, png_texts, to_json
+from panodepth.export.metadata import DATA, DISTANCE, exr_attributes, metadata, png_texts, to_json
 from panodepth.export.rasters import exr, png
 from panodepth.types import BEHIND, FloatArray, Prediction
 
@@ -80,7 +80,7 @@ def write_png(prediction: Prediction, path: Path) -> list[Path]:
     every_band = list(row_bands(size, BAND_PIXELS))
     farthest = max(float(surface(prediction, rows).max()) for rows in every_band)
     scale = farthest / 65535 or 1.0
-    meta = metadata(prediction, DISTANCE, scale=scale, invalid=0, sky=0)
+    meta = metadata(prediction, DISTANCE, scale=scale, invalid=0, sky=0, **DATA)
     bands = (levels(surface(prediction, rows), np.float32(scale)) for rows in every_band)
     sidecar = path.with_name(path.name + ".json")
     with atomic(path, sidecar) as (image, text):
@@ -106,7 +106,7 @@ def write_tiff(
     """Float32, uncompressed; 0 = masked; metadata as JSON in ImageDescription."""
     from PIL import Image, TiffImagePlugin
 
-    meta = metadata(prediction, DISTANCE, **options.facts)
+    meta = metadata(prediction, DISTANCE, **options.facts, **DATA)
     tags = {
         TiffImagePlugin.IMAGEDESCRIPTION: to_json(meta),
         305: meta["generator"],

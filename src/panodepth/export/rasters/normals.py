@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from panodepth.atomic import atomic
 from panodepth.export.bands import masked, row_bands
-from panodepth.export.metadata import exr_attributes, metadata, png_texts
+from panodepth.export.metadata import DATA, exr_attributes, metadata, png_texts
 from panodepth.export.rasters import exr, png
 from panodepth.geometry.bands import normal_bands
 from panodepth.geometry.lens import ERP
@@ -41,7 +41,8 @@ def write_normals_png(prediction: Prediction, path: Path) -> list[Path]:
 
     Red is x, green y, blue z of the house frame; metadata in text chunks.
     """
-    meta = metadata(prediction, QUANTITY, unit="1", scale=2 / 65535, offset=-1.0, invalid=0)
+    facts = {"unit": "1", "scale": 2 / 65535, "offset": -1.0, "invalid": 0}
+    meta = metadata(prediction, QUANTITY, **facts, **DATA)
     bands = _coded(prediction)
     with atomic(path) as (temporary,), temporary.open("wb") as file:
         png.write_png(file, prediction.distance.shape, bands, png_texts(meta))

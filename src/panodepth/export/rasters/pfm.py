@@ -32,10 +32,10 @@ def write_pfm(
 
 def write_mask(prediction: Prediction, path: Path) -> list[Path]:
     """8-bit PNG: 255 = a surface is there, 0 = sky or masked."""
-    from panodepth.export.metadata import png_texts
+    from panodepth.export.metadata import DATA, png_texts
     from panodepth.export.rasters import png
 
-    meta = metadata(prediction, "mask", unit="1", scale=1 / 255)
+    meta = metadata(prediction, "mask", unit="1", scale=1 / 255, **DATA)
     with atomic(path) as (temporary,), temporary.open("wb") as file:
         band = prediction.mask.astype(np.uint8) * np.uint8(255)
         png.write_png(file, prediction.mask.shape, [band], png_texts(meta))
