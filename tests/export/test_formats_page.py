@@ -31,7 +31,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("line", LINES)
 def test_a_line_runs(line: str, here: Path) -> None:
     assert main([*shlex.split(line)[1:], "--quiet"]) == 0
-    files = list((here / "out").iterdir())
+    files = [path for path in (here / "out").rglob("*") if path.is_file()]
     assert files
     for file in files:
         told = stated(file)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from panodepth.errors import ConfigError, OutputError
+from panodepth.export.formats import IN_METRES
 from panodepth.export.robots.maps import (
     FREE,
     OCCUPIED,
@@ -166,7 +167,7 @@ def test_the_files_fields_are_ros(room: Prediction, tmp_path: Path) -> None:
     assert told["metadata"]["unit"] == "m"
 
 
-@pytest.mark.parametrize("name", ["laserscan", "occupancy", "birdseye"])
+@pytest.mark.parametrize("name", IN_METRES)
 def test_without_metres_the_ways_to_them_are_named(
     room: Prediction, tmp_path: Path, name: str
 ) -> None:

@@ -37,6 +37,9 @@ NAMES = {
     "glb": ["room.glb"],
     "laserscan": ["room_scan.json"],
     "occupancy": ["room_map.png", "room_map.png.yaml"],
+    "pointcloud2": ["room_points.cdr", "room_points.cdr.json"],
+    "mcap": ["room.mcap", "room.mcap.json"],
+    "rosbag2": ["room_bag/bag.db3", "room_bag/bag.db3.json", "room_bag/metadata.yaml"],
     "birdseye": ["room_birdseye.npz"],
     **{name: [f"room_{name}.zip"] for name in ("views", "colmap", "nerfstudio")},
     "ods": ["room_360_TB.png"],
@@ -55,8 +58,11 @@ NAMES = {
 def test_every_format_writes_the_files_it_promises(room: Prediction, tmp_path: Path) -> None:
     assert set(WRITERS) == set(NAMES)
     written = save(room, tmp_path / "out", list(WRITERS))
-    assert [p.name for p in written] == [name for names in NAMES.values() for name in names]
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == sorted(p.name for p in written)
+    out = tmp_path / "out"
+    assert [p.relative_to(out).as_posix() for p in written] == [
+        name for names in NAMES.values() for name in names
+    ]
+    assert sorted(p for p in out.rglob("*") if p.is_file()) == sorted(written)
     promised = output_paths(tmp_path / "out", "room", list(WRITERS))
     assert [p for paths in promised.values() for p in paths] == written
 
@@ -155,7 +161,7 @@ def test_a_full_disk_leaves_nothing_and_spoils_nothing(
     changed = replace(room, distance=room.distance * 2)
     with pytest.raises(OutputError, match="No space left on device"):
         save(changed, tmp_path, [format_name])
-    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
 @pytest.mark.parametrize("format_name", list(WRITERS))
@@ -176,7 +182,7 @@ def test_a_disk_that_fills_in_the_middle_of_a_file_leaves_nothing(
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert "\n" not in str(caught.value)
     assert isinstance(caught.value.__cause__, OSError)  # by which a run tells a full disk
-    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
 def test_any_failure_removes_the_temporary_files(tmp_path: Path) -> None:

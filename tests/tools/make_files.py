@@ -1,5 +1,5 @@
-"""Writes a box room in every format of clouds, meshes, splats and views into a folder, with a red
-mark on the left of what is straight ahead and a green one on the right:
+"""Writes a box room in every format of clouds, meshes, splats, views and robots into a folder, with
+a red mark on the left of what is straight ahead and a green one on the right:
 `python tests/tools/make_files.py FOLDER`.
 """
 
@@ -15,12 +15,14 @@ from panodepth.types import Prediction
 
 LOW, HIGH = np.array([-2.5, -0.9, -1.5]), np.array([2.0, 1.6, 3.0])  # x right, y down, z forward
 SIZE = (256, 512)
+STAMP = 1764370000.25  # s since 1970
 RED, GREEN, WALL = (230, 20, 20), (20, 200, 20), (150, 150, 160)
 FORMATS = (
     *("ply", "pcd", "las", "laz", "e57", "points-glb"),
     *("glb", "obj", "ply-mesh", "stl", "usdz", "light-dome"),
     *("splat", "splat-binary", "gltf-splat"),
     *("views", "colmap"),
+    *("pointcloud2", "mcap", "rosbag2"),
 )
 
 
@@ -41,6 +43,6 @@ def box_room() -> Prediction:
 
 if __name__ == "__main__":
     room, out = box_room(), Path(sys.argv[1])
-    for file in room.save(out, FORMATS):
+    for file in room.save(out, FORMATS, stamp=STAMP):
         print(file)
     room.save(out / "whole", ["colmap"], camera="equirectangular")

@@ -8,9 +8,11 @@ is, the green one where right is: then text reads unmirrored from within.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import json
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -32,6 +34,7 @@ HOUSE, Y_UP, Z_UP, ROS = (
     )
 )
 MARKS = ("<!-- readers -->", "<!-- end of readers -->")
+STAMP = 1764370000.25
 TOLERANCE = 1e-3  # m
 EXTENSION = "KHR_gaussian_splatting"
 
@@ -200,6 +203,76 @@ def _validator() -> str:
     return str(place)
 
 
+def ros_cloud(message: Any) -> Found:
+    """Points, and colours, of a PointCloud2."""
+    assert [(f.name, f.offset, f.datatype, f.count) for f in message.fields] == [
+        ("x", 0, 7, 1),
+        ("y", 4, 7, 1),
+        ("z", 8, 7, 1),
+        ("rgb", 12, 7, 1),
+    ]
+    assert (message.header.frame_id, stamp_of(message)) == ("panorama", STAMP)
+    assert message.row_step * message.height == len(message.data)
+    points = np.frombuffer(message.data, "<f4").reshape(-1, 4)[:, :3]
+    colours = np.frombuffer(message.data, np.uint8).reshape(-1, 16)[:, 14:11:-1] / 255
+    return points, colours, f"{len(points)} points"
+
+
+def stamp_of(message: Any) -> float:
+    return message.header.stamp.sec + message.header.stamp.nanosec / 1e9
+
+
+def check_bag(messages: dict[str, Any]) -> Found:
+    """All under one stamp, the scan's walls where they are, the camera over the floor."""
+    scan, image = messages["/panorama/scan"], messages["/panorama/image"]
+    assert stamp_of(scan) == stamp_of(image) == STAMP
+    assert (image.width, image.height, image.encoding) == (512, 256, "rgb8")
+    step = scan.angle_increment
+    for angle, wall in ((0, HIGH[2]), (np.pi / 2, -LOW[0]), (-np.pi / 2, HIGH[0])):
+        beam = round((angle - scan.angle_min) / step)
+        near = [scan.ranges[i] for i in range(beam - 3, beam + 4)]
+        assert abs(min(near) - wall) < 2e-3, f"{min(near)} at {angle}"
+    (place,) = messages["/tf_static"].transforms
+    assert (place.header.frame_id, place.child_frame_id) == ("map", "panorama")
+    assert abs(place.transform.translation.z - HIGH[1]) < 2e-3
+    points, colours, told = ros_cloud(messages["/panorama/points"])
+    return points, colours, f"{told}, scan, image, {len(messages)} topics"
+
+
+def mcap_file(path: Path) -> Found:
+    from mcap_ros2.reader import read_ros2_messages
+
+    return check_bag({m.channel.topic: m.ros_msg for m in read_ros2_messages(str(path))})
+
+
+def decoder(name: str, definition: str) -> Callable[[bytes], Any]:
+    from mcap_ros2._dynamic import generate_dynamic
+
+    return generate_dynamic(name, definition)[name]
+
+
+def cdr_file(path: Path) -> Found:
+    """The message alone, by the definition that the MCAP file has."""
+    from mcap.reader import make_reader
+
+    name = "sensor_msgs/msg/PointCloud2"
+    with (path.parent / "box.mcap").open("rb") as file:
+        schemas = make_reader(file).get_summary().schemas.values()
+    (definition,) = (s.data.decode() for s in schemas if s.name == name)
+    return ros_cloud(decoder(name, definition)(path.read_bytes()))
+
+
+def sqlite_bag(path: Path) -> Found:
+    """The folder that ros2 bag takes: what metadata.yaml names, as SQLite."""
+    about = (path.parent / "metadata.yaml").read_text(encoding="utf-8")
+    assert f"relative_file_paths:\n  - {path.name}\n" in about
+    with contextlib.closing(sqlite3.connect(path)) as data:
+        kinds = "select topic_type, encoded_message_definition from message_definitions"
+        read = {kind: decoder(kind, text) for kind, text in data.execute(kinds)}
+        rows = "select name, type, data from messages join topics on topic_id = topics.id"
+        return check_bag({topic: read[kind](raw) for topic, kind, raw in data.execute(rows)})
+
+
 FILES: list[tuple[str, str, np.ndarray, str, Callable[[Path], Found]]] = [
     ("ply", "box_points.ply", HOUSE, "open3d", open3d_cloud),
     ("ply", "box_points.ply", HOUSE, "pymeshlab", meshlab_cloud),
@@ -222,6 +295,9 @@ FILES: list[tuple[str, str, np.ndarray, str, Callable[[Path], Found]]] = [
     ("views", "box_views.zip", HOUSE, "open3d", open3d_views),
     ("colmap", "box_colmap.zip", HOUSE, "pycolmap", pycolmap),
     ("colmap", "whole/box_colmap.zip", HOUSE, "pycolmap", pycolmap),
+    ("pointcloud2", "box_points.cdr", ROS, "mcap-ros2-support", cdr_file),
+    ("mcap", "box.mcap", ROS, "mcap-ros2-support", mcap_file),
+    ("rosbag2", "box_bag/bag.db3", ROS, "mcap-ros2-support", sqlite_bag),
     ("gltf-splat", "box_splat.glb", Y_UP, "gltf-validator", gltf_validator),
 ]
 

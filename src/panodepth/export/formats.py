@@ -1,12 +1,12 @@
 """The table of formats: name -> what follows NAME in the file's name, the writer as
 "module:function" below `panodepth.export`, the file in a word or two, and what follows the file's
-name in further files beside it.
+name in further files beside it (/NAME: they are called so).
 """
 
 from collections.abc import Sequence
 from typing import Literal
 
-from panodepth.errors import require
+from panodepth.errors import ConfigError, require
 
 FORMATS: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "npz": ("_distance.npz", "rasters.npz:write_npz", "arrays", ()),
@@ -36,6 +36,14 @@ FORMATS: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "glb": (".glb", "meshes.mesh:write_mesh", "textured mesh", ()),
     "laserscan": ("_scan.json", "robots.scan:write_laserscan", "laser scan", ()),
     "occupancy": ("_map.png", "robots.maps:write_occupancy", "map for robots", (".yaml",)),
+    "pointcloud2": ("_points.cdr", "robots.messages.files:write_pointcloud2", "cloud", (".json",)),
+    "mcap": (".mcap", "robots.messages.files:write_mcap", "image, cloud, scan", (".json",)),
+    "rosbag2": (
+        "_bag/bag.db3",
+        "robots.messages.files:write_rosbag2",
+        "image, cloud, scan",
+        (".json", "/metadata.yaml"),
+    ),
     "birdseye": ("_birdseye.npz", "robots.maps:write_birdseye", "heights from above", ()),
     "views": ("_views.zip", "views.files:write_views", "pinhole pictures, distance", ()),
     "colmap": ("_colmap.zip", "views.colmap:write_colmap", "COLMAP model", ()),
@@ -58,7 +66,16 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "laz": ("las", "laspy", "lazrs"),
     "e57": ("e57", "pye57"),
     "usdz": ("usd", "pxr"),
+    "pointcloud2": ("ros", "rosbags"),
+    "mcap": ("ros", "rosbags"),
+    "rosbag2": ("ros", "rosbags"),
 }
+
+IN_METRES = ("laserscan", "occupancy", "birdseye", "pointcloud2", "mcap", "rosbag2")
+NO_METRES = (
+    "distances are relative, and robots need metres: give --camera-height, --known-distance, "
+    "--points or another cue (docs/cookbook.md, Metres)"
+)
 
 Up = Literal["house", "y", "z", "ros", "blender", "unity", "unreal"]  # see `frames.FRAMES`
 
@@ -69,3 +86,12 @@ def check_installed(formats: Sequence[str]) -> None:
         if name in NEEDS:
             extra, *modules = NEEDS[name]
             require(f"format {name}", extra, *modules)
+
+
+def check_metres(formats: Sequence[str]) -> None:
+    """Raise ConfigError, which names the ways to metres, for formats that relative distances cannot
+    be written in.
+    """
+    named = [name for name in formats if name in IN_METRES]
+    if named:
+        raise ConfigError(f"format {named[0]}: {NO_METRES}")

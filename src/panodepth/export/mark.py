@@ -14,7 +14,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from panodepth.export.metadata import GENERATOR, PLY_COMMENT
+from panodepth.atomic import atomic
+from panodepth.export.metadata import GENERATOR, PLY_COMMENT, to_json
 
 MAX_BYTES = 1 << 22  # of metadata that are looked at
 
@@ -36,6 +37,23 @@ def stated(path: str | os.PathLike[str]) -> dict[str, Any] | None:
         if found is not None and found.get("bytes") != os.path.getsize(path):
             return None
     return found
+
+
+def write_with_sidecar(
+    path: Path, content: bytes, meta: dict[str, Any], more: dict[Path, str] | None = None
+) -> list[Path]:
+    """A file of a format that has no room for metadata, which are in PATH.json, and further texts
+    by path; all of them or none. Returns them. Raises OutputError.
+    """
+    texts = {
+        path.with_name(path.name + ".json"): to_json({**meta, "bytes": len(content)}) + "\n",
+        **(more or {}),
+    }
+    with atomic(path, *texts) as (file, *beside):
+        file.write_bytes(content)
+        for place, text in zip(beside, texts.values(), strict=True):
+            place.write_text(text, encoding="utf-8")
+    return [path, *texts]
 
 
 def _stated(path: str | os.PathLike[str]) -> dict[str, Any] | None:

@@ -26,7 +26,7 @@ class Writer:
 
     ending: what follows NAME in the file's name. function: writes it; as "module:function" below
     `panodepth.export` it is imported when first used. about: what the file is, in a word or two.
-    sidecars: what follows the file's name in further files.
+    sidecars: what follows the file's name in further files beside it; /NAME is one called so.
     """
 
     ending: str
@@ -85,5 +85,6 @@ def output_paths(
     paths = {}
     for key in parse_formats(formats):
         main = Path(folder) / f"{name}{WRITERS[key].ending}"
-        paths[key] = [main, *(main.with_name(main.name + more) for more in WRITERS[key].sidecars)]
+        ends = (main.name + more for more in WRITERS[key].sidecars)
+        paths[key] = [main, *(main.parent / end.rpartition("/")[2] for end in ends)]
     return paths

@@ -8,7 +8,8 @@ import numpy as np
 
 from panodepth.atomic import atomic
 from panodepth.export.bands import surface
-from panodepth.export.metadata import DISTANCE, metadata, to_json
+from panodepth.export.mark import write_with_sidecar
+from panodepth.export.metadata import DISTANCE, metadata
 from panodepth.export.rasters.distance import FloatOptions
 from panodepth.types import Prediction
 
@@ -22,12 +23,7 @@ def write_pfm(
     height, width = prediction.distance.shape
     values = surface(prediction, sky=options.sky_value)[::-1].astype("<f4")
     content = f"Pf\n{width} {height}\n-1.0\n".encode("ascii") + values.tobytes()
-    meta = metadata(prediction, DISTANCE, **options.facts, bytes=len(content))
-    sidecar = path.with_name(path.name + ".json")
-    with atomic(path, sidecar) as (file, text):
-        file.write_bytes(content)
-        text.write_text(to_json(meta) + "\n", encoding="ascii")
-    return [path, sidecar]
+    return write_with_sidecar(path, content, metadata(prediction, DISTANCE, **options.facts))
 
 
 def write_mask(prediction: Prediction, path: Path) -> list[Path]:

@@ -10,43 +10,52 @@ import numpy as np
 import numpy.typing as npt
 
 from panodepth.errors import InputError, OutputError
+from panodepth.export.formats import NO_METRES
 from panodepth.export.frames import FRAMES
 from panodepth.export.reprojection import as_panorama, levelled_points
 from panodepth.geometry.level.floor import find_floor
 from panodepth.strict import Positive, Range
 from panodepth.types import Prediction
 
-FRAME_ID = "panorama"
-NO_METRES = (
-    "distances are relative, and robots need metres: give --camera-height, --known-distance, "
-    "--points or another cue (docs/cookbook.md, Metres)"
-)
+FRAME_ID = "panorama"  # of what is seen from the camera; level, the camera at its origin
+MAP_FRAME = "map"  # of maps: the floor below the camera
+ROS_FRAME = "x forward, y left, z up; angles counterclockwise about z from x"
 
 Float64Array = npt.NDArray[np.float64]
 Height = Annotated[float, Range(at_least=-100, at_most=100)]
 
 
 @dataclass(frozen=True, kw_only=True)
-class BandOptions:
-    """low, high: heights over the floor [m] between which something is in a robot's way.
-    camera_height: from the floor to the camera [m]; 0 = what made the metres, else what the floor
-    says. range_max: farther is not looked at [m].
+class GroundOptions:
+    """camera_height: from the floor to the camera [m]; 0 = what made the metres, else what the
+    floor says. range_max: farther is not looked at [m].
     """
 
-    low: Height = 0.1
-    high: Height = 1.8
     camera_height: Annotated[float, Range(at_least=0, at_most=1000)] = 0.0
     range_max: Positive = 30.0
 
 
-def over_ground(prediction: Prediction, path: Path, options: BandOptions) -> Float64Array:
+@dataclass(frozen=True, kw_only=True)
+class BandOptions(GroundOptions):
+    """low, high: heights over the floor [m] between which something is in a robot's way."""
+
+    low: Height = 0.1
+    high: Height = 1.8
+
+
+def check_metres(prediction: Prediction, path: Path) -> None:
+    """Raise OutputError, which names the ways to metres, for a relative prediction."""
+    if prediction.unit != "m":
+        raise OutputError(f"{path}: {NO_METRES}")
+
+
+def over_ground(prediction: Prediction, path: Path, options: GroundOptions) -> Float64Array:
     """(N, 3) points of all valid pixels, camera at (0, 0, its height), the floor at z = 0.
 
     Raises OutputError for a relative prediction, bad heights, or where no floor says the height.
     """
-    if prediction.unit != "m":
-        raise OutputError(f"{path}: {NO_METRES}")
-    if options.low >= options.high:
+    check_metres(prediction, path)
+    if isinstance(options, BandOptions) and options.low >= options.high:
         raise OutputError(f"{path}: low = {options.low} must be below high = {options.high}")
     house = levelled_points(prediction)[prediction.mask]
     points = FRAMES["ros"].points(house).astype(np.float64)
@@ -54,8 +63,8 @@ def over_ground(prediction: Prediction, path: Path, options: BandOptions) -> Flo
     return points
 
 
-def camera_height(prediction: Prediction, path: Path, options: BandOptions) -> float:
-    """From the floor to the camera [m], as `BandOptions` says. Raises OutputError."""
+def camera_height(prediction: Prediction, path: Path, options: GroundOptions) -> float:
+    """From the floor to the camera [m], as `GroundOptions` says. Raises OutputError."""
     known = options.camera_height or prediction.meta.get("camera_height_m")
     if known:
         return float(known)

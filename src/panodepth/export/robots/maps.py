@@ -14,8 +14,8 @@ from panodepth.atomic import atomic
 from panodepth.errors import OutputError
 from panodepth.export.metadata import PLY_COMMENT, metadata, png_texts, to_json
 from panodepth.export.rasters import png
-from panodepth.export.robots.ground import BandOptions, Float64Array, over_ground
-from panodepth.export.robots.scan import ROS_FRAME, beam_of, nearest
+from panodepth.export.robots.ground import ROS_FRAME, BandOptions, Float64Array, over_ground
+from panodepth.export.robots.scan import beam_of, nearest
 from panodepth.strict import Range
 from panodepth.types import BoolArray, ByteArray, FloatArray, Prediction
 

@@ -12,7 +12,13 @@ import numpy as np
 
 from panodepth.atomic import write_atomic
 from panodepth.export.metadata import metadata, to_json
-from panodepth.export.robots.ground import FRAME_ID, BandOptions, Float64Array, over_ground
+from panodepth.export.robots.ground import (
+    FRAME_ID,
+    ROS_FRAME,
+    BandOptions,
+    Float64Array,
+    over_ground,
+)
 from panodepth.strict import Positive, Range
 from panodepth.types import FloatArray, Prediction
 
@@ -44,6 +50,20 @@ class LaserScan:
         """(beams,) of each beam [rad]."""
         numbers = np.arange(len(self.ranges), dtype=np.float64)
         return np.asarray(self.angle_min + self.angle_increment * numbers, np.float64)
+
+    def fields(self) -> dict[str, Any]:
+        """Those of sensor_msgs/LaserScan but its header."""
+        return {
+            "angle_min": self.angle_min,
+            "angle_max": float(self.angles[-1]),
+            "angle_increment": self.angle_increment,
+            "time_increment": 0.0,
+            "scan_time": 0.0,
+            "range_min": self.range_min,
+            "range_max": self.range_max,
+            "ranges": self.ranges,
+            "intensities": np.zeros(0, np.float32),
+        }
 
     def sectors(self, count: int) -> list[dict[str, Any]]:
         """The nearest of each of so many equal sectors, the first one around straight ahead."""
@@ -106,13 +126,7 @@ def write_laserscan(
     scan = laser_scan(prediction, options, path)
     values = {
         "header": {"frame_id": FRAME_ID},
-        "angle_min": scan.angle_min,
-        "angle_max": float(scan.angles[-1]),
-        "angle_increment": scan.angle_increment,
-        "time_increment": 0.0,
-        "scan_time": 0.0,
-        "range_min": scan.range_min,
-        "range_max": scan.range_max,
+        **scan.fields(),
         "ranges": [round(float(r), 4) if math.isfinite(r) else None for r in scan.ranges],
         "intensities": [],
         "obstacles": scan.sectors(options.sectors),
@@ -129,6 +143,3 @@ def write_laserscan(
     }
     write_atomic(path, json.dumps(values, allow_nan=False).encode())
     return [path]
-
-
-ROS_FRAME = "x forward, y left, z up; angles counterclockwise about z from x"

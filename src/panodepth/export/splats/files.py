@@ -6,9 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from panodepth.atomic import atomic
 from panodepth.export.glb import ARRAY_BUFFER, POINTS, Glb
-from panodepth.export.metadata import to_json
+from panodepth.export.mark import write_with_sidecar
 from panodepth.export.splats.gaussians import OPACITY, Gaussians, SplatOptions, gaussians
 from panodepth.types import FloatArray, Prediction
 
@@ -34,7 +33,9 @@ def write_splat_ply(
     header = ["ply", "format binary_little_endian 1.0", f"element vertex {len(found.xyz)}"]
     header += [*(f"property float {name}" for name in PLY_NAMES), "end_header\n"]
     content = np.concatenate(rows, axis=1).astype("<f4")
-    return _with_sidecar(path, found, "\n".join(header).encode("ascii") + content.tobytes())
+    return write_with_sidecar(
+        path, "\n".join(header).encode("ascii") + content.tobytes(), found.meta
+    )
 
 
 def write_splat(
@@ -49,7 +50,7 @@ def write_splat(
     records["xyz"], records["sigma"] = found.xyz, found.sigma
     records["rgba"][:, :3], records["rgba"][:, 3] = found.rgb, round(OPACITY * 255)
     records["turn"] = np.clip(np.rint(found.turn * 128 + 128), 0, 255)
-    return _with_sidecar(path, found, records.tobytes())
+    return write_with_sidecar(path, records.tobytes(), found.meta)
 
 
 def write_gltf_splat(
@@ -86,12 +87,3 @@ def write_gltf_splat(
 def _coefficients(found: Gaussians) -> FloatArray:
     """(N, 3) of degree 0."""
     return ((found.rgb.astype(np.float32) / 255 - 0.5) / SH0).astype(np.float32)
-
-
-def _with_sidecar(path: Path, found: Gaussians, content: bytes) -> list[Path]:
-    """Write a file that has no room for metadata, and PATH.json."""
-    sidecar = path.with_name(path.name + ".json")
-    with atomic(path, sidecar) as (file, text):
-        file.write_bytes(content)
-        text.write_text(to_json({**found.meta, "bytes": len(content)}) + "\n", encoding="ascii")
-    return [path, sidecar]

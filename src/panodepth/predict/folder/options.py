@@ -9,7 +9,7 @@ from typing import Any
 
 from panodepth.errors import ConfigError
 from panodepth.export.file_options import FileOptions
-from panodepth.export.formats import check_installed
+from panodepth.export.formats import check_installed, check_metres
 from panodepth.export.registry import DEFAULT_FORMATS, WRITERS, parse_formats
 from panodepth.options import option
 from panodepth.predict.folder.memory import parse_memory
@@ -93,6 +93,8 @@ class RunOptions(PredictOptions, FileOptions):
             formats = _with_confidence(formats)
         object.__setattr__(self, "formats", formats)
         check_installed(self.formats)
+        if not self.in_metres:
+            check_metres(self.formats)
         if self.writer_settings:
             from panodepth.export.options import writer_options
 
