@@ -149,3 +149,17 @@ def test_usage_errors_name_the_command(
 ) -> None:
     assert main(arguments) == 2
     assert f"(see {named})" in capsys.readouterr().err
+
+
+def test_names_with_control_characters_stay_on_their_line(
+    model_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, bad = tmp_path / "new\nline.png", tmp_path / "red\x1b[31m.png"
+    Image.fromarray(np.full((56, 112, 3), 99, np.uint8)).save(good)
+    bad.write_text("no picture")
+    options = ["--model", str(model_file), "--format", "npz", "--out", str(tmp_path / "out")]
+    assert main(["predict", str(good), str(bad), *options]) == 1
+    shown = capsys.readouterr()
+    assert "\x1b" not in shown.out + shown.err
+    assert r"new\nline.png -> " in shown.out
+    assert (len(shown.out.splitlines()), len(shown.err.splitlines())) == (2, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib.util
+import re
 import sys
 
 # Words that torch, its allocators and CUDA write into RuntimeErrors when memory is not enough.
@@ -44,6 +45,11 @@ def one_line(error: object, limit: int | None = None) -> str:
     kept = text[: limit - 3]
     words = kept if text[len(kept)] == " " else kept.rpartition(" ")[0]
     return (words if len(words) > limit / 2 else kept) + "..."
+
+
+def printable(text: str) -> str:
+    """The text with control characters escaped, as names may hold them: line ends, colours."""
+    return re.sub("[\0-\x1f\x7f-\x9f]", lambda found: repr(found[0])[1:-1], text)
 
 
 def first_line(error: object) -> str:

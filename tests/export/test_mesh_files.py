@@ -58,6 +58,21 @@ def test_obj_names_its_files_and_its_texture_is_where_it_belongs(
     assert cv2.imread(str(files[2])).shape == (64, 128, 3)
 
 
+@pytest.mark.parametrize("name", ["my room", "全天球写真" * 8, 'a"b', "caf\udce9", "a\nb"])
+def test_ply_meshes_find_their_texture_whatever_their_name(
+    whole: Prediction, tmp_path: Path, name: str
+) -> None:
+    path, picture = whole.save(tmp_path / f"{name}.ply", ["ply-mesh"])
+    head = path.read_bytes().split(b"end_header")[0].split(b"\n")
+    assert f"comment TextureFile {picture.name}".encode("ascii") in head
+    assert max(map(len, head)) <= 400
+    assert picture.parent == path.parent
+    if name.isprintable():  # trimesh itself cannot encode others
+        assert trimesh.load_mesh(path, process=False).visual.material.image.size == (128, 64)
+    if name == "my room":
+        assert picture.name == f"{path.name}.jpg"
+
+
 def test_usdz(whole: Prediction, room_corners: tuple, tmp_path: Path) -> None:
     usd = pytest.importorskip("pxr.Usd")
     from pxr import UsdGeom

@@ -14,7 +14,14 @@ from tests.images.pictures import refused
         (b"\0\0\0\x18ftypmp420000mp41", "a video"),
         (b"GIF89a" + bytes(20), "GIF"),
         (b"8BPS" + bytes(20), "Photoshop"),
-        (b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(8), "JPEG XL"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(8), "JPEG XL; save it as"),
+        (b"\0\0\0\x18ftypcrx " + bytes(20), "a raw photograph"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "git lfs pull"),
+        (b"\n<!DOCTYPE html><html><body>404", "a web page: save the picture itself"),
+        (b'{"error": "expired"}', "text: save"),
+        (b"PK\3\4" + bytes(20), "an archive: unpack"),
+        (b"PF\n4 2\n-1.0\n" + bytes(96), "PFM"),
+        (bytes(100), "nothing but zeros: copy it again"),
     ],
 )
 def test_other_kinds_are_named(tmp_path: Path, content: bytes, kind: str) -> None:

@@ -33,6 +33,7 @@ def targets(*inputs: Path | str, out: Path | None = None) -> dict[str, str]:
 
 def test_a_folder_is_walked_and_mirrored(tmp_path: Path) -> None:
     make(tmp_path, "b.JPG", "a.png", "x/y/c.exr", "notes.txt", ".hidden.png", ".git/d.png")
+    make(tmp_path, "@eaDir/a.png/THUMB_XL.jpg", "x/__MACOSX/a.png", "._a.png")
     assert targets(tmp_path) == {"a.png": "a", "b.JPG": "b", "c.exr": "x/y/c"}
     order = [item.path.name for item in find_inputs([str(tmp_path)]).files]
     assert order == ["a.png", "b.JPG", "c.exr"]

@@ -20,7 +20,7 @@ from panodepth.cli.options import (
     Quiet,
     with_fields,
 )
-from panodepth.errors import InputError, print_note
+from panodepth.errors import InputError, print_note, printable
 from panodepth.predict.folder.options import RunOptions
 from panodepth.predict.models import chosen_backend
 from panodepth.progress import SHARES, Progress, by_share, progress
@@ -99,10 +99,10 @@ def predict(
 def _tell(result: FileResult, bar: Progress) -> None:
     """Print where a result went, and the notes on it."""
     for note in result.facts.get("notes", ()):
-        bar.write(f"note: {result.input}: {note}", file=sys.stderr)
+        bar.write(printable(f"note: {result.input}: {note}"), file=sys.stderr)
     if result.files:
         told = f"{result.input} -> {', '.join(result.files)}{_metres(result)}"
-        bar.write(told, file=sys.stdout)
+        bar.write(printable(told), file=sys.stdout)
 
 
 def _find(
@@ -173,7 +173,7 @@ def _report(
         seconds[step] = sum(result.seconds.get(step, 0.0) for result in results)
     code = SOME_FAILED if counts["failed"] else DONE
     for error in dict.fromkeys(result.error for result in results if result.error is not None):
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable(error)}", file=sys.stderr)
     if as_json:
         details = [asdict(result) for result in results]
         print_document({**summary, **counts, "exit_code": code, "results": details})

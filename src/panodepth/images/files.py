@@ -111,7 +111,7 @@ def _reading(source: Source) -> Iterator[Opened]:
                 from panodepth.images.formats.foreign import foreign_kind
 
                 known = foreign_kind(start)
-                told = f": it is {known}; save it as one of them" if known else ""
+                told = f": it is {known}" if known else ""
                 raise InputError(f"{name}: not a {KINDS} image{told}")
             kind = found
             file.seek(0)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,10 +99,11 @@ def write_ply_mesh(
     prediction: Prediction, path: Path, options: PlyMeshOptions = PlyMeshOptions()
 ) -> list[Path]:
     """Binary PLY: x, y, z, s, t float32 and the panorama's colour of each vertex; its picture is
-    PATH.jpg, which MeshLab and Blender show at s, t.
+    PATH.jpg, which MeshLab and Blender show at s, t. A header is ASCII: where the name is not, the
+    picture is called by letters, digits and its checksum.
     """
     found = turned(prediction, path, options, options.up)
-    picture = path.with_name(path.name + ".jpg")
+    picture = path.with_name(_ascii_name(path.name) + ".jpg")
     names = (*"xyz", "s", "t", "red", "green", "blue")
     kinds = [(name, "<f4" if len(name) == 1 else "u1") for name in names]
     vertices = np.empty(len(found.positions), kinds)
@@ -112,7 +116,7 @@ def write_ply_mesh(
         "ply",
         "format binary_little_endian 1.0",
         *ply_comments(found.meta),
-        f"comment TextureFile {to_json(picture.name)[1:-1][:400]}",
+        f"comment TextureFile {picture.name}",
         f"element vertex {len(vertices)}",
         *(f"property {'float' if kind == '<f4' else 'uchar'} {name}" for name, kind in kinds),
         f"element face {len(faces)}",
@@ -141,6 +145,14 @@ def write_stl(prediction: Prediction, path: Path, options: StlOptions = StlOptio
         file.write(header + np.uint32(len(corners)).tobytes())
         file.write(records.data)
     return [path]
+
+
+def _ascii_name(name: str) -> str:
+    """The name, or what a header of ASCII can hold of it with a checksum of the whole."""
+    if re.fullmatch(r"[ !#-.0-9:;=@-\[\]-~]+", name):  # no quotes, slashes, angles or wildcards
+        return name
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", name)
+    return f"{zlib.crc32(os.fsencode(name)):08x}_{plain[-60:]}"
 
 
 def short_json(meta: dict[str, Any]) -> str:

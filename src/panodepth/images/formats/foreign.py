@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 _KINDS = (
+    (rb"(?s)....ftypcrx", "a raw photograph"),
     (rb"(?s)....ftyp", "a video"),
     (rb"GIF8", "GIF"),
     (rb"BM", "BMP"),
@@ -13,9 +14,20 @@ _KINDS = (
     (rb"\xff\x4f\xff\x51|\0\0\0\x0cjP  ", "JPEG 2000"),
     (rb"%PDF", "PDF"),
     (rb"FUJIFILM|IIRO|IIU\0", "a raw photograph"),
+    (rb"version https:/", "a pointer of Git LFS: git lfs pull brings the picture"),
+    (rb"(?i)\s*<(!doctype|html|head|body)", "a web page: save the picture itself"),
+    (rb"\s*[{\[]", "text: save the picture itself"),
+    (rb"PK\x03\x04|Rar!|7z\xbc\xaf|\x1f\x8b|BZh", "an archive: unpack it first"),
+    (rb"P[1-7Ff][\s]", "Netpbm or PFM"),
+    (rb"qoif", "QOI"),
+    (rb"DDS |\xabKTX", "a texture of a game"),
+    (rb"\0\0\x01\0", "an icon"),
+    (rb"\x01\xda", "SGI"),
+    (rb"\0{16}$", "nothing but zeros: copy it again"),
 )
 
 
 def foreign_kind(start: bytes) -> str:
-    """The kind of a file that begins so; "" when it is not known."""
-    return next((kind for mark, kind in _KINDS if re.match(mark, start)), "")
+    """The kind of a file that begins so, and what to do; "" when it is not known."""
+    kind = next((kind for mark, kind in _KINDS if re.match(mark, start)), "")
+    return kind if not kind or ":" in kind else f"{kind}; save it as one of them"

@@ -8,12 +8,12 @@ from typing import BinaryIO
 import numpy as np
 
 from panodepth.errors import InputError
+from panodepth.images.curves import avif_curve_notes, code_notes
 from panodepth.images.formats.orientation import stated_orientation
 from panodepth.images.formats.pillow import Decoded, Opened, from_pillow, upright
 
 _BRANDS = 128  # bytes at the start in which the file's kinds are named
-# ITU-T H.273, table 3: pictures made for brighter screens, whose curve is not sRGB's.
-_CURVES = {16: "PQ", 18: "HLG"}
+_BOXES = 1 << 16  # bytes at the start that hold the boxes which describe the picture
 
 
 def open_heif(name: str, file: BinaryIO) -> Opened:
@@ -37,7 +37,9 @@ def _open_avif(name: str, file: BinaryIO) -> Opened:
     # Pillow states the file's own turn as EXIF's orientation.
     orientation = stated_orientation(image.info.get("exif") or b"", b"")
     frames = image.n_frames
-    notes = (f"an animation: the first of its {frames} frames is read",) if frames > 1 else ()
+    animated = (f"an animation: the first of its {frames} frames is read",) if frames > 1 else ()
+    file.seek(0)
+    notes = (*animated, *avif_curve_notes(file.read(_BOXES)))
 
     def decode() -> Decoded:
         return replace(from_pillow(image, orientation), notes=notes)
@@ -58,9 +60,8 @@ def _open_heic(name: str, file: BinaryIO) -> Opened:
     notes = []
     if len(image) > 1:
         notes.append(f"picture {image.primary_index + 1} of {len(image)} is read")
-    curve = image.info.get("nclx_profile", {}).get("transfer_characteristics")
-    if curve in _CURVES:
-        notes.append(f"its {_CURVES[curve]} curve is taken for sRGB's")
+    stated = image.info.get("nclx_profile", {}).get("transfer_characteristics")
+    notes += code_notes(stated)
 
     def decode() -> Decoded:
         return Decoded(np.asarray(image), notes=tuple(notes))

@@ -9,12 +9,14 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import PngImagePlugin
 
+from panodepth.errors import InputError
+from panodepth.images.curves import PNG_CURVES, png_curve_notes
 from panodepth.images.formats.orientation import oriented, stated_orientation
 from panodepth.images.formats.pillow import Decoded, Opened, from_pillow
 from panodepth.images.formats.quiet import without_library_lines
@@ -48,14 +50,19 @@ class _Chunks:
     kept: list[Part] = field(default_factory=list)
     data: list[tuple[int, int]] = field(default_factory=list)
     exif: bytes = b""
+    curve: dict[bytes, bytes] = field(default_factory=dict)  # what states how values are coded
     texts: dict[str, str] = field(default_factory=dict)
 
 
 def open_png(name: str, file: BinaryIO) -> Opened:
     """A PNG file: of 8 bits through Pillow, of 16 bits through OpenCV."""
+    file.seek(len(SIGNATURE) + 4)
+    if file.read(4) == b"CgBI":
+        raise InputError(f"{name}: PNG of Apple's apps (CgBI) is not read; save it as ordinary PNG")
     before = _read_chunks(file, until=b"IDAT")
     xmp = before.texts.get(_XMP_KEYWORD, "").encode()
     orientation = stated_orientation(before.exif, xmp)
+    notes = png_curve_notes(before.curve)
 
     def decode() -> Decoded:
         found = _read_chunks(file)
@@ -69,7 +76,7 @@ def open_png(name: str, file: BinaryIO) -> Opened:
                 last = image.crop((0, image.height - 1, *image.size)).tobytes()
             if not any(last):  # black, or filled up by Pillow
                 _check_pixels(file, found)
-            return decoded
+            return replace(decoded, notes=notes)
         from panodepth.images.formats.opencv import opencv_pixels
 
         for part in found.kept:
@@ -80,7 +87,7 @@ def open_png(name: str, file: BinaryIO) -> Opened:
         except ValueError:
             _check_pixels(file, found)  # says where, if it can
             raise
-        return Decoded(oriented(pixels, orientation), texts=found.texts)
+        return Decoded(oriented(pixels, orientation), texts=found.texts, notes=notes)
 
     return Opened(_upright_size(before, orientation), decode, xmp=xmp)
 
@@ -143,6 +150,8 @@ def _read_extra(file: BinaryIO, found: _Chunks, kind: bytes, length: int) -> Non
     """Note a text or the EXIF block; what is damaged in them says nothing."""
     if kind == b"eXIf":
         found.exif = found.exif or file.read(length)
+    elif kind in PNG_CURVES:
+        found.curve[kind] = file.read(length)
     elif kind == b"tEXt":
         keyword, _, text = file.read(length).partition(b"\0")
         found.texts.setdefault(keyword.decode("latin-1"), text.decode("latin-1"))

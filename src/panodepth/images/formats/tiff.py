@@ -73,7 +73,9 @@ def _choose(tags: Tags, pages: list[Directory]) -> tuple[Directory, str]:
         whole = [page for offset in below if not _is_reduced(page := tags.directory(offset)[0])]
     whole = [page for page in whole if {_WIDTH, _HEIGHT} <= set(page.entries)]
     if not whole:
-        raise ValueError("it has no size")
+        raise ValueError(
+            "none of its pages is a picture: all are previews, masks or without a size"
+        )
     page = max(whole, key=lambda page: _size(page)[0] * _size(page)[1])  # the first of the largest
     if len(whole) == 1:
         return page, ""

@@ -13,6 +13,7 @@ from panodepth.export.mark import is_result
 from panodepth.images import IMAGE_SUFFIXES
 
 MAX_ENDINGS = 6  # that a note names
+_THUMBNAILS = ("@eaDir", "__MACOSX")  # what network disks and archives put beside pictures
 
 
 @dataclass
@@ -68,7 +69,7 @@ def walk(folder: Path, out: Path | None, left_out: LeftOut) -> Iterator[Path]:
     """Pictures under `folder`, sorted; those in linked folders last, under the link's name.
 
     Each folder is visited once, whatever links lead to it, and no link to a folder around itself is
-    followed. Left out are hidden folders, and `out` where it lies below.
+    followed. Left out are hidden folders and those of thumbnails, and `out` where it lies below.
     """
     skipped = None if out is None else os.path.realpath(out)
     if skipped == os.path.realpath(folder):
@@ -82,11 +83,15 @@ def walk(folder: Path, out: Path | None, left_out: LeftOut) -> Iterator[Path]:
                 folders.clear()
                 continue
             seen.add(real)
-            below = [here / name for name in sorted(folders) if not name.startswith(".")]
+            below = [here / name for name in sorted(folders) if not _is_hidden(name)]
             below = [path for path in below if os.path.realpath(path) != skipped]
             folders[:] = [path.name for path in below if not path.is_symlink()]
             waiting += [path for path in below if path.is_symlink() and not _leads_up(path, real)]
             yield from (here / n for n in sorted(names) if is_picture(here / n, left_out))
+
+
+def _is_hidden(folder: str) -> bool:
+    return folder.startswith(".") or folder in _THUMBNAILS
 
 
 def _leads_up(link: Path, place: str) -> bool:

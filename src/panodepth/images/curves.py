@@ -1,0 +1,34 @@
+"""How a file says its values are coded, where that is not sRGB's curve: a note tells it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+# ITU-T H.273, table 3: curves of pictures made for brighter screens, and of linear light.
+_CODES = {8: "linear", 16: "PQ", 18: "HLG"}
+PNG_CURVES = (b"cICP", b"gAMA", b"iCCP", b"sRGB")  # chunks; of several the first here counts
+_SRGB_GAMMA, _ALIKE = 0.45455, 0.15  # as PNG's chunk states it; a share of it that changes little
+
+
+def code_notes(code: int | None) -> tuple[str, ...]:
+    """code: a transfer characteristic of H.273, None = not stated."""
+    return (f"its {_CODES[code]} curve is taken for sRGB's",) if code in _CODES else ()
+
+
+def png_curve_notes(chunks: Mapping[bytes, bytes]) -> tuple[str, ...]:
+    """chunks: contents of those of PNG_CURVES that a file has."""
+    if len(stated := chunks.get(b"cICP", b"")) == 4:
+        return code_notes(stated[1])
+    if len(chunks.get(b"gAMA", b"")) != 4 or b"sRGB" in chunks or b"iCCP" in chunks:
+        return ()
+    gamma = int.from_bytes(chunks[b"gAMA"], "big") / 100_000
+    if abs(gamma / _SRGB_GAMMA - 1) <= _ALIKE:
+        return ()
+    return (f"its gamma of {gamma:g} is taken for sRGB's, about {_SRGB_GAMMA:.2f}",)
+
+
+def avif_curve_notes(start: bytes) -> tuple[str, ...]:
+    """start: of the file, with its boxes (ISO/IEC 23008-12: colr of type nclx)."""
+    found = re.search(rb"(?s)colrnclx..(..)", start)
+    return code_notes(None if found is None else int.from_bytes(found[1], "big"))
