@@ -54,6 +54,7 @@ test-tools: $(VENV)/.tools test-readers .venv-app/.ready
 .venv-readers/.ready: tests/tools/readers.txt
 	$(PYTHON) -m venv .venv-readers
 	.venv-readers/bin/python -m pip --disable-pip-version-check install --quiet -r $< || true
+	command -v convert_octree || (apt-get update -qq && apt-get install -qq -y octomap-tools) || true
 	npm install --silent --prefix .venv-readers gltf-validator@2.0.0-dev.3.10 || true
 	touch $@
 

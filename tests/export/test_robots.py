@@ -153,6 +153,12 @@ def test_from_above(room: Prediction, tmp_path: Path) -> None:
     with np.load(path) as stored:
         assert stored["height"].shape == stored["free"].shape
         assert json.loads(str(stored["meta"]))["unit"] == "m"
+        directions, ranges, _ = stored["obstacles"].T
+        np.testing.assert_array_equal(directions, [0, 45, 90, 135, 180, -135, -90, -45])
+        np.testing.assert_allclose(ranges[::2], [FRONT, LEFT, -BACK, -RIGHT], rtol=0.01)
+    (path,) = room.save(tmp_path, ["birdseye"], low=3.0, high=3.5, sectors=2)
+    with np.load(path) as stored:
+        assert np.isnan(stored["obstacles"][:, 1:]).all()
 
 
 def test_the_files_fields_are_ros(room: Prediction, tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ NAMES = {
     "laserscan": ["room_scan.json"],
     "occupancy": ["room_map.png", "room_map.png.yaml"],
     "pointcloud2": ["room_points.cdr", "room_points.cdr.json"],
+    "octomap": ["room.bt"],
     "mcap": ["room.mcap", "room.mcap.json"],
     "rosbag2": ["room_bag/bag.db3", "room_bag/bag.db3.json", "room_bag/metadata.yaml"],
     "birdseye": ["room_birdseye.npz"],

@@ -22,7 +22,7 @@ FORMATS = (
     *("glb", "obj", "ply-mesh", "stl", "usdz", "light-dome"),
     *("splat", "splat-binary", "gltf-splat"),
     *("views", "colmap"),
-    *("pointcloud2", "mcap", "rosbag2"),
+    *("pointcloud2", "mcap", "rosbag2", "octomap"),
 )
 
 

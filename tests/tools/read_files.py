@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import importlib.metadata
 import json
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -273,6 +274,31 @@ def sqlite_bag(path: Path) -> Found:
         return check_bag({topic: read[kind](raw) for topic, kind, raw in data.execute(rows)})
 
 
+def octomap(path: Path) -> Found:
+    """OctoMap's own programs: convert_octree opens the file, bt2vrml lists the occupied cubes. What
+    is returned are the sides of the cubes that face the room, in the camera's frame.
+    """
+    if shutil.which("convert_octree") is None:
+        raise ImportError("no octomap-tools")
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(shutil.copy(path, folder))
+        done = subprocess.run(
+            ["convert_octree", copy, copy.with_suffix(".ot")], capture_output=True, text=True
+        )
+        said = done.stdout + done.stderr
+        assert done.returncode == 0, said
+        assert not re.search("error|mismatch", said, re.IGNORECASE), said
+        assert copy.with_suffix(".ot").stat().st_size > path.stat().st_size
+        subprocess.run(["bt2vrml", copy], capture_output=True, check=True)
+        text = Path(f"{copy}.wrl").read_text(encoding="ascii")
+    middles = np.array(re.findall(r"translation (\S+) (\S+) (\S+)", text), float)
+    sides = np.array(re.findall(r"Box \{ size (\S+) ", text), float)[:, None]
+    camera = np.array([0, 0, HIGH[1]])
+    room = np.stack([LOW, HIGH]).mean(0) @ ROS.T + camera
+    inner = middles - np.sign(middles - room) * sides / 2
+    return inner - camera, None, f"{len(middles)} occupied leaves, 0 errors"
+
+
 FILES: list[tuple[str, str, np.ndarray, str, Callable[[Path], Found]]] = [
     ("ply", "box_points.ply", HOUSE, "open3d", open3d_cloud),
     ("ply", "box_points.ply", HOUSE, "pymeshlab", meshlab_cloud),
@@ -298,6 +324,7 @@ FILES: list[tuple[str, str, np.ndarray, str, Callable[[Path], Found]]] = [
     ("pointcloud2", "box_points.cdr", ROS, "mcap-ros2-support", cdr_file),
     ("mcap", "box.mcap", ROS, "mcap-ros2-support", mcap_file),
     ("rosbag2", "box_bag/bag.db3", ROS, "mcap-ros2-support", sqlite_bag),
+    ("octomap", "box.bt", ROS, "octomap-tools", octomap),
     ("gltf-splat", "box_splat.glb", Y_UP, "gltf-validator", gltf_validator),
 ]
 

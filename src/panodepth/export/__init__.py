@@ -18,6 +18,7 @@
 | splat, splat-binary, gltf-splat | NAME_splat.ply, NAME.splat, NAME_splat.glb | Gaussian splats |
 | laserscan | NAME_scan.json | what a laser scanner would see, as ROS has it |
 | occupancy | NAME_map.png, .png.yaml | map for nav2 |
+| octomap | NAME.bt | occupied, free and unknown cubes |
 | pointcloud2 | NAME_points.cdr | PointCloud2, as ROS 2 sends it |
 | mcap, rosbag2 | NAME.mcap, NAME_bag/ | image, cloud and scan of one moment |
 | birdseye | NAME_birdseye.npz | heights over the floor |

@@ -37,6 +37,7 @@ FORMATS: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "laserscan": ("_scan.json", "robots.scan:write_laserscan", "laser scan", ()),
     "occupancy": ("_map.png", "robots.maps:write_occupancy", "map for robots", (".yaml",)),
     "pointcloud2": ("_points.cdr", "robots.messages.files:write_pointcloud2", "cloud", (".json",)),
+    "octomap": (".bt", "robots.octomap:write_octomap", "cubes for OctoMap", ()),
     "mcap": (".mcap", "robots.messages.files:write_mcap", "image, cloud, scan", (".json",)),
     "rosbag2": (
         "_bag/bag.db3",
@@ -71,7 +72,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "rosbag2": ("ros", "rosbags"),
 }
 
-IN_METRES = ("laserscan", "occupancy", "birdseye", "pointcloud2", "mcap", "rosbag2")
+IN_METRES = ("laserscan", "occupancy", "birdseye", "octomap", "pointcloud2", "mcap", "rosbag2")
 NO_METRES = (
     "distances are relative, and robots need metres: give --camera-height, --known-distance, "
     "--points or another cue (docs/cookbook.md, Metres)"

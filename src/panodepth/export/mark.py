@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import stat
 import struct
 import zipfile
@@ -129,7 +130,7 @@ def _from_html(file: BinaryIO) -> bytes:
 
 
 def _from_pcd(file: BinaryIO) -> bytes:
-    header = file.read(MAX_BYTES).partition(b"\nDATA ")[0]
+    header = re.split(rb"\n(?:DATA |data\n)", file.read(MAX_BYTES), maxsplit=1)[0]
     mark = f"# {PLY_COMMENT} ".encode()
     lines = header.split(b"\n")
     return b"".join(line.removeprefix(mark) for line in lines if line.startswith(mark))
@@ -188,6 +189,7 @@ _READERS: dict[bytes, Callable[[BinaryIO], str | bytes]] = {
     b"<!doctyp": _from_html,
     b"# .PCD": _from_pcd,
     b"# panode": _from_pcd,
+    b"# Octoma": _from_pcd,
     b"\xff\xd8\xff\xfe": _from_jpeg,
     b"LASF": _from_las,
     b"ASTM-E57": _from_e57,

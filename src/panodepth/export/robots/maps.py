@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +15,7 @@ from panodepth.errors import OutputError
 from panodepth.export.metadata import PLY_COMMENT, metadata, png_texts, to_json
 from panodepth.export.rasters import png
 from panodepth.export.robots.ground import ROS_FRAME, BandOptions, Float64Array, over_ground
-from panodepth.export.robots.scan import beam_of, nearest
+from panodepth.export.robots.scan import ScanOptions, Sectors, beam_of, laser_scan, nearest
 from panodepth.strict import Range
 from panodepth.types import BoolArray, ByteArray, FloatArray, Prediction
 
@@ -31,6 +31,13 @@ class MapOptions(BandOptions):
     """resolution: side of a cell [m]."""
 
     resolution: Annotated[float, Range(at_least=0.001, at_most=10)] = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class BirdseyeOptions(MapOptions):
+    """sectors: of the list of what is nearest."""
+
+    sectors: Sectors = 8
 
 
 @dataclass(frozen=True)
@@ -195,10 +202,15 @@ def free_polygon(found: HeightMap) -> Float64Array:
 
 
 def write_birdseye(
-    prediction: Prediction, path: Path, options: MapOptions = MapOptions()
+    prediction: Prediction, path: Path, options: BirdseyeOptions = BirdseyeOptions()
 ) -> list[Path]:
-    """An .npz: `height` (NaN = not seen), `free`, `polygon`, `origin`, `resolution`, `meta`."""
+    """An .npz: `height` (NaN = not seen), `free`, `polygon`, `obstacles` (sectors, 3): direction of
+    the sector [deg], range [m] and direction [deg] of what is nearest, NaN = nothing is in the way;
+    `origin`, `resolution`, `meta`.
+    """
     found = height_map(prediction, options, path)
+    band = {f.name: getattr(options, f.name) for f in fields(BandOptions)}
+    nearest = laser_scan(prediction, ScanOptions(**band), path).sectors(options.sectors)
     meta = metadata(prediction, "height over the floor", frame=ROS_FRAME)
     with atomic(path) as (temporary,), temporary.open("wb") as file:
         np.savez_compressed(
@@ -206,6 +218,7 @@ def write_birdseye(
             height=found.height,
             free=found.free,
             polygon=free_polygon(found),
+            obstacles=np.array([list(row.values()) for row in nearest], np.float64),
             origin=np.array(found.grid.origin),
             resolution=np.array(found.grid.resolution),
             meta=np.array(to_json(meta)),

@@ -22,13 +22,15 @@ from panodepth.export.robots.ground import (
 from panodepth.strict import Positive, Range
 from panodepth.types import FloatArray, Prediction
 
+Sectors = Annotated[int, Range(at_least=1, at_most=360)]
+
 
 @dataclass(frozen=True, kw_only=True)
 class ScanOptions(BandOptions):
     """beams: of the scan, all around. sectors: of the list of what is nearest. range_min [m]."""
 
     beams: Annotated[int, Range(at_least=4, at_most=100_000)] = 720
-    sectors: Annotated[int, Range(at_least=1, at_most=360)] = 8
+    sectors: Sectors = 8
     range_min: Positive = 0.05
 
 
