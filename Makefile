@@ -3,6 +3,7 @@
 # make test-readers  every format of 3D read back by other programs; writes docs/formats.md
 # make test-tools  the viewer, the demo and the page without a server in Chromium, which Debian's packages have
 # make benchmark  the offline benchmark's table: about half an hour on two cores
+# make space  the folder of a hosted Space of the demo, space-out
 # make check  lint and types
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: demo test test-tools test-readers benchmark check wheel-test clean
+.PHONY: space demo test test-tools test-readers benchmark check wheel-test clean
 
 $(VENV)/.core: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -65,6 +66,11 @@ test-readers: $(VENV)/.dev .venv-readers/.ready
 
 benchmark: $(VENV)/.dev
 	$(BIN)/python benchmarks/rendered/table.py
+
+space:
+	rm -rf space-out && cp -r space space-out && cp -r src/panodepth space-out
+	mkdir space-out/panodepth/app/examples && cp examples/*.jpg space-out/panodepth/app/examples
+	find space-out -name __pycache__ -prune -exec rm -rf {} +
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
