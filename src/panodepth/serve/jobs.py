@@ -11,11 +11,28 @@ from typing import NamedTuple
 from panodepth.serve.cache import Answer
 
 
+class Share:
+    """How much of a job's work is done, from 0 to 1."""
+
+    def __init__(self) -> None:
+        self.value = 0.0
+
+    def set(self, value: float) -> None:
+        """It never goes back."""
+        self.value = max(self.value, value)
+
+
 class Job(NamedTuple):
     """One picture and what becomes of it."""
 
     name: str
     future: Future[Answer]
+    share: Share
+
+    @property
+    def progress(self) -> float:
+        """The share of the work that is done, by estimate."""
+        return 1.0 if self.state == "done" else round(self.share.value, 3)
 
     @property
     def state(self) -> str:
@@ -33,9 +50,9 @@ class JobBook:
         self._jobs: OrderedDict[str, Job] = OrderedDict()
         self._lock = threading.Lock()
 
-    def add(self, future: Future[Answer]) -> Job:
+    def add(self, future: Future[Answer], share: Share) -> Job:
         """A job under a name that nobody can guess."""
-        job = Job(secrets.token_urlsafe(16), future)
+        job = Job(secrets.token_urlsafe(16), future, share)
         with self._lock:
             self._jobs[job.name] = job
             finished = [name for name, other in self._jobs.items() if other.future.done()]

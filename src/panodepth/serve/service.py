@@ -11,10 +11,10 @@ import hashlib
 import json
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,7 @@ OFFERED = (
 )
 CHOICES = {"sky": ("auto", "none")}  # elsewhere a file, too
 QUANTILES = (0.02, 0.5, 0.98)
+READ, RUN, FINISHED = 0.1, 0.4, 0.9  # share of the work done after each step
 PIECES_HELD = 4  # threads that decode and write
 
 
@@ -94,7 +95,7 @@ def read_wanted(query: Mapping[str, str], accept: str = "") -> Wanted:
     accept: the header of that name; it counts where the query names no format. Raises ConfigError.
     """
     values = dict(query)
-    name = values.pop("format", None) or format_of(accept)
+    name = values.pop("format") if "format" in values else format_of(accept)
     find_named("format", name, {**WRITERS, FACTS: None})
     offered = {f.name: f for f in fields(PredictOptions) if f.name in OFFERED}
     unknown = sorted(set(values) - set(offered))
@@ -176,26 +177,31 @@ class Service:
         """The answer, if it was given before and is still kept."""
         return self.cache.get(key)
 
-    def start(self, content: bytes, wanted: Wanted, key: str) -> Any:
+    def start(
+        self, content: bytes, wanted: Wanted, key: str, watch: Callable[[float], None]
+    ) -> Any:
         """A future of the `Answer`; its error is a PanodepthError where the client can help it.
 
-        content: a picture's file. Raises BusyError where too many wait, StoppedError at the end.
+        content: a picture's file. watch: called with the share of the work that is done, by
+        estimate; an error in it ends the work. Raises BusyError where too many wait, StoppedError
+        at the end.
         """
         if not self._open:
             raise StoppedError("the service is stopping")
         if not self._places.acquire(blocking=False):
             raise BusyError(f"{self.options.queue} pictures wait already: try again")
         try:
-            future = self._pool.submit(self._answer, content, wanted, key, time.monotonic())
+            future = self._pool.submit(self._answer, content, wanted, key, watch)
         except BaseException:
             self._places.release()
             raise
         future.add_done_callback(lambda _: self._places.release())
         return future
 
-    def _answer(self, content: bytes, wanted: Wanted, key: str, begun: float) -> Answer:
-        if time.monotonic() - begun > self.options.seconds:
-            raise BusyError("it waited too long for its turn: try again")
+    def _answer(
+        self, content: bytes, wanted: Wanted, key: str, watch: Callable[[float], None]
+    ) -> Answer:
+        watch(0.0)
         height, width = image_size(content)
         if height * width > self.options.max_megapixels * 1e6:
             raise TooLargeError(
@@ -203,8 +209,12 @@ class Service:
             )
         data = read_image(content)
         request = self.predictor.prepare(data, None, wanted.options)
+        watch(READ)
         output = self._batcher.submit(request.pixels).result()
-        prediction = self.predictor.finish(request, output, wanted.options)
+        watch(RUN)
+        options = replace(wanted.options, watch=partial(_between, watch))
+        prediction = self.predictor.finish(request, output, options)
+        watch(FINISHED)
         answer = written(prediction, wanted.format)
         self.cache.put(key, answer)
         return answer
@@ -214,6 +224,11 @@ class Service:
         self._open = False
         self._pool.shutdown()
         self._batcher.close()
+
+
+def _between(watch: Callable[[float], None], share: float) -> None:
+    """Tell the share of `finish` that is done as one of the whole."""
+    watch(RUN + share * (FINISHED - RUN))
 
 
 def written(prediction: Prediction, format_name: str) -> Answer:
