@@ -11,6 +11,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import OpenEXR
 import plyfile
 import pytest
 import trimesh
@@ -92,6 +93,46 @@ def test_usdz(whole: Prediction, room_corners: tuple, tmp_path: Path) -> None:
         assert np.array(mesh.GetExtentAttr().Get())[0] == pytest.approx(
             (points * [1, -1, -1]).min(axis=0)
         )
+
+
+def test_usdc_names_the_picture_beside_it(whole: Prediction, tmp_path: Path) -> None:
+    usd = pytest.importorskip("pxr.Usd")
+    from pxr import UsdGeom, UsdShade
+
+    files = whole.save(tmp_path / "my room.usdc")
+    assert [f.name for f in files] == ["my room.usdc", "my room.usdc.jpg", "my room.usdc.json"]
+    assert json.loads(files[2].read_text())["bytes"] == files[0].stat().st_size
+    stage = usd.Stage.Open(str(files[0]))
+    assert UsdGeom.GetStageUpAxis(stage) == "Y"
+    texture = UsdShade.Shader(stage.GetPrimAtPath("/panorama/material/texture"))
+    asset = texture.GetInput("file").Get()
+    assert Path(asset.resolvedPath) == files[1]
+    assert cv2.imread(asset.resolvedPath).shape == (64, 128, 3)
+    assert texture.GetInput("sourceColorSpace").Get() == "sRGB"
+
+
+@pytest.mark.parametrize("limit", [8192, 64])
+def test_a_light_dome_of_usd_keeps_the_light(limit: int, whole: Prediction, tmp_path: Path) -> None:
+    usd = pytest.importorskip("pxr.Usd")
+    from pxr import UsdShade
+
+    light = np.random.default_rng(2).uniform(0, 1, (64, 128, 3)) ** 8 * 3000
+    hdr = replace(whole, light=light.astype(np.float32))
+    for prediction, name, space in ((hdr, "light.exr", "raw"), (whole, "light.jpg", "sRGB")):
+        (file,) = prediction.save(tmp_path / space, ["light-dome-usd"], max_texture_width=limit)
+        assert file.name == "room_light.usdz"
+        stage = usd.Stage.Open(str(file))
+        texture = UsdShade.Shader(stage.GetPrimAtPath("/panorama/material/texture"))
+        assert texture.GetInput("file").Get().path.endswith(name)
+        assert texture.GetInput("sourceColorSpace").Get() == space
+        with zipfile.ZipFile(file) as archive:
+            (member,) = (entry for entry in archive.namelist() if entry.endswith(name))
+            content = archive.read(member)
+        if name == "light.exr":
+            (tmp_path / "kept.exr").write_bytes(content)
+            kept = OpenEXR.File(str(tmp_path / "kept.exr")).channels()["RGB"].pixels
+            expected = light if limit > 128 else light.reshape(32, 2, 64, 2, 3).mean(axis=(1, 3))
+            assert kept == pytest.approx(expected, rel=1e-5)
 
 
 def test_splats(room: Prediction, tmp_path: Path) -> None:

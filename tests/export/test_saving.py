@@ -49,6 +49,8 @@ NAMES = {
     "ply-mesh": ["room_mesh.ply", "room_mesh.ply.jpg"],
     "stl": ["room.stl"],
     "usdz": ["room.usdz"],
+    "usdc": ["room.usdc", "room.usdc.jpg", "room.usdc.json"],
+    "light-dome-usd": ["room_light.usdz"],
     "splat": ["room_splat.ply", "room_splat.ply.json"],
     "splat-binary": ["room.splat", "room.splat.json"],
     "gltf-splat": ["room_splat.glb"],

@@ -55,6 +55,8 @@ FORMATS: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "ply-mesh": ("_mesh.ply", "meshes.files:write_ply_mesh", "coloured mesh", (".jpg",)),
     "stl": (".stl", "meshes.files:write_stl", "mesh", ()),
     "usdz": (".usdz", "meshes.usd:write_usdz", "textured mesh", ()),
+    "usdc": (".usdc", "meshes.usd:write_usdc", "textured mesh", (".jpg", ".json")),
+    "light-dome-usd": ("_light.usdz", "meshes.usd:write_light_usdz", "mesh that emits light", ()),
     "splat": ("_splat.ply", "splats.files:write_splat_ply", "Gaussian splats", (".json",)),
     "splat-binary": (".splat", "splats.files:write_splat", "Gaussian splats", (".json",)),
     "gltf-splat": ("_splat.glb", "splats.files:write_gltf_splat", "Gaussian splats", ()),
@@ -70,6 +72,8 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "pointcloud2": ("ros", "rosbags"),
     "mcap": ("ros", "rosbags"),
     "rosbag2": ("ros", "rosbags"),
+    "usdc": ("usd", "pxr"),
+    "light-dome-usd": ("usd", "pxr"),
 }
 
 IN_METRES = ("laserscan", "occupancy", "birdseye", "octomap", "pointcloud2", "mcap", "rosbag2")

@@ -1,24 +1,39 @@
-"""The mesh as Universal Scene Description, one file with its picture. Extra: panodepth[usd]."""
+"""The mesh as Universal Scene Description. Extra: panodepth[usd]."""
 
 from __future__ import annotations
 
+import io
 import shutil
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from panodepth.atomic import atomic
 from panodepth.errors import one_line
 from panodepth.export.formats import check_installed
 from panodepth.export.glb import node_facts
 from panodepth.export.jpeg import jpeg
-from panodepth.export.meshes.files import Turned, short_json, turned
+from panodepth.export.meshes.files import Turned, short_json, told_jpeg, turned
 from panodepth.export.meshes.mesh import MeshOptions
-from panodepth.export.metadata import GENERATOR
+from panodepth.export.metadata import GENERATOR, to_json
+from panodepth.export.rasters import exr
 from panodepth.types import Prediction
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What the material shows. name, content: of its file. linear: it holds light, else sRGB."""
+
+    name: str
+    content: bytes
+    linear: bool = False
 
 
 def write_usdz(
@@ -30,33 +45,104 @@ def write_usdz(
     """
     check_installed(["usdz"])
     found = turned(prediction, path, options, "y")
+    shown = jpeg(found.picture.image, options.max_texture_width)
+    return _write_package(path, found, Picture("panorama.jpg", shown))
+
+
+def write_light_usdz(
+    prediction: Prediction, path: Path, options: MeshOptions = MeshOptions()
+) -> list[Path]:
+    """USDZ whose material emits the panorama: an HDR picture's light as an EXR texture, in its
+    file's scale and not clipped. A picture that was none gives light 1 where it is white.
+    """
+    check_installed(["light-dome-usd"])
+    found = turned(prediction, path, options, "y")
+    light = found.picture.linear
+    if light is None:
+        shown = Picture("light.jpg", jpeg(found.picture.image, options.max_texture_width))
+    else:
+        shown = Picture("light.exr", _light_exr(light, options.max_texture_width), linear=True)
+    return _write_package(path, found, shown)
+
+
+def write_usdc(
+    prediction: Prediction, path: Path, options: MeshOptions = MeshOptions()
+) -> list[Path]:
+    """USDC, the binary scene of `write_usdz` alone; the panorama is PATH.jpg beside it, and what
+    the file says about itself PATH.json.
+    """
+    check_installed(["usdc"])
+    found = turned(prediction, path, options, "y")
+    beside = [path.with_name(path.name + end) for end in (".jpg", ".json")]
+    # USD takes no name with a line break, or one that is not UTF-8: that picture is chosen by hand.
+    asset = "".join(c if c.isprintable() else "_" for c in beside[0].name)
+    with (
+        atomic(path, *beside) as (temporary, picture, text),
+        TemporaryDirectory() as folder,
+    ):
+        stage = Path(folder) / "panorama.usdc"
+        with _as_os_error():
+            _write_stage(stage, found, Picture(asset, b""))
+        shutil.copyfile(stage, temporary)
+        picture.write_bytes(told_jpeg(found, options.max_texture_width))
+        told = {**found.meta, "bytes": stage.stat().st_size}
+        text.write_text(to_json(told) + "\n", encoding="ascii")
+    return [path, *beside]
+
+
+def _light_exr(light: npt.NDArray[np.float32], max_width: int) -> bytes:
+    """(H, W, 3) linear light as a file, reduced to `max_width` [px]."""
+    import cv2
+
+    height, width = light.shape[:2]
+    kept: npt.NDArray[Any] = np.where(np.isfinite(light), np.maximum(light, 0), np.float32(0))
+    if width > max_width:
+        size = (max_width, max(1, round(height * max_width / width)))
+        kept = cv2.resize(kept, size, interpolation=cv2.INTER_AREA)
+    planes = np.ascontiguousarray(kept.transpose(2, 0, 1)[::-1])
+    file = io.BytesIO()
+    exr.write_exr(file, "BGR", kept.shape[:2], [planes], {}, zipped=True)
+    return file.getvalue()
+
+
+def _write_package(path: Path, found: Turned, shown: Picture) -> list[Path]:
+    """The package of a stage and its picture."""
     # The library takes no name that is not UTF-8, and goes by endings.
     with atomic(path) as (temporary,), TemporaryDirectory() as folder:
-        picture = Path(folder) / "panorama.jpg"
-        picture.write_bytes(jpeg(found.picture.image, options.max_texture_width))
-        whole = _package(Path(folder), found, picture.name)
+        picture = Path(folder) / shown.name
+        picture.write_bytes(shown.content)
+        whole = _package(Path(folder), found, shown)
         with zipfile.ZipFile(whole, "a") as archive:
             archive.comment = short_json(found.meta).encode("ascii")
         shutil.copyfile(whole, temporary)
     return [path]
 
 
-def _package(folder: Path, found: Turned, picture: str) -> Path:
+def _package(folder: Path, found: Turned, picture: Picture) -> Path:
     """The package of a stage and its picture, made in a folder. Raises OSError."""
-    from pxr import Sdf, Tf, UsdUtils
+    from pxr import Sdf, UsdUtils
 
     stage, whole = folder / "panorama.usdc", folder / "whole.usdz"
-    try:
+    with _as_os_error():
         _write_stage(stage, found, picture)
         done = UsdUtils.CreateNewUsdzPackage(Sdf.AssetPath(str(stage)), str(whole))
-    except Tf.ErrorException as error:  # a full disk, too
-        raise OSError(f"USD: {one_line(error, 200)}") from error
     if not done:
         raise OSError("the USDZ package could not be made")
     return whole
 
 
-def _write_stage(path: Path, found: Turned, picture: str) -> None:
+@contextmanager
+def _as_os_error() -> Iterator[None]:
+    """The library's errors as OSError."""
+    from pxr import Tf
+
+    try:
+        yield
+    except Tf.ErrorException as error:  # a full disk, too
+        raise OSError(f"USD: {one_line(error, 200)}") from error
+
+
+def _write_stage(path: Path, found: Turned, picture: Picture) -> None:
     """A stage with one mesh and its material."""
     from pxr import Gf, Sdf, Usd, UsdGeom, UsdShade, Vt
 
@@ -88,7 +174,7 @@ def _write_stage(path: Path, found: Turned, picture: str) -> None:
     stage.GetRootLayer().Save()
 
 
-def _material(stage: Any, place: str, picture: str) -> Any:
+def _material(stage: Any, place: str, picture: Picture) -> Any:
     """A material that shows the picture as light, at the mesh's st."""
     from pxr import Gf, Sdf, UsdShade
 
@@ -96,12 +182,13 @@ def _material(stage: Any, place: str, picture: str) -> Any:
     reader, texture, surface = (
         UsdShade.Shader.Define(stage, f"{place}/{name}") for name in ("st", "texture", "surface")
     )
+    space = "raw" if picture.linear else "sRGB"
     reader.CreateIdAttr("UsdPrimvarReader_float2")
     reader.CreateInput("varname", Sdf.ValueTypeNames.String).Set("st")
     st = reader.CreateOutput("result", Sdf.ValueTypeNames.Float2)
     texture.CreateIdAttr("UsdUVTexture")
-    texture.CreateInput("file", Sdf.ValueTypeNames.Asset).Set(picture)
-    texture.CreateInput("sourceColorSpace", Sdf.ValueTypeNames.Token).Set("sRGB")
+    texture.CreateInput("file", Sdf.ValueTypeNames.Asset).Set(picture.name)
+    texture.CreateInput("sourceColorSpace", Sdf.ValueTypeNames.Token).Set(space)
     texture.CreateInput("wrapS", Sdf.ValueTypeNames.Token).Set("repeat")
     texture.CreateInput("wrapT", Sdf.ValueTypeNames.Token).Set("clamp")
     texture.CreateInput("st", Sdf.ValueTypeNames.Float2).ConnectToSource(st)
