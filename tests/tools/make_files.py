@@ -1,5 +1,5 @@
-"""Writes a box room in every format of clouds, meshes, splats, views and robots into a folder, with
-a red mark on the left of what is straight ahead and a green one on the right:
+"""Writes a box room in every format of 3D, views, stereo and robots into a folder, with a red mark
+on the left of what is straight ahead and a green one on the right:
 `python tests/tools/make_files.py FOLDER`.
 """
 
@@ -21,8 +21,9 @@ FORMATS = (
     *("ply", "pcd", "las", "laz", "e57", "points-glb"),
     *("glb", "obj", "ply-mesh", "stl", "usdz", "light-dome"),
     *("splat", "splat-binary", "gltf-splat"),
-    *("views", "colmap"),
+    *("views", "colmap", "nerfstudio"),
     *("pointcloud2", "mcap", "rosbag2", "octomap"),
+    *("ods", "vr180", "gdepth", "disparity", "dome"),
 )
 
 

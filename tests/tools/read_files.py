@@ -23,6 +23,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from read_pictures import (
+    Found,
+    exiftool_depth,
+    exiftool_eyes,
+    open3d_views,
+    pillow_eyes,
+    pillow_grey,
+    pycolmap,
+    trimesh_dome,
+)
 
 LOW, HIGH = np.array([-2.5, -0.9, -1.5]), np.array([2.0, 1.6, 3.0])
 HOUSE, Y_UP, Z_UP, ROS = (
@@ -38,9 +48,6 @@ MARKS = ("<!-- readers -->", "<!-- end of readers -->")
 STAMP = 1764370000.25
 TOLERANCE = 1e-3  # m
 EXTENSION = "KHR_gaussian_splatting"
-
-# What a reader returns: points (N, 3), colours (N, 3) in 0..1 or None, and what else it found.
-Found = tuple[np.ndarray, np.ndarray | None, str]
 
 
 def open3d_cloud(path: Path) -> Found:
@@ -131,53 +138,11 @@ def gsply(path: Path) -> Found:
     return np.asarray(data.means), colours, f"{len(data.means)} splats"
 
 
-def pycolmap(path: Path) -> Found:
-    """The model, and how far its points lie from their pixels by COLMAP's own projection."""
-    import pycolmap
-
+def open3d_in_zip(path: Path) -> Found:
     with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(path) as whole:
         whole.extractall(folder)
-        model = pycolmap.Reconstruction(f"{folder}/sparse/0")
-        pictures = {Path(folder, "images", i.name).is_file() for i in model.images.values()}
-    assert pictures == {True}
-    off = 0.0
-    for image in model.images.values():
-        seen = [place for place in image.points2D if place.has_point3D()]
-        points = np.array([model.points3D[place.point3D_id].xyz for place in seen])
-        local = points @ image.cam_from_world().rotation.matrix().T
-        found = np.array(model.cameras[image.camera_id].img_from_cam(local))
-        off = max(off, np.abs(found - [place.xy for place in seen]).max())
-    assert off < 0.01, f"points {off} px from their pixels"
-    camera = model.cameras[1].model.name
-    told = f"{len(model.images)} × {camera}, {len(model.points3D)} points, all within 0.01 px"
-    points, colours = zip(*((p.xyz, p.color) for p in model.points3D.values()), strict=True)
-    return np.array(points), np.array(colours) / 255, told
-
-
-def open3d_views(path: Path) -> Found:
-    """Points of pictures, z-depth, intrinsics and poses, made by Open3D as of an RGB-D camera."""
-    import open3d
-
-    points, colours = [], []
-    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(path) as whole:
-        whole.extractall(folder)
-        about = json.loads(Path(folder, "views.json").read_text())
-        for view in about["views"]:
-            picture, depth = (
-                open3d.io.read_image(f"{folder}/{view[kind]}") for kind in ("image", "z_depth")
-            )
-            rgbd = open3d.geometry.RGBDImage.create_from_color_and_depth(
-                picture, depth, 1 / about["depth_scale"], 1000.0, convert_rgb_to_intensity=False
-            )
-            # Its pixel centres lie at whole numbers.
-            numbers = [view["fx"], view["fy"], view["cx"] - 0.5, view["cy"] - 0.5]
-            lens = open3d.camera.PinholeCameraIntrinsic(view["width"], view["height"], *numbers)
-            pose = np.linalg.inv(view["camera_to_world"])
-            cloud = open3d.geometry.PointCloud.create_from_rgbd_image(rgbd, lens, pose)
-            points.append(np.asarray(cloud.points))
-            colours.append(np.asarray(cloud.colors))
-    told = f"{len(points)} views, {sum(map(len, points))} points"
-    return np.concatenate(points), np.concatenate(colours), told
+        told = json.loads(Path(folder, "transforms.json").read_text())
+        return open3d_cloud(Path(folder, told["ply_file_path"]))
 
 
 def gltf_validator(path: Path) -> Found:
@@ -325,6 +290,13 @@ FILES: list[tuple[str, str, np.ndarray, str, Callable[[Path], Found]]] = [
     ("mcap", "box.mcap", ROS, "mcap-ros2-support", mcap_file),
     ("rosbag2", "box_bag/bag.db3", ROS, "mcap-ros2-support", sqlite_bag),
     ("octomap", "box.bt", ROS, "octomap-tools", octomap),
+    ("nerfstudio", "box_nerfstudio.zip", Z_UP, "open3d", open3d_in_zip),
+    ("ods", "box_360_TB.png", HOUSE, "pillow", pillow_eyes),
+    ("vr180", "box.vr.jpg", HOUSE, "exiftool", exiftool_eyes),
+    ("gdepth", "box_gdepth.jpg", HOUSE, "exiftool", exiftool_depth),
+    ("disparity", "box_depth.png", HOUSE, "pillow", pillow_grey),
+    ("dome", "box_dome.glb", Y_UP, "trimesh", trimesh_dome),
+    ("dome", "box_dome.glb", Y_UP, "gltf-validator", gltf_validator),
     ("gltf-splat", "box_splat.glb", Y_UP, "gltf-validator", gltf_validator),
 ]
 
@@ -347,6 +319,16 @@ def check_marks(points: np.ndarray, colours: np.ndarray, frame: np.ndarray) -> N
         assert z > 0.5, "turned round"
 
 
+def version_of(reader: str) -> str:
+    """Of a package, or of a program that says so; "" where neither does."""
+    if reader == "exiftool" and shutil.which(reader):
+        return subprocess.run([reader, "-ver"], capture_output=True, text=True).stdout.strip()
+    try:
+        return importlib.metadata.version(reader)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
 def main(folder: Path, page: Path | None = None) -> int:
     """Read all, print the table, and write it into a page between the lines MARKS."""
     failed = 0
@@ -367,10 +349,7 @@ def main(folder: Path, page: Path | None = None) -> int:
         except Exception as error:
             failed += 1
             told, off, marks = f"WRONG: {type(error).__name__} {error}"[:160], "", ""
-        try:
-            version = importlib.metadata.version(reader)
-        except importlib.metadata.PackageNotFoundError:
-            version = ""
+        version = version_of(reader)
         rows.append(f"| `{name}` | {reader} {version} | {told} | {off} | {marks} |")
     table = "\n".join(rows)
     print(table)

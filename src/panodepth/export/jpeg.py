@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -26,3 +28,15 @@ def jpeg(image: npt.NDArray[np.uint8], max_width: int) -> bytes:
     if not done:
         raise OSError("JPEG encoding failed")
     return bytes(encoded)
+
+
+def with_segments(picture: bytes, segments: Iterable[tuple[int, bytes]]) -> bytes:
+    """A JPEG file with more (marker, content), 65,533 bytes each at most, behind its header."""
+    head = 2
+    if picture[2:4] == b"\xff\xe0":
+        head += 2 + int.from_bytes(picture[4:6], "big")
+    added = (
+        bytes((0xFF, marker)) + (len(content) + 2).to_bytes(2, "big") + content
+        for marker, content in segments
+    )
+    return picture[:head] + b"".join(added) + picture[head:]

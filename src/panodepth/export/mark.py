@@ -166,8 +166,14 @@ def _from_json(file: BinaryIO) -> str:
 
 
 def _from_jpeg(file: BinaryIO) -> bytes:
-    length = int.from_bytes(file.read(6)[4:], "big")
-    return file.read(length - 2)
+    """Its first comment, before the picture itself."""
+    file.seek(2)
+    while (marker := file.read(2))[:1] == b"\xff" and marker not in (b"\xff\xda", b"\xff\xd9"):
+        length = int.from_bytes(file.read(2), "big") - 2
+        if marker == b"\xff\xfe":
+            return file.read(length)
+        file.seek(length, io.SEEK_CUR)
+    return b""
 
 
 def _from_zip(file: BinaryIO) -> str:
@@ -190,7 +196,7 @@ _READERS: dict[bytes, Callable[[BinaryIO], str | bytes]] = {
     b"# .PCD": _from_pcd,
     b"# panode": _from_pcd,
     b"# Octoma": _from_pcd,
-    b"\xff\xd8\xff\xfe": _from_jpeg,
+    b"\xff\xd8\xff": _from_jpeg,
     b"LASF": _from_las,
     b"ASTM-E57": _from_e57,
     b"{": _from_json,
