@@ -42,12 +42,12 @@ SHEETS = {  # section of the page -> its sheet in docs/images
     "Tripods, caps, and how sure it is": "cookbook_caps.jpg",
     "What the result looks like": "cookbook_result.jpg",
     "Ordinary cameras": "cookbook_cameras.jpg",
-    "Headsets": "cookbook_headsets.jpg",
+    "Headsets and 3D photographs": "cookbook_headsets.jpg",
 }
 THUMB = (212, 106)  # at most (width, height) of a picture on a sheet [px]
 CELL = (2 * THUMB[0] + 24, THUMB[1] + 26)
 COLUMNS = 2
-SHOWN = (".png", ".jpg", ".zip")
+SHOWN = (".png", ".jpg", ".zip", ".exr")
 DEG = math.radians
 TAGS = {
     "FullPanoWidthPixels": 512,
@@ -167,7 +167,9 @@ def shown(line: str, out: Path) -> tuple[Image.Image, Image.Image]:
 
 
 def opened(file: Path) -> Image.Image:
-    """The picture, or those in an archive, four in a row."""
+    """The picture, or those in an archive, four in a row, or what pushes a dome."""
+    if file.suffix == ".exr":
+        return displacement(file)
     if file.suffix != ".zip":
         return Image.open(file).convert("RGB")
     with zipfile.ZipFile(file) as whole:
@@ -179,6 +181,16 @@ def opened(file: Path) -> Image.Image:
     for number, picture in enumerate(pictures):
         sheet.paste(picture, (number % columns * width, number // columns * height))
     return sheet
+
+
+def displacement(file: Path) -> Image.Image:
+    """What a dome's sphere is pushed by, lighter = nearer."""
+    import OpenEXR
+
+    with OpenEXR.File(str(file), separate_channels=True) as exr:
+        push = exr.channels()["Y"].pixels
+    near = 1 / (1 + push)
+    return Image.fromarray(np.rint(255 * near / near.max()).astype(np.uint8)).convert("RGB")
 
 
 def sheet(rows: list[tuple[str, str]], folder: Path) -> Image.Image:

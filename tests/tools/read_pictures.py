@@ -1,4 +1,4 @@
-"""Readers of pictures for read_files.py: views, both eyes, depth maps, and what is pushed by them."""
+"""Readers of pictures for read_files.py: views, both eyes, depth maps, a sphere that is pushed."""
 
 from __future__ import annotations
 

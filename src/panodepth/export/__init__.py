@@ -25,6 +25,10 @@
 | views | NAME_views.zip | pictures of pinhole cameras, distance, z-depth, poses |
 | colmap, nerfstudio | NAME_colmap.zip, ... | the same as those tools read it, with points |
 | ods | NAME_360_TB.png | a panorama for each eye, left on top |
+| vr180 | NAME.vr.jpg | half a turn for each eye |
+| gdepth | NAME_gdepth.jpg | photograph with its distance inside |
+| disparity | NAME_depth.png | lighter = nearer |
+| dome | NAME_dome.glb, .glb.exr | unit sphere and its displacement |
 | html | NAME.html | viewer in one file, for a browser |
 
 Every file says its frame, unit and scale. GLB is Y-up, all others the house frame. Files appear
