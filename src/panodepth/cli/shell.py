@@ -23,6 +23,7 @@ from panodepth.cli.curate import curate
 from panodepth.cli.evaluate import evaluate
 from panodepth.cli.export import export
 from panodepth.cli.info import info
+from panodepth.cli.live import live
 from panodepth.cli.options import DONE, INTERRUPTED, NOTHING_STARTED, SOME_FAILED
 from panodepth.cli.predict import predict
 from panodepth.cli.render import render
@@ -39,7 +40,7 @@ from panodepth.version import __version__
 INTERRUPTED_TEXT = "interrupted; every file that was written is whole"
 # as --help lists them
 COMMANDS = (
-    *(predict, view, align, info, train, evaluate, render, curate, export, bench),
+    *(predict, view, live, align, info, train, evaluate, render, curate, export, bench),
     *(serve, app_command, train_detail, train_metres, train_outpainter),
 )
 

@@ -126,22 +126,25 @@ def write_laserscan(
     Beside them `obstacles`, the nearest of each sector, and the metadata.
     """
     scan = laser_scan(prediction, options, path)
-    values = {
-        "header": {"frame_id": FRAME_ID},
+    quantity = (
+        f"horizontal distance to what is {options.low:g} to {options.high:g} m over the floor"
+    )
+    meta = metadata(prediction, quantity, frame=ROS_FRAME)
+    values = {**scan_values(scan, options.sectors), "metadata": json.loads(to_json(meta))}
+    write_atomic(path, json.dumps(values, allow_nan=False).encode())
+    return [path]
+
+
+def scan_values(scan: LaserScan, sectors: int, stamp: float | None = None) -> dict[str, Any]:
+    """A scan for JSON, which has no inf: null in `ranges`. stamp: [s since 1970]."""
+    header: dict[str, Any] = {"frame_id": FRAME_ID}
+    if stamp is not None:
+        second = math.floor(stamp)
+        header = {"stamp": {"sec": second, "nanosec": int((stamp - second) * 1e9)}, **header}
+    return {
+        "header": header,
         **scan.fields(),
         "ranges": [round(float(r), 4) if math.isfinite(r) else None for r in scan.ranges],
         "intensities": [],
-        "obstacles": scan.sectors(options.sectors),
-        "metadata": json.loads(
-            to_json(
-                metadata(
-                    prediction,
-                    "horizontal distance to what is "
-                    f"{options.low:g} to {options.high:g} m over the floor",
-                    frame=ROS_FRAME,
-                )
-            )
-        ),
+        "obstacles": scan.sectors(sectors),
     }
-    write_atomic(path, json.dumps(values, allow_nan=False).encode())
-    return [path]

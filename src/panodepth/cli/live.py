@@ -1,0 +1,70 @@
+"""`panodepth live`: frames in, laser scans out, a line of JSON each."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated, Any
+
+from typer import Argument, Exit
+
+from panodepth.cli.options import DONE, SOME_FAILED, Device, Dtype, Model, Quiet, with_fields
+from panodepth.errors import InputError
+from panodepth.predict.live.options import LiveOptions
+
+SECTORS = 8  # of the list of what is nearest
+
+
+@with_fields
+def live(
+    inputs: Annotated[
+        list[str],
+        Argument(metavar="FRAME...", help="Frames in turn: pictures, folders, or - for names."),
+    ],
+    options: LiveOptions,
+    model: Model = "default",
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    quiet: Quiet = False,
+) -> None:
+    """Turn frames of a 360° camera into laser scans, a line of JSON each on standard output.
+
+    The fields are those of ROS's LaserScan; `obstacles` is the nearest of each of eight sectors.
+    """
+    import numpy as np
+
+    from panodepth.export.robots.scan import scan_values
+    from panodepth.predict import load
+    from panodepth.predict.live.loop import scans
+
+    options.scan_options()
+    frames = (line.strip() for line in sys.stdin) if inputs == ["-"] else _frames(inputs)
+    predictor = load(model, device=device, dtype=dtype, size=options.size)
+    latencies: list[float] = []
+    failed = 0
+    for found in scans(predictor, frames, options):
+        if found.scan is None:
+            failed += 1
+            print(f"error: {found.error}", file=sys.stderr)
+            continue
+        latencies.append(found.latency)
+        told: dict[str, Any] = {"frame": found.name, "latency": round(found.latency, 4)}
+        told |= scan_values(found.scan, SECTORS, found.stamp)
+        print(json.dumps(told, allow_nan=False), flush=True)
+    if latencies and not quiet:
+        median, high = np.quantile(latencies, (0.5, 0.95))
+        print(
+            f"{len(latencies)} scans, {1 / np.mean(latencies):.1f} Hz; latency "
+            f"{median * 1e3:.0f} ms (median), {high * 1e3:.0f} ms (p95)",
+            file=sys.stderr,
+        )
+    raise Exit(SOME_FAILED if failed else DONE)
+
+
+def _frames(inputs: list[str]) -> list[str]:
+    from panodepth.predict.folder.inputs import find_inputs
+
+    found = find_inputs(inputs)
+    if not found.files:
+        raise InputError(f"no picture found: {', '.join(inputs)}")
+    return [str(item.path) for item in found.files] + found.missing

@@ -1,0 +1,1 @@
+"""Frames of a moving camera in, laser scans out, one by one."""

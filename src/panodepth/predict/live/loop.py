@@ -1,0 +1,100 @@
+"""Frames in, scans out: `for found in scans(predictor, frames, options)`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from panodepth.errors import InputError, OutputError, one_line
+from panodepth.export.robots.scan import LaserScan, laser_scan
+from panodepth.images import read_image
+from panodepth.predict.live.options import LiveOptions
+from panodepth.predict.predictor import Predictor
+from panodepth.types import ByteArray, Prediction
+
+
+@dataclass(frozen=True)
+class LiveScan:
+    """What became of one frame.
+
+    number: from 0 on. name: of its file, else "frame N". stamp: when it was handed in [s since
+    1970]. scan: None where the frame could not be used, which `error` says. latency: from handing
+    in to the scan, reading a file included [s].
+    """
+
+    number: int
+    name: str
+    stamp: float
+    scan: LaserScan | None
+    latency: float
+    error: str | None = None
+
+
+def scans(
+    predictor: Predictor, frames: Iterable[Any] | str | Path, options: LiveOptions
+) -> Iterator[LiveScan]:
+    """The scan of each frame, in turn; a frame that cannot be used does not end the loop.
+
+    frames: (H, W, 3) uint8 arrays with W = 2H, or paths of pictures, of any iterator, such as a
+    camera's; or a folder, whose pictures are taken by name. Raises InputError for a folder without
+    any.
+    """
+    if isinstance(frames, str | Path):
+        frames = frames_of(Path(frames))
+    for number, frame in enumerate(frames):
+        stamp, began = time.time(), time.perf_counter()
+        name = str(frame) if isinstance(frame, str | Path) else f"frame {number}"
+        scan, error = None, None
+        try:
+            scan = scan_of(predicted(predictor, frame, options), options, name)
+        except (InputError, OutputError) as problem:
+            error = one_line(problem)
+            error = error if name in error else f"{name}: {error}"
+        yield LiveScan(number, name, stamp, scan, time.perf_counter() - began, error)
+
+
+def predicted(predictor: Predictor, frame: Any, options: LiveOptions) -> Prediction:
+    """What is predicted of one frame, reduced to `rows`. Raises InputError, OutputError."""
+    return predictor.predict(reduced(pixels(frame), options.rows), options=options)
+
+
+def scan_of(prediction: Prediction, options: LiveOptions, name: str = "frame") -> LaserScan:
+    """The scan of one predicted frame. name: what errors call it. Raises OutputError."""
+    return laser_scan(prediction, options.scan_options(), Path(name))
+
+
+def frames_of(folder: Path) -> list[Path]:
+    """The pictures of a folder, by name. Raises InputError."""
+    from panodepth.images import IMAGE_SUFFIXES
+
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder")
+    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+    if not found:
+        raise InputError(f"{folder}: no picture in this folder")
+    return found
+
+
+def pixels(frame: Any) -> ByteArray:
+    """(H, W, 3) uint8 of an array or a file. Raises InputError."""
+    if isinstance(frame, str | Path):
+        return read_image(frame).to_uint8()
+    array = np.asarray(frame)
+    if array.ndim != 3 or array.shape[2] != 3 or array.dtype != np.uint8:
+        raise InputError(f"a frame is (H, W, 3) uint8, not {array.shape} {array.dtype}")
+    return array
+
+
+def reduced(frame: ByteArray, rows: int) -> ByteArray:
+    """A frame with `rows` rows at most."""
+    height, width = frame.shape[:2]
+    if height <= rows:
+        return frame
+    size = max(1, round(width * rows / height)), rows
+    return np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), np.uint8)

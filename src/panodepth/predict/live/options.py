@@ -1,0 +1,53 @@
+"""How frames become scans; nothing heavy, as the command line reads the fields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from panodepth.errors import ConfigError
+from panodepth.export.formats import check_metres
+from panodepth.options import option
+from panodepth.predict.options import PredictOptions
+
+if TYPE_CHECKING:
+    from panodepth.export.robots.scan import ScanOptions
+
+PANEL = "Scan"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveOptions(PredictOptions):
+    """How each frame is predicted and scanned. Raises ConfigError for values that cannot be.
+
+    Something has to give metres: `camera_height` for a camera that is fixed to a robot. Frames are
+    taken to be level unless `level`, `pitch` or `roll` say otherwise.
+
+    low, high, range_min, range_max, beams: as `ScanOptions` has them. rows: frames with more
+    are reduced to so many first, as many as a network of up to this height can make use of.
+    """
+
+    level: str = option("none", "Turn tilted frames upright: auto, best (slower) or none.")
+    low: float = option(0.1, "From this height over the floor [m].", rich_help_panel=PANEL)
+    high: float = option(1.8, "Up to this height over the floor [m].", rich_help_panel=PANEL)
+    range_max: float = option(30.0, "Farther is not looked at [m].", rich_help_panel=PANEL)
+    range_min: float = option(0.3, "Nearer is the camera's own stand [m].", rich_help_panel=PANEL)
+    beams: int = option(360, "Of the scan, all around.", rich_help_panel=PANEL)
+    rows: int = option(256, "Larger frames are reduced to so many.", min=64, rich_help_panel=PANEL)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.in_metres:
+            check_metres(["laserscan"])
+        if self.rows < 64:
+            raise ConfigError(f"rows must be at least 64: {self.rows}")
+        if self.low >= self.high:
+            raise ConfigError(f"low = {self.low} must be below high = {self.high}")
+
+    def scan_options(self) -> ScanOptions:
+        """Those of the scan. Raises ConfigError."""
+        from panodepth.export.robots.scan import ScanOptions
+        from panodepth.strict import build
+
+        names = ("low", "high", "range_min", "range_max", "beams")
+        return build(ScanOptions, {name: getattr(self, name) for name in names}, "the scan")

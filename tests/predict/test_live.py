@@ -1,0 +1,152 @@
+"""Frames in, scans out."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from panodepth.cli import main
+from panodepth.errors import ConfigError, InputError
+from panodepth.predict.live.loop import frames_of, reduced, scans
+from panodepth.predict.live.options import LiveOptions
+from panodepth.types import Prediction
+
+HEIGHT = 1.5
+ROOT = Path(__file__).parents[2]
+OPTIONS = LiveOptions(camera_height=HEIGHT, beams=64)
+
+
+class Ball:
+    """Sees a ball of a radius that the picture's first value says, in decimetres."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[int, ...]] = []
+
+    def predict(self, image: np.ndarray, options: Any) -> Prediction:
+        assert options.level == "none"
+        self.seen.append(image.shape)
+        if not image.any():
+            raise InputError("the picture is one colour")
+        distance = np.full(image.shape[:2], image[0, 0, 0] / 10, np.float32)
+        meta = {"unit": "m", "camera_height_m": options.camera_height}
+        return Prediction(distance, np.ones_like(distance, bool), image, meta)
+
+
+def frame(decimetres: int, rows: int = 64) -> np.ndarray:
+    return np.full((rows, 2 * rows, 3), decimetres, np.uint8)
+
+
+def test_each_frame_gives_its_scan_in_turn() -> None:
+    found = list(scans(Ball(), (frame(d) for d in (20, 0, 30)), OPTIONS))  # type: ignore[arg-type]
+    assert [f.number for f in found] == [0, 1, 2]
+    assert found[1].scan is None
+    assert found[1].error == "frame 1: the picture is one colour"
+    for result, radius in ((found[0], 2.0), (found[2], 3.0)):
+        assert result.scan is not None
+        # 0.1 m over the floor is 1.4 m below the camera, where a ball is the narrowest.
+        narrow = math.sqrt(radius**2 - 1.4**2)
+        np.testing.assert_allclose(result.scan.ranges, narrow, atol=0.1)
+        assert result.latency > 0
+    assert found[0].stamp <= found[2].stamp
+
+
+def test_frames_are_taken_one_by_one() -> None:
+    taken = []
+
+    def camera() -> Any:
+        for number in range(5):
+            taken.append(number)
+            yield frame(20)
+
+    loop = scans(Ball(), camera(), OPTIONS)  # type: ignore[arg-type]
+    assert taken == []
+    next(loop)
+    assert taken == [0]
+
+
+def test_large_frames_are_reduced_to_the_rows_asked_for() -> None:
+    ball = Ball()
+    list(scans(ball, [frame(20, 128), frame(20, 64)], LiveOptions(camera_height=1.0, rows=64)))  # type: ignore[arg-type]
+    assert ball.seen == [(64, 128, 3), (64, 128, 3)]
+    assert reduced(frame(20, 512), 256).shape == (256, 512, 3)
+
+
+def test_a_folder_is_read_by_name(tmp_path: Path) -> None:
+    for name, value in (("b.png", 30), ("a.png", 20)):
+        cv2.imwrite(str(tmp_path / name), frame(value))
+    (tmp_path / "notes.txt").write_text("no picture")
+    found = list(scans(Ball(), tmp_path, OPTIONS))  # type: ignore[arg-type]
+    assert [Path(f.name).name for f in found] == ["a.png", "b.png"]
+    assert found[0].scan is not None
+    (tmp_path / "empty").mkdir()
+    for folder in ("empty", "nowhere"):
+        with pytest.raises(InputError, match=folder):
+            frames_of(tmp_path / folder)
+
+
+@pytest.mark.parametrize("bad", [np.zeros((64, 128)), np.zeros((64, 128, 3), np.float32)])
+def test_what_is_no_frame_is_told(bad: np.ndarray) -> None:
+    (found,) = scans(Ball(), [bad], OPTIONS)  # type: ignore[arg-type]
+    assert found.error is not None
+    assert "(H, W, 3) uint8" in found.error
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({}, "robots need metres"),
+        ({"camera_height": 1.0, "low": 2.0}, "below high"),
+        ({"camera_height": 1.0, "rows": 8}, "at least 64"),
+    ],
+)
+def test_options_that_cannot_be(options: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        LiveOptions(**options)
+    with pytest.raises(ConfigError, match="beams"):
+        LiveOptions(camera_height=1.0, beams=1).scan_options()
+
+
+def test_the_command_prints_a_line_for_each_frame(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cut = tmp_path / "cut.jpg"
+    picture = ROOT / "examples/interior.jpg"
+    cut.write_bytes(picture.read_bytes()[:5000])
+    arguments = ["live", str(picture), str(cut), "--camera-height", "1.6", "--beams", "90"]
+    assert main(arguments) == 1
+    out, err = capsys.readouterr()
+    (line,) = out.splitlines()
+    told = json.loads(line)
+    assert told["frame"] == str(picture)
+    assert told["header"]["frame_id"] == "panorama"
+    assert told["header"]["stamp"]["sec"] > 1_700_000_000
+    assert len(told["ranges"]) == 90
+    assert len(told["obstacles"]) == 8
+    assert 0 < min(r for r in told["ranges"] if r) < 10
+    assert err.startswith("error: ")
+    assert "1 scans" in err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["FRAME"], "robots need metres"),
+        (["nowhere.jpg", "--camera-height", "1.6"], "no picture found"),
+        (["FRAME", "--camera-height", "1.6", "--low", "3"], "below high"),
+        (["FRAME", "--camera-height", "1.6", "--beams", "1"], "at least 4"),
+    ],
+)
+def test_the_command_refuses_in_one_line(
+    arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = str(ROOT / "examples/interior.jpg")
+    assert main(["live", *(picture if a == "FRAME" else a for a in arguments)]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert says in err
