@@ -40,6 +40,7 @@ SHEETS = {  # section of the page -> its sheet in docs/images
     "Metres": "cookbook_metres.jpg",
     "Sky": "cookbook_sky.jpg",
     "Tripods, caps, and how sure it is": "cookbook_caps.jpg",
+    "Sharp edges, large pictures": "cookbook_sharp.jpg",
     "What the result looks like": "cookbook_result.jpg",
     "Ordinary cameras": "cookbook_cameras.jpg",
     "Headsets and 3D photographs": "cookbook_headsets.jpg",
@@ -75,6 +76,7 @@ def make_inputs(folder: Path) -> None:
     )
     taken: dict[str, tuple[Lens, tuple[int, int]]] = {
         "pano.jpg": (ERP(), (128, 256)),
+        "large.jpg": (ERP(), (512, 1024)),
         "strip.jpg": (ERPPart(2 * math.pi, -DEG(50), DEG(40)), (90, 360)),
         "part.jpg": (ERPPart(DEG(200), -DEG(40), DEG(40)), (120, 300)),
         "fisheye.jpg": (EquidistantFisheye.from_fov(DEG(200), (256, 256)), (256, 256)),

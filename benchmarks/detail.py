@@ -1,15 +1,19 @@
-"""What `--quality balanced` changes: `python benchmarks/detail.py [--data DIR]`.
+"""What each `--quality` gives: `python benchmarks/detail.py [--data DIR] [--size 2048x4096]`.
 
-On rendered validation worlds, and with --data on DIR/rendered_house, both at 384x768, for the model
-as it is ("fast") and with the detail network ("balanced"): boundary F1 (depth contours within 2 px
-of the true ones), AbsRel after median alignment, the angle between predicted and true normals on
-walls (median per room, then the mean), and CPU seconds a picture. The pictures are those of no
-training.
+On rendered validation worlds of that size, 384x768 unless another is given, and with --data on
+DIR/rendered_house at 384x768: boundary F1 (depth contours within 2 px of the true ones), AbsRel
+after median alignment, the angle between predicted and true normals on walls (median per room, then
+the mean), and CPU seconds a picture. seam, borders: the mean step of log distance over the seam,
+and over the borders of the tiles of the last doubling, by the 95th percentile of those between
+neighbouring columns, and rows; at most 1 = they do not show. The pictures are those of no training.
+
+--change detail.MOST_RISE=9 measures with another value of a constant of panodepth.predict.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,14 +27,19 @@ from scorecard import EDGE_SIZE, Sample, error, folder, tolerant_f1
 import panodepth
 from panodepth.lab.evaluation.protocol import VALIDATION_SEED
 from panodepth.lab.worlds import render_batch
+from panodepth.predict.detail import TILE
 from panodepth.predict.options import QUALITIES
+from panodepth.size import Size, parse_size
+from panodepth.types import FloatArray
 
 Walls = tuple[torch.Tensor, torch.Tensor]
 """(H, W, 3) true normals and (H, W) semantic ids."""
 
 
-def samples(data: Path | None, worlds: int) -> Iterator[tuple[str, Sample, Walls | None]]:
-    """Set, picture with truth at EDGE_SIZE, and what tells walls."""
+def samples(
+    data: Path | None, worlds: int, size: Size
+) -> Iterator[tuple[str, Sample, Walls | None]]:
+    """Set, picture with truth, and what tells walls; size: (height, width) of worlds."""
     for sample in folder(data / "rendered_house", "*") if data else ():
         image = cv2.resize(sample.image, EDGE_SIZE[::-1], interpolation=cv2.INTER_AREA)
         truth = cv2.resize(sample.distance, EDGE_SIZE[::-1], interpolation=cv2.INTER_NEAREST)
@@ -38,7 +47,7 @@ def samples(data: Path | None, worlds: int) -> Iterator[tuple[str, Sample, Walls
         yield "rendered_house", Sample(sample.name, image, truth, valid), None
     for kind in ("indoor", "outdoor"):
         for number in range(worlds):
-            batch = render_batch(VALIDATION_SEED, [number], *EDGE_SIZE, kind=kind)
+            batch = render_batch(VALIDATION_SEED, [number], *size, kind=kind)
             image = np.ascontiguousarray(batch.image[0].permute(1, 2, 0).numpy())
             truth, valid = batch.distance[0].numpy(), batch.valid[0].numpy()
             walls = (batch.normals[0], batch.label[0]) if kind == "indoor" else None
@@ -46,29 +55,59 @@ def samples(data: Path | None, worlds: int) -> Iterator[tuple[str, Sample, Walls
                 yield f"worlds {kind}", Sample(f"{kind} {number}", image, truth, valid), walls
 
 
+def steps(distance: FloatArray) -> tuple[float, float]:
+    """seam and borders of the module's head."""
+    log = np.log(distance)
+    across = np.abs(np.roll(log, -1, 1) - log).mean(0)
+    down = np.abs(np.diff(log, axis=0)).mean(1)
+    borders = [
+        means[np.arange(2 * tile, len(means), 2 * tile) - 1] / np.quantile(means, 0.95)
+        for means, tile in ((across, TILE[1]), (down, TILE[0]))
+    ]
+    return float(across[-1] / np.quantile(across[:-1], 0.95)), float(np.concatenate(borders).mean())
+
+
+def change(text: str) -> None:
+    """Give a number of panodepth.predict another value: "tiles.refining.EDGE_LOG=-1"."""
+    name, _, value = text.partition("=")
+    module, _, constant = f"panodepth.predict.{name}".rpartition(".")
+    place = importlib.import_module(module)
+    assert isinstance(getattr(place, constant), float), name
+    setattr(place, constant, float(value))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="default")
     parser.add_argument("--data", type=Path, help="a folder with rendered_house/")
     parser.add_argument("--worlds", type=int, default=8, help="of each kind")
+    parser.add_argument("--size", type=parse_size, default=EDGE_SIZE, help="HxW of the worlds")
+    parser.add_argument("--quality", action="append", choices=QUALITIES, help="default: all")
+    parser.add_argument("--change", action="append", default=[], metavar="NAME=VALUE")
     arguments = parser.parse_args()
+    for text in arguments.change:
+        change(text)
     predictor = panodepth.load(arguments.model)
     found: dict[tuple[str, str], list[tuple[float, ...]]] = {}
-    for name, sample, walls in samples(arguments.data, arguments.worlds):
-        for quality in QUALITIES:
+    for name, sample, walls in samples(arguments.data, arguments.worlds, arguments.size):
+        for quality in arguments.quality or QUALITIES:
             started = time.process_time()
             prediction = predictor.predict(sample.image, sky="none", quality=quality)
             seconds = time.process_time() - started
             sharp = tolerant_f1(prediction.distance, sample.distance, sample.valid)
             off = error(prediction.distance, sample.distance, sample.valid)
             angle = wall_angle_deg(prediction.normals, *walls) if walls else np.nan
-            found.setdefault((name, quality), []).append((sharp, off, angle, seconds))
-    print("| set | pictures | quality | boundary F1 | AbsRel | walls off | CPU s |")
-    print("|---|---|---|---|---|---|---|")
+            found.setdefault((name, quality), []).append(
+                (sharp, off, angle, *steps(prediction.distance), seconds)
+            )
+    print(
+        "| set | pictures | quality | boundary F1 | AbsRel | walls off | seam | borders | CPU s |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|")
     for (name, quality), rows in found.items():
-        sharp, off, angle, seconds = np.mean(rows, axis=0)
+        sharp, off, angle, seam, borders, seconds = np.mean(rows, axis=0)
         wall = "–" if np.isnan(angle) else f"{angle:.1f}°"
-        numbers = f"{sharp:.3f} | {off:.4f} | {wall} | {seconds:.2f}"
+        numbers = f"{sharp:.3f} | {off:.4f} | {wall} | {seam:.2f} | {borders:.2f} | {seconds:.2f}"
         print(f"| {name} | {len(rows)} | {quality} | {numbers} |")
 
 

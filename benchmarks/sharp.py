@@ -3,7 +3,8 @@
 A photograph of examples/ is enlarged, with noise, to a JPEG of that size; then `panodepth predict`
 runs on it once per quality, in a process of its own, writing EXR and preview. Printed are wall
 time, CPU seconds of the process and its peak resident memory. No network is needed. How sharp the
-results are is measured by benchmarks/detail.py.
+results are is measured by benchmarks/detail.py; --picture FILE.png shows a part of the photograph
+by each quality instead, as in the README.
 """
 
 from __future__ import annotations
@@ -18,11 +19,16 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+from PIL import Image
 
+import panodepth
+from panodepth.export.colour import colourise, distance_range
 from panodepth.predict.options import QUALITIES
 from panodepth.size import Size, parse_size
 
 PICTURE = Path(__file__).parents[1] / "examples" / "interior.jpg"
+CROP = np.s_[250:450, 180:560]  # rows, columns of the photograph
+COLOURS = 200  # of the PNG
 NOISE = 3.0  # standard deviation, of 255: enlarged pictures are too smooth for a fair JPEG
 
 
@@ -56,12 +62,26 @@ def run(arguments: list[str]) -> Cost:
     return Cost(time.perf_counter() - started, usage.ru_utime + usage.ru_stime, peak)
 
 
+def crops(path: Path) -> None:
+    """A part of the photograph, and its distance by each quality, side by side."""
+    predictor = panodepth.load()
+    found = [predictor.predict(PICTURE, quality=quality) for quality in QUALITIES]
+    limits = distance_range(found[0].distance, found[0].mask)
+    maps = [colourise(p.distance[CROP], p.mask[CROP], limits=limits) for p in found]
+    whole = np.hstack([found[0].image[CROP], *maps])
+    Image.fromarray(whole).quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+    print(f"{path}: {', '.join(['photograph', *QUALITIES])}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--size", type=parse_size, default=(4096, 8192), help="HxW of the picture")
     parser.add_argument("--quality", action="append", choices=QUALITIES, help="default: all")
     parser.add_argument("--model", default="default")
+    parser.add_argument("--picture", type=Path, metavar="FILE.png", help="make this instead")
     arguments = parser.parse_args()
+    if arguments.picture:
+        return crops(arguments.picture)
     with tempfile.TemporaryDirectory() as folder:
         picture, out = Path(folder) / "large.jpg", Path(folder) / "out"
         large_picture(picture, arguments.size)

@@ -29,6 +29,8 @@ from panodepth.size import Size
 from panodepth.types import FloatArray
 
 TILE = (96, 192)  # coarse pixels; what one needs stays in a core's cache
+TILES_SHARE = 0.5  # of the bar, for what `best` does first: the models differ too much to say
+MOST_RISE = 0.1  # of log distance above the coarse map: see `add_detail`
 SHRINK = 0.9  # the first map is not made smaller than this for the sake of a doubling more
 Window = tuple[int, int, int, int]
 """First row, end row, first column, end column; may lie beyond the poles and the seam."""
@@ -60,10 +62,22 @@ def sharpened(
 ) -> list[FloatArray]:
     """Distance, and sky logit if given, of a `Predictor`, (h, w), at the picture's size (H, W)."""
     network = bundled_detail(str(getattr(model, "device", "cpu")))
-    distance, *logits = (to_input(x, request, (x.shape[0], x.shape[1]), model.edges) for x in maps)
-    sky_logit = logits[0] if logits else None
+    tell = options.watch or (lambda share: None)
+    begun = 0.0
+    if options.quality == "best":
+        from panodepth.predict.tiles.refining import refined
+
+        begun = TILES_SHARE
+        maps = refined(maps, request, model, lambda share: tell(begun * share))
+    else:
+        maps = [to_input(x, request, (x.shape[0], x.shape[1]), model.edges) for x in maps]
     log, sky = add_detail(
-        network, request.data, np.log(distance), sky_logit, model.edges, options.watch
+        network,
+        request.data,
+        np.log(maps[0]),
+        maps[1] if len(maps) > 1 else None,
+        model.edges,
+        lambda share: tell(begun + (1 - begun) * share),
     )
     np.exp(log, out=log)
     return [log] if sky is None else [log, sky]
@@ -81,16 +95,20 @@ def add_detail(
 
     network: on any device. picture: (H, W). log_distance, sky_logit: (h, w); edges: as in
     `resize_erp`, of these. watch: called with the share done. Every distance lies within the range
-    of those nearby.
+    of those nearby, and no more than MOST_RISE of its logarithm above the coarse map: a pixel that
+    is given the far side of an edge by mistake costs more than one that is given the near one.
     """
     coarse = log_distance.shape[0], log_distance.shape[1]
     size, times = first_size(picture.size, coarse)
     log = resize_erp(log_distance, size, edges=edges)
     sky = np.zeros_like(log) if sky_logit is None else resize_erp(sky_logit, size, edges=edges)
+    start = log
     work = _Work(sum(size[0] * size[1] * 4**n for n in range(times)), watch)
     for number in range(times):
         size = 2 * size[0], 2 * size[1]
         log, sky = double(network.step(number), guide(picture, size), log, sky, work=work.add)
+        if not number:
+            np.minimum(log, resize_erp(start, size, edges=edges) + np.float32(MOST_RISE), out=log)
     log, sky = sampled(log, sky, picture.size)
     return log, None if sky_logit is None else sky
 

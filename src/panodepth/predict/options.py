@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 SKY_MODES = ("auto", "none")
 LEVEL_PASSES = {"none": 0, "auto": 1, "best": 3}  # further runs of the network at most
-QUALITIES = ("fast", "balanced")
+QUALITIES = ("fast", "balanced", "best")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,8 @@ class PredictOptions(LensOptions, MetricOptions, ExtraOptions):
         about 6°, with one further run of the network; "best": up to three; "none".
     pitch, roll: of the camera [deg], in place of what `level` finds: pitch > 0 looks up, roll > 0
         dips the right side. One of them leaves the other 0.
-    quality: "fast" enlarges what the network returns; "balanced" also sharpens it by the picture.
+    quality: "fast" enlarges what the network returns; "balanced" also sharpens it by the picture;
+        "best" runs the network eleven more times, on other views and on tiles, before that.
     watch: called with the share, up to 1, of what follows the network that is done; an error in it
         stops the prediction. Not for "fast".
     sky: "auto" clears sky from the mask, "none" takes every pixel for a surface; or a mask file of
@@ -54,7 +55,7 @@ class PredictOptions(LensOptions, MetricOptions, ExtraOptions):
     roll: float | None = option(
         None, "Of the camera; right side down is > 0.", metavar="DEG", min=-180, max=180
     )
-    quality: str = option("fast", "fast, or balanced: edges where the picture has them.")
+    quality: str = option("fast", "fast, balanced (edges where the picture has them) or best.")
     sky: str = option(
         "auto",
         "auto masks the sky out, none does not; or a file: white = sky.",

@@ -42,7 +42,7 @@ def with_confidence(
 
     output: the network's, on `request`. run: the network.
     """
-    views = [_mirrored, *(_rolled(output, part) for part in ROLLS), *map(_tilted, TILTS_DEG)]
+    views = [*views_beside(output.log_distance.shape[-1]), *map(_tilted, TILTS_DEG)]
     outputs = run([np.ascontiguousarray(there(request.pixels)) for there, _ in views])
     logs = [output.log_distance]
     logs += [back(seen.log_distance) for (_, back), seen in zip(views, outputs, strict=True)]
@@ -50,6 +50,14 @@ def with_confidence(
     full = to_input(confidence.astype(np.float32), request, request.data.size, edges)
     meta = {**prediction.meta, "confidence_passes": len(logs)}
     return replace(prediction, confidence=np.clip(full, 0, 1).astype(np.float32), meta=meta)
+
+
+def views_beside(width: int) -> list[View]:
+    """Other views of a level picture, `width` pixels wide: mirrored, turned, and both.
+
+    Each is two functions of (..., H, W): to the view, and back.
+    """
+    return [_mirrored, *(_rolled(width, part) for part in ROLLS)]
 
 
 def _spread(logs: npt.NDArray[np.floating], request: Request) -> npt.NDArray[np.floating]:
@@ -70,9 +78,9 @@ def _flipped(planes: FloatArray) -> FloatArray:
 _mirrored: View = (_flipped, _flipped)
 
 
-def _rolled(output: RawOutput, part: float) -> View:
+def _rolled(width: int, part: float) -> View:
     """Turned by a part of the width, and mirrored where that is more than half of it."""
-    columns = int(part * output.log_distance.shape[-1]) | 1
+    columns = int(part * width) | 1
     side = -1 if part > 0.5 else 1
 
     def there(planes: FloatArray) -> FloatArray:

@@ -1,4 +1,8 @@
-"""Twelve views of 90° that look through the corners of an icosahedron and cover the sphere."""
+"""Where views look that cover the sphere together.
+
+Twelve views of 90° look through the corners of an icosahedron; tiles that a panoramic network is
+shown look along the horizon, up and down, so that level ground stays level in them.
+"""
 
 from __future__ import annotations
 
@@ -39,3 +43,13 @@ def view_lens(size: int) -> Pinhole:
 def own_resolution(height: int) -> int:
     """Pixels a side at which a view's centre is as fine as a panorama of `height` rows."""
     return round(2 * height / math.pi * math.tan(math.radians(FOV_DEG / 2)))
+
+
+def tile_rotations(around: int = 6) -> Tensor:
+    """(around + 2, 3, 3) float32, tile to panorama: `around` along the horizon, up, and down."""
+    turn = torch.arange(around, dtype=torch.float64) * (2 * math.pi / around)
+    angles = torch.zeros(around + 2, 3, dtype=torch.float64)
+    angles[:around, 0] = turn
+    angles[around:, 1] = torch.tensor([math.pi / 2, -math.pi / 2], dtype=torch.float64)
+    rotations: Tensor = rotation_from_yaw_pitch_roll(*angles.unbind(-1)).float()
+    return rotations
