@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from panodepth.errors import OutputError
 from panodepth.export import save
-from panodepth.export.meshes.mesh import MeshOptions, build_mesh, write_mesh
+from panodepth.export.meshes.gltf import GlbOptions, write_mesh
+from panodepth.export.meshes.mesh import build_mesh
 from panodepth.types import Prediction
 
 
@@ -74,7 +75,7 @@ def test_texture_is_the_panorama_and_stays_bounded(make_room: Callable, tmp_path
     smooth = cv2.resize(room.image[:2, :4], (128, 64), interpolation=cv2.INTER_CUBIC)
     room = Prediction(room.distance, room.mask, smooth, room.meta)
     for limit, size in ((4096, (128, 64)), (32, (32, 16))):
-        write_mesh(room, tmp_path / "t.glb", MeshOptions(max_texture_width=limit))
+        write_mesh(room, tmp_path / "t.glb", GlbOptions(max_texture_width=limit))
         mesh = trimesh.load_mesh(tmp_path / "t.glb")
         texture = mesh.visual.material.baseColorTexture
         assert texture.size == size

@@ -33,7 +33,7 @@ FORMATS: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "las": ("_points.las", "clouds.las:write_las", "point cloud", ()),
     "laz": ("_points.laz", "clouds.las:write_laz", "compressed point cloud", ()),
     "e57": ("_points.e57", "clouds.e57:write_e57", "point cloud", ()),
-    "glb": (".glb", "meshes.mesh:write_mesh", "textured mesh", ()),
+    "glb": (".glb", "meshes.gltf:write_mesh", "textured mesh", ()),
     "laserscan": ("_scan.json", "robots.scan:write_laserscan", "laser scan", ()),
     "occupancy": ("_map.png", "robots.maps:write_occupancy", "map for robots", (".yaml",)),
     "pointcloud2": ("_points.cdr", "robots.messages.files:write_pointcloud2", "cloud", (".json",)),

@@ -113,8 +113,7 @@ class Glb:
 
     def light(self, jpeg: bytes, strength: float) -> int:
         """Add a panorama as a material that emits it, `strength` times. Returns its index."""
-        self.photograph(jpeg)
-        material = self._tree["materials"][0]
+        material = self._tree["materials"][self.photograph(jpeg)]
         shown = material["pbrMetallicRoughness"].pop("baseColorTexture")
         material["pbrMetallicRoughness"]["baseColorFactor"] = [0, 0, 0, 1]
         material |= {"name": "light", "emissiveTexture": shown, "emissiveFactor": [1, 1, 1]}
@@ -122,38 +121,36 @@ class Glb:
         self._tree["extensionsUsed"] = ["KHR_materials_emissive_strength"]
         return 0
 
-    def photograph(self, jpeg: bytes) -> int:
+    def photograph(self, jpeg: bytes, wrap: int = REPEAT, name: str = "panorama") -> int:
         """Add a panorama as an unlit, double-sided material (light is in the picture already).
 
-        The texture repeats in u, so a triangle may run on across the seam. Returns its index.
+        wrap: in u; where it repeats, a triangle may run on across the seam. Returns its index.
         """
         image = {"bufferView": self._view(len(jpeg), [jpeg]), "mimeType": "image/jpeg"}
         sampler = {
-            "wrapS": REPEAT,
+            "wrapS": wrap,
             "wrapT": CLAMP_TO_EDGE,
             "magFilter": LINEAR,
             "minFilter": LINEAR_MIPMAP_LINEAR,
         }
-        texture = {"baseColorTexture": {"index": 0}, "metallicFactor": 0, "roughnessFactor": 1}
+        index = len(self._tree.get("materials", []))
+        texture = {"baseColorTexture": {"index": index}, "metallicFactor": 0, "roughnessFactor": 1}
         material = {
-            "name": "panorama",
+            "name": name,
             "pbrMetallicRoughness": texture,
             "doubleSided": True,
             "extensions": {"KHR_materials_unlit": {}},
         }
-        self._tree |= {
-            "images": [image],
-            "samplers": [sampler],
-            "textures": [{"source": 0, "sampler": 0}],
-            "materials": [material],
-            "extensionsUsed": ["KHR_materials_unlit"],
-        }
-        return 0
+        kinds = {"images": image, "samplers": sampler, "materials": material}
+        for kind, entry in (*kinds.items(), ("textures", {"source": index, "sampler": index})):
+            self._tree.setdefault(kind, []).append(entry)
+        self._tree["extensionsUsed"] = ["KHR_materials_unlit"]
+        return index
 
-    def write(self, path: Path, primitive: dict[str, Any]) -> None:
-        """Write the file. primitive: glTF's mesh.primitive, with indices of what was added."""
+    def write(self, path: Path, *primitives: dict[str, Any]) -> None:
+        """Write the file. primitives: glTF's mesh.primitive, with indices of what was added."""
         name = self._tree["nodes"][0]["name"]
-        self._tree["meshes"] = [{"name": name, "primitives": [primitive]}]
+        self._tree["meshes"] = [{"name": name, "primitives": list(primitives)}]
         self._tree["buffers"] = [{"byteLength": self._length}]
         text = json.dumps(self._tree, separators=(",", ":"), default=plain).encode()
         text += b" " * (-len(text) % 4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,20 +11,14 @@ import numpy.typing as npt
 JPEG_QUALITY = 92
 
 
-def jpeg(image: npt.NDArray[np.uint8], max_width: int) -> bytes:
+def jpeg(image: npt.NDArray[np.uint8], max_width: int | None = None) -> bytes:
     """The panorama (H, W, 3) as a JPEG file, at its own size or reduced to `max_width` [px].
 
     Raises OSError when it cannot be encoded.
     """
     import cv2
 
-    height, width = image.shape[:2]
-    swap = cv2.COLOR_RGB2BGR
-    if width > max_width:
-        size = (max_width, max(1, round(height * max_width / width)))
-        bgr = cv2.cvtColor(cv2.resize(image, size, interpolation=cv2.INTER_AREA), swap)
-    else:
-        bgr = cv2.cvtColor(image, swap)
+    bgr = cv2.cvtColor(image if max_width is None else reduced(image, max_width), cv2.COLOR_RGB2BGR)
     done, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     if not done:
         raise OSError("JPEG encoding failed")
@@ -40,3 +35,14 @@ def with_segments(picture: bytes, segments: Iterable[tuple[int, bytes]]) -> byte
         for marker, content in segments
     )
     return picture[:head] + b"".join(added) + picture[head:]
+
+
+def reduced(image: npt.NDArray[Any], max_width: int) -> npt.NDArray[Any]:
+    """(H, W, 3) pixels, or fewer of them where they are wider than `max_width` [px]."""
+    import cv2
+
+    height, width = image.shape[:2]
+    if width <= max_width:
+        return image
+    size = (max_width, max(1, round(height * max_width / width)))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))

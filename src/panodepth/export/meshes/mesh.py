@@ -11,9 +11,6 @@ import numpy.typing as npt
 
 from panodepth.errors import ConfigError, OutputError
 from panodepth.export.clouds.rows import kept_rows
-from panodepth.export.frames import FRAMES
-from panodepth.export.glb import ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER, TRIANGLES, Glb
-from panodepth.export.jpeg import jpeg
 from panodepth.export.meshes.cuts import Cuts, cut_cells
 from panodepth.export.meshes.edges import sharpened
 from panodepth.export.meshes.surface import Fine, Grid, Mesh
@@ -27,13 +24,11 @@ from panodepth.export.meshes.triangles import (
     untorn,
     used_by,
 )
-from panodepth.export.metadata import GLTF_FRAME, metadata
-from panodepth.export.reprojection import as_panorama, levelled
 from panodepth.export.thinning import every_nth
 from panodepth.geometry.grid import axis_angles
 from panodepth.geometry.point_bands import lonlat_points
 from panodepth.strict import Count, Positive
-from panodepth.types import FloatArray, Prediction
+from panodepth.types import Prediction
 
 MAX_MESH_COLUMNS = 1100  # vertices round the equator; the network's own 1092 columns are kept
 MAX_TEXTURE_WIDTH = 8192  # [px]
@@ -61,32 +56,6 @@ class MeshOptions:
             raise ConfigError(
                 f"faces must be auto, all or a number from {FEWEST_FACES} on, not {self.faces!r}"
             )
-
-
-def write_mesh(
-    prediction: Prediction, path: Path, options: MeshOptions = MeshOptions()
-) -> list[Path]:
-    """Binary glTF: one triangle mesh with the panorama as an embedded JPEG texture.
-
-    What another lens saw is resampled to a panorama first.
-    """
-    prediction = as_panorama(prediction)
-    mesh = made_mesh(prediction, path, options)
-    meta = metadata(prediction, "surface", frame=GLTF_FRAME, stride=mesh.stride)
-    glb = Glb(meta)
-    attributes = {
-        "POSITION": _positions(glb, levelled(prediction, mesh.positions)),
-        "TEXCOORD_0": glb.accessor(mesh.uv, target=ARRAY_BUFFER),
-    }
-    corners = mesh.faces.reshape(-1, 1)
-    primitive = {
-        "attributes": attributes,
-        "indices": glb.accessor(corners, target=ELEMENT_ARRAY_BUFFER),
-        "material": glb.photograph(jpeg(prediction.image, options.max_texture_width)),
-        "mode": TRIANGLES,
-    }
-    glb.write(path, primitive)
-    return [path]
 
 
 def made_mesh(prediction: Prediction, path: Path, options: MeshOptions) -> Mesh:
@@ -209,14 +178,6 @@ def _with_cuts(
         np.concatenate([same, (int(same.max()) + 1 + cuts.twin).astype(np.uint32)]),
         cuts.faces,
     )
-
-
-def _positions(glb: Glb, points: FloatArray) -> int:
-    """Add (N, 3) points of the house frame, N > 0."""
-    turned = FRAMES["y"].points(points)
-    # By column: numpy is slow at an axis next to one of length 3.
-    low, high = ([float(limit(column)) for column in turned.T] for limit in (np.min, np.max))
-    return glb.positions([turned], len(turned), low, high)
 
 
 def _closed(grid: npt.NDArray[Any]) -> npt.NDArray[Any]:

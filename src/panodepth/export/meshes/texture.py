@@ -7,6 +7,7 @@ TOLERANCE; and each pole gets a vertex, round which the picture turns.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -34,7 +35,7 @@ def textured(mesh: Mesh, points: Array, faces: Array, at_most: int | None = None
         marked = _off(points, faces, uv) > TOLERANCE
         if not marked.any():
             break
-        finer = _divided(points, faces, marked)
+        finer = divided(points, faces, marked)
         if at_most is not None and len(finer[1]) > at_most:
             break
         points, faces = finer
@@ -84,9 +85,18 @@ def _off(points: Array, faces: Array, uv: Array) -> Array:
     return np.asarray(np.linalg.norm(shown - true, axis=-1))
 
 
-def _divided(points: Array, faces: Array, marked: Array) -> tuple[Array, Array]:
-    """(N, 3) points and (M, 3) faces with every edge cut in the middle that is marked, (M, 3), in
-    one of its triangles.
+def _middle(start: Array, end: Array) -> Array:
+    return np.asarray((start + end) / 2)
+
+
+def divided(
+    points: Array,
+    faces: Array,
+    marked: Array,
+    between: Callable[[Array, Array], Array] = _middle,
+) -> tuple[Array, Array]:
+    """(N, C) points and (M, 3) faces with every edge cut that is marked, (M, 3), in one of its
+    triangles. between: gives the (K, C) points where edges are cut, of their two ends.
     """
     a, b = faces, np.roll(faces, -1, axis=1)
     key = np.minimum(a, b).astype(np.int64) * len(points) + np.maximum(a, b)
@@ -94,7 +104,7 @@ def _divided(points: Array, faces: Array, marked: Array) -> tuple[Array, Array]:
     place = np.searchsorted(keys, key).clip(0, len(keys) - 1)
     cut = keys[place] == key
     middle = len(points) + place
-    ends = points[keys // len(points)] + points[keys % len(points)]
+    added = between(points[keys // len(points)], points[keys % len(points)])
     done = [faces[~cut.any(axis=1)]]
     for turn in range(3):
         p, q, r = np.roll(faces, -turn, axis=1).T
@@ -106,7 +116,7 @@ def _divided(points: Array, faces: Array, marked: Array) -> tuple[Array, Array]:
         if turn == 0:
             every = first & second & third
             done += [_stacked(every, (p, pq, rp), (pq, q, qr), (rp, qr, r), (pq, qr, rp))]
-    return np.concatenate([points, ends / 2]), np.concatenate(done).astype(faces.dtype)
+    return np.concatenate([points, added]), np.concatenate(done).astype(faces.dtype)
 
 
 def _stacked(chosen: Array, *triangles: tuple[Array, Array, Array]) -> Array:

@@ -19,7 +19,7 @@ from panodepth.atomic import atomic
 from panodepth.errors import one_line
 from panodepth.export.formats import check_installed
 from panodepth.export.glb import node_facts
-from panodepth.export.jpeg import jpeg
+from panodepth.export.jpeg import jpeg, reduced
 from panodepth.export.meshes.files import Turned, short_json, told_jpeg, turned
 from panodepth.export.meshes.mesh import MeshOptions
 from panodepth.export.metadata import GENERATOR, to_json
@@ -92,13 +92,8 @@ def write_usdc(
 
 def _light_exr(light: npt.NDArray[np.float32], max_width: int) -> bytes:
     """(H, W, 3) linear light as a file, reduced to `max_width` [px]."""
-    import cv2
-
-    height, width = light.shape[:2]
-    kept: npt.NDArray[Any] = np.where(np.isfinite(light), np.maximum(light, 0), np.float32(0))
-    if width > max_width:
-        size = (max_width, max(1, round(height * max_width / width)))
-        kept = cv2.resize(kept, size, interpolation=cv2.INTER_AREA)
+    finite = np.where(np.isfinite(light), np.maximum(light, 0), np.float32(0))
+    kept = reduced(finite, max_width)
     planes = np.ascontiguousarray(kept.transpose(2, 0, 1)[::-1])
     file = io.BytesIO()
     exr.write_exr(file, "BGR", kept.shape[:2], [planes], {}, zipped=True)

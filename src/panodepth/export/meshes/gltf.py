@@ -1,0 +1,83 @@
+"""The mesh as binary glTF."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from panodepth.errors import ConfigError
+from panodepth.export.frames import FRAMES
+from panodepth.export.glb import (
+    ARRAY_BUFFER,
+    CLAMP_TO_EDGE,
+    ELEMENT_ARRAY_BUFFER,
+    REPEAT,
+    TRIANGLES,
+    Glb,
+)
+from panodepth.export.jpeg import jpeg, reduced
+from panodepth.export.meshes.mesh import MeshOptions, made_mesh
+from panodepth.export.meshes.tiles import LEAST_LIMIT, Tile, tiles
+from panodepth.export.metadata import GLTF_FRAME, metadata
+from panodepth.export.reprojection import as_panorama, levelled
+from panodepth.strict import Index
+from panodepth.types import FloatArray, Prediction
+
+
+@dataclass(frozen=True, kw_only=True)
+class GlbOptions(MeshOptions):
+    """max_texture: the longest side of an image that the viewer takes [px]; a larger photograph
+    becomes several, each on a part of the mesh. 0 = one image.
+    """
+
+    max_texture: Index = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if 0 < self.max_texture < LEAST_LIMIT:
+            raise ConfigError(f"max_texture must be 0 or at least {LEAST_LIMIT} px")
+
+
+def write_mesh(
+    prediction: Prediction, path: Path, options: GlbOptions = GlbOptions()
+) -> list[Path]:
+    """Binary glTF: one triangle mesh with the panorama as an embedded JPEG texture, or several.
+
+    What another lens saw is resampled to a panorama first.
+    """
+    prediction = as_panorama(prediction)
+    mesh = made_mesh(prediction, path, options)
+    meta = metadata(prediction, "surface", frame=GLTF_FRAME, stride=mesh.stride)
+    glb, limit = Glb(meta), options.max_texture
+    image = reduced(prediction.image, options.max_texture_width)
+    if not limit or max(image.shape) <= limit:
+        parts = [Tile(mesh.positions, mesh.uv, mesh.faces, image, "panorama")]
+    else:
+        parts = list(tiles(mesh, image, limit))
+    primitives = []
+    for part in parts:
+        attributes = {
+            "POSITION": _positions(glb, levelled(prediction, part.positions)),
+            "TEXCOORD_0": glb.accessor(part.uv, target=ARRAY_BUFFER),
+        }
+        wrap = REPEAT if len(parts) == 1 else CLAMP_TO_EDGE
+        primitive: dict[str, Any] = {
+            "attributes": attributes,
+            "indices": glb.accessor(part.faces.reshape(-1, 1), target=ELEMENT_ARRAY_BUFFER),
+            "material": glb.photograph(jpeg(part.image), wrap, part.name),
+            "mode": TRIANGLES,
+        }
+        primitives.append(primitive)
+    glb.write(path, *primitives)
+    return [path]
+
+
+def _positions(glb: Glb, points: FloatArray) -> int:
+    """Add (N, 3) points of the house frame, N > 0."""
+    turned = FRAMES["y"].points(points)
+    # By column: numpy is slow at an axis next to one of length 3.
+    low, high = ([float(limit(column)) for column in turned.T] for limit in (np.min, np.max))
+    return glb.positions([turned], len(turned), low, high)
