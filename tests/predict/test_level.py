@@ -16,14 +16,14 @@ from panodepth.export.reprojection import reprojected
 from panodepth.geometry.grid import erp_rays
 from panodepth.geometry.lens import View
 from panodepth.geometry.lenses.fisheyes import EquidistantFisheye
-from panodepth.geometry.level.up import estimate_up
+from panodepth.geometry.level.up import Up, estimate_up
 from panodepth.geometry.rotation import (
     rotate_vectors,
     rotation_from_yaw_pitch_roll,
     rotation_to_up,
 )
 from panodepth.model import ModelConfig, ModelOutput
-from panodepth.predict.level import FROM_DEG, _is_sure
+from panodepth.predict.level import FROM_DEG, MOST_DEG, SHRINKAGE, _is_sure, _unshrunk
 from panodepth.predict.options import PredictOptions
 from panodepth.predict.torch_backend import TorchPredictor
 from panodepth.types import Prediction
@@ -119,12 +119,18 @@ def test_a_level_picture_goes_through_once_and_stays_as_it_is() -> None:
     assert one.meta["level"]["turned"] is False
 
 
+@pytest.mark.parametrize("shrinkage", [0.0, SHRINKAGE])
 @pytest.mark.parametrize(("pitch", "roll"), [(20, -15), (-30, 0), (0, 32)])
-def test_a_tilted_picture_is_seen_upright_and_comes_back_as_it_was(pitch: int, roll: int) -> None:
+def test_a_tilted_picture_is_seen_upright_and_comes_back_as_it_was(
+    pitch: int, roll: int, shrinkage: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("panodepth.predict.level.SHRINKAGE", shrinkage)
     network, image = Painted(), picture(pitch, roll)
     got = predicted(network, image)
     assert len(network.seen) == 2
-    assert tilt_seen(network.seen[1]) < 1
+    # This network sees tilts as they are: what others are thought to miss is left over.
+    tilt = math.degrees(math.acos(-true_up(pitch, roll)[1]))
+    assert tilt_seen(network.seen[1]) == pytest.approx(shrinkage * tilt**2, abs=1.2)
     assert got.level is not None
     assert got.meta["level"]["turned"] is True
     assert angle_deg(got.level.direction, true_up(pitch, roll)) < 1
@@ -133,6 +139,17 @@ def test_a_tilted_picture_is_seen_upright_and_comes_back_as_it_was(pitch: int, r
     ratio = (got.solid / truth)[~sky]
     assert np.quantile(np.abs(ratio / np.median(ratio) - 1), 0.95) < 0.03
     assert (got.mask == ~sky).mean() > 0.995
+
+
+@given(st.floats(-44, 44), st.floats(-44, 44))
+def test_a_first_up_is_tilted_more_to_the_same_side(pitch: float, roll: float) -> None:
+    seen = Up(tuple(true_up(pitch, roll).tolist()))
+    turned = _unshrunk(seen)
+    assert np.linalg.norm(turned.direction) == pytest.approx(1, abs=1e-6)
+    more = min(seen.tilt_deg * (1 + SHRINKAGE * seen.tilt_deg), MOST_DEG)
+    assert turned.tilt_deg == pytest.approx(max(more, seen.tilt_deg), abs=1e-3)
+    across = seen.direction[0] * turned.direction[2] - seen.direction[2] * turned.direction[0]
+    assert across == pytest.approx(0, abs=1e-6)
 
 
 def tilt_seen(pixels: torch.Tensor) -> float:

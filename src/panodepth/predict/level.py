@@ -7,6 +7,7 @@ only when the second prediction is more level than the first.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -28,6 +29,8 @@ SETTLED_DEG = 2.0  # what is left after a turn is not worth another one
 MOST_SPREAD = 0.25  # of the tilt
 LEAST_SUPPORT = 0.3  # of the solid angle
 LEAST_GAIN = 0.95  # of the tilt may be left after a turn, else it was none
+# Of rooms tilted by 8, 16 and 28° the bundled network shows 7.6, 14.7 and 23.7° (medians of 16).
+SHRINKAGE, MOST_DEG = 0.0075, 45.0  # a share of the tilt per degree of it; of a turn
 BAND_PIXELS = 1 << 16  # turned back at a time: a large picture needs little memory
 
 
@@ -50,7 +53,8 @@ def levelled(
     for _ in range(passes):
         if left is None or not _is_sure(left, least_deg):
             break
-        turn = left if request.up is None else _as_seen(left, request.up)
+        turn = _unshrunk(left)
+        turn = turn if request.up is None else _as_seen(turn, request.up)
         tried = upright(plain, turn, edges)
         answer = run(tried.pixels)
         rest = _up_of(tried, answer)
@@ -99,6 +103,14 @@ def _up_of(request: Request, output: RawOutput) -> Up | None:
 def _is_sure(up: Up, from_deg: float) -> bool:
     small = up.spread_deg <= MOST_SPREAD * up.tilt_deg
     return up.tilt_deg >= from_deg and small and up.support >= LEAST_SUPPORT
+
+
+def _unshrunk(up: Up) -> Up:
+    """The up of a picture in which a network saw this one: its floors are too level."""
+    x, _, z = up.direction
+    tilt = max(up.tilt_deg, min(up.tilt_deg * (1 + SHRINKAGE * up.tilt_deg), MOST_DEG))
+    flat = math.sin(math.radians(tilt)) / max(math.hypot(x, z), 1e-9)
+    return replace(up, direction=(x * flat, -math.cos(math.radians(tilt)), z * flat))
 
 
 def _as_seen(left: Up, turn: Up) -> Up:
