@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
-from typing import Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from typer import Argument, Option
 
 from panodepth.cli.options import AsJson, Model, Size
-from panodepth.errors import ConfigError, require
+from panodepth.errors import ConfigError, InputError, require
 from panodepth.predict.models import EXPORTED, is_exported
 from panodepth.size import parse_size
 from panodepth.streams import print_document
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+RENDERED = "worlds"
+PICTURES = 16  # at most: each is kept in memory, and ranges settle soon
+RENDER_SEED, RENDER_HEIGHT = 2_000_003, 128
 
 LICENCES = {
     "default": "Apache-2.0",
@@ -29,19 +37,21 @@ def export(
     image: Annotated[
         str, Option(help="Its input: float (1, 3, H, W) in [0, 1], or uint8 (1, H, W, 3).")
     ] = "float",
+    calibrate: Annotated[
+        str | None,
+        Option(
+            metavar="DIR",
+            help="Activations of an .xml too, by these pictures, or `worlds`: rendered ones.",
+        ),
+    ] = None,
     licence: Annotated[
         str, Option(help="Licence of the weights, for the metadata of other models.")
     ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Write a model for other runtimes: picture in, distance out, for one fixed size."""
-    if out.suffix.lower() not in EXPORTED:
-        raise ConfigError(f"{out}: the file's name must end with .onnx, or .xml for OpenVINO")
     for_openvino = out.suffix.lower() == ".xml"
-    if is_exported(model):
-        raise ConfigError(f"{model} is an exported file already: give the model it was made of")
-    if image not in ("float", "uint8"):
-        raise ConfigError(f"unknown --image {image!r}: use float or uint8")
+    _check(out, model, image, calibrate, int8=int8)
     chosen_size = None if size is None else parse_size(size)
     require("export", "onnx", "onnx")
     if for_openvino:
@@ -59,15 +69,60 @@ def export(
         licence=licence or LICENCES.get(name, ""),
     )
     proto = onnx_file.build_onnx(load_model(path), options)
-    if for_openvino:
-        from panodepth.predict.conversion import write_xml
+    if for_openvino and calibrate is not None:
+        _write_calibrated(proto, out, calibrate)
+    elif for_openvino:
+        from panodepth.predict.openvino.conversion import write_xml
 
         write_xml(proto, out, int8=int8)
     else:
         onnx_file.write_onnx(proto, out)
     facts = {"file": str(out), "bytes": out.stat().st_size, **onnx_file.metadata_of(proto)}
+    facts["precision"] = "int8" if int8 else "float32"
     if as_json:
         print_document(facts)
     else:
         kind = f"{facts['height']}×{facts['width']}, {facts['precision']}"
         print(f"{model} -> {out} ({kind}, {out.stat().st_size / 1e6:.1f} MB)")
+
+
+def _check(out: Path, model: str, image: str, calibrate: str | None, *, int8: bool) -> None:
+    """Raises ConfigError for options that do not go together."""
+    kind = out.suffix.lower()
+    if kind not in EXPORTED:
+        raise ConfigError(f"{out}: the file's name must end with .onnx, or .xml for OpenVINO")
+    if is_exported(model):
+        raise ConfigError(f"{model} is an exported file already: give the model it was made of")
+    if image not in ("float", "uint8"):
+        raise ConfigError(f"unknown --image {image!r}: use float or uint8")
+    if calibrate is not None and not (kind == ".xml" and int8):
+        raise ConfigError("--calibrate is for --int8 and a file that ends with .xml")
+    if calibrate not in (None, RENDERED) and not Path(calibrate).is_dir():
+        raise ConfigError(f"--calibrate {calibrate}: no such folder; give one, or {RENDERED}")
+
+
+def _write_calibrated(proto: ModelProto, out: Path, source: str) -> None:
+    """The network in 8 bits, with ranges of the pictures of a folder, or of rendered worlds.
+
+    Raises InputError when the folder has no picture.
+    """
+    from panodepth.predict.openvino.calibration import calibrate
+    from panodepth.predict.openvino.conversion import write_xml
+    from panodepth.predict.openvino_backend import load_openvino
+
+    pictures: list[Any]
+    if source == RENDERED:
+        from panodepth.lab.worlds import render_batch
+
+        numbers, height = list(range(PICTURES)), RENDER_HEIGHT
+        images = render_batch(RENDER_SEED, numbers, height, 2 * height).image
+        pictures = list(images.permute(0, 2, 3, 1).numpy())
+    else:
+        from panodepth.predict.folder.inputs import find_inputs
+
+        pictures = [item.path for item in find_inputs([source]).files[:PICTURES]]
+        if not pictures:
+            raise InputError(f"no picture in {source}")
+    with tempfile.TemporaryDirectory() as folder:
+        exact = write_xml(proto, Path(folder) / "exact.xml")
+        calibrate(load_openvino(exact, dtype="float32"), pictures, out)

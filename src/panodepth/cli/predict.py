@@ -67,15 +67,15 @@ def predict(
     if str(left_out) and not (quiet or as_json):
         print_note(f"left out, as these kinds are not read: {left_out}")
     if pending:
-        from panodepth.predict import load
+        from panodepth.predict.openvino.trial import described, load_chosen
 
         where = {"device": device, "dtype": dtype, "backend": backend}
-        predictor = load(model, size=options.size, compile=compile, **where)
+        predictor = load_chosen(model, size=options.size, compile=compile, **where)
         loaded = time.perf_counter()
         if options.size not in (None, predictor.own_size) and not (quiet or as_json):
             own = show_size(predictor.own_size)
             print_note(f"the network was made for {own}; at other sizes it is often much worse")
-        summary |= predictor.describe()
+        summary |= described(predictor)
         summary["seconds"]["load"] = loaded - started
         one = len(pending) == 1 and options.quality != "fast"
         total, unit = (SHARES, "step") if one else (len(pending), "image")

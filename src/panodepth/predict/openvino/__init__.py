@@ -1,0 +1,1 @@
+"""Files of OpenVINO: made once, calibrated, tried beside torch."""
