@@ -18,7 +18,7 @@ import numpy as np
 from panodepth.errors import ConfigError, ModelError, one_line, require
 from panodepth.predict.exported import ExportedPredictor, Port, existing_file
 from panodepth.predict.models import find_model, is_exported
-from panodepth.predict.openvino.conversion import FACTS, converted
+from panodepth.predict.openvino.conversion import FACTS, cache_folder, converted
 from panodepth.predict.request import RawOutput
 from panodepth.size import Size
 from panodepth.types import FloatArray
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 PRECISIONS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
 TYPES = {"f32": "float32", "u8": "uint8"}
+KEPT_BYTES = 2**27  # of weights: up to here what OpenVINO made of a converted model is kept too
 GROUP = 128  # values that share a factor when activations are made 8 bits; 32 is slower, as exact
 
 
@@ -186,6 +187,9 @@ def _compiled(model: Model, path: Path, device: str, dtype: str) -> CompiledMode
         told = ", ".join(core.available_devices).lower()
         raise ConfigError(f"OpenVINO finds no device {device!r} here: it has {told}")
     settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+    weights = path.with_suffix(".bin")
+    if path.parent == cache_folder().resolve() and weights.stat().st_size <= KEPT_BYTES:
+        settings["CACHE_DIR"] = str(path.parent / "compiled")  # starts in half the time
     threads = os.environ.get("OMP_NUM_THREADS", "")
     if where == "CPU":
         if threads.isdecimal() and int(threads):
