@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from panodepth.serve.options import ServeOptions
 pytest.importorskip("fastapi")
 pytest.importorskip("uvicorn")
 
+from tests.bad_pictures import BAD_PICTURES
 from tests.serve.running import PICTURE, Running, small
 
 
@@ -141,6 +142,21 @@ def test_what_is_wrong_is_one_line_and_the_next_one_works(
     assert word in told
     assert "\n" not in told
     assert service.sent("/v1/predict", small())[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "says"), BAD_PICTURES, ids=[name for name, _, _ in BAD_PICTURES]
+)
+def test_every_kind_of_bad_file_is_one_line(
+    service: Running, tmp_path: Path, name: str, make: Callable[[Path], None], says: str
+) -> None:
+    make(tmp_path / name)
+    status, _, content = service.sent("/v1/predict", (tmp_path / name).read_bytes())
+    told = json.loads(content)["error"]
+    assert status == (413 if name == "huge.png" else 400)
+    assert says in told or name == "empty.png"
+    assert "\n" not in told
+    assert name not in told
 
 
 def test_a_bomb_is_refused_by_its_header(service: Running) -> None:

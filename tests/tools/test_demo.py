@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import signal
 import socket
+import subprocess
+import sys
 import threading
+import urllib.request
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,7 +43,33 @@ def demo() -> Demo:
 
 
 @pytest.fixture(scope="module")
-def address(demo: Demo) -> Iterator[str]:
+def asked_outside() -> Iterator[list[str]]:
+    """Names and addresses of other machines that this process, the server, asked for."""
+    found: list[str] = []
+    real = socket.getaddrinfo, socket.socket.connect
+
+    def outside(host: Any) -> bool:
+        name = host.decode() if isinstance(host, bytes) else str(host)
+        return name not in ("None", "", "localhost", "127.0.0.1", "::1", "0.0.0.0")
+
+    def resolved(host: Any, *rest: Any, **more: Any) -> Any:
+        if outside(host):
+            found.append(str(host))
+        return real[0](host, *rest, **more)
+
+    def connected(own: socket.socket, target: Any) -> Any:
+        if isinstance(target, tuple) and outside(target[0]):
+            found.append(str(target))
+        return real[1](own, target)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket, "getaddrinfo", resolved)
+        patch.setattr(socket.socket, "connect", connected)
+        yield found
+
+
+@pytest.fixture(scope="module")
+def address(demo: Demo, asked_outside: list[str]) -> Iterator[str]:
     listening = socket.create_server(("127.0.0.1", 0))
     app = whole_app(demo)
     server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
@@ -48,6 +79,7 @@ def address(demo: Demo) -> Iterator[str]:
     server.should_exit = True
     thread.join(30)
     assert not app.state.folder.exists()
+    assert asked_outside == []
 
 
 @pytest.fixture(scope="module")
@@ -170,6 +202,78 @@ def test_several_pictures_and_one_bad_one(page: Any, demo: Demo, tmp_path: Path)
             break
         page.wait_for_timeout(100)
     assert len(demo.results) == before - 2
+
+
+def test_two_visitors_with_one_name_have_their_own_results(
+    browser: Any, address: str, demo: Demo, tmp_path: Path
+) -> None:
+    seen = []
+    for number, example in enumerate(("interior", "courtyard")):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        Image.open(EXAMPLES / f"{example}.jpg").resize((256, 128)).save(folder / "same.png")
+        context = browser.new_context()
+        seen.append(context.new_page())
+        seen[-1].goto(address)
+        seen[-1].wait_for_selector("#predict", timeout=SECONDS)
+        seen[-1].set_input_files("input[type=file]", str(folder / "same.png"))
+        seen[-1].wait_for_selector(".file-preview >> text=same")
+    for page in seen:
+        page.click("#predict")
+    tokens = []
+    for page in seen:
+        told(page, "done")
+        page.click("button[role=tab]:has-text('Files')")
+        link = page.wait_for_selector("#downloads a[href$='/npz']")
+        tokens.append(link.get_attribute("href").split("/")[1])
+    one, two = (demo.results.get(token) for token in tokens)
+    assert one.session != two.session
+    assert (one.name, two.name) == ("same", "same")
+    assert np.abs(one.prediction.distance - two.prediction.distance).max() > 0.1
+    for page in seen:
+        page.context.close()
+
+
+def started(*options: str, folder: Path) -> subprocess.Popen[str]:
+    environment = {**os.environ, "TMPDIR": str(folder), "NO_PROXY": "*"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "panodepth", "app", "--port", "0", *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+
+
+def test_the_command_listens_here_alone_and_leaves_nothing(tmp_path: Path) -> None:
+    with started(folder=tmp_path) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().split()[-1]
+        assert url.startswith("http://127.0.0.1:")
+        page = urllib.request.urlopen(url, timeout=60)
+        assert page.status == 200
+        assert list(tmp_path.glob("panodepth-app-*"))
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode in (0, -signal.SIGTERM)
+    assert not list(tmp_path.glob("panodepth-app-*"))
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--model", "nowhere"], "no model 'nowhere'"),
+        (["--host", "203.0.113.1"], "cannot listen at 203.0.113.1:0"),
+        (["--host", ""], "--host is empty"),
+    ],
+)
+def test_what_cannot_start_is_one_line(tmp_path: Path, options: list[str], says: str) -> None:
+    with started(*options, folder=tmp_path) as process:
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (2, "")
+    assert says in err
+    assert err.count("\n") == 1
 
 
 def test_nothing_chosen_and_a_bad_height_are_told(page: Any) -> None:
