@@ -1,11 +1,11 @@
 """Blender's spherical stereo of a room with marks on its walls: where each eye sees them.
 
 Cycles renders both eyes; the centres of the marks are written for tests/export/stereo, which draws
-the same room as one panorama and asks `panodepth.export.stereo` for the eyes. Runs in an
-environment with Blender as a module (`pip install bpy==5.0.1 opencv-python-headless`); panodepth
-is not needed in it.
+the same room as one panorama and asks `panodepth.export.stereo` for the eyes. That runs in an
+environment with Blender as a module (`pip install bpy==5.0.1 opencv-python-headless`); with
+--compare the eyes of `panodepth` are compared to what was written, in its own environment.
 
-    python benchmarks/ods_reference.py tests/export/stereo/blender.json
+    python benchmarks/ods_reference.py tests/export/stereo/blender.json [--compare]
 """
 
 from __future__ import annotations
@@ -120,6 +120,55 @@ def expected(directions: np.ndarray) -> np.ndarray:
     return np.stack([(lon / (2 * np.pi) + 0.5) * SIZE[1], (lat / np.pi + 0.5) * SIZE[0]], -1)
 
 
+def rays_at(height: int, width: int, right: float = 0.0, down: float = 0.0) -> np.ndarray:
+    """(height, width, 3) unit rays through places so far from the pixel centres [px]."""
+    lon = ((np.arange(width) + 0.5 + right) / width - 0.5) * 2 * np.pi
+    lat = (((np.arange(height) + 0.5 + down) / height - 0.5) * np.pi)[:, None]
+    x, y, z = np.cos(lat) * np.sin(lon), np.sin(lat) + 0 * lon, np.cos(lat) * np.cos(lon)
+    return np.stack([x, y, z], -1)
+
+
+def seen(rays: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(H, W) distance along rays, of the marks and of walls three times as far, and whether a mark
+    is there.
+    """
+    _, points = marks()
+    distance = 3 * np.where(rays > 0, HIGH / rays, LOW / rays).min(-1)
+    marked = np.zeros(distance.shape, bool)
+    for point in points:
+        along = rays @ point
+        inside = along**2 - (1 - RADIUS**2) * (point @ point)
+        hit = (inside > 0) & (along > 0)
+        distance = np.where(hit, along - np.sqrt(np.maximum(inside, 0)), distance)
+        marked |= hit
+    return distance, marked
+
+
+def compared(kept: dict[str, Any], fine: int = 3) -> tuple[np.ndarray, np.ndarray]:
+    """(2N, 2) how far panodepth's marks are from Blender's, and (N,) Blender's disparities [px]."""
+    from panodepth.export.stereo.ods import StereoOptions, ods_pair
+    from panodepth.types import Prediction
+
+    steps = (np.arange(fine) + 0.5) / fine - 0.5
+    light = sum(seen(rays_at(*SIZE, a, b))[1] for a in steps for b in steps) / fine**2
+    image = np.repeat(np.rint(light * 255).astype(np.uint8)[..., None], 3, -1)
+    distance = seen(rays_at(*SIZE))[0].astype(np.float32)
+    room = Prediction(distance, distance > 0, image, {"unit": "m"})
+    pair = ods_pair(room, StereoOptions(ipd=kept["ipd_m"]))
+    left, right = (np.array(kept[side]) for side in ("left", "right"))
+    guesses, off = expected(marks()[0]), []
+    for eye, theirs in zip(pair, (left, right), strict=True):
+        off.append(around(centres(eye[..., 0] / 255, guesses) - theirs))
+    return np.concatenate(off), np.abs(around(left - right)[:, 0])
+
+
+def around(moved: np.ndarray) -> np.ndarray:
+    """(N, 2) differences of places the shorter way round."""
+    width = SIZE[1]
+    across = np.remainder(moved[:, 0] + width / 2, width) - width / 2
+    return np.stack([across, moved[:, 1]], -1)
+
+
 def main(out: Path) -> None:
     with tempfile.TemporaryDirectory() as name:
         eyes = render(Path(name))
@@ -133,4 +182,11 @@ def main(out: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    place = Path(sys.argv[1])
+    if sys.argv[2:] == ["--compare"]:
+        away, apart = compared(json.loads(place.read_text()))
+        worst = np.abs(away).max(0)
+        print(f"off by up to {worst[0]:.2f} px across, {worst[1]:.2f} px down")
+        print(f"disparity up to {apart.max():.1f} px, {len(apart)} marks")
+    else:
+        main(place)

@@ -44,6 +44,7 @@ NAMES = {
     "birdseye": ["room_birdseye.npz"],
     **{name: [f"room_{name}.zip"] for name in ("views", "colmap", "nerfstudio")},
     "ods": ["room_360_TB.png"],
+    "ods-jpeg": ["room_360_TB.jpg"],
     "vr180": ["room.vr.jpg"],
     "gdepth": ["room_gdepth.jpg"],
     "disparity": ["room_depth.png"],

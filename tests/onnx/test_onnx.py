@@ -294,7 +294,7 @@ def test_predict_with_every_format_and_option_never_loads_torch(
     )
     options = ["--format", ",".join(WRITERS), "--batch-size", "2", "--size", "56x112", "--quiet"]
     options += ["--sky", "none", "--backend", "onnx", "--model", str(exported)]
-    options += ["--max-distance", "20"]  # robots need metres, and a random network shows no floor
+    options += ["--max-distance", "8"]  # robots need metres, and a random network shows no floor
     for name in ("laserscan", "occupancy", "birdseye", "octomap", "mcap", "rosbag2"):
         options += ["--set", f"{name}.camera_height=1.6"]
     inputs = [str(ROOT / f"examples/{name}.jpg") for name in ("interior", "courtyard")]

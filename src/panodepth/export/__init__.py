@@ -24,7 +24,7 @@
 | birdseye | NAME_birdseye.npz | heights over the floor |
 | views | NAME_views.zip | pictures of pinhole cameras, distance, z-depth, poses |
 | colmap, nerfstudio | NAME_colmap.zip, ... | the same as those tools read it, with points |
-| ods | NAME_360_TB.png | a panorama for each eye, left on top |
+| ods, ods-jpeg | NAME_360_TB.png, .jpg | a panorama for each eye, left on top |
 | vr180 | NAME.vr.jpg | half a turn for each eye |
 | gdepth | NAME_gdepth.jpg | photograph with its distance inside |
 | disparity | NAME_depth.png | lighter = nearer |

@@ -50,6 +50,7 @@ FORMATS: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "colmap": ("_colmap.zip", "views.colmap:write_colmap", "COLMAP model", ()),
     "nerfstudio": ("_nerfstudio.zip", "views.nerfstudio:write_nerfstudio", "transforms.json", ()),
     "ods": ("_360_TB.png", "stereo.ods:write_ods", "two eyes, all around", ()),
+    "ods-jpeg": ("_360_TB.jpg", "stereo.ods:write_ods_jpeg", "two eyes, all around", ()),
     "vr180": (".vr.jpg", "stereo.vr180:write_vr180", "two eyes, half a turn", ()),
     "gdepth": ("_gdepth.jpg", "stereo.gdepth:write_gdepth", "photograph with its depth", ()),
     "disparity": ("_depth.png", "stereo.gdepth:write_disparity", "lighter = nearer", ()),

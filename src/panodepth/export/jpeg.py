@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 JPEG_QUALITY = 92
+COMMENT = 0xFE  # marker of a comment
 
 
 def jpeg(image: npt.NDArray[np.uint8], max_width: int | None = None) -> bytes:

@@ -17,9 +17,11 @@ from typing import Annotated, Any
 import cv2
 import numpy as np
 
-from panodepth.atomic import atomic
+from panodepth.atomic import atomic, write_atomic
 from panodepth.errors import ConfigError, OutputError
 from panodepth.export.bands import row_bands
+from panodepth.export.jpeg import COMMENT, jpeg, with_segments
+from panodepth.export.meshes.files import short_json
 from panodepth.export.metadata import metadata, png_texts
 from panodepth.export.rasters import png
 from panodepth.export.reprojection import as_level_panorama
@@ -132,6 +134,19 @@ def write_ods(
     with atomic(path) as (temporary,), temporary.open("wb") as file:
         bands = (band for side in (LEFT, RIGHT) for band in _eye_bands(panorama, side, options))
         png.write_png(file, (2 * height, width), bands, png_texts(meta))
+    return [path]
+
+
+def write_ods_jpeg(
+    prediction: Prediction, path: Path, options: StereoOptions = StereoOptions()
+) -> list[Path]:
+    """`write_ods` as a JPEG, which more headsets show."""
+    left, right = ods_pair(prediction, options, path)
+    height, width = left.shape[:2]
+    meta = stereo_meta(level_panorama(prediction, path), options, height=2 * height)
+    picture = jpeg(np.concatenate([left, right]), width)
+    said = short_json(meta).encode("ascii")
+    write_atomic(path, with_segments(picture, [(COMMENT, said)]))
     return [path]
 
 

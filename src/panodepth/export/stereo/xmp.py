@@ -11,7 +11,7 @@ import struct
 from collections.abc import Mapping
 from xml.sax.saxutils import quoteattr
 
-from panodepth.export.jpeg import with_segments
+from panodepth.export.jpeg import COMMENT, with_segments
 
 NAMESPACES = {
     "GPano": "http://ns.google.com/photos/1.0/panorama/",
@@ -19,7 +19,7 @@ NAMESPACES = {
     "GDepth": "http://ns.google.com/photos/1.0/depthmap/",
     "xmpNote": "http://ns.adobe.com/xmp/note/",
 }
-APP1, COMMENT = 0xE1, 0xFE
+APP1 = 0xE1
 PACKET, EXTENSION = b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/extension/\0"
 PIECE = 65000  # bytes of the extended packet in one segment, which holds 65,533
 
