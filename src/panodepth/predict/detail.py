@@ -68,7 +68,8 @@ def sharpened(
         from panodepth.predict.tiles.refining import refined
 
         begun = TILES_SHARE
-        maps = refined(maps, request, model, lambda share: tell(begun * share))
+        run, edges = model.run_one, model.edges
+        maps = refined(maps, request, run, edges, lambda share: tell(begun * share))
     else:
         maps = [to_input(x, request, (x.shape[0], x.shape[1]), model.edges) for x in maps]
     log, sky = add_detail(

@@ -161,7 +161,7 @@ class Predictor(ABC):
     def finish(self, request: Request, output: RawOutput, options: PredictOptions) -> Prediction:
         """Level, normalise, bring to the input's size, clear the sky; turned pictures run twice."""
         output = self._finite(output)
-        request, output, up = levelled(request, output, self._run_one, options, self.edges)
+        request, output, up = levelled(request, output, self.run_one, options, self.edges)
         sky_logit, given = None if options.sky == "none" else output.sky_logit, None
         if options.sky not in SKY_MODES or (sky_logit is not None and (sky_logit > 0).any()):
             from panodepth.predict.sky.settled import settled
@@ -233,7 +233,7 @@ class Predictor(ABC):
             **({"notes": list(data.notes)} if data.notes else {}),
         }
 
-    def _run_one(self, pixels: FloatArray) -> RawOutput:
+    def run_one(self, pixels: FloatArray) -> RawOutput:
         """`run` on one picture (3, h, w)."""
         return self._finite(self.run([pixels])[0])
 

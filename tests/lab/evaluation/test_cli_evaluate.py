@@ -137,3 +137,19 @@ def test_no_progress_bar_where_nobody_looks(whole, tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0
     assert done.stderr == ""
+
+
+def test_qualities_of_a_model(whole, tmp_path, model_file, capsys):
+    found = {}
+    for quality in ("fast", "best"):
+        more = ["--predictor", str(model_file), "--quality", quality, "--no-geometry", "--quiet"]
+        assert run(whole, tmp_path / quality, *more) == 0
+        report = json.loads((tmp_path / quality / "report.json").read_text())
+        found[quality] = report["datasets"]["mini"]["measures"]["abs_rel"]["mean"]
+    assert found["fast"] != found["best"]
+    assert run(whole, tmp_path / "c", "--quality", "sharp") == 2
+    assert "use fast, balanced, best" in capsys.readouterr().err
+    file = tmp_path / "p.py"
+    file.write_text("class Predictor: pass")
+    assert run(whole, tmp_path / "d", "--predictor", str(file), "--quality", "best") == 2
+    assert "--quality is of models" in capsys.readouterr().err

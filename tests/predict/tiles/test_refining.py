@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from panodepth import load
+from panodepth.errors import ModelError
 from panodepth.geometry.grid import erp_rays
 from panodepth.geometry.resizing import resize_erp
 from panodepth.predict.detail import TILE
@@ -95,6 +96,17 @@ def test_every_kind_of_model(edges: str, has_sky: bool, pitch: float | None) -> 
     log = np.log(found.distance)
     inner, outer = np.abs(erp_rays(96, 192)[..., 0]) > 0.8, np.abs(erp_rays(96, 192)[..., 0]) < 0.6
     assert log[inner].mean() - log[outer].mean() == pytest.approx(0.5, abs=0.12)
+
+
+def test_an_answer_that_is_not_a_number_is_told() -> None:
+    class Broken(Walls):
+        def run(self, pixels: Sequence[FloatArray]) -> list[RawOutput]:
+            found = super().run(pixels)
+            return found if len(self.shown) < 9 else [RawOutput(np.nan * found[0][0], None)]
+
+    image = RNG.uniform(size=(96, 192, 3)).astype(np.float32)
+    with pytest.raises(ModelError, match="returned NaN"):
+        Broken("cut", False).predict(image, level="none", quality="best")
 
 
 def test_a_small_picture_has_nothing_for_tiles() -> None:

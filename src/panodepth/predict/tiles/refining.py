@@ -18,9 +18,9 @@ import cv2
 import numpy as np
 import torch
 
-from panodepth.geometry.resizing import resize_erp
+from panodepth.geometry.resizing import Edges, resize_erp
 from panodepth.geometry.rotation import rotation_to_up
-from panodepth.geometry.seam import pad_erp
+from panodepth.geometry.seam import level_zenith, pad_erp
 from panodepth.predict.extras.confidence import views_beside
 from panodepth.predict.level import to_input
 from panodepth.predict.request import ROUGH, RawOutput, Request
@@ -37,12 +37,16 @@ LEAST_COSINE = 0.2  # of the latitude: pixels towards the poles are not counted 
 
 
 def refined(
-    maps: list[FloatArray], request: Request, model: Any, watch: Callable[[float], None]
+    maps: list[FloatArray],
+    request: Request,
+    run: Callable[[FloatArray], RawOutput],
+    edges: Edges,
+    watch: Callable[[float], None],
 ) -> list[FloatArray]:
     """Distance, and sky logit if there is one, (h, w) as the network saw them, as the picture is.
 
-    They come back finer where the picture is, at most FACTOR times. model: a `Predictor`. watch:
-    called with the share done.
+    They come back finer where the picture is, at most FACTOR times. run: the network on one
+    picture, (3, h, w). edges: as in `resize_erp`, of it. watch: called with the share done.
     """
     height, width = maps[0].shape
     views = views_beside(width)
@@ -52,23 +56,27 @@ def refined(
     steps = len(views) + len(tiles)
     seen = [RawOutput(np.log(maps[0]), maps[1] if len(maps) > 1 else None)]
     for number, (there, back) in enumerate(views):
-        answer = model.run([np.ascontiguousarray(there(request.pixels))])[0]
-        seen.append(RawOutput(*(None if x is None else back(x) for x in answer)))  # type: ignore[arg-type]
+        answer = run(np.ascontiguousarray(there(request.pixels)))
+        distance = np.exp(back(answer.log_distance))
+        if edges == "sphere":  # as `predictor` does with the first
+            level_zenith(distance)
+        sky = None if answer.sky_logit is None else back(answer.sky_logit)
+        seen.append(RawOutput(np.log(distance), sky))
         watch((number + 1) / steps)
     log, logits = _mean(seen, request)
     if tiles:
         planes, to_picture = _planes(request, (height, width))
         size = round(FACTOR * height), round(FACTOR * width)
-        base = resize_erp(log, size, edges=model.edges).astype(np.float64)
+        base = resize_erp(log, size, edges=edges).astype(np.float64)
         blend = Blend(size)
         for number, tile in enumerate(tiles):
             shown = tile.picture(planes, to_picture, (height, width))
-            laid = tile.laid(model.run([shown])[0].log_distance, base)
+            laid = tile.laid(run(shown).log_distance, base)
             blend.add(*(torch.from_numpy(x) for x in laid))
             watch((len(views) + number + 1) / steps)
         log = _blended(base, blend.wishes())
     out = [np.exp(log), *([] if logits is None else [logits])]
-    return [to_input(x, request, (x.shape[0], x.shape[1]), model.edges) for x in out]
+    return [to_input(x, request, (x.shape[0], x.shape[1]), edges) for x in out]
 
 
 def _mean(seen: list[RawOutput], request: Request) -> tuple[FloatArray, FloatArray | None]:
