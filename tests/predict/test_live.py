@@ -51,7 +51,8 @@ def test_each_frame_gives_its_scan_in_turn() -> None:
         assert result.scan is not None
         # 0.1 m over the floor is 1.4 m below the camera, where a ball is the narrowest.
         narrow = math.sqrt(radius**2 - 1.4**2)
-        np.testing.assert_allclose(result.scan.ranges, narrow, atol=0.1)
+        assert (result.scan.ranges > narrow - 0.01).all()
+        assert (result.scan.ranges < narrow * 1.12).all()  # a tenth may pass for a leaning wall
         assert result.latency > 0
     assert found[0].stamp <= found[2].stamp
 

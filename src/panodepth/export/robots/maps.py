@@ -15,13 +15,13 @@ from panodepth.errors import OutputError
 from panodepth.export.metadata import PLY_COMMENT, metadata, png_texts, to_json
 from panodepth.export.rasters import png
 from panodepth.export.robots.ground import ROS_FRAME, BandOptions, Float64Array, over_ground
+from panodepth.export.robots.obstacles import seen_around
 from panodepth.export.robots.scan import ScanOptions, Sectors, beam_of, laser_scan, nearest
 from panodepth.strict import Range
 from panodepth.types import BoolArray, ByteArray, FloatArray, Prediction
 
 FREE, UNKNOWN, OCCUPIED = 254, 128, 0  # 128 stays unknown under free_thresh 0.196 and 0.25
 BEAMS = 2880  # that free space is cut out by
-FLOOR = 0.1  # [m]: what is nearer to z = 0 is floor
 MOST_CELLS = 1 << 26
 WIDEST_GAP = 48  # beams without a point, 6°: what a picture of 64 columns leaves
 
@@ -98,13 +98,11 @@ def occupancy_map(
     """
     points = over_ground(prediction, path, options)
     grid = Grid.around(points, options, path)
-    inside = (points[:, 2] >= options.low) & (points[:, 2] <= options.high)
-    near = np.hypot(points[:, 0], points[:, 1]) <= options.range_max
-    wall = points[inside & near]
-    floor = points[(np.abs(points[:, 2]) < FLOOR) & near]
+    seen = seen_around(prediction, path, options)
     middles = grid.middles()
-    free = np.hypot(*middles.T) < free_reach(wall, floor)[beam_of(middles, BEAMS)]
+    free = np.hypot(*middles.T) < free_reach(seen.surface, seen.floor)[beam_of(middles, BEAMS)]
     grey = np.where(free, np.uint8(FREE), np.uint8(UNKNOWN)).reshape(grid.shape)
+    wall = seen.wall[~seen.grazing]
     # What is in the way lies behind its surface; else walls take the free cell before them.
     behind = 1 + grid.resolution / 2 / np.maximum(np.hypot(wall[:, 0], wall[:, 1]), 1e-6)
     grey[grid.cells(wall[:, :2] * behind[:, None])] = OCCUPIED

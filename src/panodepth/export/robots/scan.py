@@ -17,8 +17,8 @@ from panodepth.export.robots.ground import (
     ROS_FRAME,
     BandOptions,
     Float64Array,
-    over_ground,
 )
+from panodepth.export.robots.obstacles import seen_around
 from panodepth.strict import Positive, Range
 from panodepth.types import FloatArray, Prediction
 
@@ -104,9 +104,10 @@ def laser_scan(
     prediction: Prediction, options: ScanOptions = ScanOptions(), path: Path = Path("scan")
 ) -> LaserScan:
     """The scan of a prediction in metres. path: what errors name. Raises OutputError."""
-    points = over_ground(prediction, path, options)
-    points = points[(points[:, 2] >= options.low) & (points[:, 2] <= options.high)]
-    ranges = nearest(points, options.beams)
+    seen = seen_around(prediction, path, options)
+    told = min(options.beams, seen.columns)  # beams between two columns have no point of their own
+    middles = (np.arange(options.beams) + 0.5) / options.beams
+    ranges = nearest(seen.wall, told)[(middles * told).astype(int)]
     ranges[(ranges > options.range_max) | (ranges < options.range_min)] = np.inf
     step = 2 * math.pi / options.beams
     return LaserScan(

@@ -1,0 +1,132 @@
+"""What is in a robot's way, told from the floor: a level panorama looked through column by column.
+
+A network's floor drifts up or down far away, its walls lean a little, and at depth edges it draws
+surfaces that are not there. So the floor is followed outward as long as it is no steeper than
+STEEPEST; what stands upright is put where its median is; and maps leave out what is seen at a
+grazing angle.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from panodepth.errors import OutputError
+from panodepth.export.reprojection import reprojected
+from panodepth.export.robots.ground import (
+    BandOptions,
+    Float64Array,
+    camera_height,
+    check_metres,
+)
+from panodepth.geometry.grid import axis_angles
+from panodepth.geometry.lens import ERP, View
+from panodepth.types import BoolArray, Prediction
+
+STEEPEST = 0.25  # rise of a floor over its run
+ROUGH = 0.01  # [m] that it may rise besides, from one row to the next
+LEAN = 0.1  # of a wall's distance
+HIGHEST = 0.6  # [m] over the camera's own floor: what is higher is no floor
+FLOOR = 0.1  # [m]: what is nearer to z = 0 is floor wherever it is
+GRAZING = math.tan(math.radians(82))
+ROWS = 1024  # of a panorama made of another lens
+
+
+@dataclass(frozen=True)
+class Seen:
+    """wall: (N, 3) points in the way, x forward, y left, z up from the floor below the camera [m].
+    surface: (N, 3) the same, not put upright.
+    grazing: (N,) which of them may be drawn by the network between a near and a far surface.
+    floor: (M, 3) points of the floor. columns: of the panorama that was looked through.
+    """
+
+    wall: Float64Array
+    surface: Float64Array
+    grazing: BoolArray
+    floor: Float64Array
+    columns: int
+
+
+def seen_around(prediction: Prediction, path: Path, options: BandOptions) -> Seen:
+    """What lies between `low` and `high` and is no floor, within `range_max`. Raises OutputError
+    for a relative prediction, bad heights, or where no floor says the camera's height.
+    """
+    check_metres(prediction, path)
+    if options.low >= options.high:
+        raise OutputError(f"{path}: low = {options.low} must be below high = {options.high}")
+    height = camera_height(prediction, path, options)
+    level = upright(prediction)
+    distance, valid = level.solid.astype(np.float64), level.mask
+    lon, lat = axis_angles(*distance.shape)
+    run = distance * np.cos(lat)[:, None]
+    z = height - distance * np.sin(lat)[:, None]
+    floor = valid & (followed(run, z, valid) | (np.abs(z) < FLOOR)) & (run <= options.range_max)
+    band = valid & ~floor & (z >= options.low) & (z <= options.high)
+    band &= run <= options.range_max
+    seen = at(run, lon, z)
+    walls = at(plumb(run, z, band), lon, z)[band]
+    return Seen(walls, seen[band], grazing(distance)[band], seen[floor], len(lon))
+
+
+def at(run: Float64Array, lon: Float64Array, z: Float64Array) -> Float64Array:
+    """(H, W, 3) points, x forward, y left, by horizontal distance, azimuth (W,) and height."""
+    return np.stack([run * np.cos(lon), run * -np.sin(lon), z], -1)
+
+
+def upright(prediction: Prediction) -> Prediction:
+    """The prediction as a level panorama; itself if it is one."""
+    if isinstance(prediction.lens, ERP) and prediction.rotation is None:
+        return prediction
+    rows = len(prediction.distance) if isinstance(prediction.lens, ERP) else ROWS
+    return reprojected(prediction, View(ERP(), (rows, 2 * rows)))
+
+
+def followed(run: Float64Array, z: Float64Array, valid: BoolArray) -> BoolArray:
+    """(H, W) the floor, from below the camera outward, up each column as far as it goes on.
+
+    run, z: (H, W) horizontal distance and height over the floor [m].
+    """
+    found = np.zeros(z.shape, np.bool_)
+    last_run, last_z = np.zeros(z.shape[1]), np.zeros(z.shape[1])
+    for row in range(len(z) - 1, len(z) // 2 - 1, -1):
+        rise, further = np.abs(z[row] - last_z), np.maximum(run[row] - last_run, 0)
+        on = valid[row] & (z[row] < np.minimum(HIGHEST, FLOOR + STEEPEST * run[row]))
+        on &= (rise <= STEEPEST * further + ROUGH) | (np.abs(z[row]) < FLOOR)
+        last_run, last_z = np.where(on, run[row], last_run), np.where(on, z[row], last_z)
+        found[row] = on
+    return found
+
+
+def plumb(run: Float64Array, z: Float64Array, band: BoolArray) -> Float64Array:
+    """`run` (H, W), in which what stands upright in a column of `band` has its median throughout,
+    but where it is off by more than LEAN of it: that is no wall.
+
+    Upright: from one row to the next steeper than 45°; there a surface ends otherwise.
+    """
+    steep = np.abs(np.diff(z, axis=0)) > np.abs(np.diff(run, axis=0))
+    starts = np.ones(z.shape, np.bool_)
+    starts[1:] = ~(steep & band[1:] & band[:-1])
+    surface = np.cumsum(starts.T.reshape(-1)).reshape(z.shape[::-1]).T  # down the columns, in turn
+    kept, numbers = run[band], surface[band]
+    order = np.lexsort((kept, numbers))
+    _, first, count = np.unique(numbers[order], return_index=True, return_counts=True)
+    medians = kept[order][first + count // 2]
+    straight = run.copy()
+    filled = np.empty_like(kept)
+    filled[order] = np.repeat(medians, count)
+    straight[band] = np.where(np.abs(kept - filled) <= LEAN * filled, filled, kept)
+    return straight
+
+
+def grazing(distance: Float64Array) -> Any:
+    """(H, W) whether the distance jumps from here to a neighbour, across the seam too."""
+    most = GRAZING * 2 * math.pi / distance.shape[1]
+    logs = np.log(distance)
+    across = np.abs(np.roll(logs, -1, 1) - logs) > most
+    down = np.zeros_like(across)
+    down[:-1] = np.abs(np.diff(logs, axis=0)) > most
+    return across | np.roll(across, 1, 1) | down | np.roll(down, 1, 0)
