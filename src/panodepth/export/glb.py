@@ -113,7 +113,8 @@ class Glb:
 
     def light(self, jpeg: bytes, strength: float) -> int:
         """Add a panorama as a material that emits it, `strength` times. Returns its index."""
-        material = self._tree["materials"][self.photograph(jpeg)]
+        index = self.photograph(jpeg)
+        material = self._tree["materials"][index]
         shown = material["pbrMetallicRoughness"].pop("baseColorTexture")
         material["pbrMetallicRoughness"]["baseColorFactor"] = [0, 0, 0, 1]
         material |= {"name": "light", "emissiveTexture": shown, "emissiveFactor": [1, 1, 1]}
