@@ -93,6 +93,19 @@ def test_names_cannot_write_into_the_page(result: Result) -> None:
     assert "2.00 m per unit" in links
 
 
+def test_uploads_do_not_fill_the_disk() -> None:
+    testing = pytest.importorskip("starlette.testclient")
+    small = Demo(AppOptions(kept_megabytes=1), {"none": lambda: None})  # type: ignore[dict-item, return-value]
+    with testing.TestClient(make_app(small)) as client:
+        assert client.post("/gradio_api/upload", content=bytes(900_000)).status_code != 413
+        uploads = client.app.state.folder / "uploads" / "1"
+        uploads.mkdir(parents=True)
+        (uploads / "a.jpg").write_bytes(bytes(200_000))
+        refused = client.post("/gradio_api/upload", content=bytes(900_000))
+        assert (refused.status_code, "try again later" in refused.text) == (413, True)
+        assert client.post("/gradio_api/upload", content=bytes(100)).status_code != 413
+
+
 def test_without_gradio_one_line_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -17,7 +17,8 @@ class AppOptions:
     pictures: of one visitor at a time. max_megabytes, max_megapixels: of a picture, checked before
         it is decoded. seconds: that one picture may take, waiting included.
     kept_minutes: that a result is kept after it was last asked for. kept_megabytes: of all results
-        in memory; the oldest go first, and at least one stays.
+        in memory, of which the oldest go first and at least one stays; and of all uploads on the
+        disk, above which no more are taken.
     """
 
     host: str = option("127.0.0.1", "Address to listen at.")
@@ -28,7 +29,9 @@ class AppOptions:
     max_megapixels: float = option(34.0, "Of a picture; 8192x4096 is 34.", min=0.001)
     seconds: float = option(120.0, "That a picture may take.", min=0.1)
     kept_minutes: float = option(30.0, "That a result is kept.", min=0.1)
-    kept_megabytes: float = option(2000.0, "Results kept in memory.", min=1)
+    kept_megabytes: float = option(
+        2000.0, "Results kept in memory; as much of uploads on the disk.", min=1
+    )
 
     def __post_init__(self) -> None:
         if not self.host:

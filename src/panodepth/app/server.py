@@ -5,6 +5,8 @@ A result is written when somebody asks for a file of it, sent, and removed from 
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import shutil
 import tempfile
 import threading
@@ -14,7 +16,7 @@ from html import escape
 from pathlib import Path
 
 from fastapi import FastAPI
-from fastapi.responses import FileResponse, HTMLResponse, Response
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.background import BackgroundTask
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -52,6 +54,32 @@ class WithHeaders:
         await self.app(scope, receive, sent)
 
 
+class UploadLimit:
+    """Refuses uploads while the folder holds as much as it may; Gradio limits one file alone."""
+
+    def __init__(self, app: ASGIApp, folder: Path, most: int) -> None:
+        """most: of the folder [bytes], with the upload that comes."""
+        self.app, self._folder, self._most = app, folder, most
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].endswith("/upload"):
+            length = int(dict(scope["headers"]).get(b"content-length", b"0"))
+            if length + await asyncio.to_thread(_held, self._folder) > self._most:
+                text = "the server holds as many pictures as it may: try again later"
+                await JSONResponse({"detail": text}, 413)(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
+
+
+def _held(folder: Path) -> int:
+    """Bytes of all files in a folder; some may go meanwhile."""
+    held = 0
+    for file in folder.rglob("*"):
+        with contextlib.suppress(OSError):
+            held += file.stat().st_size
+    return held
+
+
 def make_app(demo: Demo) -> FastAPI:
     """The results of a demo as an ASGI application, without the page."""
     root = Path(tempfile.mkdtemp(prefix="panodepth-app-"))
@@ -66,6 +94,8 @@ def make_app(demo: Demo) -> FastAPI:
     app = FastAPI(title="panodepth", openapi_url=None, lifespan=lifespan)
     app.state.folder = root
 
+    most = int(demo.options.kept_megabytes * 1e6)
+    app.add_middleware(UploadLimit, folder=root, most=most)
     app.add_middleware(WithHeaders)
 
     @app.get("/results/{token}/{format_name}")
