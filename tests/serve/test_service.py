@@ -89,6 +89,8 @@ def test_an_answer_is_what_predict_gives(service: Running, predictor: Predictor)
         ("?format=ply", "", "application/x-ply", b"ply\n"),
         ("?format=html", "", "text/html; charset=utf-8", b"<!"),
         ("", "application/json", "application/json", b"{"),
+        ("", "image/jpeg", "image/jpeg", b"\xff\xd8\xff"),
+        ("?format=views", "", "application/zip", b"PK"),
     ],
 )
 def test_the_format_is_the_querys_or_what_is_accepted(

@@ -42,6 +42,8 @@ MEDIA = {
     ".glb": "model/gltf-binary",
     ".ply": "application/x-ply",
     ".html": "text/html",
+    ".jpg": "image/jpeg",
+    ".zip": "application/zip",
     ".json": "application/json",
 }
 OTHER_MEDIA = "application/octet-stream"

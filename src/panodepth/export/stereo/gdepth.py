@@ -18,7 +18,7 @@ from panodepth.atomic import atomic, write_atomic
 from panodepth.errors import ConfigError, OutputError
 from panodepth.export.jpeg import jpeg
 from panodepth.export.meshes.files import short_json
-from panodepth.export.metadata import DISTANCE, metadata, png_texts
+from panodepth.export.metadata import DATA, DISTANCE, metadata, png_texts
 from panodepth.export.rasters import png
 from panodepth.export.reprojection import as_level_panorama
 from panodepth.export.stereo.xmp import full_panorama, with_xmp
@@ -91,7 +91,7 @@ def write_disparity(
     dark, light = np.quantile(inverse[prediction.mask], (options.cut / 2, 1 - options.cut / 2))
     share = (inverse - dark) / max(light - dark, 1e-12)
     grey = _levels(np.where(prediction.sky, 0, share), 8)
-    more = {"unit": "1", "scale": 1 / 255, "sky": 0, "near": 1 / light, "far": 1 / dark}
+    more = {"unit": "1", "scale": 1 / 255, "sky": 0, "near": 1 / light, "far": 1 / dark, **DATA}
     meta = metadata(prediction, "inverse distance, lighter = nearer", **more)
     with atomic(path) as (temporary,), temporary.open("wb") as file:
         png.write_png(file, grey.shape, [grey], png_texts(meta))

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from panodepth.export.metadata import HOUSE_FRAME, metadata, plain, png_texts
+from panodepth.export.metadata import DATA, HOUSE_FRAME, metadata, plain, png_texts
 from panodepth.export.views.archive import archive
 from panodepth.export.views.cameras import ViewOptions, depth_png, depth_step, shots
 from panodepth.types import Prediction
@@ -30,7 +30,10 @@ def write_views(
             files = {"image": f"images/{name}.{options.picture}"}
             add(files["image"], shot.encoded(options.picture))
             for kind, quantity in QUANTITIES.items():
-                said = {**metadata(shot.seen, quantity, scale=step, invalid=0, sky=0), "view": name}
+                said = {
+                    **metadata(shot.seen, quantity, scale=step, invalid=0, sky=0, **DATA),
+                    "view": name,
+                }
                 files[kind] = f"{kind}/{name}.png"
                 add(files[kind], depth_png(getattr(shot, kind), step, png_texts(said)))
             pose = {"camera_to_world": shot.camera.pose.tolist()}
