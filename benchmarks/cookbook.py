@@ -43,6 +43,7 @@ SHEETS = {  # section of the page -> its sheet in docs/images
     "Sharp edges, large pictures": "cookbook_sharp.jpg",
     "What the result looks like": "cookbook_result.jpg",
     "Ordinary cameras": "cookbook_cameras.jpg",
+    "Robots": "cookbook_robots.jpg",
     "Headsets and 3D photographs": "cookbook_headsets.jpg",
 }
 THUMB = (212, 106)  # at most (width, height) of a picture on a sheet [px]
