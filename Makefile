@@ -57,10 +57,17 @@ test-tools: $(VENV)/.tools test-readers .venv-app/.ready
 	$(PYTHON) -m venv .venv-readers
 	.venv-readers/bin/python -m pip --disable-pip-version-check install --quiet -r $< || true
 	command -v convert_octree || (apt-get update -qq && apt-get install -qq -y octomap-tools) || true
-	npm install --silent --prefix .venv-readers gltf-validator@2.0.0-dev.3.10 || true
+	npm install --silent --prefix .venv-readers gltf-validator@2.0.0-dev.3.10 \
+	  @playcanvas/splat-transform@2.7.1 || true
 	touch $@
 
-test-readers: $(VENV)/.dev .venv-readers/.ready
+# Blender as a module wants one version of Python, that of its wheels.
+.venv-blender/.ready: tests/tools/blender.txt
+	$(PYTHON) -m venv .venv-blender
+	.venv-blender/bin/python -m pip --disable-pip-version-check install --quiet -r $< || true
+	touch $@
+
+test-readers: $(VENV)/.dev .venv-readers/.ready .venv-blender/.ready
 	rm -rf readers-out
 	$(BIN)/python tests/tools/make_files.py readers-out > /dev/null
 	.venv-readers/bin/python tests/tools/read_files.py readers-out docs/formats.md

@@ -107,6 +107,21 @@ def test_file_is_well_formed_and_says_what_it_is(room: Prediction, tmp_path: Pat
     assert positions.max == pytest.approx(vertices.max(axis=0))
 
 
+@pytest.mark.parametrize("unit", ["m", "relative"])
+def test_node_and_scene_say_unit_and_camera_height(
+    unit: str, make_room: Callable, tmp_path: Path
+) -> None:
+    known = {"camera_height_m": 1.6, "metres_per_unit": 2.5, "metres_by": "camera height"}
+    room = make_room(unit=unit, **(known if unit == "m" else {}))
+    room.save(tmp_path / "m.glb")
+    gltf = pygltflib.GLTF2().load(str(tmp_path / "m.glb"))
+    told = {"unit": unit, **(known if unit == "m" else {})}
+    name = "panorama" if unit == "m" else "panorama (relative, not metres)"
+    for thing in (gltf.nodes[0], gltf.scenes[0]):
+        assert (thing.name, thing.extras) == (name, told)
+    assert gltf.meshes[0].name == name
+
+
 def test_a_plain_room_is_not_cut_and_its_area_is_right(
     make_room: Callable, room_corners: tuple[np.ndarray, np.ndarray]
 ) -> None:

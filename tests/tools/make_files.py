@@ -19,7 +19,8 @@ STAMP = 1764370000.25  # s since 1970
 RED, GREEN, WALL = (230, 20, 20), (20, 200, 20), (150, 150, 160)
 FORMATS = (
     *("ply", "pcd", "las", "laz", "e57", "points-glb"),
-    *("glb", "obj", "ply-mesh", "stl", "usdz", "light-dome"),
+    *("glb", "obj", "ply-mesh", "stl", "usdz", "usdc", "light-dome", "light-dome-usd"),
+    *("npz", "exr", "tiff", "png"),
     *("splat", "splat-binary", "gltf-splat"),
     *("views", "colmap", "nerfstudio"),
     *("pointcloud2", "mcap", "rosbag2", "octomap"),

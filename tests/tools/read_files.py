@@ -23,6 +23,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from read_elsewhere import (
+    blender_picture,
+    blender_scene,
+    blender_version,
+    splat_transform,
+)
 from read_pictures import (
     Found,
     exiftool_depth,
@@ -47,6 +53,10 @@ HOUSE, Y_UP, Z_UP, ROS = (
 MARKS = ("<!-- readers -->", "<!-- end of readers -->")
 STAMP = 1764370000.25
 TOLERANCE = 1e-3  # m
+PACKAGES = {  # of npm
+    "gltf-validator": "gltf-validator",
+    "splat-transform": "@playcanvas/splat-transform",
+}
 EXTENSION = "KHR_gaussian_splatting"
 
 
@@ -267,6 +277,7 @@ def octomap(path: Path) -> Found:
 FILES: list[tuple[str, str, np.ndarray, str, Callable[[Path], Found]]] = [
     ("ply", "box_points.ply", HOUSE, "open3d", open3d_cloud),
     ("ply", "box_points.ply", HOUSE, "pymeshlab", meshlab_cloud),
+    ("ply", "box_points.ply", HOUSE, "blender", blender_scene),
     ("pcd", "box_points.pcd", ROS, "open3d", open3d_cloud),
     ("las", "box_points.las", ROS, "laszip", laspy_laszip),
     ("laz", "box_points.laz", ROS, "laszip", laspy_laszip),
@@ -275,14 +286,26 @@ FILES: list[tuple[str, str, np.ndarray, str, Callable[[Path], Found]]] = [
     ("glb", "box.glb", Y_UP, "trimesh", trimesh_mesh),
     ("glb", "box.glb", Y_UP, "pymeshlab", meshlab),
     ("glb", "box.glb", Y_UP, "gltf-validator", gltf_validator),
+    ("glb", "box.glb", Z_UP, "blender", blender_scene),
     ("light-dome", "box_light.glb", Y_UP, "trimesh", trimesh_mesh),
     ("light-dome", "box_light.glb", Y_UP, "gltf-validator", gltf_validator),
     ("obj", "box.obj", Y_UP, "trimesh", trimesh_mesh),
     ("obj", "box.obj", Y_UP, "pymeshlab", meshlab),
+    ("obj", "box.obj", Z_UP, "blender", blender_scene),
     ("ply-mesh", "box_mesh.ply", HOUSE, "pymeshlab", meshlab),
+    ("ply-mesh", "box_mesh.ply", HOUSE, "blender", blender_scene),
     ("stl", "box.stl", Z_UP, "pymeshlab", meshlab),
+    ("stl", "box.stl", Z_UP, "blender", blender_scene),
     ("usdz", "box.usdz", Y_UP, "usd-core", usd),
+    ("usdz", "box.usdz", Z_UP, "blender", blender_scene),
+    ("usdc", "box.usdc", Y_UP, "usd-core", usd),
+    ("usdc", "box.usdc", Z_UP, "blender", blender_scene),
+    ("light-dome-usd", "box_light.usdz", Y_UP, "usd-core", usd),
+    ("exr", "box_distance.exr", HOUSE, "blender", blender_picture),
+    ("tiff", "box_distance.tiff", HOUSE, "blender", blender_picture),
+    ("png", "box_distance.png", HOUSE, "blender", blender_picture),
     ("splat", "box_splat.ply", HOUSE, "gsply", gsply),
+    ("splat-binary", "box.splat", HOUSE, "splat-transform", splat_transform),
     ("views", "box_views.zip", HOUSE, "open3d", open3d_views),
     ("colmap", "box_colmap.zip", HOUSE, "pycolmap", pycolmap),
     ("colmap", "whole/box_colmap.zip", HOUSE, "pycolmap", pycolmap),
@@ -323,6 +346,11 @@ def version_of(reader: str) -> str:
     """Of a package, or of a program that says so; "" where neither does."""
     if reader == "exiftool" and shutil.which(reader):
         return subprocess.run([reader, "-ver"], capture_output=True, text=True).stdout.strip()
+    if reader == "blender":
+        return blender_version()
+    if reader in PACKAGES:
+        package = Path(sys.prefix) / "node_modules" / PACKAGES[reader] / "package.json"
+        return str(json.loads(package.read_text())["version"]) if package.exists() else ""
     try:
         return importlib.metadata.version(reader)
     except importlib.metadata.PackageNotFoundError:
