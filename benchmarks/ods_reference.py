@@ -132,15 +132,22 @@ def seen(rays: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(H, W) distance along rays, of the marks and of walls three times as far, and whether a mark
     is there.
     """
-    _, points = marks()
+    directions, points = marks()
     distance = 3 * np.where(rays > 0, HIGH / rays, LOW / rays).min(-1)
     marked = np.zeros(distance.shape, bool)
-    for point in points:
-        along = rays @ point
+    height, width = distance.shape
+    for direction, point, (u, v) in zip(directions, points, expected(directions), strict=True):
+        # The part of the picture that holds the mark, with a margin of a third.
+        down = 4 / 3 * RADIUS * height / np.pi
+        across = int(down / np.hypot(direction[0], direction[2]) + 2)
+        rows = np.arange(int(v - down), int(v + down) + 2)[:, None]
+        columns = np.arange(int(u) - across, int(u) + across + 1) % width
+        along = rays[rows, columns] @ point
         inside = along**2 - (1 - RADIUS**2) * (point @ point)
         hit = (inside > 0) & (along > 0)
-        distance = np.where(hit, along - np.sqrt(np.maximum(inside, 0)), distance)
-        marked |= hit
+        near = along - np.sqrt(np.maximum(inside, 0))
+        distance[rows, columns] = np.where(hit, near, distance[rows, columns])
+        marked[rows, columns] |= hit
     return distance, marked
 
 

@@ -164,3 +164,25 @@ def test_the_jpeg_shows_the_same(make_room: Callable[..., Prediction], tmp_path:
     assert files[1].name == "room_360_TB.jpg"
     both = [np.asarray(Image.open(path)).astype(int) for path in files]
     np.testing.assert_allclose(*both, atol=6)
+
+
+def test_what_is_filled_in_is_as_busy_as_the_background() -> None:
+    """Speckles: a stretched border has none of their contrast from pixel to pixel, a mirror all."""
+    height, width = 64, 1024
+    distance = np.full((height, width), 5.0, np.float32)
+    image = np.random.default_rng(2).integers(0, 2, (height, width, 3), dtype=np.uint8) * 255
+    image[..., 0] = 0
+    post = slice(480, 544)
+    distance[:, post], image[:, post] = 0.4, (255, 128, 128)
+    pair = ods_pair(Prediction(distance, distance > 0, image, {"unit": "m"}))
+    gap = round((math.asin(0.032 / 0.4) - math.asin(0.032 / 5)) * width / (2 * math.pi))
+    assert gap >= 12
+    rows = slice(16, 48)  # of the whole disparity
+    for eye, left in zip(pair, (True, False), strict=True):
+        red = np.flatnonzero(eye[height // 2, :, 0] > 250)
+        bare = slice(red[0] - gap + 1, red[0] - 1) if left else slice(red[-1] + 2, red[-1] + gap)
+        contrast, usual = (
+            np.abs(np.diff(eye[rows, columns, 1].astype(int), axis=1)).mean()
+            for columns in (bare, slice(100, 300))
+        )
+        assert contrast > 0.7 * usual
