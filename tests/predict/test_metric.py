@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,6 +19,8 @@ from panodepth.geometry.level.floor import find_floor
 from panodepth.geometry.rotation import rotate_vectors, rotation_from_yaw_pitch_roll
 from panodepth.predict.metric.cues import Cue, Seen, to_metres, together
 from panodepth.predict.options import PredictOptions
+from panodepth.predict.request import RawOutput
+from panodepth.types import FloatArray
 
 H, W = 128, 256
 UNIT = 0.37  # metres in one unit of the map
@@ -242,3 +246,45 @@ def test_the_command_says_which_cue_gave_the_metres(
     told = capsys.readouterr().out
     assert f"by {cue[0].strip('-').replace('-', ' ')}" in told
     assert ("the floor is" in told) == (cue[0] == "--camera-height")
+
+
+class Floors:
+    """A network whose rooms stand on a floor so far below, the next one in every answer."""
+
+    def __init__(self, *heights: float) -> None:
+        self.heights, self.shown = list(heights), 0
+
+    def __call__(self, pixels: Sequence[FloatArray]) -> list[RawOutput]:
+        self.shown += len(pixels)
+        return [RawOutput(np.log(self.box(self.heights.pop(0))), None) for _ in pixels]
+
+    @staticmethod
+    def box(height: float) -> FloatArray:
+        rays = erp_rays(64, 128, dtype=np.float64)
+        low, high = np.array([-2.0, -1.1, -1.5]), np.array([3.0, height, 4.0])
+        with np.errstate(divide="ignore"):
+            return np.where(rays > 0, high / rays, low / rays).min(-1).astype(np.float32)
+
+
+def measured(*heights: float) -> tuple[dict[str, Any], Floors]:
+    """What metadata say where the network finds floors so far below, one after the other."""
+    floors = Floors(*heights)
+    pixels = np.random.default_rng(0).uniform(0, 1, (3, 8, 16)).astype(np.float32)
+    pixels = np.ascontiguousarray(pixels.repeat(8, 1).repeat(8, 2))
+    everywhere = np.ones((64, 128), np.bool_)
+    first = Floors.box(floors.heights.pop(0))
+    seen = Seen(first, everywhere, pixels, floors)
+    return to_metres(first, everywhere, seen, PredictOptions(camera_height=1.6))[1], floors
+
+
+def test_metres_are_the_mean_over_views_and_their_spread_is_told() -> None:
+    alike, floors = measured(1.3, 1.3, 1.3, 1.3)
+    assert floors.shown == 3
+    assert alike["metres_per_unit"] == pytest.approx(1.6 / 1.3, rel=0.01)
+    assert alike["metres_spread"] < 0.02
+    assert "notes" not in alike
+    apart, _ = measured(1.3, 1.3, 1.55, 1.55)
+    assert 1.6 / 1.55 < apart["metres_per_unit"] < 1.6 / 1.3
+    assert 0.05 < apart["metres_spread"] < 0.12
+    (note,) = apart["notes"]
+    assert note.endswith("metres are that unsure")

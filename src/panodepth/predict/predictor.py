@@ -196,7 +196,9 @@ class Predictor(ABC):
         if options.in_metres:
             from panodepth.predict.metric.cues import Seen, to_metres
 
-            raw, scale = to_metres(raw, mask, Seen(distance, valid, request.pixels), options)
+            run = None if options.one_view else self.run
+            seen_by = Seen(distance, valid, request.pixels, run)
+            raw, scale = to_metres(raw, mask, seen_by, options)
         far = raw if sky is None or sky_source == "classical" else push_back(raw, sky, mask)
         told = {**scale, "network_size": list(distance.shape), "sky": sky_source}
         told |= {} if up is None else {"level": up.describe(turned=request.up is not None)}
@@ -221,6 +223,7 @@ class Predictor(ABC):
         self, data: ImageData, told: dict[str, Any], options: PredictOptions
     ) -> dict[str, Any]:
         """The metadata of a prediction. told: what is known of this one alone."""
+        notes = [*data.notes, *told.get("notes", ())]
         return {
             "model": self.name,
             "backend": self.backend,
@@ -230,7 +233,7 @@ class Predictor(ABC):
             **told,
             "name": data.name,
             "source": os.path.basename(data.source),  # no paths of this machine in files
-            **({"notes": list(data.notes)} if data.notes else {}),
+            **({"notes": notes} if notes else {}),
         }
 
     def run_one(self, pixels: FloatArray) -> RawOutput:

@@ -21,12 +21,15 @@ class ExtraOptions:
         point, 1 to 60, for a cap or a tripod; "auto": as far as what lies there is off that plane,
         where floor surrounds it; "none". What is filled is a surface, masked or not.
     confidence: run the network on five more views of the picture and say where they agree.
+    one_view: measure metres by the camera's height on what is predicted alone, and not on three
+        more views of the picture too.
     """
 
     nadir: str = option(
         "none", "Floor in place of a tripod or cap: auto, none or its angle.", metavar="MODE|DEG"
     )
     confidence: bool = option(False, "Also write how sure the distance is; six times the work.")
+    one_view: bool = option(False, "Metres by the floor of one view, not four: quicker, less sure.")
 
 
 def check_sky(options: Any) -> None:

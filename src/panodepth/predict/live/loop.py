@@ -61,7 +61,8 @@ def scans(
 
 def predicted(predictor: Predictor, frame: Any, options: LiveOptions) -> Prediction:
     """What is predicted of one frame, reduced to `rows`. Raises InputError, OutputError."""
-    return predictor.predict(reduced(pixels(frame), options.rows), options=options)
+    # One view: the next frame is waiting, and says as much again.
+    return predictor.predict(reduced(pixels(frame), options.rows), options=options, one_view=True)
 
 
 def scan_of(prediction: Prediction, options: LiveOptions, name: str = "frame") -> LaserScan:

@@ -17,10 +17,11 @@ import numpy.typing as npt
 from panodepth.errors import InputError
 from panodepth.geometry.coordinates import pixels_to_rays, rays_to_pixels
 from panodepth.geometry.grid import erp_rays
-from panodepth.geometry.level.floor import check_shows_something, find_floor
+from panodepth.geometry.level.floor import check_shows_something
 from panodepth.geometry.resizing import resize_erp
 from panodepth.geometry.sampling import sample_erp
 from panodepth.predict.metric.files import read_anchor, read_points, read_pose
+from panodepth.predict.metric.floors import UNSURE, Run, camera_heights
 from panodepth.predict.metric.options import MetricOptions
 from panodepth.types import BoolArray, FloatArray
 
@@ -37,11 +38,15 @@ RAYS_AT_ONCE = 1 << 14  # OpenCV takes no wider maps than twice that
 
 
 class Seen(NamedTuple):
-    """At the network's size: distance, valid (h, w) bool, and pixels (3, h, w) in [0, 1]."""
+    """At the network's size: distance, valid (h, w) bool, and pixels (3, h, w) in [0, 1].
+
+    run: the network, to be asked again where that makes metres surer.
+    """
 
     distance: FloatArray
     valid: BoolArray
     pixels: FloatArray
+    run: Run | None = None
 
 
 class Cue(NamedTuple):
@@ -88,6 +93,9 @@ def to_metres(
         facts["camera_height_m"] = options.camera_height
     if used.support is not None:
         facts["floor_support"] = used.support
+    if used.name == "camera_height" and (used.spread or 0) > UNSURE:
+        off = f"its floor is found {used.spread:.0%} higher or lower as the picture is turned"
+        facts["notes"] = [f"{off}: metres are that unsure"]
     if others or problems:
         # Against the cue in use: 1.1 would make everything a tenth larger.
         told = {c.name: {"ratio": c.metres / used.metres, "spread": c.spread} for c in others}
@@ -114,9 +122,8 @@ def _finders(
 
         def by_floor() -> Cue:
             check_shows_something(seen.pixels.mean(0))
-            found = find_floor(seen.distance, seen.valid)
-            factor = metres / found.height / corrected
-            return Cue("camera_height", factor, found.spread, found.support)
+            height, spread, support = camera_heights(*seen)
+            return Cue("camera_height", metres / height / corrected, spread, support)
 
         yield by_floor
     if options.max_distance is not None:
