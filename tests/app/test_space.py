@@ -50,7 +50,8 @@ def test_the_folder_runs_by_itself(tmp_path: Path) -> None:
         subprocess.run(["sh", "-c", command], cwd=ROOT, check=True)
     code = (
         "import app, panodepth; from pathlib import Path; print(panodepth.__file__);"
-        "assert app.OPTIONS.host == '0.0.0.0';"
+        "assert app.ARGUMENTS[:3] == ['app', '--host', '0.0.0.0'];"
+        "assert app.main([*app.ARGUMENTS, '--help']) == 0;"
         "assert list(Path('panodepth/app/examples').glob('*.jpg'));"
         "assert Path('panodepth/weights/default.safetensors').is_file()"
     )

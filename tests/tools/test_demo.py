@@ -24,7 +24,7 @@ from tests.bad_pictures import BAD_PICTURES
 import panodepth
 from panodepth.app.demo import Demo
 from panodepth.app.options import AppOptions
-from panodepth.app.start import whole_app
+from panodepth.app.server import whole_app
 
 pytest.importorskip("gradio", reason="needs the extra app")
 uvicorn = pytest.importorskip("uvicorn")

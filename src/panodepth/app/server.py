@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shutil
 import tempfile
 import threading
@@ -117,6 +118,18 @@ def make_app(demo: Demo) -> FastAPI:
         )
 
     return app
+
+
+def whole_app(demo: Demo) -> FastAPI:
+    """The demo as an ASGI application: its results and its page. Imports Gradio."""
+    app = make_app(demo)
+    # Read when Gradio is imported: nobody is asked for a newer version, no visits are counted, and
+    # uploads lie where they are removed at the end.
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ["GRADIO_TEMP_DIR"] = str(app.state.folder / "uploads")
+    from panodepth.app.layout import with_page
+
+    return with_page(app, demo)
 
 
 def _problem(error: Exception) -> Response:

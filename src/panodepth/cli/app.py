@@ -9,7 +9,9 @@ from typer import Option
 
 from panodepth.app.options import AppOptions
 from panodepth.cli.options import Device, Dtype, Quiet, with_fields
-from panodepth.errors import ConfigError
+from panodepth.errors import ConfigError, require
+
+STOP_SECONDS = 5.0  # that open pages get at the end
 
 
 @with_fields
@@ -35,18 +37,34 @@ def app(
     With --static: write a site that predicts in the visitor's browser and uploads nothing.
     """
     models = model or ["default"]
-    if static is None:
-        from panodepth.app.start import start
+    if static is not None:
+        _write_site(static, models, int8, quiet)
+        return
+    require("app", "app", "gradio")
+    from functools import partial
 
-        return start(options, models, device=device, dtype=dtype, quiet=quiet)
-    if len(models) > 1:
-        raise ConfigError("--static takes one --model")
+    from panodepth.app.demo import Demo
+    from panodepth.app.server import whole_app
+    from panodepth.cli.listening import address, answer, listen
+    from panodepth.predict import load
+
+    listening = listen(options.host, options.port)
+    loaders = {name: partial(load, name, device=device, dtype=dtype) for name in models}
+    page = whole_app(Demo(options, loaders))
+    if not quiet:
+        print(f"panodepth shows its page at {address(listening)}", flush=True)
+    answer(page, listening, STOP_SECONDS)
+
+
+def _write_site(folder: Path, models: list[str], int8: bool, quiet: bool) -> None:
+    """What --static does."""
     from panodepth.app.static import write_site
 
-    written = write_site(static, models[0], int8=int8)
+    if len(models) > 1:
+        raise ConfigError("--static takes one --model")
+    written = write_site(folder, models[0], int8=int8)
     if not quiet:
         size = sum(file.stat().st_size for file in written) / 1e6
         print(
-            f"{static}: {len(written)} files, {size:.1f} MB; try: python -m http.server -d {static}"
+            f"{folder}: {len(written)} files, {size:.1f} MB; try: python -m http.server -d {folder}"
         )
-    return None

@@ -1,0 +1,38 @@
+"""Listen at an address, and answer there until the process is told to stop."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from panodepth.errors import OutputError
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens; port 0: any that is free. Raises OutputError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=256)
+    except OSError as error:
+        raise OutputError(f"cannot listen at {host}:{port}: {error.strerror or error}") from error
+
+
+def address(listening: socket.socket) -> str:
+    """Where that is."""
+    host, port = listening.getsockname()[:2]
+    return f"http://{host}:{port}"
+
+
+def answer(app: Any, listening: socket.socket, stop_seconds: float) -> None:
+    """Run an ASGI application until SIGINT or SIGTERM, and so long after it."""
+    import uvicorn
+
+    config = uvicorn.Config(
+        app,
+        log_level="error",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=int(stop_seconds),
+        timeout_keep_alive=5,
+    )
+    uvicorn.Server(config).run(sockets=[listening])
