@@ -46,6 +46,42 @@ def test_a_folder_becomes_one_page_of_its_rooms(folder: Path) -> None:
     assert names(folder / "rooms.html") == ["attic", "hall"]
 
 
+def places(page: Path) -> list[dict | None]:
+    found = re.search(r'id="rooms">(.*?)</script>', page.read_text())
+    assert found
+    return [room["place"] for room in json.loads(found[1])]
+
+
+def test_rooms_stand_where_align_says(folder: Path) -> None:
+    room = {"name": "hall", "yaw_deg": 30.0, "position": [1, 0, 2], "scale": 2.5}
+    hall = {"yaw_deg": 30.0, "position": [1.0, 0.0, 2.0], "scale": 2.5}
+    attic = {"yaw_deg": 0.0, "position": [0.0, -3.0, 0.0], "scale": 1.0}
+    several = [room, {"name": "attic", "yaw_deg": 0, "position": [0, -3, 0]}]
+    for given, wanted in (([room], [None, hall]), (several, [attic, hall])):
+        Path("flat.json").write_text(json.dumps({"rooms": given}))
+        assert main(["view", "rooms", "--rooms", "flat.json", "--quiet"]) == 0
+        assert places(folder / "rooms.html") == wanted
+    Path("flat.json").rename("rooms/rooms.json")  # in the folder it is found by itself
+    assert main(["view", "rooms", "--html", "again.html", "--quiet"]) == 0
+    assert places(folder / "again.html") == [attic, hall]
+    assert main(["view", "rooms/hall_distance.npz", "--quiet"]) == 0
+    assert places(folder / "hall.html") == [None]
+
+
+@pytest.mark.parametrize("scale", ["0", "-1", "NaN"])
+def test_a_file_of_places_that_is_none_is_told(
+    scale: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = '{"rooms": [{"name": "hall", "yaw_deg": 0, "position": [0, 0, 0], "scale": %s}]}'
+    for content in (text % scale, "[]", "{"):
+        Path("flat.json").write_text(content)
+        assert main(["view", "rooms", "--rooms", "flat.json"]) == 2
+        error = capsys.readouterr().err
+        assert error.startswith("error: poses: flat.json: not")
+        assert error.count("\n") == 1
+    assert not Path("rooms.html").exists()
+
+
 def test_several_inputs_stay_in_order_and_none_comes_twice(folder: Path) -> None:
     files = ["rooms/hall_distance.npz", "rooms/attic_distance.npz"]
     assert main(["view", *files, files[0], "--html", "new/both.html"]) == 0

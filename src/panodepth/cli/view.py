@@ -13,6 +13,7 @@ from panodepth.errors import InputError, OutputError
 from panodepth.predict.options import PredictOptions
 
 if TYPE_CHECKING:
+    from panodepth.export.html.page import Place
     from panodepth.types import Prediction
 
 MOST_ROOMS = 24  # in one page: about a megabyte each
@@ -27,6 +28,14 @@ def view(
     html: Annotated[
         Path | None, Option("--html", metavar="FILE", help="Else NAME.html, here.")
     ] = None,
+    places: Annotated[
+        Path | None,
+        Option(
+            "--rooms",
+            metavar="JSON",
+            help="Where they stand: rooms.json of align; else that in a folder given, if any.",
+        ),
+    ] = None,
     show: Annotated[bool, Option("--open", help="Open it in the browser.")] = False,
     model: Model = "default",
     device: Device = "auto",
@@ -37,18 +46,28 @@ def view(
     from panodepth.export.html.page import write_rooms
     from panodepth.export.mark import foreign
 
+    known = known_places(inputs, places)
     files = find_rooms(inputs)
     out = html or Path(f"{_name(inputs[0], files)}.html")
     if foreign([out]):
         raise OutputError(f"{out}: is there already, and no result of panodepth: name another file")
     rooms = read_rooms(files, options, (model, device, dtype))
-    write_rooms(rooms, out)
+    write_rooms(rooms, out, [known.get(str(room.meta.get("name"))) for room in rooms])
     if not quiet:
         print(out)
     if show:
         import webbrowser
 
         webbrowser.open(out.resolve().as_uri())
+
+
+def known_places(inputs: list[str], given: Path | None) -> dict[str, Place]:
+    """Places by name: of the file given, else of rooms.json in the folders that are inputs."""
+    from panodepth.scene.poses import read_poses
+
+    lying = (Path(text).expanduser() / "rooms.json" for text in inputs)
+    found = [file for file in lying if file.is_file()] if given is None else [given]
+    return {name: place for file in found for name, place in read_poses(file).items()}
 
 
 def find_rooms(inputs: list[str]) -> list[Path]:

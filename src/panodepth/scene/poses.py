@@ -34,7 +34,8 @@ def inverse(place: Place) -> Place:
 def read_poses(path: Path) -> dict[str, Place]:
     """By name, of a JSON file like rooms.json: {"rooms": [{"name", "yaw_deg", "position"}, ...]}.
 
-    position: x, y, z [m], x right, y down, z forward of the common frame. Raises InputError.
+    position: x, y, z [m], x right, y down, z forward of the common frame; a room's "scale" is 1
+    where it is missing. Raises InputError.
     """
     try:
         listed = json.loads(path.read_text("utf-8"))["rooms"]
@@ -49,9 +50,10 @@ def read_poses(path: Path) -> dict[str, Place]:
 def _place(room: dict[str, Any]) -> Place:
     x, y, z = (float(part) for part in room["position"])
     yaw = float(room["yaw_deg"])
-    if not all(map(math.isfinite, (x, y, z, yaw))):
-        raise ValueError(f"{room['name']}: numbers must be finite")
-    return Place(yaw, (x, y, z))
+    scale = float(room.get("scale", 1))
+    if not all(map(math.isfinite, (x, y, z, yaw, scale))) or scale <= 0:
+        raise ValueError(f"{room['name']}: numbers must be finite, and a scale above 0")
+    return Place(yaw, (x, y, z), scale)
 
 
 def _degrees(angle: float) -> float:
