@@ -30,6 +30,7 @@ class Ball:
 
     def predict(self, image: np.ndarray, options: Any) -> Prediction:
         assert options.level == "none"
+        assert options.one_view
         self.seen.append(image.shape)
         if not image.any():
             raise InputError("the picture is one colour")

@@ -61,8 +61,7 @@ def scans(
 
 def predicted(predictor: Predictor, frame: Any, options: LiveOptions) -> Prediction:
     """What is predicted of one frame, reduced to `rows`. Raises InputError, OutputError."""
-    # One view: the next frame is waiting, and says as much again.
-    return predictor.predict(reduced(pixels(frame), options.rows), options=options, one_view=True)
+    return predictor.predict(reduced(pixels(frame), options.rows), options=options)
 
 
 def scan_of(prediction: Prediction, options: LiveOptions, name: str = "frame") -> LaserScan:

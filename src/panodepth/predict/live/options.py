@@ -28,6 +28,9 @@ class LiveOptions(PredictOptions):
     """
 
     level: str = option("none", "Turn tilted frames upright: auto, best (slower) or none.")
+    one_view: bool = option(  # the next frame is waiting, and says as much again
+        True, "Metres by the floor of one view, or, surer, of four.", flag="--one-view/--four-views"
+    )
     low: float = option(0.1, "From this height over the floor [m].", rich_help_panel=PANEL)
     high: float = option(1.8, "Up to this height over the floor [m].", rich_help_panel=PANEL)
     range_max: float = option(30.0, "Farther is not looked at [m].", rich_help_panel=PANEL)
