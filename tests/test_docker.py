@@ -131,6 +131,11 @@ def test_the_image_holds_what_the_package_is_built_of() -> None:
         *(Path(path).parts[0] for path in (*wheel["packages"], *wheel["force-include"])),
     ]
     assert set(needed) <= set(copied)
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    assert ignored[1] == "*"
+    assert {line[1:] for line in ignored if line.startswith("!")} == {
+        name.removeprefix("./") for name in copied
+    }
 
 
 def test_the_image_is_of_named_versions_and_starts_without_a_shell() -> None:
