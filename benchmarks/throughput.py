@@ -14,6 +14,7 @@ import importlib.util
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -137,9 +138,12 @@ def tell_stages(picture: Path, label: str, predictor: Predictor) -> None:
         for name in WRITERS:
             # `replace`: points and normals are not there already. A new folder each time, as for a
             # new picture: to replace a file costs some systems more than to write one.
-            seconds[name] = fastest(
-                lambda name=name: replace(prediction).save(f"{folder}/{next(new)}/", formats=[name])
-            )
+            with suppress(PanodepthError):  # what this prediction has nothing for, as confidence
+                seconds[name] = fastest(
+                    lambda name=name: replace(prediction).save(
+                        f"{folder}/{next(new)}/", formats=[name]
+                    )
+                )
     print(f"\n{label}: stage, ms, share of the network")
     for name, time_taken in {"network": network, **seconds}.items():
         print(f"{name:26} {time_taken * 1e3:8.1f} {time_taken / network:7.2f}")

@@ -1,7 +1,8 @@
 """One formula for NumPy arrays and torch tensors: what the array API standard leaves to do.
 
-`array-api-compat` gives each library the functions of the standard. Nothing here loads torch; who
-passes a tensor or a torch dtype has loaded it already.
+NumPy has the functions of the standard itself from 2.1 on; `array-api-compat` gives them to torch
+and to older NumPy, for which it loads much. Nothing here loads torch; who passes a tensor or a
+torch dtype has loaded it already.
 """
 
 from __future__ import annotations
@@ -9,12 +10,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import array_api_compat as compat
-import array_api_compat.numpy as numpy_api
 import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+numpy_api: Any = np
+if not hasattr(np, "astype"):  # before 2.1
+    import array_api_compat.numpy as numpy_api
 
 Array: TypeAlias = Any  # made in the library that a dtype names: an ndarray or a Tensor
 Scalar: TypeAlias = Any  # one number, or an array (...) with one number per view
@@ -23,7 +27,7 @@ ArrayT = TypeVar("ArrayT", "npt.NDArray[Any]", "Tensor")
 
 def library(array: Array) -> Any:
     """The array API standard's functions for `array` (...): NumPy's or torch's."""
-    return compat.array_namespace(array)
+    return numpy_api if is_numpy(array) else compat.array_namespace(array)
 
 
 def library_of(dtype: Any) -> Any:
@@ -36,8 +40,8 @@ def library_of(dtype: Any) -> Any:
 
 
 def is_numpy(array: Array) -> bool:
-    """True for a NumPy array (...), False for a tensor."""
-    return isinstance(array, np.ndarray)
+    """True for a NumPy array (...) or number, False for a tensor."""
+    return isinstance(array, np.ndarray | np.generic)
 
 
 def to_dtype(array: ArrayT, dtype: Any) -> ArrayT:
@@ -65,7 +69,7 @@ def constant(array: ArrayT) -> ArrayT:
 
 def like(array: Any) -> dict[str, Any]:
     """dtype and device of floats to go with `array` (...): float64 with float64, else float32."""
-    xp = compat.array_namespace(array)
+    xp = library(array)
     dtype = xp.float64 if array.dtype == xp.float64 else xp.float32
     return {"dtype": dtype, "device": compat.device(array)}
 
@@ -88,7 +92,7 @@ def broadcast(*values: Scalar) -> tuple[Any, list[Any]]:
     """
     given = [value for value in values if not isinstance(value, float | int)]
     first = given[0] if given else np.zeros(())
-    xp = compat.array_namespace(first, *given)
+    xp = library(first)
     options = {"dtype": first.dtype, "device": compat.device(first)}
     arrays = [xp.full((), v, **options) if isinstance(v, float | int) else v for v in values]
     return xp, xp.broadcast_arrays(*arrays)
