@@ -80,7 +80,7 @@ def main() -> None:
 
 def measure(network: str, model: str, folder: Path, chosen: argparse.Namespace) -> Iterator[str]:
     """Load all, let them take turns; the lines of the table."""
-    rounds, count = NETWORKS[network]
+    rounds, count = NETWORKS.get(network, (3, 2))
     files = sorted(f for f in chosen.pictures.iterdir() if f.suffix in (".jpg", ".png"))[:count]
     found: dict[Row, tuple[Predictor, float]] = {}
     for row, load in loaders(model, folder):
