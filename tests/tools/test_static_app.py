@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import gzip
-import http.server
 import re
-import shutil
-import threading
+import sys
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +16,13 @@ from PIL import Image
 import panodepth
 from panodepth.app.static import write_site
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs the program chromium")
+sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
+import browser
+from browser import give
+
+pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
+pytestmark = pytest.mark.skipif(browser.CHROMIUM is None, reason="needs the program chromium")
 EXAMPLES = Path(__file__).parents[2] / "examples"
-SOFTWARE = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_: Any) -> None:
-        pass
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +38,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def reference(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """`predict` with the site's own network."""
-    model = tmp_path_factory.mktemp("model") / "model.onnx"
+    return network_of(site, tmp_path_factory.mktemp("model"))
+
+
+def network_of(site: Path, folder: Path) -> Any:
+    """The site's own ONNX file, loaded."""
+    model = folder / "model.onnx"
     model.write_bytes(gzip.decompress((site / "model.bin").read_bytes()))
     return panodepth.load(model)
 
@@ -52,33 +51,10 @@ def reference(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
 @pytest.fixture
 def page(site: Path) -> Iterator[Any]:
     """The open page; the test fails when it asks another host for anything."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(site)))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    address = f"http://127.0.0.1:{server.server_port}"
-    asked: list[str] = []
-    with sync_api.sync_playwright() as started:
-        arguments = [*SOFTWARE, "--no-sandbox"]
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        context = browser.new_context(viewport={"width": 900, "height": 640})
-        opened = context.new_page()
-        context.on("request", lambda request: asked.append(request.url))
-        opened.goto(address)
+    with browser.opened(site) as (opened, asked, address):
         yield opened
-        browser.close()
-    server.shutdown()
-    thread.join()
-    server.server_close()
     assert asked
     assert not [url for url in asked if not re.match(rf"{address}/|data:|blob:", url)]
-
-
-def give(page: Any, file: Path) -> str:
-    """Choose a file; returns what the page says when it is done."""
-    page.evaluate("delete document.body.dataset.done")
-    page.set_input_files("input", str(file))
-    page.wait_for_selector("body[data-done]", state="attached", timeout=120_000)
-    return str(page.inner_text("#status"))
 
 
 def download(page: Any, button: str, out: Path) -> Path:
@@ -140,3 +116,18 @@ def test_it_works_without_a_network_after_the_first_visit(
     wanted = reference.predict(EXAMPLES / "interior.jpg", level="none")
     error = np.abs(found["distance"] / wanted.distance - 1)[wanted.mask]
     assert error.mean() < 0.01  # the browser decodes JPEG by itself
+
+
+def test_eight_bits_say_what_predict_says_with_them(tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    sizes = {file.name: file.stat().st_size for file in write_site(site, int8=True)}
+    assert sizes["model.bin"] < 6e6
+    picture = tmp_path / "interior.png"
+    Image.open(EXAMPLES / "interior.jpg").resize((640, 320)).save(picture)
+    with browser.opened(site) as (page, _, _):
+        assert give(page, picture) == ""
+        found = np.load(download(page, "#npz", tmp_path / "found.npz"))
+    wanted = network_of(site, tmp_path).predict(picture, level="none")
+    error = np.abs(found["distance"] / wanted.distance - 1)[wanted.mask]
+    print(f"int8: mean relative difference {error.mean():.1e}, worst {error.max():.1e}")
+    assert error.mean() < 3e-3
