@@ -20,7 +20,7 @@ from panodepth.export.clouds.ply import write_ply
 from panodepth.export.mark import foreign, is_result, stated
 from panodepth.types import Prediction
 
-BY_SIDECAR = ("pfm", "splat", "splat-binary", "usdc")
+BY_SIDECAR = ("pfm", "splat", "splat-binary", "usdc", "pointcloud2", "mcap", "rosbag2")
 MAX_LINE = 400  # bytes; MeshLab refuses lines from 510 on, Open3D ends its process at 1024
 
 

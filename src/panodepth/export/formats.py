@@ -86,6 +86,11 @@ NO_METRES = (
     "distances are relative, and robots need metres: give --camera-height, --known-distance, "
     "--points or another cue (docs/cookbook.md, Metres)"
 )
+EYES_IN_METRES = ("ods", "ods-jpeg", "vr180")
+NO_METRES_EYES = (
+    "distances are relative, and the distance between the eyes is in metres: give --camera-height, "
+    "--scale learned or another cue (docs/cookbook.md, Metres)"
+)
 
 Up = Literal["house", "y", "z", "ros", "blender", "unity", "unreal"]  # see `frames.FRAMES`
 
@@ -102,6 +107,8 @@ def check_metres(formats: Sequence[str]) -> None:
     """Raise ConfigError, which names the ways to metres, for formats that relative distances cannot
     be written in.
     """
-    named = [name for name in formats if name in IN_METRES]
-    if named:
-        raise ConfigError(f"format {named[0]}: {NO_METRES}")
+    for name in formats:
+        if name in (*IN_METRES, *EYES_IN_METRES):
+            raise ConfigError(
+                f"format {name}: {NO_METRES if name in IN_METRES else NO_METRES_EYES}"
+            )

@@ -20,6 +20,7 @@ import numpy as np
 from panodepth.atomic import atomic, write_atomic
 from panodepth.errors import ConfigError, OutputError
 from panodepth.export.bands import row_bands
+from panodepth.export.formats import NO_METRES_EYES
 from panodepth.export.jpeg import COMMENT, jpeg, with_segments
 from panodepth.export.meshes.files import short_json
 from panodepth.export.metadata import metadata, png_texts
@@ -30,10 +31,6 @@ from panodepth.geometry.grid import axis_angles
 from panodepth.strict import Range
 from panodepth.types import ByteArray, Prediction
 
-NO_METRES = (
-    "distances are relative, and the distance between the eyes is in metres: give --camera-height, "
-    "--scale learned or another cue (docs/cookbook.md, Metres)"
-)
 TOP_BOTTOM = "omnidirectional, left eye on top"
 LEFT, RIGHT = -1.0, 1.0  # sides of the viewing circle
 BAND_PIXELS = 1 << 19
@@ -89,7 +86,7 @@ def ods_pair(
 def level_panorama(prediction: Prediction, path: Path) -> Prediction:
     """The prediction in metres as a level panorama; itself if it is one. Raises OutputError."""
     if prediction.unit != "m":
-        raise OutputError(f"{path}: {NO_METRES}")
+        raise OutputError(f"{path}: {NO_METRES_EYES}")
     return as_level_panorama(prediction)
 
 
