@@ -79,4 +79,5 @@ def test_whatever_is_sent_is_answered_as_described(
 
 def test_it_is_still_there(service: Running) -> None:
     assert service.client().predict(picture())
+    service.app.state.service.close()  # finishes what was accepted
     assert service.app.state.service.waiting == 0
