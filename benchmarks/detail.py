@@ -5,7 +5,8 @@ DIR/rendered_house at 384x768: boundary F1 (depth contours within 2 px of the tr
 after median alignment, the angle between predicted and true normals on walls (median per room, then
 the mean), and CPU seconds a picture. seam, borders: the mean step of log distance over the seam,
 and over the borders of the tiles of the last doubling, by the 95th percentile of those between
-neighbouring columns, and rows; at most 1 = they do not show. The pictures are those of no training.
+every 16th column, and row, and the next, where coarse pixels end as there; at most 1 = they do not
+show. The pictures are those of no training. --kept DIR keeps the rendered worlds for the next time.
 
 --change detail.MOST_RISE=9 measures with another value of a constant of panodepth.predict.
 """
@@ -17,6 +18,7 @@ import importlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -32,12 +34,32 @@ from panodepth.predict.options import QUALITIES
 from panodepth.size import Size, parse_size
 from panodepth.types import FloatArray
 
+LINES = 16  # rows or columns: coarse pixels and tiles end at some of them
 Walls = tuple[torch.Tensor, torch.Tensor]
 """(H, W, 3) true normals and (H, W) semantic ids."""
 
 
+def rendered(kind: str, number: int, size: Size, kept: Path | None) -> dict[str, Any]:
+    """Arrays of a validation world, its picture in 8 bits; kept: a folder of those made before."""
+    file = None if kept is None else kept / f"{size[0]}_{kind}1_{number}.npz"
+    if file is not None and file.is_file():
+        with np.load(file) as npz:
+            return dict(npz)
+    batch = render_batch(VALIDATION_SEED, [number], *size, kind=kind)
+    found = {
+        "image": (batch.image[0].permute(1, 2, 0).numpy() * 255 + 0.5).astype(np.uint8),
+        "distance": batch.distance[0].numpy(),
+        "valid": batch.valid[0].numpy(),
+        "normals": batch.normals[0].numpy().astype(np.float16),
+        "label": batch.label[0].numpy().astype(np.uint8),
+    }
+    if file is not None:
+        np.savez(file, **found)  # type: ignore[arg-type]
+    return found
+
+
 def samples(
-    data: Path | None, worlds: int, size: Size
+    data: Path | None, worlds: int, size: Size, kept: Path | None
 ) -> Iterator[tuple[str, Sample, Walls | None]]:
     """Set, picture with truth, and what tells walls; size: (height, width) of worlds."""
     for sample in folder(data / "rendered_house", "*") if data else ():
@@ -47,10 +69,10 @@ def samples(
         yield "rendered_house", Sample(sample.name, image, truth, valid), None
     for kind in ("indoor", "outdoor"):
         for number in range(worlds):
-            batch = render_batch(VALIDATION_SEED, [number], *size, kind=kind)
-            image = np.ascontiguousarray(batch.image[0].permute(1, 2, 0).numpy())
-            truth, valid = batch.distance[0].numpy(), batch.valid[0].numpy()
-            walls = (batch.normals[0], batch.label[0]) if kind == "indoor" else None
+            world = rendered(kind, number, size, kept)
+            image, truth, valid = world["image"], world["distance"], world["valid"]
+            normals = torch.from_numpy(world["normals"].astype(np.float32))
+            walls = (normals, torch.from_numpy(world["label"])) if kind == "indoor" else None
             if valid.any():
                 yield f"worlds {kind}", Sample(f"{kind} {number}", image, truth, valid), walls
 
@@ -58,11 +80,11 @@ def samples(
 def steps(distance: FloatArray) -> tuple[float, float]:
     """seam and borders of the module's head."""
     log = np.log(distance)
-    across = np.abs(np.roll(log, -1, 1) - log).mean(0)
-    down = np.abs(np.diff(log, axis=0)).mean(1)
+    across = np.abs(np.roll(log, -1, 1) - log).mean(0)[LINES - 1 :: LINES]
+    down = np.abs(np.diff(log, axis=0)).mean(1)[LINES - 1 :: LINES]
     borders = [
-        means[np.arange(2 * tile, len(means), 2 * tile) - 1] / np.quantile(means, 0.95)
-        for means, tile in ((across, TILE[1]), (down, TILE[0]))
+        means[tile // LINES - 1 : -1 : tile // LINES] / np.quantile(means, 0.95)
+        for means, tile in ((across, 2 * TILE[1]), (down, 2 * TILE[0]))
     ]
     return float(across[-1] / np.quantile(across[:-1], 0.95)), float(np.concatenate(borders).mean())
 
@@ -83,13 +105,16 @@ def main() -> None:
     parser.add_argument("--worlds", type=int, default=8, help="of each kind")
     parser.add_argument("--size", type=parse_size, default=EDGE_SIZE, help="HxW of the worlds")
     parser.add_argument("--quality", action="append", choices=QUALITIES, help="default: all")
+    parser.add_argument("--kept", type=Path, metavar="DIR")
     parser.add_argument("--change", action="append", default=[], metavar="NAME=VALUE")
     arguments = parser.parse_args()
     for text in arguments.change:
         change(text)
     predictor = panodepth.load(arguments.model)
     found: dict[tuple[str, str], list[tuple[float, ...]]] = {}
-    for name, sample, walls in samples(arguments.data, arguments.worlds, arguments.size):
+    for name, sample, walls in samples(
+        arguments.data, arguments.worlds, arguments.size, arguments.kept
+    ):
         for quality in arguments.quality or QUALITIES:
             started = time.process_time()
             prediction = predictor.predict(sample.image, sky="none", quality=quality)

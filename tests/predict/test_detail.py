@@ -103,6 +103,18 @@ def test_another_size_keeps_planes_and_edges() -> None:
     assert np.isin(sky, log).all()
 
 
+@given(st.floats(-3, 3), st.floats(-3, 3))
+def test_changes_are_bounded(log: float, coarse: float) -> None:
+    both = np.full((1, 1), log, np.float32), np.full((1, 1), coarse, np.float32)
+    found = float(detail._bounded(*both)[0, 0])
+    assert min(log, coarse) - 1e-5 <= found <= max(log, coarse) + 1e-5
+    assert found <= coarse + detail.MOST_RISE + 1e-5
+    if abs(log - coarse) <= detail.LEAST_CHANGE:
+        assert found == pytest.approx(coarse, abs=1e-6)
+    elif log < coarse:
+        assert found == pytest.approx(log + detail.LEAST_CHANGE, abs=1e-5)
+
+
 def test_it_tells_how_far_it_is_and_stops_there(network: DetailNetwork) -> None:
     told: list[float] = []
     add_detail(network, to_image_data(picture(200, 400)), smooth(*SIZE), None, watch=told.append)

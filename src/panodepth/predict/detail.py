@@ -30,6 +30,7 @@ from panodepth.types import FloatArray
 
 TILE = (96, 192)  # coarse pixels; what one needs stays in a core's cache
 TILES_SHARE = 0.5  # of the bar, for what `best` does first: the models differ too much to say
+LEAST_CHANGE = 0.01  # of log distance, by which all changes are made smaller
 MOST_RISE = 0.1  # of log distance above the coarse map: see `add_detail`
 SHRINK = 0.9  # the first map is not made smaller than this for the sake of a doubling more
 Window = tuple[int, int, int, int]
@@ -96,8 +97,9 @@ def add_detail(
 
     network: on any device. picture: (H, W). log_distance, sky_logit: (h, w); edges: as in
     `resize_erp`, of these. watch: called with the share done. Every distance lies within the range
-    of those nearby, and no more than MOST_RISE of its logarithm above the coarse map: a pixel that
-    is given the far side of an edge by mistake costs more than one that is given the near one.
+    of those nearby. The first doubling's changes of log distance are made smaller by LEAST_CHANGE,
+    so that walls stay as flat as they come, and are no rise above MOST_RISE: a pixel that is given
+    the far side of an edge by mistake costs more than one that is given the near one.
     """
     coarse = log_distance.shape[0], log_distance.shape[1]
     size, times = first_size(picture.size, coarse)
@@ -109,9 +111,16 @@ def add_detail(
         size = 2 * size[0], 2 * size[1]
         log, sky = double(network.step(number), guide(picture, size), log, sky, work=work.add)
         if not number:
-            np.minimum(log, resize_erp(start, size, edges=edges) + np.float32(MOST_RISE), out=log)
+            log = _bounded(log, resize_erp(start, size, edges=edges))
     log, sky = sampled(log, sky, picture.size)
     return log, None if sky_logit is None else sky
+
+
+def _bounded(log: FloatArray, coarse: FloatArray) -> FloatArray:
+    """Log distance (H, W) near the coarse one: see `add_detail`."""
+    change = log - coarse
+    kept = np.sign(change) * np.maximum(np.abs(change) - np.float32(LEAST_CHANGE), 0)
+    return np.asarray(coarse + np.minimum(kept, np.float32(MOST_RISE)), np.float32)
 
 
 class _Work:
