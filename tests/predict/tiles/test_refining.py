@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from panodepth import load
 from panodepth.errors import ModelError
 from panodepth.geometry.grid import erp_rays
+from panodepth.geometry.lenses import EquidistantFisheye
 from panodepth.geometry.resizing import resize_erp
 from panodepth.predict.detail import TILE
 from panodepth.predict.predictor import Predictor, RawOutput
@@ -96,6 +98,16 @@ def test_every_kind_of_model(edges: str, has_sky: bool, pitch: float | None) -> 
     log = np.log(found.distance)
     inner, outer = np.abs(erp_rays(96, 192)[..., 0]) > 0.8, np.abs(erp_rays(96, 192)[..., 0]) < 0.6
     assert log[inner].mean() - log[outer].mean() == pytest.approx(0.5, abs=0.12)
+
+
+def test_through_a_lens() -> None:
+    lens = EquidistantFisheye.from_fov(math.radians(200), (96, 96))
+    image = RNG.uniform(0.4, 0.6, (96, 96, 3)).astype(np.float32)
+    model = Walls("sphere", False)
+    found = model.predict(image, lens=lens, level="none", sky="none", quality="best")
+    assert len(model.shown) == 12
+    assert 0.4 < found.mask.mean() < 0.7
+    assert np.ptp(np.log(found.distance[found.mask])) < 0.3
 
 
 def test_an_answer_that_is_not_a_number_is_told() -> None:
