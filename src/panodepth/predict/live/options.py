@@ -36,7 +36,7 @@ class LiveOptions(PredictOptions):
     range_max: float = option(30.0, "Farther is not looked at [m].", rich_help_panel=PANEL)
     range_min: float = option(0.3, "Nearer is the camera's own stand [m].", rich_help_panel=PANEL)
     beams: int = option(360, "Of the scan, all around.", rich_help_panel=PANEL)
-    rows: int = option(256, "Larger frames are reduced to so many.", min=64, rich_help_panel=PANEL)
+    rows: int = option(192, "Larger frames are reduced to so many.", min=64, rich_help_panel=PANEL)
 
     def __post_init__(self) -> None:
         super().__post_init__()
