@@ -24,6 +24,7 @@ from panodepth.predict.cuda.gpu import exact, graphed, largest_batch
 from panodepth.predict.cuda.graphs import CudaRecorder, difference
 from panodepth.predict.folder.options import RunOptions
 from panodepth.predict.folder.run import predict_files
+from panodepth.predict.models import bundled_weights
 from panodepth.predict.torch_backend import TorchPredictor
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "interior.jpg"
@@ -70,7 +71,7 @@ def test_float16_stays_close_where_its_range_is_enough() -> None:
     image = EXAMPLE
     whole = panodepth.load(device="cpu", dtype="float32")
     wanted = whole.predict(image).distance
-    half = TorchPredictor(whole.model.half(), dtype=torch.float16)
+    half = TorchPredictor(load_model(bundled_weights()).half(), dtype=torch.float16)
     got = half.predict(image).distance
     assert got.dtype == np.float32
     assert np.abs(got / wanted - 1).mean() < 0.005
