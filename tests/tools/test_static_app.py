@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import OpenEXR
 import pytest
 from PIL import Image
 
@@ -84,6 +85,11 @@ def test_it_says_what_predict_says_and_its_files_open(
     error = np.abs(found["distance"] / wanted.distance - 1)[wanted.mask]
     assert error.mean() < 1e-5
     assert error.max() < 1e-3
+
+    channels = OpenEXR.File(str(download(page, "#exr", tmp_path / "found.exr"))).channels()
+    assert np.array_equal(channels["A"].pixels == 1, found["mask"])
+    image = channels["Y"].pixels
+    assert np.array_equal(image, np.where(found["sky"], np.float32(1e10), found["distance"]))
 
     trimesh = pytest.importorskip("trimesh")
     cloud = trimesh.load(download(page, "#ply", tmp_path / "found.ply"))

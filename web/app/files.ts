@@ -142,6 +142,44 @@ function crc32(bytes: Uint8Array): number {
   return (crc ^ -1) >>> 0;
 }
 
+/** OpenEXR, not compressed: Y, the distance, 1e10 in the sky, and A, 1 where a surface is. */
+export function exr({ distance, sky }: Distances): Blob {
+  const { height, width, values } = distance;
+  const text = new TextEncoder();
+  const entry = (name: string, kind: string, content: Uint8Array) =>
+    joined([text.encode(`${name}\0${kind}\0`), numbers([content.length, 4]), content]);
+  const float = (...given: number[]) => new Uint8Array(Float32Array.from(given).buffer);
+  const channel = (name: string) => joined([text.encode(`${name}\0`), numbers([2, 4], [0, 4], [1, 4], [1, 4])]);
+  const window = numbers([0, 4], [0, 4], [width - 1, 4], [height - 1, 4]);
+  const header = joined([
+    numbers([20000630, 4], [2, 4]),
+    entry("channels", "chlist", joined([channel("A"), channel("Y"), Uint8Array.of(0)])),
+    entry("compression", "compression", Uint8Array.of(0)),
+    entry("dataWindow", "box2i", window),
+    entry("displayWindow", "box2i", window),
+    entry("lineOrder", "lineOrder", Uint8Array.of(0)),
+    entry("pixelAspectRatio", "float", float(1)),
+    entry("screenWindowCenter", "v2f", float(0, 0)),
+    entry("screenWindowWidth", "float", float(1)),
+    Uint8Array.of(0),
+  ]);
+  const line = 8 + 8 * width;
+  const first = header.length + 8 * height;
+  const rows = new DataView(new ArrayBuffer(height * (8 + line)));
+  for (let y = 0; y < height; y++) {
+    rows.setBigUint64(8 * y, BigInt(first + y * line), true);
+    const at = 8 * height + y * line;
+    rows.setInt32(at, y, true);
+    rows.setInt32(at + 4, 8 * width, true);
+    for (let x = 0; x < width; x++) {
+      const i = y * width + x;
+      rows.setFloat32(at + 8 + 4 * x, sky[i] ? 0 : 1, true);
+      rows.setFloat32(at + 8 + 4 * (width + x), sky[i] ? 1e10 : values[i], true);
+    }
+  }
+  return new Blob([header, rows]);
+}
+
 /** A binary PLY of coloured points: x right, y down, z forward. */
 export function ply({ distance, sky }: Distances, pixels: Uint8ClampedArray): Blob {
   const { height, width, values } = distance;

@@ -1,6 +1,6 @@
 // A page that turns a panorama into its distances and shows them; nothing leaves the machine.
 
-import { glb, npz, ply, viewerPage, type Picture } from "./files";
+import { exr, glb, npz, ply, viewerPage, type Picture } from "./files";
 import { load, NothingThere, predict, type Distances } from "./network";
 
 const MOST_COLUMNS = 2048; // larger pictures are reduced
@@ -91,6 +91,7 @@ addEventListener("drop", (event) => {
 });
 find<HTMLElement>("#html").onclick = () => save(made!.page, ".html");
 find<HTMLElement>("#npz").onclick = () => save(npz(made!.found), "_distance.npz");
+find<HTMLElement>("#exr").onclick = () => save(exr(made!.found), "_distance.exr");
 find<HTMLElement>("#glb").onclick = async () => save(await glb(made!.found, made!.picture.jpeg), ".glb");
 find<HTMLElement>("#ply").onclick = () => save(ply(made!.found, made!.picture.pixels), "_points.ply");
 Object.assign(window, { panodepth: { predict, load } });
