@@ -1,4 +1,5 @@
 """Time and memory of every output format: `python benchmarks/files.py [--size 4096x8192] [--zlib]`.
+Of some, for a picture: `python benchmarks/files.py --picture examples/interior.jpg --only glb`.
 
 Best of five, in milliseconds, into a new folder each time; then what a process of its own needs at
 most beside the prediction, in megabytes (Linux alone). The picture is a rendered room; sizes above
@@ -30,14 +31,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", default="512x1024")
     parser.add_argument("--zlib", action="store_true")
+    parser.add_argument("--picture", help="predicted by the bundled model, in place of the room")
+    parser.add_argument("--only", default=",".join(WRITERS), help="formats, separated by commas")
     arguments = parser.parse_args()
     if arguments.zlib:
         sys.modules["isal"] = None  # type: ignore[assignment]  # importing it fails
     height, width = (int(x) for x in arguments.size.split("x"))
     with tempfile.TemporaryDirectory() as folder:
         scene = Path(folder) / "room.npz"
-        np.savez(scene, **room(height, width))
-        for name in WRITERS:
+        picture = arguments.picture
+        np.savez(scene, **(predicted(picture) if picture else room(height, width)))
+        for name in arguments.only.split(","):
             seconds, size = timed(scene, name)
             peak = measured(scene, name)
             print(f"{name:12} {seconds * 1e3:8.1f} ms  {size / 1e6:7.2f} MB  +{peak:6.0f} MB")
@@ -55,6 +59,14 @@ def room(height: int, width: int) -> dict[str, np.ndarray]:
         "mask": resize_erp(scene.valid[0].numpy().astype(np.float32), (height, width)) > 0.5,
         "image": np.ascontiguousarray((image * 255).astype(np.uint8).transpose(1, 2, 0)),
     }
+
+
+def predicted(picture: str) -> dict[str, np.ndarray]:
+    """What the bundled model says of a picture, as `room`."""
+    import panodepth
+
+    found = panodepth.load().predict(picture)
+    return {"distance": found.distance, "mask": found.mask, "image": found.image}
 
 
 def load(scene: Path) -> Prediction:
