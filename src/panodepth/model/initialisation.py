@@ -140,7 +140,8 @@ def _from_spherevit(model: SphereViT, path: Path, source: str, backbone_only: bo
 def _fit_outputs(model: SphereViT, before: ModelConfig, state: dict[str, Tensor]) -> str:
     """Give the head in `state` the outputs it lacks, in place; says which, "" if none.
 
-    A second depth starts beside the first, equally likely.
+    state: with the head's last layer, (outputs, C, 1, 1) and (outputs,). A second depth starts
+    beside the first, equally likely.
     """
     now, own, fresh = model.config, model.state_dict(), []
     if now.depths > before.depths:

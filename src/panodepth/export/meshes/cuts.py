@@ -144,6 +144,7 @@ def is_jump(distance: FloatArray, mask: BoolArray) -> tuple[BoolArray, BoolArray
 
 
 def _even(slope: Array, before: Array, after: Array) -> BoolArray:
+    """Where a slope goes on before or after it. All (N,); returns (N,) bool."""
     sign = np.sign(slope)
     limit = EVEN * np.abs(slope)
     return np.asarray((before * sign > limit) | (after * sign > limit))

@@ -164,7 +164,10 @@ def _vertices(grid: Grid, place: _Place) -> tuple[Vertices, npt.NDArray[np.float
 def _with_cuts(
     vertices: Vertices, texture: npt.NDArray[Any], same: npt.NDArray[Any], cuts: Cuts
 ) -> tuple[Vertices, npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:
-    """Vertices, texture coordinates and twins, those of the cuts behind, and the cuts' faces."""
+    """Vertices, texture coordinates and twins, those of the cuts behind, and the cuts' faces.
+
+    texture: (V, 2). same: (V,), the twin of each vertex.
+    """
     lon, lat = (cuts.uv[:, 0] - 0.5) * 2 * np.pi, (cuts.uv[:, 1] - 0.5) * np.pi
     rays = np.stack([np.cos(lat) * np.sin(lon), np.sin(lat), np.cos(lat) * np.cos(lon)], axis=-1)
     more = Vertices(

@@ -86,6 +86,7 @@ def _off(points: Array, faces: Array, uv: Array) -> Array:
 
 
 def _middle(start: Array, end: Array) -> Array:
+    """(N, 3) each; returns (N, 3)."""
     return np.asarray((start + end) / 2)
 
 

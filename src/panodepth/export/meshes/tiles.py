@@ -77,7 +77,10 @@ def _borders(size: int, limit: int) -> Array:
 
 
 def _padded(image: npt.NDArray[np.uint8], rows: Array, columns: Array) -> npt.NDArray[np.uint8]:
-    """A part of the picture and what lies around it; above and below its last rows go on."""
+    """A part of the picture and what lies around it; above and below its last rows go on.
+
+    image: (H, W, 3). rows, columns: (2,), first and one after the last. Returns (h, w, 3).
+    """
     height, width = image.shape[:2]
     row = np.arange(rows[0] - MARGIN, rows[1] + MARGIN).clip(0, height - 1)
     column = np.arange(columns[0] - MARGIN, columns[1] + MARGIN) % width
