@@ -124,9 +124,33 @@ def pair_log_l1(pair: Tensor, offset: Tensor, log_true: Tensor, spread: float) -
     pair: (B, 3, H, W): two log distances, and the logit of the first. offset: (B,), added to both.
     log_true: (B, H, W). spread: of each, > 0. Returns (B, H, W) >= 0.
     """
+    return -spread * torch.logsumexp(_pair_logs(pair, offset, log_true, spread), dim=1)
+
+
+def _pair_logs(pair: Tensor, offset: Tensor, log_true: Tensor, spread: float) -> Tensor:
+    """(B, 2, H, W): log of each depth's share times its likelihood; arguments as `pair_log_l1`."""
     errors = (pair[:, :2] + offset[:, None, None, None] - log_true[:, None]).abs()
-    log_share = F.logsigmoid(torch.stack([pair[:, 2], -pair[:, 2]], dim=1))
-    return -spread * torch.logsumexp(log_share - errors / spread, dim=1)
+    return F.logsigmoid(torch.stack([pair[:, 2], -pair[:, 2]], dim=1)) - errors / spread
+
+
+def pair_alignment(
+    pair: Tensor, offset: Tensor, log_true: Tensor, valid: Tensor, spread: float
+) -> Tensor:
+    """The offset at which `pair_log_l1` does not pull at the free scale of the output.
+
+    The median of the residuals of both depths, each counted as far as it is the one that the truth
+    chose. By the median of the likelier ones alone the output's offset would drift.
+
+    pair: (B, 3, H, W). offset: (B,), a first one. log_true: (B, H, W). valid: (B, H, W) bool.
+    Returns (B,), detached; 0 for an image without a valid pixel.
+    """
+    with torch.no_grad():
+        chosen = _pair_logs(pair, offset, log_true, spread).softmax(dim=1) * valid[:, None]
+        residual, order = (log_true[:, None] - pair[:, :2]).flatten(1).sort(dim=1)
+        below = chosen.flatten(1).gather(1, order).cumsum(dim=1)
+        half = (below < 0.5 * below[:, -1:]).sum(dim=1, keepdim=True)
+        median = residual.gather(1, half.clamp(max=residual.shape[1] - 1))[:, 0]
+        return torch.where(valid.flatten(1).any(dim=1), median, 0.0)
 
 
 def distance_l1(aligned_log: Tensor, log_true: Tensor, valid: Tensor) -> Tensor:
@@ -289,6 +313,8 @@ def training_loss(
         weights = weights.maximum(config.pole_floor * weights.max())
     log_true = torch.where(valid, truth.distance, 1.0).log()
     offset = log_alignment(log_distance, log_true, valid, config.alignment)
+    if pair is not None:
+        offset = pair_alignment(pair, offset, log_true, valid, config.pair_spread)
     aligned = log_distance + offset[:, None, None]
 
     terms: dict[str, tuple[float, Tensor]] = {}

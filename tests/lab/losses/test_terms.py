@@ -19,6 +19,7 @@ from panodepth.lab.losses import (
     log_gradient,
     masked_mean,
     normal_l1,
+    pair_alignment,
     pair_log_l1,
     sky_bce,
     smooth_pixels,
@@ -262,6 +263,21 @@ class TestPair:
             both = torch.full((1, 3, 4, 8), 3.0)
             both[:, place], both[:, 2] = 0.0, logit
             assert pair_log_l1(both, torch.zeros(1), true, 0.05).max() < 1e-4
+
+    @settings(max_examples=10, deadline=None)
+    @given(seed=st.integers(0, 1000))
+    def test_it_does_not_pull_at_the_scale(self, seed):
+        """At its own alignment: the gradient of the offset is that of at most one pixel."""
+        log_pred, truth = random_batch(seed)
+        further = log_pred + torch.rand(log_pred.shape, generator=torch.manual_seed(seed))
+        pair = torch.stack([log_pred, further, torch.randn_like(log_pred)], dim=1)
+        log_true, zero = truth.distance.log(), torch.zeros(len(log_pred))
+        for _ in range(20):  # which depth the truth chose depends on the offset
+            zero = pair_alignment(pair, zero, log_true, truth.valid, 0.3)
+        offset = zero.clone().requires_grad_()
+        error = pair_log_l1(pair, offset, log_true, 0.3)
+        (error * truth.valid).sum().backward()
+        assert offset.grad.abs().max() <= 0.01 * truth.valid.sum()
 
     def test_an_average_of_two_surfaces_costs_more_than_either(self):
         """Half of the pixels near, half far, the picture cannot tell: an average fits neither."""
