@@ -1,7 +1,7 @@
 """What each `--quality` gives: `python benchmarks/detail.py [--data DIR] [--size 2048x4096]`.
 
-On rendered validation worlds of that size, 384x768 unless another is given, and with --data on
-DIR/rendered_house at 384x768: boundary F1 (depth contours within 2 px of the true ones), AbsRel
+On rendered validation worlds and with --data on DIR/rendered_house, at that size, 384x768 unless
+another is given: boundary F1 (depth contours within 2 px of the true ones), AbsRel
 after median alignment, the angle between predicted and true normals on walls (median per room, then
 the mean), and CPU seconds a picture. seam, borders: the mean step of log distance over the seam,
 and over the borders of the tiles of the last doubling, by the 95th percentile of those between
@@ -61,10 +61,10 @@ def rendered(kind: str, number: int, size: Size, kept: Path | None) -> dict[str,
 def samples(
     data: Path | None, worlds: int, size: Size, kept: Path | None
 ) -> Iterator[tuple[str, Sample, Walls | None]]:
-    """Set, picture with truth, and what tells walls; size: (height, width) of worlds."""
+    """Set, picture with truth, and what tells walls; size: (height, width)."""
     for sample in folder(data / "rendered_house", "*") if data else ():
-        image = cv2.resize(sample.image, EDGE_SIZE[::-1], interpolation=cv2.INTER_AREA)
-        truth = cv2.resize(sample.distance, EDGE_SIZE[::-1], interpolation=cv2.INTER_NEAREST)
+        image = cv2.resize(sample.image, size[::-1], interpolation=cv2.INTER_AREA)
+        truth = cv2.resize(sample.distance, size[::-1], interpolation=cv2.INTER_NEAREST)
         valid = np.isfinite(truth) & (truth > 0)
         yield "rendered_house", Sample(sample.name, image, truth, valid), None
     for kind in ("indoor", "outdoor"):
@@ -103,7 +103,7 @@ def main() -> None:
     parser.add_argument("--model", default="default")
     parser.add_argument("--data", type=Path, help="a folder with rendered_house/")
     parser.add_argument("--worlds", type=int, default=8, help="of each kind")
-    parser.add_argument("--size", type=parse_size, default=EDGE_SIZE, help="HxW of the worlds")
+    parser.add_argument("--size", type=parse_size, default=EDGE_SIZE, help="HxW of the pictures")
     parser.add_argument("--quality", action="append", choices=QUALITIES, help="default: all")
     parser.add_argument("--kept", type=Path, metavar="DIR")
     parser.add_argument("--change", action="append", default=[], metavar="NAME=VALUE")
