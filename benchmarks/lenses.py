@@ -4,6 +4,8 @@ Every lens takes its picture of a rendered panorama, the picture is predicted, a
 compared with the one predicted for the panorama itself, where both see a surface: AbsRel after the
 median ratio is taken out. The rig is six cameras that are rendered one by one, each standing
 `--offset` metres off the middle; the row below it is the panorama itself, cut to what they see.
+The last row is the whole panorama's mirror image, mirrored back: how well the network agrees with
+itself.
 Which way a lens looks decides what is seen: each looks ahead.
 
     python benchmarks/lenses.py --worlds 6 --seed 77
@@ -131,6 +133,12 @@ def main() -> None:
             ("the panorama, cut to what the rig sees", cut(panorama, taken)),
         ):
             rows.setdefault(name, []).append(abs_rel_percent(predictor.predict(data), truth))
+        image = np.moveaxis(panorama, 0, -1).clip(0, 1)
+        mirrored = predictor.predict(np.ascontiguousarray(image[:, ::-1]))
+        both = mirrored.mask[:, ::-1] & truth.mask
+        ratio = mirrored.distance[:, ::-1][both] / truth.distance[both]
+        difference = float(np.abs(ratio / np.median(ratio) - 1).mean() * 100)
+        rows.setdefault("the panorama's mirror image", []).append(difference)
     print(f"| {given.worlds} worlds | AbsRel, mean [%] | worst [%] |\n|---|---|---|")
     for name, values in rows.items():
         print(f"| {name} | {np.mean(values):.2f} | {np.max(values):.2f} |")
