@@ -19,9 +19,10 @@ from panodepth.cli import main
 from panodepth.errors import ConfigError, InputError, OutputError
 from panodepth.jobs import Workers
 from panodepth.jobs.lock import only_run
-from panodepth.lab.curation.frame import SourceGoneError
+from panodepth.lab.curation.frame import Frame, RejectedError, SourceGoneError
 from panodepth.lab.curation.pipeline import Options, curate, records
 from panodepth.lab.curation.sources import open_frame_source
+from panodepth.lab.curation.sources.base import Item, ListedFrames
 
 OPTIONS = Options(chunk=2)
 
@@ -181,3 +182,17 @@ def test_damaged_records_are_named(made: Made, text: str) -> None:
     record.write_text(text)
     with pytest.raises(InputError, match=r"damaged record .*delete it"):
         curate(source, PLAN, out, OPTIONS)
+
+
+def test_causes_that_go_round_end(tmp_path: Path) -> None:
+    """`raise a from b` while b came of a: looked through once, and the frame is rejected."""
+    (tmp_path / "one.png").touch()
+
+    def read(root: Path, item: Item) -> Frame:
+        first, second = ValueError("one"), ValueError("two")
+        first.__cause__, second.__cause__ = second, first
+        raise first
+
+    frames = ListedFrames("made", tmp_path, [Item("one", "one.png", seen=("one.png",))], read)
+    with pytest.raises(RejectedError, match="unreadable"):
+        frames[0]

@@ -125,8 +125,9 @@ class ListedFrames:
         """Raise SourceGoneError when `error` may come of the disk rather than of the frame."""
         seen = [self.root / file for file in item.seen]
         gone = next((path for path in (self.root, *seen) if not os.path.exists(path)), None)
-        reason = "it is gone"
-        while error is not None and gone is None:
+        reason, met = "it is gone", set[int]()
+        while error is not None and gone is None and id(error) not in met:  # causes may go round
+            met.add(id(error))
             if isinstance(error, OSError):
                 named = Path(str(error.filename)) if error.filename else self.root
                 if error.errno in DISK_ERRORS or (error.errno == errno.ENOENT and named in seen):
