@@ -156,7 +156,7 @@ class Training:
         set_learning_rate(self.optimizer, rate)
         self.model.train()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            raw, logit = self.model.forward_raw(image)
+            raw, logit, _ = self.model.forward_raw(image)
         sky_logit = None if logit is None else logit.float()
         loss = view_loss(raw.float() + ANCHOR_TARGET, sky_logit, truth)
         if not bool(torch.isfinite(loss)):

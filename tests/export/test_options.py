@@ -9,7 +9,7 @@ import pytest
 from panodepth.errors import ConfigError
 from panodepth.export.clouds.options import PlyOptions
 from panodepth.export.clouds.points_glb import GlbPointsOptions
-from panodepth.export.meshes.mesh import MeshOptions
+from panodepth.export.meshes.gltf import GlbOptions
 from panodepth.export.options import parse_settings, writer_options
 from panodepth.export.rasters.distance import ExrOptions
 from panodepth.types import Prediction
@@ -28,7 +28,7 @@ def test_text() -> None:
     assert given == {"glb.max_columns": 50, "exr.sky": "infinity", "exr.alpha": False}
     assert writer_options(["exr", "glb"], given) == {
         "exr": ExrOptions(sky="infinity", alpha=False),
-        "glb": MeshOptions(max_columns=50),
+        "glb": GlbOptions(max_columns=50),
     }
 
 

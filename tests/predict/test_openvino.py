@@ -258,6 +258,8 @@ def test_the_pages_lines_run(
     monkeypatch.setattr("panodepth.cli.export.RENDER_HEIGHT", 32)
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     monkeypatch.chdir(tmp_path)
+    if importlib.util.find_spec("nncf") is None:
+        lines.pop()  # 8 bits need it
     for line in lines:
         small = ["--model", str(model_file)] if "--calibrate" in line else []  # it takes seconds
         assert main([*shlex.split(line)[1:], *small]) == 0

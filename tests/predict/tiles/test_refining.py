@@ -134,7 +134,7 @@ def test_neither_seam_nor_borders_of_tiles_show(quality: str) -> None:
 
     At the seam they are as the same place has them inside: this picture has an edge there.
     """
-    image, model = load_example(), load()
+    image, model = load_example(), load(dtype="float32")
     log, turned = (
         np.log(model.predict(x, quality=quality, level="none", sky="none").distance)
         for x in (image, np.roll(image, 512, 1))
