@@ -5,7 +5,8 @@ take turns; the time; the time to load with what the cache holds; and the mean r
 of the distance from torch in float32: mean over the pictures (DIR, or examples/), and the worst
 one. `compact` is the bundled network, `large` the released architecture with random weights at
 546×1092, whose differences are theirs. Calibration is by rendered worlds. What is not installed is
-named. --cpu: processor time in place of time, for busy machines; one thread: OMP_NUM_THREADS=1.
+named. --without NAME leaves rows out (calibrating `large` takes 22 GB). --cpu: processor time in
+place of time, for busy machines; one thread: OMP_NUM_THREADS=1.
 """
 
 from __future__ import annotations
@@ -45,9 +46,13 @@ FILES = {
 HEAD = ("network", "backend", "precision", "× torch's choice", "network [ms]", "load [s]")
 
 
-def loaders(model: str, folder: Path) -> Iterator[tuple[Row, Callable[[], Predictor]]]:
+def loaders(
+    model: str, folder: Path, left_out: str
+) -> Iterator[tuple[Row, Callable[[], Predictor]]]:
     """What loads each row's predictor; files that it needs are made first."""
     for row in ROWS:
+        if left_out and left_out in " ".join(row):
+            continue
         if row in FILES:
             name, *more = FILES[row]
             if command(["export", str(folder / name), "--model", model, *more]) == 0:
@@ -64,6 +69,7 @@ def main() -> None:
     parser.add_argument("--networks", default=",".join(NETWORKS))
     parser.add_argument("--pictures", type=Path, default=Path(__file__).parents[1] / "examples")
     parser.add_argument("--rounds", type=int, default=None)
+    parser.add_argument("--without", default="", help="part of a row's name")
     parser.add_argument("--cpu", action="store_true")
     chosen = parser.parse_args()
     lines = [f"| {' | '.join((*HEAD, 'mean %', 'worst %'))} |", "|---" * 8 + "|"]
@@ -83,7 +89,7 @@ def measure(network: str, model: str, folder: Path, chosen: argparse.Namespace) 
     rounds, count = NETWORKS.get(network, (3, 2))
     files = sorted(f for f in chosen.pictures.iterdir() if f.suffix in (".jpg", ".png"))[:count]
     found: dict[Row, tuple[Predictor, float]] = {}
-    for row, load in loaders(model, folder):
+    for row, load in loaders(model, folder, chosen.without):
         try:
             load()  # what is converted is kept
             start = time.perf_counter()
