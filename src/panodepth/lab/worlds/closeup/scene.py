@@ -8,6 +8,7 @@ import numpy as np
 
 from panodepth.lab.worlds.camera.pose import camera_rotation
 from panodepth.lab.worlds.closeup.low import Low, draw_low, white
+from panodepth.lab.worlds.closeup.lowered import lower_ceiling, partition
 from panodepth.lab.worlds.closeup.thin import strew_thin
 from panodepth.lab.worlds.closeup.walls import hang
 from panodepth.lab.worlds.draws import Draws
@@ -15,6 +16,7 @@ from panodepth.lab.worlds.indoor.ceilings import ceiling_height
 from panodepth.lab.worlds.indoor.interior import Interior
 from panodepth.lab.worlds.indoor.lamps import lamps
 from panodepth.lab.worlds.indoor.layout import furnish
+from panodepth.lab.worlds.indoor.plans import Room, outline
 from panodepth.lab.worlds.indoor.rooms import built_in, indoor_light, main_room, place_camera, shell
 from panodepth.lab.worlds.indoor.walls import room_looks
 from panodepth.lab.worlds.parts.footprints import Footprint
@@ -27,6 +29,7 @@ CLEARANCE = 0.15  # metres between the camera and everything
 HEADROOM = 0.35  # metres between the camera and the ceiling
 ABOVE_SHARE = 0.7
 NARROWEST = 2.3  # metres across the room
+OPEN_PLAN = (8.5, 0.25)  # metres, and the spread of their logarithm
 EYE_ROOM = 0.3  # metres on the plan kept free around a camera that stands on the floor
 
 
@@ -37,7 +40,7 @@ def room(rng: Draws, priors: Priors, close: bool = True) -> Scene:
     pale = close and rng.random() < priors.white
     while True:
         scene = Scene(indoor=True)
-        here = Interior(scene, rng, main_room(rng))
+        here = Interior(scene, rng, _plan(rng, priors))
         if close and here.room.wide < NARROWEST:
             continue
         _walls(here, priors, pale)
@@ -53,10 +56,22 @@ def room(rng: Draws, priors: Priors, close: bool = True) -> Scene:
             continue
         if scene.clearance(scene.camera) > CLEARANCE:
             break
+    if rng.random() < priors.lowered:
+        lower_ceiling(here, scene.camera, HEADROOM)
+    if rng.random() < priors.partitions:
+        partition(here, scene.camera, HEADROOM)
     hang(here, int(rng.integers(0, 4)))
     strew_thin(here, scene.camera, int(rng.integers(0, 6)), CLEARANCE)
     indoor_light(scene, rng)
     return scene
+
+
+def _plan(rng: Draws, priors: Priors) -> Room:
+    """A usual room, or one as large as a whole flat."""
+    if rng.random() >= priors.open_plan:
+        return main_room(rng)
+    half_x, half_z = np.exp(rng.normal(np.log(OPEN_PLAN[0]), OPEN_PLAN[1], 2)) / 2
+    return Room(outline(rng, float(half_x), float(half_z)), rng.uniform(2.4, 3.3))
 
 
 def _walls(here: Interior, priors: Priors, pale: bool) -> None:

@@ -30,4 +30,4 @@ def strew_thin(here: Interior, eye: Array, count: int, clearance: float) -> None
         label = PERSON if is_person else FITTING
         (person if is_person else slender)(here.place(np.array([x, 0.0, z]), yaw, label))
         if scene.clearance(eye) < clearance:
-            del scene.rows[built:]
+            scene.keep(built)

@@ -121,6 +121,11 @@ class Scene:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def keep(self, count: int) -> None:
+        """Take away all solids but the first `count`."""
+        del self.rows[count:]
+        self._stacked = None  # others may follow, as many as went
+
     def stacked(self) -> _Stacked:
         """All solids so far as arrays."""
         if self._stacked is None or len(self._stacked.kind) != len(self.rows):
