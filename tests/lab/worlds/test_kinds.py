@@ -68,9 +68,9 @@ def test_version_2_is_half_version_1():
 
 
 def test_the_world_under_the_camera_is_near_in_rooms_and_wide_in_halls():
-    near = render_batch(9, range(24), H, W, kind="indoor", priors=Priors(version=2, new=1, near=1))
+    near = render_batch(9, range(48), H, W, kind="indoor", priors=Priors(version=2, new=1, near=1))
     wide = render_batch(
-        9, range(24), H, W, kind="indoor", priors=Priors(version=2, new=1, near=0, halls=1)
+        9, range(48), H, W, kind="indoor", priors=Priors(version=2, new=1, near=0, halls=1)
     )
     below = [b.distance[:, -3:].mean((1, 2)).median() for b in (near, wide)]
     assert float(below[0]) < 1.0 < 1.2 < float(below[1])
