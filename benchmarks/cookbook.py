@@ -119,6 +119,9 @@ def save_kinds(folder: Path) -> None:
     light = srgb_to_linear(np.asarray(room) / np.float32(255)) * 40
     OpenEXR.File({"type": OpenEXR.scanlineimage}, {"RGB": light}).write(str(folder / "light.exr"))
     pixels = np.array(room)
+    Image.fromarray(np.concatenate([pixels, pixels])).save(folder / "eyes.jpg", quality=92)
+    half = pixels[:, pixels.shape[1] // 4 : -pixels.shape[1] // 4]
+    Image.fromarray(np.hstack([half, half])).save(folder / "vr180.jpg", quality=92)
     pixels[:24] = pixels[-32:] = 0
     Image.fromarray(pixels).save(folder / "padded.jpg", quality=92)
 

@@ -21,6 +21,10 @@ class InputError(PanodepthError):
     """One image, mask or other input cannot be used; other inputs may still be fine."""
 
 
+class DamageError(ValueError):
+    """A file is damaged; unlike a library's, its text is for users, and says where."""
+
+
 class ModelError(PanodepthError):
     """The model cannot be found, read or loaded; nothing can start."""
 
@@ -70,6 +74,14 @@ def is_out_of_memory(error: BaseException) -> bool:
     if is_opencv and getattr(error, "code", None) == OPENCV_NO_MEMORY:
         return True
     return isinstance(error, MemoryError)
+
+
+def damaged(name: str, kind: str, error: Exception) -> InputError:
+    """What a decoder's error on a file means: what a library says of itself is left out."""
+    where = f" ({error})" if isinstance(error, DamageError) else ""
+    return InputError(
+        f"{name}: damaged or unreadable {kind} file{where}; copy it again, or save it anew"
+    )
 
 
 def raise_if_out_of_memory(error: Exception, name: str) -> None:

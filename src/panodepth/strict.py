@@ -7,6 +7,7 @@ be, in a `Literal`. Errors name the key and its table, and for a misspelt key th
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import types
 import typing
@@ -16,12 +17,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from panodepth.errors import ConfigError
+from panodepth.errors import ConfigError, DamageError
 
 T = TypeVar("T")
 
 DEEPEST = 100  # brackets that a recipe may open in a row
 LONGEST = 60  # characters of a value in an error
+_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+_WORDS |= {dict: "a table", Mapping: "a table", Path: "a path"}
 
 
 @dataclass(frozen=True)
@@ -119,10 +122,12 @@ def read_toml(path: str | Path, settings: Sequence[str] = ()) -> dict[str, Any]:
     Only the form is checked. Raises ConfigError for a missing or malformed file or setting.
     """
     try:
-        values = _parsed(Path(path).read_text(encoding="utf-8"))
+        values = _parsed(Path(path).read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ConfigError(f"cannot read recipe {path}: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:  # not TOML, or not UTF-8
+    except UnicodeDecodeError:
+        raise ConfigError(f"recipe {path} is no UTF-8 text: save it as UTF-8") from None
+    except (ValueError, RecursionError) as error:
         told = str(error)[:200]
         raise ConfigError(f"recipe {path} is not valid TOML: {told}") from None
     for setting in settings:
@@ -155,6 +160,19 @@ def _entry(table: Any, part: str, new: Any, setting: str) -> Any:
     if new is not None and not isinstance(found, dict | list):
         raise ConfigError(f"{told}: {part!r} is not a table")
     return found
+
+
+def parse_json(content: bytes | str) -> Any:
+    """JSON's values; a mark of the byte order may stand before them. Raises DamageError."""
+    try:
+        return json.loads(content.removeprefix("\ufeff") if isinstance(content, str) else content)
+    except json.JSONDecodeError as error:
+        told = f"line {error.lineno}, column {error.colno}: {error.msg.lower()}"
+        raise DamageError(f"not JSON ({told})") from None
+    except UnicodeDecodeError:
+        raise DamageError("not JSON (no UTF-8 text)") from None
+    except (ValueError, RecursionError):  # of more digits than Python reads; too many brackets
+        raise DamageError("not JSON (a number or the nesting is beyond all measure)") from None
 
 
 def setting_value(text: str) -> Any:
@@ -214,8 +232,7 @@ def _checked(key: str, value: Any, hint: Any, where: str) -> Any:
     ranges = getattr(hint, "__metadata__", ())
     plain = typing.get_args(hint)[0] if ranges else hint
     if not _fits(value, plain):
-        kind = plain.__name__ if isinstance(plain, type) and not typing.get_args(plain) else plain
-        raise ConfigError(f"{name} must be {kind}, not {_told(value)}")
+        raise ConfigError(f"{name} must be {_in_words(plain)}, not {_told(value)}")
     for allowed in ranges:
         if value not in allowed:
             raise ConfigError(f"{name} must be {allowed}, not {_told(value)}")
@@ -231,6 +248,18 @@ def _told(value: Any) -> str:
     except ValueError:  # a whole number of more digits than Python writes
         text = f"a whole number of about {value.bit_length() * 0.30103:.0f} digits"
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
+def _in_words(hint: Any) -> str:
+    """What a value may be, for who writes a recipe and not Python."""
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Literal:
+        return " or ".join(repr(choice) for choice in inner)
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(_in_words(part) for part in inner if part is not types.NoneType)
+    if origin in (list, tuple):
+        return f"a list, each {_in_words(inner[0])}"
+    return _WORDS.get(origin or hint, "something else")
 
 
 def _fits(value: Any, hint: Any) -> bool:

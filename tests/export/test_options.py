@@ -42,7 +42,7 @@ def test_text() -> None:
         (["npz"], {"npz.max_points": 5}, "format npz has no options"),
         (["npz"], {"max_points": 5}, "none has options"),
         (["glb"], {"max_columns": 0}, "at least 1"),
-        (["glb"], {"max_columns": "many"}, "must be int"),
+        (["glb"], {"max_columns": "many"}, "must be a whole number"),
         (["exr"], {"sky": "near"}, "choose one of far, infinity"),
     ],
 )

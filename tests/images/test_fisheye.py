@@ -22,7 +22,7 @@ def fisheyes(side: int, radius: float = 1.0) -> np.ndarray:
     return picture(1, side, 2 * side) * np.tile(circle, 2)[..., None].astype(np.uint8)
 
 
-@pytest.mark.parametrize("radius", [0.97, 1.0, 1.05])
+@pytest.mark.parametrize("radius", [0.8, 0.86, 0.93, 0.97, 1.0, 1.05])
 def test_two_circles_are_refused_by_their_pixels(tmp_path: Path, radius: float) -> None:
     path = tmp_path / "photo.jpg"
     Image.fromarray(fisheyes(128, radius)).save(path, quality=85)

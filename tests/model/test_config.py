@@ -64,8 +64,8 @@ def test_bad_json_values(text: str) -> None:
         ({"head": (64,)}, "head must be"),
         ({"sphere_extent": (6.28,)}, "sphere_extent"),
         ({"azimuth_free_embedding": True}, "needs periodic_embedding"),
-        ({"layer_scale": "small"}, "layer_scale in model config must be float"),
-        ({"wrap_padding": 1}, "wrap_padding in model config must be bool"),
+        ({"layer_scale": "small"}, "layer_scale in model config must be a number"),
+        ({"wrap_padding": 1}, "wrap_padding in model config must be true or false"),
     ],
 )
 def test_contradictions(changes: dict[str, Any], words: str) -> None:

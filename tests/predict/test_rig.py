@@ -132,7 +132,7 @@ def test_what_a_rig_cannot_be(tmp_path: Path, change: dict[str, Any], says: str)
 
 def test_a_file_that_is_no_rig(tmp_path: Path) -> None:
     for text, says in (
-        ("{", "not valid JSON"),
+        ("{", "not JSON"),
         ('{"cameras": []}', "has no cameras"),
         ("3", "table"),
     ):

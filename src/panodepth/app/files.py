@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +15,7 @@ from panodepth.errors import ConfigError
 from panodepth.export import WRITERS
 from panodepth.export.colour import colourise, distance_range
 from panodepth.export.formats import check_installed
+from panodepth.export.views.archive import pack
 from panodepth.strict import find_named
 from panodepth.types import ByteArray
 
@@ -59,9 +59,7 @@ def write(result: Result, format_name: str, root: Path) -> Written:
         if len(files) == 1:
             return Written(files[0], folder)
         packed = folder / f"{result.name}_{format_name}.zip"
-        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-            for file in files:
-                archive.write(file, file.name)
+        pack(packed, files, folder)
         return Written(packed, folder)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)

@@ -38,7 +38,7 @@ def live(
     from panodepth.predict.live.loop import scans
 
     options.scan_options()
-    frames = (line.strip() for line in sys.stdin) if inputs == ["-"] else _frames(inputs)
+    frames = (line.rstrip("\r\n") for line in sys.stdin) if inputs == ["-"] else _frames(inputs)
     predictor = load(model, device=device, dtype=dtype, size=options.size)
     latencies: list[float] = []
     failed = 0

@@ -129,7 +129,8 @@ def _find(
         reasons = [f"{path}: {why}" for path, why in found.left_out.problems.items()]
         reasons += [f"left out: {found.left_out}"] if str(found.left_out) else []
         told = f" ({'; '.join(reasons)})" if reasons else ""
-        raise InputError(f"no picture found: {', '.join(found.missing or inputs)}{told}")
+        named = [f"{text} ({_missing(text)})" for text in found.missing] or inputs
+        raise InputError(f"no picture found: {', '.join(named)}{told}")
     problems = {text: _missing(text) for text in found.missing} | found.left_out.problems
     results = [FileResult(text, "failed", error=f"{text}: {why}") for text, why in problems.items()]
     waiting = []
@@ -160,6 +161,10 @@ def _metres(result: FileResult) -> str:
 def _missing(text: str) -> str:
     if os.path.isdir(text):
         return "no picture in this folder"
+    if text == "-":
+        return "standard input is not read: save it to a file first"
+    if "://" in text:
+        return "an address, not a file: download it first"
     return "no such file or folder, and no glob matches"
 
 

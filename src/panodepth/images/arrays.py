@@ -14,7 +14,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from panodepth.errors import InputError, one_line, raise_if_out_of_memory
+from panodepth.errors import InputError, damaged, raise_if_out_of_memory
 from panodepth.images.limits import MAX_PIXELS
 
 MAX_TEXT_BYTES = 1 << 24  # of an array without (H, W), such as JSON in an npz
@@ -29,7 +29,7 @@ def read_npy(path: Path) -> npt.NDArray[Any]:
         raise
     except Exception as error:  # headers are evaluated: damaged ones raise anything
         raise_if_out_of_memory(error, str(path))
-        raise InputError(f"{path}: damaged or unreadable ({one_line(error, 300)})") from error
+        raise _unreadable(path, "npy", error) from error
 
 
 def read_npz(path: Path, wanted: Iterable[str]) -> dict[str, npt.NDArray[Any]]:
@@ -47,7 +47,13 @@ def read_npz(path: Path, wanted: Iterable[str]) -> dict[str, npt.NDArray[Any]]:
         raise
     except Exception as error:
         raise_if_out_of_memory(error, str(path))
-        raise InputError(f"{path}: damaged or unreadable npz ({one_line(error, 300)})") from error
+        raise _unreadable(path, "npz", error) from error
+
+
+def _unreadable(path: Path, kind: str, error: Exception) -> InputError:
+    if isinstance(error, OSError) and error.errno is not None:
+        return InputError(f"{path}: cannot be read ({error.strerror})")
+    return damaged(str(path), kind, error)
 
 
 def names_in(path: Path) -> list[str]:

@@ -16,7 +16,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from panodepth.errors import InputError, one_line, raise_if_out_of_memory
+from panodepth.errors import InputError, damaged, raise_if_out_of_memory
 from panodepth.images.formats.pillow import Decoded, Opened
 from panodepth.images.limits import MAX_PIXELS, check_size
 from panodepth.images.picture import ImageData, from_array
@@ -127,9 +127,7 @@ def _reading(source: Source) -> Iterator[Opened]:
         if isinstance(error, OSError) and error.errno is not None:
             raise InputError(f"{name}: cannot be read ({error.strerror})") from error
         raise_if_out_of_memory(error, name)
-        raise InputError(
-            f"{name}: damaged or unreadable {kind} file ({one_line(error, 300)})"
-        ) from error
+        raise damaged(name, kind, error) from error
 
 
 def _name(source: Source) -> str:

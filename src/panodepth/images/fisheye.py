@@ -17,15 +17,16 @@ _ENDINGS = (".insp", ".insv")  # Insta360's own; their files end with this mark,
 _MARK = b"8db42d694ccc418790edff439fe026bf"
 _SIDE = 96  # samples along each half
 _DARK = 24 / 255  # JPEG noise around black
-_OUTSIDE, _RIM = 1.12, (0.75, 0.92)  # radii in halves of a side: the corners; just inside
+_RADII = (1.0, 0.9, 0.8)  # of circles, in halves of a side
+_OUTSIDE, _RIM = 0.12, (0.75, 0.92)  # beyond a radius: the corners; shares of it: just inside
 
 
 def check_stitched(data: ImageData) -> None:
     """Raise InputError when a 2:1 picture holds two fisheye circles, by its file or its pixels.
 
     Both halves have black corners with a round border: dark outside of a circle that touches the
-    sides, not dark just inside of it, in all directions. A panorama with black poles is dark
-    inside, too, above and below.
+    sides or nearly, not dark just inside of it, in all directions. A panorama with black poles is
+    dark inside, too, above and below.
     """
     height, width = data.size
     rows = (np.arange(_SIDE) * height) // _SIDE
@@ -53,11 +54,14 @@ def _says_so(source: str) -> bool:
 def _is_circle(bright: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> bool:
     """Whether (n, n) samples, True = not black, are a disc in a black square."""
     place = (np.arange(_SIDE) + 0.5) * (2 / _SIDE) - 1
-    radius = np.hypot(place[:, None], place)
-    if bright[radius > _OUTSIDE].mean() > 0.02:
-        return False
+    distance = np.hypot(place[:, None], place)
     angle = np.arctan2(place[:, None], place)
-    inside = (radius > _RIM[0]) & (radius < _RIM[1])
     sector = ((angle + np.pi) / (2 * np.pi) * 12).astype(int) % 12
-    shares = [bright[inside & (sector == number)].mean() for number in range(12)]
-    return min(shares) > 0.5 and float(np.mean(shares)) > 0.8
+    for radius in _RADII:
+        if bright[distance > radius + _OUTSIDE].mean() > 0.02:
+            continue
+        inside = (distance > radius * _RIM[0]) & (distance < radius * _RIM[1])
+        shares = [bright[inside & (sector == number)].mean() for number in range(12)]
+        if min(shares) > 0.5 and float(np.mean(shares)) > 0.8:
+            return True
+    return False

@@ -16,7 +16,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from panodepth.errors import ConfigError, ModelError, first_line
+from panodepth.errors import ConfigError, ModelError
 from panodepth.model.config import PRESETS, ModelConfig, find_preset
 from panodepth.model.keymap import KeyMap, released_keys
 from panodepth.model.layers import Float32Module
@@ -67,7 +67,7 @@ def open_weights(path: str | os.PathLike[str]) -> Iterator[tuple[Path, Any]]:
             yield weights, file
     except (SafetensorError, OSError) as error:
         raise ModelError(
-            f"{weights}: not a whole .safetensors file ({first_line(error)})"
+            f"{weights}: not a whole .safetensors file: copy or download it again"
         ) from error
 
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-from panodepth.errors import ConfigError
+from panodepth.errors import ConfigError, DamageError
 from panodepth.model.backbones import BACKBONES, Backbone, BackboneOptions
 from panodepth.size import check_steps
-from panodepth.strict import build, check_fields, find_named
+from panodepth.strict import build, check_fields, find_named, parse_json
 
 # Beyond any network there is: files and recipes with more are mistaken, and would take all memory.
 MOST_DEPTH, MOST_WIDTH, MOST_WEIGHTS = 1024, 1 << 15, 1 << 36
@@ -147,9 +147,9 @@ class ModelConfig:
     def from_json(cls, text: str) -> ModelConfig:
         """Inverse of `to_json`. Raises ConfigError when `text` is not such a JSON object."""
         try:
-            values = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise ConfigError(f"model config is not JSON: {error}") from error
+            values = parse_json(text)
+        except DamageError as error:
+            raise ConfigError(f"model config: {error}") from error
         return cls.from_dict(values)
 
     def to_dict(self) -> dict[str, Any]:

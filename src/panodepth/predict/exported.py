@@ -18,6 +18,7 @@ from panodepth.types import FloatArray
 
 NEEDED = ("model", "network", "precision", "height", "width", "edges", "parameters")
 NUMBERS = ("height", "width", "parameters")
+ANEW = "panodepth export makes it anew (PANODEPTH_DEBUG=1 shows why)"
 MAKER = "not a file of `panodepth export`"
 _LEFT_BEHIND: list[Any] = []
 
@@ -124,7 +125,7 @@ class ExportedPredictor(Predictor):
         """The error of a run that failed. Raises MemoryError where that was the cause."""
         if "allocate" in str(error):
             raise MemoryError from error
-        return ModelError(f"{self.path}: {self.runtime} cannot run it ({one_line(error, 200)})")
+        return ModelError(f"{self.path}: {self.runtime} cannot run it; {ANEW}")
 
 
 def existing_file(path: str | os.PathLike[str] | None, place: Path) -> Path:
@@ -132,6 +133,11 @@ def existing_file(path: str | os.PathLike[str] | None, place: Path) -> Path:
     if not place.is_file():
         raise ModelError(f"{path}: is a folder, a pipe or a device, not a file")
     return place
+
+
+def cannot_load(path: Path, runtime: str) -> ModelError:
+    """What a runtime's error on opening a file means; its own words are in its cause."""
+    return ModelError(f"{path}: {runtime} cannot load it: damaged, or not made for it; {ANEW}")
 
 
 def _checked_facts(path: Path, facts: Mapping[str, str]) -> Size:

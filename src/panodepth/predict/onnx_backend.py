@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from panodepth.errors import ConfigError, ModelError, one_line, require
-from panodepth.predict.exported import ExportedPredictor, Port, existing_file
+from panodepth.errors import ConfigError, require
+from panodepth.predict.exported import ExportedPredictor, Port, cannot_load, existing_file
 from panodepth.predict.models import find_model
 from panodepth.predict.request import RawOutput
 from panodepth.size import Size
@@ -100,8 +100,7 @@ def open_session(path: Path, device: str) -> InferenceSession:
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=providers)
     except Exception as error:  # onnxruntime has a dozen kinds of its own
-        reason = one_line(error, 200)
-        raise ModelError(f"{path}: onnxruntime cannot load it ({reason})") from error
+        raise cannot_load(path, "onnxruntime") from error
 
 
 def _providers(device: str, available: Sequence[str]) -> list[str]:

@@ -15,8 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from panodepth.errors import ConfigError, ModelError, one_line, require
-from panodepth.predict.exported import ExportedPredictor, Port, existing_file
+from panodepth.errors import ConfigError, ModelError, require
+from panodepth.predict.exported import (
+    ANEW,
+    ExportedPredictor,
+    Port,
+    cannot_load,
+    existing_file,
+)
 from panodepth.predict.models import find_model, is_exported
 from panodepth.predict.openvino.conversion import FACTS, cache_folder, converted
 from panodepth.predict.request import RawOutput
@@ -173,8 +179,7 @@ def read_network(path: Path) -> Model:
     try:
         return openvino.Core().read_model(path)
     except Exception as error:  # RuntimeError, and UnicodeDecodeError for a broken file
-        reason = one_line(error, 200)
-        raise ModelError(f"{path}: OpenVINO cannot load it ({reason})") from error
+        raise cannot_load(path, "OpenVINO") from error
 
 
 def _compiled(model: Model, path: Path, device: str, dtype: str) -> CompiledModel:
@@ -205,8 +210,8 @@ def _compiled(model: Model, path: Path, device: str, dtype: str) -> CompiledMode
     try:
         return core.compile_model(model, where, settings)
     except RuntimeError as error:
-        reason = one_line(error, 200)
-        raise ModelError(f"{path}: OpenVINO cannot prepare it for {device} ({reason})") from error
+        told = f"OpenVINO cannot prepare it for {device}; {ANEW}"
+        raise ModelError(f"{path}: {told}") from error
 
 
 def _facts(model: Model) -> dict[str, str]:

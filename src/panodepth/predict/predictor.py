@@ -27,7 +27,7 @@ from panodepth.predict import forks
 from panodepth.predict.level import levelled, to_input, upright
 from panodepth.predict.masks import checked_mask, shrink_mask
 from panodepth.predict.options import SKY_MODES, PredictOptions
-from panodepth.predict.request import RawOutput, Request, network_pixels
+from panodepth.predict.request import RawOutput, Request, halves_alike, network_pixels
 from panodepth.size import Size
 from panodepth.types import FloatArray, Prediction, push_back
 
@@ -155,7 +155,12 @@ class Predictor(ABC):
             if not valid.any():
                 raise InputError(f"{data.source or 'image'}: the mask leaves no valid pixel")
             small_valid = shrink_mask(valid, size)
-        request = Request(data, valid, network_pixels(data, size, self.edges), small_valid)
+        pixels = network_pixels(data, size, self.edges)
+        if data.origin is None and options.projection == "auto" and halves_alike(pixels):
+            from panodepth.predict.lenses.stereo import with_warning
+
+            data = with_warning(data, pixels)
+        request = Request(data, valid, pixels, small_valid)
         return request if options.up is None else upright(request, options.up, self.edges)
 
     def finish(self, request: Request, output: RawOutput, options: PredictOptions) -> Prediction:

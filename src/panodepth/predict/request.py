@@ -45,6 +45,13 @@ class RawOutput(NamedTuple):
     sky_logit: FloatArray | None
 
 
+def halves_alike(pixels: FloatArray) -> bool:
+    """Whether both halves of (3, h, w) might be one view: a cheap look; see `lenses.stereo`."""
+    grey = pixels[1] - pixels[1].mean(axis=1, keepdims=True)
+    left, right = grey[:, : grey.shape[1] // 2], grey[:, -(grey.shape[1] // 2) :]
+    return bool(np.vdot(left, right) > 0.3 * np.linalg.norm(left) * np.linalg.norm(right))
+
+
 def network_pixels(data: ImageData, size: Size, edges: Edges, up: Up | None = None) -> FloatArray:
     """(3, h, w) float32 in [0, 1] at the network's size; up: of the picture, to be turned up."""
     # A huge picture is averaged in whole boxes first, where the filter would see no difference.

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from panodepth.errors import InputError, one_line
+from panodepth.errors import DamageError, InputError
 from panodepth.export.html.page import Place
 from panodepth.scene.registration import turned
+from panodepth.strict import parse_json
 
 __all__ = ["Place", "in_frame", "inverse", "read_poses"]
 
@@ -38,12 +38,15 @@ def read_poses(path: Path) -> dict[str, Place]:
     where it is missing. Raises InputError.
     """
     try:
-        listed = json.loads(path.read_text("utf-8"))["rooms"]
+        listed = parse_json(path.read_bytes())["rooms"]
         return {str(room["name"]): _place(room) for room in listed}
-    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+    except OSError as error:
+        raise InputError(f"poses: {path}: {error.strerror}") from error
+    except (ValueError, TypeError, KeyError, OverflowError) as error:
+        told = f" ({error})" if isinstance(error, DamageError) else ""
         raise InputError(
-            f'poses: {path}: not {{"rooms": [{{"name", "yaw_deg", "position": [x, y, z]}}, ...]}}: '
-            f"{type(error).__name__} {one_line(error)}"
+            f'poses: {path}: not {{"rooms": [{{"name", "yaw_deg", "position": [x, y, z]}}, ...]}}'
+            + told
         ) from error
 
 
@@ -52,7 +55,7 @@ def _place(room: dict[str, Any]) -> Place:
     yaw = float(room["yaw_deg"])
     scale = float(room.get("scale", 1))
     if not all(map(math.isfinite, (x, y, z, yaw, scale))) or scale <= 0:
-        raise ValueError(f"{room['name']}: numbers must be finite, and a scale above 0")
+        raise DamageError(f"{room['name']}: numbers must be finite, and a scale above 0")
     return Place(yaw, (x, y, z), scale)
 
 

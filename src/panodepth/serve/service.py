@@ -22,6 +22,7 @@ import numpy as np
 
 from panodepth.errors import ConfigError, InputError, PanodepthError
 from panodepth.export import WRITERS, output_paths
+from panodepth.export.views.archive import pack
 from panodepth.images import image_size, read_image
 from panodepth.options import changed
 from panodepth.predict.options import PredictOptions
@@ -47,13 +48,14 @@ MEDIA = {
     ".json": "application/json",
 }
 OTHER_MEDIA = "application/octet-stream"
+ALONE = ("png", "mcap", "splat", "splat-binary")  # sent without the JSON beside them
 FACTS = "json"  # a format of the service alone: what is known of the result, without the map
 # Options of a prediction that a client may choose; none of them may name a file.
 OFFERED = (
     *("size", "allow_any_aspect", "level", "pitch", "roll", "quality", "sky", "nadir"),
     *("known_distance", "known_length", "camera_height", "max_distance", "scale"),
     *("projection", "fov", "top", "bottom", "fisheye", "focal", "centre", "circle", "distortion"),
-    *("turn", "camera", "layout", "face_order", "face_turns", "pose"),
+    *("turn", "camera", "layout", "face_order", "face_turns", "pose", "stereo"),
     *("out_projection", "out_fov", "out_size", "out_view"),
 )
 CHOICES = {"sky": ("auto", "none")}  # elsewhere a file, too
@@ -234,13 +236,16 @@ def _between(watch: Callable[[float], None], share: float) -> None:
 
 
 def written(prediction: Prediction, format_name: str) -> Answer:
-    """A prediction as a file of a format."""
+    """A prediction as a file of a format; of one with several files, a ZIP file of them."""
     if format_name == FACTS:
         return Answer(json.dumps(facts(prediction)).encode(), MEDIA[".json"], f"{NAME}.json")
     with tempfile.TemporaryDirectory(prefix="panodepth-") as folder:
         prediction.meta["name"] = NAME
-        prediction.save(folder + "/", [format_name])
+        files = prediction.save(folder + "/", [format_name])
         path = output_paths(folder, NAME, [format_name])[format_name][0]
+        if len(files) > 1 and format_name not in ALONE:
+            path = Path(folder) / f"{NAME}_{format_name}.zip"
+            pack(path, files, Path(folder))
         media = MEDIA.get(path.suffix, OTHER_MEDIA)
         return Answer(path.read_bytes(), media, path.name)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import struct
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -133,6 +134,42 @@ def test_a_colmap_model_projects_its_points_onto_their_pixels(
     xyz = np.array([place for place, _ in points.values()])
     np.testing.assert_allclose(xyz.min(0), room_corners[0], atol=0.003)
     np.testing.assert_allclose(xyz.max(0), room_corners[1], atol=0.003)
+
+
+@pytest.mark.parametrize("camera", ["pinhole", "equirectangular"])
+def test_a_colmap_model_is_the_same_in_binary(
+    camera: str, room: Prediction, tmp_path: Path
+) -> None:
+    """Read field by field as COLMAP's page on its format has it, and compared with the text."""
+    (path,) = room.save(tmp_path, ["colmap"], camera=camera, max_points=400)
+    files = {name.removeprefix("sparse/0/"): io.BytesIO(b) for name, b in opened(path).items()}
+
+    def take(name: str, code: str) -> tuple[float, ...]:
+        return struct.unpack(f"<{code}", files[f"{name}.bin"].read(struct.calcsize(f"<{code}")))
+
+    def text(name: str) -> list[list[str]]:
+        return [line.split() for line in files[f"{name}.txt"].read().decode().splitlines()]
+
+    ((number, model, *values),) = text("cameras")
+    assert take("cameras", "Q") == (1,)
+    assert take("cameras", "Ii") == (int(number), {"PINHOLE": 1, "EQUIRECTANGULAR": 17}[model])
+    numbers = take("cameras", f"QQ{len(values) - 2}d")
+    np.testing.assert_allclose(numbers, np.array(values, float), rtol=1e-8)
+    lines = text("images")
+    assert take("images", "Q") == (len(lines) // 2,)
+    for pose, seen in zip(lines[::2], lines[1::2], strict=True):
+        found = take("images", "I7dI")
+        np.testing.assert_allclose(found, np.array(pose[:9], float), atol=1e-11)
+        assert files["images.bin"].read(len(pose[9]) + 1).decode() == pose[9] + "\0"
+        assert take("images", "Q") == (len(seen) // 3,)
+        assert list(take("images", "ddQ" * (len(seen) // 3))) == [float(value) for value in seen]
+    rows = text("points3D")
+    assert take("points3D", "Q") == (len(rows),)
+    for row in rows:
+        number, *values = take("points3D", "Q3d3BdQII")
+        assert values.pop(7) == 1  # of one observation
+        np.testing.assert_allclose([number, *values], np.array(row, float), rtol=1e-6)
+    assert not any(files[f"{name}.bin"].read() for name in ("cameras", "images", "points3D"))
 
 
 def quaternion_matrix(q: np.ndarray) -> np.ndarray:

@@ -153,7 +153,7 @@ def test_impossible_jobs_are_refused(values):
     ("values", "said"),
     [
         ({"size": (2, 4)}, "at least 4x4"),
-        ({"move_m": math.inf}, "move_m .* must be float"),
+        ({"move_m": math.inf}, "move_m .* must be a number"),
         ({"fov_deg": 0.0}, "fov_deg in render must be at least 1 and at most 170, not 0"),
     ],
 )

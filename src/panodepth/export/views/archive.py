@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,13 @@ from panodepth.export.meshes.files import short_json
 
 FIRST_DAY = (1980, 1, 1, 0, 0, 0)  # that ZIP knows: the same content gives the same bytes
 PACKED = (".json", ".txt", ".ply")  # pictures are as small as they get
+
+
+def pack(path: Path, files: Sequence[Path], root: Path) -> None:
+    """A ZIP file of files that are there, under their names below `root`."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as whole:
+        for file in files:
+            whole.write(file, file.relative_to(root).as_posix())
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""`colmap`: the panorama as a COLMAP text model with its pictures and a cloud.
+"""`colmap`: the panorama as a COLMAP model, text and binary, with its pictures and a cloud.
 
 File format: https://colmap.github.io/format.html. Its camera axes are the house frame's and its
 pixel centres lie at +0.5, so nothing is turned; poses go from the world to the camera.
@@ -13,6 +13,7 @@ import numpy as np
 from panodepth.export.metadata import metadata
 from panodepth.export.views.archive import archive
 from panodepth.export.views.cameras import ModelOptions, Points, Shot, seeds, shots
+from panodepth.export.views.colmap_binary import binary_model
 from panodepth.geometry.lens import ERP
 from panodepth.geometry.rotation import quaternion_from_rotation
 from panodepth.types import Prediction
@@ -23,7 +24,9 @@ MODEL = "sparse/0"  # where COLMAP and those who read its folders look
 def write_colmap(
     prediction: Prediction, path: Path, options: ModelOptions = ModelOptions()
 ) -> list[Path]:
-    """A ZIP file that unpacks to images/ and sparse/0/ with cameras, images and points3D (.txt).
+    """A ZIP file that unpacks to images/ and sparse/0/ with cameras, images and points3D.
+
+    Each of the three is there as .txt and as .bin, with the same content: readers take either.
 
     Six pinhole faces, or N views; or one picture of the camera model EQUIRECTANGULAR, which COLMAP
     has from 4.1 on. Each point has one observation, the pixel it comes from.
@@ -37,6 +40,9 @@ def write_colmap(
         add(f"{MODEL}/cameras.txt", _text([_camera(taken[0])]))
         add(f"{MODEL}/images.txt", _text(_images(clouds, options)))
         add(f"{MODEL}/points3D.txt", _text(_points(clouds)))
+        names = [_file(shot, options) for shot in taken]
+        for name, content in binary_model(clouds, names).items():
+            add(f"{MODEL}/{name}.bin", content)
     return [path]
 
 

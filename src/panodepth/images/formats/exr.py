@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from panodepth.errors import InputError
+from panodepth.errors import DamageError, InputError
 from panodepth.images.exposure import LUMINANCE_WEIGHTS
 from panodepth.images.formats.exr_file import Part, Parts, read_parts
 from panodepth.images.formats.pillow import Decoded, Opened
@@ -82,7 +82,7 @@ def read_channels(
         OpenEXR.File(path, separate_channels=True) as opened,
     ):
         if len(opened.parts) <= choice.part:
-            raise ValueError("its data are damaged")
+            raise DamageError("its data are damaged")
         channels = opened.parts[choice.part].channels
         return [np.asarray(channels[wanted].pixels) for wanted in choice.names]
 

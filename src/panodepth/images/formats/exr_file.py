@@ -11,7 +11,7 @@ import struct
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from panodepth.errors import InputError
+from panodepth.errors import DamageError, InputError
 from panodepth.images.formats.splice import size_of_file
 
 MAGIC = b"\x76\x2f\x31\x01"
@@ -97,16 +97,16 @@ def read_parts(name: str, file: BinaryIO) -> Parts:
         if not version & _MULTIPART:
             break
         if len(parts) > MAX_PARTS:
-            raise ValueError("too many parts")
+            raise DamageError("too many parts")
     if not parts:
-        raise ValueError("no image in it")
+        raise DamageError("no image in it")
     return Parts(parts, file.tell(), bool(version & _MULTIPART))
 
 
 def _exactly(file: BinaryIO, count: int) -> bytes:
     content = file.read(count)
     if len(content) < count:
-        raise ValueError(f"it is cut short inside its header, at byte {file.tell()}")
+        raise DamageError(f"it is cut short inside its header, at byte {file.tell()}")
     return content
 
 
@@ -115,7 +115,7 @@ def _text(file: BinaryIO) -> str:
     while (byte := _exactly(file, 1)) != b"\0":
         found += byte
         if len(found) > 255:
-            raise ValueError("its header is damaged")
+            raise DamageError("its header is damaged")
     return found.decode("utf-8", "replace")
 
 
@@ -125,7 +125,7 @@ def _attributes(file: BinaryIO) -> dict[str, tuple[str, bytes]]:
         kind = _text(file)
         (length,) = struct.unpack("<I", _exactly(file, 4))
         if length > MAX_ATTRIBUTE:
-            raise ValueError("its header is damaged")
+            raise DamageError("its header is damaged")
         attributes[name] = kind, _exactly(file, length)
     return attributes
 
@@ -133,7 +133,7 @@ def _attributes(file: BinaryIO) -> dict[str, tuple[str, bytes]]:
 def _part(name: str, attributes: dict[str, tuple[str, bytes]], *, deep: bool) -> Part:
     for needed in ("channels", "compression", "dataWindow", "displayWindow"):
         if needed not in attributes:
-            raise ValueError(f"its header has no {needed}")
+            raise DamageError(f"its header has no {needed}")
     kind = attributes.get("type", ("", b""))[1]
     if deep or kind.startswith(b"deep"):
         raise InputError(f"{name}: deep EXR is not read; flatten it first")
@@ -145,7 +145,7 @@ def _part(name: str, attributes: dict[str, tuple[str, bytes]], *, deep: bool) ->
     for window in ("dataWindow", "displayWindow"):
         left, top, right, bottom = struct.unpack("<4i", attributes[window][1][:16])
         if right < left or bottom < top:
-            raise ValueError(f"its {window} is empty")
+            raise DamageError(f"its {window} is empty")
         windows.append((left, top, right + 1, bottom + 1))
     return Part(attributes, _channels(attributes["channels"][1]), *windows)
 
@@ -156,7 +156,7 @@ def _channels(content: bytes) -> list[Channel]:
         end = content.index(0, at)
         kind, _, across, down = struct.unpack_from("<iIii", content, end + 1)
         if kind not in (0, 1, 2) or across < 1 or down < 1:
-            raise ValueError("its list of channels is damaged")
+            raise DamageError("its list of channels is damaged")
         found.append(Channel(content[at:end].decode("utf-8", "replace"), kind, (across, down)))
         at = end + 17
     return found
@@ -183,7 +183,7 @@ def _check_chunks(file: BinaryIO, part: Part, start: int, count: int, head: int)
     """
     length = size_of_file(file)
     if count < 0 or start + 8 * count > length:
-        raise ValueError("it is cut short inside its table of chunks")
+        raise DamageError("it is cut short inside its table of chunks")
     file.seek(start)
     offsets = struct.unpack(f"<{count}Q", file.read(8 * count))
     head += 16 if "tiles" in part.attributes else 4
@@ -192,4 +192,4 @@ def _check_chunks(file: BinaryIO, part: Part, start: int, count: int, head: int)
         said = file.read(head + 4)
         size = struct.unpack("<i", said[head:])[0] if len(said) == head + 4 else -1
         if not offset or size < 0 or offset + head + 4 + size > length:
-            raise ValueError(f"it is cut short or damaged: chunk {chunk} of {count} is not in it")
+            raise DamageError(f"it is cut short or damaged: chunk {chunk} of {count} is not in it")

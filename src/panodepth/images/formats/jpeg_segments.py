@@ -11,7 +11,7 @@ from typing import BinaryIO
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
-from panodepth.errors import InputError
+from panodepth.errors import DamageError, InputError
 from panodepth.images.formats.orientation import stated_orientation
 from panodepth.images.formats.splice import size_of_file
 from panodepth.images.formats.tags import Tags
@@ -38,7 +38,7 @@ _ENTRIES, _ENTRY_BYTES, _VIEW = 0xB002, 16, 0x02
 def explained(name: str, file: BinaryIO, error: Exception) -> Exception:
     """What a decoder's error means: a kind that is not read, data that end early, or itself."""
     if "truncated" in str(error):
-        return ValueError("its data end early")
+        return DamageError("its data end early")
     for marker, body, _ in _segments(file):
         if marker == _SCAN:
             break
@@ -118,12 +118,12 @@ def load_scans(image: JpegImageFile, file: BinaryIO) -> None:
                 first, last = body[-3:-1]
                 missing -= {(name, k) for name in body[1:-3:2] for k in range(first, last + 1)}
     if missing:
-        raise ValueError("its data end early: scans are missing")
+        raise DamageError("its data end early: scans are missing")
     end = _next_marker(file, start)
     file.seek(start)
     restarts = len(_RESTART.findall(file.read(end - start))) if interval else 0
     if interval and restarts < -(-_units(image, header) // interval) - 1:
-        raise ValueError("its data end early: parts of the last scan are missing")
+        raise DamageError("its data end early: parts of the last scan are missing")
     if frame not in _ARITHMETIC:  # whose decoder cannot wait for more
         file.seek(0)
         _load(image, file.read(end))
@@ -145,7 +145,7 @@ def _load(image: JpegImageFile, content: bytes) -> None:
         given = content + 8 * _ONES  # as long as libjpeg looks ahead
         for _ in range(_RUN_BYTES):
             if 0 <= decoder.decode(given)[0] < len(given):
-                raise ValueError("its data end early: in the last scan")
+                raise DamageError("its data end early: in the last scan")
             given = _ONES
         if decoder.decode(b"\xff\xd9")[1] < 0:
             raise OSError("its data cannot be decoded")
@@ -177,7 +177,7 @@ def _check_length(image: JpegImageFile, length: int) -> None:
     )
     if 8 * length < blocks:
         size = f"{image.width}x{image.height}"
-        raise ValueError(f"its data end early: {length} bytes cannot hold {size}")
+        raise DamageError(f"its data end early: {length} bytes cannot hold {size}")
 
 
 def _segments(file: BinaryIO) -> Iterator[tuple[int, bytes, int]]:

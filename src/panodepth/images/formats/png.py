@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import PngImagePlugin
 
-from panodepth.errors import InputError
+from panodepth.errors import DamageError, InputError
 from panodepth.images.curves import PNG_CURVES, png_curve_notes
 from panodepth.images.formats.orientation import oriented, stated_orientation
 from panodepth.images.formats.pillow import Decoded, Opened, from_pillow
@@ -67,7 +67,7 @@ def open_png(name: str, file: BinaryIO) -> Opened:
     def decode() -> Decoded:
         found = _read_chunks(file)
         if not found.data:
-            raise ValueError("it has no pixels")
+            raise DamageError("it has no pixels")
         whole = spliced(file, [SIGNATURE, *found.kept, _END])
         _check_length(found)
         if found.depth < 16:
@@ -111,17 +111,19 @@ def _read_chunks(file: BinaryIO, until: bytes = b"IEND") -> _Chunks:
         if len(head) < 8:
             if found.data and until == b"IEND" and not head:
                 return found  # only the end mark is missing
-            raise ValueError(f"it is cut short at byte {end}")
+            raise DamageError(f"it is cut short at byte {end}")
         (length,), kind = struct.unpack(">I", head[:4]), head[4:]
         stop = at + 12 + length
         if not found.kept and (kind != b"IHDR" or length != 13):
-            raise ValueError("it does not begin with its header")
+            raise DamageError("it does not begin with its header")
         if kind == until:
             return found
         if stop > end:
             if found.data and kind not in _KEPT:
                 return found  # the picture is whole
-            raise ValueError(f"it is cut short inside chunk {kind.decode('latin-1')}, at byte {at}")
+            raise DamageError(
+                f"it is cut short inside chunk {kind.decode('latin-1')}, at byte {at}"
+            )
         if kind in _KEPT:
             _keep(file, found, kind, at, stop)
         elif length <= MAX_TEXT:
@@ -135,7 +137,7 @@ def _keep(file: BinaryIO, found: _Chunks, kind: bytes, at: int, stop: int) -> No
         body = file.read(13)
         width, height, found.depth, found.colour, _, _, lace = struct.unpack(">2I5B", body)
         if found.colour not in _CHANNELS:
-            raise ValueError(f"colour type {found.colour} does not exist")
+            raise DamageError(f"colour type {found.colour} does not exist")
         found.size, found.interlaced = (height, width), bool(lace)
     if kind == b"IDAT":
         found.data.append((at + 8, stop - 4))
@@ -177,7 +179,7 @@ def _check_length(found: _Chunks) -> None:
     length = sum(stop - start for start, stop in found.data)
     if length * MAX_RATIO < sum(count * row for count, row in _rows(found)):
         height, width = found.size
-        raise ValueError(f"it is cut short: {length} bytes of data for {width}x{height} pixels")
+        raise DamageError(f"it is cut short: {length} bytes of data for {width}x{height} pixels")
 
 
 def _check_pixels(file: BinaryIO, found: _Chunks) -> None:
@@ -190,12 +192,12 @@ def _check_pixels(file: BinaryIO, found: _Chunks) -> None:
             length = rows[0][1]
             filters = np.frombuffer(piece, np.uint8)[-done % length :: length]
             if filters.size and filters.max() > 4:
-                raise ValueError(f"its data are damaged in row {done // length} or below")
+                raise DamageError(f"its data are damaged in row {done // length} or below")
         done += len(piece)
         if done >= expected:
             return
     height, width = found.size
-    raise ValueError(
+    raise DamageError(
         f"it is cut short: its data end after {done / expected:.0%} of {width}x{height} pixels"
     )
 
@@ -213,7 +215,7 @@ def _check_sums(file: BinaryIO, part: Part) -> None:
             block = file.read(min(left, _PIECE))
             crc, left = zlib.crc32(block, crc), left - len(block)
         if struct.unpack(">I", file.read(4))[0] != crc:
-            raise ValueError(f"the checksum of chunk {head[4:].decode('latin-1')} at byte {at}")
+            raise DamageError(f"the checksum of chunk {head[4:].decode('latin-1')} at byte {at}")
         at += 12 + length
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from panodepth.errors import DamageError
 from panodepth.images.formats.splice import size_of_file
 
 ORIENTATION, DESCRIPTION = 0x0112, 0x010E  # EXIF and TIFF tags
@@ -58,7 +59,7 @@ class Directory:
             return b""
         length = entry.count * _BYTES[entry.kind]
         if entry.start + length > self.tags.length:
-            raise ValueError(f"tag {tag} lies behind the end of the file: it is cut short")
+            raise DamageError(f"tag {tag} lies behind the end of the file: it is cut short")
         self.tags.file.seek(entry.start)
         return self.tags.file.read(length)
 
@@ -74,11 +75,11 @@ class Tags:
         self.order = {b"II": "<", b"MM": ">"}.get(start[:2], "")
         version = struct.unpack(f"{self.order or '<'}H", start[2:4])[0] if len(start) >= 8 else 0
         if not self.order or version not in (42, 43):
-            raise ValueError("no TIFF header")
+            raise DamageError("no TIFF header")
         self.big = version == 43
         code, at = ("Q", 8) if self.big else ("I", 4)
         if len(start) < at + struct.calcsize(code):
-            raise ValueError("the file is cut short inside its header")
+            raise DamageError("the file is cut short inside its header")
         (self.first,) = struct.unpack_from(f"{self.order}{code}", start, at)
 
     def directories(self) -> list[Directory]:
@@ -95,7 +96,7 @@ class Tags:
                 break
             found.append(directory)
         if not found:
-            raise ValueError("no page in it")
+            raise DamageError("no page in it")
         return found
 
     def directory(self, offset: int) -> tuple[Directory, int]:
@@ -104,7 +105,7 @@ class Tags:
         (count,) = self._unpack(count_code, offset)
         offset_of_first = offset + struct.calcsize(count_code)
         if count > MAX_ENTRIES:
-            raise ValueError(f"a directory of {count} tags")
+            raise DamageError(f"a directory of {count} tags")
         entries: dict[int, Entry] = {}
         for number in range(count):
             at = offset_of_first + number * size
@@ -126,6 +127,6 @@ class Tags:
     def _unpack(self, code: str, offset: int) -> tuple[int, ...]:
         length = struct.calcsize(f"<{code}")
         if offset + length > self.length:
-            raise ValueError(f"a directory lies behind the end of the file, at byte {offset}")
+            raise DamageError(f"a directory lies behind the end of the file, at byte {offset}")
         self.file.seek(offset)
         return struct.unpack(f"{self.order}{code}", self.file.read(length))

@@ -16,7 +16,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import TiffImagePlugin, TiffTags
 
-from panodepth.errors import InputError
+from panodepth.errors import DamageError, InputError
 from panodepth.images.formats.jpeg import open_jpeg
 from panodepth.images.formats.opencv import opencv_pixels
 from panodepth.images.formats.pillow import Decoded, Opened, from_pillow, upright
@@ -73,7 +73,7 @@ def _choose(tags: Tags, pages: list[Directory]) -> tuple[Directory, str]:
         whole = [page for offset in below if not _is_reduced(page := tags.directory(offset)[0])]
     whole = [page for page in whole if {_WIDTH, _HEIGHT} <= set(page.entries)]
     if not whole:
-        raise ValueError(
+        raise DamageError(
             "none of its pages is a picture: all are previews, masks or without a size"
         )
     page = max(whole, key=lambda page: _size(page)[0] * _size(page)[1])  # the first of the largest
@@ -91,7 +91,7 @@ def _is_reduced(page: Directory) -> bool:
 def _size(page: Directory) -> tuple[int, int]:
     height, width = page.number(_HEIGHT, 0), page.number(_WIDTH, 0)
     if height < 1 or width < 1:
-        raise ValueError("it has no size")
+        raise DamageError("it has no size")
     return height, width
 
 
@@ -101,7 +101,7 @@ def _check_whole(page: Directory) -> None:
         starts, counts = page.numbers(places), page.numbers(lengths)
         for number, (start, count) in enumerate(zip(starts, counts, strict=False), 1):
             if start + count > page.tags.length:
-                raise ValueError(f"it is cut short: {what} {number} of {len(starts)} is not in it")
+                raise DamageError(f"it is cut short: {what} {number} of {len(starts)} is not in it")
 
 
 def _compression(page: Directory) -> str:
@@ -144,7 +144,7 @@ def _decode_8_bit(name: str, file: BinaryIO, page: Directory) -> Decoded:
         return from_pillow(image, 1)
     except OSError as error:
         if page.number(_COMPRESSION, 1) in _COMPRESSIONS:
-            raise ValueError(f"{_compression(page)} data: {error}") from error
+            raise DamageError(f"its {_compression(page)} data cannot be decoded") from error
         raise
 
 

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 import numpy.typing as npt
 
+from panodepth.errors import DamageError
 from panodepth.images.formats.orientation import oriented, stated_orientation
 from panodepth.images.formats.pillow import Decoded, Opened, from_pillow, upright
 from panodepth.images.formats.splice import size_of_file
@@ -37,7 +38,7 @@ def open_webp(name: str, file: BinaryIO) -> Opened:
     header = _read_header(file)
     size = header.size
     if size is None:
-        raise ValueError("it has no size")
+        raise DamageError("it has no size")
     orientation = stated_orientation(header.exif, header.xmp)
     count = header.frames
     notes = (f"an animation: the first of its {count} frames is read",) if count > 1 else ()
@@ -62,7 +63,7 @@ def _still_pixels(file: BinaryIO, size: Size) -> npt.NDArray[Any]:
     file.seek(0)
     pixels = opencv_pixels(file.read())
     if pixels.shape[:2] != size:
-        raise ValueError(f"its header says {size[1]}x{size[0]} pixels")
+        raise DamageError(f"its header says {size[1]}x{size[0]} pixels")
     return pixels
 
 
@@ -102,6 +103,6 @@ def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
         kind, length = struct.unpack("<4sI", file.read(8))
         if at + 8 + length > end:
             told = kind.decode("latin-1").strip()
-            raise ValueError(f"it is cut short inside chunk {told}, at byte {at}")
+            raise DamageError(f"it is cut short inside chunk {told}, at byte {at}")
         yield kind, at + 8, length
         at += 8 + length + length % 2

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from panodepth.errors import InputError, one_line, raise_if_out_of_memory
+from panodepth.errors import InputError, damaged, one_line, raise_if_out_of_memory
 from panodepth.images import read_stored
 from panodepth.images.arrays import names_in, read_npy, read_npz
 from panodepth.images.formats.exr_file import MAGIC, Part
@@ -55,8 +55,7 @@ class DistanceFile:
             ) from error
         except Exception as error:  # decoders raise anything on damaged files
             raise_if_out_of_memory(error, str(path))
-            text = f"{path}: damaged or unreadable distance file ({one_line(error)})"
-            raise InputError(text) from error
+            raise damaged(str(path), "distance", error) from error
         return found._replace(unit=_unit(found.unit or self.unit, path))
 
 

@@ -24,12 +24,12 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from panodepth.errors import InputError, one_line, raise_if_out_of_memory
+from panodepth.errors import DamageError, InputError, one_line, raise_if_out_of_memory
 from panodepth.images import image_size, read_stored
 from panodepth.images.arrays import read_array
 from panodepth.images.limits import check_pixels
 from panodepth.lab.data.source import check_full_sphere, clean_distance, make_panorama
-from panodepth.strict import Range, check_fields
+from panodepth.strict import Range, check_fields, parse_json
 from panodepth.types import BoolArray, FloatArray, Panorama
 
 PICTURES = ("jpg", "jpeg", "png")
@@ -107,7 +107,8 @@ def decode(files: Mapping[str, bytes], where: str, defaults: Mapping[str, Any]) 
         raise InputError(f"{where}: damaged sample ({error})") from error
     except Exception as error:  # decoders raise anything on damaged files
         raise_if_out_of_memory(error, where)
-        raise InputError(f"{where}: damaged sample ({one_line(error)})") from error
+        told = f" ({error})" if isinstance(error, DamageError) else ""
+        raise InputError(f"{where}: damaged sample{told}") from error
     check_full_sphere(image.shape[:2], where)
     if mask is not None and mask.shape != image.shape[:2]:
         raise InputError(f"{where}: its mask is {mask.shape}, its picture {image.shape[:2]}")
@@ -123,7 +124,7 @@ def decode(files: Mapping[str, bytes], where: str, defaults: Mapping[str, Any]) 
 
 def _provenance(content: bytes, where: str) -> dict[str, dict[str, Any]]:
     """The JSON of a sample, with an object for each key that is read. Raises InputError."""
-    found = json.loads(content)
+    found = parse_json(content)
     if not isinstance(found, dict):
         raise InputError(f"{where}: its JSON is no object")
     for key in ("distance", "coverage", "meta"):

@@ -13,7 +13,6 @@ Renderers write a large number where a ray hits nothing: from SKY_FROM on it is 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,8 +21,9 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from panodepth.errors import ConfigError, InputError, one_line
+from panodepth.errors import ConfigError, DamageError, InputError
 from panodepth.images import image_size, read_image, read_mask
+from panodepth.strict import parse_json
 from panodepth.types import BoolArray, FloatArray, Panorama
 
 SKY_FROM = 1e9  # Blender writes 1e10; others the largest float32, 3.4e38
@@ -206,9 +206,11 @@ def read_json(path: Path, example: str = "") -> Any:
             text = file.read(MAX_JSON_BYTES + 1)
         if len(text) > MAX_JSON_BYTES:
             raise InputError(f"{path}: more than {MAX_JSON_BYTES >> 20} MiB of JSON")
-        content = json.loads(text)
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not JSON ({one_line(error, 300)})") from error
+        content = parse_json(text)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    except DamageError as error:
+        raise InputError(f"{path}: {error}") from error
     if example and not isinstance(content, dict):
         raise InputError(f"{path}: expected a JSON object such as {example}")
     return content

@@ -15,6 +15,7 @@ from panodepth.predict.folder.outputs import check_free
 from panodepth.predict.folder.results import FileResult, failed
 from panodepth.predict.lenses.choice import input_lens
 from panodepth.predict.lenses.rig import read_rig
+from panodepth.predict.lenses.stereo import eye_size
 
 MAX_CHECKED = 100  # pictures; of more, those up to the first that is well
 
@@ -49,6 +50,8 @@ def _check(item: InputFile, options: RunOptions) -> None:
     size = image_size(item.path)
     check_size(size, name)
     check_memory(size, options.max_memory, name)
+    if options.has_lens:
+        size = eye_size(size, options)
     if not options.has_lens or isinstance(input_lens(options, size), ERP):
         check_aspect(size, options.allow_any_aspect, name=name)
     find_mask(options.mask, item)

@@ -23,6 +23,7 @@ from panodepth.geometry.lenses.dual import THETA_SC, THETA_SC_SIZE
 from panodepth.geometry.lenses.radial import Radial
 from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll
 from panodepth.predict.lenses.options import (
+    EYES,
     FISHEYES,
     OUT_PROJECTIONS,
     POSES,
@@ -53,6 +54,7 @@ def check(options: LensOptions) -> None:
         ("out_projection", OUT_PROJECTIONS),
         ("fisheye", FISHEYES),
         ("pose", POSES),
+        ("stereo", EYES),
         ("camera", ("", *CAMERAS)),
     ):
         if getattr(options, name) not in known:

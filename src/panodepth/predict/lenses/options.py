@@ -15,6 +15,7 @@ PROJECTIONS = ("auto", "erp", "cubemap", "fisheye", "dual-fisheye", "perspective
 OUT_PROJECTIONS = ("erp", "input", "cubemap", "fisheye", "perspective")
 FISHEYES = ("equidistant", "equisolid", "stereographic", "orthographic", "kb4")
 POSES = ("use", "ignore")
+EYES = {"none": (1, 1), "left-right": (1, 2), "top-bottom": (2, 1)}  # rows, columns of pictures
 Numbers = tuple[float, ...]
 
 
@@ -59,6 +60,7 @@ class LensOptions:
         yaw, pitch, roll of the left one against the right one [deg]. camera: "theta-sc" stands for
         all of its numbers.
     layout, face_order, face_turns: of a cubemap; see `geometry.lenses.cubemap.Cubemap`.
+    stereo: of EYES, how a picture holds those of two eyes; the first, of the left eye, is read.
     pose: "use" levels a panorama by the pose in its GPano tags, "ignore" does not.
     out_projection: of OUT_PROJECTIONS; "input" is the picture's own. out_fov [deg], out_size,
         out_view (yaw, pitch, roll) [deg]: of the others.
@@ -99,6 +101,7 @@ class LensOptions:
     layout: str = _words("3x2", "Of a cubemap: 3x2, 6x1, 1x6, cross, tall-cross, eac.")
     face_order: str = _words("", "Its faces in rows, of the letters frblud.")
     face_turns: str = _words("", "Their quarter turns to the right, six digits.")
+    stereo: str = _words("none", "Two eyes in one picture: left-right or top-bottom.")
     pose: str = _words("use", "use levels by the pose in GPano tags, ignore does not.")
     out_projection: str = _words("erp", f"{', '.join(OUT_PROJECTIONS)}.")
     out_fov: float | None = option(

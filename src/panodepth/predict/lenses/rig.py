@@ -13,7 +13,6 @@ yaw, pitch and roll turn the one into the other.
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,7 +21,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 
-from panodepth.errors import ConfigError, InputError
+from panodepth.errors import ConfigError, DamageError, InputError
 from panodepth.geometry.lens import Lens, Pinhole, View
 from panodepth.geometry.lenses import KB4, LENSES, BrownConrady
 from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll
@@ -31,7 +30,7 @@ from panodepth.images import ImageData, read_image
 from panodepth.predict.lenses.exposures import matched
 from panodepth.predict.lenses.filling import continued
 from panodepth.predict.lenses.sphere import sphere_size
-from panodepth.strict import Positive, Range, build
+from panodepth.strict import Positive, Range, build, parse_json
 
 ORTHOGONAL = 1e-3  # how far R Rᵀ may be from 1: files keep few digits
 Model = Literal["pinhole", "equidistant", "equisolid", "stereographic", "orthographic", "kb4"]
@@ -152,12 +151,16 @@ class Rig:
 def read_rig(path: Path) -> Rig:
     """The rig in a JSON file. Raises ConfigError, one line, for what cannot be."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = parse_json(path.read_bytes())
     except OSError as error:
         raise ConfigError(f"cannot read rig {path}: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"rig {path} is not valid JSON: {str(error)[:200]}") from None
-    rig = build(Rig, values, f"rig {path}")
+    except DamageError as error:
+        raise ConfigError(f"rig {path}: {error}") from None
+    try:
+        rig = build(Rig, values, f"rig {path}")
+    except ConfigError as error:
+        told = str(error)
+        raise ConfigError(told if str(path) in told else f"rig {path}: {told}") from None
     if rig.radius_m is not None and not rig.radius_m > 0:
         raise ConfigError(f"rig {path}: radius_m must be above 0, not {rig.radius_m:g}")
     if not rig.cameras:

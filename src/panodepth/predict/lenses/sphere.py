@@ -20,6 +20,7 @@ from panodepth.predict.lenses.borders import without_borders
 from panodepth.predict.lenses.choice import check, input_lens
 from panodepth.predict.lenses.filling import continued
 from panodepth.predict.lenses.options import LensOptions
+from panodepth.predict.lenses.stereo import left_eye
 from panodepth.predict.masks import checked_mask
 from panodepth.types import BoolArray, FloatArray
 
@@ -45,6 +46,7 @@ def on_sphere(data: ImageData, mask: Any, options: LensOptions) -> ImageData:
     Raises InputError where the picture does not suit the options.
     """
     check(options)
+    data = left_eye(data, options)
     if mask is not None:
         given = checked_mask(mask, data.size)
         data = replace(data, valid=given if data.valid is None else given & data.valid)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import io
-import json
-import zipfile
 from pathlib import Path
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
-from panodepth.errors import InputError, one_line
+from panodepth.errors import DamageError, InputError
+from panodepth.images import read_stored
+from panodepth.images.arrays import read_npz
+from panodepth.strict import parse_json
 from panodepth.types import FloatArray
 
 Float64Array = npt.NDArray[np.float64]
@@ -33,13 +33,16 @@ def read_points(path: Path, pose: Float64Array | None = None) -> Float64Array:
     """(N, 3) points [m] of a PLY, or of a CSV whose first three columns are x, y, z.
 
     pose: (4, 4) camera to the points' frame; None = they are in the camera's (x right, y down,
-    z forward). Raises InputError.
+    z forward). Points with NaN or inf are left out. Raises InputError.
     """
+    content = _content("points", path)
     try:
-        content = path.read_bytes()
         points = _ply(content) if content.startswith(b"ply") else _csv(content)
-    except (OSError, ValueError, KeyError, IndexError) as error:
-        raise InputError(f"points: {path}: {one_line(error)}") from error
+        points = points[np.isfinite(points).all(axis=1)]
+        if not len(points):
+            raise DamageError("it holds no point")
+    except DamageError as error:
+        raise InputError(f"points: {path}: {error}") from error
     if pose is not None:
         points = (points - pose[:3, 3]) @ pose[:3, :3]
     return points
@@ -50,9 +53,11 @@ def read_pose(path: Path | None) -> Float64Array | None:
     if path is None:
         return None
     try:
-        pose = np.array(json.loads(path.read_text("utf-8")), np.float64)
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"points pose: {path}: {one_line(error)}") from error
+        pose = np.array(parse_json(_content("points pose", path)), np.float64)
+    except DamageError as error:
+        raise InputError(f"points pose: {path}: {error}") from error
+    except (ValueError, TypeError, OverflowError):
+        pose = np.zeros(0)
     if pose.shape != (4, 4) or not np.allclose(pose[:3, :3] @ pose[:3, :3].T, np.eye(3), atol=1e-3):
         raise InputError(f"points pose: {path}: not 4 rows of 4 numbers with a rotation")
     return pose
@@ -65,36 +70,63 @@ def read_anchor(path: Path) -> FloatArray:
     """
     try:
         if path.suffix.lower() == ".npz":
-            with np.load(path, allow_pickle=False) as stored:
-                distance = np.asarray(stored["distance"], np.float32)
+            distance = read_npz(path, ("distance",)).get("distance")
         else:
-            coded = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
-            if coded is None or coded.dtype != np.uint16 or coded.ndim != 2:
-                raise ValueError("neither an .npz with `distance` nor a grey PNG of 16 bits [mm]")
-            distance = np.asarray(coded / 1000, np.float32)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, cv2.error) as error:
-        raise InputError(f"anchor depth: {path}: {one_line(error)}") from error
-    if distance.ndim != 2 or distance.shape[1] != 2 * distance.shape[0]:
+            coded = read_stored(path).pixels
+            distance = coded / np.float32(1000) if coded.dtype == np.uint16 else None
+    except InputError as error:
+        raise InputError(f"anchor depth: {error}") from error
+    if distance is None or distance.dtype.kind not in "fui" or distance.ndim != 2:
+        told = "neither an .npz with `distance` nor a grey PNG of 16 bits [mm]"
+        raise InputError(f"anchor depth: {path}: {told}")
+    if distance.shape[1] != 2 * distance.shape[0]:
         raise InputError(f"anchor depth: {path}: {distance.shape} is not a whole sphere, (h, 2h)")
+    distance = distance.astype(np.float32)
     known = np.isfinite(distance) & (distance > 0)
     return np.where(known, distance, np.float32(0))
 
 
-def _csv(content: bytes) -> Float64Array:
-    text = content.decode("utf-8-sig")
-    if not text.strip():
-        raise ValueError("it is empty")
-    first = text.lstrip().partition("\n")[0]
-    comma = "," if "," in first else None
+def _content(what: str, path: Path) -> bytes:
     try:
-        [float(part) for part in first.split(comma)[:3]]
-        skipped = 0
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{what}: {path}: {error.strerror}") from error
+
+
+def _csv(content: bytes) -> Float64Array:
+    """Rows of numbers between commas, semicolons (then commas are decimal) or blanks."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise DamageError("neither a PLY nor a text of rows x, y, z") from None
+    first = text.lstrip().partition("\n")[0]
+    separator = ";" if ";" in first else "," if "," in first else None
+    if separator == ";":
+        text = text.replace(",", ".")
+    lines = text.splitlines()
+    start = next((i for i, line in enumerate(lines) if line.strip()), 0)
+    skipped = start + (not _is_row(lines[start] if lines else "", separator))  # names of columns
+    if not any(line.strip() for line in lines[skipped:]):
+        raise DamageError("it holds no point")
+    rows, columns = io.StringIO("\n".join(lines[skipped:])), (0, 1, 2)
+    try:
+        found = np.loadtxt(rows, np.float64, delimiter=separator, usecols=columns, ndmin=2)
     except ValueError:
-        skipped = 1  # names of columns
-    found = np.loadtxt(
-        io.StringIO(text), np.float64, delimiter=comma, skiprows=skipped, usecols=(0, 1, 2), ndmin=2
-    )
+        number = next(
+            (n for n, line in enumerate(lines) if n >= skipped and not _is_row(line, separator)), 0
+        )
+        told = "expected three numbers, x, y, z"
+        raise DamageError(f"line {number + 1}: {told}") from None
     return np.asarray(found)
+
+
+def _is_row(line: str, separator: str | None) -> bool:
+    """Whether a line begins with three numbers, or is empty or a comment."""
+    parts = line.partition("#")[0].split(separator)[:3]
+    try:
+        return len([float(part) for part in parts]) == 3
+    except ValueError:
+        return not line.partition("#")[0].strip()
 
 
 def _ply(content: bytes) -> Float64Array:
@@ -102,18 +134,44 @@ def _ply(content: bytes) -> Float64Array:
     head, end, body = content.partition(b"end_header\n")
     if not end:
         head, end, body = content.partition(b"end_header\r\n")
-    lines = [line.split() for line in head.decode("ascii", "replace").splitlines()]
-    form = next((words[1] for words in lines if words[:1] == ["format"]), "")
-    elements = [i for i, words in enumerate(lines) if words[:1] == ["element"]]
-    if not elements or lines[elements[0]][1] != "vertex":
-        raise ValueError("a PLY without vertices first")
-    count = int(lines[elements[0]][2])
-    until = elements[1] if len(elements) > 1 else None
-    fields = [(w[2], w[1]) for w in lines[elements[0] : until] if w[:1] == ["property"]]
+    if not end:
+        raise DamageError("a PLY whose header does not end")
+    try:
+        form, count, fields = _ply_header(head.decode("ascii", "replace").splitlines())
+        names = [name for name, _ in fields]
+        places = [names.index(axis) for axis in "xyz"]
+    except (ValueError, IndexError):
+        raise DamageError("a PLY whose header says of no vertices x, y, z") from None
     if form == "ascii":
         rows = body.decode("ascii", "replace").split("\n", count)[:count]
-        columns = [[name for name, _ in fields].index(axis) for axis in "xyz"]
-        return np.array([[float(row.split()[c]) for c in columns] for row in rows], np.float64)
-    order = _BYTE_ORDERS[form]
-    vertices = np.frombuffer(body, [(n, order + _PLY_TYPES[t]) for n, t in fields], count)
+        try:
+            found = [[float(row.split()[place]) for place in places] for row in rows]
+        except (ValueError, IndexError):
+            found = []
+        if len(found) < count:
+            raise DamageError(f"a PLY of fewer vertices than the {count:,} it says")
+        return np.array(found, np.float64).reshape(-1, 3)
+    order = _BYTE_ORDERS.get(form)
+    if order is None or not all(kind in _PLY_TYPES for _, kind in fields):
+        raise DamageError("a PLY with lists among its vertices, or in a form that is not known")
+    if len(set(names)) < len(names):
+        raise DamageError("a PLY with two properties of one name")
+    vertex = np.dtype([(name, order + _PLY_TYPES[kind]) for name, kind in fields])
+    if count * vertex.itemsize > len(body):
+        raise DamageError(f"a PLY of fewer vertices than the {count:,} it says: it is cut short")
+    vertices = np.frombuffer(body, vertex, count)
     return np.stack([vertices[axis] for axis in "xyz"], -1).astype(np.float64)
+
+
+def _ply_header(lines: list[str]) -> tuple[str, int, list[tuple[str, str]]]:
+    """Form, count of vertices, their properties and types. ValueError, IndexError for others."""
+    words = [line.split() for line in lines]
+    form = next((w[1] for w in words if w[:1] == ["format"]), "")
+    elements = [i for i, w in enumerate(words) if w[:1] == ["element"]]
+    if words[elements[0]][1] != "vertex":
+        raise ValueError("vertices do not come first")
+    count = int(words[elements[0]][2])
+    if count < 0:
+        raise ValueError("a negative count")
+    until = elements[1] if len(elements) > 1 else None
+    return form, count, [(w[2], w[1]) for w in words[elements[0] : until] if w[:1] == ["property"]]

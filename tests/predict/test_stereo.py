@@ -1,0 +1,90 @@
+"""Pictures that hold two eyes' views: told by their look, and read where an option says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from tests.painted_world import PREDICTOR
+
+from panodepth.errors import ConfigError, InputError
+from panodepth.predict.lenses.stereo import ALIKE, likeness
+
+H, W = 64, 128
+NOTE = "two eyes see it"
+
+
+def view(seed: int, height: int = H, width: int = W) -> np.ndarray:
+    """(height, width, 3) uint8: patches of all sizes over a sky and a floor."""
+    rng = np.random.default_rng(seed)
+    found = np.linspace(200, 60, height)[:, None, None] * np.ones((height, width, 3))
+    for cells in (4, 8, 16):
+        noise = rng.normal(0, 25, (cells, 2 * cells, 3))
+        found += cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC)
+    return np.clip(found, 0, 255).astype(np.uint8)
+
+
+def eyes(seed: int, shift: int) -> np.ndarray:
+    """(H, W, 3): one view twice, its left half shifted more than its right half."""
+    wide = view(seed, H, W // 2 + 8)
+    near = wide[:, shift : shift + W // 2]
+    near[:, : W // 4] = wide[:, 2 * shift : 2 * shift + W // 4]
+    return np.concatenate([wide[:, : W // 2], near], axis=1)
+
+
+def planes(pixels: np.ndarray) -> np.ndarray:
+    return np.moveaxis(pixels, -1, 0).astype(np.float32) / 255
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10**6), shift=st.integers(0, 2))
+def test_two_eyes_are_told_from_a_panorama(seed: int, shift: int) -> None:
+    assert likeness(planes(eyes(seed, shift))) > ALIKE
+    assert likeness(planes(view(seed))) < ALIKE
+    flat = np.repeat(view(seed)[:, :1], W, axis=1)  # rows of one colour: as if nothing was there
+    assert likeness(planes(flat)) < ALIKE
+
+
+def test_a_pair_is_predicted_with_one_note() -> None:
+    notes = PREDICTOR.predict(eyes(3, 1)).meta["notes"]
+    assert [NOTE in note for note in notes] == [True]
+    assert "--stereo left-right" in notes[0]
+    assert "notes" not in PREDICTOR.predict(view(3)).meta
+    assert "notes" not in PREDICTOR.predict(eyes(3, 1), projection="erp").meta  # said by the user
+
+
+@pytest.mark.parametrize("stereo", ["left-right", "top-bottom"])
+def test_the_left_eye_is_predicted_as_a_picture_of_its_own(stereo: str) -> None:
+    left, right = view(1), view(2)
+    pair = np.concatenate([left, right], axis=1 if stereo == "left-right" else 0)
+    alone, found = PREDICTOR.predict(left), PREDICTOR.predict(pair, stereo=stereo)
+    np.testing.assert_array_equal(found.distance, alone.distance)
+    np.testing.assert_array_equal(found.image, left)
+    assert found.meta["notes"] == [f"of two eyes ({stereo}) the left one is read"]
+    masked = PREDICTOR.predict(pair, np.arange(W) >= W // 2 + np.zeros((H, 1)), stereo=stereo)
+    assert not masked.mask[:, : W // 2].any()
+
+
+def test_half_a_sphere_of_each_eye() -> None:
+    found = PREDICTOR.predict(eyes(1, 1), stereo="left-right", fov=(180.0,), sky="none")
+    seen = found.mask.any(axis=0)
+    quarter = len(seen) // 4
+    assert seen[quarter + 1 : -quarter - 1].all()
+    assert not seen[: quarter - 1].any()
+    assert not seen[1 - quarter :].any()
+
+
+def test_shapes_of_pairs_name_the_option(tmp_path: Path) -> None:
+    for shape, name in (((W, W), "top-bottom"), ((W // 2, 2 * W), "left-right")):
+        with pytest.raises(InputError, match=f"--stereo {name} reads one"):
+            PREDICTOR.predict(view(1, *shape))
+    with pytest.raises(ConfigError, match="unknown --stereo 'both'"):
+        PREDICTOR.predict(view(1), stereo="both")
+    path = tmp_path / "pair.png"
+    Image.fromarray(view(1, W, W)).save(path)
+    assert PREDICTOR.predict(path, stereo="top-bottom").distance.shape == (H, W)
