@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ from panodepth.lab.bench.flops import network_flops
 from panodepth.lab.bench.memory import Memory, MemoryJob
 from panodepth.lab.bench.options import BenchOptions
 from panodepth.lab.bench.report import NETWORK_COLUMNS
+from panodepth.lab.bench.runtimes import OPENVINO, OPENVINO_INT8, PACKAGES, RUNTIMES
 from panodepth.lab.bench.subject import random_network, sample_picture
 from panodepth.model import PRESETS, save_model
 from panodepth.onnx.onnx_file import OnnxOptions, build_onnx, write_onnx
@@ -259,21 +261,31 @@ def test_a_quick_look_starts_no_processes(
     assert "Memory held" not in out
     rows = cells(out, NETWORK_HEAD)
     assert {row["MB peak"] for row in rows} == {"–"}
-    assert not routes.RUNTIMES.keys() & {row["route"] for row in rows}
+    assert not RUNTIMES.keys() & {row["route"] for row in rows}
 
 
 @pytest.mark.usefixtures("brief")
 def test_other_runtimes_run_beside_ours(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     pytest.importorskip("openvino")
     pytest.importorskip("onnxruntime")
-    line = ["--preset", "tiny", "--precision", "float32", "--attention", "none", "--device", "cpu"]
+    line = ["--preset", "tiny", "--attention", "none", "--device", "cpu"]
+    line += ["--precision", "float32,bfloat16"]
     assert run([*line, "--json", "--out", str(tmp_path)]) == 0
-    rows = {row["route"]: row for row in json.loads(capsys.readouterr().out)["network"]}
-    assert {"plain", "fast", "openvino", "onnx"} <= set(rows)
-    for name in routes.RUNTIMES:
-        assert rows[name]["difference"] < 1e-4
-        assert rows[name]["ratio"] > 0
-        assert not rows[name]["is_default"]
+    found = json.loads(capsys.readouterr().out)["network"]
+    rows = {(row["route"], row["precision"]): row for row in found}
+    assert {("plain", "float32"), ("fast", "bfloat16")} <= set(rows)
+    installed = {name for name in RUNTIMES if all(map(find_spec, PACKAGES[name]))}
+    wanted = {(name, precision) for name in installed for precision in RUNTIMES[name]}
+    assert wanted == {key for key in rows if key[0] in RUNTIMES}
+    limits = {"float32": 1e-4, "bfloat16": 0.02}
+    for name, precision in wanted:
+        row = rows[name, precision]
+        assert row["difference"] < limits[precision]
+        assert row["ratio"] > 0
+        assert not row["is_default"]
+    if OPENVINO_INT8 in installed:  # 8 bits are not bfloat16 under another name
+        short = rows[OPENVINO, "bfloat16"]["difference"]
+        assert rows[OPENVINO_INT8, "bfloat16"]["difference"] != short
 
 
 def test_no_compiler_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:

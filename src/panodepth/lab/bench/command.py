@@ -21,7 +21,8 @@ from panodepth.lab.bench.machine import machine_facts, report_name
 from panodepth.lab.bench.network import Comparison, compare, reference_of, with_memory
 from panodepth.lab.bench.options import BenchOptions
 from panodepth.lab.bench.report import Report
-from panodepth.lab.bench.routes import ONNX, PRECISIONS, Route, default_precisions, find_routes
+from panodepth.lab.bench.routes import PRECISIONS, Route, default_precisions, find_routes
+from panodepth.lab.bench.runtimes import ONNX
 from panodepth.lab.bench.subject import Subject, find_subject, with_files
 from panodepth.model import find_preset
 from panodepth.predict.folder.outputs import check_output_folder

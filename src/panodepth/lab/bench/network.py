@@ -14,8 +14,9 @@ from panodepth.lab.bench.ceilings import Ceiling
 from panodepth.lab.bench.clock import Effort
 from panodepth.lab.bench.flops import network_flops
 from panodepth.lab.bench.memory import Memory, MemoryJob, measure_memory
-from panodepth.lab.bench.routes import PLAIN, RUNTIMES, Route, find_routes
+from panodepth.lab.bench.routes import PLAIN, Route, find_routes
 from panodepth.lab.bench.rows import Row, Run, measure_rows, reason_of
+from panodepth.lab.bench.runtimes import RUNTIMES
 from panodepth.lab.bench.subject import Subject, sample_picture
 
 

@@ -7,26 +7,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from panodepth.device import choose_device, choose_dtype, has_fast_bfloat16
+from panodepth.lab.bench.runtimes import (
+    ONNX,
+    OPENVINO,
+    OPENVINO_INT8,
+    Network,
+    by_onnxruntime,
+    by_openvino,
+    by_openvino_int8,
+    runs_here,
+)
 from panodepth.model import ModelOutput, load_model, load_prepared
 from panodepth.model.fast.int8 import int8_works
 from panodepth.predict.cuda.compiled import Compiled
 from panodepth.predict.cuda.gpu import graphed
 from panodepth.predict.cuda.graphs import Graphed
-from panodepth.predict.predictor import Predictor
 from panodepth.strict import find_named
 
-Network = Callable[[Tensor], ModelOutput]
-
-PLAIN, ONNX = "plain", "onnx"
-RUNTIMES = {"openvino": ("float32", "bfloat16"), ONNX: ("float32",)}  # that read ONNX files
+PLAIN = "plain"
 PRECISIONS = {  # that are measured, by kind of device
     "cpu": ("float32", "bfloat16"),
     "cuda": ("float32", "bfloat16", "float16"),
@@ -125,35 +129,6 @@ def _compile(checkpoint: Path, device: torch.device, precision: str) -> Network:
     return _without_fallback(network, compiled, "torch.compile failed")
 
 
-def _onnx(file: Path, device: torch.device, precision: str) -> Network:
-    from panodepth.predict.onnx_backend import load_onnx
-
-    return _by_pictures(load_onnx(file, device=device.type))
-
-
-def _openvino(file: Path, device: torch.device, precision: str) -> Network:
-    from panodepth.predict.openvino_backend import load_openvino
-
-    return _by_pictures(load_openvino(file, device=device.type, dtype=precision))
-
-
-def _by_pictures(predictor: Predictor) -> Network:
-    """What has no batches, as a network."""
-
-    def run(image: Tensor) -> ModelOutput:
-        logs = [output.log_distance for output in predictor.run(list(image.numpy()))]
-        return ModelOutput(torch.from_numpy(np.stack(logs)), None)
-
-    return run
-
-
-def _runs_here(runtime: str, package: str) -> Callable[[torch.device, str], bool]:
-    """Whether a runtime is installed, for a CPU in its precisions."""
-    return lambda device, precision: (
-        device.type == "cpu" and precision in RUNTIMES[runtime] and bool(find_spec(package))
-    )
-
-
 def _without_fallback(network: Network, path: Graphed | Compiled, reason: str) -> Network:
     """`network`, which raises RuntimeError once `path` has fallen back to the plain one."""
 
@@ -172,20 +147,15 @@ ROUTES = (
     Route("graph", "that, recorded", _graph, _graph_works, default_on=("cuda",), calls=3),
     Route("compile", "by torch.compile: `--compile`", _compile, on_request=True),
     Route("int8", "`--dtype int8`", _int8, _int8_works),
+    Route(OPENVINO, "`--backend openvino`", by_openvino, runs_here(OPENVINO), runtime=True),
     Route(
-        "openvino",
-        "`--backend openvino`",
-        _openvino,
-        _runs_here("openvino", "openvino"),
+        OPENVINO_INT8,
+        "that, `--dtype int8`",
+        by_openvino_int8,
+        runs_here(OPENVINO_INT8),
         runtime=True,
     ),
-    Route(
-        ONNX,
-        "an ONNX file, by onnxruntime",
-        _onnx,
-        _runs_here(ONNX, "onnxruntime"),
-        runtime=True,
-    ),
+    Route(ONNX, "an ONNX file, by onnxruntime", by_onnxruntime, runs_here(ONNX), runtime=True),
 )
 
 
