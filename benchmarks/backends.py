@@ -7,13 +7,14 @@ holds; and the mean relative difference of the distance from torch in float32: m
 pictures (DIR, or examples/), and the worst one. `compact` is the bundled network, `large` the
 released architecture with random weights at 546×1092, whose differences are theirs, `blocks` that
 with 4 of its 24 blocks. Calibration is by rendered worlds. What is not installed is named.
---without NAMES leaves rows out (calibrating `large` takes 22 GB). --cpu: processor time in place of
-time, for busy machines; one thread: OMP_NUM_THREADS=1. --write puts the table into docs/openvino.md.
+--without NAMES leaves rows out (calibrating `large` takes 22 GB). --cpu: processor time in place
+of time, for busy machines; one thread: OMP_NUM_THREADS=1. --write puts the table into its page.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import statistics
 import tempfile
@@ -101,15 +102,16 @@ def main() -> None:
     chosen = parser.parse_args()
     load = f"{os.getloadavg()[0]:.1f}"
     lines = [f"| {' | '.join(HEAD)} |", "|---" * len(HEAD) + "|"]
-    for network in chosen.networks.split(","):
-        with tempfile.TemporaryDirectory() as name:
-            os.environ.setdefault("XDG_CACHE_HOME", name)
+    with tempfile.TemporaryDirectory() as name:
+        os.environ.setdefault("XDG_CACHE_HOME", name)
+        for network in chosen.networks.split(","):
+            folder = Path(name, network)
+            folder.mkdir()
             model = "default"
             if network != "compact":
-                model = f"{name}/{network}.safetensors"
                 config = BLOCKS if network == "blocks" else PRESETS[network]
-                save_model(random_network(config), Path(model))
-            lines += measure(network, model, Path(name), chosen)
+                model = str(save_model(random_network(config), folder / "model.safetensors"))
+            lines += measure(network, model, folder, chosen)
     clock = "processor time" if chosen.cpu else "time"
     threads = os.environ.get("OMP_NUM_THREADS") or os.cpu_count()
     told = f"{date.today()}, {clock}, {threads} threads, load before {load}:\n\n"
@@ -139,7 +141,8 @@ def measure(network: str, model: str, folder: Path, chosen: argparse.Namespace) 
             float(np.abs(predictor.predict(f, level="none").raw / e - 1).mean()) * 100
             for f, e in zip(files, exact, strict=True)
         ]
-        ratios = f"{middle[PLAIN] / middle[row]:.2f} | {middle[row] / own:.2f}"
+        times_faster = middle.get(PLAIN, math.nan) / middle[row]
+        ratios = f"{times_faster:.2f} | {middle[row] / own:.2f}"
         times = f"{ratios} | {middle[row] * 1000:.1f} | {seconds:.2f}"
         errors = f"{np.mean(off):.3f} | {max(off):.3f}"
         yield f"| {network} | {' | '.join(row)} | {times} | {errors} |"

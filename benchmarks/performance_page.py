@@ -1,11 +1,14 @@
 """Put reports of `panodepth bench` into docs/performance.md, between its two marks:
 
-python benchmarks/performance_page.py benchmarks/results/2026-11-23-amd-epyc.md [MORE.md ...]
+python benchmarks/performance_page.py benchmarks/results/DATE-machine.md [MORE.md ...]
+
+Reports that the page linked to before and does not any more are deleted.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 
 import pages
@@ -30,10 +33,24 @@ def tables(reports: list[Path]) -> str:
     return "\n".join(map(section, reports))
 
 
+def linked(page: Path) -> set[Path]:
+    """The reports that a page links to."""
+    found = re.findall(r"\[report\]\(([\w./-]+)\)", page.read_text(encoding="utf-8"))
+    return {(page.parent / link).resolve() for link in found}
+
+
+def replace_reports(page: Path, reports: list[Path]) -> None:
+    """Show these in the page, and delete those that it showed before."""
+    before = linked(page)
+    pages.write_table(page, BEGIN, tables(reports))
+    for old in before - linked(page):
+        old.unlink(missing_ok=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("reports", type=Path, nargs="+")
-    pages.write_table(PAGE, BEGIN, tables(parser.parse_args().reports))
+    replace_reports(PAGE, parser.parse_args().reports)
 
 
 if __name__ == "__main__":

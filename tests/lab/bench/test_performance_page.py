@@ -28,12 +28,31 @@ def test_the_tables_are_those_of_the_linked_reports(monkeypatch: pytest.MonkeyPa
         pages.filled("no table here", script.BEGIN, "")
 
 
+def test_new_reports_replace_the_old_ones(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    script = importlib.import_module("performance_page")
+    monkeypatch.setattr(script, "ROOT", tmp_path)
+    (tmp_path / "docs").mkdir()
+    page, old, new = (tmp_path / name for name in ("docs/page.md", "old.md", "new.md"))
+    page.write_text(f"before\n{script.BEGIN}\n<!-- end of table -->\nafter\n")
+    for report in (old, new, new):  # the last changes nothing
+        report.write_text(f"# panodepth bench {report.stem}\n\n- cores: 2\n\n## Network\n\nrows\n")
+        script.replace_reports(page, [report])
+        assert script.linked(page) == {report}
+        told = f"`panodepth bench {report.stem}` (cores: 2; [report](../{report.name})):"
+        assert told in page.read_text()
+    assert "### Network\n\nrows" in page.read_text()
+    assert page.read_text().startswith("before\n")
+    assert page.read_text().endswith("after\n")
+    assert (old.exists(), new.exists()) == (False, True)
+
+
 def test_links_and_options_exist() -> None:
     for link in re.findall(r"\]\(([^)#]+)\)", PAGE):
         assert link.startswith("http") or (DOCS / link).exists(), link
     for file in re.findall(r"`((?:model|lab/bench)/[\w/]+\.py)`", PAGE):
         assert (DOCS.parent / "src/panodepth" / file).exists(), file
-    named = set(re.findall(r"`(plain|fast|graph|compile|int8|openvino|onnx)`", PAGE))
+    named = set(re.findall(r"`(plain|fast|graph|compile|int8|openvino|openvino-int8|onnx)`", PAGE))
     assert named <= {route.name for route in ROUTES}
 
 
