@@ -23,6 +23,9 @@ import numpy as np
 from panodepth.errors import InputError, PanodepthError
 from panodepth.types import BoolArray, FloatArray
 
+CROSSED = ("size", "out_size", "fov")  # options whose numbers stand as AxB
+MEASURED = ("known_distance", "known_length")  # as U,V=METRES
+
 
 class ServiceError(PanodepthError):
     """The service refused or cannot be reached. status: of HTTP, 0 = not reached."""
@@ -50,10 +53,11 @@ class Client:
     ) -> bytes:
         """The file of a format for a picture's path or bytes.
 
-        options: of `panodepth.Predictor.predict`, such as camera_height=1.6. Raises ServiceError,
-        InputError when the picture cannot be read here.
+        options: of `panodepth.Predictor.predict`, such as camera_height=1.6 or size=(518, 1036).
+        Raises ServiceError, InputError when the picture cannot be read here.
         """
-        query = {"format": format, **{key: str(value) for key, value in options.items()}}
+        said = {name: _said(name, value) for name, value in options.items() if value is not None}
+        query = {"format": format, **said}
         path = f"/v1/predict?{urllib.parse.urlencode(query)}"
         return self._sent(path, picture_bytes(picture))
 
@@ -77,7 +81,7 @@ class Client:
         return found
 
     def _sent(self, path: str, body: bytes | None) -> bytes:
-        for left in reversed(range(self.tries)):
+        for left in reversed(range(max(1, self.tries))):
             try:
                 return self._once(path, body)
             except ServiceError as error:
@@ -109,6 +113,16 @@ def picture_bytes(picture: str | os.PathLike[str] | bytes) -> bytes:
         return Path(picture).read_bytes()
     except OSError as error:
         raise InputError(f"{picture}: {error.strerror or error}") from error
+
+
+def _said(name: str, value: Any) -> str:
+    """An option's value as the command line, and so the service, reads it."""
+    if not isinstance(value, tuple | list):
+        return str(value)
+    parts = [str(part) for part in value]
+    if name in MEASURED:
+        return f"{','.join(parts[:-1])}={parts[-1]}"
+    return ("x" if name in CROSSED else ",").join(parts)
 
 
 def _reason(body: bytes) -> str:

@@ -157,9 +157,9 @@ class Prediction:
         """
         from panodepth.geometry.level.floor import scale_facts
 
-        factor, facts = scale_facts(self, camera_height, scale)
+        factor, meta = scale_facts(self, camera_height, scale)
         raw = None if self.raw is None else self.raw * factor
-        return replace(self, distance=self.distance * factor, raw=raw, meta={**self.meta, **facts})
+        return replace(self, distance=self.distance * factor, raw=raw, meta=meta)
 
     def save(
         self, path: str | Path, formats: Sequence[str] | None = None, **options: Any

@@ -138,6 +138,8 @@ def test_a_prediction_becomes_metres_afterwards() -> None:
     twice = made.to_metres(scale=2.0).to_metres(scale=3.0)
     assert twice.scale == 6.0
     assert np.allclose(twice.solid, distance * 1.5)
+    told = {"unit": "m", "metres_per_unit": metres.scale * 2, "metres_by": "scale", "name": "box"}
+    assert metres.to_metres(scale=2.0).meta == told  # nothing of the floor, which no longer counts
     assert made.unit == "relative"  # the first one is as it was
     for wrong in ({}, {"scale": 0.0}, {"scale": np.nan}, {"scale": 1.0, "camera_height": 1.0}):
         with pytest.raises(ConfigError, match="one of both"):

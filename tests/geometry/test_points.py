@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -144,6 +145,11 @@ def test_half_precision_is_computed_in_full() -> None:
     distance = torch.full((8, 16), 2.0, dtype=torch.bfloat16)
     assert distance_to_points(distance).dtype == torch.bfloat16
     assert distance_to_normals(distance).dtype == torch.float32
+    half = np.random.default_rng(0).uniform(1, 2, (16, 32)).astype(np.float16)
+    for coded in (half, (1000 * half).astype(np.uint16)):  # as RGB-D cameras have it, too
+        normals = distance_to_normals(coded)
+        assert normals.dtype == np.float32
+        np.testing.assert_array_equal(normals, distance_to_normals(coded.astype(np.float32)))
 
 
 def test_gradients_of_normals() -> None:

@@ -21,6 +21,7 @@ from panodepth.geometry.rotation import (
     rotate_vectors,
     rotation_from_quaternion,
     rotation_from_yaw_pitch_roll,
+    rotation_to_up,
     yaw_pitch_roll_from_rotation,
 )
 
@@ -53,6 +54,19 @@ def test_a_rotation_as_a_quaternion_and_back(seed: int) -> None:
     assert quaternion[0] >= 0
     assert np.linalg.norm(quaternion) == pytest.approx(1)
     np.testing.assert_allclose(rotation_from_quaternion(quaternion), r, atol=1e-12)
+
+
+@properties
+@given(angles, st.floats(0, math.pi) | st.floats(-16, -1).map(lambda e: math.pi - 10**e))
+def test_the_least_rotation_to_an_up(turn: float, tilt: float) -> None:
+    """Also where up points almost straight down."""
+    out = math.sin(tilt)
+    up = np.array([out * math.cos(turn), -math.cos(tilt), out * math.sin(turn)])
+    r = rotation_to_up(up.tolist())
+    np.testing.assert_allclose(r @ [0, -1, 0], up, atol=1e-12)
+    np.testing.assert_allclose(r @ r.T, np.eye(3), atol=1e-12)
+    assert np.linalg.det(r) == pytest.approx(1)
+    assert np.trace(r) == pytest.approx(1 + 2 * math.cos(tilt), abs=1e-12)  # no turn but the tilt
 
 
 @pytest.mark.parametrize("axis", range(3))

@@ -165,6 +165,21 @@ def test_an_edge_goes_where_the_picture_has_it(edges: str) -> None:
     np.testing.assert_allclose(far / near, np.e, rtol=0.02)
 
 
+@pytest.mark.parametrize("device", ["gpu.0", "cpu,gpu", "npu", "cuda:99", "cpu"])
+def test_beside_a_device_that_torch_has_not_got_it_runs_on_the_cpu(device: str) -> None:
+    """Devices of OpenVINO, and of an onnxruntime with CUDA beside a torch without."""
+    model = Blurred("sphere")
+    model.device = device  # type: ignore[attr-defined]
+    sharp = model.predict(picture(64, 128), sky="none", quality="balanced")
+    assert sharp.distance.shape == (64, 128)
+
+
+def test_colours_of_16_bits_are_as_those_of_8(network: DetailNetwork) -> None:
+    image, log, sky = picture(40, 80), smooth(*SIZE), smooth(*SIZE)
+    found = [double(network.first, x, log, sky)[0] for x in (image, image.astype(np.uint16) * 257)]
+    np.testing.assert_allclose(found[0], found[1], atol=1e-5)
+
+
 def test_bad_qualities_and_a_missing_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="fast, balanced, best"):
         Blurred("cut").predict(picture(32, 64), quality="sharp")

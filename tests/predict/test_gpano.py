@@ -118,6 +118,7 @@ def test_a_crop_is_given_back_pixel_for_pixel(pose: dict[str, Any], left: int, w
     np.testing.assert_array_equal(crop.distance, canvas.distance[top : top + height, columns])
     np.testing.assert_array_equal(crop.mask, canvas.mask[top : top + height, columns])
     assert crop.mask.mean() > 0.97
+    assert crop.level == canvas.level  # the frame is the same
     rays = crop.lens.rays((height, width))
     np.testing.assert_allclose(rays, ERP().rays(SIZE)[top : top + height, columns], atol=1e-5)
     level = rays if turn is None else rays @ turn.T.astype(np.float32)

@@ -288,6 +288,7 @@ def test_every_format_of_a_picture_that_is_no_panorama(name: str, tmp_path: Path
         ({"lens": ERP(), "fov": (90.0,)}, "says nothing about a lens of its own"),
         ({"out_fov": 90.0}, "needs --out-projection"),
         ({"out_projection": "perspective", "out_fov": 180.0}, "less than 180"),
+        ({"out_projection": "perspective", "out_fov": 0.0}, "more than 0"),
     ],
 )
 def test_what_cannot_be_is_said_in_one_line(options: dict[str, Any], says: str) -> None:

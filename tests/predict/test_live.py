@@ -13,7 +13,8 @@ import pytest
 
 from panodepth.cli import main
 from panodepth.errors import ConfigError, InputError
-from panodepth.predict.live.loop import frames_of, reduced, scans
+from panodepth.images import ImageData
+from panodepth.predict.live.loop import frames_of, reduced, scans, shown
 from panodepth.predict.live.options import LiveOptions
 from panodepth.types import Prediction
 
@@ -77,6 +78,24 @@ def test_large_frames_are_reduced_to_the_rows_asked_for() -> None:
     list(scans(ball, [frame(20, 128), frame(20, 64)], LiveOptions(camera_height=1.0, rows=64)))  # type: ignore[arg-type]
     assert ball.seen == [(64, 128, 3), (64, 128, 3)]
     assert reduced(frame(20, 512), 256).shape == (256, 512, 3)
+
+
+@pytest.mark.parametrize(
+    "options", [{"known_distance": (250.0, 90.0, 2.0)}, {"projection": "erp", "fov": (360.0,)}]
+)
+def test_frames_stay_large_where_an_option_counts_their_pixels(options: dict[str, Any]) -> None:
+    ball = Ball()
+    list(scans(ball, [frame(20, 128)], LiveOptions(camera_height=1.0, rows=64, **options)))  # type: ignore[arg-type]
+    assert ball.seen == [(128, 256, 3)]
+
+
+def test_a_file_with_invalid_pixels_is_shown_as_it_is(tmp_path: Path) -> None:
+    pixels = np.full((128, 256, 4), 255, np.uint8)
+    pixels[:40, :, 3] = 0
+    cv2.imwrite(str(tmp_path / "cut.png"), pixels)
+    data = shown(tmp_path / "cut.png", LiveOptions(camera_height=1.0, rows=64))
+    assert isinstance(data, ImageData)
+    np.testing.assert_array_equal(data.valid, pixels[..., 3] > 0)
 
 
 def test_a_folder_is_read_by_name(tmp_path: Path) -> None:

@@ -174,6 +174,8 @@ def test_what_cannot_be_used_is_said(tmp_path: Path) -> None:
         scaled(distance, nothing, known_distance=(9, 9, 2.0))
     with pytest.raises(InputError, match="outside the picture of 256x128"):
         scaled(distance, known_distance=(300, 9, 2.0))
+    with pytest.raises(InputError, match="shows no surface"):
+        scaled(distance, np.zeros_like(nothing), max_distance=5.0)
     with pytest.raises(InputError, match="one place"):
         scaled(distance, known_length=(9, 9, 9, 9, 2.0))
     for content in (b"", b"ply\nformat ascii 1.0\nend_header\n", b"a,b,c\nd,e,f\n", b"ply\n\xff"):

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from panodepth.errors import InputError, OutputError
+from panodepth.errors import ConfigError, InputError, OutputError
 from panodepth.predict.folder import pipeline
 from panodepth.predict.folder.inputs import InputFile, find_inputs
 from panodepth.predict.folder.options import RunOptions
@@ -299,3 +299,12 @@ def test_a_missing_mask_fails_one_file(tmp_path: Path) -> None:
     assert [r.status for r in results] == ["written", "failed", "written"]
     assert InputError.__name__ not in (results[1].error or "")
     assert "no mask" in (results[1].error or "")
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"batch_size": 0}, {"batch_size": -1}, {"workers": -1}, {"max_memory": 0.2}]
+)
+def test_numbers_that_cannot_be(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    """A batch of fewer than one picture would never end."""
+    with pytest.raises(ConfigError, match="must be at least"):
+        options(tmp_path, **wrong)

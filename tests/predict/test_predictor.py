@@ -111,6 +111,15 @@ def test_a_speck_of_valid_pixels_is_enough() -> None:
     assert np.isfinite(got.distance).all()
 
 
+def test_a_speck_between_the_pixels_of_the_network_is_enough() -> None:
+    """Fewer rows than the network, more columns: masks are not averaged then."""
+    mask = np.zeros((20, 1120), np.bool_)
+    mask[3, 7] = True
+    got = predictor().predict(painted(smooth(20, 1120)), mask, allow_any_aspect=True)
+    assert got.mask.sum() == 1
+    assert np.isfinite(got.distance).all()
+
+
 @pytest.mark.parametrize("size", [(28, 56), (56, 112), (100, 200), (101, 200), (280, 560)])
 def test_returns_float32_at_the_inputs_size(size: tuple[int, int]) -> None:
     got = predictor().predict(painted(smooth(*size)))

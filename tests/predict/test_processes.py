@@ -36,7 +36,9 @@ def test_a_copy_predicts_the_same(dtype: str, model_file: Path, exported: Path) 
         predictor = panodepth.load(exported, device="cpu")
     else:
         predictor = panodepth.load(model_file, device="cpu", dtype=dtype, size=(28, 56))
+    predictor.choice = "by a trial"
     expected = predictor.predict(IMAGE)
+    assert expected.meta["backend_choice"] == "by a trial"
     for other in (pickle.loads(pickle.dumps(predictor)), copy.deepcopy(predictor)):
         found = other.predict(IMAGE)
         assert np.array_equal(found.distance, expected.distance)

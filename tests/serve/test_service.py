@@ -51,6 +51,7 @@ class Held(Predictor):
         self.inner, self.go, self.batches = inner, threading.Event(), list[int]()
         self.name, self.size, self.own_size = inner.name, inner.size, inner.own_size
         self.edges = inner.edges
+        self.measured = list[Any]()  # sizes that a batch was measured for
 
     def describe(self) -> dict[str, Any]:
         return self.inner.describe()
@@ -59,6 +60,7 @@ class Held(Predictor):
         return self.inner.checked_size(size)
 
     def best_batch_size(self, size: tuple[int, int] | None = None) -> int:
+        self.measured.append(size)
         return 4
 
     def run(self, pixels: Sequence[np.ndarray]) -> list[Any]:
@@ -79,6 +81,24 @@ def test_an_answer_is_what_predict_gives(service: Running, predictor: Predictor)
 
 
 @pytest.mark.parametrize(
+    "options",
+    [
+        {"size": (84, 168), "level": "none"},
+        {"known_distance": (512.5, 400.5, 2.0), "camera_height": None},
+        {"fov": (360.0, 180.0), "out_projection": "perspective", "out_size": (40, 60)},
+        {"allow_any_aspect": True, "out_projection": "perspective", "out_view": [30.0, -10.0]},
+    ],
+)
+def test_the_client_takes_options_as_predict_does(
+    service: Running, predictor: Predictor, options: dict[str, Any]
+) -> None:
+    expected = predictor.predict(PICTURE, **options)
+    distance, mask = service.client().distance(PICTURE, **options)
+    np.testing.assert_array_equal(distance, expected.distance)
+    np.testing.assert_array_equal(mask, expected.mask)
+
+
+@pytest.mark.parametrize(
     ("query", "accept", "media", "starts"),
     [
         ("", "*/*", "application/x-npz", b"PK"),
@@ -91,6 +111,7 @@ def test_an_answer_is_what_predict_gives(service: Running, predictor: Predictor)
         ("", "application/json", "application/json", b"{"),
         ("", "image/jpeg", "image/jpeg", b"\xff\xd8\xff"),
         ("?format=views", "", "application/zip", b"PK"),
+        ("?format=confidence-png", "", "image/png", b"\x89PNG"),
     ],
 )
 def test_the_format_is_the_querys_or_what_is_accepted(
@@ -127,6 +148,7 @@ def test_the_same_question_is_answered_from_memory(service: Running) -> None:
         ("/v1/predict?points=/etc/passwd", small(), 400, "unknown option 'points'"),
         ("/v1/predict?sky=/etc/passwd", small(), 400, "unknown sky"),
         ("/v1/predict?rig=/etc/passwd", small(), 400, "unknown option 'rig'"),
+        ("/v1/predict?format=laserscan", small(), 400, "metres"),
         ("/v1/predict", b"x" * 2_000_001, 413, "above 2 MB"),
         ("/nowhere", None, 404, "Not Found"),
         ("/healthz", b"x", 405, "Not Allowed"),
@@ -233,6 +255,7 @@ def test_pictures_that_wait_share_a_pass(predictor: Predictor) -> None:
             held.go.set()
             assert [a.result()[0] for a in asked] == [200] * 4
         assert held.batches == [1, 3]
+        assert held.measured == [held.size]  # measuring runs the network: once is enough
     finally:
         held.go.set()
         running.stop()

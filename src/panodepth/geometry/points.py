@@ -45,13 +45,13 @@ def distance_to_normals(distance: ArrayT, lens: Lens = PANORAMA) -> ArrayT:
     """(..., H, W) distance > 0 to (..., H, W, 3) unit normals that face the camera.
 
     0 where the neighbours give none, as in a single row. See `points_to_normals` for what they are.
-    One NumPy map (H, W) takes the fast route of `bands`, which with odd W takes the mean of two
-    distances beyond the poles, not of two points.
+    float64 of float64, else float32. One NumPy map (H, W) takes the fast route of `bands`, which
+    with odd W takes the mean of two distances beyond the poles, not of two points.
     """
     if not isinstance(lens, ERP):
         return view_normals(distance_to_points(distance, lens))
     if is_numpy(distance) and distance.ndim == 2:
-        return bands.normals(distance)
+        return bands.normals(to_dtype(distance, like(distance)["dtype"]))
     return points_to_normals(distance_to_points(distance))
 
 

@@ -66,10 +66,12 @@ def rotation_to_up(up: Sequence[float]) -> Array:
     it is half a turn about z.
     """
     x, y, z = up
-    if y > 1 - 1e-12:
+    level = x * x + z * z
+    if y > 0 and level < 1e-30:
         return np.diag([-1.0, -1.0, 1.0])
-    # Rodrigues' formula about (0, -1, 0) × up, divided through by 1 + cosine.
-    k = 1 / (1 - y)
+    # Rodrigues' formula about (0, -1, 0) × up, divided through by 1 + cosine; that is 1 - y, which
+    # cancels where up points down.
+    k = 1 / (1 - y) if y < 0 else (1 + y) / level
     return np.array([[1 - k * x * x, -x, -k * x * z], [x, -y, z], [-k * x * z, -z, 1 - k * z * z]])
 
 

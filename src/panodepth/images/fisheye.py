@@ -32,8 +32,7 @@ def check_stitched(data: ImageData) -> None:
     rows = (np.arange(_SIDE) * height) // _SIDE
     columns = (np.arange(2 * _SIDE) * width) // (2 * _SIDE)
     sample = data.pixels[rows[:, None], columns].max(axis=2).astype(np.float32)
-    white = 1.0 if data.pixels.dtype == np.float32 else float(np.iinfo(data.pixels.dtype).max)
-    bright = sample > _DARK * white
+    bright = sample > _DARK * data.white
     circles = all(_is_circle(half) for half in (bright[:, :_SIDE], bright[:, _SIDE:]))
     if circles or _says_so(data.source):
         raise InputError(f"{data.source or 'image'}: {UNSTITCHED} (or use --allow-any-aspect)")

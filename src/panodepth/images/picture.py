@@ -42,29 +42,31 @@ class ImageData:
         return int(self.pixels.shape[0]), int(self.pixels.shape[1])
 
     @property
+    def white(self) -> float:
+        """What a channel is at its brightest: 255, 65535 or 1."""
+        return 1.0 if self.pixels.dtype == np.float32 else float(np.iinfo(self.pixels.dtype).max)
+
+    @property
     def image(self) -> FloatArray:
         """(H, W, 3) float32 in [0, 1]; made anew at each call (12 bytes a pixel), not kept."""
         if self.pixels.dtype == np.float32:
             return self.pixels
-        white = np.float32(np.iinfo(self.pixels.dtype).max)
-        return np.asarray(np.divide(self.pixels, white, dtype=np.float32))
+        return np.asarray(np.divide(self.pixels, np.float32(self.white), dtype=np.float32))
 
     @property
     def may_be_padded(self) -> bool:
         """Whether both corners above, or below, are almost black, or the name is of no panorama."""
-        white = 1.0 if self.pixels.dtype == np.float32 else np.iinfo(self.pixels.dtype).max
         corners = self.pixels[:: self.size[0] - 1, :: self.size[1] - 1].max(axis=(1, 2))
-        return bool(corners.min() < white / 10) or self.source.lower().endswith(".insp")
+        return bool(corners.min() < self.white / 10) or self.source.lower().endswith(".insp")
 
     def to_uint8(self) -> ByteArray:
         """(H, W, 3) uint8, rounded to nearest; the very same array for 8-bit sources."""
         if self.pixels.dtype == np.uint8:
             return self.pixels
-        white = 1.0 if self.pixels.dtype == np.float32 else 65535.0
-        out = np.empty(self.pixels.shape, np.uint8)
+        out, factor = np.empty(self.pixels.shape, np.uint8), np.float32(255 / self.white)
         # In blocks of rows: a float copy of a whole 16K panorama would take 1.6 GB.
         for top in range(0, len(out), 256):
-            out[top : top + 256] = np.rint(self.pixels[top : top + 256] * np.float32(255 / white))
+            out[top : top + 256] = np.rint(self.pixels[top : top + 256] * factor)
         return out
 
     def shrunk(self, min_height: int, min_width: int) -> ImageData:

@@ -78,7 +78,8 @@ class Rows(NamedTuple):
         """Rows top .. top + count of a map of `size`; top: (B,) int."""
         rows = top[:, None] + torch.arange(count, device=top.device)
         step = math.pi / size[0]
-        return cls(((rows.double() + 0.5) * step).float(), (step, 2 * math.pi / size[1]))
+        exact = rows.float() if rows.device.type == "mps" else rows.double()  # it has no float64
+        return cls(((exact + 0.5) * step).float(), (step, 2 * math.pi / size[1]))
 
     def around(self, first: float, count: int) -> tuple[Tensor, Tensor]:
         """Sine and cosine, (count,), of the longitudes of the columns from `first` on.

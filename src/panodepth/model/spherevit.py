@@ -25,8 +25,8 @@ from panodepth.model.layers import (
     SphereConv2d,
     attention,
     resize_bilinear,
-    start_layer,
 )
+from panodepth.model.start import start_layer
 
 LOG_LIMIT = 8.0  # |o| of the network is clipped to this
 LOG_OFFSET = 2.0  # log distance = clip(o) + 2, DA² release

@@ -16,7 +16,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from panodepth.errors import ModelError
+from panodepth.device import choose_device
+from panodepth.errors import ConfigError, ModelError
 from panodepth.geometry.resizing import Edges, resize_erp
 from panodepth.geometry.seam import row_window
 from panodepth.images import ImageData
@@ -46,6 +47,14 @@ def bundled_detail(device: str) -> DetailNetwork:
     return load_detail(path, device)
 
 
+def _device_beside(model: Any) -> str:
+    """The model's device, or the CPU where torch has not got it, as other runtimes' devices."""
+    try:
+        return str(choose_device(str(getattr(model, "device", "cpu"))))
+    except ConfigError:
+        return "cpu"
+
+
 def first_size(picture: Size, coarse: Size) -> tuple[Size, int]:
     """The size that the first map is brought to, and how often it is doubled from there, >= 1.
 
@@ -62,7 +71,7 @@ def sharpened(
     maps: list[FloatArray], request: Request, model: Any, options: PredictOptions
 ) -> list[FloatArray]:
     """Distance, and sky logit if given, of a `Predictor`, (h, w), at the picture's size (H, W)."""
-    network = bundled_detail(str(getattr(model, "device", "cpu")))
+    network = bundled_detail(_device_beside(model))
     tell = options.watch or (lambda share: None)
     begun = 0.0
     if options.quality == "best":
@@ -169,6 +178,7 @@ def double(
         wide = top - halo, end + halo, left - halo, right + halo
         given = [_piece(x, wide) for x in (log_distance, sky_logit)]
         fine = _piece(image, tuple(2 * edge for edge in wide))  # type: ignore[arg-type]
+        fine = fine if fine.dtype == np.uint8 else fine.astype(np.float32, copy=False)
         tensors = [torch.from_numpy(x).to(device)[None] for x in (fine, *given)]
         rows = Rows.of((height, width), torch.tensor([wide[0]], device=device), wide[1] - wide[0])
         results = step(tensors[0].float() / white, *tensors[1:], rows)

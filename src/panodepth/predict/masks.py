@@ -32,9 +32,13 @@ def checked_mask(mask: Any, shape: Size) -> BoolArray:
 
 
 def shrink_mask(valid: BoolArray, size: Size) -> BoolArray:
-    """(H, W) bool to (h, w) bool: valid where half of the area is, or any of it where none is."""
+    """(H, W) bool, not all False, to (h, w) bool: valid where half of the area is.
+
+    Where that is nowhere, any part of it will do; all, if what is valid fell between the pixels.
+    """
     shrinks = valid.shape[0] >= size[0] and valid.shape[1] >= size[1]
     mode = cv2.INTER_AREA if shrinks else cv2.INTER_NEAREST_EXACT
     share = cv2.resize(valid.astype(np.float32), (size[1], size[0]), interpolation=mode)
     half = np.asarray(share > 0.5 - 1e-4)
-    return half if half.any() else np.asarray(share > 0)
+    found = half if half.any() else np.asarray(share > 0)
+    return found if found.any() else np.ones_like(found)

@@ -38,7 +38,7 @@ class OnnxPredictor(ExportedPredictor):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """To copy it, or to pickle it for another process: the file is loaded again."""
-        return partial(load_onnx, device=self._device), (str(self.path),)
+        return partial(load_onnx, device=self._device), (str(self.path),), {"choice": self.choice}
 
     @property
     def device(self) -> str:
@@ -74,8 +74,8 @@ def load_onnx(
 ) -> OnnxPredictor:
     """`panodepth.load` for a file made by `panodepth export`.
 
-    device: "auto" (CUDA where this onnxruntime has it), "cpu" or "cuda". size: if given, must be
-    the file's. Threads: OMP_NUM_THREADS, or all cores. Raises ModelError when the file is
+    device: "auto" (CUDA where this onnxruntime has it), "cpu", "cuda" or "cuda:N". size: if given,
+    must be the file's. Threads: OMP_NUM_THREADS, or all cores. Raises ModelError when the file is
     missing or broken, ConfigError without onnxruntime or for a device or size that cannot be.
     """
     place = existing_file(path, find_model(path)[1])
@@ -103,13 +103,15 @@ def open_session(path: Path, device: str) -> InferenceSession:
         raise cannot_load(path, "onnxruntime") from error
 
 
-def _providers(device: str, available: Sequence[str]) -> list[str]:
-    """onnxruntime's names for `device`, the preferred first."""
+def _providers(device: str, available: Sequence[str]) -> list[Any]:
+    """onnxruntime's names for `device`, the preferred first; with settings where it has any."""
     if device == "auto":
         return [name for name in (PROVIDERS["cuda"], PROVIDERS["cpu"]) if name in available]
-    kind = device.split(":")[0]
-    if kind not in PROVIDERS:
-        raise ConfigError(f"the onnx backend runs on auto, cpu or cuda, not on {device!r}")
+    kind, colon, number = device.partition(":")
+    if kind not in PROVIDERS or (colon and not (kind == "cuda" and number.isdecimal())):
+        raise ConfigError(f"the onnx backend runs on auto, cpu, cuda or cuda:N, not on {device!r}")
     if PROVIDERS[kind] not in available:
         raise ConfigError(f"this onnxruntime has no {kind} device: use cpu, or onnxruntime-gpu")
-    return [PROVIDERS[kind], PROVIDERS["cpu"]][: 2 if kind == "cuda" else 1]
+    if kind == "cpu":
+        return [PROVIDERS["cpu"]]
+    return [(PROVIDERS["cuda"], {"device_id": int(number or 0)}), PROVIDERS["cpu"]]

@@ -66,7 +66,8 @@ class TorchPredictor(Predictor):
     def __reduce__(self) -> tuple[Any, ...]:
         """To copy it, or to pickle it for another process: prepared anew on the other side."""
         make = partial(TorchPredictor, name=self.name, size=self.size, dtype=self.dtype)
-        return partial(make, compile=self._compiled is not None), (self.model,)
+        make = partial(make, compile=self._compiled is not None)
+        return make, (self.model,), {"choice": self.choice}
 
     def describe(self) -> dict[str, Any]:
         """Plain values for people and logs: what runs, how large, where and how precisely."""

@@ -9,6 +9,7 @@ from concurrent.futures import Future
 
 from panodepth.predict.predictor import Predictor
 from panodepth.predict.request import RawOutput
+from panodepth.size import Size
 from panodepth.types import FloatArray
 
 Waiting = tuple[FloatArray, "Future[RawOutput]"]
@@ -23,6 +24,7 @@ class Batcher:
     def __init__(self, predictor: Predictor, on_batch: Callable[[int], None] | None = None) -> None:
         """on_batch: called with the size of each batch, in the network's thread."""
         self.predictor, self._on_batch = predictor, on_batch
+        self._best: dict[Size, int] = {}
         self._waiting: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="network", daemon=True)
         self._thread.start()
@@ -57,10 +59,19 @@ class Batcher:
                 else:
                     rest.append(more)
             shape = rest[0][0].shape
-            most = max(1, self.predictor.best_batch_size((shape[1], shape[2])))
+            most = self._batch_size((shape[1], shape[2]))
             alike = [w for w in rest if w[0].shape == shape][:most]
             rest = [w for w in rest if all(w is not a for a in alike)]
             self._run([w for w in alike if w[1].set_running_or_notify_cancel()])
+
+    def _batch_size(self, size: Size) -> int:
+        """How many pictures of (h, w) to run at once; measured at the first of them alone."""
+        if size not in self._best:
+            try:
+                self._best[size] = max(1, self.predictor.best_batch_size(size))
+            except Exception:  # the run itself tells what is wrong
+                return 1
+        return self._best[size]
 
     def _run(self, batch: list[Waiting]) -> None:
         """Pictures of one shape; cancelled ones are gone by now."""

@@ -22,6 +22,7 @@ import numpy as np
 
 from panodepth.errors import ConfigError, InputError, PanodepthError
 from panodepth.export import WRITERS, output_paths
+from panodepth.export.formats import check_installed, check_metres
 from panodepth.export.views.archive import pack
 from panodepth.images import image_size, read_image
 from panodepth.options import changed
@@ -109,7 +110,12 @@ def read_wanted(query: Mapping[str, str], accept: str = "") -> Wanted:
         if values.get(key, allowed[0]) not in allowed:
             raise ConfigError(f"unknown {key} {values[key]!r}: use {' or '.join(allowed)}")
     changes = {key: _parsed(offered[key], text) for key, text in values.items()}
-    return Wanted(name, changed(PredictOptions(), changes))
+    changes["confidence"] = name.startswith("confidence-")  # as in a run over files
+    options = changed(PredictOptions(), changes)
+    check_installed([name])
+    if not options.in_metres:
+        check_metres([name])
+    return Wanted(name, options)
 
 
 def format_of(accept: str) -> str:

@@ -34,6 +34,8 @@ MOST_WOBBLE = math.cos(math.radians(15.0))  # of its normals; predicted floors 4
 MIN_CONTRAST = 2 / 255  # standard deviation of a picture's brightness
 FLOOR_ROWS = 256  # of a prediction at most, when its floor is looked for
 MIN_LIKENESS = 0.8  # correlation of neighbouring pixels
+# What metadata say of a scale, and no longer do once it is another one.
+SCALE_FACTS = ("metres_by", "metres_spread", "camera_height_m", "floor_support", "other_metres")
 
 Float64Array = npt.NDArray[np.float64]
 
@@ -131,14 +133,14 @@ def floor_facts(
 def scale_facts(
     prediction: Any, camera_height: float | None, scale: float | None
 ) -> tuple[np.float32, dict[str, Any]]:
-    """What the distances are multiplied by, and what the metadata then say.
+    """What the distances are multiplied by, and the metadata then.
 
     prediction: a `Prediction`. camera_height [m] or scale: as `Prediction.to_metres` takes them.
     """
     given = [value for value in (camera_height, scale) if value is not None]
     if len(given) != 1 or not (math.isfinite(given[0]) and given[0] > 0):
         raise ConfigError("give camera_height=METRES or scale=METRES_PER_UNIT, one of both, > 0")
-    facts: dict[str, Any] = {"unit": "m", "metres_per_unit": scale, "camera_height_m": None}
+    facts: dict[str, Any] = {"unit": "m", "metres_per_unit": scale, "metres_by": "scale"}
     if camera_height is not None:
         if not isinstance(prediction.lens, ERP):
             raise ConfigError("the floor is found under a panorama: give camera_height to predict")
@@ -150,7 +152,8 @@ def scale_facts(
         facts = floor_facts(distance, valid, image.mean(-1) / 255, camera_height)
     factor = facts["metres_per_unit"]
     before = prediction.scale if prediction.unit == "m" else 1.0
-    return np.float32(factor), {**facts, "metres_per_unit": before and before * factor}
+    kept = {key: value for key, value in prediction.meta.items() if key not in SCALE_FACTS}
+    return np.float32(factor), kept | facts | {"metres_per_unit": before and before * factor}
 
 
 def _lowest_level(heights: Float64Array, weights: Float64Array) -> float:

@@ -12,7 +12,7 @@ from panodepth.export.file_options import FileOptions
 from panodepth.export.formats import check_installed, check_metres
 from panodepth.export.registry import DEFAULT_FORMATS, WRITERS, parse_formats
 from panodepth.options import option
-from panodepth.predict.folder.memory import parse_memory
+from panodepth.predict.folder.memory import LEAST_GIB, parse_memory
 from panodepth.predict.options import PredictOptions
 
 MAX_WORKERS = 4  # readers, and as many writers: more of them rarely find work beside one network
@@ -33,6 +33,8 @@ def parse_batch_size(text: str) -> int | None:
 @dataclass(frozen=True, kw_only=True)
 class RunOptions(PredictOptions, FileOptions):
     """How every picture of a run is predicted, and where and how the results are written.
+
+    Raises ConfigError for values that cannot be.
 
     out: output folder.
     formats: names of `panodepth.export`; OutputError for an unknown one.
@@ -83,6 +85,10 @@ class RunOptions(PredictOptions, FileOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        for name, least in (("batch_size", 1), ("workers", 0), ("max_memory", LEAST_GIB)):
+            value = getattr(self, name)
+            if value is not None and not value >= least:
+                raise ConfigError(f"{name} must be at least {least:g}: {value}")
         if self.has_lens:
             from panodepth.predict.lenses.choice import check  # not for --help: loads NumPy
 

@@ -46,7 +46,7 @@ def without_borders(data: ImageData, options: LensOptions, any_aspect: bool = Fa
     named = zip(("top", "bottom", "left", "right"), sides, strict=True)
     told = ", ".join(f"{count} at the {side}" for side, count in named if count)
     note = f"black rows or columns are masked: {told}; --projection erp keeps them"
-    filled = _continued(data.pixels, inside)
+    filled = _continued(data, inside)
     return replace(data, pixels=filled, valid=seen, notes=(*data.notes, note))
 
 
@@ -67,8 +67,7 @@ def content(data: ImageData) -> tuple[slice, slice]:
 
 def _brightness(data: ImageData, down: int, across: int) -> FloatArray:
     """The brightest channel, 255 = white; rows and columns left out are those of the one before."""
-    white = 1.0 if data.pixels.dtype == np.float32 else float(np.iinfo(data.pixels.dtype).max)
-    kept = data.pixels[::down, ::across].max(axis=2) * np.float32(255 / white)
+    kept = data.pixels[::down, ::across].max(axis=2) * np.float32(255 / data.white)
     return np.asarray(np.repeat(kept, down, axis=0)[: data.size[0]], np.float32)
 
 
@@ -93,12 +92,9 @@ def _border(lines: Any) -> int:
     return first if np.diff(levels).max() >= LEAST_JUMP * levels[-1] else 0
 
 
-def _continued(pixels: Any, inside: BoolArray) -> Any:
-    """(H, W, 3) pixels with the scene continued where it is not inside, in the type they have."""
-    white = 1.0 if pixels.dtype == np.float32 else float(np.iinfo(pixels.dtype).max)
-    planes = np.moveaxis(pixels, -1, 0).astype(np.float32) / np.float32(white)
-    found = np.moveaxis(continued(planes, inside), 0, -1).clip(0, 1) * white
-    whole = pixels.dtype != np.float32
-    return np.where(inside[..., None], pixels, np.rint(found) if whole else found).astype(
-        pixels.dtype
-    )
+def _continued(data: ImageData, inside: BoolArray) -> Any:
+    """(H, W, 3) pixels with the scene continued where it is not inside (H, W), in their type."""
+    pixels, planes = data.pixels, np.moveaxis(data.image, -1, 0)
+    found = np.moveaxis(continued(planes, inside), 0, -1).clip(0, 1) * data.white
+    found = found if pixels.dtype == np.float32 else np.rint(found)
+    return np.where(inside[..., None], pixels, found).astype(pixels.dtype)

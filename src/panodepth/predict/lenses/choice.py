@@ -107,7 +107,8 @@ def output_view(options: LensOptions, rows: int) -> View:
     else:
         size = options.out_size or (side, side)
         fisheye = options.out_projection == "fisheye"
-        fov = options.out_fov or (180.0 if fisheye else 90.0)
+        usual = 180.0 if fisheye else 90.0
+        fov = usual if options.out_fov is None else options.out_fov
         limit = 360 if fisheye else 180
         if not 0 < fov < limit:
             raise ConfigError(f"--out-fov {fov:g}: more than 0 and less than {limit}")

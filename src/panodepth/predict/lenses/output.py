@@ -70,15 +70,10 @@ def _cropped(prediction: Prediction, area: Area) -> Prediction:
     top, bottom = ((row / canvas_height - 0.5) * math.pi for row in (area.top, area.top + height))
     middle = ((area.left + width / 2) / canvas_width - 0.5) * 2 * math.pi
     lens = ERPPart(2 * math.pi * width / canvas_width, top, bottom, middle)
-    return Prediction(
-        part(prediction.distance),
-        part(prediction.mask),
-        part(prediction.image),
-        {**prediction.meta, **facts(View(lens, area.picture))},
-        None if prediction.raw is None else part(prediction.raw),
-        lens,
-        prediction.rotation,
-        sky_mask=None if prediction.sky_mask is None else part(prediction.sky_mask),
-        light=None if prediction.light is None else part(prediction.light),
-        confidence=None if prediction.confidence is None else part(prediction.confidence),
-    )
+    names = ("distance", "mask", "image", "raw", "sky_mask", "light", "confidence")
+    maps = {name: getattr(prediction, name) for name in names}
+    cut: dict[str, Any] = {
+        name: None if whole is None else part(whole) for name, whole in maps.items()
+    }
+    meta = {**prediction.meta, **facts(View(lens, area.picture))}
+    return replace(prediction, **cut, meta=meta, lens=lens)

@@ -69,6 +69,14 @@ class RigCamera:
     rotation: tuple[Vector, Vector, Vector] | None = None
     position_m: Vector = (0.0, 0.0, 0.0)
 
+    def __post_init__(self) -> None:
+        """Raises ConfigError for vectors that are none."""
+        rows = ((0.0,) * 3,) * 3 if self.rotation is None else self.rotation
+        if len(rows) != 3 or any(len(row) != 3 for row in (self.position_m, *rows)):
+            raise ConfigError(
+                f"camera {self.image}: position_m is 3 numbers, and rotation 3 rows of 3"
+            )
+
     def camera(self, size: tuple[int, int]) -> Camera:
         """The camera of a picture of (height, width) [px]. Raises ConfigError."""
         right, down = size[1] / self.width, size[0] / self.height

@@ -13,7 +13,7 @@ import numpy as np
 
 from panodepth.errors import InputError, OutputError, one_line
 from panodepth.export.robots.scan import LaserScan, laser_scan
-from panodepth.images import read_image
+from panodepth.images import ImageData, read_image
 from panodepth.predict.live.options import LiveOptions
 from panodepth.predict.predictor import Predictor
 from panodepth.types import ByteArray, Prediction
@@ -60,8 +60,8 @@ def scans(
 
 
 def predicted(predictor: Predictor, frame: Any, options: LiveOptions) -> Prediction:
-    """What is predicted of one frame, reduced to `rows`. Raises InputError, OutputError."""
-    return predictor.predict(reduced(pixels(frame), options.rows), options=options)
+    """What is predicted of one frame, reduced where it may be. Raises InputError, OutputError."""
+    return predictor.predict(shown(frame, options), options=options)
 
 
 def scan_of(prediction: Prediction, options: LiveOptions, name: str = "frame") -> LaserScan:
@@ -81,18 +81,24 @@ def frames_of(folder: Path) -> list[Path]:
     return found
 
 
-def pixels(frame: Any) -> ByteArray:
-    """(H, W, 3) uint8 of an array or a file. Raises InputError."""
+def shown(frame: Any, options: LiveOptions) -> ByteArray | ImageData:
+    """What is predicted of a frame: fewer rows, unless something counts in its pixels.
+
+    Raises InputError.
+    """
     if isinstance(frame, str | Path):
-        return read_image(frame).to_uint8()
+        data = read_image(frame)
+        if data.valid is not None or data.pano is not None:
+            return data
+        frame = data.to_uint8()
     array = np.asarray(frame)
     if array.ndim != 3 or array.shape[2] != 3 or array.dtype != np.uint8:
         raise InputError(f"a frame is (H, W, 3) uint8, not {array.shape} {array.dtype}")
-    return array
+    return array if options.counts_pixels else reduced(array, options.rows)
 
 
 def reduced(frame: ByteArray, rows: int) -> ByteArray:
-    """A frame with `rows` rows at most."""
+    """A frame (H, W, 3) with `rows` rows at most."""
     height, width = frame.shape[:2]
     if height <= rows:
         return frame

@@ -24,7 +24,8 @@ class LiveOptions(PredictOptions):
     taken to be level unless `level`, `pitch` or `roll` say otherwise.
 
     low, high, range_min, range_max, beams: as `ScanOptions` has them. rows: frames with more
-    are reduced to so many first, as many as a network of up to this height can make use of.
+    are reduced to so many first, as many as a network of up to this height can make use of; not
+    where an option counts in pixels of the frame: a lens, a distance or length that is known.
     """
 
     level: str = option("none", "Turn tilted frames upright: auto, best (slower) or none.")
@@ -46,6 +47,12 @@ class LiveOptions(PredictOptions):
             raise ConfigError(f"rows must be at least 64: {self.rows}")
         if self.low >= self.high:
             raise ConfigError(f"low = {self.low} must be below high = {self.high}")
+
+    @property
+    def counts_pixels(self) -> bool:
+        """Whether an option says where something is in pixels of the frame."""
+        known = (self.known_distance, self.known_length)
+        return self.has_lens or any(value is not None for value in known)
 
     def scan_options(self) -> ScanOptions:
         """Those of the scan. Raises ConfigError."""

@@ -131,6 +131,8 @@ def _finders(
 
         def by_farthest() -> Cue:
             check_shows_something(seen.pixels.mean(0))
+            if not valid.any():
+                raise InputError("max distance: the picture shows no surface")
             return Cue("max_distance", farthest / float(np.quantile(distance[valid], 0.98)), None)
 
         yield by_farthest
