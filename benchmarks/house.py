@@ -1,7 +1,7 @@
 """Panoramas of a furnished flat with exact distance, of any size, by path tracing.
 
 Writes OUT/house_NN.png and OUT/house_NN_distance.npz (distance [m], float32, NaN where there is
-only sky). Runs in an environment with Blender as a module: `pip install bpy==4.2.0`, Python 3.11.
+only sky); what a stopped run finished is kept. Runs in an environment with Blender as a module: `pip install bpy==4.2.0`, Python 3.11.
 SCENE is a checkout of
 https://github.com/aws-robotics/aws-robomaker-small-house-world (MIT-0).
 
@@ -222,6 +222,8 @@ def main() -> None:
     for number, where in enumerate(VIEWS[: arguments.views]):
         eye.location = where
         name = f"house_{number:02d}"
+        if (arguments.out / f"{name}.png").is_file():  # of a run that was stopped
+            continue
         with tempfile.TemporaryDirectory() as folder:
             metres = distance(Path(folder))
         np.savez_compressed(arguments.out / f"{name}_distance.npz", distance=metres)
