@@ -1,8 +1,8 @@
 """Panoramas of a furnished flat with exact distance, of any size, by path tracing.
 
 Writes OUT/house_NN.png and OUT/house_NN_distance.npz (distance [m], float32, NaN where there is
-only sky); what a stopped run finished is kept. Runs in an environment with Blender as a module: `pip install bpy==4.2.0`, Python 3.11.
-SCENE is a checkout of
+only sky); what a stopped run finished is kept. Runs in an environment with Blender as a module:
+`pip install bpy==4.2.0`, Python 3.11. SCENE is a checkout of
 https://github.com/aws-robotics/aws-robomaker-small-house-world (MIT-0).
 
     python benchmarks/house.py SCENE OUT [--size 2048x4096] [--samples 4] [--views 2]
