@@ -4,9 +4,9 @@ On rendered validation worlds and with --data on DIR/rendered_house, at that siz
 another is given: boundary F1 (depth contours within 2 px of the true ones), AbsRel
 after median alignment, the angle between predicted and true normals on walls (median per room, then
 the mean), and CPU seconds a picture. seam, borders: the mean step of log distance over the seam,
-and over the borders of the tiles of the last doubling, by the 95th percentile of those between
-every 16th column, and row, and the next, where coarse pixels end as there; at most 1 = they do not
-show. The pictures are those of no training. --kept DIR keeps the rendered worlds for the next time.
+and over the borders of the tiles of the last doubling, by the 95th percentile of the steps between
+all neighbouring columns, and rows; at most 1 = they do not show. The pictures are those of no
+training. --kept DIR keeps the rendered worlds for the next time.
 
 --change detail.MOST_RISE=9 measures with another value of a constant of panodepth.predict.
 """
@@ -34,7 +34,6 @@ from panodepth.predict.options import QUALITIES
 from panodepth.size import Size, parse_size
 from panodepth.types import FloatArray
 
-LINES = 16  # rows or columns: coarse pixels and tiles end at some of them
 Walls = tuple[torch.Tensor, torch.Tensor]
 """(H, W, 3) true normals and (H, W) semantic ids."""
 
@@ -80,10 +79,10 @@ def samples(
 def steps(distance: FloatArray) -> tuple[float, float]:
     """seam and borders of the module's head."""
     log = np.log(distance)
-    across = np.abs(np.roll(log, -1, 1) - log).mean(0)[LINES - 1 :: LINES]
-    down = np.abs(np.diff(log, axis=0)).mean(1)[LINES - 1 :: LINES]
+    across = np.abs(np.roll(log, -1, 1) - log).mean(0)
+    down = np.abs(np.diff(log, axis=0)).mean(1)
     borders = [
-        means[tile // LINES - 1 : -1 : tile // LINES] / np.quantile(means, 0.95)
+        means[tile - 1 : -1 : tile] / np.quantile(means, 0.95)
         for means, tile in ((across, 2 * TILE[1]), (down, 2 * TILE[0]))
     ]
     return float(across[-1] / np.quantile(across[:-1], 0.95)), float(np.concatenate(borders).mean())

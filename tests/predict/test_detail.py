@@ -180,6 +180,22 @@ def test_colours_of_16_bits_are_as_those_of_8(network: DetailNetwork) -> None:
     np.testing.assert_allclose(found[0], found[1], atol=1e-5)
 
 
+@pytest.mark.parametrize("shift", [-5, -3, -1, 0, 2, 4, 5])
+@pytest.mark.parametrize("ratio", [1.1, 2.0])
+def test_later_doublings_move_an_edge_to_the_picture_s(shift: int, ratio: float) -> None:
+    """With the bundled network: a sharp edge on the border of two coarse pixels does not stay."""
+    log = np.zeros((24, 48), np.float32)
+    log[:, 24:] = np.log(ratio)
+    wide = np.full((24 * 8, 48 * 8, 3), 90, np.uint8)
+    wide[:, 24 * 8 + shift :] = (130, 120, 105)
+    image, step, sky = to_image_data(wide), detail.bundled_detail("cpu").next, np.zeros_like(log)
+    for finer in (2, 4, 8):
+        log, sky = double(step, detail.guide(image, (24 * finer, 48 * finer)), log, sky)
+    steps = np.abs(np.diff(log, axis=1))[32:-32, 96:288]  # the other edge is at the seam
+    assert (np.abs(steps.argmax(1) - (24 * 8 - 96 - 1 + shift)) <= 1).mean() > 0.95
+    assert steps.max(1).mean() > 0.6 * np.log(ratio)
+
+
 def test_bad_qualities_and_a_missing_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="fast, balanced, best"):
         Blurred("cut").predict(picture(32, 64), quality="sharp")

@@ -33,9 +33,9 @@ MEAN = 2  # the map is given to the network relative to its mean over this many 
 GAINS = (2.0, 20.0)  # of those differences: for steps between surfaces, and for slopes
 FIELDS = len(GAINS) + 3  # sky logit, sine and cosine of latitude
 SKY_LIMIT = 4.0  # sky logits are clipped to that
-# Before training: differences of colour and of log distance that count, and the Gaussian over the
-# distance from the fine pixel [coarse pixels], of a doubling that sees one ring or several.
-COLOUR, ROUGH = 0.05, 0.015
+# Before training, of a doubling that sees one ring or several: differences of colour and of log
+# distance that count, and the Gaussian over the distance from the fine pixel [coarse pixels].
+COLOURS, ROUGHS = (0.018, 0.05), (0.03, 0.015)
 SPREADS, LEAST = (0.6, 1.1), -1.8
 MAX_ROUGH = 0.3  # of log distance; a farther step is no worse
 
@@ -169,8 +169,9 @@ class Doubling(nn.Module):
         assert self.head.bias is not None
         with torch.no_grad():
             self.head.bias.copy_(self._nearness().flatten())
-        # 1 / colour difference and 1 / range of log distance that halve a weight, or nearly so.
-        self.sharpness = nn.Parameter(torch.tensor([COLOUR, ROUGH]).reciprocal().log())
+        # 1 / differences of colour and of log distance that halve a weight, or nearly so.
+        both = COLOURS[self.reach > 1], ROUGHS[self.reach > 1]
+        self.sharpness = nn.Parameter(torch.tensor(both).reciprocal().log())
 
     def _nearness(self) -> Tensor:
         """(candidates, 4): before training weights fall with the distance from the fine pixel."""
@@ -227,14 +228,19 @@ class Doubling(nn.Module):
 
         image: (B, 3, 2 h, 2 w). log_distance: (B, h, w); H = h - 2 halo, W likewise.
 
-        -|fine colour - candidate's|^2, without the part that all candidates share, and the range of
-        log distance around the candidate: between two surfaces it is large.
+        -|fine colour - candidate's|^2, without the part that all candidates share, and how uneven
+        its ground is. Where edges are to be mended: the range of log distance around it, large
+        between two surfaces. Where they are only followed: how far it is from both ends of that
+        range. Pixels right beside a sharp edge must count there, or the edge would stay on the
+        border between two coarse pixels.
         """
         halo, (colour, rough) = self.halo, self.sharpness.exp()
         around = [functional.max_pool2d(s * log_distance, 3, 1, padding=1) for s in (1, -1)]
         image = (image - 0.5) * colour
         coarse = functional.avg_pool2d(image, 2)
-        against = coarse.square().sum(1) / 2 + rough * (around[0] + around[1]).clamp(max=MAX_ROUGH)
+        above, below = around[0] - log_distance, around[1] + log_distance
+        uneven = above + below if self.reach > 1 else torch.minimum(above, below)
+        against = coarse.square().sum(1) / 2 + rough * uneven.clamp(max=MAX_ROUGH)
         fine = functional.pixel_unshuffle(image, 2)[..., halo:-halo, halo:-halo]
         height, width = fine.shape[-2:]
         fine = fine.reshape(len(fine), 3, 4, height, width)
