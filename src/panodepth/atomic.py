@@ -53,5 +53,6 @@ def atomic(*paths: Path) -> Iterator[tuple[Path, ...]]:
 
 def write_atomic(path: Path, content: str | bytes | memoryview) -> None:
     """Write a whole file (text as UTF-8), or leave things as they were. Raises OutputError."""
-    with atomic(path) as (temporary,):
-        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+    with atomic(path) as (temporary,):  # names that are no text: \udc80, which JSON reads again
+        whole = content.encode(errors="backslashreplace") if isinstance(content, str) else content
+        temporary.write_bytes(whole)

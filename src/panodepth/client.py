@@ -40,12 +40,13 @@ class Client:
     """One service.
 
     url: such as "http://127.0.0.1:8360". key: where the service wants one. seconds: that a request
-    may take. tries: of a picture that the service had no room for.
+    may take; more than the service's own limit, 120 s by default, so that its answer still comes.
+    tries: of a picture that the service had no room for.
     """
 
     url: str
     key: str = ""
-    seconds: float = 120.0
+    seconds: float = 150.0
     tries: int = 5
 
     def predict(
@@ -94,14 +95,14 @@ class Client:
         headers = {"X-API-Key": self.key} if self.key else {}
         if body is not None:
             headers["Content-Type"] = "application/octet-stream"
-        request = urllib.request.Request(self.url.rstrip("/") + path, body, headers)
         try:
+            request = urllib.request.Request(self.url.rstrip("/") + path, body, headers)
             with urllib.request.urlopen(request, timeout=self.seconds) as answer:
                 content: bytes = answer.read()
                 return content
         except urllib.error.HTTPError as error:
             raise ServiceError(_reason(error.read()) or error.reason, error.code) from None
-        except (OSError, HTTPException) as error:
+        except (OSError, HTTPException, ValueError) as error:  # ValueError: no such url or key
             raise ServiceError(f"{self.url} cannot be reached: {error}") from error
 
 

@@ -83,6 +83,19 @@ def check_fields(config: Any, where: str) -> dict[str, Any]:
     return {k: _checked(k, getattr(config, k), h, where) for k, h in _hints(type(config)).items()}
 
 
+def check_numbers(options: Any) -> None:
+    """Raise ConfigError for a number that is not finite, or that its `option` does not allow."""
+    for field in dataclasses.fields(options):
+        value = getattr(options, field.name)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            continue
+        allowed = Range(field.metadata.get("min", -math.inf), field.metadata.get("max", math.inf))
+        if not (math.isfinite(value) and value in allowed):
+            told = f" {allowed}" if str(allowed) else ""
+            name = field.name.replace("_", "-")
+            raise ConfigError(f"--{name} is {value}; give a finite number{told}")
+
+
 def find_named(kind: str, name: str, known: Mapping[str, T]) -> T:
     """`known[name]`. Raises ConfigError that names the nearest and all others."""
     if name in known:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import math
+import os
 import zipfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,12 +17,13 @@ import pytest
 pytest.importorskip("fastapi")
 
 from panodepth.app.demo import Demo, Row
-from panodepth.app.files import offered
+from panodepth.app.files import offered, write
 from panodepth.app.fragments import downloads_html, problem_html, rows_html, viewer_html
 from panodepth.app.options import AppOptions
 from panodepth.app.results import Result
-from panodepth.app.server import make_app
+from panodepth.app.server import LOOK_BYTES, UploadLimit, _held, make_app
 from panodepth.cli import main
+from panodepth.errors import ConfigError, OutputError
 from panodepth.types import Prediction
 
 
@@ -121,3 +126,61 @@ def test_without_gradio_one_line_says_what_to_install(
     assert 'pip install "panodepth[app]"' in err
     assert main(["app", "--static", "x", "--model", "a", "--model", "b"]) == 2
     assert "--static takes one --model" in capsys.readouterr().err
+
+
+def test_an_upload_of_unsaid_length_is_cut_off(tmp_path: Path) -> None:
+    cut = UploadLimit(_taking, tmp_path, 1000)  # type: ignore[arg-type]
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "a.jpg").write_bytes(bytes(2000))
+    scope = {"type": "http", "path": "/gradio_api/upload", "headers": [(b"content-length", b"-9")]}
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": bytes(LOOK_BYTES + 1), "more_body": True}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    asyncio.run(cut(scope, receive, send))
+    assert sent[0]["status"] == 413  # the folder is full already
+    (tmp_path / "kept" / "a.jpg").write_bytes(bytes(900))
+    room = UploadLimit(_taking, tmp_path, 1000)  # type: ignore[arg-type]
+
+    async def growing() -> Any:
+        (tmp_path / "kept" / "b.jpg").write_bytes(bytes(200))
+        return await receive()
+
+    sent.clear()
+    asyncio.run(room(scope, growing, send))
+    assert sent == ["http.disconnect"]
+
+
+async def _taking(_scope: Any, receive: Any, send: Any) -> None:
+    """An application that says which kind of message it got."""
+    await send((await receive())["type"])
+
+
+def test_uploads_that_were_broken_off_go(tmp_path: Path) -> None:
+    (tmp_path / "uploads").mkdir()
+    for name in ("tmp1", "tmp2", "uploads/whole.jpg"):
+        (tmp_path / name).write_bytes(bytes(10))
+    for name in ("tmp1", "uploads/whole.jpg"):
+        os.utime(tmp_path / name, (0, 0))
+    assert _held(tmp_path) == 20
+    assert not (tmp_path / "tmp1").exists()
+    assert (tmp_path / "tmp2").exists()
+
+
+def test_errors_of_files_do_not_say_where_the_server_keeps_them(tmp_path: Path) -> None:
+    distance = np.ones((8, 16), np.float32)
+    empty = Prediction(distance, distance > 1, np.zeros((8, 16, 3), np.uint8), {"unit": "m"})
+    with pytest.raises(OutputError) as caught:
+        write(Result("1", "me", "room", empty), "ply", tmp_path)
+    assert str(tmp_path) not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("options", [{"pictures": 0}, {"kept_megabytes": math.inf}])
+def test_numbers_that_are_no_limit(options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="give a finite number"):
+        AppOptions(**options)

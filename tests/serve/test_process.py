@@ -10,11 +10,13 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from panodepth.cli.listening import address, listen
 from panodepth.client import Client, ServiceError
-from panodepth.errors import ConfigError
+from panodepth.errors import ConfigError, OutputError
 from panodepth.serve.cache import Answer, AnswerCache
 from panodepth.serve.options import ServeOptions
 
@@ -84,3 +86,14 @@ def test_options_that_cannot_be() -> None:
     with pytest.raises(ConfigError, match="nothing is written as"):
         read_wanted({}, "audio/ogg")
     assert read_wanted({"size": "98x196", "known_distance": "1,2=3"}).options.size == (98, 196)
+
+
+def test_addresses_are_such_as_a_browser_takes() -> None:
+    class Listening:
+        def __init__(self, *name: Any) -> None:
+            self.getsockname = lambda: name
+
+    assert address(Listening("127.0.0.1", 8360)) == "http://127.0.0.1:8360"  # type: ignore[arg-type]
+    assert address(Listening("::1", 8360, 0, 0)) == "http://[::1]:8360"  # type: ignore[arg-type]
+    with pytest.raises(OutputError, match="cannot listen at "):
+        listen(f"{'a' * 70}.example", 8360)

@@ -15,6 +15,7 @@ from panodepth.errors import ConfigError
 from panodepth.export import WRITERS
 from panodepth.export.colour import colourise, distance_range
 from panodepth.export.formats import check_installed
+from panodepth.export.privacy import without_folder
 from panodepth.export.views.archive import pack
 from panodepth.strict import find_named
 from panodepth.types import ByteArray
@@ -55,7 +56,8 @@ def write(result: Result, format_name: str, root: Path) -> Written:
     folder = Path(tempfile.mkdtemp(dir=root))
     try:
         # a copy, so that points and normals computed for a file are not kept with the result
-        files = replace(result.prediction).save(f"{folder}/", [format_name])
+        with without_folder(folder):
+            files = replace(result.prediction).save(f"{folder}/", [format_name])
         if len(files) == 1:
             return Written(files[0], folder)
         packed = folder / f"{result.name}_{format_name}.zip"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from panodepth.errors import ConfigError
 from panodepth.options import option
+from panodepth.strict import check_numbers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,3 +37,4 @@ class AppOptions:
     def __post_init__(self) -> None:
         if not self.host:
             raise ConfigError("--host is empty; 127.0.0.1 is this machine alone")
+        check_numbers(self)

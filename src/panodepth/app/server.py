@@ -9,8 +9,10 @@ import asyncio
 import contextlib
 import os
 import shutil
+import stat
 import tempfile
 import threading
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from html import escape
@@ -26,6 +28,8 @@ from panodepth.app.files import write
 from panodepth.errors import PanodepthError
 
 WRITTEN_AT_ONCE = 2  # files of results: each takes memory of its own
+LOOK_BYTES = 1 << 24  # of an upload, between two looks at how much there is
+LEFT_SECONDS = 600  # after which an upload that does not go on was broken off
 # Nothing is asked of another host, whatever a library's page holds; Gradio needs 'unsafe-*'.
 POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; media-src 'self' data: blob:; "
@@ -56,28 +60,59 @@ class WithHeaders:
 
 
 class UploadLimit:
-    """Refuses uploads while the folder holds as much as it may; Gradio limits one file alone."""
+    """Refuses uploads while the folder holds as much as it may; Gradio limits one file alone.
+
+    What comes without a length, or beside other uploads, is cut off once the folder is full.
+    """
 
     def __init__(self, app: ASGIApp, folder: Path, most: int) -> None:
         """most: of the folder [bytes], with the upload that comes."""
         self.app, self._folder, self._most = app, folder, most
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].endswith("/upload"):
-            length = int(dict(scope["headers"]).get(b"content-length", b"0"))
-            if length + await asyncio.to_thread(_held, self._folder) > self._most:
-                text = "the server holds as many pictures as it may: try again later"
-                await JSONResponse({"detail": text}, 413)(scope, receive, send)
-                return
-        await self.app(scope, receive, send)
+        if not (scope["type"] == "http" and scope["path"].endswith("/upload")):
+            await self.app(scope, receive, send)
+            return
+        since = 0  # bytes that came since the folder was looked at
+
+        async def watched() -> Message:
+            nonlocal since
+            message = await receive()
+            since += len(message.get("body", b""))
+            if since > LOOK_BYTES:
+                since = 0
+                if await self._room() < 0:
+                    return {"type": "http.disconnect"}
+            return message
+
+        said = dict(scope["headers"]).get(b"content-length", b"")
+        if (int(said) if said.isdigit() else 0) > await self._room():
+            text = "the server holds as many pictures as it may: try again later"
+            await JSONResponse({"detail": text}, 413)(scope, receive, send)
+            return
+        await self.app(scope, watched, send)
+
+    async def _room(self) -> int:
+        """Bytes that the folder may still take."""
+        return self._most - await asyncio.to_thread(_held, self._folder)
 
 
 def _held(folder: Path) -> int:
-    """Bytes of all files in a folder; some may go meanwhile."""
-    held = 0
+    """Bytes of all files in a folder; some may go meanwhile.
+
+    Uploads that were broken off lie in the folder itself, where nobody else removes them: here they
+    are, once nothing has come for LEFT_SECONDS.
+    """
+    held, now = 0, time.time()
     for file in folder.rglob("*"):
         with contextlib.suppress(OSError):
-            held += file.stat().st_size
+            found = file.stat()
+            if not stat.S_ISREG(found.st_mode):
+                continue
+            if file.parent == folder and now - found.st_mtime > LEFT_SECONDS:
+                file.unlink()
+            else:
+                held += found.st_size
     return held
 
 
@@ -90,6 +125,8 @@ def make_app(demo: Demo) -> FastAPI:
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
         demo.close()
+        if tempfile.tempdir == str(root):
+            tempfile.tempdir = None
         shutil.rmtree(root, ignore_errors=True)
 
     app = FastAPI(title="panodepth", openapi_url=None, lifespan=lifespan)
@@ -127,6 +164,7 @@ def whole_app(demo: Demo) -> FastAPI:
     # uploads lie where they are removed at the end.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["GRADIO_TEMP_DIR"] = str(app.state.folder / "uploads")
+    tempfile.tempdir = str(app.state.folder)  # where uploads lie until they are whole
     from panodepth.app.layout import with_page
 
     return with_page(app, demo)

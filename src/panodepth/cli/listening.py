@@ -13,14 +13,15 @@ def listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=256)
-    except OSError as error:
-        raise OutputError(f"cannot listen at {host}:{port}: {error.strerror or error}") from error
+    except (OSError, UnicodeError) as error:  # of a name that cannot be one
+        told = getattr(error, "strerror", None) or error
+        raise OutputError(f"cannot listen at {host}:{port}: {told}") from error
 
 
 def address(listening: socket.socket) -> str:
     """Where that is."""
     host, port = listening.getsockname()[:2]
-    return f"http://{host}:{port}"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def answer(app: Any, listening: socket.socket, stop_seconds: float) -> None:

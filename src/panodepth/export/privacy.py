@@ -1,11 +1,15 @@
-"""Files that say nothing of where they come from."""
+"""Files that say nothing of where they come from, and errors that do not say where they go."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from panodepth.errors import ConfigError
+from panodepth.errors import ConfigError, InputError, OutputError
 
 if TYPE_CHECKING:
     from panodepth.types import Prediction
@@ -25,3 +29,13 @@ def told(prediction: Prediction, metadata: object) -> Prediction:
         return prediction
     needed = {key: prediction.meta[key] for key in NEEDED if key in prediction.meta}
     return replace(prediction, meta=needed)
+
+
+@contextmanager
+def without_folder(folder: str | Path) -> Iterator[None]:
+    """Errors of files in a folder name the file alone, for those whom its path tells nothing."""
+    try:
+        yield
+    except (InputError, OutputError) as error:
+        text = str(error).replace(f"{folder}{os.sep}", "")
+        raise type(error)(text) from error.__cause__

@@ -77,10 +77,12 @@ class Batcher:
         """Pictures of one shape; cancelled ones are gone by now."""
         if not batch:
             return
-        if self._on_batch is not None:
-            self._on_batch(len(batch))
         try:
+            if self._on_batch is not None:
+                self._on_batch(len(batch))
             outputs = self.predictor.run([pixels for pixels, _ in batch])
+            if len(outputs) != len(batch):
+                raise RuntimeError(f"{len(outputs)} results for {len(batch)} pictures")
         except BaseException as error:  # each of them says why; the thread goes on
             for _, future in batch:
                 future.set_exception(error)

@@ -17,7 +17,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from panodepth.errors import ConfigError, InputError, PanodepthError, one_line
+from panodepth.errors import ConfigError, InputError, OutputError, PanodepthError, one_line
 from panodepth.predict.predictor import Predictor
 from panodepth.serve.cache import Answer
 from panodepth.serve.description import JOB, JOB_RESULT, PICTURE, PREDICTED, STARTED, STATE
@@ -46,19 +46,31 @@ class RefusedError(Exception):
         self.status = status
 
 
+class Arriving:
+    """Pictures on their way in, of all clients together."""
+
+    def __init__(self, most: int) -> None:
+        """most: of them in memory [bytes]."""
+        self.most, self.held = most, 0
+
+
 class Parts(NamedTuple):
     """What the routes of one service work with."""
 
     service: Service
     book: JobBook
     metrics: Metrics
+    arriving: Arriving
 
 
 def make_app(predictor: Predictor, options: ServeOptions) -> FastAPI:
     """The service as an ASGI application. The key is read from the environment, once."""
     metrics = Metrics()
     parts = Parts(
-        Service(predictor, options, metrics.batch.observe), JobBook(options.jobs), metrics
+        Service(predictor, options, metrics.batch.observe),
+        JobBook(options.jobs, int(options.job_megabytes * 1e6)),
+        metrics,
+        Arriving(int(options.queue * options.max_megabytes * 1e6)),
     )
 
     @asynccontextmanager
@@ -83,7 +95,7 @@ def _watch(app: FastAPI, metrics: Metrics, key: str) -> None:
     async def watched(request: Request, call_next: Any) -> Response:
         begun = time.perf_counter()
         try:
-            if key and request.url.path not in OPEN_PATHS and not _has_key(request, key):
+            if key and request.scope["path"] not in OPEN_PATHS and not _has_key(request, key):
                 raise RefusedError(401, "the key is missing or wrong: send it as X-API-Key")
             response: Response = await call_next(request)
         except Exception as error:
@@ -102,7 +114,7 @@ def _add_prediction(app: FastAPI, parts: Parts) -> None:
     @app.post("/v1/predict", openapi_extra=PICTURE, responses=PREDICTED, response_class=Response)
     async def predict(request: Request) -> Response:
         """The distance of every pixel of a picture, as a file of a format."""
-        content, wanted, name = await _asked(request, service, options)
+        content, wanted, name = await _asked(request, parts)
         known = service.known(name)
         parts.metrics.cache.labels("hit" if known else "miss").inc()
         if known is not None:
@@ -123,7 +135,7 @@ def _add_jobs(app: FastAPI, parts: Parts) -> None:
     @app.post("/v1/jobs", status_code=202, openapi_extra=PICTURE, responses=STARTED)
     async def start_job(request: Request) -> JSONResponse:
         """Begin a prediction; `GET /v1/jobs/{job}` says what became of it."""
-        content, wanted, name = await _asked(request, service, service.options)
+        content, wanted, name = await _asked(request, parts)
         share = Share()
         job = book.add(service.start(content, wanted, name, share.set), share)
         return JSONResponse(_told(job), 202)
@@ -159,11 +171,15 @@ def _add_state(app: FastAPI, parts: Parts) -> None:
         return Response(metrics.text(), media_type=metrics.media)
 
 
-async def _asked(
-    request: Request, service: Service, options: ServeOptions
-) -> tuple[bytes, Wanted, str]:
+async def _asked(request: Request, parts: Parts) -> tuple[bytes, Wanted, str]:
     """The picture's bytes, what is wanted of it, and the key of the answer."""
     wanted = read_wanted(dict(request.query_params), request.headers.get("accept", ""))
+    content = await _body(request, parts.service.options, parts.arriving)
+    return content, wanted, await asyncio.to_thread(parts.service.key, content, wanted)
+
+
+async def _body(request: Request, options: ServeOptions, arriving: Arriving) -> bytes:
+    """The picture's bytes, as many as the limits let in."""
     limit = int(options.max_megabytes * 1e6)
     if int(request.headers.get("content-length") or 0) > limit:
         raise RefusedError(413, f"the picture is above {options.max_megabytes:g} MB")
@@ -172,15 +188,20 @@ async def _asked(
         async with asyncio.timeout(options.body_seconds):
             async for piece in request.stream():
                 size += len(piece)
+                arriving.held += len(piece)
                 if size > limit:
                     raise RefusedError(413, f"the picture is above {options.max_megabytes:g} MB")
+                if arriving.held > arriving.most:
+                    raise BusyError("as many pictures as may are on their way: try again")
                 pieces.append(piece)
     except TimeoutError:
         raise RefusedError(408, f"no whole picture after {options.body_seconds:g} s") from None
+    finally:
+        arriving.held -= size
     content = b"".join(pieces)
     if not content:
         raise RefusedError(400, "no picture: send its file as the request's body")
-    return content, wanted, service.key(content, wanted)
+    return content
 
 
 def _until(deadline: float, seconds: float) -> Callable[[float], None]:
@@ -219,6 +240,8 @@ def problem(error: BaseException) -> JSONResponse:
             status, text = 503, str(error)
         case InputError() | ConfigError():
             status, text = 413 if isinstance(error, TooLargeError) else 400, one_line(error)
+        case OutputError() if not isinstance(error.__cause__, OSError):  # nothing to write there
+            status, text = 400, one_line(error)
         case ClientDisconnect():
             status, text = 400, "the client went away"  # and does not read it
         case MemoryError():

@@ -41,12 +41,18 @@ class Job(NamedTuple):
             return "running" if self.future.running() else "waiting"
         return "failed" if self.future.cancelled() or self.future.exception() else "done"
 
+    @property
+    def held(self) -> int:
+        """Bytes of its result, 0 without one."""
+        return len(self.future.result().content) if self.state == "done" else 0
+
 
 class JobBook:
     """Jobs by name; of the finished ones the last few are kept."""
 
-    def __init__(self, kept: int) -> None:
-        self._kept = kept
+    def __init__(self, kept: int, limit: int) -> None:
+        """kept: finished jobs at most. limit: of their results [bytes]; the last one stays."""
+        self._kept, self._limit = kept, limit
         self._jobs: OrderedDict[str, Job] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -55,9 +61,12 @@ class JobBook:
         job = Job(secrets.token_urlsafe(16), future, share)
         with self._lock:
             self._jobs[job.name] = job
-            finished = [name for name, other in self._jobs.items() if other.future.done()]
-            for name in finished[: max(0, len(finished) - self._kept)]:
-                del self._jobs[name]
+            held = 0
+            finished = [other for other in self._jobs.values() if other.future.done()]
+            for number, other in enumerate(reversed(finished)):
+                held += other.held
+                if number >= self._kept or (number and held > self._limit):
+                    del self._jobs[other.name]
         return job
 
     def get(self, name: str) -> Job | None:

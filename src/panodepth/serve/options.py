@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from panodepth.errors import ConfigError
 from panodepth.options import option
+from panodepth.strict import check_numbers
 
 KEY_VARIABLE = "PANODEPTH_API_KEY"  # of the environment; a command line is seen by other users
 
@@ -19,7 +20,8 @@ class ServeOptions:
     max_megabytes, max_megapixels: of a picture, checked before it is decoded.
     seconds: that one picture may take, waiting included; then 503. body_seconds: that sending it
         may take; then 408.
-    cache_megabytes: results kept in memory; 0 = none. jobs: finished ones that are kept.
+    cache_megabytes: results kept in memory; 0 = none. jobs, job_megabytes: finished ones that are
+        kept, the last one whatever its size.
     stop_seconds: that pictures in work get after SIGTERM.
     """
 
@@ -32,8 +34,10 @@ class ServeOptions:
     body_seconds: float = option(30.0, "That sending a picture may take.", min=0.1)
     cache_megabytes: float = option(256.0, "Results kept in memory; 0 = none.", min=0)
     jobs: int = option(64, "Finished jobs kept.", min=1)
+    job_megabytes: float = option(1000.0, "Results of finished jobs kept in memory.", min=0)
     stop_seconds: float = option(60.0, "That pictures in work get at the end.", min=0)
 
     def __post_init__(self) -> None:
         if not self.host:
             raise ConfigError("--host is empty; 127.0.0.1 is this machine alone")
+        check_numbers(self)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
@@ -23,6 +24,7 @@ import numpy as np
 from panodepth.errors import ConfigError, InputError, PanodepthError
 from panodepth.export import WRITERS, output_paths
 from panodepth.export.formats import check_installed, check_metres
+from panodepth.export.privacy import without_folder
 from panodepth.export.views.archive import pack
 from panodepth.images import image_size, read_image
 from panodepth.options import changed
@@ -63,6 +65,7 @@ CHOICES = {"sky": ("auto", "none")}  # elsewhere a file, too
 QUANTILES = (0.02, 0.5, 0.98)
 READ, RUN, FINISHED = 0.1, 0.4, 0.9  # share of the work done after each step
 PIECES_HELD = 4  # threads that decode and write
+MOST_NETWORK_PIXELS = 1 << 20  # that a client may ask for: one pass cannot be stopped
 
 
 class TooLargeError(InputError):
@@ -115,6 +118,12 @@ def read_wanted(query: Mapping[str, str], accept: str = "") -> Wanted:
     check_installed([name])
     if not options.in_metres:
         check_metres([name])
+    height, width = options.size or (0, 0)
+    if height * width > MOST_NETWORK_PIXELS:
+        raise ConfigError(
+            f"size {height}x{width}: the service runs its network at up to "
+            f"{MOST_NETWORK_PIXELS:,} pixels"
+        )
     return Wanted(name, options)
 
 
@@ -122,17 +131,28 @@ def format_of(accept: str) -> str:
     """The format that an Accept header prefers: npz where it says nothing. ConfigError if none."""
     named: dict[str, str] = {}
     for name, writer in WRITERS.items():
-        named.setdefault(MEDIA.get(Path(writer.ending).suffix, OTHER_MEDIA), name)
+        suffix = Path(NAME + writer.ending).suffix
+        media = MEDIA.get(suffix, OTHER_MEDIA)
+        if media not in named or suffix == f".{name}":  # glb is asked for, not points-glb
+            named[media] = name
     named["application/json"] = FACTS
-    for part in accept.split(","):
+    for part in sorted(accept.split(","), key=_weight, reverse=True):
         media = part.partition(";")[0].strip().lower()
+        if not _weight(part):
+            break
         if media in ("", "*/*", "application/*", OTHER_MEDIA):
             return "npz"
         if media in named:
             return named[media]
     raise ConfigError(
-        f"nothing is written as {accept!r}; ?format= names one of {', '.join(WRITERS)}"
+        f"nothing is written as {accept!r}; ?format= names one of {', '.join([*WRITERS, FACTS])}"
     )
+
+
+def _weight(part: str) -> float:
+    """How much a part of an Accept header is liked (RFC 9110, 12.4.2); 0 = not at all."""
+    found = re.search(r";\s*q=(0(?:\.\d*)?|1(?:\.0*)?)\s*(?:;|$)", part, re.IGNORECASE)
+    return float(found[1]) if found else 1.0
 
 
 def _parsed(field: Any, text: str) -> Any:
@@ -212,11 +232,10 @@ class Service:
         self, content: bytes, wanted: Wanted, key: str, watch: Callable[[float], None]
     ) -> Answer:
         watch(0.0)
-        height, width = image_size(content)
-        if height * width > self.options.max_megapixels * 1e6:
-            raise TooLargeError(
-                f"{width}x{height} is above {self.options.max_megapixels:g} megapixels"
-            )
+        most = self.options.max_megapixels
+        for height, width in (image_size(content), wanted.options.out_size or (0, 0)):
+            if height * width > most * 1e6:
+                raise TooLargeError(f"{width}x{height} is above {most:g} megapixels")
         data = read_image(content)
         request = self.predictor.prepare(data, None, wanted.options)
         watch(READ)
@@ -245,7 +264,7 @@ def written(prediction: Prediction, format_name: str) -> Answer:
     """A prediction as a file of a format; of one with several files, a ZIP file of them."""
     if format_name == FACTS:
         return Answer(json.dumps(facts(prediction)).encode(), MEDIA[".json"], f"{NAME}.json")
-    with tempfile.TemporaryDirectory(prefix="panodepth-") as folder:
+    with tempfile.TemporaryDirectory(prefix="panodepth-") as folder, without_folder(folder):
         prediction.meta["name"] = NAME
         files = prediction.save(folder + "/", [format_name])
         path = output_paths(folder, NAME, [format_name])[format_name][0]

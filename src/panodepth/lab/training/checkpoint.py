@@ -130,6 +130,11 @@ def check_resumable(
     # keys that the checkpoint's time lacked had the values that are defaults now
     before = type(config)().to_dict()
     for table, values in state["config"].items():
+        if table not in before:
+            raise ConfigError(
+                f"checkpoint {path} is of another kind of training (it has [{table}]); use another "
+                "run.out"
+            )
         before[table] = {**before[table], **values} if isinstance(values, dict) else values
     now = config.to_dict()
     for values in (before, now):

@@ -129,9 +129,11 @@ class Trainer:
         of_all = number * self.engine.world + self.engine.rank
         return mix_seed(self.config.data.seed, purpose, of_all, self.config.run.seed)
 
-    def _numbers(self, step: int) -> range:
+    def _batches(self, step: int) -> dict[int, Any]:
+        """Those of one step, number to batch: the same whenever they are made."""
+        torch.manual_seed(mix_seed(self.config.run.seed, 3, step))
         accumulate = self.config.optim.accumulate
-        return range(step * accumulate, (step + 1) * accumulate)
+        return {n: self.batch(n) for n in range(step * accumulate, (step + 1) * accumulate)}
 
     def train_step(self) -> None:
         """One optimiser step.
@@ -139,8 +141,7 @@ class Trainer:
         Raises `Cancelled` before anything has changed when a stop is asked for while waiting.
         """
         task = self.task
-        torch.manual_seed(mix_seed(self.config.run.seed, 3, self.step))
-        batches = {n: self.batch(n) for n in self._numbers(self.step)}
+        batches = self._batches(self.step)
         finite = torch.ones((), dtype=torch.bool, device=self.device)
         last = max(batches)
         for number, batch in batches.items():
@@ -167,7 +168,7 @@ class Trainer:
     def _fail(self, step: int) -> None:
         """Save the batches of a bad step and stop."""
         folder = self.out / f"not_finite_step_{step:08d}"
-        batches = {n: self.batch(n) for n in self._numbers(step)}
+        batches = self._batches(step)
         samples = {n: self.stream.describe(n) for n in batches}
         facts = {"step": step, "scene_seed": self.config.data.seed, "rank": self.engine.rank}
         keep_evidence(folder, batches, samples, facts)
@@ -317,7 +318,8 @@ class Trainer:
         from PIL import Image
 
         # the last batch: what it needs is still in memory
-        batch = self.batch(self._numbers(self.step)[0] - 1) if self.engine.is_main else None
+        last = self.step * self.config.optim.accumulate - 1
+        batch = self.batch(last) if self.engine.is_main else None
         picture = self.task.preview(batch)
         if picture is not None:
             with atomic(self.out / "previews" / f"step_{self.step:08d}.png") as (file,):

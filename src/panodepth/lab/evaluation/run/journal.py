@@ -99,13 +99,14 @@ def _written(path: Path, header: Mapping[str, Any]) -> Iterator[Journal]:
 
 
 def _line(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False) + "\n"
+    """In ASCII: a file's name may hold what ends a line elsewhere, or is no text at all."""
+    return json.dumps(value) + "\n"
 
 
 def _read(path: Path, header: Mapping[str, Any]) -> Iterator[Row]:
     """Rows of one journal; a last line that was cut short is left out."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").rstrip("\n").split("\n")
         first = json.loads(lines[0])["run"] if lines else None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{path}: not a journal of an evaluation ({error})") from error
