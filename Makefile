@@ -25,7 +25,7 @@ $(VENV)/.dev: $(VENV)/.core
 
 demo: $(VENV)/.core
 	$(BIN)/panodepth predict examples/interior.jpg examples/courtyard.jpg --out demo-out \
-	  --format npz,preview,ply,glb,html
+	  --quality best --format npz,preview,ply,glb,html
 	@echo "demo-out/interior.glb is for Blender; demo-out/interior_preview.png shows photograph, distance and scale."
 	@echo "Open in a browser, to walk in it and measure: demo-out/interior.html"
 

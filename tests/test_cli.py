@@ -50,6 +50,21 @@ def written(folder: Path) -> set[str]:
     return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
 
 
+def test_results_are_in_out_unless_told_otherwise(
+    model_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    picture(tmp_path / "a.png")
+    for _ in range(2):  # the second time, "out" is no input of the folder around it
+        assert main(["predict", ".", "--model", str(model_file), "--format", "npz"]) == 0
+    assert written(tmp_path) >= {"a.png", "out/a_distance.npz"}
+    assert not list(tmp_path.glob("out/out"))
+    assert "out/a_distance.npz" in capsys.readouterr().out
+
+
 def test_a_folder_keeps_its_shape(run: Any, tmp_path: Path) -> None:
     for seed, name in enumerate(("a.png", "s/a.png", "s/b.jpg")):
         picture(tmp_path / "in" / name, seed)
@@ -204,7 +219,7 @@ def test_mask_size_sky_and_metres_arrive(run: Any, tmp_path: Path, model_file: P
     ("arguments", "says"),
     [
         (["predict"], "Missing argument"),
-        (["predict", "a.png"], "--out"),
+        (["predict", "a.png", "--out"], "--out"),
         (["predict", "a.png", "--out", "o", "--wrong"], "--wrong"),
         (["predict", "a.png", "--out", "o", "--size", "big"], "HxW"),
         (["predict", "a.png", "--out", "o", "--sky", "blue"], "--sky"),

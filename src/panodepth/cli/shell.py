@@ -22,6 +22,7 @@ from panodepth.cli.bench import bench
 from panodepth.cli.curate import curate
 from panodepth.cli.evaluate import evaluate
 from panodepth.cli.export import export
+from panodepth.cli.help import shown
 from panodepth.cli.info import info
 from panodepth.cli.live import live
 from panodepth.cli.options import DONE, INTERRUPTED, NOTHING_STARTED, SOME_FAILED
@@ -123,4 +124,4 @@ def _top(
 
 
 for command in COMMANDS:
-    app.command()(command)
+    app.command(**shown(command.__name__.replace("_", "-"), command.__doc__ or ""))(command)

@@ -55,7 +55,11 @@ class PredictOptions(LensOptions, MetricOptions, ExtraOptions):
     roll: float | None = option(
         None, "Of the camera; right side down is > 0.", metavar="DEG", min=-180, max=180
     )
-    quality: str = option("fast", "fast, balanced (edges where the picture has them) or best.")
+    quality: str = option(
+        "fast",
+        "Depth edges: fast = as soft as the network's, balanced = where the picture has them, "
+        "best = 12 runs of the network: for meshes and clouds.",
+    )
     sky: str = option(
         "auto",
         "auto masks the sky out, none does not; or a file: white = sky.",

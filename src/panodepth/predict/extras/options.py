@@ -29,7 +29,11 @@ class ExtraOptions:
         "none", "Floor in place of a tripod or cap: auto, none or its angle.", metavar="MODE|DEG"
     )
     confidence: bool = option(False, "Also write how sure the distance is; six times the work.")
-    one_view: bool = option(False, "Metres by the floor of one view, not four: quicker, less sure.")
+    one_view: bool = option(
+        False,
+        "By the floor of one view, not four: quicker, less sure.",
+        rich_help_panel="Metres",
+    )
 
 
 def check_sky(options: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import MISSING, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,7 @@ class RunOptions(PredictOptions, FileOptions):
         take more alone fail; None = two pictures of 8K are in memory at most.
     """
 
-    out: Path = option(MISSING, "Folder for the results.", metavar="DIR")
+    out: Path = option(Path("out"), "Folder for the results.", metavar="DIR")
     formats: tuple[str, ...] = option(
         DEFAULT_FORMATS,
         f"What to write; repeat, or separate by commas: {_FORMATS}.",

@@ -1,0 +1,66 @@
+"""What `--help` shows: options in groups, examples at the end, whole sentences in lists."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from typing import Any
+
+from typer.core import TyperCommand
+
+FIRST, REST = "Arguments", "Options"
+EXAMPLES = {
+    "predict": (
+        ("panodepth predict photo.jpg", "distances, a preview and a point cloud, in out/"),
+        ("panodepth predict photo.jpg --quality best --format glb,html", "a mesh, and a viewer"),
+        ("panodepth predict photo.jpg --camera-height 1.6 --format e57,ods", "in metres"),
+        ("panodepth predict photos --format exr --skip-existing", "a folder; goes on if stopped"),
+        ("panodepth predict fisheye.jpg --projection fisheye --fov 200", "more: docs/cookbook.md"),
+    ),
+    "view": (
+        ("panodepth view photo.jpg --quality best --open", "predict and look, in the browser"),
+        ("panodepth view out --html rooms.html", "what was predicted before"),
+    ),
+    "align": (("panodepth align hall.jpg kitchen.jpg --out flat", "two rooms in one frame"),),
+    "live": (("panodepth live frames --camera-height 1.2 --beams 360", "docs/robots.md"),),
+    "serve": (("panodepth serve --port 8360", "docs/service.md"),),
+    "evaluate": (
+        ("panodepth evaluate --data my_panoramas --protocol uncapped --out report", "a folder"),
+        ("panodepth evaluate --rendered 20 --protocol uncapped --out worlds", "without any data"),
+    ),
+    "train": (
+        ("panodepth train --recipe recipes/finetune.toml --init default --data my_panoramas", ""),
+        ("panodepth train --recipe recipes/compact.toml --set run.out=runs/mine", "from scratch"),
+    ),
+    "curate": (("panodepth curate --source my_frames --out shards", "docs/curation.md"),),
+}
+
+
+class GroupedCommand(TyperCommand):
+    """A command whose help lists its options under the names of their groups."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Arguments, options without a group, then the groups in the order of their options."""
+        groups: dict[str, list[tuple[str, str]]] = defaultdict(list)
+        for name in (FIRST, REST):
+            groups[name] = []
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                own = FIRST if parameter.param_type_name == "argument" else REST
+                groups[getattr(parameter, "rich_help_panel", None) or own].append(record)
+        for name, records in groups.items():
+            if records:
+                with formatter.section(name):
+                    formatter.write_dl(records)
+
+
+def shown(name: str, text: str) -> dict[str, Any]:
+    """How a command is registered, so that --help shows it as above. text: its docstring."""
+    lines = [f"  {line}\n      {why}" if why else f"  {line}" for line, why in EXAMPLES.get(name, ())]
+    examples = "\b\nExamples:\n" + "\n".join(lines)  # "\b": click keeps these line breaks
+    return {
+        "cls": GroupedCommand,
+        "short_help": re.split(r"[:;.]( |$)", " ".join(text.split()), maxsplit=1)[0] + ".",
+        "epilog": examples if lines else None,
+    }

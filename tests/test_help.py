@@ -1,0 +1,51 @@
+"""What --help shows: whole sentences, options in groups, examples that can be typed."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+import pytest
+
+from panodepth.cli import main
+from panodepth.cli.help import EXAMPLES
+from panodepth.cli.shell import COMMANDS
+
+LINES = [line for lines in EXAMPLES.values() for line, _ in lines]
+
+
+def shown(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    assert main([*arguments, "--help"]) == 0
+    return capsys.readouterr().out
+
+
+def test_each_command_is_told_in_whole_sentences(capsys: pytest.CaptureFixture[str]) -> None:
+    listed = shown([], capsys).split("Commands:\n")[1]
+    assert "..." not in listed
+    assert len(re.findall(r"^  [a-z]", listed, re.M)) == len(COMMANDS)
+    assert listed.count(".\n") == len(COMMANDS)
+
+
+def test_options_are_in_groups_and_examples_end_the_page(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    page = shown(["predict"], capsys)
+    groups = re.findall(r"^([A-Z]\w+):$", page, re.M)
+    assert groups == ["Arguments", "Options", "Lenses", "Files", "Metres"]
+    metres = page.split("Metres:\n")[1]
+    assert "--camera-height" in metres
+    assert "--one-view" in metres
+    last = page.split("Examples:\n")[1]
+    assert all(line in last for line, _ in EXAMPLES["predict"])
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_an_example_can_be_typed(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    name, *words = shlex.split(line)
+    assert name == "panodepth"
+    assert "Usage" in shown(words, capsys)
+    assert main([*words, "--unknown", "--help"]) == 2
+
+
+def test_every_example_is_of_a_command() -> None:
+    assert set(EXAMPLES) <= {command.__name__.replace("_", "-") for command in COMMANDS}
