@@ -57,7 +57,7 @@ class GroupedCommand(TyperCommand):
 
 def shown(name: str, text: str) -> dict[str, Any]:
     """How a command is registered, so that --help shows it as above. text: its docstring."""
-    lines = [f"  {line}\n      {why}" if why else f"  {line}" for line, why in EXAMPLES.get(name, ())]
+    lines = [f"  {line}" + f"\n      {why}" * bool(why) for line, why in EXAMPLES.get(name, ())]
     examples = "\b\nExamples:\n" + "\n".join(lines)  # "\b": click keeps these line breaks
     return {
         "cls": GroupedCommand,
