@@ -14,6 +14,7 @@ import pytest
 from panodepth.atomic import atomic
 from panodepth.errors import OutputError
 from panodepth.export import DEFAULT_FORMATS, WRITERS, output_paths, parse_formats, save
+from panodepth.export.formats import OTHER_NAMES
 from panodepth.types import Prediction
 
 NAMES = {
@@ -127,13 +128,18 @@ def test_a_folder_is_a_folder_whatever_its_name(room: Prediction, tmp_path: Path
 
 def test_unknown_formats_are_answered_with_the_list(room: Prediction, tmp_path: Path) -> None:
     with pytest.raises(
-        OutputError, match="unknown format 'fbx'; there are: npz, exr, png"
+        OutputError, match=r"unknown format 'fbx' \(perhaps glb, .*; there are: npz, exr, png"
     ) as caught:
         save(room, tmp_path / "o", ["npz", "fbx"])
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "o").exists()
     with pytest.raises(OutputError, match="no format named"):
         parse_formats([])
+    for name, says in (("lasr-scan", r" \(perhaps laserscan, "), ("qqq", "; there are: npz")):
+        with pytest.raises(OutputError, match=f"unknown format '{name}'{says}"):
+            parse_formats([name])
+    assert set(OTHER_NAMES.values()) <= set(WRITERS)
+    assert not set(OTHER_NAMES) & set(WRITERS)
     assert parse_formats(["NPZ, ply", "npz"]) == ("npz", "ply")
     assert parse_formats("glb") == ("glb",)
 

@@ -68,6 +68,21 @@ FORMATS: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "html": (".html", "html.page:write_html", "viewer, one file", ()),
 }
 
+# What formats are called elsewhere, or what is wanted where a format is not written.
+OTHER_NAMES = {
+    **dict.fromkeys(("gltf", "fbx", "mesh", "blend"), "glb"),
+    **dict.fromkeys(("usd", "usda"), "usdz"),
+    **dict.fromkeys(("3dgs", "gs", "gaussians"), "splat"),
+    **dict.fromkeys(("cloud", "pointcloud", "xyz"), "ply"),
+    **dict.fromkeys(("bag", "rosbag", "ros2"), "rosbag2"),
+    **dict.fromkeys(("jpg", "jpeg"), "preview"),
+    "npy": "npz",
+    "tif": "tiff",
+    "scan": "laserscan",
+    "map": "occupancy",
+    "stereo": "ods",
+}
+
 # Which extra of the package a format needs, and the modules that are then there.
 NEEDS: dict[str, tuple[str, ...]] = {
     "las": ("las", "laspy", "lazrs"),
@@ -93,6 +108,15 @@ NO_METRES_EYES = (
 )
 
 Up = Literal["house", "y", "z", "ros", "blender", "unity", "unreal"]  # see `frames.FRAMES`
+
+
+def meant(name: str) -> str:
+    """The format that an unknown name is likely to mean, in words; "" where none is."""
+    import difflib
+
+    near = difflib.get_close_matches(name, FORMATS, n=1)
+    found = OTHER_NAMES.get(name) or (near[0] if near else "")
+    return f" (perhaps {found}, {FORMATS[found][2]})" if found else ""
 
 
 def check_installed(formats: Sequence[str]) -> None:

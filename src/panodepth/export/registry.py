@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from panodepth.errors import OutputError
-from panodepth.export.formats import FORMATS
+from panodepth.export.formats import FORMATS, meant
 
 if TYPE_CHECKING:
     from panodepth.types import Prediction
@@ -73,7 +73,9 @@ def parse_formats(formats: Sequence[str] | None) -> tuple[str, ...]:
     names = [name.strip().lower() for entry in given for name in entry.split(",") if name.strip()]
     unknown = [name for name in names if name not in WRITERS]
     if unknown or not names:
-        wrong = f"unknown format {unknown[0]!r}" if unknown else "no format named"
+        wrong = (
+            f"unknown format {unknown[0]!r}{meant(unknown[0])}" if unknown else "no format named"
+        )
         raise OutputError(f"{wrong}; there are: {', '.join(WRITERS)}")
     return tuple(dict.fromkeys(names))
 

@@ -54,12 +54,12 @@ class MetricOptions:
     """
 
     known_distance: Numbers | None = _metric(
-        "A distance measured at a pixel.",
+        "A distance at a pixel, counted from the upper left.",
         "U,V=METRES",
         parser=_measured("U,V=METRES", "512,300=2.4"),
     )
     known_length: Numbers | None = _metric(
-        "A length measured between two pixels.",
+        "A length between two pixels.",
         "U,V,U,V=METRES",
         parser=_measured("U,V,U,V=METRES", "512,300,512,420=0.9"),
     )
