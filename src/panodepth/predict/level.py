@@ -1,8 +1,8 @@
 """Tilted panoramas: see where up is, turn the picture upright, predict again, turn the result back.
 
 Networks learn from level cameras: what is tilted by 30° comes out two to three times less exact. A
-picture is only turned when its tilt is large and its floor and walls agree on it, and stays turned
-only when the second prediction is more level than the first.
+picture is only turned when its tilt is large and its floor and walls agree on it, as far as its
+vertical edges say, and stays turned only when the second prediction is more level than the first.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def levelled(
         if left is None or not _is_sure(left, least_deg):
             break
         turn = _unshrunk(left)
-        turn = turn if request.up is None else _as_seen(turn, request.up)
+        turn = _surer(turn, plain, output) if request.up is None else _as_seen(turn, request.up)
         tried = upright(plain, turn, edges)
         answer = run(tried.pixels)
         rest = _up_of(tried, answer)
@@ -111,6 +111,14 @@ def _unshrunk(up: Up) -> Up:
     tilt = max(up.tilt_deg, min(up.tilt_deg * (1 + SHRINKAGE * up.tilt_deg), MOST_DEG))
     flat = math.sin(math.radians(tilt)) / max(math.hypot(x, z), 1e-9)
     return replace(up, direction=(x * flat, -math.cos(math.radians(tilt)), z * flat))
+
+
+def _surer(turn: Up, request: Request, output: RawOutput) -> Up:
+    """The first up, by the picture's vertical edges: floors are off by several degrees."""
+    from panodepth.geometry.level.edges import MOST_ROWS, by_edges  # level pictures need none
+
+    picture = request.data.shrunk(MOST_ROWS, 2 * MOST_ROWS).image.mean(-1)
+    return by_edges(picture, np.exp(output.log_distance), turn)
 
 
 def _as_seen(left: Up, turn: Up) -> Up:
