@@ -84,6 +84,6 @@ def test_it_turns_with_the_picture() -> None:
     found = by_edges(painted(points), distance, Up(tuple(near.tolist())))
     assert off(found.direction, near) > 2
     turn = rotation_from_yaw_pitch_roll(columns / W * 2 * math.pi)
-    rolled = (np.roll(part, columns, 1) for part in (painted(points), distance))
-    again = by_edges(*rolled, Up(tuple((turn @ near).tolist())))
+    picture, rolled = np.roll(painted(points), columns, 1), np.roll(distance, columns, 1)
+    again = by_edges(picture, rolled, Up(tuple((turn @ near).tolist())))
     assert off(turn @ found.direction, again.direction) < 0.3

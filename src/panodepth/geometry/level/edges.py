@@ -56,12 +56,12 @@ def by_edges(picture: npt.NDArray[np.float32], distance: npt.ArrayLike, near: Up
     near: up within 12° or so.
     """
     rows = min(MOST_ROWS, len(picture))
-    picture = cv2.resize(picture, (2 * rows, rows), interpolation=cv2.INTER_AREA)
+    small = np.asarray(cv2.resize(picture, (2 * rows, rows), interpolation=cv2.INTER_AREA))
     turn = rotation_to_up(near.direction)
     rays = rotate_vectors(turn, erp_rays(rows, 2 * rows))
     facing = distance_to_normals(np.asarray(distance, np.float64)) @ np.array(near.direction)
     walls = np.abs(sample_erp(facing[None], rays)[0]) < FACES_UP
-    edges = _edges(sample_erp(picture[None], rays)[0], walls)
+    edges = _edges(sample_erp(small[None], rays)[0], walls)
     if edges.weights.size < LEAST_VOTERS:
         return near
     up = _refined(edges, _start(edges, OFF_DEG + OFF_SHARE * near.tilt_deg), WIDTHS_DEG)
