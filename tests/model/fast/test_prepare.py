@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from panodepth.model import (
     save_model,
     scale_invariant_distance,
 )
+from panodepth.model.backbones.conv import ConvBlock
 from panodepth.model.fast import attention, blocks
 from panodepth.model.fast.int8 import int8_works
 from panodepth.model.fast.packed import PackedLinear, packing_works
@@ -68,23 +70,39 @@ class TestAttention:
         q = torch.zeros(1, 2, 8, 4, dtype=BFLOAT16)
         k = torch.zeros(1, 2, attention.MIN_KEYS, 4, dtype=BFLOAT16)
         bias = torch.zeros(1, 2, 8, attention.MIN_KEYS)
-        assert attention.prefers_blocks(q, k, k)
-        assert not attention.prefers_blocks(q.float(), k.float(), k.float())
-        assert not attention.prefers_blocks(q, k[:, :, 1:], k[:, :, 1:])
-        assert not attention.prefers_blocks(q, k, k, bias)
-        assert not attention.prefers_blocks(q.to("meta"), k, k)
+        assert attention.prefers_products(q, k, k)
+        assert not attention.prefers_products(q.float(), k.float(), k.float())
+        assert not attention.prefers_products(q, k[:, :, 1:], k[:, :, 1:])
+        assert not attention.prefers_products(q, k, k, bias)
+        assert attention.prefers_products(q, k[:, :, 1:], k[:, :, 1:], bias[..., 1:])
+        learned = bias[..., 1:].clone().requires_grad_()
+        assert not attention.prefers_products(q, k[:, :, 1:], k[:, :, 1:], learned)
+        assert not attention.prefers_products(q.to("meta"), k, k)
         wanted = q.clone().requires_grad_()
-        assert not attention.prefers_blocks(wanted, k, k)
+        assert not attention.prefers_products(wanted, k, k)
         with torch.no_grad():
-            assert attention.prefers_blocks(wanted, k, k)
+            assert attention.prefers_products(wanted, k, k)
 
     def test_both_routes_agree(self, monkeypatch: pytest.MonkeyPatch) -> None:
         q, k, v = torch.randn(3, 2, 2, 600, 16).to(BFLOAT16).unbind(0)
         fast = attention.attend(q, k, v).float()
-        monkeypatch.setattr(attention, "prefers_blocks", lambda *_: False)
+        monkeypatch.setattr(attention, "prefers_products", lambda *_: False)
         plain = attention.attend(q, k, v).float()
         assert not torch.equal(fast, plain)  # it did take the other route
         assert (fast - plain).abs().max() < 0.02
+
+    @pytest.mark.parametrize("dtype", [BFLOAT16, torch.float64])
+    @pytest.mark.parametrize("biases", [1, 2])
+    def test_at_once_is_exact(self, biases: int, dtype: torch.dtype) -> None:
+        q = torch.randn(2, 3, 30, 8).to(dtype)
+        k, v = torch.randn(2, 2, 3, 9, 8).to(dtype).unbind(0)
+        bias = torch.randn(biases, 3, 30, 9).to(dtype)
+        scores = q.double() @ k.double().transpose(-1, -2) / 8**0.5 + bias.double()
+        expected = (scores.softmax(-1) @ v.double()).transpose(1, 2).flatten(2)
+        found = attention.at_once(q, k, v, bias)
+        assert found.dtype == dtype
+        assert (found.double() - expected).abs().max() < (0.03 if dtype == BFLOAT16 else 1e-12)
+        assert torch.equal(found, attention.attend(q, k, v, bias)) == (dtype == BFLOAT16)
 
     def test_with_a_bias(self) -> None:
         q, k, v = torch.randn(3, 2, 2, 30, 8).unbind(0)
@@ -92,6 +110,22 @@ class TestAttention:
         weights = (q @ k.transpose(-1, -2) / 8**0.5 + bias).softmax(-1)
         expected = (weights @ v).transpose(1, 2).flatten(2)
         assert torch.allclose(attention.attend(q, k, v, bias), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "limit"), [pytest.param(BFLOAT16, 0.05, marks=needs_packing), (torch.float32, 3e-6)]
+)
+def test_block_of_convolutions(dtype: torch.dtype, limit: float) -> None:
+    block = ConvBlock(32, "wrap", 0.5).to(dtype)
+    x = torch.randn(2, 32, 7, 14).to(dtype).contiguous(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        exact = copy.deepcopy(block).float()(x.float())
+        blocks.fold_unit(block, partial(PackedLinear, tokens=98))
+        found = block(x)
+    assert type(block) is blocks.FusedConvBlock
+    assert found.dtype == dtype
+    assert found.is_contiguous(memory_format=torch.channels_last)
+    assert (found.float() - exact).abs().max() < limit
 
 
 class TestHead:

@@ -1,8 +1,9 @@
-"""Exact softmax attention by two routes: torch's fused kernel, and blocks of query rows.
+"""Exact softmax attention by three routes: torch's fused kernel, blocks of query rows, or at once.
 
 On CPUs in bfloat16 the fused kernel leaves the matrix units half idle; products of a few hundred
 query rows with all keys, a softmax in place and a second product give the same numbers in about
-half the time (docs/performance.md). Everywhere else, and for gradients, the fused kernel is taken.
+half the time (docs/performance.md), and with few keys and a bias so do two products without blocks.
+Everywhere else, and for gradients, the fused kernel is taken.
 """
 
 from __future__ import annotations
@@ -21,22 +22,37 @@ def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tenso
     """softmax(q kᵀ / √d + bias) v, heads side by side.
 
     q: (B, heads, N, d); k, v: (B, heads, M, d); bias: (1 or B, heads, N, M) or None.
-    Returns (B, N, heads·d). Differentiable; the route is chosen by `prefers_blocks`.
+    Returns (B, N, heads·d). Differentiable; the route is chosen by `prefers_products`.
     """
-    if prefers_blocks(q, k, v, bias):
-        return blocked(q, k, v)
-    return attention(q, k, v, bias)
+    if not prefers_products(q, k, v, bias):
+        return attention(q, k, v, bias)
+    return blocked(q, k, v) if bias is None else at_once(q, k, v, bias)
 
 
-def prefers_blocks(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> bool:
-    """Whether blocks of rows are the faster route: bfloat16 on a CPU, many keys, no gradients.
+def prefers_products(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> bool:
+    """Whether plain products are the faster route: bfloat16 on a CPU, no gradients.
 
-    q: (B, heads, N, d). k, v: (B, heads, M, d). bias: (1 or B, heads, N, M) or None.
+    With many keys, and with few where there is a bias. q: (B, heads, N, d). k, v: (B, heads, M, d).
+    bias: (1 or B, heads, N, M) or None.
     """
-    fast = q.device.type == "cpu" and q.dtype == torch.bfloat16 and bias is None
-    if not fast or k.shape[-2] < MIN_KEYS:
+    fast = q.device.type == "cpu" and q.dtype == torch.bfloat16
+    if not fast or (k.shape[-2] < MIN_KEYS) == (bias is None):
         return False
-    return not (torch.is_grad_enabled() and (q.requires_grad or k.requires_grad or v.requires_grad))
+    given = (q, k, v) if bias is None else (q, k, v, bias)
+    return not (torch.is_grad_enabled() and any(t.requires_grad for t in given))
+
+
+def at_once(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
+    """softmax(q kᵀ / √d + bias) v with all scores in memory; no gradients.
+
+    Shapes as in `attend`.
+    """
+    batch, heads, tokens, width = q.shape
+    start = bias.to(q.dtype).expand(batch, -1, -1, -1).flatten(0, 1)
+    q, k, v = (t.flatten(0, 1).contiguous() for t in (q, k, v))
+    scores = torch.baddbmm(start, q, k.transpose(-1, -2), alpha=width**-0.5)
+    out = torch.bmm(torch.softmax(scores, -1, out=scores), v)
+    return out.view(batch, heads, tokens, width).transpose(1, 2).flatten(2)
 
 
 def blocked(q: Tensor, k: Tensor, v: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from panodepth.model.backbones.conv import ConvBlock
 from panodepth.model.fast.attention import attend
 from panodepth.model.fast.packed import FusedLinear, scaled
 from panodepth.model.layers import SLOPE, ResidualUnit
@@ -88,14 +89,29 @@ class FoldedUnit(ResidualUnit):
         return x + self.inner(x)
 
 
-def fold_unit(unit: ResidualUnit) -> None:
-    """Move gamma into the second convolution, in place and for good."""
-    factor = unit.gamma.detach().flatten()
-    for tensor in (unit.conv2.weight, unit.conv2.bias):
-        assert tensor is not None
-        tensor.copy_(scaled(tensor, factor.float().view(-1, *[1] * (tensor.ndim - 1))))
+class FusedConvBlock(ConvBlock):
+    """`ConvBlock` with its factor in the 1×1 convolution, which is a linear layer that adds x."""
+
+    mix: FusedLinear  # type: ignore[assignment]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As `ConvBlock.forward`: (B, C, h, w) in and out, in channels_last memory."""
+        inner = F.gelu(self.conv(self.norm(x))).permute(0, 2, 3, 1)
+        return self.mix.plus(inner, x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+def fold_unit(unit: ResidualUnit | ConvBlock, fuse: Fuse) -> None:
+    """Move gamma into the convolution before it, in place and for good."""
+    factor = unit.gamma.detach().flatten().float()
+    last = unit.mix if isinstance(unit, ConvBlock) else unit.conv2
+    weight, bias = (scaled(t, factor.view(-1, *[1] * (t.ndim - 1))) for t in last.parameters())
     del unit.gamma
-    unit.__class__ = FoldedUnit
+    if isinstance(unit, ConvBlock):
+        unit.mix, unit.__class__ = fuse(weight.flatten(1), bias), FusedConvBlock  # type: ignore[assignment]
+    else:
+        last.weight.copy_(weight)
+        last.bias.copy_(bias)
+        unit.__class__ = FoldedUnit
 
 
 class BandedHead(Head):

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from panodepth.errors import ConfigError
+from panodepth.model.backbones.conv import ConvBlock
 from panodepth.model.checkpoint import load_model
 from panodepth.model.config import ModelConfig
 from panodepth.model.fast.blocks import BandedHead, Fuse, fold_unit, fuse_block, fused
@@ -89,8 +90,10 @@ def _finished(model: SphereViT, fusing: Fuse | None, *, int8: bool) -> FastSpher
     """All but the blocks; the network can then only predict, where layers are fused."""
     if fusing is not None and not model.prepared:
         with torch.no_grad():
-            for unit in [m for m in model.modules() if isinstance(m, ResidualUnit)]:
-                fold_unit(unit)
+            # 8 bits leave convolutions as they are, those of 1×1 too.
+            folding = ResidualUnit if int8 else ResidualUnit | ConvBlock
+            for unit in [m for m in model.modules() if isinstance(m, folding)]:
+                fold_unit(unit, fusing)
             for index, layer in enumerate(model.projections):
                 model.projections[index] = fused(layer, fusing)
             model.decoder.latents = fused(model.decoder.latents, fusing)
