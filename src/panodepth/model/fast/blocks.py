@@ -109,8 +109,8 @@ def fold_unit(unit: ResidualUnit | ConvBlock, fuse: Fuse) -> None:
     if isinstance(unit, ConvBlock):
         unit.mix, unit.__class__ = fuse(weight.flatten(1), bias), FusedConvBlock  # type: ignore[assignment]
     else:
-        last.weight.copy_(weight)
-        last.bias.copy_(bias)
+        for tensor, folded in zip(last.parameters(), (weight, bias), strict=True):
+            tensor.copy_(folded)
         unit.__class__ = FoldedUnit
 
 
