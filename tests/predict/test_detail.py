@@ -43,10 +43,10 @@ def picture(*size: int) -> np.ndarray:
 
 def test_tiles_make_the_same_map_as_the_whole(network: DetailNetwork) -> None:
     image, log, sky = picture(40, 80), smooth(*SIZE), smooth(*SIZE)
-    for number in (0, 1):
-        whole = double(network.step(number), image, log, sky)
+    for number, least in ((0, 0.0), (1, 0.0), (1, 0.01)):
+        whole = double(network.step(number), image, log, sky, least=least)
         for tile in ((7, 11), (20, 13), (1, 40)):
-            parts = double(network.step(number), image, log, sky, tile)
+            parts = double(network.step(number), image, log, sky, tile, least=least)
             for one, other in zip(whole, parts, strict=True):
                 np.testing.assert_allclose(one, other, atol=1e-5, rtol=0)
 
@@ -113,6 +113,20 @@ def test_changes_are_bounded(log: float, coarse: float) -> None:
         assert found == pytest.approx(coarse, abs=1e-6)
     elif log < coarse:
         assert found == pytest.approx(log + detail.LEAST_CHANGE, abs=1e-5)
+
+
+def test_later_doublings_leave_small_changes_out(network: DetailNetwork) -> None:
+    image, log, sky = picture(40, 80), smooth(*SIZE), smooth(*SIZE)
+    plain = resize_erp(log, (40, 80))
+    found, kept = (double(network.next, image, log, sky, least=t)[0] for t in (0.0, 0.02))
+    change, left = found - plain, kept - plain
+    small = np.abs(change) < 0.02
+    assert 0.05 < small.mean() < 0.95
+    np.testing.assert_allclose(left[small], 0, atol=1e-6)
+    assert (np.abs(left) <= np.abs(change) + 1e-6).all()
+    large = np.abs(change) > 0.2
+    assert large.any()
+    np.testing.assert_allclose(left[large], change[large], rtol=0.011, atol=1e-5)
 
 
 def test_it_tells_how_far_it_is_and_stops_there(network: DetailNetwork) -> None:
@@ -190,7 +204,8 @@ def test_later_doublings_move_an_edge_to_the_picture_s(shift: int, ratio: float)
     wide[:, 24 * 8 + shift :] = (130, 120, 105)
     image, step, sky = to_image_data(wide), detail.bundled_detail("cpu").next, np.zeros_like(log)
     for finer in (2, 4, 8):
-        log, sky = double(step, detail.guide(image, (24 * finer, 48 * finer)), log, sky)
+        given = detail.guide(image, (24 * finer, 48 * finer)), log, sky
+        log, sky = double(step, *given, least=detail.LEAST_LATER)
     steps = np.abs(np.diff(log, axis=1))[32:-32, 96:288]  # the other edge is at the seam
     assert (np.abs(steps.argmax(1) - (24 * 8 - 96 - 1 + shift)) <= 1).mean() > 0.95
     assert steps.max(1).mean() > 0.6 * np.log(ratio)

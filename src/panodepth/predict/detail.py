@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn import functional
 
 from panodepth.device import choose_device
@@ -32,6 +33,7 @@ from panodepth.types import FloatArray
 TILE = (96, 192)  # coarse pixels; what one needs stays in a core's cache
 TILES_SHARE = 0.5  # of the bar, for what `best` does first: the models differ too much to say
 LEAST_CHANGE = 0.01  # of log distance, by which all changes are made smaller
+LEAST_LATER = 0.005  # of log distance: later doublings' changes of less are left out
 MOST_RISE = 0.1  # of log distance above the coarse map: see `add_detail`
 SHRINK = 0.9  # the first map is not made smaller than this for the sake of a doubling more
 Window = tuple[int, int, int, int]
@@ -118,7 +120,9 @@ def add_detail(
     work = _Work(sum(size[0] * size[1] * 4**n for n in range(times)), watch)
     for number in range(times):
         size = 2 * size[0], 2 * size[1]
-        log, sky = double(network.step(number), guide(picture, size), log, sky, work=work.add)
+        least = LEAST_LATER if number else 0.0
+        given = guide(picture, size), log, sky
+        log, sky = double(network.step(number), *given, least=least, work=work.add)
         if not number:
             log = _bounded(log, resize_erp(start, size, edges=edges))
     log, sky = sampled(log, sky, picture.size)
@@ -161,12 +165,13 @@ def double(
     sky_logit: FloatArray,
     tile: Size = TILE,
     *,
+    least: float = 0.0,
     work: Callable[[int], None] = lambda pixels: None,
 ) -> tuple[FloatArray, FloatArray]:
     """One doubling of whole maps (h, w) to (2 h, 2 w), by tiles of `tile` coarse pixels.
 
-    picture: (2 h, 2 w, 3), uint8, uint16 or float32 in [0, 1]. work: told the coarse pixels of
-    each tile that is done.
+    picture: (2 h, 2 w, 3), uint8, uint16 or float32 in [0, 1]. least: as in
+    `_steady`. work: told the coarse pixels of each tile that is done.
     """
     height, width = log_distance.shape
     device = step.head.weight.device
@@ -181,11 +186,28 @@ def double(
         fine = fine if fine.dtype == np.uint8 else fine.astype(np.float32, copy=False)
         tensors = [torch.from_numpy(x).to(device)[None] for x in (fine, *given)]
         rows = Rows.of((height, width), torch.tensor([wide[0]], device=device), wide[1] - wide[0])
-        results = step(tensors[0].float() / white, *tensors[1:], rows)
-        for whole, result in zip(made, results, strict=True):
+        found, sky = step(tensors[0].float() / white, *tensors[1:], rows)
+        if least:
+            found = _steady(found, tensors[1], halo, least)
+        for whole, result in zip(made, (found, sky), strict=True):
             whole[2 * top : 2 * end, 2 * left : 2 * right] = result[0].cpu().numpy()
         work((end - top) * (right - left))
     return made[0], made[1]
+
+
+def _steady(found: Tensor, given: Tensor, halo: int, least: float) -> Tensor:
+    """What a doubling found, (1, H, W) log distance, without its smallest changes.
+
+    given: (1, h, w) coarse log distance with the `halo` around. Changes c against it, interpolated,
+    become c · max(0, 1 - (least / c)²), the non-negative garrote (Breiman, 1995): what textures do
+    to walls goes, and edges stay as they are.
+    """
+    edge = slice(halo - 1, 1 - halo or None)
+    smooth = functional.interpolate(given[:, None, edge, edge], scale_factor=2, mode="bilinear")
+    smooth = smooth[:, 0, 2:-2, 2:-2]
+    change = found - smooth
+    share = 1 - (least / change.abs().clamp(min=1e-9)).square()
+    return smooth + change * share.clamp(min=0)
 
 
 def _tiles(size: Size, tile: Size) -> Iterator[Window]:
