@@ -37,6 +37,9 @@ def test_bounds_and_sense(
     mesh = trimesh.load_mesh(tmp_path / name, process=False)
     corners = np.array(room_corners) @ FRAMES[up].matrix.T
     assert mesh.bounds == pytest.approx(np.sort(corners, axis=0), rel=0.03)
+    if name == "m.stl":  # nothing else says of a unit that it is not the distance's
+        said = json.loads((tmp_path / name).read_bytes()[:80])
+        assert said.get("scale", 1) == pytest.approx(1 / FRAMES[up].per_unit)
     mesh.merge_vertices(merge_tex=True, merge_norm=True)
     assert mesh.is_watertight
     assert mesh.euler_number == 2

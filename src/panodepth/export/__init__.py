@@ -12,9 +12,9 @@
 | preview-plain | NAME_preview-plain.png | the coloured distance alone |
 | pfm, mask | NAME_distance.pfm, NAME_mask.png | distance float32; 255 = a surface |
 | ply, pcd, las, laz, e57, points-glb | NAME_points.ply, ... | coloured point cloud |
-| glb, obj, usdz | NAME.glb, ... | textured mesh |
+| glb, obj, usdz, usdc | NAME.glb, ... | textured mesh |
 | ply-mesh, stl | NAME_mesh.ply, NAME.stl | coloured mesh, bare mesh |
-| light-dome | NAME_light.glb | mesh that emits the panorama's light |
+| light-dome, light-dome-usd | NAME_light.glb, ... | mesh that emits the panorama's light |
 | splat, splat-binary, gltf-splat | NAME_splat.ply, NAME.splat, NAME_splat.glb | Gaussian splats |
 | laserscan | NAME_scan.json | what a laser scanner would see, as ROS has it |
 | occupancy | NAME_map.png, .png.yaml | map for nav2 |
@@ -31,8 +31,9 @@
 | dome | NAME_dome.glb, .glb.exr | unit sphere and its displacement |
 | html | NAME.html | viewer in one file, for a browser |
 
-Every file says its frame, unit and scale. GLB is Y-up, all others the house frame. Files appear
-complete or not at all.
+Every file says its frame, unit and scale. Maps, `ply`, `ply-mesh` and splats are in the house
+frame, all others in that of their standard or of those who read them (docs/formats.md). Files
+appear complete or not at all.
 """
 
 from panodepth.export.registry import DEFAULT_FORMATS, WRITERS, Writer, output_paths, parse_formats

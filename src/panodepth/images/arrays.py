@@ -80,7 +80,8 @@ def read_array(file: IO[bytes], size: int, where: str) -> npt.NDArray[Any]:
     if dtype.hasobject:
         raise InputError(f"{where}: holds Python objects; save plain numbers")
     count = math.prod(shape)
-    limit = MAX_PIXELS if len(shape) >= 2 else MAX_TEXT_BYTES // max(1, dtype.itemsize)
+    each = max(1, dtype.itemsize)  # of a structure or a text: any number of bytes
+    limit = MAX_PIXELS * 16 // max(16, each) if len(shape) >= 2 else MAX_TEXT_BYTES // each
     if count > limit:
         raise InputError(f"{where}: {shape} has {count:,} values; at most {limit:,} are read")
     if count * dtype.itemsize > size:

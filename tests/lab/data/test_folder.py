@@ -8,10 +8,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from panodepth.errors import ConfigError, InputError, PanodepthError
 from panodepth.export import save
 from panodepth.lab.data import open_folder, open_source
+from panodepth.lab.data.distances import DistanceFile
 from panodepth.types import Prediction
 
 from .conftest import H, W, make_distance, make_image, write_image, write_pair
@@ -278,3 +280,23 @@ def test_links_are_followed_but_not_in_circles(folder, tmp_path):
     (folder / "sub" / "back").symlink_to(folder)
     names = [pair.name for pair in open_folder(folder).pairs]
     assert names == ["a", "b", "linked/d", "sub/c"]
+
+
+def test_what_predict_writes_beside_a_distance_is_no_picture(tmp_path):
+    write_pair(tmp_path, "x")
+    write_image(tmp_path / "alone.png", make_image())
+    found = Prediction(make_distance(), np.ones((H, W), bool), make_image(), {"name": "x"})
+    found.save(f"{tmp_path}/", ["preview-plain", "disparity", "mask", "gdepth"])
+    assert len(list(tmp_path.iterdir())) >= 7
+    assert [pair.name for pair in open_folder(tmp_path).pairs] == ["alone", "x"]
+
+
+@pytest.mark.parametrize("missing", [-9999, 65535.5, 7])
+def test_a_value_of_gdal_that_whole_numbers_cannot_hold(tmp_path, missing):
+    codes = np.full((H, W), 65535, np.uint16)
+    codes[0, 0] = 7
+    path = tmp_path / "x_distance.tif"
+    Image.fromarray(codes).save(path, tiffinfo={42113: str(missing)})
+    found = DistanceFile(scale=0.001)(path).distance
+    assert found[0, 0] == (0 if missing == 7 else np.float32(7) * np.float32(0.001))
+    assert (found[1:] == np.float32(65.535)).all()

@@ -135,6 +135,9 @@ def test_an_npz_bomb_is_refused_by_its_header(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "b.npz", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("meta.npy", npy_header((1,), "<U400000000") + bytes(1 << 20))
     assert "at most" in refused(lambda: read_npz(tmp_path / "b.npz", ["meta"]))
+    with zipfile.ZipFile(tmp_path / "c.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("distance.npy", npy_header((8192, 16384), "|V4096") + bytes(1 << 20))
+    assert "at most" in refused(lambda: read_npz(tmp_path / "c.npz", ["distance"]))
 
 
 def chunk(kind: bytes, body: bytes) -> bytes:

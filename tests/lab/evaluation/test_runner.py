@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -187,3 +188,13 @@ def test_a_folder_that_is_removed_meanwhile_and_two_runs_in_one(tmp_path):
         (tmp_path / "out" / "rows.jsonl").unlink()
         with pytest.raises(OutputError, match="was removed while the run wrote"):
             journal.add(Row("d", 0, "a", {"abs_rel": 0.1}))
+
+
+def test_names_that_no_line_and_no_text_can_hold_go_on(tmp_path):
+    rows = [Row("d", 0, "a\u2028b\x85c"), Row("d", 1, os.fsdecode(b"caf\xe9.png"))]
+    with open_journal(tmp_path, HEADER) as journal:
+        for row in rows:
+            journal.add(row)
+    assert list(read_rows(tmp_path, HEADER)) == [row.key for row in rows]
+    with open_journal(tmp_path, HEADER):
+        assert list(read_rows(tmp_path, HEADER).values()) == rows

@@ -147,6 +147,7 @@ class TestNormals:
         angle = torch.rad2deg(torch.acos(cosine[inner].clamp(-1, 1)))
         assert inner.float().mean() > 0.6
         assert angle.mean() < 1.5  # half a pixel is 0.7 degrees
+        assert angle.quantile(0.99) < 1.5  # where columns converge, too
         assert torch.allclose(local.norm(dim=0), torch.ones(height, width), atol=1e-5)
 
     def test_right_prediction_of_any_scale_costs_nothing(self):

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from panodepth.errors import ConfigError, ModelError, PanodepthError
 from panodepth.lab.training import train
-from panodepth.lab.training.checkpoint import list_snapshots, load_snapshot
+from panodepth.lab.training.checkpoint import check_resumable, list_snapshots, load_snapshot
 from panodepth.lab.training.config import config_from_dict
 from panodepth.lab.training.distance.task import DistanceTask
 from panodepth.lab.training.guard import Guard
@@ -362,3 +362,36 @@ def test_a_height_that_does_not_suit_the_network_is_refused(make_config, rendere
     data = dataclasses.replace(config.data, heights=(config.data.height - 1,))
     with pytest.raises(ConfigError, match=str(config.data.height - 1)):
         DistanceTask(dataclasses.replace(config, data=data), renderer=renderer)
+
+
+def test_a_run_of_another_kind_in_the_same_folder_is_one_line(make_config, renderer):
+    config = make_config()
+    run = Trainer(DistanceTask(config, renderer=renderer))
+    run.train_step()
+    run.save()
+    (path,) = list_snapshots(Path(config.run.out) / "checkpoints")
+    state = json.loads((path / "state.json").read_text())
+    state["config"]["detail"] = {"lowest": 3}
+    (path / "state.json").write_text(json.dumps(state))
+    with pytest.raises(ConfigError, match=r"another kind of training \(it has \[detail\]\)"):
+        Trainer(DistanceTask(config, renderer=renderer))
+
+
+def test_the_batches_of_a_step_are_the_same_whenever_they_are_made(
+    make_config, renderer, monkeypatch
+):
+    run = Trainer(DistanceTask(make_config(), renderer=renderer))
+    monkeypatch.setattr(run, "batch", lambda number: torch.rand(2))  # a dice of all, as crops have
+    first = run._batches(1)
+    torch.rand(5)
+    assert torch.equal(run._batches(1)[1], first[1])
+    assert not torch.equal(run._batches(2)[2], first[1])
+
+
+@pytest.mark.parametrize(("before", "now"), [(1, 2), (2, 1)])
+def test_another_number_of_processes_would_draw_other_samples(make_config, before, now):
+    config = make_config()
+    state = {"processes": before, "config": config.to_dict()}
+    check_resumable(state, config, ["optim"], before, Path("c"))
+    with pytest.raises(ConfigError, match="would draw other samples"):
+        check_resumable(state, config, ["optim"], now, Path("c"))

@@ -131,7 +131,7 @@ def write_ply_mesh(
 
 
 def write_stl(prediction: Prediction, path: Path, options: StlOptions = StlOptions()) -> list[Path]:
-    """Binary STL: the surface alone. Its header of 80 bytes says the unit."""
+    """Binary STL: the surface alone. Its header of 80 bytes says unit and scale."""
     found = turned(prediction, path, options, options.up)
     said = {"generator": found.meta["generator"], "prediction": {}, "unit": found.meta["unit"]}
     corners = found.positions[found.faces]
@@ -140,7 +140,10 @@ def write_stl(prediction: Prediction, path: Path, options: StlOptions = StlOptio
     kind = [("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("more", "<u2")]
     records = np.zeros(len(corners), kind)
     records["normal"], records["corners"] = normal, corners
-    header = json.dumps(said).encode().ljust(STL_HEADER)[:STL_HEADER]
+    text = json.dumps(said)
+    if found.meta["scale"] != 1:
+        text = json.dumps({**said, "scale": found.meta["scale"]}, separators=(",", ":"))
+    header = text.encode().ljust(STL_HEADER)[:STL_HEADER]
     with atomic(path) as (temporary,), temporary.open("wb") as file:
         file.write(header + np.uint32(len(corners)).tobytes())
         file.write(records.data)

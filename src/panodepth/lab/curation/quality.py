@@ -1,7 +1,7 @@
 """Quality gates: numbers measured on a frame, and limits on them, each with its reason.
 
 `measure` only measures and `check_limits` only compares: the report shows how every number is
-distributed over kept and rejected frames, and limits can be chosen from it.
+distributed over the frames that were kept, and limits can be chosen from it.
 """
 
 from __future__ import annotations

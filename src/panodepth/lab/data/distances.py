@@ -160,7 +160,9 @@ def _read_tiff(path: Path, scale: float | None) -> DistanceMap:
     except ValueError:
         missing = np.nan
     if np.isfinite(missing):
-        values = np.where(values == values.dtype.type(missing), values.dtype.type(0), values)
+        if values.dtype.kind == "f":  # as rounded as they are; of whole numbers it may be none
+            missing = float(values.dtype.type(missing))
+        values = np.where(values == missing, values.dtype.type(0), values)
     try:
         said = json.loads(decoded.texts.get("ImageDescription", ""))
     except (ValueError, RecursionError):  # another program's sentence

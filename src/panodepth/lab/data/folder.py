@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from panodepth.errors import ConfigError, one_line
+from panodepth.export.mark import is_result
 from panodepth.lab.data.distances import DISTANCE_SUFFIXES, DistanceFile
 from panodepth.lab.data.source import Pair, PairSource, check_folder, read_json
 from panodepth.lab.data.splits import read_split, select
@@ -67,7 +68,8 @@ def find_pairs(root: Path, images: Path | None = None) -> list[Pair]:
     """Every distance file under `root` with its picture and mask, sorted by name.
 
     A picture in a folder with distances but without its own is listed too, as is a distance without
-    its picture: reading such a pair says which half is missing. Paths are relative to `root`.
+    its picture: reading such a pair says which half is missing. What predict writes beside a
+    distance is no picture. Paths are relative to `root`.
     """
     pairs = []
     for folder, names in _walk(root):
@@ -84,7 +86,7 @@ def find_pairs(root: Path, images: Path | None = None) -> list[Pair]:
             if stem in stems and distance is None:
                 continue  # another kind of file that happens to end like a distance
             picture = _first(pictures, stem, PICTURE_SUFFIXES)
-            if picture is None and distance is None:
+            if distance is None and (picture is None or is_result(beside / picture)):
                 continue
             mask = _first(files, stem + MASK, PICTURE_SUFFIXES)
             shown = Path(os.path.relpath(beside / (picture or f"{stem}.png"), root))

@@ -45,7 +45,7 @@ class PaintSettings:
     height: int | None = option(None, "Rows it works on; else --size.", flag="--paint-height")
     licence: str = option("", "Licence of its weights, if untold.", flag="--paint-licence")
     device: str = option("auto", "auto, cpu, cuda, cuda:N or mps.")
-    dtype: str = option("auto", "auto, float32, bfloat16, int8 (CPUs), float16 (GPUs).")
+    dtype: str = option("auto", "auto, float32 or bfloat16.")
 
     def __post_init__(self) -> None:
         for name, least in (("steps", 1), ("height", 32)):
