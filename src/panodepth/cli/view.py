@@ -26,7 +26,7 @@ def view(
     ],
     options: PredictOptions,
     html: Annotated[
-        Path | None, Option("--html", metavar="FILE", help="Else called after the first input, here.")
+        Path | None, Option("--html", metavar="FILE", help="Else here, named after the first.")
     ] = None,
     places: Annotated[
         Path | None,
