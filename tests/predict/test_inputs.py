@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from panodepth.errors import InputError
+from panodepth.errors import InputError, ModelError
 from panodepth.export import WRITERS
 from panodepth.predict.folder.inputs import InputFile, _with_unique_targets, find_inputs, find_mask
+from panodepth.predict.models import find_model
 from panodepth.types import Prediction
 
 
@@ -159,6 +160,17 @@ def test_folders_that_cannot_be_read_are_told(
     assert found.left_out.problems == {
         str(tmp_path / "locked"): "cannot be read (Permission denied)"
     }
+
+
+def test_a_tilde_may_be_part_of_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As programs call their temporary files; no user is called so."""
+    make(tmp_path, "~$room.png")
+    monkeypatch.chdir(tmp_path)
+    found = find_inputs(["~$room.png", "~no user/room.png"])
+    assert [item.path.name for item in found.files] == ["~$room.png"]
+    assert found.missing == ["~no user/room.png"]
+    with pytest.raises(ModelError, match="no model '~no user/model'"):
+        find_model("~no user/model")
 
 
 def test_names_that_cannot_be_are_missing() -> None:

@@ -304,6 +304,12 @@ def test_a_lens_that_sees_nothing_of_the_picture() -> None:
         PREDICTOR.predict(picture(ERP(), (90, 180)), lens=lens)
 
 
+def test_a_strip_too_wide_to_be_laid_on_the_sphere_is_told() -> None:
+    strip = np.zeros((100, 33_000, 3), np.uint8)
+    with pytest.raises(InputError, match="more than 32,766 pixels"):
+        PREDICTOR.predict(strip, sky="none", fov=(360.0,))
+
+
 def test_without_a_lens_nothing_changes() -> None:
     image = picture(ERP(), (90, 180))
     usual = PREDICTOR.predict(image, sky="none")

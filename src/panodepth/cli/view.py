@@ -65,7 +65,7 @@ def known_places(inputs: list[str], given: Path | None) -> dict[str, Place]:
     """Places by name: of the file given, else of rooms.json in the folders that are inputs."""
     from panodepth.scene.poses import read_poses
 
-    lying = (Path(text).expanduser() / "rooms.json" for text in inputs)
+    lying = (Path(os.path.expanduser(text)) / "rooms.json" for text in inputs)
     found = [file for file in lying if file.is_file()] if given is None else [given]
     return {name: place for file in found for name, place in read_poses(file).items()}
 
@@ -79,7 +79,7 @@ def find_rooms(inputs: list[str]) -> list[Path]:
 
     found: list[Path] = []
     for text in inputs:
-        path = Path(text).expanduser()
+        path = Path(os.path.expanduser(text))
         if path.is_dir():
             saved = sorted(path.rglob(f"*{ENDING}"))
             done = {file.with_name(name_of(file)) for file in saved}

@@ -46,7 +46,7 @@ def find_model(name_or_path: str | os.PathLike[str] | None) -> tuple[str, Path]:
     if name_or_path is None or name_or_path == DEFAULT:
         return DEFAULT, bundled_weights()
     text = os.fspath(name_or_path)
-    path = Path(text).expanduser()
+    path = Path(os.path.expanduser(text))
     if path.exists():
         return path.resolve().stem if path.is_file() else path.resolve().name, path
     repo = ALIASES.get(text, text)
@@ -71,7 +71,7 @@ def check_stated_size(name_or_path: str | os.PathLike[str] | None, size: Size) -
     """
     try:
         bundled = name_or_path is None or name_or_path == DEFAULT
-        path = bundled_weights() if bundled else Path(str(name_or_path)).expanduser()
+        path = bundled_weights() if bundled else Path(os.path.expanduser(str(name_or_path)))
         (place,) = [path] if path.is_file() else path.glob("*.safetensors")
         with place.open("rb") as file:
             header = json.loads(file.read(min(int.from_bytes(file.read(8), "little"), MAX_HEADER)))

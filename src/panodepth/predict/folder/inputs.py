@@ -57,7 +57,7 @@ def find_inputs(inputs: Sequence[str], out: Path | None = None) -> FoundInputs:
     missing, left_out = [], LeftOut()
     for text in inputs:
         matches = list(_matches(text, out, left_out))
-        if not matches and not os.path.isfile(Path(text).expanduser()):
+        if not matches and not os.path.isfile(os.path.expanduser(text)):
             missing.append(text)
         for path, root in matches:
             relative = path.relative_to(root)
@@ -71,7 +71,7 @@ def find_rig_folders(inputs: Sequence[str]) -> FoundInputs:
     """Folders with the pictures of a rig, each one input; named after the folder."""
     items, missing = [], []
     for text in inputs:
-        path = Path(text).expanduser()
+        path = Path(os.path.expanduser(text))
         if path.is_dir():
             name = PurePath(path.resolve().name)
             items.append(InputFile(path, name, name))
@@ -97,7 +97,7 @@ def find_mask(mask: Path | None, item: InputFile) -> Path | None:
 
 def _matches(text: str, out: Path | None, left_out: LeftOut) -> Iterator[tuple[Path, Path]]:
     """Yield (file, the folder that its relative path starts from)."""
-    path = Path(text).expanduser()
+    path = Path(os.path.expanduser(text))
     if os.path.isdir(path):
         yield from ((file, path) for file in walk(path, out, left_out))
     elif os.path.lexists(path):

@@ -26,6 +26,7 @@ from panodepth.types import BoolArray, FloatArray
 
 MAX_ROWS = 2048  # of the sphere: the network sees far fewer
 MIN_ROWS = 128
+MOST_SIDE = 32_766  # of a picture, for OpenCV's remap
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,11 @@ def on_sphere(data: ImageData, mask: Any, options: LensOptions) -> ImageData:
         raise InputError(
             f"{data.source or 'image'}: its GPano tags say which part of a panorama it is; "
             "leave --projection and its numbers out, or remove the tags"
+        )
+    if max(data.size) > MOST_SIDE:
+        raise InputError(
+            f"{data.source or 'image'}: a side of more than {MOST_SIDE:,} pixels cannot be laid on "
+            "the sphere: resize the picture first"
         )
     rotation, data = _levelling(data, options)
     if isinstance(lens, ERP):
