@@ -58,6 +58,12 @@ def test_a_tilted_panorama_is_levelled_and_given_back(tmp_path: Path) -> None:
     np.testing.assert_allclose(points, expected, atol=1e-4)
 
 
+def test_what_is_known_counts_in_pixels_of_the_tilted_picture() -> None:
+    image = tagged(picture(ERP(), SIZE, TURN), POSE)
+    found = PREDICTOR.predict(image, sky="none", known_distance=(50.5, 40.5, 3.0))
+    assert found.distance[40, 50] == pytest.approx(3.0, rel=0.01)
+
+
 def test_the_pose_can_be_ignored_and_a_heading_turns_nothing() -> None:
     image = picture(ERP(), SIZE)
     usual = PREDICTOR.predict(tagged(image, {}), sky="none")

@@ -217,6 +217,22 @@ def test_normals_of_a_plane_seen_through_a_lens() -> None:
         assert (found[inside] @ normal).min() > 0.999
 
 
+@pytest.mark.parametrize("name", ["distorted", "dual-fisheye", "cubemap", "part"])
+def test_what_is_known_counts_in_pixels_of_the_picture(name: str) -> None:
+    lens, size, options = LENSES[name]
+    v, u = size[0] // 2 + 3, size[1] // 2 + 9
+    options = {**options, "out_projection": "input", "level": "none"}
+    image = picture(lens, size)
+    found = PREDICTOR.predict(image, sky="none", known_distance=(u + 0.5, v + 0.5, 7.0), **options)
+    assert found.distance[v, u] == pytest.approx(7.0, rel=0.01)
+    ends = (u + 0.5, v + 0.5, u - 19.5, v + 0.5)
+    found = PREDICTOR.predict(image, sky="none", known_length=(*ends, 2.0), **options)
+    length = np.linalg.norm(found.points[v, u] - found.points[v, u - 20])
+    assert length == pytest.approx(2.0, rel=0.03)
+    with pytest.raises(InputError, match="sees none"):
+        PREDICTOR.predict(image, sky="none", known_distance=(size[1] + 1, v, 7.0), **options)
+
+
 @pytest.mark.parametrize("name", ["perspective", "fisheye"])
 def test_every_format_of_a_picture_that_is_no_panorama(name: str, tmp_path: Path) -> None:
     """Clouds are of the pixels; a mesh is of the sphere that they are laid on."""

@@ -20,6 +20,7 @@ import panodepth
 from panodepth.errors import ConfigError, InputError, ModelError
 from panodepth.geometry.seam import level_zenith
 from panodepth.model import ModelConfig, ModelOutput
+from panodepth.predict.masks import shrink_mask
 from panodepth.predict.options import PredictOptions
 from panodepth.predict.torch_backend import TorchPredictor
 
@@ -109,6 +110,15 @@ def test_a_speck_of_valid_pixels_is_enough() -> None:
     got = predictor().predict(painted(smooth(560, 1120)), mask)
     assert got.mask.sum() == 1
     assert np.isfinite(got.distance).all()
+
+
+@pytest.mark.parametrize(("share", "expected"), [(7, False), (8, True), (9, True)])
+def test_a_mask_is_valid_where_half_of_the_area_is(share: int, expected: bool) -> None:
+    mask = np.zeros((8, 16), np.bool_)
+    mask[:4, :4].flat[:share] = True  # of the 16 pixels that become the first one
+    mask[4:, 12:] = True
+    small = shrink_mask(mask, (2, 4))
+    assert (small[0, 0], small[1, 3], small.sum()) == (expected, True, 1 + expected)
 
 
 def test_a_speck_between_the_pixels_of_the_network_is_enough() -> None:

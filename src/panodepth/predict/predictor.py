@@ -203,7 +203,8 @@ class Predictor(ABC):
 
             run = None if options.one_view else self.run
             seen_by = Seen(distance, valid, request.pixels, run)
-            raw, scale = to_metres(raw, mask, seen_by, options)
+            known = options if data.origin is None else data.origin.measured(options, data.size)
+            raw, scale = to_metres(raw, mask, seen_by, known)
         far = raw if sky is None or sky_source == "classical" else push_back(raw, sky, mask)
         told = {**scale, "network_size": list(distance.shape), "sky": sky_source}
         told |= {} if up is None else {"level": up.describe(turned=request.up is not None)}

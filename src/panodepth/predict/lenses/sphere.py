@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from panodepth.errors import InputError
 from panodepth.geometry.arrays import Array
+from panodepth.geometry.coordinates import rays_to_pixels
 from panodepth.geometry.lens import ERP, Lens, Size, View
 from panodepth.geometry.lenses.dual import DualFisheye
 from panodepth.geometry.resampling import resample
@@ -22,8 +24,10 @@ from panodepth.predict.lenses.filling import continued
 from panodepth.predict.lenses.options import LensOptions
 from panodepth.predict.lenses.stereo import left_eye
 from panodepth.predict.masks import checked_mask
+from panodepth.predict.metric.options import MetricOptions
 from panodepth.types import BoolArray, FloatArray
 
+Options = TypeVar("Options", bound=MetricOptions)
 MAX_ROWS = 2048  # of the sphere: the network sees far fewer
 MIN_ROWS = 128
 MOST_SIDE = 32_766  # of a picture, for OpenCV's remap
@@ -39,6 +43,33 @@ class Origin:
     lens: Lens
     data: ImageData
     rotation: Array | None
+
+    def measured(self, options: Options, size: Size) -> Options:
+        """Options that know something at pixels of the picture, now of a panorama of `size`.
+
+        Raises InputError where the lens sees nothing at one of them.
+        """
+        changes = {}
+        for name in ("known_distance", "known_length"):
+            if (known := getattr(options, name)) is not None:
+                *places, metres = known
+                changes[name] = (*self._on_panorama(places, size), metres)
+        return replace(options, **changes)
+
+    def _on_panorama(self, places: Sequence[float], size: Size) -> list[float]:
+        """u, v, u, v, ... of the picture as those of a panorama of `size`."""
+        height, width = self.data.size
+        pixels = np.reshape(places, (-1, 2)).astype(np.float64)
+        rays = self.lens.unproject(pixels, (height, width))
+        inside = (pixels >= 0) & (pixels <= (width, height)) & rays.any(axis=-1, keepdims=True)
+        for u, v in pixels[~inside.all(axis=-1)]:
+            raise InputError(
+                f"pixel {u:g},{v:g}: the lens of the {width}x{height} picture sees none"
+            )
+        if self.rotation is not None:
+            rays = rays @ np.asarray(self.rotation).T
+        placed: list[float] = rays_to_pixels(rays, *size).ravel().tolist()
+        return placed
 
 
 def on_sphere(data: ImageData, mask: Any, options: LensOptions) -> ImageData:

@@ -42,8 +42,8 @@ class MetricOptions:
     Of several the first in this order sets the scale; metadata report the others.
 
     known_distance: (u, v, metres), measured at a pixel. known_length: (u, v, u, v, metres), between
-        the surfaces at two pixels. Both count from the upper left corner of the panorama; centres
-        of pixels are at + 0.5.
+        the surfaces at two pixels. Both count from the upper left corner of the picture, whatever
+        its lens; centres of pixels are at + 0.5.
     points: a file of measured points [m], 50 of them or more in the picture: in the camera's frame,
         or in another one in which the file `points_pose` says where the camera is.
     anchor_depth: a file of a coarse or sparse depth map [m] that distances are smoothly bent to.
