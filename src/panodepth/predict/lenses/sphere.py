@@ -49,7 +49,7 @@ class Origin:
 
         Raises InputError where the lens sees nothing at one of them.
         """
-        changes = {}
+        changes: dict[str, Any] = {}
         for name in ("known_distance", "known_length"):
             if (known := getattr(options, name)) is not None:
                 *places, metres = known
