@@ -51,6 +51,18 @@ def test_a_network_that_always_answers_alike_is_sure() -> None:
     assert found.meta["confidence_passes"] == 6
 
 
+def test_views_that_differ_by_their_scale_alone_agree() -> None:
+    class Unscaled(Painted):
+        def forward(self, image: torch.Tensor) -> ModelOutput:
+            said = super().forward(image)
+            offsets = torch.arange(len(image)) / 4
+            return ModelOutput(said.log_distance + offsets[:, None, None], said.sky_logit)
+
+    found = predicted(Unscaled(), smooth())
+    assert found.confidence is not None
+    assert found.confidence.min() > 0.9
+
+
 def test_where_it_guesses_it_is_not() -> None:
     image = smooth()
     image[:, 30:70, 1] = 1

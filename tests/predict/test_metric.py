@@ -148,6 +148,13 @@ def test_a_coarse_map_bends_the_distance_smoothly(tmp_path: Path, sparse: bool) 
     assert np.median(np.abs(wrong / distance - 1)) > 0.06
 
 
+def test_a_coarse_map_and_the_floor_agree_at_any_scale(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", distance=room().astype(np.float32))
+    _, facts = scaled(room() / 3.7, anchor_depth=tmp_path / "a.npz", camera_height=1.6)
+    assert facts["metres_per_unit"] == pytest.approx(3.7 * UNIT, rel=0.01)
+    assert facts["other_metres"]["camera_height"]["ratio"] == pytest.approx(1, rel=0.02)
+
+
 def test_how_far_the_picture_goes_gives_metres() -> None:
     distance = room()
     got, _ = scaled(distance, max_distance=float(np.quantile(distance, 0.98)))

@@ -52,6 +52,13 @@ def test_an_angle_is_taken_as_it_is() -> None:
         fill(np.full((128, 256), 2.0), "25")
 
 
+def test_what_is_filled_meets_the_floor_around_it() -> None:
+    """Also where that lies a little higher than the rest of the floor."""
+    true = np.where(ANGLE < 26, 0.93 * room(128), room(128))
+    found = fill(np.where(ANGLE < 15, 0.4 * true, true), "20")
+    np.testing.assert_allclose(found.distance[ANGLE < 25], true[ANGLE < 25], rtol=0.015)
+
+
 @pytest.mark.parametrize(("pitch", "roll"), [(10, 0), (-8, 15)])
 def test_a_tripod_goes_with_the_tilted_camera(pitch: int, roll: int) -> None:
     true = room(128, pitch, roll)
