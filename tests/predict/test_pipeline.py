@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from panodepth.errors import ConfigError, InputError, OutputError
-from panodepth.predict.folder import pipeline
+from panodepth.predict.folder import jobs, network_stage, pipeline
 from panodepth.predict.folder.inputs import InputFile, find_inputs
 from panodepth.predict.folder.options import RunOptions
 from panodepth.predict.folder.pipeline import Pipeline
@@ -29,12 +29,12 @@ SIZE = (28, 56)
 
 
 class Fake(Predictor):
-    """Log distance = 3 · red; remembers how many pictures came together, may wait or fail."""
+    """Log distance = 3 · red; remembers how many pictures came together, may fail."""
 
     name, size = "fake", SIZE
 
-    def __init__(self, seconds: float = 0.0, bad: float | None = None) -> None:
-        self.seconds, self.bad = seconds, bad
+    def __init__(self, bad: float | None = None) -> None:
+        self.bad = bad
         self.batches: list[int] = []
 
     def describe(self) -> dict[str, Any]:
@@ -45,7 +45,6 @@ class Fake(Predictor):
 
     def run(self, pixels: Sequence[FloatArray]) -> list[RawOutput]:
         self.batches.append(len(pixels))
-        time.sleep(self.seconds)
         if self.bad is not None and any(abs(float(p[0].mean()) - self.bad) < 0.01 for p in pixels):
             raise MemoryError
         return [RawOutput(3 * picture[0], None) for picture in pixels]
@@ -98,28 +97,31 @@ def test_order_and_errors_are_the_same_however_many_threads(
 
 
 def test_stages_overlap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each of three stages sleeps: side by side they take a third of the time."""
-    nap, count = 0.05, 10
-    items = pictures(tmp_path / "in", count)
+    """One picture is written, the next is in the network and a third is read, all at one time."""
+    items = pictures(tmp_path / "in", 4)
+    meeting = threading.Barrier(3, timeout=60)  # broken, and so an error, where they never meet
     real_read, real_save = pipeline.read_image, Prediction.save
 
-    def read(path: Any) -> Any:
-        time.sleep(nap)
+    def read(path: Path) -> Any:
+        if path.stem == "2":
+            meeting.wait()
         return real_read(path)
 
     def save(self: Prediction, *arguments: Any, **more: Any) -> list[Path]:
-        time.sleep(nap)
+        if self.meta["name"] == "0":
+            meeting.wait()
         return real_save(self, *arguments, **more)
+
+    class Met(Fake):
+        def run(self, pixels: Sequence[FloatArray]) -> list[RawOutput]:
+            if len(self.batches) == 1:  # the second picture
+                meeting.wait()
+            return super().run(pixels)
 
     monkeypatch.setattr(pipeline, "read_image", read)
     monkeypatch.setattr(Prediction, "save", save)
-    seconds = {}
-    for workers in (0, 1):
-        started = time.perf_counter()
-        run(Fake(seconds=nap), items, options(tmp_path, workers=workers))
-        seconds[workers] = time.perf_counter() - started
-    assert seconds[0] >= 3 * nap * count
-    assert seconds[1] < 0.75 * seconds[0]
+    results = run(Met(), items, options(tmp_path, workers=1))
+    assert [result.status for result in results] == ["written"] * 4
 
 
 def test_what_is_in_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -271,11 +273,24 @@ def test_less_memory_reads_fewer_pictures_ahead(tmp_path: Path) -> None:
     ] * 6
 
 
-@pytest.mark.parametrize(("seconds", "lent"), [(0.0, 1), (0.2, 0)])
+class Clock:
+    """Stands for `time`: each look at it, in each thread, is so many seconds after the last one."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds, self.own = seconds, threading.local()
+
+    def perf_counter(self) -> float:
+        self.own.now = getattr(self.own, "now", 0.0) + self.seconds
+        return float(self.own.now)
+
+
+@pytest.mark.parametrize(("seconds", "lent"), [(0.01, 1), (0.2, 0)])
 def test_only_a_fast_network_leaves_cores(
     seconds: float, lent: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pipeline, "available_cores", lambda: 2)
+    monkeypatch.setattr(jobs, "time", Clock(0.05))  # of reading, and of writing
+    monkeypatch.setattr(network_stage, "time", Clock(seconds))  # to begin, and to wait for it
     counts = []
 
     class Lending(Fake):
@@ -285,7 +300,7 @@ def test_only_a_fast_network_leaves_cores(
             yield
             counts.append(-count)
 
-    run(Lending(seconds), pictures(tmp_path / "in", 8), options(tmp_path, workers=1))
+    run(Lending(), pictures(tmp_path / "in", 8), options(tmp_path, workers=1))
     assert counts == [1, -1][: 2 * lent]
 
 

@@ -201,8 +201,7 @@ class Predictor(ABC):
         if options.in_metres:
             from panodepth.predict.metric.cues import Seen, to_metres
 
-            run = None if options.one_view else self.run
-            seen_by = Seen(distance, valid, request.pixels, run)
+            seen_by = Seen(distance, valid, request.pixels, None if options.one_view else self.run)
             known = options if data.origin is None else data.origin.measured(options, data.size)
             raw, scale = to_metres(raw, mask, seen_by, known)
         far = raw if sky is None or sky_source == "classical" else push_back(raw, sky, mask)
