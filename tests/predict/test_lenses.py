@@ -229,7 +229,7 @@ def test_what_is_known_counts_in_pixels_of_the_picture(name: str) -> None:
     found = PREDICTOR.predict(image, sky="none", known_length=(*ends, 2.0), **options)
     length = np.linalg.norm(found.points[v, u] - found.points[v, u - 20])
     assert length == pytest.approx(2.0, rel=0.03)
-    with pytest.raises(InputError, match="sees none"):
+    with pytest.raises(InputError, match="sees nothing there"):
         PREDICTOR.predict(image, sky="none", known_distance=(size[1] + 1, v, 7.0), **options)
 
 

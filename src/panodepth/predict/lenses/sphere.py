@@ -64,7 +64,7 @@ class Origin:
         inside = (pixels >= 0) & (pixels <= (width, height)) & rays.any(axis=-1, keepdims=True)
         for u, v in pixels[~inside.all(axis=-1)]:
             raise InputError(
-                f"pixel {u:g},{v:g}: the lens of the {width}x{height} picture sees none"
+                f"pixel {u:g},{v:g}: the lens of the {width}x{height} picture sees nothing there"
             )
         if self.rotation is not None:
             rays = rays @ np.asarray(self.rotation).T
