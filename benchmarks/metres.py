@@ -113,8 +113,11 @@ def picture_of(panorama: Panorama) -> tuple[ByteArray, FloatArray]:
     return image, np.where(known, panorama.distance, np.float32(0))
 
 
-def by_cues(predictor: Predictor, count: int) -> None:
-    """Print how well each cue that is told the truth gives metres, of `count` worlds."""
+def by_cues(predictor: Predictor, count: int, one_view: bool) -> None:
+    """Print how well each cue that is told the truth gives metres, of `count` worlds.
+
+    one_view: the floor is found in the first answer of the network alone.
+    """
     rng = np.random.default_rng(0)
     errors = defaultdict[tuple[str, str], list[float]](list)
     ratios, spreads = defaultdict[int, list[float]](list), defaultdict[int, list[float]](list)
@@ -133,7 +136,7 @@ def by_cues(predictor: Predictor, count: int) -> None:
                                 seen = Seen(exact, valid, pixels)
                                 metres = to_metres(exact, valid, seen, options)[0]
                             else:
-                                found = predictor.predict(image, options)
+                                found = predictor.predict(image, options, one_view=one_view)
                                 metres, sure = found.solid, found.metres_spread
                         except InputError:
                             refused += 1
@@ -164,10 +167,11 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=24, help="worlds, half of them indoor")
     parser.add_argument("--data", type=Path, help="the folder that holds rendered_house/")
     parser.add_argument("--learned", action="store_true", help="only what is learned")
+    parser.add_argument("--one-view", action="store_true", help="the floor by one view alone")
     chosen = parser.parse_args()
     predictor = panodepth.load(chosen.model, device="cpu")
     if not chosen.learned:
-        by_cues(predictor, chosen.count)
+        by_cues(predictor, chosen.count, chosen.one_view)
     for kind in KINDS:
         print(f"learned, worlds {kind}:", end=" ")
         learned(predictor, worlds(kind, chosen.count))
