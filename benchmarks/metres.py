@@ -136,7 +136,7 @@ def by_cues(predictor: Predictor, count: int, one_view: bool) -> None:
                                 seen = Seen(exact, valid, pixels)
                                 metres = to_metres(exact, valid, seen, options)[0]
                             else:
-                                found = predictor.predict(image, options, one_view=one_view)
+                                found = predictor.predict(image, options=options, one_view=one_view)
                                 metres, sure = found.solid, found.metres_spread
                         except InputError:
                             refused += 1
