@@ -141,6 +141,21 @@ def test_a_tilted_picture_is_seen_upright_and_comes_back_as_it_was(
     assert (got.mask == ~sky).mean() > 0.995
 
 
+def test_upright_edges_say_how_far_to_turn() -> None:
+    """What is added for networks that miss a part of the tilt, 6° here, is then taken off again."""
+    network, image = Painted(), picture(-28, 8)
+    turn = rotation_from_yaw_pitch_roll(0.0, *np.radians([-28, 8]).tolist())
+    rays = rotate_vectors(turn, erp_rays(192, 384, dtype=np.float64))
+    x, y, z = np.moveaxis(np.exp(3 * image[..., :1]) * rays, -1, 0)
+    wall = (y < 1.55) & (y > -0.95)
+    image[..., 1] = 0.5 + 0.4 * np.where(wall, np.tanh(4 * np.sin(4 * (x + z))), 0)
+    got = predicted(network, image)
+    assert len(network.seen) == 2
+    assert tilt_seen(network.seen[1]) < 2
+    assert got.level is not None
+    assert angle_deg(got.level.direction, true_up(-28, 8)) < 1
+
+
 @given(st.floats(-44, 44), st.floats(-44, 44))
 def test_a_first_up_is_tilted_more_to_the_same_side(pitch: float, roll: float) -> None:
     seen = Up(tuple(true_up(pitch, roll).tolist()))
