@@ -78,6 +78,8 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def damaged(name: str, kind: str, error: Exception) -> InputError:
     """What a decoder's error on a file means: what a library says of itself is left out."""
+    if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+        return InputError(f"{name}: cannot be read ({error.strerror})")
     where = f" ({error})" if isinstance(error, DamageError) else ""
     return InputError(
         f"{name}: damaged or unreadable {kind} file{where}; copy it again, or save it anew"

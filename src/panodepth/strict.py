@@ -180,7 +180,8 @@ def parse_json(content: bytes | str) -> Any:
     try:
         return json.loads(content.removeprefix("\ufeff") if isinstance(content, str) else content)
     except json.JSONDecodeError as error:
-        told = f"line {error.lineno}, column {error.colno}: {error.msg.lower()}"
+        what = error.msg.lower().removesuffix(" at").removesuffix(" starting")
+        told = f"line {error.lineno}, column {error.colno}: {what}"
         raise DamageError(f"not JSON ({told})") from None
     except UnicodeDecodeError:
         raise DamageError("not JSON (no UTF-8 text)") from None

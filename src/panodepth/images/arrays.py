@@ -29,7 +29,7 @@ def read_npy(path: Path) -> npt.NDArray[Any]:
         raise
     except Exception as error:  # headers are evaluated: damaged ones raise anything
         raise_if_out_of_memory(error, str(path))
-        raise _unreadable(path, "npy", error) from error
+        raise damaged(str(path), "npy", error) from error
 
 
 def read_npz(path: Path, wanted: Iterable[str]) -> dict[str, npt.NDArray[Any]]:
@@ -47,13 +47,7 @@ def read_npz(path: Path, wanted: Iterable[str]) -> dict[str, npt.NDArray[Any]]:
         raise
     except Exception as error:
         raise_if_out_of_memory(error, str(path))
-        raise _unreadable(path, "npz", error) from error
-
-
-def _unreadable(path: Path, kind: str, error: Exception) -> InputError:
-    if isinstance(error, OSError) and error.errno is not None:
-        return InputError(f"{path}: cannot be read ({error.strerror})")
-    return damaged(str(path), kind, error)
+        raise damaged(str(path), "npz", error) from error
 
 
 def names_in(path: Path) -> list[str]:

@@ -124,8 +124,6 @@ def _reading(source: Source) -> Iterator[Opened]:
     except InputError:
         raise
     except Exception as error:  # decoders raise anything on damaged files; all of it means this
-        if isinstance(error, OSError) and error.errno is not None:
-            raise InputError(f"{name}: cannot be read ({error.strerror})") from error
         raise_if_out_of_memory(error, name)
         raise damaged(name, kind, error) from error
 

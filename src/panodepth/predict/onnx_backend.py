@@ -98,7 +98,9 @@ def open_session(path: Path, device: str) -> InferenceSession:
     options.log_severity_level = QUIET
     providers = _providers(device, onnxruntime.get_available_providers())
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=providers)
+        return onnxruntime.InferenceSession(
+            str(path), options, providers=providers, enable_fallback=int(len(providers) > 1)
+        )  # it prints of each try
     except Exception as error:  # onnxruntime has a dozen kinds of its own
         raise cannot_load(path, "onnxruntime") from error
 

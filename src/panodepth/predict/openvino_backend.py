@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from panodepth.errors import ConfigError, ModelError, require
+from panodepth.images.formats.quiet import without_library_lines
 from panodepth.predict.exported import (
     ANEW,
     ExportedPredictor,
@@ -177,7 +178,8 @@ def read_network(path: Path) -> Model:
     import openvino
 
     try:
-        return openvino.Core().read_model(path)
+        with without_library_lines():  # of other kinds of file that it might be
+            return openvino.Core().read_model(path)
     except Exception as error:  # RuntimeError, and UnicodeDecodeError for a broken file
         raise cannot_load(path, "OpenVINO") from error
 

@@ -20,7 +20,7 @@ from panodepth.images.curves import PNG_CURVES, png_curve_notes
 from panodepth.images.formats.orientation import oriented, stated_orientation
 from panodepth.images.formats.pillow import Decoded, Opened, from_pillow
 from panodepth.images.formats.quiet import without_library_lines
-from panodepth.images.formats.splice import Part, size_of_file, spliced
+from panodepth.images.formats.splice import Part, chunk_name, size_of_file, spliced
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_TEXT = 1 << 20  # bytes of a text chunk that are looked at
@@ -121,9 +121,7 @@ def _read_chunks(file: BinaryIO, until: bytes = b"IEND") -> _Chunks:
         if stop > end:
             if found.data and kind not in _KEPT:
                 return found  # the picture is whole
-            raise DamageError(
-                f"it is cut short inside chunk {kind.decode('latin-1')}, at byte {at}"
-            )
+            raise DamageError(f"it is cut short inside {chunk_name(kind)}, at byte {at}")
         if kind in _KEPT:
             _keep(file, found, kind, at, stop)
         elif length <= MAX_TEXT:
@@ -215,7 +213,7 @@ def _check_sums(file: BinaryIO, part: Part) -> None:
             block = file.read(min(left, _PIECE))
             crc, left = zlib.crc32(block, crc), left - len(block)
         if struct.unpack(">I", file.read(4))[0] != crc:
-            raise DamageError(f"the checksum of chunk {head[4:].decode('latin-1')} at byte {at}")
+            raise DamageError(f"the checksum of {chunk_name(head[4:])} at byte {at} is wrong")
         at += 12 + length
 
 

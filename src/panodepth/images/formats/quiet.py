@@ -21,6 +21,8 @@ _LINES = r"EXR_ERR_|Exception raised reading pixel data|^libpng (error|warning):
 # libtiff: the function, of a codec or of its own, then what it found.
 _LINES += r"|^_?(\w*(TIFF|Decode|JPEG|Fax|LZW|ZIP|LZMA|ZSTD|PackBits|LERC)\w*): "
 _LINES += r"|^tempfile\.tif: |^MissingRequired: "
+# absl, in OpenVINO.
+_LINES += r"|^WARNING: All log messages before absl|^[IWEF]\d{4} .* \w+\.cc:\d+\] "
 
 
 class _Held:

@@ -77,3 +77,9 @@ def _length(part: Part) -> int:
 def size_of_file(file: BinaryIO) -> int:
     """Its length [bytes]."""
     return file.seek(0, io.SEEK_END)
+
+
+def chunk_name(kind: bytes) -> str:
+    """A chunk of a PNG or WebP file in an error; where its four letters are none, without them."""
+    told = kind.decode("latin-1").strip()
+    return f"chunk {told}" if told.isascii() and told.isalnum() else "a chunk"

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from panodepth.errors import DamageError
 from panodepth.images.formats.orientation import oriented, stated_orientation
 from panodepth.images.formats.pillow import Decoded, Opened, from_pillow, upright
-from panodepth.images.formats.splice import size_of_file
+from panodepth.images.formats.splice import chunk_name, size_of_file
 from panodepth.images.limits import check_bytes
 from panodepth.size import Size
 
@@ -102,7 +102,6 @@ def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
         file.seek(at)
         kind, length = struct.unpack("<4sI", file.read(8))
         if at + 8 + length > end:
-            told = kind.decode("latin-1").strip()
-            raise DamageError(f"it is cut short inside chunk {told}, at byte {at}")
+            raise DamageError(f"it is cut short inside {chunk_name(kind)}, at byte {at}")
         yield kind, at + 8, length
         at += 8 + length + length % 2

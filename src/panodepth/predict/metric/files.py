@@ -141,7 +141,7 @@ def _ply(content: bytes) -> Float64Array:
         names = [name for name, _ in fields]
         places = [names.index(axis) for axis in "xyz"]
     except (ValueError, IndexError):
-        raise DamageError("a PLY whose header says of no vertices x, y, z") from None
+        raise DamageError("a PLY whose header has no vertices with x, y, z first") from None
     if form == "ascii":
         rows = body.decode("ascii", "replace").split("\n", count)[:count]
         try:
@@ -160,7 +160,8 @@ def _ply(content: bytes) -> Float64Array:
     if count * vertex.itemsize > len(body):
         raise DamageError(f"a PLY of fewer vertices than the {count:,} it says: it is cut short")
     vertices = np.frombuffer(body, vertex, count)
-    return np.stack([vertices[axis] for axis in "xyz"], -1).astype(np.float64)
+    with np.errstate(invalid="ignore"):  # of NaN
+        return np.stack([vertices[axis] for axis in "xyz"], -1).astype(np.float64)
 
 
 def _ply_header(lines: list[str]) -> tuple[str, int, list[tuple[str, str]]]:
