@@ -30,7 +30,8 @@ from panodepth.predict.models import STEPS, check_stated_size
 
 def picture(path: Path, height: int = 56, width: int = 112) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.full((height, width, 3), 99, np.uint8)).save(path)
+    rows = np.linspace(99, 30, height).astype(np.uint8)[:, None]
+    Image.fromarray(np.repeat(rows, width, axis=1)).convert("RGB").save(path)
     return path
 
 
@@ -207,3 +208,50 @@ def test_an_onnx_pipe_is_not_waited_for(tmp_path: Path, capsys: pytest.CaptureFi
     command = ["predict", str(tmp_path / "a.png"), "--out", str(tmp_path / "out")]
     assert main([*command, "--model", str(tmp_path / "m.onnx")]) == 2
     assert "a pipe or a device" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("", "an empty name"),
+        ("-", "standard input is not read"),
+        ("https://example.org/room.jpg", "an address, not a file: download it first"),
+        ("a\0b.jpg", r"a\x00b.jpg"),
+    ],
+)
+def test_what_is_no_name_of_a_file(
+    given: str,
+    says: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """And "" is not the folder in which the command runs."""
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (128, 64)).save("here.png")
+    assert main(["predict", given, "--out", "out"]) == 2
+    error = capsys.readouterr().err
+    assert says in error
+    assert error.count("\n") == 1
+    assert not Path("out").exists()
+
+
+def test_names_that_look_like_options(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("-x.jpg").touch()
+    assert main(["predict", "-x.jpg", "--out", "out"]) == 2
+    assert "a file whose name begins with - is given as ./-x.jpg" in capsys.readouterr().err
+
+
+def test_a_bad_file_with_a_line_end_in_its_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a\nb.jpg"
+    path.write_text("no picture")
+    assert main(["predict", str(path), "--out", str(tmp_path / "out")]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert error.count(r"a\nb.jpg: ") == 1
+    assert "a b.jpg" not in error

@@ -88,3 +88,9 @@ def test_shapes_of_pairs_name_the_option(tmp_path: Path) -> None:
     path = tmp_path / "pair.png"
     Image.fromarray(view(1, W, W)).save(path)
     assert PREDICTOR.predict(path, stereo="top-bottom").distance.shape == (H, W)
+
+
+def test_a_picture_of_one_colour_is_noted() -> None:
+    for value in (0, 90, 255):
+        (note,) = PREDICTOR.predict(np.full((H, W, 3), value, np.uint8)).meta["notes"]
+        assert "nothing to see" in note

@@ -159,6 +159,8 @@ def _metres(result: FileResult) -> str:
 
 
 def _missing(text: str) -> str:
+    if not text:
+        return "an empty name"
     if os.path.isdir(text):
         return "no picture in this folder"
     if text == "-":

@@ -34,7 +34,7 @@ from panodepth.cli.training.train_detail import train_detail
 from panodepth.cli.training.train_metres import train_metres
 from panodepth.cli.training.train_outpainter import train_outpainter
 from panodepth.cli.view import view
-from panodepth.errors import PanodepthError, is_disk_full
+from panodepth.errors import PanodepthError, is_disk_full, printable
 from panodepth.streams import machine_readable, prepare_streams, print_document
 from panodepth.version import __version__
 
@@ -89,7 +89,10 @@ def _explain(error: BaseException, arguments: Sequence[str]) -> tuple[str, int]:
     if hasattr(error, "format_message"):  # a usage error; typer carries its own copy of click
         names = (command.__name__.replace("_", "-") for command in COMMANDS)
         named = next((f" {name}" for name in names if name == arguments[0]), "")
-        return f"{error.format_message()} (see panodepth{named} --help)", NOTHING_STARTED
+        told = f"{error.format_message()} (see panodepth{named} --help)"
+        if given := next((a for a in arguments if a.startswith("-") and os.path.lexists(a)), ""):
+            told += f"; a file whose name begins with - is given as ./{given}"
+        return told, NOTHING_STARTED
     if isinstance(error, MemoryError):
         told = str(error)
         return told if "not enough memory" in told else "not enough memory", SOME_FAILED
@@ -101,7 +104,7 @@ def _explain(error: BaseException, arguments: Sequence[str]) -> tuple[str, int]:
 
 
 def _fail(text: str, code: int, arguments: Sequence[str]) -> int:
-    line = " ".join(text.split())
+    line = printable(" ".join(text.split()))
     print(f"error: {line}", file=sys.stderr)
     if "--json" in arguments:
         print_document({"error": line, "exit_code": code})

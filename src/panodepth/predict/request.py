@@ -46,10 +46,12 @@ class RawOutput(NamedTuple):
 
 
 def halves_alike(pixels: FloatArray) -> bool:
-    """Whether both halves of (3, h, w) might be one view: a cheap look; see `lenses.stereo`."""
+    """Whether both halves of (3, h, w) might be one view, or blank: a cheap look, before that of
+    `lenses.stereo`.
+    """
     grey = pixels[1] - pixels[1].mean(axis=1, keepdims=True)
     left, right = grey[:, : grey.shape[1] // 2], grey[:, -(grey.shape[1] // 2) :]
-    return bool(np.vdot(left, right) > 0.3 * np.linalg.norm(left) * np.linalg.norm(right))
+    return bool(np.vdot(left, right) >= 0.3 * np.linalg.norm(left) * np.linalg.norm(right))
 
 
 def network_pixels(data: ImageData, size: Size, edges: Edges, up: Up | None = None) -> FloatArray:

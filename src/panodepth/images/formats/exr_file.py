@@ -17,6 +17,7 @@ from panodepth.images.formats.splice import size_of_file
 MAGIC = b"\x76\x2f\x31\x01"
 MAX_ATTRIBUTE = 1 << 26  # bytes of one attribute
 MAX_PARTS = 256
+MAX_ATTRIBUTES = 10_000
 _DEEP, _MULTIPART = 0x800, 0x1000
 # Rows in a chunk by the number of the compression: none, RLE, ZIPS, ZIP, PIZ, PXR24, B44, B44A,
 # DWAA, DWAB, HTJ2K256, HTJ2K32.
@@ -127,6 +128,8 @@ def _attributes(file: BinaryIO) -> dict[str, tuple[str, bytes]]:
         if length > MAX_ATTRIBUTE:
             raise DamageError("its header is damaged")
         attributes[name] = kind, _exactly(file, length)
+        if len(attributes) > MAX_ATTRIBUTES:
+            raise DamageError(f"its header has more than {MAX_ATTRIBUTES:,} attributes")
     return attributes
 
 

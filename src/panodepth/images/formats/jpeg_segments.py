@@ -27,6 +27,8 @@ _RESTART = re.compile(rb"\xff[\xd0-\xd7]")
 _ONES = b"\xff\0"  # eight bits of a scan's data
 _RUN_BYTES = 130  # libjpeg keeps no more than 1,000 bits behind a run's mark
 _ENDS_SCAN = re.compile(rb"\xff[^\0\xff\xd0-\xd7]")
+_PIECE = 1 << 16
+_MAX_SCANS = 500  # each takes as long as the whole picture
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"  # XMP specification, part 3, 1.1.3.1
 _GUID = re.compile(rb"""xmpNote:HasExtendedXMP\s*(?:=\s*["']|>)\s*([0-9A-Fa-f]{32})""")
@@ -103,7 +105,7 @@ def load_scans(image: JpegImageFile, file: BinaryIO) -> None:
     """
     _check_length(image, size_of_file(file))
     missing = set[tuple[int, int]]()
-    frame, interval, header, start = 0, 0, b"", 0
+    frame, interval, header, start, scans = 0, 0, b"", 0, 0
     for marker, body, at in _segments(file):
         if marker in _FRAMES:
             frame = marker
@@ -111,7 +113,9 @@ def load_scans(image: JpegImageFile, file: BinaryIO) -> None:
         elif marker == _RESTARTS and len(body) == 2:
             interval = int.from_bytes(body, "big")
         elif marker == _SCAN:
-            header, start = body, at
+            header, start, scans = body, at, scans + 1
+            if scans > _MAX_SCANS:
+                raise DamageError(f"it has more than {_MAX_SCANS} scans")
             if len(body) < 6:
                 break  # cut in its header
             if not body[-1] & 15:  # with the last bit of its coefficients
@@ -202,6 +206,10 @@ def _segments(file: BinaryIO) -> Iterator[tuple[int, bytes, int]]:
 def _next_marker(file: BinaryIO, at: int) -> int:
     """Where the data of a scan end that go on at `at`."""
     file.seek(at)
-    rest = file.read()
-    found = _ENDS_SCAN.search(rest)
-    return at + (found.start() if found else len(rest))
+    last = b""
+    while piece := file.read(_PIECE):
+        found = _ENDS_SCAN.search(last + piece)
+        if found:
+            return at - len(last) + found.start()
+        at, last = at + len(piece), piece[-1:]
+    return at

@@ -26,6 +26,7 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_TEXT = 1 << 20  # bytes of a text chunk that are looked at
 MAX_RATIO = 1032  # of deflate: bytes out of one byte in (zlib's technical details)
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type
+_MAX_CHUNKS = 1 << 20
 _KEPT = (b"IHDR", b"PLTE", b"tRNS", b"IDAT")
 _END = b"\0\0\0\0IEND\xaeB`\x82"
 _XMP_KEYWORD = "XML:com.adobe.xmp"
@@ -49,6 +50,7 @@ class _Chunks:
     interlaced: bool = False
     kept: list[Part] = field(default_factory=list)
     data: list[tuple[int, int]] = field(default_factory=list)
+    animated: bool = False
     exif: bytes = b""
     curve: dict[bytes, bytes] = field(default_factory=dict)  # what states how values are coded
     texts: dict[str, str] = field(default_factory=dict)
@@ -62,7 +64,9 @@ def open_png(name: str, file: BinaryIO) -> Opened:
     before = _read_chunks(file, until=b"IDAT")
     xmp = before.texts.get(_XMP_KEYWORD, "").encode()
     orientation = stated_orientation(before.exif, xmp)
-    notes = png_curve_notes(before.curve)
+    notes = tuple(png_curve_notes(before.curve))
+    if before.animated:
+        notes += ("an animation: its first picture is read",)
 
     def decode() -> Decoded:
         found = _read_chunks(file)
@@ -105,7 +109,7 @@ def _upright_size(found: _Chunks, orientation: int) -> tuple[int, int]:
 def _read_chunks(file: BinaryIO, until: bytes = b"IEND") -> _Chunks:
     """The chunks before the first of a type. Raises ValueError saying where the file is damaged."""
     found, at, end = _Chunks(), len(SIGNATURE), size_of_file(file)
-    while True:
+    for _ in range(_MAX_CHUNKS):
         file.seek(at)
         head = file.read(8)
         if len(head) < 8:
@@ -114,6 +118,10 @@ def _read_chunks(file: BinaryIO, until: bytes = b"IEND") -> _Chunks:
             raise DamageError(f"it is cut short at byte {end}")
         (length,), kind = struct.unpack(">I", head[:4]), head[4:]
         stop = at + 12 + length
+        if not kind.isalpha():
+            if found.data and until == b"IEND":
+                return found  # the picture may be whole
+            raise DamageError(f"it is damaged at byte {at}")
         if not found.kept and (kind != b"IHDR" or length != 13):
             raise DamageError("it does not begin with its header")
         if kind == until:
@@ -127,6 +135,7 @@ def _read_chunks(file: BinaryIO, until: bytes = b"IEND") -> _Chunks:
         elif length <= MAX_TEXT:
             _read_extra(file, found, kind, length)
         at = stop
+    raise DamageError(f"it has more than {_MAX_CHUNKS:,} chunks")
 
 
 def _keep(file: BinaryIO, found: _Chunks, kind: bytes, at: int, stop: int) -> None:
@@ -150,6 +159,8 @@ def _read_extra(file: BinaryIO, found: _Chunks, kind: bytes, length: int) -> Non
     """Note a text or the EXIF block; what is damaged in them says nothing."""
     if kind == b"eXIf":
         found.exif = found.exif or file.read(length)
+    elif kind == b"acTL":
+        found.animated = True
     elif kind in PNG_CURVES:
         found.curve[kind] = file.read(length)
     elif kind == b"tEXt":

@@ -20,6 +20,7 @@ from panodepth.images.limits import check_bytes
 from panodepth.size import Size
 
 _MAX_TEXT = 1 << 24  # bytes of EXIF or XMP that are looked at
+_MAX_CHUNKS = 100_000
 _PILLOW_BYTES = 16  # a pixel, while Pillow decodes
 
 
@@ -98,10 +99,15 @@ def _size(kind: bytes, body: bytes) -> Size:
 def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
     """(kind, where its body starts, its length [bytes]) of each chunk."""
     at, end = 12, size_of_file(file)
-    while at + 8 <= end:
+    for _ in range(_MAX_CHUNKS):
+        if at + 8 > end:
+            return
         file.seek(at)
         kind, length = struct.unpack("<4sI", file.read(8))
+        if not kind.isascii() or not kind.strip().isalnum():
+            raise DamageError(f"it is damaged at byte {at}")
         if at + 8 + length > end:
             raise DamageError(f"it is cut short inside {chunk_name(kind)}, at byte {at}")
         yield kind, at + 8, length
         at += 8 + length + length % 2
+    raise DamageError(f"it has more than {_MAX_CHUNKS:,} chunks")

@@ -98,6 +98,8 @@ def find_mask(mask: Path | None, item: InputFile) -> Path | None:
 def _matches(text: str, out: Path | None, left_out: LeftOut) -> Iterator[tuple[Path, Path]]:
     """Yield (file, the folder that its relative path starts from)."""
     path = Path(os.path.expanduser(text))
+    if not text:  # of a shell's variable that is not set; no word for this folder
+        return
     if os.path.isdir(path):
         yield from ((file, path) for file in walk(path, out, left_out))
     elif os.path.lexists(path):

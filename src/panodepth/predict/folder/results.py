@@ -42,6 +42,8 @@ def failed(item: InputFile, error: Exception) -> FileResult:
         text = one_line(error.strerror or error)
     else:
         text = one_line(f"unexpected {type(error).__name__}: {error}")
-    if str(item.path) not in text and not isinstance(error, RunEndedError):
-        text = f"{item.path}: {text}"
+    path = str(item.path)
+    text = text.replace(one_line(path), path) if "\n" in path else text
+    if path not in text and not isinstance(error, RunEndedError):
+        text = f"{path}: {text}"
     return FileResult(str(item.path), "failed", error=text)

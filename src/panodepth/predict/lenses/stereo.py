@@ -17,6 +17,8 @@ FARTHEST = 1 / 16  # of a half's width: how far eyes 64 mm apart see a thing at 
 # views it is near 1; halves of a panorama look into opposite directions.
 ALIKE = 0.85
 LEAST = (2 / 255) ** 2  # of a pixel's square difference from its row's mean: less is a blank
+BLANK = 2 / 255
+NOTHING = "it is of one colour alone: there is nothing to see, and the distance is a guess"
 NOTE = (
     "its halves show one view twice, as two eyes see it; if so, --stereo left-right "
     "reads the left one (--fov 180 with it for VR180)"
@@ -49,10 +51,12 @@ def left_eye(data: ImageData, options: LensOptions) -> ImageData:
 
 
 def with_warning(data: ImageData, pixels: FloatArray) -> ImageData:
-    """The picture, with a note where its halves are the views of two eyes.
+    """The picture, with a note where its halves are the views of two eyes, or where it is blank.
 
     pixels: (3, h, w), the picture at any small size.
     """
+    if np.ptp(pixels.reshape(3, -1), axis=1).max() < BLANK:
+        return replace(data, notes=(*data.notes, NOTHING))
     return replace(data, notes=(*data.notes, NOTE)) if likeness(pixels) >= ALIKE else data
 
 
