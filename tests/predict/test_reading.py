@@ -67,7 +67,7 @@ def test_notes_name_the_file_and_are_no_noise(
 ) -> None:
     path = two_pages(tmp_path / "pages.tif")
     prediction = load(model_file).predict(path)
-    assert prediction.meta["notes"] == ["page 2 (128x64) of 2 is read"]
+    assert prediction.meta["notes"][0] == "page 2 (128x64) of 2 is read"
     assert prediction.image[0, 0].tolist() == list(BLUE)
     arguments = ["predict", str(path), "--out", str(tmp_path / "out"), "--format", "npz"]
     arguments += ["--model", str(model_file)]
