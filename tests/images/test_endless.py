@@ -8,7 +8,6 @@ import sys
 import zlib
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 from tests.images.pictures import picture, refused
@@ -49,7 +48,7 @@ ZEROS = bytes(1 << 22)
     ("content", "says"),
     [
         (saved("JPEG")[:60] + ZEROS, "its header ends in nothing"),
-        (b"\xff\xd8" + b"\xff\xe5\0\2" * 200_000, "more than 10,000 segments"),
+        (b"\xff\xd8" + b"\xff\xe5\0\2" * 300_000, "more than 10,000 segments"),
         (saved("PNG")[:60] + ZEROS, "damaged or unreadable PNG"),
         (saved("PNG")[:33] + ZEROS, "damaged at byte 33"),
         (saved("WEBP")[:12] + ZEROS, "damaged at byte 12"),
@@ -65,26 +64,6 @@ def test_padding_and_swarms_are_refused_in_a_bounded_number_of_steps(
     content: bytes, says: str
 ) -> None:
     assert says in within(2_500_000, content)
-
-
-def test_what_follows_the_picture_in_a_jpeg_is_not_read() -> None:
-    """As cameras append previews and tracks of motion: tens of megabytes."""
-    plain = saved("JPEG", quality=95)
-
-    class Counting(io.BytesIO):
-        count = 0
-
-        def read(self, size: int | None = -1, /) -> bytes:
-            found = super().read(size)
-            self.count += len(found)
-            return found
-
-    from panodepth.images.formats.jpeg import open_jpeg
-
-    file = Counting(plain + ZEROS)
-    pixels = open_jpeg("a.jpg", file).decode().pixels
-    np.testing.assert_array_equal(pixels, read_image(plain).pixels)
-    assert file.count < len(ZEROS) / 8
 
 
 def test_many_scans_are_refused() -> None:

@@ -80,8 +80,8 @@ def test_half_a_sphere_of_each_eye() -> None:
 
 
 def test_shapes_of_pairs_name_the_option(tmp_path: Path) -> None:
-    for shape, name in (((W, W), "top-bottom"), ((W // 2, 2 * W), "left-right")):
-        with pytest.raises(InputError, match=f"--stereo {name} reads one"):
+    for shape in ((W, W), (W // 2, 2 * W)):
+        with pytest.raises(InputError, match="--stereo reads one eye"):
             PREDICTOR.predict(view(1, *shape))
     with pytest.raises(ConfigError, match="unknown --stereo 'both'"):
         PREDICTOR.predict(view(1), stereo="both")

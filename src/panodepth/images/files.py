@@ -32,7 +32,6 @@ FIRST_BYTES = {
 HEIF_BRANDS = b"heic heix heim heis hevc hevx mif1 msf1 avif avis".split()
 IMAGE_SUFFIXES: tuple[str, ...] = (".jpg", ".jpeg", ".mpo", ".png", ".webp", ".tif", ".tiff")
 IMAGE_SUFFIXES += (".exr", ".hdr", ".heic", ".heif", ".hif", ".avif", ".insp")
-MAX_FILE_BYTES = 1 << 31
 KINDS = "jpg, png, webp, tiff, exr, hdr, heic or avif"
 Content = bytes | bytearray | memoryview
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview  # a path, or a file's bytes
@@ -145,7 +144,7 @@ def _file(source: Source, name: str) -> BinaryIO:
         raise InputError(f"{name}: is a folder, not an image file")
     if not stat.S_ISREG(found.st_mode):
         raise InputError(f"{name}: is a pipe or a device, not a file")
-    if found.st_size > MAX_FILE_BYTES:
+    if found.st_size > 1 << 31:
         raise InputError(f"{name}: has {found.st_size / 2**30:.1f} GiB; at most 2 are read")
     return open(source, "rb")
 

@@ -51,11 +51,9 @@ def check_aspect(size: Size, allow_any: bool = False, *, name: str = "image") ->
     # In whole numbers, so that a ratio of exactly 2.02 passes.
     if allow_any or abs(width - 2 * height) * 100 <= ASPECT_TOLERANCE_PERCENT * height:
         return
-    eyes = {1.0: "top-bottom", 4.0: "left-right"}.get(round(width / height, 1), "")
     raise InputError(
         f"{name}: {width}x{height} is not a full panorama, whose width is 2 x its height "
         f"(here {width / height:.2f}:1, allowed 1.98:1 to 2.02:1); say which part it is "
         "by --fov or --top and --bottom, what took it by --projection, or pad it to 2:1; "
-        "--allow-any-aspect (allow_any_aspect=True) treats it as a full sphere"
-        + (f"; if it holds two eyes' panoramas, --stereo {eyes} reads one" if eyes else "")
+        "--allow-any-aspect (allow_any_aspect=True) treats it as a sphere; --stereo reads one eye"
     )

@@ -46,11 +46,8 @@ class RawOutput(NamedTuple):
 
 
 def halves_alike(pixels: FloatArray) -> bool:
-    """Whether both halves of (3, h, w) might be one view, or blank: a cheap look, before that of
-    `lenses.stereo`.
-    """
-    grey = pixels[1] - pixels[1].mean(axis=1, keepdims=True)
-    left, right = grey[:, : grey.shape[1] // 2], grey[:, -(grey.shape[1] // 2) :]
+    """Whether both halves of (3, h, w) might be one view, or blank; see `lenses.stereo`."""
+    left, right = (h - h.mean(axis=1, keepdims=True) for h in np.array_split(pixels[1], 2, axis=1))
     return bool(np.vdot(left, right) >= 0.3 * np.linalg.norm(left) * np.linalg.norm(right))
 
 

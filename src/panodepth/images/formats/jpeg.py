@@ -10,12 +10,9 @@ from typing import BinaryIO
 
 from PIL import JpegImagePlugin
 
-from panodepth.errors import DamageError
 from panodepth.images.formats.pillow import Decoded, Opened, from_pillow, upright
 
 _ENDS_SCAN = re.compile(rb"\xff[^\0\xff\xd0-\xd7]")
-MAX_SEGMENTS, MAX_JUNK = 10_000, 4096  # of a header; bytes between two of them
-_ALONE = (0x01, *range(0xD0, 0xDA))  # markers without a length
 _ONES = b"\xff\0" * 8  # as long as libjpeg looks ahead; no code word is all ones
 
 
@@ -26,7 +23,11 @@ class _Jpeg(JpegImagePlugin.JpegImageFile):
 
 def open_jpeg(name: str, file: BinaryIO) -> Opened:
     """A JPEG file. Raises InputError for kinds that are not read."""
-    _check_header(file)
+    if file.seek(0, io.SEEK_END) > 1 << 20:
+        from panodepth.images.formats.jpeg_segments import check_header
+
+        check_header(file)
+    file.seek(0)
     try:
         image = _Jpeg(file)
     except SyntaxError as error:  # a depth or a number of channels that Pillow does not know
@@ -52,25 +53,6 @@ def open_jpeg(name: str, file: BinaryIO) -> Opened:
     return Opened(upright((image.height, image.width), orientation), decode, xmp)
 
 
-def _check_header(file: BinaryIO) -> None:
-    """Raise DamageError where Pillow would look for the next segment for minutes, byte by byte."""
-    at = 2
-    for _ in range(MAX_SEGMENTS):
-        file.seek(at)
-        head = file.read(4)
-        if len(head) < 4 or head[:2] == b"\xff\xda":
-            file.seek(0)
-            return
-        if head[0] != 0xFF or head[1] in (0, 0xFF):
-            junk = 1 + (head[1:] + file.read(MAX_JUNK)).find(b"\xff")
-            if not junk:
-                raise DamageError(f"its header ends in nothing, at byte {at}")
-            at += junk
-        else:
-            at += 2 if head[1] in _ALONE else 2 + int.from_bytes(head[2:], "big")
-    raise DamageError(f"its header has more than {MAX_SEGMENTS:,} segments")
-
-
 def _whole(image: _Jpeg, file: BinaryIO, start: int) -> _Jpeg:
     """The picture, for libjpeg, which fills up with grey what is missing before an end mark.
 
@@ -78,9 +60,7 @@ def _whole(image: _Jpeg, file: BinaryIO, start: int) -> _Jpeg:
     loaded otherwise. Raises ValueError when their data end early.
     """
     file.seek(0)
-    # A value takes 27 bits at most, 0xFF bytes twice; what other pictures follow stays unread.
-    n = image.layers
-    content = file.read(start + 8 * n * (image.width + 64) * (image.height + 64))
+    content, n = file.read(), image.layers
     frame = struct.pack(">HBHHB", 8 + 3 * n, 8, image.height, image.width, n)
     scan = struct.pack(">HB", 6 + 2 * n, n)  # of all its channels
     baseline = re.search(b"\xff[\xc0\xc1]" + re.escape(frame), content[:start])

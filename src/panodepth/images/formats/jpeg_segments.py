@@ -28,6 +28,7 @@ _ONES = b"\xff\0"  # eight bits of a scan's data
 _RUN_BYTES = 130  # libjpeg keeps no more than 1,000 bits behind a run's mark
 _ENDS_SCAN = re.compile(rb"\xff[^\0\xff\xd0-\xd7]")
 _PIECE = 1 << 16
+_MAX_SEGMENTS, _MAX_JUNK = 10_000, 4096  # of a header; bytes between two of them
 _MAX_SCANS = 500  # each takes as long as the whole picture
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"  # XMP specification, part 3, 1.1.3.1
@@ -35,6 +36,24 @@ _GUID = re.compile(rb"""xmpNote:HasExtendedXMP\s*(?:=\s*["']|>)\s*([0-9A-Fa-f]{3
 _GPANO = re.compile(rb"""GPano:\w+\s*(?:=\s*["']|>)[^"'<]{,200}["'<]""")
 # CIPA DC-007, tables 3 and 4: the entries of a file's pictures, and one view of several as a type.
 _ENTRIES, _ENTRY_BYTES, _VIEW = 0xB002, 16, 0x02
+
+
+def check_header(file: BinaryIO) -> None:
+    """Raise DamageError where Pillow would look for the next segment for minutes, byte by byte."""
+    at = 2
+    for _ in range(_MAX_SEGMENTS):
+        file.seek(at)
+        head = file.read(4)
+        if len(head) < 4 or head[:2] == b"\xff\xda":
+            return
+        if head[0] != 0xFF or head[1] in (0, 0xFF):
+            junk = 1 + (head[1:] + file.read(_MAX_JUNK)).find(b"\xff")
+            if not junk:
+                raise DamageError(f"its header ends in nothing, at byte {at}")
+            at += junk
+        else:
+            at += 2 if head[1] in (*_ALONE, _END) else 2 + int.from_bytes(head[2:], "big")
+    raise DamageError(f"its header has more than {_MAX_SEGMENTS:,} segments")
 
 
 def explained(name: str, file: BinaryIO, error: Exception) -> Exception:
