@@ -16,6 +16,9 @@ from PIL import Image
 from panodepth.cli import main
 from panodepth.streams import machine_readable, print_document
 
+ROWS = np.tile(np.arange(0, 224, 4, np.uint8)[:, None, None], (1, 112, 3))  # not blank
+
+
 NAMES = ("a.png", "b東京.png", os.fsdecode(b"caf\xe9.png"))
 
 
@@ -24,7 +27,7 @@ def command(model_file: Path, tmp_path: Path) -> list[str]:
     """A prediction of three small pictures, two of them with names that not every stream shows."""
     (tmp_path / "in").mkdir()
     for name in NAMES:
-        Image.fromarray(np.full((56, 112, 3), 99, np.uint8)).save(tmp_path / "in" / name)
+        Image.fromarray(ROWS).save(tmp_path / "in" / name)
     run = [sys.executable, "-m", "panodepth", "predict", "in", "--out", "out", "--format", "npz"]
     return [*run, "--model", str(model_file)]
 
@@ -155,7 +158,7 @@ def test_names_with_control_characters_stay_on_their_line(
     model_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     good, bad = tmp_path / "new\nline.png", tmp_path / "red\x1b[31m.png"
-    Image.fromarray(np.full((56, 112, 3), 99, np.uint8)).save(good)
+    Image.fromarray(ROWS).save(good)
     bad.write_text("no picture")
     options = ["--model", str(model_file), "--format", "npz", "--out", str(tmp_path / "out")]
     assert main(["predict", str(good), str(bad), *options]) == 1
