@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import io
+import gc
 import json
 import socket
 import subprocess
@@ -353,7 +354,9 @@ def test_the_progress_of_a_job_is_that_of_its_prediction(predictor: Predictor) -
     assert share.value == pytest.approx(0.9)
 
 
-def test_what_nobody_waits_for_is_not_begun(predictor: Predictor) -> None:
+def test_what_nobody_waits_for_is_not_begun(
+    predictor: Predictor, caplog: pytest.LogCaptureFixture
+) -> None:
     held = Held(predictor)
     running = Running(held, seconds=0.3)
     try:
@@ -366,6 +369,8 @@ def test_what_nobody_waits_for_is_not_begun(predictor: Predictor) -> None:
     finally:
         held.go.set()
         running.stop()
+    gc.collect()
+    assert "never retrieved" not in caplog.text  # asyncio's word for an error that is lost
 
 
 def test_numbers_and_description(service: Running) -> None:

@@ -125,6 +125,8 @@ def _add_prediction(app: FastAPI, parts: Parts) -> None:
         try:
             answer = await asyncio.wait_for(asyncio.shield(future), options.seconds)
         except TimeoutError:
+            # Nobody waits for it any more: unread, its error would be written as a traceback.
+            future.add_done_callback(lambda late: late.cancelled() or late.exception())
             raise _too_long(options.seconds) from None
         return _file(answer, cached=False)
 
