@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import http.client
 import io
-import gc
 import json
 import socket
 import subprocess
