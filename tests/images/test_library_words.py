@@ -32,8 +32,8 @@ MAP = np.linspace(1, 5, 512, dtype=np.float32).reshape(16, 32)
 # Of Python, NumPy, Pillow, OpenCV, zipfile, json, tomllib: what their messages are made of.
 FOREIGN = re.compile(
     r"unpack|buffer|struct|codec|decoder error|NoneType|object|argument|attribute|index out|"
-    r"magic|BadZip|zip file|CRC|reshape|cannot identify|unsupported operand|'utf-8'|0x|np\.|dtype|"
-    r"Expecting|literal|Errno|tuple|subscript|iterable|bytes-like|broken|Traceback|[a-z]\("
+    r"magic|BadZip|zip file|CRC|reshape|cannot identify|unsupported operand|'utf-8'|np\.|dtype|"
+    r"0x[0-9a-f]{5}|Expecting|literal|Errno|tuple|subscript|iterable|bytes-like|broken|Traceback|[a-z]\("
 )
 
 

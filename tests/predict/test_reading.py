@@ -22,9 +22,11 @@ def frame(colour: tuple[int, int, int]) -> np.ndarray:
 
 
 def two_pages(path: Path) -> Path:
+    second = frame(BLUE)
+    second[32:] = RED
     with tifffile.TiffWriter(path) as file:
         file.write(frame(RED)[::4, ::4], photometric="rgb")
-        file.write(frame(BLUE), photometric="rgb")
+        file.write(second, photometric="rgb")
     return path
 
 

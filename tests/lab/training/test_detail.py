@@ -120,7 +120,7 @@ def test_the_loss_falls(tmp_path: Path) -> None:
     network = DetailNetwork(config.network)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-2)
     losses = []
-    for _ in range(12):
+    for _ in range(24):
         loss, _ = detail_loss(network, batch, config.loss, 16)
         optimizer.zero_grad()
         loss.backward()

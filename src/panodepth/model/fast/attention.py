@@ -45,7 +45,7 @@ def prefers_products(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None
 def at_once(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
     """softmax(q kᵀ / √d + bias) v with all scores in memory; no gradients.
 
-    Shapes as in `attend`.
+    q: (B, heads, N, d). k, v: (B, heads, M, d). bias: (1, heads, N, M). Returns (B, N, heads·d).
     """
     batch, heads, tokens, width = q.shape
     start = bias.to(q.dtype).expand(batch, -1, -1, -1).flatten(0, 1)
