@@ -184,6 +184,23 @@ def test_a_turn_that_levels_nothing_is_dropped() -> None:
     )
 
 
+class Slow(Painted):
+    """Of 30° of tilt a part is left after every turn."""
+
+    def forward(self, image: torch.Tensor) -> ModelOutput:
+        super().forward(image)
+        left = (30.0, 21.0, 14.0, 9.0, 6.0)[len(self.seen) - 1]
+        shown = torch.from_numpy(np.log(room(SIZE[0], left))).float()
+        return ModelOutput(shown.expand(len(image), -1, -1), torch.full_like(image[:, 2], -1))
+
+
+@pytest.mark.parametrize(("level", "passes"), [("none", 0), ("auto", 1), ("best", 3)])
+def test_so_many_further_passes_at_most(level: str, passes: int) -> None:
+    network = Slow()
+    predicted(network, picture(0, 0), level=level)
+    assert len(network.seen) == 1 + passes
+
+
 def test_what_the_user_says_of_the_camera_counts() -> None:
     network, image = Painted(), picture(40, 10)
     mask = np.ones(image.shape[:2], np.bool_)

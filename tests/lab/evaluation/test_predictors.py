@@ -210,3 +210,17 @@ def test_what_a_predictor_hangs_on_is_in_its_identity(tmp_path):
     assert identity() not in (before, after)
     assert stamp(tmp_path / "none") == stamp(tmp_path / "no_folder") == ""
     assert stamp(tmp_path) not in ("", stamp(weights))
+
+
+def test_a_model_is_measured_as_it_is_unless_told(tmp_path):
+    """Pictures are not turned upright: the benchmark's are as they are, and so is the network."""
+    asked = []
+
+    class Model:
+        def predict(self, image, **options):
+            asked.append(options)
+            return np.ones(image.shape[:2], np.float32)
+
+    for options in ({}, {"level": "auto"}):
+        choose_predictor("default", Model, [], options).make()(panorama())
+    assert [found["level"] for found in asked] == ["none", "auto"]
