@@ -384,7 +384,6 @@ def test_numbers_and_description(service: Running) -> None:
     told = {p["name"]: p["schema"] for p in described["paths"]["/v1/predict"]["post"]["parameters"]}
     assert told["camera_height"] == {"type": "number", "minimum": 0.01}
     assert "balanced" in told["quality"]["enum"]
-    assert told["level"]["default"] == "auto"
     assert "points" not in told  # it would name a file
     assert set(described["paths"]["/v1/predict"]["post"]["responses"]) >= {"200", "400", "429"}
     health = service.client().health()
