@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-import panodepth
 from panodepth.client import Client, ServiceError
 from panodepth.errors import ConfigError, OutputError
 from panodepth.predict.predictor import Predictor
@@ -32,17 +31,27 @@ from panodepth.serve.service import BusyError, format_of, written
 
 
 @pytest.fixture(scope="module")
-def predictor() -> Predictor:
-    return panodepth.load(dtype="float32", device="cpu")
-
-
-@pytest.fixture(scope="module")
 def locked(predictor: Predictor) -> Iterator[Running]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PANODEPTH_API_KEY", "secret")
         running = Running(predictor, max_megapixels=0.1)
     yield running
     running.stop()
+
+
+def test_a_key_is_asked_for(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PANODEPTH_API_KEY", "clé")
+    running = Running(predictor)
+    try:
+        assert running.sent("/healthz", None, "GET")[0] == 200
+        for wrong in ({}, {"X_API_Key": "cle"}, {"Authorization": "Basic x"}):
+            status, _, content = running.sent("/v1/predict", small(), **wrong)
+            assert (status, "X-API-Key" in content.decode()) == (401, True)
+        assert running.sent("/metrics", None, "GET")[0] == 401
+        right = "clé".encode().decode("latin-1")
+        assert running.sent("/v1/predict", small(), Authorization=f"Bearer {right}")[0] == 200
+    finally:
+        running.stop()
 
 
 def test_a_host_that_names_an_open_page_is_no_key(locked: Running) -> None:

@@ -20,7 +20,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import panodepth
 from panodepth.client import Client, ServiceError
 from panodepth.errors import InputError
 from panodepth.predict.predictor import Predictor
@@ -31,11 +30,6 @@ pytest.importorskip("uvicorn")
 
 from tests.bad_pictures import BAD_PICTURES
 from tests.serve.running import PICTURE, Running, small
-
-
-@pytest.fixture(scope="module")
-def predictor() -> Predictor:
-    return panodepth.load(dtype="float32", device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -289,21 +283,6 @@ def test_a_network_that_fails_is_not_told_about(
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert any("secret" in line.get("error", "") for line in lines)
     assert {"path", "method", "status", "seconds", "time"} <= set(lines[-1])
-
-
-def test_a_key_is_asked_for(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PANODEPTH_API_KEY", "clé")
-    running = Running(predictor)
-    try:
-        assert running.sent("/healthz", None, "GET")[0] == 200
-        for wrong in ({}, {"X_API_Key": "cle"}, {"Authorization": "Basic x"}):
-            status, _, content = running.sent("/v1/predict", small(), **wrong)
-            assert (status, "X-API-Key" in content.decode()) == (401, True)
-        assert running.sent("/metrics", None, "GET")[0] == 401
-        right = "clé".encode().decode("latin-1")
-        assert running.sent("/v1/predict", small(), Authorization=f"Bearer {right}")[0] == 200
-    finally:
-        running.stop()
 
 
 def test_jobs_are_come_back_for(service: Running) -> None:
