@@ -213,7 +213,7 @@ def test_matches_with_rough_distances_and_wrong_ones(
     assert abs(math.remainder(found.yaw_rad - yaw, 2 * math.pi)) < math.radians(0.5)
     assert np.linalg.norm(found.position - position) < 0.05 * np.linalg.norm(position)
     assert found.scale == pytest.approx(scale, rel=0.05)
-    assert found.matches > 50
+    assert found.matches >= 48  # 60 % of those that are right
 
 
 @given(st.floats(-180, 180), st.floats(0.1, 9), st.tuples(*[st.floats(-9, 9)] * 3))
