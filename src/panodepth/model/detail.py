@@ -147,6 +147,12 @@ def _smaller(one: Tensor, other: Tensor) -> Tensor:
     return (one.sign() + other.sign()) / 2 * torch.minimum(one.abs(), other.abs())
 
 
+def largest_around(values: Tensor, reach: int) -> Tensor:
+    """(B, H - 2 reach, W - 2 reach): the largest of (B, H, W) within `reach` pixels."""
+    side = 2 * reach + 1
+    return functional.max_pool2d(functional.max_pool2d(values, (side, 1), 1), (1, side), 1)
+
+
 class Doubling(nn.Module):
     """One map (h, w) into one of (2 h, 2 w).
 
@@ -247,7 +253,10 @@ class Doubling(nn.Module):
         found = []
         for y, x in self.offsets:
             here = (..., slice(halo + y, halo + y + height), slice(halo + x, halo + x + width))
-            found.append((fine * coarse[here][:, :, None]).sum(1) - against[here][:, None])
+            speaks = -against[here][:, None]
+            for channel in range(3):
+                speaks = torch.addcmul(speaks, fine[:, channel], coarse[here][:, channel, None])
+            found.append(speaks)
         return torch.stack(found, 1)
 
     def _mixed(self, weights: Tensor, values: Tensor) -> Tensor:
@@ -256,15 +265,14 @@ class Doubling(nn.Module):
         total = values.new_zeros(len(values), values.shape[1], 4, height, width)
         for number, (y, x) in enumerate(self.offsets):
             piece = values[:, :, halo + y : halo + y + height, halo + x : halo + x + width]
-            total = total + weights[:, None, number] * piece[:, :, None]
+            total = torch.addcmul(total, weights[:, None, number], piece[:, :, None])
         return total.flatten(1, 2)
 
     def _range(self, inverse: Tensor) -> tuple[Tensor, Tensor]:
         """Least and largest candidate of (B, h, w), at the fine size (B, H, W)."""
         spare = self.halo - self.reach
         inverse = inverse[:, spare : inverse.shape[1] - spare, spare : inverse.shape[2] - spare]
-        kernel = 2 * self.reach + 1
-        ends = [s * functional.max_pool2d(s * inverse, kernel, 1) for s in (-1, 1)]
+        ends = [s * largest_around(s * inverse, self.reach) for s in (-1, 1)]
         low, high = (e.repeat_interleave(2, 1).repeat_interleave(2, 2) for e in ends)
         return low, high
 

@@ -13,7 +13,7 @@ from panodepth.errors import ConfigError
 from panodepth.lab.losses import Truth
 from panodepth.lab.training.detail.config import CoarseConfig, CropConfig, DetailRecipe
 from panodepth.lab.training.detail.crops import cut_crops, near_edges
-from panodepth.lab.training.detail.objective import detail_loss
+from panodepth.lab.training.detail.objective import _terms, detail_loss
 from panodepth.lab.training.detail.target import surface_target
 from panodepth.lab.training.detail.task import DetailTask
 from panodepth.lab.training.feed.samples import Batch
@@ -50,6 +50,22 @@ def test_a_target_has_the_truths_edges_and_the_coarse_maps_errors() -> None:
     torch.testing.assert_close(
         partial[inside & ~unknown], target[inside & ~unknown], atol=0.05, rtol=0
     )
+
+
+def test_bumps_away_from_edges_are_punished_as_such() -> None:
+    config = DetailRecipe().loss
+    even = torch.zeros(1, 24, 24)
+    where = torch.arange(24.0)
+    slope, edge = even + 0.1 * where, (where > 11).expand(1, 24, 24)
+    nothing = torch.zeros_like(edge)
+
+    def bend(log: Tensor, near: Tensor) -> float:
+        return float(_terms(log, even, even, nothing, near, config)["bend"])
+
+    assert bend(slope, nothing) == pytest.approx(0, abs=1e-6)  # an error of the whole surface
+    bumps = even + 0.1 * (where % 2)
+    assert bend(bumps, nothing) == pytest.approx(0.2)  # only of the next ones, only along rows
+    assert bend(bumps * edge, edge) == pytest.approx(0, abs=1e-6)
 
 
 def test_the_sky_is_a_surface_of_its_own() -> None:

@@ -44,6 +44,7 @@ class DetailLoss:
     """Weights of the loss terms of both doublings."""
 
     gradient: Amount = 1.0  # of differences between neighbours
+    bend: Amount = 1.0  # of second differences away from depth edges: bumps on floors and walls
     edge: Amount = 4.0  # further weight of pixels near a depth edge
     sky: Amount = 0.02
 

@@ -13,9 +13,9 @@ from torch.nn import functional
 from panodepth.geometry.resizing import resize_erp
 from panodepth.geometry.seam import pad_erp
 from panodepth.lab.training.detail.config import CoarseConfig, CropConfig
-from panodepth.lab.training.detail.target import largest_around, surface_target
+from panodepth.lab.training.detail.target import surface_target
 from panodepth.lab.training.feed.samples import Batch
-from panodepth.model.detail import SKY_LIMIT
+from panodepth.model.detail import SKY_LIMIT, largest_around
 
 FINER = 4  # the fine map's rows to one of the coarse map
 

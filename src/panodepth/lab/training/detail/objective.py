@@ -36,7 +36,11 @@ def detail_loss(
         )
         found = _terms(log, sky, goal, true_sky, near, config)
         total = (
-            total + found["log"] + config.gradient * found["gradient"] + config.sky * found["sky"]
+            total
+            + found["log"]
+            + config.gradient * found["gradient"]
+            + config.bend * found["bend"]
+            + config.sky * found["sky"]
         )
         terms |= {f"{name}_{number + 1}": value.detach() for name, value in found.items()}
         size, top = (2 * size[0], 2 * size[1]), 2 * (top + step.halo)
@@ -60,9 +64,17 @@ def _terms(
         for axis in (1, 2)
     ]
     share = weight.mean().clamp(min=1e-3)
+    even = (known & ~near).float()
+    bends = [
+        _step(_step(residual, step, axis), step, axis).abs()
+        * _lesser(_lesser(even, step, axis), step, axis)
+        for step in STEPS
+        for axis in (1, 2)
+    ]
     return {
         "log": (residual.abs() * weight).mean() / share,
         "gradient": torch.stack([d.mean() for d in differences]).sum() / share,
+        "bend": torch.stack([b.mean() for b in bends]).sum() / even.mean().clamp(min=1e-3),
         "sky": functional.binary_cross_entropy_with_logits(sky, true_sky.float()),
     }
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from panodepth.geometry.seam import pad_erp
+from panodepth.model.detail import largest_around
 
 CELLS = 32  # rows of the grid
 LOG_STEP = 0.12  # of distance, from one cell to the next
@@ -38,12 +39,6 @@ def surface_target(coarse: Tensor, truth: Tensor, valid: Tensor, sky: Tensor) ->
     both = torch.stack((trust * (coarse - known), trust), 1)
     error, weight = _along(both, depth, cells + 4).unbind(1)
     return torch.where(valid | sky, known + error / weight.clamp(min=1e-9), torch.nan)
-
-
-def largest_around(values: Tensor, reach: int) -> Tensor:
-    """(B, H - 2 reach, W - 2 reach): the largest of (B, H, W) within `reach` pixels."""
-    side = 2 * reach + 1
-    return functional.max_pool2d(functional.max_pool2d(values, (side, 1), 1), (1, side), 1)
 
 
 def _along(values: Tensor, depth: Tensor, cells: int) -> Tensor:
