@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +57,8 @@ def read_pose(path: Path | None) -> Float64Array | None:
         raise InputError(f"points pose: {path}: {error}") from error
     except (ValueError, TypeError, OverflowError):
         pose = np.zeros(0)
-    if pose.shape != (4, 4) or not np.allclose(pose[:3, :3] @ pose[:3, :3].T, np.eye(3), atol=1e-3):
+    turn = pose[:3, :3] if pose.shape == (4, 4) and np.isfinite(pose).all() else np.zeros((3, 3))
+    if not np.allclose(turn @ turn.T, np.eye(3), atol=1e-3) or np.linalg.det(turn) < 0:
         raise InputError(f"points pose: {path}: not 4 rows of 4 numbers with a rotation")
     return pose
 
@@ -79,9 +79,10 @@ def read_anchor(path: Path) -> FloatArray:
     if distance is None or distance.dtype.kind not in "fui" or distance.ndim != 2:
         told = "neither an .npz with `distance` nor a grey PNG of 16 bits [mm]"
         raise InputError(f"anchor depth: {path}: {told}")
-    if distance.shape[1] != 2 * distance.shape[0]:
+    if not distance.size or distance.shape[1] != 2 * distance.shape[0]:
         raise InputError(f"anchor depth: {path}: {distance.shape} is not a whole sphere, (h, 2h)")
-    distance = distance.astype(np.float32)
+    with np.errstate(over="ignore"):  # what float32 cannot hold is not known either
+        distance = distance.astype(np.float32)
     known = np.isfinite(distance) & (distance > 0)
     return np.where(known, distance, np.float32(0))
 
@@ -96,37 +97,32 @@ def _content(what: str, path: Path) -> bytes:
 def _csv(content: bytes) -> Float64Array:
     """Rows of numbers between commas, semicolons (then commas are decimal) or blanks."""
     try:
-        text = content.decode("utf-8-sig")
+        lines = [line.partition("#")[0] for line in content.decode("utf-8-sig").splitlines()]
     except UnicodeDecodeError:
         raise DamageError("neither a PLY nor a text of rows x, y, z") from None
-    first = text.lstrip().partition("\n")[0]
+    filled = [number for number, line in enumerate(lines) if line.strip()]
+    first = lines[filled[0]] if filled else ""
     separator = ";" if ";" in first else "," if "," in first else None
     if separator == ";":
-        text = text.replace(",", ".")
-    lines = text.splitlines()
-    start = next((i for i, line in enumerate(lines) if line.strip()), 0)
-    skipped = start + (not _is_row(lines[start] if lines else "", separator))  # names of columns
-    if not any(line.strip() for line in lines[skipped:]):
+        lines = [line.replace(",", ".") for line in lines]
+    if filled and not _is_row(lines[filled[0]], separator):  # names of columns
+        del filled[0]
+    if not filled:
         raise DamageError("it holds no point")
-    rows, columns = io.StringIO("\n".join(lines[skipped:])), (0, 1, 2)
+    rows, columns = [lines[number] for number in filled], (0, 1, 2)
     try:
-        found = np.loadtxt(rows, np.float64, delimiter=separator, usecols=columns, ndmin=2)
+        return np.loadtxt(rows, np.float64, delimiter=separator, usecols=columns, ndmin=2)
     except ValueError:
-        number = next(
-            (n for n, line in enumerate(lines) if n >= skipped and not _is_row(line, separator)), 0
-        )
-        told = "expected three numbers, x, y, z"
-        raise DamageError(f"line {number + 1}: {told}") from None
-    return np.asarray(found)
+        bad = next((n for n in filled if not _is_row(lines[n], separator)), filled[0])
+        raise DamageError(f"line {bad + 1}: expected three numbers, x, y, z") from None
 
 
 def _is_row(line: str, separator: str | None) -> bool:
-    """Whether a line begins with three numbers, or is empty or a comment."""
-    parts = line.partition("#")[0].split(separator)[:3]
+    """Whether a line begins with three numbers."""
     try:
-        return len([float(part) for part in parts]) == 3
+        return len([float(part) for part in line.split(separator)[:3]]) == 3
     except ValueError:
-        return not line.partition("#")[0].strip()
+        return False
 
 
 def _ply(content: bytes) -> Float64Array:
@@ -142,6 +138,8 @@ def _ply(content: bytes) -> Float64Array:
         places = [names.index(axis) for axis in "xyz"]
     except (ValueError, IndexError):
         raise DamageError("a PLY whose header has no vertices with x, y, z first") from None
+    if count > len(body):  # a vertex takes a byte at least
+        raise DamageError(f"a PLY of fewer vertices than the {count:,} it says: it is cut short")
     if form == "ascii":
         rows = body.decode("ascii", "replace").split("\n", count)[:count]
         try:

@@ -1,0 +1,68 @@
+"""Files of measured points, poses and coarse maps: what is read of them, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from panodepth.errors import InputError
+from panodepth.predict.metric.files import read_anchor, read_points, read_pose
+
+PLY = "ply\nformat {} 1.0\nelement vertex {}\n" + "".join(f"property float {x}\n" for x in "xyz")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1,2,3\n4,5,6.5\n",
+        "x,y,z\r\n1,2,3\r\n4,5,6.5\r\n",
+        "\n# by a scanner, in metres; two points\n\n1 2 3\n4 5 6.5 # the last\n",
+        "# a b c\n1,2,3,red\n4,5,6.5,blue\n",
+        "X;Y;Z\n1;2;3\n4;5;6,5\n",
+    ],
+)
+def test_rows_of_numbers_in_whatever_is_between_them(text: str, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(text, newline="")
+    assert read_points(tmp_path / "a.csv").tolist() == [[1, 2, 3], [4, 5, 6.5]]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"), [("1,2,3\n\n4,5\n", 3), ("# a; b\n1 2 3\n4 x 6\n", 3), ("a\nb\n", 2)]
+)
+def test_the_line_that_is_no_point_is_named(text: str, line: int, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(text)
+    with pytest.raises(InputError, match=f"line {line}: expected three numbers"):
+        read_points(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize("form", ["ascii", "binary_little_endian"])
+@pytest.mark.parametrize("count", [2, 10**9, 10**30])
+def test_more_vertices_than_there_are(form: str, count: int, tmp_path: Path) -> None:
+    (tmp_path / "a.ply").write_text(PLY.format(form, count) + "end_header\n1 2 3\n")
+    with pytest.raises(InputError, match=f"fewer vertices than the {count:,} it says"):
+        read_points(tmp_path / "a.ply")
+
+
+@pytest.mark.parametrize(
+    "pose",
+    [
+        [[1, 0, 0, np.nan], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]],
+        [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, -1, 0], [0, 0, 0, 1]],  # a mirror image
+    ],
+)
+def test_a_pose_that_is_none(pose: list[list[float]], tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(pose))
+    with pytest.raises(InputError, match="not 4 rows of 4 numbers with a rotation"):
+        read_pose(tmp_path / "a.json")
+
+
+def test_a_coarse_map_of_nothing_and_of_more_than_float32_holds(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", distance=np.zeros((0, 0)))
+    with pytest.raises(InputError, match="is not a whole sphere"):
+        read_anchor(tmp_path / "a.npz")
+    np.savez(tmp_path / "a.npz", distance=np.array([[1e300, 2.0]]))
+    with np.errstate(all="raise"):
+        assert read_anchor(tmp_path / "a.npz").tolist() == [[0, 2]]
