@@ -52,7 +52,10 @@ ZEROS = bytes(1 << 22)
         (saved("PNG")[:60] + ZEROS, "damaged or unreadable PNG"),
         (saved("PNG")[:33] + ZEROS, "damaged at byte 33"),
         (saved("WEBP")[:12] + ZEROS, "damaged at byte 12"),
-        (saved("WEBP") + b"JUNK\0\0\0\0" * 200_000, "more than 100,000 chunks"),
+        (
+            b"RIFF" + struct.pack("<I", 1_600_004) + b"WEBP" + b"JUNK\0\0\0\0" * 200_000,
+            "more than 100,000 chunks",
+        ),
         (
             b"\x76\x2f\x31\x01\2\0\0\0" + b"".join(b"%x\0a\0\0\0\0\0" % i for i in range(99_999)),
             "attri",

@@ -64,3 +64,13 @@ def test_webp_data_that_end_early_are_told(lossless: bool, part: float) -> None:
     assert "it is cut short inside chunk VP8" in refused(bytes(cut))
     cut[4:8], cut[16:20] = (struct.pack("<I", len(cut) - n) for n in (8, 20))
     assert "damaged or unreadable WebP" in refused(bytes(cut))
+
+
+@pytest.mark.parametrize("lossless", [True, False])
+def test_what_lies_behind_the_end_is_ignored(lossless: bool) -> None:
+    """As browsers and libwebp do: disks and cameras pad files."""
+    file = io.BytesIO()
+    Image.fromarray(np.full((H, W, 3), 90, np.uint8)).save(file, "WEBP", lossless=lossless)
+    whole = read_image(file.getvalue())
+    for behind in (bytes(512), b"\xff\0 of a camera"):
+        np.testing.assert_array_equal(read_image(file.getvalue() + behind).pixels, whole.pixels)

@@ -97,8 +97,10 @@ def _size(kind: bytes, body: bytes) -> Size:
 
 
 def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
-    """(kind, where its body starts, its length [bytes]) of each chunk."""
-    at, end = 12, size_of_file(file)
+    """(kind, where its body starts, its length [bytes]) of each chunk; what follows is ignored."""
+    at, length_of_file = 12, size_of_file(file)
+    file.seek(4)
+    end = min(length_of_file, 8 + int.from_bytes(file.read(4), "little"))
     for _ in range(_MAX_CHUNKS):
         if at + 8 > end:
             return
