@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import os
 import struct
 import zipfile
 from collections.abc import Callable
@@ -18,6 +19,7 @@ import plyfile
 import pytest
 
 from panodepth.errors import ConfigError
+from panodepth.export.views.archive import pack
 from panodepth.export.views.cameras import ViewOptions, cameras
 from panodepth.geometry.rotation import rotate_vectors, rotation_from_yaw_pitch_roll
 from panodepth.types import Prediction
@@ -273,3 +275,17 @@ def test_options_that_cannot_be(
     with pytest.raises(ConfigError, match=says):
         room.save(tmp_path, ["views", "colmap", "nerfstudio"], **given)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_files_are_packed_the_same_whatever_the_clock_says(tmp_path: Path) -> None:
+    """Robots without a clock are in 1970, before which ZIP begins."""
+    (tmp_path / "in").mkdir()
+    packed = []
+    for second in (0, 1_000_000_000):
+        (tmp_path / "in/a.txt").write_text("text")
+        os.utime(tmp_path / "in/a.txt", (second, second))
+        pack(tmp_path / "a.zip", [tmp_path / "in/a.txt"], tmp_path)
+        packed.append((tmp_path / "a.zip").read_bytes())
+    assert packed[0] == packed[1]
+    with zipfile.ZipFile(tmp_path / "a.zip") as whole:
+        assert whole.read("in/a.txt") == b"text"

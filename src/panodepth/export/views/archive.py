@@ -17,9 +17,10 @@ PACKED = (".json", ".txt", ".ply")  # pictures are as small as they get
 
 def pack(path: Path, files: Sequence[Path], root: Path) -> None:
     """A ZIP file of files that are there, under their names below `root`."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as whole:
+    with zipfile.ZipFile(path, "w", compresslevel=1) as whole:
         for file in files:
-            whole.write(file, file.relative_to(root).as_posix())
+            entry = _entry(file.relative_to(root).as_posix())
+            whole.writestr(entry, file.read_bytes(), zipfile.ZIP_DEFLATED)
 
 
 @contextmanager
@@ -33,10 +34,15 @@ def archive(path: Path, meta: dict[str, Any]) -> Iterator[Callable[[str, bytes],
         whole.comment = short_json(meta).encode("ascii")
 
         def add(name: str, content: bytes) -> None:
-            entry = zipfile.ZipInfo(name, FIRST_DAY)
-            entry.external_attr = 0o644 << 16
             packed = name.endswith(PACKED)
-            entry.compress_type = zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED
-            whole.writestr(entry, content)
+            whole.writestr(
+                _entry(name), content, zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED
+            )
 
         yield add
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo(name, FIRST_DAY)
+    entry.external_attr = 0o644 << 16
+    return entry
