@@ -47,7 +47,8 @@ class RawOutput(NamedTuple):
 
 def halves_alike(pixels: FloatArray) -> bool:
     """Whether both halves of (3, h, w) might be one view, or blank; see `lenses.stereo`."""
-    left, right = (h - h.mean(axis=1, keepdims=True) for h in np.array_split(pixels[1], 2, axis=1))
+    green, half = pixels[1], pixels.shape[2] // 2
+    left, right = (h - h.mean(1, keepdims=True) for h in (green[:, :half], green[:, -half:]))
     return bool(np.vdot(left, right) >= 0.3 * np.linalg.norm(left) * np.linalg.norm(right))
 
 

@@ -198,3 +198,10 @@ def test_names_that_no_line_and_no_text_can_hold_go_on(tmp_path):
     assert list(read_rows(tmp_path, HEADER)) == [row.key for row in rows]
     with open_journal(tmp_path, HEADER):
         assert list(read_rows(tmp_path, HEADER).values()) == rows
+
+
+def test_a_journal_that_lost_its_content_begins_anew(tmp_path):
+    (tmp_path / "rows.jsonl").touch()
+    with open_journal(tmp_path, HEADER) as journal:
+        journal.add(Row("d", 0, "a"))
+    assert len(read_rows(tmp_path, HEADER)) == 1

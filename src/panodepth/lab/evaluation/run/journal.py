@@ -107,7 +107,7 @@ def _read(path: Path, header: Mapping[str, Any]) -> Iterator[Row]:
     """Rows of one journal; a last line that was cut short is left out."""
     try:
         lines = path.read_text(encoding="utf-8").rstrip("\n").split("\n")
-        first = json.loads(lines[0])["run"] if lines else None
+        first = json.loads(lines[0])["run"] if lines[0] else None  # empty: of a lost disk
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{path}: not a journal of an evaluation ({error})") from error
     if first is None:
