@@ -110,13 +110,14 @@ NO_METRES_EYES = (
 Up = Literal["house", "y", "z", "ros", "blender", "unity", "unreal"]  # see `frames.FRAMES`
 
 
-def meant(name: str) -> str:
-    """The format that an unknown name is likely to mean, in words; "" where none is."""
+def unknown_format(name: str) -> str:
+    """What is said of an unknown name, with the format that it is likely to mean."""
     import difflib
 
     near = difflib.get_close_matches(name, FORMATS, n=1)
     found = OTHER_NAMES.get(name) or (near[0] if near else "")
-    return f" (perhaps {found}, {FORMATS[found][2]})" if found else ""
+    likely = f" (perhaps {found}, {FORMATS[found][2]})" if found else ""
+    return f"unknown format {name!r}{likely}"
 
 
 def check_installed(formats: Sequence[str]) -> None:

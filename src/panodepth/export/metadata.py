@@ -17,9 +17,8 @@ GLTF_FRAME = "x right, y up, z backward: the house frame's (x, -y, -z)"
 PROJECTION = (
     "equirectangular, 360 x 180 degrees, pixel centres at +0.5, image centre looks along +z"
 )
-DATA = {
-    "color_space": "Non-Color"
-}  # of numbers in files that tools open as colours; Blender's word
+# Of numbers in files that tools open as colours; Blender's word.
+DATA = {"color_space": "Non-Color"}
 PLY_COMMENT = "panodepth"  # how comments that hold a piece of the JSON begin
 PLY_LINE = 360  # characters of JSON in one: there are readers that end at a line of 512 bytes
 # Beside the full JSON, as plain values:

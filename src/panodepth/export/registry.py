@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from panodepth.errors import OutputError
-from panodepth.export.formats import FORMATS, meant
+from panodepth.export.formats import FORMATS, unknown_format
 
 if TYPE_CHECKING:
     from panodepth.types import Prediction
@@ -46,10 +46,9 @@ class Writer:
         """`function`, imported."""
         if callable(self.function):
             return self.function
-        module, _, name = self.function.partition(":")
-        found: Callable[..., list[Path]] = getattr(
-            import_module(f"panodepth.export.{module}"), name
-        )
+        place, _, name = self.function.partition(":")
+        module = import_module(f"panodepth.export.{place}")
+        found: Callable[..., list[Path]] = getattr(module, name)
         return found
 
 
@@ -73,9 +72,7 @@ def parse_formats(formats: Sequence[str] | None) -> tuple[str, ...]:
     names = [name.strip().lower() for entry in given for name in entry.split(",") if name.strip()]
     unknown = [name for name in names if name not in WRITERS]
     if unknown or not names:
-        wrong = (
-            f"unknown format {unknown[0]!r}{meant(unknown[0])}" if unknown else "no format named"
-        )
+        wrong = unknown_format(unknown[0]) if unknown else "no format named"
         raise OutputError(f"{wrong}; there are: {', '.join(WRITERS)}")
     return tuple(dict.fromkeys(names))
 

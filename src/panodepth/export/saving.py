@@ -50,12 +50,10 @@ def save(
             f"{path}: unknown ending {suffix!r}; a file can end with {', '.join(BY_SUFFIX)} "
             "(for a folder of this name, end it with a slash)"
         )
-    written: list[Path] = []
     paths = output_paths(where, title, formats)
     chosen = _options(list(paths), options)
-    for key, (main, *_) in paths.items():
-        written += WRITERS[key].write(prediction, main, chosen.get(key))
-    return written
+    tasks = ((WRITERS[key], main, chosen.get(key)) for key, (main, *_) in paths.items())
+    return [file for writer, main, own in tasks for file in writer.write(prediction, main, own)]
 
 
 def _options(formats: Sequence[str], given: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -75,31 +75,27 @@ class ModelConfig:
         self.check_size(self.size)
         sizes = [self.dim, self.depth, self.heads, self.position_grid, self.hidden]
         sizes += [self.cross_heads, self.embedding_dim, *self.stem_widths]
+        widest = max(*sizes, *self.decoder, *self.head)
+        weights = 12 * self.depth * self.dim**2
         blocks = [0, self.decoder_units, *self.stem_blocks]
+        rising = [0, *self.features] == sorted({0, *self.features}) and len(self.features) == 4
+        periodic = self.periodic_embedding or not self.azimuth_free_embedding
         checks = {
             "sizes and numbers of heads must be positive": all(s > 0 for s in sizes),
             f"depth must be at most {MOST_DEPTH}": self.depth <= MOST_DEPTH,
             f"blocks in a row must be at most {MOST_DEPTH}": max(blocks) <= MOST_DEPTH,
-            f"sizes of layers must be at most {MOST_WIDTH:,}": max(
-                *sizes, *self.decoder, *self.head
-            )
-            <= MOST_WIDTH,
-            f"a network has at most {MOST_WEIGHTS:,} weights": 12 * self.depth * self.dim**2
-            <= MOST_WEIGHTS,
-            "dim must be a multiple of heads": self.heads < 1 or self.dim % self.heads == 0,
-            "hidden must be a multiple of cross_heads": self.cross_heads < 1
-            or self.hidden % self.cross_heads == 0,
-            "features must be four rising block numbers, at most depth": len(self.features) == 4
-            and list(self.features) == sorted(set(self.features))
-            and self.features[0] >= 1
+            f"sizes of layers must be at most {MOST_WIDTH:,}": widest <= MOST_WIDTH,
+            f"a network has at most {MOST_WEIGHTS:,} weights": weights <= MOST_WEIGHTS,
+            "dim must be a multiple of heads": self.dim % max(1, self.heads) == 0,
+            "hidden must be a multiple of cross_heads": self.hidden % max(1, self.cross_heads) == 0,
+            "features must be four rising block numbers, at most depth": rising
             and self.features[-1] <= self.depth,
             "embedding_dim must be a multiple of 4": self.embedding_dim % 4 == 0,
             "decoder must be four channel counts": len(self.decoder) == 4 and min(self.decoder) > 0,
             "depths must be 1 or 2": self.depths in (1, 2),
             "head must be two channel counts": len(self.head) == 2 and min(self.head) > 0,
             "sphere_extent must be two numbers": len(self.sphere_extent) == 2,
-            "azimuth_free_embedding needs periodic_embedding": self.periodic_embedding
-            or not self.azimuth_free_embedding,
+            "azimuth_free_embedding needs periodic_embedding": periodic,
         }
         if rule := self.backbone_class.rule(self.backbone_options):
             checks[rule] = False

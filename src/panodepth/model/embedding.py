@@ -72,24 +72,19 @@ def periodic_embedding(rows: int, cols: int, config: ModelConfig) -> Tensor:
     return torch.cat(waves, dim=-1).reshape(rows * cols, -1)
 
 
-def sphere_embedding(rows: int, cols: int, config: ModelConfig) -> Tensor:
-    """(rows·cols or rows, embedding_dim) float32, the fixed E_sphere of a token grid."""
-    kind = periodic_embedding if config.periodic_embedding else released_embedding
-    return kind(rows, cols, config)
-
-
 @functools.lru_cache(maxsize=8)
 def geometry(
     rows: int, cols: int, config: ModelConfig, device: torch.device
 ) -> tuple[Tensor, Tensor | None]:
-    """E_sphere and the basis of the great-circle bias (None without it), on a device, float32.
+    """E_sphere, (rows·cols or rows, embedding_dim), and the basis of the great-circle bias or None.
 
-    They depend on no weight and are made once for a grid: do not change them.
+    On a device, float32. They depend on no weight and are made once for a grid: do not change them.
     """
     with torch.inference_mode(False):  # so that training can use what inference made first
         basis = bias_basis(rows, cols) if config.great_circle_bias else None
-        embedding = sphere_embedding(rows, cols, config).to(device)
-        return embedding, None if basis is None else basis.to(device)
+        embedding = periodic_embedding if config.periodic_embedding else released_embedding
+        found = embedding(rows, cols, config).to(device)
+        return found, None if basis is None else basis.to(device)
 
 
 def spread_positions(learned: Tensor, rows: int, cols: int, *, by_row: bool) -> Tensor:

@@ -74,9 +74,8 @@ def resize_bilinear(x: Tensor, size: tuple[int, int], *, wrap: bool) -> Tensor:
     period = math.gcd(x.shape[-1], width)
     pad, crop = x.shape[-1] // period, width // period
     padded = wrap_columns(x, pad, pad)
-    out = F.interpolate(
-        padded, size=(height, width + 2 * crop), mode="bilinear", align_corners=False
-    )
+    wide = (height, width + 2 * crop)
+    out = F.interpolate(padded, size=wide, mode="bilinear", align_corners=False)
     return out[..., crop : crop + width]
 
 

@@ -227,8 +227,7 @@ class Decoder(nn.Module):
                 place = len(sides) - 1 - i
                 x = x + self.sides[place](sides[place])
         x = self.linear(self.norm(x.permute(0, 2, 3, 1))).permute(0, 3, 1, 2)
-        out: Tensor = self.low(x)
-        return out
+        return cast(Tensor, self.low(x))
 
 
 class HeadOutput(NamedTuple):
@@ -331,9 +330,8 @@ class SphereViT(nn.Module):
         raw = raw.float()
         raw = raw + (raw - raw)  # infinite becomes NaN, the rest stays exactly as it is
         if pair is not None:
-            pair = torch.cat(
-                [pair[:, :2].clamp(-LOG_LIMIT, LOG_LIMIT) + LOG_OFFSET, pair[:, 2:]], 1
-            )
+            limited = pair[:, :2].clamp(-LOG_LIMIT, LOG_LIMIT) + LOG_OFFSET
+            pair = torch.cat([limited, pair[:, 2:]], 1)
         kept = pair if self.training else None
         return ModelOutput(raw.clamp(-LOG_LIMIT, LOG_LIMIT) + LOG_OFFSET, sky, kept)
 
@@ -344,8 +342,7 @@ class SphereViT(nn.Module):
             raise InputError(f"not (B, 3, H, W), sides multiples of {step}: {tuple(image.shape)}")
         conditioned, sides = self.conditioned_features(image, memory)
         size = (image.shape[-2], image.shape[-1])
-        out: HeadOutput = self.head(self.decoder(conditioned, sides), size)
-        return out
+        return cast(HeadOutput, self.head(self.decoder(conditioned, sides), size))
 
     def normalise(self, image: Tensor) -> Tensor:
         """image: (B, 3, H, W) in [0, 1]; returns it as the backbone wants it, in its precision."""

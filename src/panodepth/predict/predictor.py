@@ -122,14 +122,11 @@ class Predictor(ABC):
         masks = [None] * len(images) if masks is None else masks
         if len(masks) != len(images):
             raise InputError(f"{len(masks)} masks do not match {len(images)} images")
-        requests = [
-            self.prepare(image, mask, options) for image, mask in zip(images, masks, strict=True)
-        ]
+        pairs = zip(images, masks, strict=True)
+        requests = [self.prepare(image, mask, options) for image, mask in pairs]
         outputs = self.run([request.pixels for request in requests]) if requests else []
-        return [
-            self.finish(request, output, options)
-            for request, output in zip(requests, outputs, strict=True)
-        ]
+        answered = zip(requests, outputs, strict=True)
+        return [self.finish(request, output, options) for request, output in answered]
 
     def prepare(self, image: Any, mask: Any, options: PredictOptions) -> Request:
         """Check one picture and its mask and bring both to the network's size."""

@@ -124,7 +124,6 @@ class TorchPredictor(Predictor):
             else:
                 output = self.model(batch)
         logs = output.log_distance.float().cpu().numpy()
-        if output.sky_logit is None:
-            return [RawOutput(log, None) for log in logs]
-        skies = output.sky_logit.float().cpu().numpy()
-        return [RawOutput(log, sky) for log, sky in zip(logs, skies, strict=True)]
+        logit = output.sky_logit
+        skies = [None] * len(logs) if logit is None else logit.float().cpu().numpy()
+        return list(map(RawOutput, logs, skies))

@@ -7,8 +7,13 @@ the time (docs/throughput.md); whatever reads zlib's streams reads them.
 from __future__ import annotations
 
 import zlib
-from functools import cache
 from typing import Any, Protocol
+
+isal: Any
+try:
+    from isal import isal_zlib as isal
+except ImportError:
+    isal = None
 
 ISAL_LEVEL = 2  # of 0 to 3
 ZLIB_LEVEL = 1  # of 0 to 9
@@ -29,7 +34,6 @@ def compressor(*, noisy: bool = False) -> Compressor:
     noisy: the data hardly repeat, so zlib looks for runs of one byte alone: half the time. ISA-L
     has no need of that.
     """
-    isal = _isal()
     if isal is not None:
         stream: Compressor = isal.compressobj(ISAL_LEVEL)
         return stream
@@ -38,23 +42,9 @@ def compressor(*, noisy: bool = False) -> Compressor:
 
 def compressed(data: Data) -> bytes:
     """`data` as one zlib stream."""
-    isal = _isal()
-    return (
-        zlib.compress(data, ZLIB_LEVEL) if isal is None else bytes(isal.compress(data, ISAL_LEVEL))
-    )
+    return zlib.compress(data, ZLIB_LEVEL) if isal is None else isal.compress(data, ISAL_LEVEL)
 
 
 def checksum(data: Data, start: int = 0) -> int:
     """CRC-32 (ISO 3309) of `data` behind what gave `start`."""
-    isal = _isal()
     return zlib.crc32(data, start) if isal is None else int(isal.crc32(data, start))
-
-
-@cache
-def _isal() -> Any:
-    """The module `isal.isal_zlib`, or None where it is not installed."""
-    try:
-        from isal import isal_zlib
-    except ImportError:
-        return None
-    return isal_zlib

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from panodepth.geometry.grid import axis_angles, erp_rays
-from panodepth.geometry.level.up import SECTORS, Up
+from panodepth.geometry.level.up import Up, spread_deg
 from panodepth.geometry.points import distance_to_normals
 from panodepth.geometry.rotation import rotate_vectors, rotation_to_up
 from panodepth.geometry.sampling import sample_erp
@@ -65,12 +65,11 @@ def by_edges(picture: npt.NDArray[np.float32], distance: npt.ArrayLike, near: Up
     if edges.weights.size < LEAST_VOTERS:
         return near
     up = _refined(edges, _start(edges, OFF_DEG + OFF_SHARE * near.tilt_deg), WIDTHS_DEG)
-    # The jackknife over parts of the horizon, as for floors and walls.
-    sector = np.floor(edges.lon * (SECTORS / (2 * math.pi))) % SECTORS
-    kept = [edges._replace(weights=edges.weights * (sector != s)) for s in range(SECTORS)]
-    parts = np.array([_refined(part, up, WIDTHS_DEG[-3:]) for part in kept])
-    variance = (SECTORS - 1) / SECTORS * float(((parts - parts.mean(0)) ** 2).sum())
-    spread = math.degrees(math.sqrt(variance))
+
+    def again(weights: Float64Array) -> Float64Array:
+        return _refined(edges._replace(weights=weights), up, WIDTHS_DEG[-3:])
+
+    spread = spread_deg(edges.lon, edges.weights, again)
     if spread > MOST_SPREAD_DEG or _contrast(edges, up) < LEAST_CONTRAST:
         return near
     x, y, z = (turn @ up).tolist()

@@ -9,7 +9,7 @@ when a quarter of the horizon is left out says how sure it is.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,18 +82,23 @@ def estimate_up(distance: npt.ArrayLike, valid: npt.ArrayLike) -> Up | None:
     fits = (level > 0) | (upright > 0)
     if not level.any() or -up[1] < math.cos(LARGEST_TILT_RAD):
         return None
-    # The jackknife: the variance of an estimate from those that each lack one part in n.
-    sector = np.floor(np.arctan2(rays[:, 0], rays[:, 2]) * (SECTORS / (2 * math.pi))) % SECTORS
-    parts = np.array(
-        [
-            _refined(normals, rays, weights * (sector != s), up, [FINE_RAD] * 3)
-            for s in range(SECTORS)
-        ]
-    )
-    variance = (SECTORS - 1) / SECTORS * float(((parts - parts.mean(0)) ** 2).sum())
+    lon = np.arctan2(rays[:, 0], rays[:, 2])
+    spread = spread_deg(lon, weights, lambda w: _refined(normals, rays, w, up, [FINE_RAD] * 3))
     x, y, z = up.tolist()
-    support = float(weights @ fits[:, 0])
-    return Up((x, y, z), math.degrees(math.sqrt(variance)), support, "estimate")
+    return Up((x, y, z), spread, float(weights @ fits[:, 0]), "estimate")
+
+
+def spread_deg(
+    lon: Float64Array, weights: Float64Array, refined: Callable[[Float64Array], Float64Array]
+) -> float:
+    """Standard error of a direction [deg] by the jackknife: each estimate lacks one SECTOR.
+
+    lon: (N,) [rad] and weights: (N,) of what votes. refined: the direction (3,) by other weights.
+    """
+    sector = np.floor(lon * (SECTORS / (2 * math.pi))) % SECTORS
+    parts = np.array([refined(weights * (sector != s)) for s in range(SECTORS)])
+    variance = (SECTORS - 1) / SECTORS * float(((parts - parts.mean(0)) ** 2).sum())
+    return math.degrees(math.sqrt(variance))
 
 
 def _voters(

@@ -56,10 +56,8 @@ class Backbone(nn.Module, ABC):
     def normalise(self, image: Tensor) -> Tensor:
         """(image - MEAN) / STD per channel. image: (B, 3, H, W), sRGB-coded in [0, 1]."""
         # Channel by channel, with plain numbers: a tensor of means would wait for the device.
-        channels = [
-            (image[:, c] - mean) / std
-            for c, (mean, std) in enumerate(zip(self.MEAN, self.STD, strict=True))
-        ]
+        numbers = enumerate(zip(self.MEAN, self.STD, strict=True))
+        channels = [(image[:, c] - mean) / std for c, (mean, std) in numbers]
         return torch.stack(channels, dim=1)
 
     @abstractmethod

@@ -47,10 +47,8 @@ class ConvBackbone(Backbone):
             nn.Sequential(*(ConvBlock(width, border, options.layer_scale) for _ in range(count)))
             for width, count in zip(widths, options.blocks, strict=True)
         )
-        self.downs = nn.ModuleList(
-            nn.Conv2d(a, b, 2, stride=2)
-            for a, b in zip(widths, (*widths[1:], options.dim), strict=True)
-        )
+        steps = zip(widths, (*widths[1:], options.dim), strict=True)
+        self.downs = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in steps)
 
     @classmethod
     def rule(cls, options: BackboneOptions) -> str:

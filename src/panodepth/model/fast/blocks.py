@@ -66,19 +66,13 @@ class FusedCrossBlock(CrossBlock):
 
 def fuse_block(block: Block | CrossBlock, fuse: Fuse) -> None:
     """Change a block in place, layer by layer, so that both forms never exist as a whole."""
+    scales = {}
     if isinstance(block, Block):
-        block.qkv = fused(block.qkv, fuse)
-        block.out = fused(block.out, fuse, block.scale_attention)
-        block.mlp_in = fused(block.mlp_in, fuse)
-        block.mlp_out = fused(block.mlp_out, fuse, block.scale_mlp)
-        block.__class__ = FusedBlock
-    else:
-        if hasattr(block, "q"):  # not without sphere attention
-            block.q = fused(block.q, fuse)
-            block.out = fused(block.out, fuse)
-        block.mlp_in = fused(block.mlp_in, fuse)
-        block.mlp_out = fused(block.mlp_out, fuse)
-        block.__class__ = FusedCrossBlock
+        scales = {"out": block.scale_attention, "mlp_out": block.scale_mlp}
+    for name in ("qkv", "q", "out", "mlp_in", "mlp_out"):
+        if hasattr(block, name):
+            setattr(block, name, fused(getattr(block, name), fuse, scales.get(name)))
+    block.__class__ = FusedBlock if isinstance(block, Block) else FusedCrossBlock
 
 
 class FoldedUnit(ResidualUnit):
@@ -131,9 +125,8 @@ class BandedHead(Head):
     def _in_bands(self, x: Tensor, size: tuple[int, int]) -> Tensor:
         """(B, outputs, H, W): what `forward` computes, some rows after the others."""
         height, width = size
-        out = x.new_empty(
-            (len(x), self.out.out_channels, height, width), dtype=self.out.weight.dtype
-        )
+        shape = (len(x), self.out.out_channels, height, width)
+        out = x.new_empty(shape, dtype=self.out.weight.dtype)
         step = max(1, BAND_ELEMENTS // (len(x) * x.shape[1] * width))
         for top in range(0, height, step):
             end = min(top + step, height)
@@ -159,8 +152,6 @@ def _stretched_rows(x: Tensor, rows: Tensor, height: int) -> Tensor:
     above = place.long().clamp(max=x.shape[-2] - 2)
     share = (place - above).view(-1, 1, 1)
     lines = x.permute(0, 2, 3, 1)
-    a, b = (
-        lines[:, index].to(torch.promote_types(x.dtype, share.dtype))
-        for index in (above, above + 1)
-    )
-    return torch.lerp(a, b, share.to(a.dtype)).permute(0, 3, 1, 2)
+    exact = torch.promote_types(x.dtype, share.dtype)
+    a, b = (lines[:, index].to(exact) for index in (above, above + 1))
+    return torch.lerp(a, b, share.to(exact)).permute(0, 3, 1, 2)
