@@ -13,6 +13,8 @@ import pytest
 from PIL import Image
 
 from panodepth.cli import main
+from panodepth.predict.folder.options import RunOptions
+from panodepth.predict.folder.outputs import made_with
 from panodepth.types import Prediction
 
 
@@ -141,3 +143,54 @@ def test_kinds_that_are_not_read_are_named_once(
     assert err == "note: left out, as these kinds are not read: 2 .dng, 1 .insv\n"
     assert main([*arguments, "--quiet"]) == 0
     assert capfd.readouterr().err == ""
+
+
+def test_skipped_results_that_were_made_otherwise_are_told(
+    run: Any, tmp_path: Path, model_file: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name in "ab":
+        picture(tmp_path / "in" / f"{name}.png")
+    command = (tmp_path / "in", "--out", tmp_path / "out", "--format", "npz", "--skip-existing")
+    run(*command)
+    (tmp_path / "out" / "b_distance.npz").unlink()
+    code, told, _ = run(*command, "--level", "none")
+    ways = {r["input"][-5:]: r["facts"].get("made_otherwise") for r in told["results"]}
+    assert (code, ways) == (0, {"a.png": ["level auto, now none"], "b.png": None})
+    other = shutil.copy(model_file, tmp_path / "other.safetensors")
+    assert main(["predict", *map(str, command), "--model", str(other)]) == 0
+    said = capfd.readouterr()
+    assert said.out.startswith("2 skipped in")
+    assert said.err == (
+        "note: 2 of 2 pictures that were skipped were predicted with model micro, now other; "
+        "level none, now auto: without --skip-existing they are predicted again\n"
+    )
+
+
+def test_results_that_do_not_say_how_they_were_made_are_skipped(run: Any, tmp_path: Path) -> None:
+    picture(tmp_path / "in" / "a.png")
+    command = (tmp_path / "in", "--out", tmp_path / "out", "--format", "npz")
+    run(*command, "--no-metadata")
+    _, told, _ = run(*command, "--skip-existing", "--quality", "balanced")
+    assert [r["facts"] for r in told["results"]] == [{"made_otherwise": []}]
+
+
+def test_options_are_told_without_folders(tmp_path: Path) -> None:
+    sky = picture(tmp_path / "sky.png")
+    options = RunOptions(sky=str(sky), mask=tmp_path, settings=("ply.normals=true",), workers=1)
+    told = {"sky": "sky.png", "mask": tmp_path.name, "settings": "('ply.normals=true',)"}
+    assert made_with(options) == told
+
+
+@pytest.mark.parametrize(("place", "why"), [("f", "a file, not a folder"), ("l", "a link to")])
+def test_no_folder_where_results_should_go(
+    place: str, why: str, run: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    picture(tmp_path / "in" / "s" / "a.png")
+    (tmp_path / "f").write_text("x")
+    (tmp_path / "l").symlink_to("nothing")
+    code, told, err = run(tmp_path / "in", "--out", tmp_path / place, "--format", "npz")
+    assert (code, err.count("\n"), why in err, told["error"] in err) == (2, 1, True, True)
+    (tmp_path / "out").mkdir()
+    (tmp_path / place).rename(tmp_path / "out" / "s")  # where its results belong
+    code, told, err = run(tmp_path / "in", "--out", tmp_path / "out", "--format", "npz")
+    assert (code, told["failed"], err.count("\n"), why in err) == (1, 1, 1, True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import socket
+import threading
 from typing import Any
 
 from panodepth.errors import OutputError
@@ -36,4 +38,6 @@ def answer(app: Any, listening: socket.socket, stop_seconds: float) -> None:
         timeout_graceful_shutdown=int(stop_seconds),
         timeout_keep_alive=5,
     )
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a server that was told to stop has no error
     uvicorn.Server(config).run(sockets=[listening])

@@ -14,7 +14,7 @@ from typer import Exit, Option
 
 from panodepth.errors import PanodepthError, one_line
 
-DONE, SOME_FAILED, NOTHING_STARTED, INTERRUPTED = 0, 1, 2, 130
+DONE, SOME_FAILED, NOTHING_STARTED, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 
 Model = Annotated[
     str, Option(help="default, released, a hub id org/name, a folder, .safetensors, .onnx or .xml.")

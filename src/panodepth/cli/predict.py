@@ -22,7 +22,7 @@ from panodepth.cli.options import (
 )
 from panodepth.errors import InputError, print_note, printable
 from panodepth.predict.folder.options import RunOptions
-from panodepth.predict.models import chosen_backend
+from panodepth.predict.models import chosen_backend, model_name
 from panodepth.progress import SHARES, Progress, by_share, progress
 from panodepth.size import show_size
 from panodepth.streams import print_document
@@ -62,10 +62,10 @@ def predict(
         raise InputError(f"no mask {options.mask}")
     from panodepth.predict.folder.run import predict_files
 
-    pending, results, left_out = _find(inputs, options, skip_existing)
+    pending, results, left_out = _find(inputs, options, model if skip_existing else None)
     summary: dict[str, Any] = {"version": __version__, "seconds": {}, "left_out": left_out.counts}
-    if str(left_out) and not (quiet or as_json):
-        print_note(f"left out, as these kinds are not read: {left_out}")
+    if not (quiet or as_json):
+        _tell_left(left_out, results)
     if pending:
         from panodepth.predict.openvino.trial import described, load_chosen
 
@@ -105,16 +105,27 @@ def _tell(result: FileResult, bar: Progress) -> None:
         bar.write(printable(told), file=sys.stdout)
 
 
+def _tell_left(left_out: LeftOut, results: list[FileResult]) -> None:
+    """Note what is no picture, and what was skipped that would now become something else."""
+    from panodepth.predict.folder.outputs import tell_otherwise
+
+    if str(left_out):
+        print_note(f"left out, as these kinds are not read: {left_out}")
+    if told := tell_otherwise(results):
+        print_note(told)
+
+
 def _find(
-    inputs: list[str], options: RunOptions, skip_existing: bool
+    inputs: list[str], options: RunOptions, skip_for: str | None
 ) -> tuple[list[InputFile], list[FileResult], LeftOut]:
     """The pictures to predict, results of those that cannot be or are done, and what is no picture.
 
+    skip_for: the model for which what is done is skipped; None = nothing is.
     Raises OutputError when nothing can be written, InputError when there is no picture at all.
     """
     from panodepth.predict.folder.checks import check_first
     from panodepth.predict.folder.inputs import find_inputs, find_rig_folders
-    from panodepth.predict.folder.outputs import check_output_folder, is_complete
+    from panodepth.predict.folder.outputs import check_output_folder, is_complete, made_otherwise
     from panodepth.predict.folder.results import FileResult
 
     check_output_folder(options.out)
@@ -129,14 +140,16 @@ def _find(
         reasons = [f"{path}: {why}" for path, why in found.left_out.problems.items()]
         reasons += [f"left out: {found.left_out}"] if str(found.left_out) else []
         told = f" ({'; '.join(reasons)})" if reasons else ""
-        named = [f"{text} ({_missing(text)})" for text in found.missing] or inputs
+        problems = found.left_out.problems
+        named = [f"{t} ({_missing(t)})" for t in found.missing if t not in problems] or inputs
         raise InputError(f"no picture found: {', '.join(named)}{told}")
     problems = {text: _missing(text) for text in found.missing} | found.left_out.problems
     results = [FileResult(text, "failed", error=f"{text}: {why}") for text, why in problems.items()]
     waiting = []
     for item in found.files:
-        if skip_existing and is_complete(item, options):
-            results.append(FileResult(str(item.path), "skipped"))
+        if skip_for is not None and is_complete(item, options):
+            facts = {"made_otherwise": made_otherwise(item, options, model_name(skip_for))}
+            results.append(FileResult(str(item.path), "skipped", facts=facts))
         else:
             waiting.append(item)
     pending, refused = check_first(waiting, options)
@@ -167,6 +180,12 @@ def _missing(text: str) -> str:
         return "standard input is not read: save it to a file first"
     if "://" in text:
         return "an address, not a file: download it first"
+    try:
+        os.stat(text)
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError) as error:
+        return f"cannot be read ({getattr(error, 'strerror', None) or error})"
     return "no such file or folder, and no glob matches"
 
 

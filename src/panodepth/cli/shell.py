@@ -2,16 +2,20 @@
 
 Exit codes: 0 all done; 1 some files failed (they are listed at the end), or a full disk
 ended a run, or an error a training run (its last checkpoint is whole); 2 nothing could start
-(a wrong option, no input, no model, no place to write); 130 interrupted, 143 for a training run
-that SIGTERM ended (both save; other commands end by SIGTERM itself). What went wrong is one
-line on standard error that starts with "error:"; PANODEPTH_DEBUG=1 shows tracebacks instead.
+(a wrong option, no input, no model, no place to write); 130 interrupted, 143 ended by SIGTERM
+(a training run saves first; servers finish what they accepted). What went wrong is one line on
+standard error that starts with "error:"; PANODEPTH_DEBUG=1 shows tracebacks instead.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -25,7 +29,7 @@ from panodepth.cli.export import export
 from panodepth.cli.help import shown
 from panodepth.cli.info import info
 from panodepth.cli.live import live
-from panodepth.cli.options import DONE, INTERRUPTED, NOTHING_STARTED, SOME_FAILED
+from panodepth.cli.options import DONE, INTERRUPTED, NOTHING_STARTED, SOME_FAILED, TERMINATED
 from panodepth.cli.predict import predict
 from panodepth.cli.render import render
 from panodepth.cli.serve import serve
@@ -39,6 +43,7 @@ from panodepth.streams import machine_readable, prepare_streams, print_document
 from panodepth.version import __version__
 
 INTERRUPTED_TEXT = "interrupted; every file that was written is whole"
+TERMINATED_TEXT = "ended by SIGTERM; every file that was written is whole"
 # as --help lists them
 COMMANDS = (
     *(predict, view, live, align, info, train, evaluate, render, curate, export, bench),
@@ -59,8 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     prepare_streams()
     code = DONE
     try:
-        with machine_readable("--json" in arguments):
-            code = _run(arguments)
+        with machine_readable("--json" in arguments), _sigterm_interrupts() as terminated:
+            code = _run(arguments, terminated)
         sys.stdout.flush()
     except OSError as error:  # nothing can be written to standard output: a full disk
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # where what is left goes at the end
@@ -68,16 +73,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _run(arguments: Sequence[str]) -> int:
+@contextmanager
+def _sigterm_interrupts() -> Iterator[list[int]]:
+    """Inside, SIGTERM ends a command as Ctrl-C does, and a second one at once.
+
+    Yields a list that then has the signal's number. Where somebody else takes SIGTERM, they do.
+    """
+    asked: list[int] = []
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        asked.append(number)
+        raise KeyboardInterrupt
+
+    free = threading.current_thread() is threading.main_thread()
+    free = free and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    if free:
+        signal.signal(signal.SIGTERM, ask)
+    try:
+        yield asked
+    finally:
+        if free:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _run(arguments: Sequence[str], terminated: Sequence[int]) -> int:
     try:
         code = app(args=arguments, standalone_mode=False)
         if code != INTERRUPTED:  # typer turns Ctrl-C into this code, or into Abort
             return code if isinstance(code, int) else DONE
-        return _fail(INTERRUPTED_TEXT, INTERRUPTED, arguments)
-    except (Exception, KeyboardInterrupt) as error:
+        error: BaseException = KeyboardInterrupt()
+    except (Exception, KeyboardInterrupt) as raised:
         if os.environ.get("PANODEPTH_DEBUG") == "1":
             raise
-        return _fail(*_explain(error, arguments), arguments)
+        error = raised
+    text, code = _explain(error, arguments)
+    if terminated and code == INTERRUPTED:
+        text, code = TERMINATED_TEXT, TERMINATED
+    return _fail(text, code, arguments)
 
 
 def _explain(error: BaseException, arguments: Sequence[str]) -> tuple[str, int]:

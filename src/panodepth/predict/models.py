@@ -41,15 +41,23 @@ def chosen_backend(backend: str, name_or_path: str | os.PathLike[str] | None) ->
     return backend
 
 
+def model_name(name_or_path: str | os.PathLike[str] | None) -> str:
+    """What a model is called in results, which loads nothing: default, a file's stem, a hub id."""
+    text = os.fspath(name_or_path or DEFAULT)
+    path = Path(os.path.expanduser(text))
+    if text == DEFAULT or not path.exists():
+        return ALIASES.get(text, text)
+    return path.resolve().stem if path.is_file() else path.resolve().name
+
+
 def find_model(name_or_path: str | os.PathLike[str] | None) -> tuple[str, Path]:
     """Return (name for people, local file or folder), downloading from the hub where needed."""
     if name_or_path is None or name_or_path == DEFAULT:
         return DEFAULT, bundled_weights()
-    text = os.fspath(name_or_path)
+    text, repo = os.fspath(name_or_path), model_name(name_or_path)
     path = Path(os.path.expanduser(text))
     if path.exists():
-        return path.resolve().stem if path.is_file() else path.resolve().name, path
-    repo = ALIASES.get(text, text)
+        return repo, path
     looks_like_a_file = bool(path.suffix) and path.suffix[1:].isalpha()
     if isinstance(name_or_path, str) and HUB_ID.fullmatch(repo) and not looks_like_a_file:
         from panodepth.predict.hub import download

@@ -2,7 +2,8 @@
 
 A folder is walked and its shape is mirrored under DIR; a single file keeps its name. Two inputs
 never share a name: files from different folders get the folders that tell them apart, room.jpg
-beside room.png become room_jpg and room_png.
+beside room.png become room_jpg and room_png, Room.jpg beside room.jpg Room and room_2: some disks
+take both for one name, as they do é written as one character and as two.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import glob
 import itertools
 import os
+import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -51,7 +53,6 @@ def find_inputs(inputs: Sequence[str], out: Path | None = None) -> FoundInputs:
 
     out: the output folder; what lies in it is not an input of a folder around it. What panodepth
     wrote is no input wherever it lies.
-    Raises InputError when two inputs cannot be given different names.
     """
     found: dict[str, InputFile] = {}
     missing, left_out = [], LeftOut()
@@ -125,21 +126,21 @@ def _static_root(pattern: Path) -> Path:
 def _with_unique_targets(items: list[InputFile]) -> list[InputFile]:
     for rename in (_tell_apart_by_folder, _tell_apart_by_ending):
         items = _rename_collisions(items, rename)
-    clashes = [group for group in _by_target(items) if len(group) > 1]
-    if clashes:
-        first, second = clashes[0][:2]
-        raise InputError(
-            f"{first.path} and {second.path} would both be written as {first.target}: "
-            "predict them in two runs"
-        )
-    return items
+    taken = {_key(item.target) for item in items}
+    return _rename_collisions(items, lambda group: _numbered(group, taken))
 
 
 def _by_target(items: Iterable[InputFile]) -> list[list[InputFile]]:
+    """Those with one key together; in an order that is the same whatever that of the items."""
     groups = defaultdict(list)
-    for item in items:
-        groups[str(item.target).casefold()].append(item)  # some file systems ignore case
-    return list(groups.values())
+    for item in sorted(items, key=lambda item: item.path):
+        groups[_key(item.target)].append(item)
+    return [groups[key] for key in sorted(groups)]
+
+
+def _key(target: PurePath) -> str:
+    """The same for names that some file systems take for one: by case or Unicode's forms."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", str(target)).casefold())
 
 
 def _rename_collisions(
@@ -164,8 +165,22 @@ def _tell_apart_by_folder(group: list[InputFile]) -> list[InputFile]:
 
 
 def _tell_apart_by_ending(group: list[InputFile]) -> list[InputFile]:
+    endings = [item.path.suffix[1:].lower() for item in group]
+    if len(set(endings)) == 1:
+        return group
     return [
         replace(item, target=item.target.with_name(f"{item.path.stem}_{ending}"))
-        for item in group
-        for ending in [item.path.suffix[1:].lower()]
+        for item, ending in zip(group, endings, strict=True)
     ]
+
+
+def _numbered(group: list[InputFile], taken: set[str]) -> list[InputFile]:
+    """All but the first with a number, so that no target has a key that is taken, which grows."""
+    first, *others = group
+    told = [first]
+    for item in others:
+        names = (item.target.with_name(f"{item.target.name}_{n}") for n in itertools.count(2))
+        target = next(name for name in names if _key(name) not in taken)
+        taken.add(_key(target))
+        told.append(replace(item, target=target))
+    return told

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 from panodepth.errors import OutputError
 from panodepth.export import output_paths
-from panodepth.export.mark import foreign, is_result
+from panodepth.export.mark import foreign, is_result, stated
 from panodepth.predict.folder.inputs import InputFile
 from panodepth.predict.folder.options import RunOptions
 from panodepth.predict.folder.results import FileResult, RunEndedError
+
+# What changes no result, or not what a picture is predicted to be.
+_BESIDE = ("out", "formats", "batch_size", "workers", "max_memory", "watch", "metadata")
 
 
 def check_output_folder(out: Path) -> None:
     """Raise OutputError unless `out` is, or can become, a folder that can be written."""
     nearest = out.absolute()
-    while not nearest.exists() and nearest != nearest.parent:
+    while not os.path.lexists(nearest) and nearest != nearest.parent:
         nearest = nearest.parent
     if not nearest.is_dir():
-        raise OutputError(f"cannot write to {out}: {nearest} is a file, not a folder")
+        what = "a link to nothing" if nearest.is_symlink() else "a file, not a folder"
+        raise OutputError(f"cannot write to {out}: {nearest} is {what}")
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise OutputError(f"cannot write to {out}: no permission in {nearest}")
 
@@ -38,11 +43,58 @@ def is_complete(item: InputFile, options: RunOptions) -> bool:
     return all(map(is_result, targets(item, options)))
 
 
+def made_with(options: RunOptions) -> dict[str, str]:
+    """The options that a result depends on, unless they are as they would be anyway, as texts.
+
+    Of files the names alone.
+    """
+    told = {}
+    for field in fields(options):
+        value = getattr(options, field.name)
+        if field.name not in _BESIDE and value != field.default:
+            is_file = isinstance(value, Path) or (field.name == "sky" and os.path.isfile(value))
+            told[field.name] = os.path.basename(value) if is_file else str(value)
+    return told
+
+
+def made_otherwise(item: InputFile, options: RunOptions, model: str) -> list[str]:
+    """How an `item` that is complete was made with another model or other options than these.
+
+    model: its name in results. [] too where the files do not say: written without metadata, or
+    before options stood in them.
+    """
+    said = (stated(targets(item, options)[0]) or {}).get("prediction")
+    if not isinstance(said, dict) or not isinstance(said.get("options"), dict):
+        return []
+    plain = {f.name: "not given" if f.default is None else f.default for f in fields(options)}
+    before = {"model": said.get("model"), **said["options"]}
+    now = {"model": model, **made_with(options)}
+    return [
+        f"{name} {before.get(name, plain.get(name))}, now {now.get(name, plain.get(name))}"
+        for name in dict.fromkeys([*before, *now])
+        if before.get(name) != now.get(name)
+    ]
+
+
+def tell_otherwise(results: Sequence[FileResult]) -> str:
+    """In one line, how many results that were left were made otherwise; "" for none."""
+    differ = [result.facts["made_otherwise"] for result in results if result.status == "skipped"]
+    ways = dict.fromkeys(way for ways in differ for way in ways)
+    if not ways:
+        return ""
+    return (
+        f"{sum(map(bool, differ))} of {len(differ)} pictures that were skipped were predicted "
+        f"with {'; '.join(ways)}: without --skip-existing they are predicted again"
+    )
+
+
 def check_free(item: InputFile, options: RunOptions) -> None:
-    """Raise OutputError when a result would take the place of anything but an earlier result.
+    """Raise OutputError when a result cannot be written, or would take the place of anything but
+    an earlier result.
 
     NAME_distance.npz is what ground truth is called too.
     """
+    check_output_folder((options.out / item.target).parent)
     taken = foreign(targets(item, options))
     if taken is not None:
         raise OutputError(

@@ -25,7 +25,7 @@ from panodepth.predict.folder.jobs import Job
 from panodepth.predict.folder.memory import most_pixels
 from panodepth.predict.folder.network_stage import NetworkStage
 from panodepth.predict.folder.options import RunOptions, available_cores
-from panodepth.predict.folder.outputs import OutputFolder, check_free
+from panodepth.predict.folder.outputs import OutputFolder, check_free, made_with
 from panodepth.predict.folder.results import FileResult, RunEndedError, failed
 from panodepth.predict.lenses.rig import read_rig
 from panodepth.predict.predictor import Predictor
@@ -165,7 +165,8 @@ class Pipeline:
 
     def _save(self, job: Job, prediction: Prediction) -> FileResult:
         target = self.options.out / job.item.target
-        named = replace(prediction, meta={**prediction.meta, "name": target.name})
+        more = {"name": target.name, "options": made_with(self.options)}
+        named = replace(prediction, meta={**prediction.meta, **more})
         check_free(job.item, self.options)
         try:
             self._folder.check()
