@@ -7,8 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from tests.drawn import drawn
 
 from panodepth.geometry.grid import erp_rays
 from panodepth.geometry.level.edges import by_edges
@@ -47,13 +46,7 @@ def off(one: npt.ArrayLike, other: npt.ArrayLike) -> float:
     return math.degrees(math.acos(min(1.0, float(np.dot(one, other)))))
 
 
-tilt = st.floats(-25, 25)
-
-
-@settings(max_examples=8, deadline=None, derandomize=True)
-@given(
-    pitch=tilt, roll=tilt, yaw=st.floats(-180, 180), more=st.floats(-4, 4), side=st.floats(-4, 4)
-)
+@drawn(8, pitch=(-25.0, 25), roll=(-25.0, 25), yaw=(-180.0, 180), more=(-4.0, 4), side=(-4.0, 4))
 def test_what_a_first_up_is_off_by_is_taken_off(
     pitch: float, roll: float, yaw: float, more: float, side: float
 ) -> None:

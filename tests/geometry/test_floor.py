@@ -10,8 +10,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from tests.drawn import drawn
 
 from panodepth.errors import ConfigError, InputError
 from panodepth.geometry.grid import erp_rays
@@ -40,19 +39,14 @@ def box_room(
 
 
 ALL = torch.ones(H, W, dtype=torch.bool)
-side = st.floats(1.7, 8.0)
+SIDE = (1.7, 8.0)
 
 
-@settings(max_examples=30, deadline=None)
-@given(
-    floor=st.floats(1.0, 1.8),
-    ceiling=st.floats(0.6, 3.0),
-    sides=st.tuples(side, side, side, side),
-    unit=st.floats(0.01, 100.0),
-)
+@drawn(30, floor=(1.0, 1.8), ceiling=(0.6, 3.0), a=SIDE, b=SIDE, c=SIDE, d=SIDE, unit=(0.01, 100.0))
 def test_box_rooms_within_one_percent(
-    floor: float, ceiling: float, sides: tuple[float, float, float, float], unit: float
+    floor: float, ceiling: float, a: float, b: float, c: float, d: float, unit: float
 ) -> None:
+    sides = (a, b, c, d)
     distance = box_room(floor, ceiling, sides)
     scale = floor / find_floor((distance / unit).float(), ALL).height
     assert scale == pytest.approx(unit, rel=0.01)

@@ -10,9 +10,8 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
+from tests.drawn import drawn
 from tests.painted_world import PREDICTOR, error_percent, picture
 from tests.predict.test_gpano import POSE, tagged
 
@@ -47,12 +46,12 @@ def as_jpeg(pixels: np.ndarray, quality: int = 90) -> ImageData:
 
 
 @pytest.mark.parametrize("name", ["interior.jpg", "courtyard.jpg"])
-@settings(max_examples=40, deadline=None)
-@given(
-    top=st.integers(0, 42),
-    bottom=st.integers(0, 42),
-    sides=st.sampled_from([(0, 0), (40, 40), (17, 85), (0, 64)]),
-    dtype=st.sampled_from([np.uint8, np.uint16, np.float32]),
+@drawn(
+    40,
+    top=(0, 42),
+    bottom=(0, 42),
+    sides=[(0, 0), (40, 40), (17, 85), (0, 64)],
+    dtype=[np.uint8, np.uint16, np.float32],
 )
 def test_padding_is_found_to_the_pixel(
     name: str, top: int, bottom: int, sides: tuple[int, int], dtype: Any
@@ -90,13 +89,13 @@ def night(rng: np.random.Generator, sky: float, noise: float, glow: float) -> np
     return np.repeat(picture.clip(0, 255).astype(np.uint8)[..., None], 3, 2)
 
 
-@settings(max_examples=150, deadline=None)
-@given(
-    seed=st.integers(0, 10_000),
-    sky=st.floats(-3, 12),
-    noise=st.sampled_from([0.0, 0.5, 2.0]),
-    glow=st.sampled_from([0.0, 10.0, 80.0]),
-    jpeg=st.booleans(),
+@drawn(
+    150,
+    seed=(0, 10_000),
+    sky=(-3.0, 12),
+    noise=[0.0, 0.5, 2.0],
+    glow=[0.0, 10.0, 80.0],
+    jpeg=[False, True],
 )
 def test_a_night_keeps_its_sky(
     seed: int, sky: float, noise: float, glow: float, jpeg: bool
@@ -107,8 +106,7 @@ def test_a_night_keeps_its_sky(
 
 
 @pytest.mark.parametrize("name", ["interior.jpg", "courtyard.jpg"])
-@settings(max_examples=60, deadline=None)
-@given(below=st.integers(0, 250), gain=st.floats(0.05, 4), turn=st.integers(0, W - 1))
+@drawn(60, below=(0, 250), gain=(0.05, 4), turn=(0, W - 1))
 def test_a_photograph_loses_nothing_however_dark(
     name: str, below: int, gain: float, turn: int
 ) -> None:

@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.drawn import drawn
 
 from panodepth.errors import ConfigError
 from panodepth.export.reprojection import reprojected
@@ -50,8 +51,7 @@ def angle_deg(one: npt.ArrayLike, other: npt.ArrayLike) -> float:
     return math.degrees(math.acos(min(1.0, float(np.dot(one, other)))))
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
-@given(st.floats(-30, 30), st.floats(-30, 30), st.floats(-180, 180), st.floats(0.01, 100))
+@drawn(25, pitch=(-30.0, 30), roll=(-30.0, 30), yaw=(-180.0, 180), unit=(0.01, 100))
 def test_up_of_a_room(pitch: float, roll: float, yaw: float, unit: float) -> None:
     distance = room(96, pitch, roll, yaw) * unit
     found = estimate_up(distance, np.ones(distance.shape, np.bool_))

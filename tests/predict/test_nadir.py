@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from tests.drawn import drawn
 from tests.predict.test_level import Painted, room
 
 from panodepth.errors import ConfigError, InputError
@@ -29,8 +28,7 @@ def fill(distance: np.ndarray, nadir: str) -> Prediction:
     return filled(Prediction(distance.astype(np.float32), ALL, image), nadir)
 
 
-@settings(max_examples=15, deadline=None, derandomize=True)
-@given(st.floats(8, 33), st.floats(0.2, 0.8), st.floats(0.1, 10))
+@drawn(15, degrees=(8.0, 33), share=(0.2, 0.8), unit=(0.1, 10))
 def test_a_tripod_is_found_and_becomes_floor(degrees: float, share: float, unit: float) -> None:
     found = fill(with_tripod(degrees, share) * unit, "auto")
     assert found.meta["nadir_deg"] == pytest.approx(degrees, abs=2)

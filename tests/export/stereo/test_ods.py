@@ -11,9 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
+from tests.drawn import drawn
 
 from panodepth.errors import ConfigError, OutputError
 from panodepth.export.stereo.ods import LEFT, RIGHT, StereoOptions, eye_picture, ods_pair
@@ -59,8 +58,7 @@ def test_each_pixel_of_a_smooth_room_sees_the_point_on_its_ray(side: float) -> N
     np.testing.assert_allclose(rising, np.repeat(sunk[:, None], width, 1), atol=1e-3)
 
 
-@settings(max_examples=15, deadline=None)
-@given(seed=st.integers(0, 1 << 30), ipd=st.floats(0, 0.3), turn=st.integers(0, 63))
+@drawn(15, seed=(0, 1 << 30), ipd=(0.0, 0.3), turn=(0, 63))
 def test_it_turns_with_the_picture_and_no_pixel_is_left_empty(
     seed: int, ipd: float, turn: int
 ) -> None:

@@ -2,8 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from tests.drawn import drawn
 
 from panodepth.geometry.grid import erp_rays
 from panodepth.geometry.resampling import rotate_erp
@@ -22,8 +21,7 @@ def bumpy(rays):
 class TestRotationConsistency:
     """The prediction of a rotated panorama against that of the original."""
 
-    @settings(max_examples=15, deadline=None)
-    @given(seed=st.integers(0, 10_000), offset=st.floats(-3, 3))
+    @drawn(15, seed=(0, 10_000), offset=(-3.0, 3))
     def test_zero_for_what_turns_with_the_panorama(self, seed, offset):
         """Up to interpolation (second order in the pixel), for any rotation and any scale."""
         rotation = random_rotation(2, torch.Generator().manual_seed(seed))
@@ -34,8 +32,7 @@ class TestRotationConsistency:
         value = rotation_consistency(original, rotated, rotation, mask)
         assert value.max() < 1e-3
 
-    @settings(max_examples=10, deadline=None)
-    @given(seed=st.integers(0, 10_000))
+    @drawn(10, seed=(0, 10_000))
     def test_positive_for_what_does_not(self, seed):
         """A prediction that stays where it is when the panorama turns."""
         rotation = random_rotation(1, torch.Generator().manual_seed(seed))

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.drawn import drawn
 
 from panodepth.geometry.grid import erp_rays
 from panodepth.lab.worlds.render.primitives import Scene, Solid, pack, yaw_matrix
@@ -119,8 +119,7 @@ def test_sphere_is_exact():
 numbers = st.floats(-1, 1, width=32)
 
 
-@settings(max_examples=25, deadline=None)
-@given(st.integers(0, 2**31 - 1), st.sampled_from([BOX, ELLIPSOID, CYLINDER]))
+@drawn(25, seed=(0, 2**31 - 1), kind=[BOX, ELLIPSOID, CYLINDER])
 def test_tiles_agree_with_the_plain_loop(seed, kind):
     rng = np.random.default_rng(seed)
     scene = Scene(indoor=False, camera=np.zeros(3), camera_rotation=yaw_matrix(rng.uniform(0, 6)))

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.drawn import drawn
 
 from panodepth.errors import ConfigError
 from panodepth.geometry.grid import erp_rays
@@ -141,8 +142,7 @@ def first_boundary(inside, origin, turned, rays):
 
 
 @pytest.mark.parametrize("name", CASES)
-@settings(max_examples=6, deadline=None)
-@given(st.integers(0, 2**31 - 1))
+@drawn(6, seed=(0, 2**31 - 1))
 def test_solids_agree_with_marching_through_their_inside(name, seed):
     solid, inside = CASES[name]
     scene, origin, turned = placed(solid, seed)
@@ -205,8 +205,7 @@ def terrain(field: HeightField) -> Scene:
     return scene
 
 
-@settings(max_examples=4, deadline=None)
-@given(st.integers(0, 2**31 - 1))
+@drawn(4, seed=(0, 2**31 - 1))
 def test_height_field_agrees_with_marching(seed):
     field = hills(seed)
     scene = terrain(field)
