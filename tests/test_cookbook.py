@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from panodepth.cli import main
+from panodepth.predict.lenses.rig import read_rig
 
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 from cookbook import SHEETS, make_inputs, sections
@@ -43,6 +44,16 @@ def test_a_line_runs(
     with np.load(file) as npz:
         assert npz["mask"].mean() > 0.03
         assert (npz["distance"] > 0).all()
+
+
+def test_the_rigs_file_is_one(tmp_path: Path) -> None:
+    (block,) = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
+    (tmp_path / "rig.json").write_text(block)
+    rig = read_rig(tmp_path / "rig.json")
+    ahead, left = (
+        np.asarray(c.camera((c.height, c.width)).view.rotation)[:, 2] for c in rig.cameras
+    )
+    np.testing.assert_allclose([ahead, left], [[0, 0, 1], [-1, 0, 0]], atol=1e-9)
 
 
 @pytest.mark.parametrize(("line", "says"), WRONG)

@@ -76,6 +76,26 @@ def test_a_box_in_the_way_is_the_nearest_of_its_sector(room: Prediction) -> None
     assert found["angle_deg"] == pytest.approx(90, abs=2)
 
 
+@pytest.mark.parametrize("range_min", [0.05, 0.3])
+def test_a_scan_goes_on_behind_the_cameras_own_stand(
+    room: Prediction, rays: Callable[[int, int], np.ndarray], range_min: float
+) -> None:
+    """A table of 0.6 m under the camera, 0.8 m around it, begins nearer than any range_min."""
+    lat = np.arcsin(rays(512, 1024)[..., 1])
+    top = np.full_like(lat, np.inf)
+    np.divide(FLOOR - 0.6, np.sin(lat), out=top, where=lat > 0.05)
+    table = np.where(top * np.cos(lat) < 0.8, top, np.inf).astype(np.float32)
+    scan = laser_scan(
+        replace(room, distance=np.minimum(room.distance, table)),
+        ScanOptions(range_min=range_min, camera_height=FLOOR),
+    )
+    assert (scan.ranges >= range_min).all()
+    assert (scan.ranges < range_min + 0.02).all(), "not free, though the table begins nearer"
+    stand = replace(room, distance=np.where(lat > 0, np.float32(0.2), room.distance))
+    free = laser_scan(stand, ScanOptions(range_min=0.3, camera_height=FLOOR, high=1.55))
+    assert np.isinf(free.ranges).all(), "nothing but the stand"
+
+
 def test_turning_the_camera_turns_the_scan(room: Prediction) -> None:
     columns = room.distance.shape[1]
     quarter = replace(room, distance=np.roll(room.distance, columns // 4, 1))

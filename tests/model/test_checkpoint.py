@@ -232,6 +232,8 @@ class TestRefusals:
         for name in ("a", "b"):
             save_model(build(), tmp_path / f"{name}.safetensors")
         refused(tmp_path)
+        (tmp_path / "state.json").touch()  # as training writes them
+        assert str(tmp_path.parents[1] / "model.safetensors") in refused(tmp_path)
         save_model(build(dim=32), tmp_path / "model.safetensors")
         assert load_model(tmp_path).config.dim == 32
 

@@ -320,6 +320,7 @@ class TestSphereVit:
         assert "misshapen" in refused(build(hidden=32), path)
         assert "missing" in refused(build(great_circle_bias=True), path)
         assert "unexpected" in refused(build(class_token=False), path)
+        assert "set network.preset = 'micro'" in refused(build(name="other", hidden=32), path)
         save_file({"layer.weight": torch.zeros(3)}, path)
         assert "neither" in refused(build(), path)
 

@@ -124,6 +124,8 @@ def test_what_is_no_frame_is_told(bad: np.ndarray) -> None:
         ({}, "robots need metres"),
         ({"camera_height": 1.0, "low": 2.0}, "below high"),
         ({"camera_height": 1.0, "rows": 8}, "at least 64"),
+        ({"camera_height": 1.0, "confidence": True}, "confidence changes nothing in a scan"),
+        ({"camera_height": 1.0, "out_projection": "input"}, "changes nothing in a scan"),
     ],
 )
 def test_options_that_cannot_be(options: dict[str, Any], says: str) -> None:
@@ -152,6 +154,16 @@ def test_the_command_prints_a_line_for_each_frame(
     assert 0 < min(r for r in told["ranges"] if r) < 10
     assert err.startswith("error: ")
     assert "1 scans" in err.splitlines()[-1]
+    assert err.endswith("; 1 failed\n")
+
+
+def test_names_on_standard_input_may_have_empty_lines(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", ["\n", f"{ROOT / 'examples/interior.jpg'}\r\n", ""])
+    assert main(["live", "-", "--camera-height", "1.6", "--quiet"]) == 0
+    out, err = capsys.readouterr()
+    assert (out.count("\n"), err) == (1, "")
 
 
 @pytest.mark.parametrize(

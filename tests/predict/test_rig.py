@@ -87,6 +87,8 @@ def test_a_folder_of_a_rig_on_the_command_line(
     capsys.readouterr()
     assert main(["predict", str(shots), "--rig", rig, *out]) == 1
     assert "no picture 3.png, which the rig names" in capsys.readouterr().err
+    assert main(["predict", str(tmp_path), "--rig", rig, *out]) == 1
+    assert f"name the folders of the moments, such as {shots}\n" in capsys.readouterr().err
     assert main(["predict", str(shots / "1.png"), "--rig", rig, *out]) == 2
     assert "--rig takes folders" in capsys.readouterr().err
 

@@ -38,7 +38,8 @@ def live(
     from panodepth.predict.live.loop import scans
 
     options.scan_options()
-    frames = (line.rstrip("\r\n") for line in sys.stdin) if inputs == ["-"] else _frames(inputs)
+    named = (line.rstrip("\r\n") for line in sys.stdin)
+    frames = (name for name in named if name) if inputs == ["-"] else _frames(inputs)
     predictor = load(model, device=device, dtype=dtype, size=options.size)
     latencies: list[float] = []
     failed = 0
@@ -55,7 +56,8 @@ def live(
         median, high = np.quantile(latencies, (0.5, 0.95))
         print(
             f"{len(latencies)} scans, {1 / np.mean(latencies):.1f} Hz; latency "
-            f"{median * 1e3:.0f} ms (median), {high * 1e3:.0f} ms (p95)",
+            f"{median * 1e3:.0f} ms (median), {high * 1e3:.0f} ms (p95)"
+            + (f"; {failed} failed" if failed else ""),
             file=sys.stderr,
         )
     raise Exit(SOME_FAILED if failed else DONE)

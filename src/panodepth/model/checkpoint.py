@@ -44,6 +44,9 @@ def find_weights(path: str | os.PathLike[str]) -> Path:
             pickles = sorted(f for f in place.iterdir() if f.suffix in PICKLE_ENDINGS)
             if pickles:
                 raise _pickle_error(pickles[0])
+            if (place / "state.json").is_file():
+                model = place.parents[1] / "model.safetensors"
+                raise ModelError(f"{place}: a checkpoint to train on from; the model is {model}")
             raise ModelError(f"{place}: no model.safetensors in this folder, nor just one other")
         place = found[0]
     if not place.is_file():

@@ -133,7 +133,13 @@ def _from_spherevit(model: SphereViT, path: Path, source: str, backbone_only: bo
             adapted["network"] = f"now has {changed}"
         if how := _fit_outputs(model, other.config, state):
             adapted |= dict.fromkeys(HEAD_ROWS, how)
-        _require_same(model, path, state)
+        try:
+            _require_same(model, path, state)
+        except ModelError as error:
+            if other.config.name in (model.config.name, "custom"):
+                raise
+            wanted = f"set network.preset = {other.config.name!r}, which the file holds"
+            raise ModelError(f"{error}; {wanted}") from None
     return _copy(model, path, source, state, adapted, unused)
 
 

@@ -93,8 +93,8 @@ class ExportedPredictor(Predictor):
         if tuple(size) != self.size:
             wanted = "x".join(map(str, size))
             raise ConfigError(
-                f"model {self.name} is an exported file for {show_size(self.size)} alone: leave "
-                f"--size out, or export another (panodepth export --size {wanted} FILE)"
+                f"{self.path.name} was exported for {show_size(self.size)} alone: leave --size out "
+                f"or export another (panodepth export --size {wanted} FILE)"
             )
         return self.size
 

@@ -202,6 +202,9 @@ def test_panels_show_input_truth_prediction_and_error():
     assert error[right].min() > 240, "no error: white"
     assert error[wrong][0] > 2 * error[wrong][2], "too far: red"
     assert (error[0] == pictures.NOTHING).all()
+    grey = pictures.panels(image, compared, sky=distance > 7)[2]
+    assert (grey[7] == truth[0, 0]).all(), "predicted sky is as grey as what the truth lacks"
+    assert (grey[:7] == prediction[:7]).all()
 
 
 def test_few_images_beside_published_rows_are_told():

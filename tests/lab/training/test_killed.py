@@ -93,7 +93,7 @@ def test_a_stopped_run_saves_and_tells_by_its_exit_code(tmp_path, number, code):
     done = run(out, "step", number)
     assert done.returncode == code
     assert json.loads(done.stdout.splitlines()[-1]) == {"exit_code": code}
-    assert done.stdout.startswith("stopped, run the same command to go on at step 1: ")
+    assert done.stdout.startswith("stopped at step 1: ")
     assert [path.name for path in list_snapshots(out / "checkpoints")] == ["step_00000001"]
     assert "step=1 of 4" in done.stderr
     assert list(out.glob(".*")) == []

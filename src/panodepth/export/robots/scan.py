@@ -103,12 +103,16 @@ def nearest(points: Float64Array, beams: int) -> Float64Array:
 def laser_scan(
     prediction: Prediction, options: ScanOptions = ScanOptions(), path: Path = Path("scan")
 ) -> LaserScan:
-    """The scan of a prediction in metres. path: what errors name. Raises OutputError."""
+    """The scan of a prediction in metres. path: what errors name. Raises OutputError.
+
+    What is nearer than `range_min` is the camera's own stand: a beam goes on behind it.
+    """
     seen = seen_around(prediction, path, options)
     told = min(options.beams, seen.columns)  # beams between two columns have no point of their own
     middles = (np.arange(options.beams) + 0.5) / options.beams
-    ranges = nearest(seen.wall, told)[(middles * told).astype(int)]
-    ranges[(ranges > options.range_max) | (ranges < options.range_min)] = np.inf
+    others = seen.wall[np.hypot(seen.wall[:, 0], seen.wall[:, 1]) >= options.range_min]
+    ranges = nearest(others, told)[(middles * told).astype(int)]
+    ranges[ranges > options.range_max] = np.inf
     step = 2 * math.pi / options.beams
     return LaserScan(
         -math.pi + step / 2,

@@ -57,8 +57,9 @@ class TrainResult:
 
     def summary(self) -> str:
         """One line for people."""
-        state = "finished" if self.finished else "stopped, run the same command to go on"
-        return f"{state} at step {self.step}: {self.weights}"
+        if self.finished:
+            return f"finished at step {self.step}: {self.weights}"
+        return f"stopped at step {self.step}: {self.weights}; the same command goes on from there"
 
 
 class Trainer:

@@ -133,7 +133,11 @@ class Rig:
         """Raise InputError unless every camera's picture is there."""
         missing = [name for name in self.names if not (folder / name).is_file()]
         if missing:
-            raise InputError(f"{folder}: no picture {', '.join(missing)}, which the rig names")
+            moments = [inner.parent for inner in folder.glob(f"*/{missing[0]}")]
+            told = f"; name the folders of the moments, such as {min(moments)}" if moments else ""
+            raise InputError(
+                f"{folder}: no picture {', '.join(missing)}, which the rig names{told}"
+            )
 
     def panorama(self, folder: Path) -> ImageData:
         """The pictures in a folder as one panorama; what no camera sees is not valid.

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from panodepth.errors import ConfigError
 from panodepth.export.formats import check_metres
 from panodepth.options import option
+from panodepth.predict.lenses.options import Numbers
 from panodepth.predict.options import PredictOptions
+from panodepth.size import Size
 
 if TYPE_CHECKING:
     from panodepth.export.robots.scan import ScanOptions
@@ -26,7 +28,14 @@ class LiveOptions(PredictOptions):
     low, high, range_min, range_max, beams: as `ScanOptions` has them. rows: frames with more
     are reduced to so many first, as many as a network of up to this height can make use of; not
     where an option counts in pixels of the frame: a lens, a distance or length that is known.
+    Confidence and `out_*` change nothing in a scan, and are refused.
     """
+
+    confidence: bool = False  # without `option`: the command line does not offer them
+    out_projection: str = "erp"
+    out_fov: float | None = None
+    out_size: Size | None = None
+    out_view: Numbers | None = None
 
     level: str = option("none", "Turn tilted frames upright: auto, best (slower) or none.")
     one_view: bool = option(  # the next frame is waiting, and says as much again
@@ -41,6 +50,9 @@ class LiveOptions(PredictOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        for name in ("confidence", "out_projection", "out_fov", "out_size", "out_view"):
+            if getattr(self, name) != getattr(LiveOptions, name):
+                raise ConfigError(f"{name} changes nothing in a scan: leave it out")
         if not self.in_metres:
             check_metres(["laserscan"])
         if self.rows < 64:

@@ -10,7 +10,7 @@ import numpy as np
 from panodepth.export.colour import colourise, distance_range
 from panodepth.lab.evaluation.run.journal import Row
 from panodepth.lab.evaluation.scoring import Compared
-from panodepth.types import ByteArray, FloatArray
+from panodepth.types import BoolArray, ByteArray, FloatArray
 
 WIDTH = 480  # [px] of one picture
 GAP = 4  # [px]
@@ -41,11 +41,12 @@ def choose(rows: Sequence[Row], count: int) -> list[Choice]:
     return chosen
 
 
-def panels(image: FloatArray, compared: Compared) -> list[ByteArray]:
+def panels(image: FloatArray, compared: Compared, sky: BoolArray | None = None) -> list[ByteArray]:
     """Input, truth, aligned prediction, error, (H, W, 3) uint8 each.
 
-    image: (H, W, 3) sRGB in [0, 1]. The same colours stand for the same distance. Error: red =
-    predicted too far, blue = too near, by up to a factor of 1.5; dark = no truth.
+    image: (H, W, 3) sRGB in [0, 1]. sky: (H, W) where the prediction has it, drawn grey as in the
+    truth. The same colours stand for the same distance. Error: red = predicted too far, blue = too
+    near, by up to a factor of 1.5; dark = no truth.
     """
     known = compared.truth > 0
     limits = distance_range(compared.truth, compared.valid)
@@ -53,7 +54,7 @@ def panels(image: FloatArray, compared: Compared) -> list[ByteArray]:
     return [
         np.rint(image * 255).astype(np.uint8),
         colourise(shown, known & np.isfinite(shown), limits=limits),
-        colourise(compared.aligned, limits=limits),
+        colourise(compared.aligned, None if sky is None else ~sky, limits=limits),
         _error(compared),
     ]
 

@@ -217,8 +217,10 @@ class DistanceTask(Task[Batch]):
         predict, rows = self._predictor(model), []
         for panorama in as_panoramas(batch)[:PREVIEW_IMAGES]:
             with contextlib.suppress(InputError):  # no pixel of it has a truth
-                compared = compare(panorama, predict(panorama), PROTOCOLS["uncapped"])
-                rows.append(np.concatenate(panels(panorama.image, compared), axis=1))
+                predicted = predict(panorama)
+                compared = compare(panorama, predicted, PROTOCOLS["uncapped"])
+                seen = panels(panorama.image, compared, predicted.sky)
+                rows.append(np.concatenate(seen, axis=1))
         return np.concatenate(rows) if rows else None
 
 
