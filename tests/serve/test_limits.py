@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import math
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any
@@ -169,6 +170,44 @@ def test_the_networks_thread_goes_on_after_any_error() -> None:
         batcher.submit(picture).result(20)
     assert batcher.submit(picture).result(20) is picture
     batcher.close()
+
+
+class Tight(Odd):
+    """Has memory for three pictures at a time, and for no black one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches = list[int]()
+        self.go = threading.Event()
+
+    def best_batch_size(self, size: Any = None) -> int:
+        return 8
+
+    def run(self, pixels: Sequence[np.ndarray]) -> list[Any]:
+        self.go.wait(20)
+        self.batches.append(len(pixels))
+        if len(pixels) > 3 or any(not picture.any() for picture in pixels):
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")
+        return list(pixels)
+
+
+def test_a_batch_is_halved_when_memory_is_not_enough() -> None:
+    tight = Tight()
+    batcher = Batcher(tight)
+    pictures = [np.full((3, 2, 4), number, np.float32) for number in (1, 2, 3, 0, 4, 5, 6, 7, 8)]
+    waiting = [batcher.submit(picture) for picture in pictures]
+    tight.go.set()
+    for picture, future in zip(pictures, waiting, strict=True):
+        if picture.any():
+            assert future.result(20) is picture
+        else:
+            failure = future.exception(20)
+            assert failure is not None
+            assert problem(failure).status_code == 503
+    last = [batcher.submit(picture) for picture in pictures[4:]]
+    assert all(f.result(20) is p for f, p in zip(last, pictures[4:], strict=True))
+    batcher.close()
+    assert sum(tight.batches.count(size) for size in (8, 4)) <= 3  # later ones are small at once
 
 
 def test_the_client_sends_options_as_they_are_meant(locked: Running) -> None:

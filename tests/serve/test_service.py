@@ -24,6 +24,7 @@ from panodepth.client import Client, ServiceError
 from panodepth.errors import InputError
 from panodepth.predict.predictor import Predictor
 from panodepth.serve.options import ServeOptions
+from panodepth.serve.service import read_wanted
 
 pytest.importorskip("fastapi")
 pytest.importorskip("uvicorn")
@@ -352,6 +353,34 @@ def test_what_nobody_waits_for_is_not_begun(
     assert "never retrieved" not in caplog.text  # asyncio's word for an error that is lost
 
 
+def test_a_client_that_leaves_is_not_worked_for(
+    predictor: Predictor, caplog: pytest.LogCaptureFixture
+) -> None:
+    held = Held(predictor)
+    running = Running(held)
+    service = running.app.state.service
+    body = small()
+    length = f"Content-Length: {len(body)}"
+    head = f"POST /v1/predict?level=none HTTP/1.1\r\nHost: x\r\n{length}\r\n\r\n"
+    try:
+        with socket.create_connection(("127.0.0.1", running.port), 20) as leaving:
+            leaving.sendall(head.encode() + body)
+            while not service.waiting:
+                time.sleep(0.01)
+        while b'/v1/predict",status="400"' not in running.sent("/metrics", None, "GET")[2]:
+            time.sleep(0.01)
+        held.go.set()
+        while service.waiting:
+            time.sleep(0.01)
+        assert service.cache.used == 0
+        assert running.sent("/v1/predict", body)[0] == 200
+    finally:
+        held.go.set()
+        running.stop()
+    gc.collect()
+    assert "never retrieved" not in caplog.text
+
+
 def test_numbers_and_description(service: Running) -> None:
     service.sent("/v1/predict", small())
     service.sent("/nowhere/secret", None, "GET")
@@ -362,7 +391,11 @@ def test_numbers_and_description(service: Running) -> None:
     described = json.loads(service.sent("/openapi.json", None, "GET")[2])
     told = {p["name"]: p["schema"] for p in described["paths"]["/v1/predict"]["post"]["parameters"]}
     assert told["camera_height"] == {"type": "number", "minimum": 0.01}
+    assert told["allow_any_aspect"] == {"type": "boolean", "default": False}
     assert "balanced" in told["quality"]["enum"]
+    defaults = {key: str(schema["default"]) for key, schema in told.items() if "default" in schema}
+    assert (defaults["format"], defaults["quality"], defaults["level"]) == ("npz", "fast", "auto")
+    assert read_wanted(defaults) == read_wanted({})
     assert "points" not in told  # it would name a file
     assert set(described["paths"]["/v1/predict"]["post"]["responses"]) >= {"200", "400", "429"}
     health = service.client().health()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import queue
 import threading
+import traceback
 from collections.abc import Callable
 from concurrent.futures import Future
 
+from panodepth.errors import is_out_of_memory
 from panodepth.predict.predictor import Predictor
 from panodepth.predict.request import RawOutput
 from panodepth.size import Size
@@ -74,9 +76,14 @@ class Batcher:
         return self._best[size]
 
     def _run(self, batch: list[Waiting]) -> None:
-        """Pictures of one shape; cancelled ones are gone by now."""
+        """Pictures of one shape; cancelled ones are gone by now.
+
+        Where memory is not enough for several, each half is run by itself, and later batches are
+        smaller.
+        """
         if not batch:
             return
+        middle = len(batch) // 2
         try:
             if self._on_batch is not None:
                 self._on_batch(len(batch))
@@ -84,8 +91,16 @@ class Batcher:
             if len(outputs) != len(batch):
                 raise RuntimeError(f"{len(outputs)} results for {len(batch)} pictures")
         except BaseException as error:  # each of them says why; the thread goes on
-            for _, future in batch:
-                future.set_exception(error)
+            if not middle or not is_out_of_memory(error):
+                for _, future in batch:
+                    future.set_exception(error)
+                return
+            traceback.clear_frames(error.__traceback__)  # they hold memory the next try needs
+        else:
+            for (_, future), output in zip(batch, outputs, strict=True):
+                future.set_result(output)
             return
-        for (_, future), output in zip(batch, outputs, strict=True):
-            future.set_result(output)
+        height, width = batch[0][0].shape[1:]
+        self._best[height, width] = min(self._best[height, width], middle)
+        for half in (batch[:middle], batch[middle:]):
+            self._run(half)

@@ -7,7 +7,7 @@ from typing import Any
 
 from panodepth.export import WRITERS
 from panodepth.predict.options import LEVEL_PASSES, QUALITIES, PredictOptions
-from panodepth.serve.service import CHOICES, FACTS, MEDIA, OFFERED, OTHER_MEDIA
+from panodepth.serve.service import CHOICES, DEFAULT_FORMAT, FACTS, MEDIA, OFFERED, OTHER_MEDIA
 
 ENUMS = {**CHOICES, "level": tuple(LEVEL_PASSES), "quality": QUALITIES}
 FILE = {"schema": {"type": "string", "format": "binary"}}
@@ -16,11 +16,12 @@ Answers = dict[int | str, dict[str, Any]]
 
 def parameters() -> list[dict[str, Any]]:
     """The format and every option of a prediction that a client may choose."""
-    formats = {"type": "string", "enum": [*WRITERS, FACTS]}
+    formats = {"type": "string", "enum": [*WRITERS, FACTS], "default": DEFAULT_FORMAT}
     found = [_parameter("format", "Of the file; else `Accept` names it, else npz.", formats)]
     for field in fields(PredictOptions):
         if field.name in OFFERED:
-            found.append(_parameter(field.name, field.metadata["help"], _schema(field)))
+            schema = _schema(field) | _default(field)
+            found.append(_parameter(field.name, field.metadata["help"], schema))
     return found
 
 
@@ -41,6 +42,11 @@ def _schema(field: Any) -> dict[str, Any]:
             more = {limits[k]: v for k, v in field.metadata.items() if k in limits}
             return {"type": told, **more}
     return {"type": "string"}
+
+
+def _default(field: Any) -> dict[str, Any]:
+    """What it is when it is not sent; nothing of what then is found out, or is not applied."""
+    return {} if field.default is None else {"default": field.default}
 
 
 def _told(texts: dict[int, str]) -> Answers:

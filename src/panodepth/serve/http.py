@@ -7,6 +7,7 @@ import hmac
 import json
 import os
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -17,7 +18,14 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from panodepth.errors import ConfigError, InputError, OutputError, PanodepthError, one_line
+from panodepth.errors import (
+    ConfigError,
+    InputError,
+    OutputError,
+    PanodepthError,
+    is_out_of_memory,
+    one_line,
+)
 from panodepth.predict.predictor import Predictor
 from panodepth.serve.cache import Answer
 from panodepth.serve.description import JOB, JOB_RESULT, PICTURE, PREDICTED, STARTED, STATE
@@ -119,16 +127,22 @@ def _add_prediction(app: FastAPI, parts: Parts) -> None:
         parts.metrics.cache.labels("hit" if known else "miss").inc()
         if known is not None:
             return _file(known, cached=True)
-        watch = _until(time.monotonic() + options.seconds, options.seconds)
+        left = threading.Event()
+        watch = _until(time.monotonic() + options.seconds, options.seconds, left)
         future = asyncio.wrap_future(service.start(content, wanted, name, watch))
         del content
-        try:
-            answer = await asyncio.wait_for(asyncio.shield(future), options.seconds)
-        except TimeoutError:
-            # Nobody waits for it any more: unread, its error would be written as a traceback.
-            future.add_done_callback(lambda late: late.cancelled() or late.exception())
-            raise _too_long(options.seconds) from None
-        return _file(answer, cached=False)
+        leaving = asyncio.ensure_future(_leaving(request))
+        either: set[asyncio.Future[Any]] = {future, leaving}
+        first = asyncio.FIRST_COMPLETED
+        await asyncio.wait(either, timeout=options.seconds, return_when=first)
+        went = leaving.done()
+        leaving.cancel()
+        if future.done():
+            return _file(future.result(), cached=False)
+        # Nobody waits for it any more: unread, its error would be written as a traceback.
+        future.add_done_callback(lambda late: late.cancelled() or late.exception())
+        left.set()
+        raise ClientDisconnect if went else _too_long(options.seconds)
 
 
 def _add_jobs(app: FastAPI, parts: Parts) -> None:
@@ -206,11 +220,17 @@ async def _body(request: Request, options: ServeOptions, arriving: Arriving) -> 
     return content
 
 
-def _until(deadline: float, seconds: float) -> Callable[[float], None]:
+async def _leaving(request: Request) -> None:
+    """Ends when the client has closed its connection; for requests whose body is read."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _until(deadline: float, seconds: float, left: threading.Event) -> Callable[[float], None]:
     """Called with the share done, stops work that nobody waits for any more."""
 
     def watch(_share: float) -> None:
-        if time.monotonic() > deadline:
+        if left.is_set() or time.monotonic() > deadline:
             raise _too_long(seconds)
 
     return watch
@@ -246,7 +266,7 @@ def problem(error: BaseException) -> JSONResponse:
             status, text = 400, one_line(error)
         case ClientDisconnect():
             status, text = 400, "the client went away"  # and does not read it
-        case MemoryError():
+        case _ if is_out_of_memory(error):
             status, text = 503, "not enough memory for this picture now"
         case _:
             status, text = 500, "the prediction failed"

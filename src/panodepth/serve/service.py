@@ -52,6 +52,7 @@ MEDIA = {
 }
 OTHER_MEDIA = "application/octet-stream"
 ALONE = ("png", "mcap", "splat", "splat-binary")  # sent without the JSON beside them
+DEFAULT_FORMAT = "npz"
 FACTS = "json"  # a format of the service alone: what is known of the result, without the map
 # Options of a prediction that a client may choose; none of them may name a file.
 OFFERED = (
@@ -128,7 +129,7 @@ def read_wanted(query: Mapping[str, str], accept: str = "") -> Wanted:
 
 
 def format_of(accept: str) -> str:
-    """The format that an Accept header prefers: npz where it says nothing. ConfigError if none."""
+    """The format that an Accept header prefers, the default one without. Raises ConfigError."""
     named: dict[str, str] = {}
     for name, writer in WRITERS.items():
         suffix = Path(NAME + writer.ending).suffix
@@ -141,7 +142,7 @@ def format_of(accept: str) -> str:
         if not _weight(part):
             break
         if media in ("", "*/*", "application/*", OTHER_MEDIA):
-            return "npz"
+            return DEFAULT_FORMAT
         if media in named:
             return named[media]
     raise ConfigError(

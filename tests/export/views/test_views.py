@@ -6,7 +6,9 @@ import io
 import json
 import math
 import os
+import shutil
 import struct
+import subprocess
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -289,3 +291,18 @@ def test_files_are_packed_the_same_whatever_the_clock_says(tmp_path: Path) -> No
     assert packed[0] == packed[1]
     with zipfile.ZipFile(tmp_path / "a.zip") as whole:
         assert whole.read("in/a.txt") == b"text"
+
+
+def test_packed_names_are_what_others_unpack(tmp_path: Path) -> None:
+    names = ["é ü ß.png", "全天球写真" * 11 + ".png", "s/" + "𝄞" * 60, os.fsdecode(b"caf\xe9.png")]
+    for name in names:
+        path = tmp_path / "in" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name, errors="surrogateescape", encoding="utf-8")
+    pack(tmp_path / "a.zip", [tmp_path / "in" / name for name in names], tmp_path / "in")
+    with zipfile.ZipFile(tmp_path / "a.zip") as whole:
+        assert whole.namelist() == [*names[:3], "caf\ufffd.png"]  # the last one is no text
+        assert [whole.read(entry).decode() for entry in whole.infolist()[:3]] == names[:3]
+    if tool := shutil.which("unzip"):
+        subprocess.run([tool, "-q", tmp_path / "a.zip", "-d", tmp_path / "out"], check=True)
+        assert all((tmp_path / "out" / name).read_text() == name for name in names[:3])

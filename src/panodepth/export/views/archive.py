@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -43,6 +44,7 @@ def archive(path: Path, meta: dict[str, Any]) -> Iterator[Callable[[str, bytes],
 
 
 def _entry(name: str) -> zipfile.ZipInfo:
-    entry = zipfile.ZipInfo(name, FIRST_DAY)
+    text = os.fsencode(name).decode(errors="replace")  # ZIP has no room for names that are no text
+    entry = zipfile.ZipInfo(text, FIRST_DAY)
     entry.external_attr = 0o644 << 16
     return entry
