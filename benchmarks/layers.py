@@ -22,8 +22,8 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 import panodepth
+from panodepth.predict.openvino.backend import read_network
 from panodepth.predict.openvino.conversion import converted
-from panodepth.predict.openvino_backend import read_network
 
 SHOWN = 12  # kinds; the others are summed
 Runs = Mapping[tuple[str, str], list[float]]  # (kind, which of them) -> ms of each run

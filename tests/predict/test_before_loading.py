@@ -41,7 +41,7 @@ def test_what_headers_tell_is_told_without_a_model(
     def load(*arguments: Any, **more: Any) -> None:
         raise AssertionError("loaded")
 
-    monkeypatch.setattr("panodepth.predict.openvino.trial.load", load)
+    monkeypatch.setattr("panodepth.predict.trial.load", load)
     picture(tmp_path / "in" / "square.png", 64, 64)
     picture(tmp_path / "in" / "tiny.png", 4, 8)
     (tmp_path / "in" / "no.jpg").write_text("no picture")

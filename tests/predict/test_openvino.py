@@ -21,7 +21,8 @@ from PIL import Image
 import panodepth
 from panodepth.cli import main
 from panodepth.errors import ConfigError, ModelError, OutputError
-from panodepth.predict.openvino import conversion, trial
+from panodepth.predict import trial
+from panodepth.predict.openvino import conversion
 from panodepth.predict.openvino.calibration import calibrate
 
 pytest.importorskip("openvino")

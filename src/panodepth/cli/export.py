@@ -106,9 +106,9 @@ def _write_calibrated(proto: ModelProto, out: Path, source: str) -> None:
 
     Raises InputError when the folder has no picture.
     """
+    from panodepth.predict.openvino.backend import load_openvino
     from panodepth.predict.openvino.calibration import calibrate
     from panodepth.predict.openvino.conversion import write_xml
-    from panodepth.predict.openvino_backend import load_openvino
 
     pictures: list[Any]
     if source == RENDERED:

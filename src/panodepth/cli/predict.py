@@ -67,7 +67,7 @@ def predict(
     if not (quiet or as_json):
         _tell_left(left_out, results)
     if pending:
-        from panodepth.predict.openvino.trial import described, load_chosen
+        from panodepth.predict.trial import described, load_chosen
 
         where = {"device": device, "dtype": dtype, "backend": backend}
         predictor = load_chosen(model, size=options.size, compile=compile, **where)

@@ -50,7 +50,7 @@ def load(
         which = "--compile" if compile else "a config"
         raise ConfigError(f"{which} is for the torch backend, not for {chosen}")
     if chosen == "openvino":
-        from panodepth.predict.openvino_backend import load_openvino
+        from panodepth.predict.openvino.backend import load_openvino
 
         return load_openvino(name_or_path, device=device, dtype=dtype, size=size)
     if chosen == "onnx":

@@ -39,7 +39,7 @@ def by_onnxruntime(file: Path, device: torch.device, precision: str) -> Network:
 
 def by_openvino(file: Path, device: torch.device, precision: str) -> Network:
     """file: .onnx."""
-    from panodepth.predict.openvino_backend import load_openvino
+    from panodepth.predict.openvino.backend import load_openvino
 
     return by_pictures(load_openvino(file, device=device.type, dtype=precision))
 

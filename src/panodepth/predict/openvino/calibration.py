@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from panodepth.errors import ConfigError, require
+from panodepth.predict.openvino.backend import OpenVinoPredictor, read_network
 from panodepth.predict.openvino.conversion import EXACT, quiet_nncf, save_xml
-from panodepth.predict.openvino_backend import OpenVinoPredictor, read_network
 from panodepth.predict.options import PredictOptions
 
 PLAIN = PredictOptions(level="none")  # pictures as they are shown to the network
