@@ -14,10 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from panodepth.errors import InputError
+from panodepth.scene.evening import evened
 from panodepth.scene.guided import register_features
 from panodepth.scene.matching import Features, Matches, find_features, match
 from panodepth.scene.poses import Place, in_frame, inverse
 from panodepth.scene.registration import FINE_RAD, MIN_MATCHES, Registration, turned
+from panodepth.scene.sweep import level_maps
 from panodepth.types import Prediction
 
 LEAST_PARALLAX = math.sin(math.radians(3.0))  # below it a ray's crossing is too far off
@@ -62,8 +64,9 @@ def align(predictions: Sequence[Prediction], poses: Mapping[str, Place] | None =
     features = [find_features(prediction) for prediction in predictions]
     if poses is not None:
         return _by_poses(names, features, poses)
+    maps = [level_maps(prediction) for prediction in predictions]
     links = {
-        (i, j): found
+        (i, j): evened(maps[i], maps[j], found)
         for j in range(len(names))
         for i in range(j)
         if (found := register_features(features[i], features[j])) is not None
