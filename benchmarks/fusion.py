@@ -20,14 +20,13 @@ import numpy as np
 import torch
 
 from panodepth.model import SphereViT, find_preset
-from panodepth.predict.tiles.directions import view_lens, view_rotations
-from panodepth.predict.tiles.merging import merge_views
 from panodepth.predict.torch_backend import TorchPredictor
 from panodepth.types import FloatArray
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "baselines" / "fusion"))
 
 import fusion
+from icosahedron import merge_views, view_lens, view_rotations
 
 HEIGHT, WIDTH = 512, 1024
 T = TypeVar("T")

@@ -10,12 +10,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import torch
+from icosahedron import merge_views, own_resolution, view_lens, view_rotations
 from networks import ViewNetwork, open_network
 
 from panodepth.geometry.lens import ERP, View
 from panodepth.geometry.resampling import resample
-from panodepth.predict.tiles.directions import own_resolution, view_lens, view_rotations
-from panodepth.predict.tiles.merging import merge_views
 
 
 class Predictor:

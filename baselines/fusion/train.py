@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from icosahedron import FOV_DEG, view_angles
 from networks import perspective_config
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -43,7 +44,6 @@ from panodepth.lab.training.optimisation.optim import (
 )
 from panodepth.lab.worlds import ViewSpec, render_views
 from panodepth.model import SphereViT, save_model
-from panodepth.predict.tiles.directions import FOV_DEG, view_angles
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "ablations" / "full.toml"
 VIEWS = 2  # of each world: together as many pixels as its panorama

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import icosahedron
 import networks
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from panodepth.geometry.lens import View
 from panodepth.lab.evaluation.run.predictors import load_file
 from panodepth.lab.losses import Truth
 from panodepth.lab.training.config import load_config
-from panodepth.predict.tiles import directions, merging
+from panodepth.predict.tiles import merging
 from panodepth.types import Panorama
 
 ROOM = torch.tensor([2.0, 1.5, 3.0])
@@ -31,17 +32,17 @@ def room_distance(rays: torch.Tensor) -> torch.Tensor:
 
 
 def test_the_views_look_through_an_icosahedron_and_cover_the_sphere():
-    forward = directions.view_rotations()[:, :, 2]
+    forward = icosahedron.view_rotations()[:, :, 2]
     cosines = (forward @ forward.T).numpy()
     np.fill_diagonal(cosines, -1)
     assert cosines.max(axis=1) == pytest.approx(1 / 5**0.5, abs=1e-6)
     rays = erp_rays(64, 128, dtype=torch.float32)
-    local = torch.einsum("vij,hwi->vhwj", directions.view_rotations(), rays)
+    local = torch.einsum("vij,hwi->vhwj", icosahedron.view_rotations(), rays)
     x, y, z = local.unbind(-1)
     seen = (z > 0) & (x.abs() <= z) & (y.abs() <= z)
     assert bool(seen.any(0).all())
-    assert directions.own_resolution(512) == 326
-    assert directions.view_lens(100).fx == pytest.approx(50)
+    assert icosahedron.own_resolution(512) == 326
+    assert icosahedron.view_lens(100).fx == pytest.approx(50)
 
 
 def test_wishes_that_agree_are_fulfilled_exactly():
@@ -88,7 +89,7 @@ class Knowing:
 
     def log_distance(self, views):
         view = View(
-            directions.view_lens(self.size), (self.size, self.size), directions.view_rotations()
+            icosahedron.view_lens(self.size), (self.size, self.size), icosahedron.view_rotations()
         )
         rays = view.rays(dtype=torch.float32)
         offsets = torch.linspace(-2, 3, 12)[:, None, None]
@@ -110,13 +111,13 @@ def test_views_show_what_the_panorama_has_there():
     views = predictor.views(rays)
     assert views.shape == (12, 3, 98, 98)
     centre = views[:, :, 48:50, 48:50].mean((-2, -1)) * 2 - 1
-    assert torch.allclose(centre, directions.view_rotations()[:, :, 2], atol=2e-2)
+    assert torch.allclose(centre, icosahedron.view_rotations()[:, :, 2], atol=2e-2)
 
 
 def test_views_that_leave_a_hole_are_refused():
-    lens, turns = directions.view_lens(14), directions.view_rotations()[:6]
+    lens, turns = icosahedron.view_lens(14), icosahedron.view_rotations()[:6]
     with pytest.raises(ValueError, match="in no view"):
-        merging.merge_views(torch.zeros(6, 14, 14), lens, turns, 16)
+        icosahedron.merge_views(torch.zeros(6, 14, 14), lens, turns, 16)
 
 
 def test_the_perspective_network_is_the_preset_without_its_sphere():

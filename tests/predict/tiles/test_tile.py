@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from panodepth.geometry.grid import erp_rays, solid_angles
 from panodepth.geometry.rotation import rotate_vectors
-from panodepth.predict.tiles.directions import tile_rotations
-from panodepth.predict.tiles.tile import FACTOR, REACH_DEG, Tile
+from panodepth.predict.tiles.tile import FACTOR, REACH_DEG, Tile, tile_rotations
 from panodepth.predict.tiles.zoom import zoomed
 
 ROOM = np.array([2.0, 1.5, 3.0], np.float32)
@@ -38,7 +37,7 @@ def test_zooming_keeps_directions_about_the_axis_and_has_an_inverse(factor: floa
 
 
 def test_tiles_are_level_and_every_direction_is_inside_one() -> None:
-    turns = tile_rotations().numpy()
+    turns = tile_rotations()
     np.testing.assert_allclose(
         turns @ turns.transpose(0, 2, 1), np.eye(3)[None].repeat(8, 0), atol=1e-6
     )
@@ -49,7 +48,7 @@ def test_tiles_are_level_and_every_direction_is_inside_one() -> None:
 
 @pytest.mark.parametrize("number", [0, 2, 6, 7])
 def test_a_tile_shows_the_picture_there_and_twice_as_large(number: int) -> None:
-    turn = tile_rotations().numpy()[number]
+    turn = tile_rotations()[number]
     colours = np.ascontiguousarray(np.moveaxis(erp_rays(128, 256) / 2 + 0.5, -1, 0))
     shown = Tile(turn).picture(colours, np.eye(3), (40, 80))
     seen = np.moveaxis(shown, 0, -1) * 2 - 1
@@ -60,8 +59,8 @@ def test_a_tile_shows_the_picture_there_and_twice_as_large(number: int) -> None:
 
 
 def test_a_picture_that_is_turned_shows_the_level_tile() -> None:
-    turn = tile_rotations().numpy()[1]
-    to_picture = tile_rotations().numpy()[3].astype(np.float64)
+    turn = tile_rotations()[1]
+    to_picture = tile_rotations()[3].astype(np.float64)
     level = erp_rays(128, 256)
     tilted = rotate_vectors(to_picture.T, level)  # the picture's pixels, as level directions
     planes = [np.ascontiguousarray(np.moveaxis(r / 2 + 0.5, -1, 0)) for r in (level, tilted)]
@@ -72,7 +71,7 @@ def test_a_picture_that_is_turned_shows_the_level_tile() -> None:
 
 @pytest.mark.parametrize("number", [0, 4, 6])
 def test_an_answer_of_its_own_scale_and_drift_is_laid_on_the_base(number: int) -> None:
-    turn = tile_rotations().numpy()[number]
+    turn = tile_rotations()[number]
     rays = zoomed(erp_rays(60, 120), 1 / FACTOR)
     answer = room_log(rotate_vectors(turn, rays)) - 1.7 + 0.2 * rays[..., 0] - 0.1 * rays[..., 1]
     base = room_log(erp_rays(80, 160)).astype(np.float64)

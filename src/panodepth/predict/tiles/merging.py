@@ -23,11 +23,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from panodepth.geometry.lens import ERP, Pinhole, View
-from panodepth.geometry.resampling import resample
-
-LEAST = 1e-3  # weight at a view's very border, relative to its centre
-
 
 class Wishes(NamedTuple):
     """Averaged differences: across (H, W), to the right neighbour, wrapping; down (H − 1, W)."""
@@ -68,28 +63,6 @@ class Blend:
             raise ValueError(f"{missing} pixels of the panorama are in no view")
         pairs = zip(self._sums, self._weights, strict=True)
         return Wishes(*(total / share.clamp_min(1e-12) for total, share in pairs))
-
-
-def merge_views(log_distance: Tensor, lens: Pinhole, rotations: Tensor, height: int) -> Tensor:
-    """(V, h, w) log distances along the rays to one (H, 2H) log distance of mean 0.
-
-    lens: of all views. rotations: (V, 3, 3), view to panorama. Together the views must see
-    every pixel; raises ValueError otherwise.
-    """
-    size = (height, 2 * height)
-    share = border_share(*log_distance.shape[-2:]).to(log_distance)
-    blend = Blend(size)
-    for view, rotation in zip(log_distance, rotations, strict=True):
-        both = torch.stack((view, share))
-        laid, covered = resample(both, lens, View(ERP(), size, rotation.mT))
-        blend.add(laid[0], torch.where(covered, laid[1], 0.0))
-    return solve(blend.wishes()).float()
-
-
-def border_share(height: int, width: int) -> Tensor:
-    """(h, w) weight of a view's pixels: 1 at the centre, linear down to LEAST at the border."""
-    rows, columns = (1 - ((torch.arange(n) + 0.5) / n * 2 - 1).abs() for n in (height, width))
-    return torch.minimum(rows[:, None], columns).clamp_min(LEAST)
 
 
 def solve(wishes: Wishes, anchor: Tensor | None = None, pull: float = 0.0) -> Tensor:

@@ -24,9 +24,8 @@ from panodepth.geometry.seam import level_zenith, pad_erp
 from panodepth.predict.extras.confidence import views_beside
 from panodepth.predict.level import to_input
 from panodepth.predict.request import ROUGH, RawOutput, Request
-from panodepth.predict.tiles.directions import tile_rotations
 from panodepth.predict.tiles.merging import Blend, Wishes, solve
-from panodepth.predict.tiles.tile import FACTOR, Map, Tile
+from panodepth.predict.tiles.tile import FACTOR, Map, Tile, tile_rotations
 from panodepth.size import Size
 from panodepth.types import FloatArray
 
@@ -50,7 +49,7 @@ def refined(
     """
     height, width = maps[0].shape
     views = views_beside(width)
-    tiles = [Tile(turn) for turn in tile_rotations().numpy()]
+    tiles = [Tile(turn) for turn in tile_rotations()]
     if request.data.size[0] <= height:
         tiles = []  # the network has seen all that there is
     steps = len(views) + len(tiles)

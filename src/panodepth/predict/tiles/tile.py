@@ -7,6 +7,7 @@ stays around it, smaller and smaller, as what the network knows the place by.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ import numpy.typing as npt
 
 from panodepth.geometry.grid import erp_rays, solid_angles
 from panodepth.geometry.resizing import resize_erp
-from panodepth.geometry.rotation import rotate_vectors
+from panodepth.geometry.rotation import rotate_vectors, rotation_from_yaw_pitch_roll
 from panodepth.geometry.sampling import sample_erp
 from panodepth.predict.request import ROUGH
 from panodepth.predict.tiles.zoom import zoomed
@@ -77,3 +78,13 @@ class Tile:
             counts = plain / (1 + ((off - drift) / ODD) ** 2)
         value[inside] += drift
         return Laid(value, weight)
+
+
+def tile_rotations(around: int = 6) -> FloatArray:
+    """(around + 2, 3, 3) tile to panorama: `around` along the horizon, up, and down.
+
+    Level ground stays level in them.
+    """
+    yaw = np.append(np.arange(around) * (2 * math.pi / around), [0.0, 0.0])
+    pitch = np.append(np.zeros(around), [math.pi / 2, -math.pi / 2])
+    return np.asarray(rotation_from_yaw_pitch_roll(yaw, pitch), np.float32)

@@ -14,7 +14,6 @@ from torch import Tensor
 from panodepth.lab.training.config import AugmentConfig
 from panodepth.lab.training.feed.dice import LUMA, SRGB_POWER, Dice, binomial
 
-FAINTEST_LIGHT = 1e-4  # keeps the gradient of the code finite at black
 JPEG_QUALITY = (15, 70)
 
 

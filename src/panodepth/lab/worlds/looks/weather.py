@@ -12,7 +12,6 @@ from panodepth.lab.worlds.looks.textures import GROUPS
 from panodepth.lab.worlds.render.primitives import Light, Scene, Sky
 
 HARD = {"night": 0.24, "dusk": 0.2, "dull": 0.26, "storm": 0.18, "blown": 0.12}
-_FARTHEST_LAMP = 30.0  # metres from the camera
 
 
 def hard_sky(scene: Scene, rng: Draws, kind: str | None = None) -> None:
