@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -18,6 +19,7 @@ import onnx
 import panodepth
 from onnx import TensorProto, helper
 from panodepth.cli import main
+from panodepth.cli.predict import _missing
 from panodepth.errors import ConfigError, ModelError
 from panodepth.export import WRITERS
 from panodepth.model import ModelConfig
@@ -255,3 +257,20 @@ def test_a_bad_file_with_a_line_end_in_its_name(
     assert error.count("\n") == 1
     assert error.count(r"a\nb.jpg: ") == 1
     assert "a b.jpg" not in error
+
+
+def test_a_pattern_is_no_name_even_where_its_letters_cannot_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Windows refuses to look for names with * or ?."""
+
+    def refused(_path: object) -> None:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", refused)
+        told = [_missing(name) for name in ("in/*.jpg", "in/a|b.jpg")]
+    assert told == [
+        "no such file or folder, and no glob matches",
+        "cannot be read (Invalid argument)",
+    ]

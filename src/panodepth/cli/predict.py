@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import sys
 import time
@@ -185,7 +186,8 @@ def _missing(text: str) -> str:
     except FileNotFoundError:
         pass
     except (OSError, ValueError) as error:
-        return f"cannot be read ({getattr(error, 'strerror', None) or error})"
+        if not glob.has_magic(text):  # which Windows takes for a name that cannot be
+            return f"cannot be read ({getattr(error, 'strerror', None) or error})"
     return "no such file or folder, and no glob matches"
 
 

@@ -78,10 +78,10 @@ def on_sphere(data: ImageData, mask: Any, options: LensOptions) -> ImageData:
     Raises InputError where the picture does not suit the options.
     """
     check(options)
-    data = left_eye(data, options)
     if mask is not None:
         given = checked_mask(mask, data.size)
         data = replace(data, valid=given if data.valid is None else given & data.valid)
+    data = left_eye(data, options)
     lens = input_lens(options, data.size)
     if data.pano is not None and data.pano.area is not None and not isinstance(lens, ERP):
         raise InputError(
