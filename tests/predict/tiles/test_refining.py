@@ -100,6 +100,26 @@ def test_every_kind_of_model(edges: str, has_sky: bool, pitch: float | None) -> 
     assert log[inner].mean() - log[outer].mean() == pytest.approx(0.5, abs=0.12)
 
 
+class Birds(Walls):
+    """Sees a bird in the sky, above the same pixel of every view but the first."""
+
+    def run(self, images: Sequence[FloatArray]) -> list[RawOutput]:
+        log, logit = np.zeros((32, 64), np.float32), np.ones((32, 64), np.float32)
+        logit[16:] = -1
+        if self.shown:
+            logit[6:8, 20:23] = -9
+        self.shown.append(images[0].shape)
+        return [RawOutput(log, logit)]
+
+
+def test_what_other_views_see_in_the_sky_does_not_float() -> None:
+    shade = np.linspace(250, 40, 32).astype(np.uint8)
+    picture = np.ascontiguousarray(np.broadcast_to(shade[:, None, None], (32, 64, 3)))
+    fast, best = (Birds("sphere", True).predict(picture, quality=q) for q in ("fast", "best"))
+    assert (~fast.mask).mean() == pytest.approx(0.5, abs=0.05)
+    np.testing.assert_array_equal(best.mask[:14], fast.mask[:14])
+
+
 def test_through_a_lens() -> None:
     lens = EquidistantFisheye.from_fov(math.radians(200), (96, 96))
     image = RNG.uniform(0.4, 0.6, (96, 96, 3)).astype(np.float32)

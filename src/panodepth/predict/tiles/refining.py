@@ -24,6 +24,7 @@ from panodepth.geometry.seam import level_zenith, pad_erp
 from panodepth.predict.extras.confidence import views_beside
 from panodepth.predict.level import to_input
 from panodepth.predict.request import ROUGH, RawOutput, Request
+from panodepth.predict.sky.settled import without_islands
 from panodepth.predict.tiles.merging import Blend, Wishes, solve
 from panodepth.predict.tiles.tile import FACTOR, Map, Tile, tile_rotations
 from panodepth.size import Size
@@ -63,6 +64,8 @@ def refined(
         seen.append(RawOutput(np.log(distance), sky))
         watch((number + 1) / steps)
     log, logits = _mean(seen, request)
+    if logits is not None:
+        logits = without_islands(logits, request.valid)  # the other views may have seen some
     if tiles:
         planes, to_picture = _planes(request, (height, width))
         size = round(FACTOR * height), round(FACTOR * width)
