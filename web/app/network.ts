@@ -1,7 +1,7 @@
 // The network in the browser: ONNX Runtime's WebAssembly on the processor.
 
 import * as ort from "onnxruntime-web/wasm";
-import { levelZenith, quantile, resize, type Plane, type Size } from "./sphere";
+import { quantile, resize, settlePoles, type Plane, type Size } from "./sphere";
 
 /** What config.json says of the model. */
 export interface Config extends Size {
@@ -54,7 +54,7 @@ export async function predict(planes: Plane[]): Promise<Distances> {
   const outputs = await run.run({ [run.inputNames[0]]: image });
   const small = { height, width, values: Float32Array.from(outputs.distance.data as Float32Array) };
   const logit = outputs.sky_logit?.data as Float32Array | undefined;
-  if (!cut) levelZenith(small);
+  if (!cut) settlePoles(small);
   const surfaces = logit ? small.values.filter((_, i) => logit[i] <= 0) : small.values;
   if (!surfaces.length) throw new NothingThere();
   const unit = quantile(surfaces, config.quantile);

@@ -80,9 +80,30 @@ export function resize(plane: Plane, size: Size, cut: boolean): Plane {
   return rowsFirst ? wide(tall(plane)) : tall(wide(plane));
 }
 
+const REACH = Math.PI / 6; // from a pole: rows beyond stay as they are
+const BLUR = 1.5; // pixels of the equator, at the pole
+
+/** What distances at the poles cannot mean, in place: the package's `geometry.poles`. */
+export function settlePoles({ height, width, values }: Plane): void {
+  levelZenith({ height, width, values });
+  const circle = Array.from({ length: width }, (_, x) => Math.min(x, width - x));
+  for (let y = 0; y < height; y++) {
+    const polar = ((y + 0.5) * Math.PI) / height;
+    const narrow = 1 / Math.sin(polar) ** 2 - 1 / Math.sin(REACH) ** 2;
+    if (narrow <= 0) continue;
+    const weights = circle.map((away) => Math.exp(-(away ** 2) / (2 * BLUR ** 2 * narrow)));
+    const total = weights.reduce((sum, w) => sum + w, 0);
+    const logs = Array.from(values.subarray(y * width, (y + 1) * width), Math.log);
+    for (let x = 0; x < width; x++) {
+      const sum = logs.reduce((s, log, i) => s + log * weights[(i - x + width) % width], 0);
+      values[y * width + x] = Math.exp(sum / total);
+    }
+  }
+}
+
 /** The top row gets the height of the row below it, in place. */
-export function levelZenith({ height, width, values }: Plane): void {
-  if (height < 2) return;
+function levelZenith({ height, width, values }: Plane): void {
+  if (height < 4) return;
   const half = Math.PI / 2 / height;
   const ratio = Math.cos(3 * half) / Math.cos(half);
   for (let x = 0; x < width; x++) values[x] = values[width + x] * ratio;

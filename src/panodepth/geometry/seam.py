@@ -7,9 +7,7 @@ is row 0 rolled by W / 2. With odd W half a turn falls between two columns and t
 
 from __future__ import annotations
 
-import math
-
-from panodepth.geometry.arrays import Array, ArrayT, is_floating, library, like
+from panodepth.geometry.arrays import ArrayT, is_floating, library, like
 
 
 def half_turn(x: ArrayT) -> ArrayT:
@@ -61,15 +59,3 @@ def pad_erp(x: ArrayT, pad: int | tuple[int, int]) -> ArrayT:
         ends = x[..., width - columns :], x[..., :columns]
         return library(x).concat((ends[0], x, ends[1]), axis=-1)
     return x
-
-
-def level_zenith(distance: Array) -> None:
-    """Give the top row of (H, W) distances the height of the row below it, in place.
-
-    What is overhead goes on level: height = distance · cos t, t the angle from the zenith [rad].
-    Exact for a level plane; for one that slopes by 45° off by about the angle between the two
-    rows, π / H. Nothing is done to a map of one row.
-    """
-    if len(distance) > 1:
-        half_pixel = math.pi / 2 / len(distance)
-        distance[0] = distance[1] * (math.cos(3 * half_pixel) / math.cos(half_pixel))

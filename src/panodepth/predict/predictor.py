@@ -20,7 +20,7 @@ import numpy as np
 from panodepth.errors import InputError, ModelError
 from panodepth.geometry.resizing import Edges
 from panodepth.geometry.rotation import rotation_to_up
-from panodepth.geometry.seam import level_zenith
+from panodepth.geometry.poles import settle_poles
 from panodepth.images import ImageData, check_aspect, to_image_data
 from panodepth.options import changed
 from panodepth.predict import forks
@@ -174,8 +174,8 @@ class Predictor(ABC):
             raise InputError("no valid pixel: all that the mask leaves is sky")
         # At the network's size: the quantile of an enlarged map would depend on the picture's size.
         distance = np.exp(output.log_distance)
-        if self.edges == "sphere":  # its top row never learned what the zeros above the pole mean
-            level_zenith(distance)
+        if self.edges == "sphere":
+            settle_poles(distance)
         distance /= _quantile(distance[valid], SCALE_QUANTILE)
         data, maps = request.data, [distance, *([] if sky_logit is None else [sky_logit])]
         full, *logits = self._enlarged(maps, request, options)

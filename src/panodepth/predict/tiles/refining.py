@@ -18,9 +18,10 @@ import cv2
 import numpy as np
 import torch
 
+from panodepth.geometry.poles import settle_poles
 from panodepth.geometry.resizing import Edges, resize_erp
 from panodepth.geometry.rotation import rotation_to_up
-from panodepth.geometry.seam import level_zenith, pad_erp
+from panodepth.geometry.seam import pad_erp
 from panodepth.predict.extras.confidence import views_beside
 from panodepth.predict.level import to_input
 from panodepth.predict.request import ROUGH, RawOutput, Request
@@ -59,7 +60,7 @@ def refined(
         answer = run(np.ascontiguousarray(there(request.pixels)))
         distance = np.exp(back(answer.log_distance))
         if edges == "sphere":  # as `predictor` does with the first
-            level_zenith(distance)
+            settle_poles(distance)
         sky = None if answer.sky_logit is None else back(answer.sky_logit)
         seen.append(RawOutput(np.log(distance), sky))
         watch((number + 1) / steps)

@@ -1,0 +1,45 @@
+"""What a panorama's distances at the poles cannot mean, where all longitudes meet."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from panodepth.types import FloatArray
+
+REACH_RAD = math.radians(30.0)  # from a pole: rows beyond stay as they are
+BLUR = 1.5  # pixels of the equator, at the pole
+
+
+def settle_poles(distance: FloatArray) -> None:
+    """Mend (H, W) distances > 0 of a network on the whole sphere at both poles, in place.
+
+    A network's top row never learned what the zeros above the pole mean: see `level_zenith`. And
+    columns crowd together where it resolves no more than elsewhere: what it makes of that are
+    spokes round the poles. So each row at an angle t from a pole is smoothed along itself, as
+    models of the atmosphere do: log distance by a Gaussian of BLUR · √(1 / sin² t - 1 / sin² REACH)
+    columns, which is nearly all of the row beside the pole and nothing from REACH_RAD on.
+    """
+    level_zenith(distance)
+    height, width = distance.shape
+    polar = (np.arange(height) + 0.5) * (math.pi / height)
+    narrow = 1 / np.sin(polar) ** 2 - 1 / math.sin(REACH_RAD) ** 2
+    rows = np.flatnonzero(narrow > 0)
+    away = np.minimum(np.arange(width), width - np.arange(width))  # columns, round the circle
+    weights = np.exp(-(away**2) / (2 * BLUR**2 * narrow[rows, None]))
+    weights /= weights.sum(1, keepdims=True)
+    spectra = np.fft.rfft(np.log(distance[rows])) * np.fft.rfft(weights)
+    distance[rows] = np.exp(np.fft.irfft(spectra, width))
+
+
+def level_zenith(distance: FloatArray) -> None:
+    """Give the top row of (H, W) distances the height of the row below it, in place.
+
+    What is overhead goes on level: height = distance · cos t, t the angle from the zenith [rad].
+    Exact for a level plane; for one that slopes by 45° off by about the angle between the two
+    rows, π / H. Nothing is done to a map of fewer than four rows.
+    """
+    if len(distance) > 3:
+        half_pixel = math.pi / 2 / len(distance)
+        distance[0] = distance[1] * (math.cos(3 * half_pixel) / math.cos(half_pixel))
