@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 
 from panodepth.errors import InputError, ModelError
+from panodepth.geometry.poles import settle_poles
 from panodepth.geometry.resizing import Edges
 from panodepth.geometry.rotation import rotation_to_up
-from panodepth.geometry.poles import settle_poles
 from panodepth.images import ImageData, check_aspect, to_image_data
 from panodepth.options import changed
 from panodepth.predict import forks
