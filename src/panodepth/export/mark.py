@@ -19,6 +19,7 @@ from panodepth.atomic import atomic
 from panodepth.export.metadata import GENERATOR, PLY_COMMENT, to_json
 
 MAX_BYTES = 1 << 22  # of metadata that are looked at
+MAX_SEGMENTS = 1000  # of a JPEG, before its comment
 
 
 def stated(path: str | os.PathLike[str]) -> dict[str, Any] | None:
@@ -151,6 +152,8 @@ def _from_las(file: BinaryIO) -> bytes:
 def _from_e57(file: BinaryIO) -> str:
     """Its XML lies on pages, each of which ends with a checksum of 4 bytes."""
     start, length, page = struct.unpack("<24x3Q", file.read(48))
+    if not 4 < page <= MAX_BYTES:
+        return ""
     file.seek(start)
     content = file.read(min(length * 2, MAX_BYTES) + 2 * page)
     rest = page - start % page
@@ -168,7 +171,10 @@ def _from_json(file: BinaryIO) -> str:
 def _from_jpeg(file: BinaryIO) -> bytes:
     """Its first comment, before the picture itself."""
     file.seek(2)
-    while (marker := file.read(2))[:1] == b"\xff" and marker not in (b"\xff\xda", b"\xff\xd9"):
+    for _ in range(MAX_SEGMENTS):
+        marker = file.read(2)
+        if marker[:1] != b"\xff" or marker in (b"\xff\xda", b"\xff\xd9"):
+            break
         length = int.from_bytes(file.read(2), "big") - 2
         if marker == b"\xff\xfe":
             return file.read(length)

@@ -7,6 +7,7 @@ parts with one level each chunk is looked for.
 
 from __future__ import annotations
 
+import itertools
 import struct
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -15,9 +16,11 @@ from panodepth.errors import DamageError, InputError
 from panodepth.images.formats.splice import size_of_file
 
 MAGIC = b"\x76\x2f\x31\x01"
-MAX_ATTRIBUTE = 1 << 26  # bytes of one attribute
+MAX_HEADERS = 1 << 26  # bytes of the attributes of all parts
 MAX_PARTS = 256
-MAX_ATTRIBUTES = 10_000
+MAX_ATTRIBUTES = 20_000  # of all parts
+MAX_CHANNELS = 10_000  # of all parts
+MAX_CHUNKS = 1 << 20  # of all parts: twice the tiles of 16 × 16 in the largest picture
 _DEEP, _MULTIPART = 0x800, 0x1000
 # Rows in a chunk by the number of the compression: none, RLE, ZIPS, ZIP, PIZ, PXR24, B44, B44A,
 # DWAA, DWAB, HTJ2K256, HTJ2K32.
@@ -74,11 +77,14 @@ class Parts:
 
     def check_chunks(self, file: BinaryIO) -> None:
         """Raise ValueError unless each chunk lies in the file."""
-        start = self.tables
+        start, all_chunks = self.tables, 0
         for part in self.parts:
             count = _chunk_count(part)
             if count is None:
                 return  # and so the place of the next table is not known
+            all_chunks += max(0, count)
+            if all_chunks > MAX_CHUNKS:
+                raise DamageError(f"it has more than {MAX_CHUNKS:,} chunks")
             _check_chunks(file, part, start, count, 4 if self.several else 0)
             start += 8 * count
 
@@ -91,7 +97,7 @@ def read_parts(name: str, file: BinaryIO) -> Parts:
         raise InputError(f"{name}: OpenEXR version {version & 0xFF} is not read")
     parts = []
     while True:
-        attributes = _attributes(file)
+        attributes = _attributes(file, sum(len(part.attributes) for part in parts))
         if not attributes:
             break
         parts.append(_part(name, attributes, deep=bool(version & _DEEP)))
@@ -99,6 +105,8 @@ def read_parts(name: str, file: BinaryIO) -> Parts:
             break
         if len(parts) > MAX_PARTS:
             raise DamageError("too many parts")
+        if sum(len(part.channels) for part in parts) > MAX_CHANNELS:
+            raise DamageError(f"it has more than {MAX_CHANNELS:,} channels")
     if not parts:
         raise DamageError("no image in it")
     return Parts(parts, file.tell(), bool(version & _MULTIPART))
@@ -120,16 +128,19 @@ def _text(file: BinaryIO) -> str:
     return found.decode("utf-8", "replace")
 
 
-def _attributes(file: BinaryIO) -> dict[str, tuple[str, bytes]]:
+def _attributes(file: BinaryIO, before: int) -> dict[str, tuple[str, bytes]]:
+    """Those of the next part. before: how many those of the parts before it have."""
     attributes = {}
-    while name := _text(file):
+    for number in itertools.count(before + 1):
+        if not (name := _text(file)):
+            break
         kind = _text(file)
         (length,) = struct.unpack("<I", _exactly(file, 4))
-        if length > MAX_ATTRIBUTE:
+        if file.tell() + length > MAX_HEADERS:
             raise DamageError("its header is damaged")
-        attributes[name] = kind, _exactly(file, length)
-        if len(attributes) > MAX_ATTRIBUTES:
+        if number > MAX_ATTRIBUTES:
             raise DamageError(f"its header has more than {MAX_ATTRIBUTES:,} attributes")
+        attributes[name] = kind, _exactly(file, length)
     return attributes
 
 
@@ -156,6 +167,8 @@ def _part(name: str, attributes: dict[str, tuple[str, bytes]], *, deep: bool) ->
 def _channels(content: bytes) -> list[Channel]:
     found, at = [], 0
     while at < len(content) and content[at]:
+        if len(found) >= MAX_CHANNELS:
+            raise DamageError(f"it has more than {MAX_CHANNELS:,} channels")
         end = content.index(0, at)
         kind, _, across, down = struct.unpack_from("<iIii", content, end + 1)
         if kind not in (0, 1, 2) or across < 1 or down < 1:

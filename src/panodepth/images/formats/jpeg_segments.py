@@ -29,6 +29,7 @@ _RUN_BYTES = 130  # libjpeg keeps no more than 1,000 bits behind a run's mark
 _ENDS_SCAN = re.compile(rb"\xff[^\0\xff\xd0-\xd7]")
 _PIECE = 1 << 16
 _MAX_SEGMENTS, _MAX_JUNK = 10_000, 4096  # of a header; bytes between two of them
+_MAX_EXIF = 100  # segments; one is usual
 _MAX_SCANS = 500  # each takes as long as the whole picture
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"  # XMP specification, part 3, 1.1.3.1
@@ -39,11 +40,17 @@ _ENTRIES, _ENTRY_BYTES, _VIEW = 0xB002, 16, 0x02
 
 
 def check_header(file: BinaryIO) -> None:
-    """Raise DamageError where Pillow would look for the next segment for minutes, byte by byte."""
-    at = 2
+    """Raise DamageError where Pillow would need minutes: it looks for segments byte by byte, and
+    copies all EXIF so far for each further segment of it.
+    """
+    at, exif = 2, 0
     for _ in range(_MAX_SEGMENTS):
         file.seek(at)
         head = file.read(4)
+        exif += head[1:2] == b"\xe1" and file.read(6) == b"Exif\0\0"
+        if exif > _MAX_EXIF:
+            raise DamageError(f"its header has more than {_MAX_EXIF} EXIF blocks")
+        file.seek(at + 4)
         if len(head) < 4 or head[:2] == b"\xff\xda":
             return
         if head[0] != 0xFF or head[1] in (0, 0xFF):

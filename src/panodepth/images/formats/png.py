@@ -24,9 +24,10 @@ from panodepth.images.formats.splice import Part, chunk_name, size_of_file, spli
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_TEXT = 1 << 20  # bytes of a text chunk that are looked at
+MAX_TEXTS, MAX_KEYWORDS = 1 << 22, 1000  # bytes, unpacked, and number of all of them
 MAX_RATIO = 1032  # of deflate: bytes out of one byte in (zlib's technical details)
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type
-_MAX_CHUNKS = 1 << 20
+_MAX_CHUNKS = 1 << 18  # of 8 KiB, as usual, in the largest file
 _KEPT = (b"IHDR", b"PLTE", b"tRNS", b"IDAT")
 _END = b"\0\0\0\0IEND\xaeB`\x82"
 _XMP_KEYWORD = "XML:com.adobe.xmp"
@@ -41,7 +42,7 @@ class _Chunks:
     """The chunks that count. kept: the parts of a file for decoders. data: those of IDAT.
 
     size: (height, width). depth: bits of a channel. colour: its type. texts: keyword to text, of
-    what is no longer than MAX_TEXT.
+    what is no longer than MAX_TEXT, the first ones up to MAX_TEXTS in sum. text_bytes: that sum.
     """
 
     size: tuple[int, int] = (0, 0)
@@ -54,6 +55,7 @@ class _Chunks:
     exif: bytes = b""
     curve: dict[bytes, bytes] = field(default_factory=dict)  # what states how values are coded
     texts: dict[str, str] = field(default_factory=dict)
+    text_bytes: int = 0
 
 
 def open_png(name: str, file: BinaryIO) -> Opened:
@@ -97,7 +99,7 @@ def open_png(name: str, file: BinaryIO) -> Opened:
 
 
 def read_texts(file: BinaryIO) -> dict[str, str]:
-    """Keyword to text of the chunks before the pixels, no longer than MAX_TEXT each."""
+    """Keyword to text of the chunks before the pixels, up to MAX_TEXT each and MAX_TEXTS in all."""
     return _read_chunks(file, until=b"IDAT").texts
 
 
@@ -163,22 +165,30 @@ def _read_extra(file: BinaryIO, found: _Chunks, kind: bytes, length: int) -> Non
         found.animated = True
     elif kind in PNG_CURVES:
         found.curve[kind] = file.read(length)
-    elif kind == b"tEXt":
-        keyword, _, text = file.read(length).partition(b"\0")
-        found.texts.setdefault(keyword.decode("latin-1"), text.decode("latin-1"))
-    elif kind == b"iTXt":
-        keyword, _, rest = file.read(length).partition(b"\0")
+    elif kind in (b"tEXt", b"iTXt"):
+        _read_text(found, kind, file.read(length))
+
+
+def _read_text(found: _Chunks, kind: bytes, body: bytes) -> None:
+    """Keep a text, if its keyword is new and all texts have room for it."""
+    word, _, rest = body.partition(b"\0")
+    keyword, left = word.decode("latin-1"), min(MAX_TEXT, MAX_TEXTS - found.text_bytes)
+    if keyword in found.texts or len(found.texts) >= MAX_KEYWORDS or left <= 0:
+        return
+    text, code = rest, "latin-1"
+    if kind == b"iTXt":
         fields = rest[2:].split(b"\0", 2)  # language, translated keyword, text
         if len(fields) < 3:
             return
-        text = _unpacked(fields[2]) if rest[:1] == b"\1" else fields[2]
-        found.texts.setdefault(keyword.decode("latin-1"), text.decode("utf-8", "replace"))
+        text, code = _unpacked(fields[2], left) if rest[:1] == b"\1" else fields[2], "utf-8"
+    found.texts[keyword] = text[:left].decode(code, "replace")
+    found.text_bytes += len(text)
 
 
-def _unpacked(packed: bytes) -> bytes:
-    """The first MAX_TEXT bytes of a compressed text; b"" when it is damaged."""
+def _unpacked(packed: bytes, most: int) -> bytes:
+    """The first bytes of a compressed text, `most` > 0 of them; b"" when it is damaged."""
     try:
-        return zlib.decompressobj().decompress(packed, MAX_TEXT)
+        return zlib.decompressobj().decompress(packed, most)
     except zlib.error:
         return b""
 

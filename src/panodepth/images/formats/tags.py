@@ -16,6 +16,9 @@ from panodepth.images.formats.splice import size_of_file
 ORIENTATION, DESCRIPTION = 0x0112, 0x010E  # EXIF and TIFF tags
 MAX_PAGES = 256  # directories that are looked at in one file
 MAX_ENTRIES = 4096  # tags in one directory
+MAX_ALL_ENTRIES = 1 << 14  # in all directories: they may lie on top of each other
+MAX_VALUES = 1 << 20  # of one tag: twice the tiles of 16 × 16 in the largest picture
+MAX_CONTENT = 1 << 24  # bytes of one tag
 _BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _BYTES |= {16: 8, 17: 8, 18: 8}  # BigTIFF
 _CODES = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
@@ -39,21 +42,30 @@ class Directory:
     offset: int
     entries: Mapping[int, Entry]
 
-    def numbers(self, tag: int) -> tuple[int, ...]:
-        """Its whole numbers; () when it is missing or of another type. Raises ValueError."""
+    def numbers(self, tag: int, most: int = MAX_VALUES + 1) -> tuple[int, ...]:
+        """Its first `most` whole numbers; () when it is missing or of another type.
+
+        Raises ValueError, without `most` also when there are more than MAX_VALUES.
+        """
         entry = self.entries.get(tag)
         if entry is None or entry.kind not in _CODES:
             return ()
-        content = self.content(tag)
-        return struct.unpack(f"{self.tags.order}{entry.count}{_CODES[entry.kind]}", content)
+        count = min(entry.count, most)
+        if count > MAX_VALUES:
+            raise DamageError(f"tag {tag} has more than {MAX_VALUES:,} values")
+        content = self.content(tag, count * _BYTES[entry.kind])
+        return struct.unpack(f"{self.tags.order}{count}{_CODES[entry.kind]}", content)
 
     def number(self, tag: int, default: int) -> int:
         """The first of its whole numbers."""
-        found = self.numbers(tag)
+        found = self.numbers(tag, 1)
         return found[0] if found else default
 
-    def content(self, tag: int) -> bytes:
-        """Its bytes; b"" when it is missing. Raises ValueError when they lie outside the file."""
+    def content(self, tag: int, most: int = MAX_CONTENT) -> bytes:
+        """Its first `most` bytes; b"" when it is missing.
+
+        Raises ValueError when they lie outside the file.
+        """
         entry = self.entries.get(tag)
         if entry is None:
             return b""
@@ -61,7 +73,7 @@ class Directory:
         if entry.start + length > self.tags.length:
             raise DamageError(f"tag {tag} lies behind the end of the file: it is cut short")
         self.tags.file.seek(entry.start)
-        return self.tags.file.read(length)
+        return self.tags.file.read(min(length, most))
 
 
 class Tags:
@@ -70,6 +82,7 @@ class Tags:
     def __init__(self, file: BinaryIO) -> None:
         """Raises ValueError when it does not begin as one."""
         self.file, self.length = file, size_of_file(file)
+        self._read = 0  # tags of all directories so far
         file.seek(0)
         start = file.read(16)
         self.order = {b"II": "<", b"MM": ">"}.get(start[:2], "")
@@ -104,7 +117,8 @@ class Tags:
         count_code, entry_code, size = ("Q", "HHQ", 20) if self.big else ("H", "HHI", 12)
         (count,) = self._unpack(count_code, offset)
         offset_of_first = offset + struct.calcsize(count_code)
-        if count > MAX_ENTRIES:
+        self._read += count
+        if count > MAX_ENTRIES or self._read > MAX_ALL_ENTRIES:
             raise DamageError(f"a directory of {count} tags")
         entries: dict[int, Entry] = {}
         for number in range(count):

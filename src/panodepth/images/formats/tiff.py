@@ -23,13 +23,14 @@ from panodepth.images.formats.pillow import Decoded, Opened, from_pillow, uprigh
 from panodepth.images.formats.quiet import without_library_lines
 from panodepth.images.formats.splice import spliced
 from panodepth.images.formats.tags import DESCRIPTION, ORIENTATION, Directory, Tags
-from panodepth.images.limits import check_bytes
+from panodepth.images.limits import MAX_PIXELS, check_bytes
 
 _NEW_SUBFILE, _SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = *range(254, 260), 262
 _SAMPLES, _PLANAR, _SUB_PAGES, _EXTRA, _FORMAT = 277, 284, 330, 338, 339
 _STRIPS, _STRIP_BYTES, _TILES, _TILE_BYTES = 273, 279, 324, 325
 _TEXTS = {"ImageDescription": DESCRIPTION, "GDAL_NODATA": 42113}
 _JPEG, _JPEG_TABLES = 7, 347
+_MAX_TABLES = 1 << 16  # bytes of tables, which come before each of its JPEGs
 _WEBP = 50001  # Pillow's libtiff is built without it
 _XMP, _DNG = 700, 50706  # of Adobe
 # What a decoder needs, of TIFF 6.0: the rest (profiles, EXIF, private tags) is left out.
@@ -69,7 +70,7 @@ def _choose(tags: Tags, pages: list[Directory]) -> tuple[Directory, str]:
     """The page that is the picture, and a note where others might have been it."""
     whole = [page for page in pages if not _is_reduced(page)]
     if not whole:  # the picture may lie below its thumbnail
-        below = [offset for page in pages for offset in page.numbers(_SUB_PAGES)[:16]]
+        below = [offset for page in pages for offset in page.numbers(_SUB_PAGES, 16)]
         whole = [page for offset in below if not _is_reduced(page := tags.directory(offset)[0])]
     whole = [page for page in whole if {_WIDTH, _HEIGHT} <= set(page.entries)]
     if not whole:
@@ -149,16 +150,28 @@ def _decode_8_bit(name: str, file: BinaryIO, page: Directory) -> Decoded:
 
 
 def _check_jpegs(page: Directory) -> None:
-    """Raise ValueError when one of its JPEGs ends early: libtiff fills up with grey, as libjpeg."""
+    """Raise ValueError when one of its JPEGs ends early: libtiff fills up with grey, as libjpeg.
+
+    What they hold together is bounded, as each may lie on top of others, and say of itself that it
+    is larger than the page.
+    """
     if page.number(_COMPRESSION, 1) != _JPEG:
         return
     tables = page.content(_JPEG_TABLES)[2:-2]  # within marks of its own
+    if len(tables) > _MAX_TABLES:
+        raise DamageError(f"its JPEG tables have {len(tables):,} bytes")
+    pixels, most = 0, 2 * MAX_PIXELS * page.number(_SAMPLES, 1)
     for places, lengths in ((_STRIPS, _STRIP_BYTES), (_TILES, _TILE_BYTES)):
-        for start, count in zip(page.numbers(places), page.numbers(lengths), strict=False):
+        pieces = zip(page.numbers(places), page.numbers(lengths), strict=False)
+        for start, count in dict.fromkeys(pieces):
             page.tags.file.seek(start)
             mark = page.tags.file.read(2)
-            whole = io.BytesIO(mark + tables + page.tags.file.read(count - 2))
-            open_jpeg("", whole).decode()
+            whole = io.BytesIO(mark + tables + page.tags.file.read(max(0, count - 2)))
+            opened = open_jpeg("", whole)
+            pixels += opened.size[0] * opened.size[1]
+            if pixels > most:
+                raise DamageError("its JPEGs have more pixels than the page")
+            opened.decode()
 
 
 def _entry(page: Directory, tag: int) -> bytes:

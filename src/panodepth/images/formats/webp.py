@@ -19,7 +19,7 @@ from panodepth.images.formats.splice import chunk_name, size_of_file
 from panodepth.images.limits import check_bytes
 from panodepth.size import Size
 
-_MAX_TEXT = 1 << 24  # bytes of EXIF or XMP that are looked at
+_MAX_TEXT = 1 << 22  # bytes of EXIF or XMP that are looked at
 _MAX_CHUNKS = 100_000
 _PILLOW_BYTES = 16  # a pixel, while Pillow decodes
 
