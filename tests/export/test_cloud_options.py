@@ -46,6 +46,32 @@ def test_frames(room: Prediction, tmp_path: Path, up: str) -> None:
     assert meta["frame"] == FRAMES[up].about
 
 
+def _las(path: Path) -> np.ndarray:
+    laspy = pytest.importorskip("laspy")
+    return np.stack([getattr(laspy.read(path), axis) for axis in "xyz"], axis=-1)
+
+
+def _e57(path: Path) -> np.ndarray:
+    with pytest.importorskip("pye57").E57(str(path)) as file:
+        scan = file.read_scan_raw(0)
+    return np.stack([scan[f"cartesian{axis}"] for axis in "XYZ"], axis=-1)
+
+
+@pytest.mark.parametrize(("ending", "read"), [("las", _las), ("laz", _las), ("e57", _e57)])
+@pytest.mark.parametrize("up", list(FRAMES))
+def test_formats_in_metres_are_in_metres_along_any_axes(
+    ending: str, read: Callable[[Path], np.ndarray], up: str, room: Prediction, tmp_path: Path
+) -> None:
+    pytest.importorskip({"las": "laspy", "laz": "lazrs", "e57": "pye57"}[ending])
+    room.save(tmp_path / f"c.{ending}", up=up)
+    points, meta = read(tmp_path / f"c.{ending}"), stated(tmp_path / f"c.{ending}")
+    expected = np.stack(AXES[up](*room.points[room.mask].T), axis=-1) / FRAMES[up].per_unit
+    assert points == pytest.approx(expected, abs=0.0006)  # LAS: steps of a millimetre
+    assert meta is not None
+    assert meta["scale"] == 1
+    assert "centi" not in meta["frame"]
+
+
 @settings(max_examples=20, deadline=None)
 @given(points=st.lists(st.tuples(*[st.floats(-9, 9, width=32)] * 3), min_size=1, max_size=9))
 def test_points_and_planes_agree(points: list) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -70,7 +70,16 @@ FRAMES: dict[str, Frame] = {
 }
 
 
-def stored(up: str) -> dict[str, Any]:
-    """What metadata say of a frame: stored value × `scale` is in the distance's unit."""
+def in_metres(up: str) -> Frame:
+    """The axes of a frame in metres, for formats whose unit that is by definition."""
     frame = FRAMES[up]
+    return replace(frame, per_unit=1.0, about=frame.about.replace("centimetres", "metres"))
+
+
+def stored(up: str, *, metres: bool = False) -> dict[str, Any]:
+    """What metadata say of a frame: stored value × `scale` is in the distance's unit.
+
+    metres: the format is `in_metres`.
+    """
+    frame = in_metres(up) if metres else FRAMES[up]
     return {"frame": frame.about, "scale": 1 / frame.per_unit}

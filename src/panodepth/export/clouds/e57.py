@@ -11,7 +11,7 @@ import numpy as np
 
 from panodepth.atomic import atomic
 from panodepth.export.clouds.ply import QUANTITY
-from panodepth.export.clouds.selection import ScanOptions, chosen, gathered
+from panodepth.export.clouds.selection import ScanOptions, chosen, gathered_in_metres
 from panodepth.export.formats import check_installed
 from panodepth.export.frames import stored
 from panodepth.export.metadata import GENERATOR, metadata, to_json
@@ -33,8 +33,9 @@ def write_e57(
     import pye57
 
     cloud = chosen(prediction, path, options, options.up)
-    points = gathered(cloud)
-    meta = metadata(prediction, QUANTITY, stride=cloud.stride, **stored(options.up))
+    points = gathered_in_metres(cloud)
+    frame = stored(options.up, metres=True)
+    meta = metadata(prediction, QUANTITY, stride=cloud.stride, **frame)
     columns = dict(zip(("cartesianX", "cartesianY", "cartesianZ"), points.xyz.T, strict=True))
     columns |= dict(zip(("colorRed", "colorGreen", "colorBlue"), points.rgb.T, strict=True))
     columns |= dict(zip(("rowIndex", "columnIndex"), points.pixels.T, strict=True))

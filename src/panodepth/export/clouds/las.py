@@ -9,7 +9,7 @@ import numpy as np
 
 from panodepth.atomic import write_atomic
 from panodepth.export.clouds.ply import QUANTITY
-from panodepth.export.clouds.selection import ScanOptions, chosen, gathered
+from panodepth.export.clouds.selection import ScanOptions, chosen, gathered_in_metres
 from panodepth.export.formats import check_installed
 from panodepth.export.frames import stored
 from panodepth.export.metadata import GENERATOR, metadata, to_json
@@ -44,8 +44,9 @@ def _write(
     import laspy
 
     cloud = chosen(prediction, path, options, options.up)
-    points = gathered(cloud)
-    meta = metadata(prediction, QUANTITY, stride=cloud.stride, **stored(options.up))
+    points = gathered_in_metres(cloud)
+    frame = stored(options.up, metres=True)
+    meta = metadata(prediction, QUANTITY, stride=cloud.stride, **frame)
     header = laspy.LasHeader(point_format=7, version="1.4")
     header.generating_software = str(meta["generator"])[:32]
     low = points.xyz.min(axis=0).astype(np.float64)

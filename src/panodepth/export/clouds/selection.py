@@ -49,6 +49,12 @@ def gathered(cloud: Cloud) -> Points:
     return Points(xyz[cloud.mask], cloud.image[cloud.mask], pixels)
 
 
+def gathered_in_metres(cloud: Cloud) -> Points:
+    """As `gathered`, along the same axes, but in the unit of the distance: see `in_metres`."""
+    points = gathered(cloud)
+    return replace(points, xyz=points.xyz / np.float32(FRAMES[cloud.up].per_unit))
+
+
 def cloud_normals(prediction: Prediction, cloud: Cloud) -> FloatArray:
     """(N, 3) float32 unit normals of a cloud's points, in its frame, facing the camera."""
     from panodepth.export.reprojection import levelled

@@ -95,7 +95,7 @@ def read_parts(name: str, file: BinaryIO) -> Parts:
     (version,) = struct.unpack("<I", _exactly(file, 4))
     if version & 0xFF != 2:
         raise InputError(f"{name}: OpenEXR version {version & 0xFF} is not read")
-    parts = []
+    parts = list[Part]()
     while True:
         attributes = _attributes(file, sum(len(part.attributes) for part in parts))
         if not attributes:
@@ -165,7 +165,7 @@ def _part(name: str, attributes: dict[str, tuple[str, bytes]], *, deep: bool) ->
 
 
 def _channels(content: bytes) -> list[Channel]:
-    found, at = [], 0
+    found, at = list[Channel](), 0
     while at < len(content) and content[at]:
         if len(found) >= MAX_CHANNELS:
             raise DamageError(f"it has more than {MAX_CHANNELS:,} channels")
