@@ -50,6 +50,10 @@ def written(folder: Path) -> set[str]:
     return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
 
 
+def test_the_package_lists_what_it_loads_when_asked_for() -> None:
+    assert {"load", "Prediction", "PanodepthError", "__version__"} == set(dir(panodepth))
+
+
 def test_results_are_in_out_unless_told_otherwise(
     model_file: Path,
     tmp_path: Path,

@@ -22,6 +22,7 @@ from panodepth.strict import (
     find_named,
     first_difference,
     read_toml,
+    suggestion,
 )
 
 
@@ -116,6 +117,13 @@ def test_names_with_the_nearest() -> None:
     assert find_named("fruit", "apple", {"apple": 1}) == 1
     with pytest.raises(ConfigError, match=r"unknown fruit 'aple'; did you mean 'apple'\? \(there"):
         find_named("fruit", "aple", {"pear": 2, "apple": 1})
+
+
+def test_far_names_are_not_suggested() -> None:
+    fruits = {"apple": 1, "pear": 2}
+    assert suggestion("max_memory", fruits) == "there are apple, pear"
+    with pytest.raises(ConfigError, match=r"unknown fruit 'xyz'; there are apple, pear$"):
+        find_named("fruit", "xyz", fruits)
 
 
 def test_settings_are_applied_in_order(tmp_path: Path) -> None:

@@ -100,17 +100,18 @@ def find_named(kind: str, name: str, known: Mapping[str, T]) -> T:
     """`known[name]`. Raises ConfigError that names the nearest and all others."""
     if name in known:
         return known[name]
-    raise ConfigError(
-        f"unknown {kind} {name!r}; {suggestion(name, known)} (there are {', '.join(known)})"
-    )
+    told = suggestion(name, known)
+    others = f" (there are {', '.join(known)})" if told.endswith("?") else ""
+    raise ConfigError(f"unknown {kind} {name!r}; {told}{others}")
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """ "did you mean 'optim'?" with the nearest of `known`."""
+    """ "did you mean 'optim'?" with the nearest of `known`; where none is near, all of them."""
     import difflib
 
-    nearest = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.0)[0]
-    return f"did you mean {nearest!r}?"
+    names = list(known)
+    nearest = difflib.get_close_matches(word.lower(), names, n=1)
+    return f"did you mean {nearest[0]!r}?" if nearest else f"there are {', '.join(names)}"
 
 
 def first_difference(name: str, before: Any, now: Any) -> tuple[str, Any, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 import trimesh
 
 from panodepth.errors import ConfigError
-from panodepth.export.meshes import texture
+from panodepth.export.meshes import simplify, texture
 from panodepth.export.meshes.mesh import MeshOptions, build_mesh, made_mesh
 from panodepth.export.meshes.simplify import TOLERANCE, Grid, deviation, welded
 from panodepth.export.meshes.surface import Mesh
@@ -69,6 +70,19 @@ def test_the_picture_is_in_its_place_inside_triangles_too(make_room: Callable) -
     off = np.linalg.norm(shown - at / np.linalg.norm(at, axis=1)[:, None], axis=1)
     assert off.max() < 3 * texture.TOLERANCE
     assert np.quantile(off, 0.99) < texture.TOLERANCE
+
+
+def test_borders_that_hold_more_are_not_tried_again(
+    make_room: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = make_room(64, 128)
+    holes = np.indices(room.mask.shape).sum(axis=0) % 4 > 0
+    tried = []
+    collapsed = simplify._collapsed
+    monkeypatch.setattr(simplify, "_collapsed", lambda *a: tried.append(a[2]) or collapsed(*a))
+    made = made_mesh(replace(room, mask=room.mask & holes), HERE, MeshOptions(faces=100))
+    assert len(made.faces) > 100
+    assert tried == [100]
 
 
 def test_depth_edges_and_holes_stay_where_they_are(make_room: Callable) -> None:

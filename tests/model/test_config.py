@@ -50,7 +50,7 @@ def test_bad_json_values(text: str) -> None:
     [
         ({"size": (100, 200)}, "multiples of 14"),
         ({"size": (546,)}, "multiples of 14"),
-        ({"backbone": "swin"}, "unknown backbone .swin.; did you mean"),
+        ({"backbone": "swin"}, "unknown backbone .swin.; there are"),
         ({"backbone": "conv"}, "stem_widths"),
         ({"stem_widths": (8, 8, 8)}, "stem_widths"),
         ({"heads": 15}, "multiple of heads"),
