@@ -59,9 +59,10 @@ def test_rooms_keep_floor_and_ceiling(size: tuple[int, int]) -> None:
     np.testing.assert_allclose(settled, level, rtol=1e-12)
 
 
-def test_slopes_stay_and_what_is_far_from_the_poles() -> None:
+@pytest.mark.parametrize(("slope_deg", "most"), [(10, 0.006), (20, 0.012), (45, 0.032)])
+def test_slopes_stay_and_what_is_far_from_the_poles(slope_deg: float, most: float) -> None:
     rng = np.random.default_rng(1)
-    slope = np.minimum(plane(126, 252, 45), 9)
+    slope = np.minimum(plane(126, 252, slope_deg), 9)
     settled = slope * np.exp(rng.normal(0, 0.02, slope.shape))
     noisy = settled.copy()
     settle_poles(settled)
@@ -69,7 +70,7 @@ def test_slopes_stay_and_what_is_far_from_the_poles() -> None:
     assert not np.isclose(settled[:21], noisy[:21]).all(1).any()
     clean = slope.copy()
     settle_poles(clean)
-    assert np.abs(clean[:21] / slope[:21] - 1).max() < 1.1 * np.pi / 126
+    assert np.abs(clean[:21] / slope[:21] - 1).max() < most
 
 
 def test_spokes_at_the_nadir_go() -> None:

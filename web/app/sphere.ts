@@ -81,7 +81,7 @@ export function resize(plane: Plane, size: Size, cut: boolean): Plane {
 }
 
 const REACH = Math.PI / 6; // from a pole: rows beyond stay as they are
-const BLUR = 1.5; // pixels of the equator, at the pole
+const BLUR = 3; // pixels of the equator, at the pole
 
 /** What distances at the poles cannot mean, in place: the package's `geometry.poles`. */
 export function settlePoles({ height, width, values }: Plane): void {
