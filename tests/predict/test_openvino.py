@@ -62,6 +62,20 @@ def test_files_give_the_networks_numbers(exported: Path, name: str) -> None:
     assert off(short.predict(PICTURE).raw, exact) < 0.004  # bfloat16 where the CPU has it
 
 
+def test_a_precision_that_a_device_may_not_take_is_told(
+    exported: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = exported / "m.xml"
+    model = panodepth.load(file, device="auto:cpu", dtype="float32")
+    told = "OpenVINO does not say in what it computes on auto:cpu: --dtype float32 may not"
+    assert told in capsys.readouterr().err
+    assert model.describe()["dtype"] == ""
+    panodepth.load(file, device="auto:cpu")
+    panodepth.load(file, device="cpu", dtype="float32")
+    panodepth.load(file, device="cpu", dtype="bfloat16")
+    assert capsys.readouterr().err == ""
+
+
 def test_an_xml_is_openvinos_and_tells_what_it_is(exported: Path) -> None:
     onnx, xml = (panodepth.load(exported / f"m.{end}") for end in ("onnx", "xml"))
     said, of = xml.describe(), onnx.describe()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from panodepth.errors import ConfigError, ModelError, require
+from panodepth.errors import ConfigError, ModelError, print_note, require
 from panodepth.images.formats.quiet import without_library_lines
 from panodepth.predict.exported import (
     ANEW,
@@ -33,6 +33,7 @@ from panodepth.types import FloatArray
 if TYPE_CHECKING:
     from openvino import CompiledModel, InferRequest, Model
 
+PRECISION = "INFERENCE_PRECISION_HINT"  # OpenVINO's property
 PRECISIONS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
 TYPES = {"f32": "float32", "u8": "uint8"}
 KEPT_BYTES = 2**27  # of weights: up to here what OpenVINO made of a converted model is kept too
@@ -56,6 +57,12 @@ class OpenVinoPredictor(ExportedPredictor):
 
     def _open(self, model: Model) -> None:
         self._compiled = _compiled(model, self.path, *self._asked)
+        device, dtype = self._asked
+        found = self.dtype
+        documented = dtype == "bfloat16" and device in ("auto", "cpu")  # else float32
+        if dtype in PRECISIONS and found not in ("int8", PRECISIONS[dtype]) and not documented:
+            what = f"computes in {found}" if found else "does not say in what it computes"
+            print_note(f"OpenVINO {what} on {device}: --dtype {dtype} may not be what it does")
         self._free: list[InferRequest] = []
         self._lock = threading.Lock()
 
@@ -70,10 +77,12 @@ class OpenVinoPredictor(ExportedPredictor):
 
     @property
     def dtype(self) -> str:
-        """What it computes in."""
+        """What it computes in; "" where the device does not say."""
         if self.facts["precision"] == "int8":
             return "int8"
-        return str(self._compiled.get_property("INFERENCE_PRECISION_HINT").to_string())
+        if PRECISION not in self._compiled.get_property("SUPPORTED_PROPERTIES"):
+            return ""
+        return str(self._compiled.get_property(PRECISION).to_string())
 
     @property
     def opened(self) -> Any:
@@ -152,7 +161,8 @@ def load_openvino(
         needs torch and onnx.
     device: "auto" and "cpu" are CPUs; any other is OpenVINO's own name, such as "gpu", not tried.
     dtype: "auto" (bfloat16 where the CPU has it), "float32", "bfloat16" or "int8": weights in 8
-        bits, by NNCF. size: (h, w); None = the model's own; of a file its own.
+        bits, by NNCF; a note tells where a device does not do as it is told. size: (h, w); None =
+        the model's own; of a file its own.
     Threads: OMP_NUM_THREADS, or all cores. Raises ModelError when the model cannot be read,
     ConfigError without OpenVINO or for a device, precision or size that cannot be.
     """
@@ -190,7 +200,8 @@ def _compiled(model: Model, path: Path, device: str, dtype: str) -> CompiledMode
 
     core = openvino.Core()
     where = "CPU" if device == "auto" else device.upper()
-    if where.split(":")[0].split(".")[0] not in (*core.available_devices, "AUTO"):
+    kind = where.split(":")[0].split(".")[0]
+    if kind not in (*core.available_devices, "AUTO"):
         told = ", ".join(core.available_devices).lower()
         raise ConfigError(f"OpenVINO finds no device {device!r} here: it has {told}")
     settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
@@ -208,7 +219,9 @@ def _compiled(model: Model, path: Path, device: str, dtype: str) -> CompiledMode
             "CPU", "OPTIMIZATION_CAPABILITIES"
         ):
             precision = "float32"
-        settings["INFERENCE_PRECISION_HINT"] = PRECISIONS[precision]
+        settings[PRECISION] = PRECISIONS[precision]
+    elif dtype in PRECISIONS and PRECISION in core.get_property(kind, "SUPPORTED_PROPERTIES"):
+        settings[PRECISION] = PRECISIONS[dtype]
     try:
         return core.compile_model(model, where, settings)
     except RuntimeError as error:
