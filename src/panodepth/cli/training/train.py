@@ -17,6 +17,10 @@ def train(
         list[Path],
         Option(metavar="DIR", help="Your panoramas or shards, in place of [[sources]]; repeat."),
     ] = [],  # noqa: B006 - typer reads it, nobody writes it
+    held_out: Annotated[
+        list[Path],
+        Option(metavar="DIR", help="Panoramas to measure on as the run goes; repeat."),
+    ] = [],  # noqa: B006 - typer reads it, nobody writes it
     settings: Settings = [],  # noqa: B006 - typer reads it, nobody writes it
     init: Annotated[
         str | None,
@@ -32,12 +36,9 @@ def train(
     from panodepth.lab.training.distance.task import DistanceTask
     from panodepth.lab.training.trainer import Trainer
 
-    if data:
-        from panodepth.lab.data.registry import kind_of
-
-        # JSON of texts is TOML too
-        tables = [f'{{kind="{kind_of(path)}", path={json.dumps(str(path))}}}' for path in data]
-        settings = [f"sources=[{', '.join(tables)}]", *settings]
+    for key, folders in (("sources", data), ("held_out", held_out)):
+        if folders:
+            settings = [f"{key}=[{', '.join(map(_table, folders))}]", *settings]
     start = None
     if init is not None:
         from panodepth.predict.models import find_model
@@ -46,3 +47,10 @@ def train(
     if cache is not None:
         settings = [*settings, f"data.cache={json.dumps(str(cache))}"]
     run_training(Trainer(DistanceTask(load_config(recipe, settings), init=start), quiet=quiet))
+
+
+def _table(folder: Path) -> str:
+    """A table of a recipe; JSON of texts is TOML too."""
+    from panodepth.lab.data.registry import kind_of
+
+    return f'{{kind="{kind_of(folder)}", path={json.dumps(str(folder))}}}'

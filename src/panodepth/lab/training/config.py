@@ -238,6 +238,7 @@ class TrainConfig(Recipe):
     loss: LossConfig = field(default_factory=LossConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     run: RunConfig = field(default_factory=RunConfig)
+    held_out: tuple[SourceConfig, ...] = ()  # never trained on, measured as rendered worlds are
 
     def __post_init__(self) -> None:
         super().__post_init__()

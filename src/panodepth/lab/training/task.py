@@ -36,6 +36,7 @@ class Task(ABC, Generic[B]):
     unused_parameters: whether some trained parameter may stay without a gradient.
     validate_every: steps; 0 = only at the end.
     init: weights to start from.
+    held_out: groups of `validate` that are not of rendered worlds.
     """
 
     memory_advice = "lower data.batch (and raise optim.accumulate), or data.height and data.width"
@@ -46,6 +47,7 @@ class Task(ABC, Generic[B]):
     validate_every = 0
     renderer: Renderer | None = None
     init: Path | None = None
+    held_out: tuple[str, ...] = ()
     model: Any  # the network itself, whose names stand in checkpoints
     wrapped: Any  # what is called instead of it: the network, or DDP or FSDP around it
     stepper: Any  # what makes the optimiser's steps

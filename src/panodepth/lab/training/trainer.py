@@ -312,7 +312,10 @@ class Trainer:
         scores = self.task.validate()
         if scores is not None:
             self.scores = scores
-            log.write("validate", step=self.step, rendered=scores)
+            own = {name: scores[name] for name in self.task.held_out if name in scores}
+            rendered = {name: found for name, found in scores.items() if name not in own}
+            told = {"rendered": rendered, "held_out": own}
+            log.write("validate", step=self.step, **{k: v for k, v in told.items() if v})
         self.engine.wait()
 
     def _preview(self, log: RunLog) -> None:

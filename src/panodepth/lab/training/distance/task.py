@@ -21,6 +21,7 @@ from panodepth.lab.evaluation.scoring import compare, score_panoramas
 from panodepth.lab.evaluation.worlds import KINDS, Renderer, WorldSource
 from panodepth.lab.training.checkpoint import Snapshot
 from panodepth.lab.training.config import TrainConfig
+from panodepth.lab.training.distance.held_out import open_held_out, readable
 from panodepth.lab.training.distance.network import (
     averaged_model,
     build_network,
@@ -72,6 +73,8 @@ class DistanceTask(Task[Batch]):
             replace(self.model.config, size=(height, 2 * height))  # refuses what does not fit
         self.unused_parameters = has_unused_parameters(self.model, config)
         self._worlds: dict[str, list[Panorama]] = {}
+        self._held_out = open_held_out(config.held_out)
+        self.held_out = tuple(self._held_out)
 
     def prepare(self, engine: Engine, snapshot: Snapshot | None) -> None:
         """Weights from `init` or the snapshot; optimiser and average around them."""
@@ -179,17 +182,22 @@ class DistanceTask(Task[Batch]):
         return predict
 
     def validate(self) -> dict[str, dict[str, float]] | None:
-        """Scores of the averaged network on rendered panoramas of the validation seed."""
-        model = self.averaged() if self.config.run.validate_count else None
+        """Scores of the averaged network on rendered panoramas of the validation seed, and on what
+        is held out.
+        """
+        data, count = self.config.data, self.config.run.validate_count
+        model = self.averaged() if count or self._held_out else None
         if model is None:
             return None
-        self._worlds = self._worlds or self._render_worlds()
+        self._worlds = self._worlds or (self._render_worlds() if count else {})
+        size = data.height, data.width
+        own = {name: readable(source, size) for name, source in self._held_out.items()}
         scores: dict[str, dict[str, float]] = {}
-        for found in summarise(score_panoramas(self._worlds, self._predictor(model))):
+        for found in summarise(score_panoramas({**self._worlds, **own}, self._predictor(model))):
             measures = {key: value.mean for key, value in found.measures.items()}
             kept = {key: measures[key] for key in ("abs_rel", "delta1")}
             scores[found.dataset] = {**kept, "images": found.images}
-            if "sky_iou" in measures:
+            if "sky_iou" in measures and found.dataset in self._worlds:
                 scores["sky"] = {"iou": measures["sky_iou"]}
         return scores
 
