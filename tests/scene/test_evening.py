@@ -13,8 +13,11 @@ from tests.scene.test_align import PLACES, SIZE, photo
 
 from panodepth.geometry.grid import erp_rays
 from panodepth.geometry.sampling import sample_erp
-from panodepth.scene.evening import evened
-from panodepth.scene.registration import Registration
+from panodepth.scene.align import Room, Scene
+from panodepth.scene.evening import clear_share, evened
+from panodepth.scene.matching import Matches
+from panodepth.scene.poses import Place
+from panodepth.scene.registration import Registration, guesses, turned
 from panodepth.scene.sweep import Maps, even_rays, level_maps, swept
 from panodepth.types import FloatArray, Prediction
 
@@ -64,14 +67,49 @@ def test_step_and_scale_are_evened(rooms: list[tuple[Maps, FloatArray]], factor:
     assert np.allclose(np.cross(better.position, STEP), 0, atol=1e-9)
     assert np.linalg.norm(better.position - STEP) < 0.04 * np.linalg.norm(STEP)
     assert better.scale == pytest.approx(SCALE, rel=0.03)
+    assert better.scale_spread is not None
+    assert better.scale_spread > abs(math.log(better.scale / SCALE)) / 2
 
 
 def test_exact_distances_stay_as_they_are() -> None:
     one, other = (level_maps(photo(place, "room")) for place in PLACES[:2])
-    assert evened(one, other, TRUE) is TRUE
+    same = evened(one, other, TRUE)
+    assert np.array_equal(same.position, TRUE.position)
+    assert same.scale == TRUE.scale
+    assert same.scale_spread is not None
+    assert 0 < same.scale_spread < 0.03
 
 
 def test_a_wrong_place_is_left_alone(rooms: list[tuple[Maps, FloatArray]]) -> None:
     there = TRUE._replace(yaw_rad=TRUE.yaw_rad + math.pi)
-    part = swept(rooms[0][0], rooms[1][0], there, back=False)
-    assert np.isfinite(part.factors).mean() < 0.1
+    assert clear_share(rooms[0][0], rooms[1][0], there) < 0.1
+    left = evened(rooms[0][0], rooms[1][0], there)
+    assert left.scale_spread is not None
+    assert left.scale_spread > 0.1
+
+
+def test_a_place_that_is_not_known_well_is_said_so() -> None:
+    first, place = Room("a", Place()), Place(0.0, (2.0, 0.0, 0.0))
+    for position, scale, noted in ((0.09, 0.029, 0), (0.11, 0.01, 1), (0.01, 0.031, 1)):
+        second = Room("b", place, 20, 0, 0.1, position, scale)
+        note = Scene((first, second), "relative").note(second)
+        assert (note is not None) == noted
+        assert note is None or f"off by {scale:.0%}, its place by {position / 2:.0%}" in note
+
+
+def test_other_guesses_are_of_what_the_first_leaves() -> None:
+    rng = np.random.default_rng(0)
+    lists = []
+    for yaw, count in ((0.5, 60), (-2.0, 30)):  # two places, each with its own matches
+        here = rng.uniform(-3, 3, (count, 3))
+        there = turned(-yaw, here - [1.0, 0.0, 0.5])
+        lists.append([part for points in (here, there) for part in split(points)])
+    matches = Matches(*(np.concatenate(part) for part in zip(*lists, strict=True)))
+    yaws = [guess.yaw_rad for guess, _ in zip(guesses(matches, 6), range(2), strict=False)]
+    assert np.allclose(yaws, [0.5, -2.0], atol=0.02)
+
+
+def split(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rays and distances."""
+    length = np.linalg.norm(points, axis=1)
+    return points / length[:, None], length

@@ -65,6 +65,9 @@ def align(
     lost = [room.name for room in scene.rooms if room.place is None]
     for name in lost:
         print(f"error: {name}: shows nothing of what the others show, left out", file=sys.stderr)
+    for room in scene.rooms:
+        if (note := scene.note(room)) is not None:
+            print(f"note: {room.name}: {note}", file=sys.stderr)
     if as_json:
         print_document({**described(scene, rooms), "files": [str(file) for file in written]})
     elif not quiet:

@@ -9,20 +9,22 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from panodepth.errors import InputError
-from panodepth.scene.evening import evened
+from panodepth.scene.evening import clear_share, evened
 from panodepth.scene.guided import register_features
 from panodepth.scene.matching import Features, Matches, find_features, match
 from panodepth.scene.poses import Place, in_frame, inverse
 from panodepth.scene.registration import FINE_RAD, MIN_MATCHES, Registration, turned
-from panodepth.scene.sweep import level_maps
+from panodepth.scene.sweep import Maps, level_maps
 from panodepth.types import Prediction
 
 LEAST_PARALLAX = math.sin(math.radians(3.0))  # below it a ray's crossing is too far off
+UNSURE_SCALE, UNSURE_PLACE = 0.03, 0.05  # standard errors above which a note says so; of the step
 
 Float64Array = npt.NDArray[np.float64]
 
@@ -33,8 +35,8 @@ class Room:
 
     place: in the common frame; None = it shows nothing of what the others show. matches: that
     agree, with the picture number `seen_from`; 0 and None for the one the others are laid to.
-    yaw_spread_deg, position_spread: standard errors against that picture, by the directions alone;
-    position in the common unit.
+    yaw_spread_deg, position_spread, scale_spread: standard errors against that picture; position in
+    the common unit, scale relative, None = not known.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Room:
     seen_from: int | None = None
     yaw_spread_deg: float = 0.0
     position_spread: float = 0.0
+    scale_spread: float | None = None
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,19 @@ class Scene:
 
     rooms: tuple[Room, ...]
     unit: str
+
+    def note(self, room: Room) -> str | None:
+        """What must be said of a room whose scale or place is not known well."""
+        if room.place is None or room.seen_from is None or room.scale_spread is None:
+            return None
+        seen_from = self.rooms[room.seen_from].place
+        assert seen_from is not None
+        step = math.dist(room.place.position, seen_from.position)
+        place = room.position_spread / max(step, 1e-9)
+        if room.scale_spread <= UNSURE_SCALE and place <= UNSURE_PLACE:
+            return None
+        off = f"scale may be off by {room.scale_spread:.0%}, its place by {place:.0%} of the step"
+        return f"its {off} from {self.rooms[room.seen_from].name}"
 
 
 def align(predictions: Sequence[Prediction], poses: Mapping[str, Place] | None = None) -> Scene:
@@ -66,10 +82,10 @@ def align(predictions: Sequence[Prediction], poses: Mapping[str, Place] | None =
         return _by_poses(names, features, poses)
     maps = [level_maps(prediction) for prediction in predictions]
     links = {
-        (i, j): evened(maps[i], maps[j], found)
+        (i, j): found
         for j in range(len(names))
         for i in range(j)
-        if (found := register_features(features[i], features[j])) is not None
+        if (found := _link(features, maps, i, j)) is not None
     }
     first = _largest_group(len(names), list(links))
     rooms: dict[int, Room] = {first: Room(names[first], Place())}
@@ -88,6 +104,15 @@ def align(predictions: Sequence[Prediction], poses: Mapping[str, Place] | None =
     return Scene(tuple(_scaled(room, 1 / place.scale) for room in lone), "m")
 
 
+def _link(
+    features: Sequence[Features], maps: Sequence[Maps], i: int, j: int
+) -> Registration | None:
+    """Picture j as seen from picture i, if they show the same place."""
+    clear = partial(clear_share, maps[i], maps[j])
+    found = register_features(features[i], features[j], clear)
+    return None if found is None else evened(maps[i], maps[j], found)
+
+
 def _joined(name: str, old: Room, number: int, link: Registration, *, backward: bool) -> Room:
     """A room beside `old`, number `number`; backward: the link is from the new one's frame."""
     x, y, z = link.position.tolist()
@@ -102,6 +127,7 @@ def _joined(name: str, old: Room, number: int, link: Registration, *, backward: 
         number,
         math.degrees(link.yaw_spread_rad),
         spread * old.place.scale,
+        link.scale_spread,
     )
 
 

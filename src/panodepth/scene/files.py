@@ -55,6 +55,8 @@ def described(scene: Scene, predictions: Sequence[Prediction]) -> dict[str, Any]
             "seen_from": None if room.seen_from is None else names[room.seen_from],
             "yaw_spread_deg": round(room.yaw_spread_deg, 4),
             "position_spread": round(room.position_spread, 5),
+            "note": scene.note(room),
+            "scale_spread": None if room.scale_spread is None else round(room.scale_spread, 5),
         }
         for room, prediction in zip(scene.rooms, predictions, strict=True)
         if room.place is not None

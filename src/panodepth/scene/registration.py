@@ -10,6 +10,7 @@ nothing.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -41,6 +42,7 @@ class Registration(NamedTuple):
 
     matches: how many agree. yaw_spread_rad, position_spread: standard errors, the latter (3,).
     tilt_rad: (2,) how far the second camera was off the first one's level, about x and z.
+    scale_spread: relative standard error; None = not known.
     """
 
     yaw_rad: float
@@ -50,6 +52,7 @@ class Registration(NamedTuple):
     yaw_spread_rad: float
     position_spread: Float64Array
     tilt_rad: Float64Array
+    scale_spread: float | None = None
 
 
 def register(matches: Matches, seed: int = 0) -> Registration | None:
@@ -60,6 +63,18 @@ def register(matches: Matches, seed: int = 0) -> Registration | None:
     if start is None:
         return None
     return _registered(matches, start, MIN_SHARE)
+
+
+def guesses(matches: Matches, count: int) -> Iterator[Registration]:
+    """What most matches agree with roughly, then what most of the rest do, and so on."""
+    for seed in range(count):
+        start = _best_guess(matches, np.random.default_rng(seed)) if len(matches.rays) else None
+        if start is None:
+            return
+        yaw = math.remainder(float(start[0]), 2 * math.pi)
+        yield Registration(yaw, start[1:4], math.exp(start[4]), 0, 0, np.zeros(3), start[5:])
+        rest = _off(matches, start[None])[0] >= COARSE_RAD
+        matches = _only(matches, np.flatnonzero(rest))
 
 
 def refined(matches: Matches, start: Registration) -> Registration | None:
