@@ -93,8 +93,11 @@ def change(text: str) -> None:
     name, _, value = text.partition("=")
     module, _, constant = f"panodepth.predict.{name}".rpartition(".")
     place = importlib.import_module(module)
-    assert isinstance(getattr(place, constant), float), name
-    setattr(place, constant, float(value))
+    now = getattr(place, constant)
+    assert isinstance(now, (float, dict)), name
+    setattr(
+        place, constant, dict.fromkeys(now, float(value)) if isinstance(now, dict) else float(value)
+    )
 
 
 def main() -> None:

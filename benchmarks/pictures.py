@@ -1,4 +1,4 @@
-"""Make the pictures in docs/images: `python benchmarks/pictures.py [overview] [worlds] [worlds2]`.
+"""Make the pictures in docs/images: `python benchmarks/pictures.py [NAME ...]`.
 
 Without a name, all are made.
 worlds.jpg: rendered panoramas of a seed that is never trained on, and their distance.
@@ -6,6 +6,8 @@ worlds2.jpg: one world of each kind that version 2 adds, and its distance.
 overview.jpg, with the bundled model: per example, the panorama, its distance map, and its point
 cloud seen from straight above with the ceiling taken off. How straight the walls are is seen best
 there.
+mesh_quality.jpg: the mesh of the indoor example by each `--quality`, seen from beside the camera;
+pink is where it has no triangle.
 """
 
 from __future__ import annotations
@@ -18,11 +20,14 @@ import numpy as np
 
 import panodepth
 from panodepth.export.colour import colourise
+from panodepth.export.meshes.mesh import build_mesh
+from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll
 from panodepth.lab.worlds import Priors, SceneBatch, render_batch, render_scenes
 from panodepth.lab.worlds.camera.photograph import plain_camera
 from panodepth.lab.worlds.draws import Draws
 from panodepth.lab.worlds.kinds import KINDS, named_scene
 from panodepth.lab.worlds.panoramas import panorama_grid
+from panodepth.predict.options import QUALITIES
 from panodepth.types import Prediction
 
 ROOT = Path(__file__).parents[1]
@@ -30,6 +35,10 @@ SEED = 2_000_000  # of the worlds in worlds.jpg
 WORLD_HEIGHT = 192
 WORLDS2_HEIGHT = 112
 WORLDS2_DRAW = 3  # which worlds of those kinds are shown
+EYE = (-0.05, -0.2, 0.1)  # of mesh_quality.jpg, in the room's relative units: x right, y down
+LOOKS, FIELD_DEG = (140.0, -35.0), 80.0  # yaw and pitch [deg], and the view's width
+NOTHING = (226, 60, 200)
+NEAR = 0.02  # triangles that reach nearer to the eye's plane are left out
 WIDTH = 640  # pixels of a panorama in the picture; the top view is a square of half of it
 
 
@@ -71,6 +80,36 @@ def overview() -> np.ndarray:
     return np.vstack([row(predictor.predict(file)) for file in files])
 
 
+def seen_mesh(prediction: Prediction, width: int) -> np.ndarray:
+    """(width / 1.6, width, 3) uint8: its mesh from EYE, the farthest triangles painted first."""
+    mesh = build_mesh(prediction)
+    turn = rotation_from_yaw_pitch_roll(*np.radians([*LOOKS, 0.0]))
+    points = (mesh.positions - np.array(EYE)) @ turn
+    height, focal = round(width / 1.6), width / 2 / np.tan(np.radians(FIELD_DEG / 2))
+    ahead = points[mesh.faces][..., 2].min(1) > NEAR
+    faces = mesh.faces[ahead]
+    depth = points[faces][..., 2].mean(1)
+    pixels = points[:, :2] / np.maximum(points[:, 2:], NEAR) * focal + (width / 2, height / 2)
+    uv = mesh.uv[faces].mean(1)
+    rows, columns = prediction.image.shape[:2]
+    colours = prediction.image[
+        np.minimum((uv[:, 1] * rows).astype(int), rows - 1),
+        (uv[:, 0] * columns).astype(int) % columns,
+    ]
+    picture = np.full((height, width, 3), NOTHING, np.uint8)
+    corners = np.round(pixels[faces] * 16).clip(-(2**20), 2**20).astype(np.int32)
+    for face in np.argsort(-depth):
+        cv2.fillConvexPoly(picture, corners[face], colours[face].tolist(), shift=4)
+    return picture
+
+
+def mesh_quality() -> np.ndarray:
+    """By fast, balanced and best, side by side."""
+    predictor, file = panodepth.load(), ROOT / "examples" / "interior.jpg"
+    found = [predictor.predict(file, quality=quality) for quality in QUALITIES]
+    return np.hstack([seen_mesh(prediction, WIDTH) for prediction in found])
+
+
 def worlds() -> np.ndarray:
     """Four indoor and four outdoor worlds: pictures in the upper rows, distances below them."""
     rows = []
@@ -99,7 +138,12 @@ def rows_of(batch: SceneBatch, columns: int) -> np.ndarray:
 
 
 def main() -> None:
-    makers = {"overview": overview, "worlds": worlds, "worlds2": worlds2}
+    makers = {
+        "overview": overview,
+        "worlds": worlds,
+        "worlds2": worlds2,
+        "mesh_quality": mesh_quality,
+    }
     for name in sys.argv[1:] or makers:
         sheet = makers[name]()
         out = ROOT / "docs" / "images" / f"{name}.jpg"

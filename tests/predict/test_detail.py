@@ -79,7 +79,7 @@ def test_the_first_map_is_about_as_large_as_the_coarse_one(height: int, coarse: 
 @given(st.integers(8, 120), st.integers(16, 200))
 def test_any_size_of_picture(network: DetailNetwork, height: int, width: int) -> None:
     log = smooth(*SIZE)
-    found, sky = add_detail(network, to_image_data(picture(height, width)), log, None)
+    found, sky = add_detail(network, to_image_data(picture(height, width)), (log, None))
     assert sky is None
     assert found.shape == (height, width)
     assert found.dtype == np.float32
@@ -103,16 +103,14 @@ def test_another_size_keeps_planes_and_edges() -> None:
     assert np.isin(sky, log).all()
 
 
-@given(st.floats(-3, 3), st.floats(-3, 3))
-def test_changes_are_bounded(log: float, coarse: float) -> None:
-    both = np.full((1, 1), log, np.float32), np.full((1, 1), coarse, np.float32)
-    found = float(detail._bounded(*both)[0, 0])
-    assert min(log, coarse) - 1e-5 <= found <= max(log, coarse) + 1e-5
-    assert found <= coarse + detail.MOST_RISE + 1e-5
-    if abs(log - coarse) <= detail.LEAST_CHANGE:
-        assert found == pytest.approx(coarse, abs=1e-6)
-    elif log < coarse:
-        assert found == pytest.approx(log + detail.LEAST_CHANGE, abs=1e-5)
+@pytest.mark.parametrize("rise", [0.0, 0.02, 0.1])
+def test_how_far_an_edge_may_rise_is_bounded(network: DetailNetwork, rise: float) -> None:
+    log, size = smooth(*SIZE), (2 * SIZE[0], 2 * SIZE[1])  # so one doubling
+    given = network, to_image_data(picture(*size)), (log, None)
+    free, bounded = add_detail(*given, rise=9.0)[0], add_detail(*given, rise=rise)[0]
+    limit = resize_erp(log, size) + np.float32(rise)
+    assert (free > limit).any()
+    np.testing.assert_array_equal(bounded, np.minimum(free, limit))
 
 
 def test_later_doublings_leave_small_changes_out(network: DetailNetwork) -> None:
@@ -131,7 +129,7 @@ def test_later_doublings_leave_small_changes_out(network: DetailNetwork) -> None
 
 def test_it_tells_how_far_it_is_and_stops_there(network: DetailNetwork) -> None:
     told: list[float] = []
-    add_detail(network, to_image_data(picture(200, 400)), smooth(*SIZE), None, watch=told.append)
+    add_detail(network, to_image_data(picture(200, 400)), (smooth(*SIZE), None), watch=told.append)
     assert told == sorted(told)
     assert len(told) > 3
     assert told[-1] == 1.0
@@ -141,7 +139,7 @@ def test_it_tells_how_far_it_is_and_stops_there(network: DetailNetwork) -> None:
         raise RuntimeError(f"at {share}")
 
     with pytest.raises(RuntimeError, match="at 0"):
-        add_detail(network, to_image_data(picture(200, 400)), smooth(*SIZE), None, watch=stop)
+        add_detail(network, to_image_data(picture(200, 400)), (smooth(*SIZE), None), watch=stop)
 
 
 class Blurred(Predictor):

@@ -32,9 +32,8 @@ from panodepth.types import FloatArray
 
 TILE = (96, 192)  # coarse pixels; what one needs stays in a core's cache
 TILES_SHARE = 0.5  # of the bar, for what `best` does first: the models differ too much to say
-LEAST_CHANGE = 0.01  # of log distance, by which all changes are made smaller
 LEAST_LATER = 0.005  # of log distance: later doublings' changes of less are left out
-MOST_RISE = 0.1  # of log distance above the coarse map: see `add_detail`
+MOST_RISE = {"balanced": 0.07, "best": 0.2}  # of log distance: see `add_detail`
 SHRINK = 0.9  # the first map is not made smaller than this for the sake of a doubling more
 Window = tuple[int, int, int, int]
 """First row, end row, first column, end column; may lie beyond the poles and the seam."""
@@ -87,9 +86,9 @@ def sharpened(
     log, sky = add_detail(
         network,
         request.data,
-        np.log(maps[0]),
-        maps[1] if len(maps) > 1 else None,
+        (np.log(maps[0]), maps[1] if len(maps) > 1 else None),
         model.edges,
+        MOST_RISE[options.quality],
         lambda share: tell(begun + (1 - begun) * share),
     )
     np.exp(log, out=log)
@@ -99,19 +98,20 @@ def sharpened(
 def add_detail(
     network: DetailNetwork,
     picture: ImageData,
-    log_distance: FloatArray,
-    sky_logit: FloatArray | None,
+    maps: tuple[FloatArray, FloatArray | None],
     edges: Edges = "sphere",
+    rise: float = MOST_RISE["balanced"],
     watch: Callable[[float], None] | None = None,
 ) -> tuple[FloatArray, FloatArray | None]:
     """Coarse maps at the picture's size, (H, W), with edges where the picture has them.
 
-    network: on any device. picture: (H, W). log_distance, sky_logit: (h, w); edges: as in
-    `resize_erp`, of these. watch: called with the share done. Every distance lies within the range
-    of those nearby. The first doubling's changes of log distance are made smaller by LEAST_CHANGE,
-    so that walls stay as flat as they come, and are no rise above MOST_RISE: a pixel that is given
-    the far side of an edge by mistake costs more than one that is given the near one.
+    network: on any device. picture: (H, W). maps: (h, w) log distance, and sky logit or None;
+    edges: as in `resize_erp`, of these. rise: the most by which the first doubling may raise log
+    distance, as a pixel that is given the far side of an edge by mistake costs more than one that
+    is given the near one; sharper maps bear more. watch: called with the share done. Every
+    distance lies within the range of those nearby.
     """
+    log_distance, sky_logit = maps
     coarse = log_distance.shape[0], log_distance.shape[1]
     size, times = first_size(picture.size, coarse)
     log = resize_erp(log_distance, size, edges=edges)
@@ -124,16 +124,9 @@ def add_detail(
         given = guide(picture, size), log, sky
         log, sky = double(network.step(number), *given, least=least, work=work.add)
         if not number:
-            log = _bounded(log, resize_erp(start, size, edges=edges))
+            log = np.minimum(log, resize_erp(start, size, edges=edges) + np.float32(rise))
     log, sky = sampled(log, sky, picture.size)
     return log, None if sky_logit is None else sky
-
-
-def _bounded(log: FloatArray, coarse: FloatArray) -> FloatArray:
-    """Log distance (H, W) near the coarse one: see `add_detail`."""
-    change = log - coarse
-    kept = np.sign(change) * np.maximum(np.abs(change) - np.float32(LEAST_CHANGE), 0)
-    return np.asarray(coarse + np.minimum(kept, np.float32(MOST_RISE)), np.float32)
 
 
 class _Work:
