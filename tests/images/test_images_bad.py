@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from panodepth.errors import InputError
-from panodepth.images import files, image_size, read_image, read_mask
+from panodepth.images import image_size, read_image, read_mask
+from panodepth.images.formats import png
 
 KINDS = ["jpg", "png", "deep.png", "webp", "tif", "deep.tif", "float.tif", "exr", "hdr"]
 
@@ -104,7 +105,7 @@ def test_too_little_memory_is_no_damage(
     def decode(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(files, "_opener", lambda kind: decode)
+    monkeypatch.setattr(png, "open_png", decode)
     with pytest.raises(MemoryError, match=f"^{re.escape(str(path))}: not enough memory to read"):
         read_image(path)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
@@ -115,7 +115,8 @@ def _reading(source: Source) -> Iterator[Opened]:
                 raise InputError(f"{name}: not a {KINDS} image{told}")
             kind = found
             file.seek(0)
-            opened = _opener(kind)(name, file)
+            decoder = import_module(f"panodepth.images.formats.{kind.lower()}")
+            opened: Opened = getattr(decoder, f"open_{kind.lower()}")(name, file)
             if opened.xmp:
                 from panodepth.images.gpano import on_sphere
 
@@ -156,10 +157,3 @@ def _kind(start: bytes) -> str | None:
     if start[4:8] == b"ftyp" and start[8:12] in HEIF_BRANDS:
         return "HEIF"
     return next((kind for mark, kind in FIRST_BYTES.items() if start.startswith(mark)), None)
-
-
-def _opener(kind: str) -> Callable[[str, BinaryIO], Opened]:
-    """The decoder of a kind, imported when a file of it comes."""
-    module = import_module(f"panodepth.images.formats.{kind.lower()}")
-    opener: Callable[[str, BinaryIO], Opened] = getattr(module, f"open_{kind.lower()}")
-    return opener

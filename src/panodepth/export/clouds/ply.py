@@ -62,10 +62,9 @@ def _vertices(cloud: Cloud, normals: FloatArray | None) -> Iterator[npt.NDArray[
         if mask.size != records.size:
             records = np.empty(mask.size, kind)
         grid = records.reshape(mask.shape)
-        for axis, plane in zip("xyz", planes, strict=True):
-            grid[axis] = plane
-        for i, name in enumerate(COLOURS):
-            grid[name] = image[..., i]
+        columns = (*planes, *np.moveaxis(image, -1, 0))
+        for name, values in zip((*"xyz", *COLOURS), columns, strict=True):
+            grid[name] = values
         kept = records if mask.all() else records[mask.ravel()]
         if normals is not None:
             for name, column in zip(NORMALS, normals[done : done + len(kept)].T, strict=True):
