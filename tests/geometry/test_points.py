@@ -152,6 +152,16 @@ def test_half_precision_is_computed_in_full() -> None:
         np.testing.assert_array_equal(normals, distance_to_normals(coded.astype(np.float32)))
 
 
+def test_a_wire_before_the_sky_has_no_normal() -> None:
+    distance = np.full((16, 32), 1e10, np.float32)
+    distance[9, 5] = 0.02
+    with np.errstate(over="raise", invalid="raise", divide="raise"):
+        normals = distance_to_normals(distance)
+    lengths = np.linalg.norm(normals, axis=-1)
+    assert lengths[9, 5] == 0
+    np.testing.assert_allclose(np.delete(lengths, 9 * 32 + 5), 1, atol=1e-5)
+
+
 def test_gradients_of_normals() -> None:
     generator = torch.Generator().manual_seed(0)
     distance = 1 + torch.rand(5, 10, dtype=torch.float64, generator=generator)

@@ -145,9 +145,10 @@ def _to_world(
 ) -> None:
     """Bring normals along e, s and r to unit length and into the camera frame; out (3, rows, W)."""
     normal_e, normal_s, normal_r = local
-    length = normal_e * normal_e
-    length += normal_s * normal_s
-    length += normal_r * normal_r
+    with np.errstate(over="ignore"):  # of a wire before the sky: as endless it becomes 0, no normal
+        length = normal_e * normal_e
+        length += normal_s * normal_s
+        length += normal_r * normal_r
     np.sqrt(length, out=length)
     if not length.all():  # no tangents, as in a single row
         length[length == 0] = np.inf
