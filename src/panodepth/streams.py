@@ -27,7 +27,7 @@ class _Patient(io.FileIO):
             return super().write(data) or 0
         except OSError as error:
             if self.fileno() != 2 and not isinstance(error, BrokenPipeError):
-                raise
+                raise OSError(error.errno, error.strerror, "standard output") from error
             return memoryview(data).nbytes
 
 

@@ -194,3 +194,15 @@ def test_no_folder_where_results_should_go(
     (tmp_path / place).rename(tmp_path / "out" / "s")  # where its results belong
     code, told, err = run(tmp_path / "in", "--out", tmp_path / "out", "--format", "npz")
     assert (code, told["failed"], err.count("\n"), why in err) == (1, 1, 1, True)
+
+
+def test_what_cannot_be_looked_at_is_not_called_missing(run: Any, tmp_path: Path) -> None:
+    good = picture(tmp_path / "a.png")
+    below = good / "b.png"  # as in a folder that may not be entered: the system says why
+    code, _, err = run(good, below, "--out", tmp_path / "out", "--format", "npz")
+    assert (code, err) == (1, f"error: {below}: cannot be read (Not a directory)\n")
+    code, _, err = run(below, "--out", tmp_path / "out")
+    assert (code, err) == (
+        2,
+        f"error: no picture found: {below} (cannot be read (Not a directory))\n",
+    )
