@@ -6,13 +6,13 @@ import math
 
 import numpy as np
 
-from panodepth.types import FloatArray
+from panodepth.types import BoolArray, FloatArray
 
 REACH_RAD = math.radians(30.0)  # from a pole: rows beyond stay as they are
 BLUR = 3.0  # pixels of the equator, at the pole
 
 
-def settle_poles(distance: FloatArray) -> None:
+def settle_poles(distance: FloatArray, valid: BoolArray) -> None:
     """Mend (H, W) distances > 0 of a network on the whole sphere at both poles, in place.
 
     A network's top row never learned what the zeros above the pole mean: see `level_zenith`. And
@@ -20,7 +20,8 @@ def settle_poles(distance: FloatArray) -> None:
     spokes round the poles. So each row at an angle t from a pole is smoothed along itself, as
     models of the atmosphere do: log distance by a Gaussian of BLUR · √(1 / sin² t - 1 / sin² REACH)
     columns, which is all of the row beside the pole and nothing from REACH_RAD on. What is level
-    stays exactly as it is; planes that slope by 20°, 45° are changed by up to 1.2 %, 3.2 %.
+    stays exactly as it is; planes that slope by 20°, 45° are changed by up to 1.2 %, 3.2 %. Only
+    what is valid, (H, W), counts and changes: beside a lens's view a network says anything.
     """
     level_zenith(distance)
     height, width = distance.shape
@@ -30,8 +31,13 @@ def settle_poles(distance: FloatArray) -> None:
     away = np.minimum(np.arange(width), width - np.arange(width))  # columns, round the circle
     weights = np.exp(-(away**2) / (2 * BLUR**2 * narrow[rows, None]))
     weights /= weights.sum(1, keepdims=True)
-    spectra = np.fft.rfft(np.log(distance[rows])) * np.fft.rfft(weights)
-    distance[rows] = np.exp(np.fft.irfft(spectra, width))
+    known, both = valid[rows], np.fft.rfft(weights)
+    logs, share = (
+        np.fft.irfft(np.fft.rfft(np.where(known, x, 0)) * both, width)
+        for x in (np.log(distance[rows]), 1.0)
+    )
+    smooth = np.exp(logs / np.where(known, share, 1))
+    distance[rows] = np.where(known, smooth, distance[rows])
 
 
 def level_zenith(distance: FloatArray) -> None:

@@ -175,7 +175,7 @@ class Predictor(ABC):
         # At the network's size: the quantile of an enlarged map would depend on the picture's size.
         distance = np.exp(output.log_distance)
         if self.edges == "sphere":
-            settle_poles(distance)
+            settle_poles(distance, request.valid)
         distance /= _quantile(distance[valid], SCALE_QUANTILE)
         data, maps = request.data, [distance, *([] if sky_logit is None else [sky_logit])]
         full, *logits = self._enlarged(maps, request, options)

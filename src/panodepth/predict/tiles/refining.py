@@ -60,7 +60,7 @@ def refined(
         answer = run(np.ascontiguousarray(there(request.pixels)))
         distance = np.exp(back(answer.log_distance))
         if edges == "sphere":  # as `predictor` does with the first
-            settle_poles(distance)
+            settle_poles(distance, request.valid)
         sky = None if answer.sky_logit is None else back(answer.sky_logit)
         seen.append(RawOutput(np.log(distance), sky))
         watch((number + 1) / steps)
