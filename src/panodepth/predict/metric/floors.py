@@ -17,7 +17,9 @@ from panodepth.geometry.level.floor import find_floor
 from panodepth.predict.request import RawOutput
 from panodepth.types import BoolArray, FloatArray
 
-UNSURE = 0.03  # of the height: what answers may be apart before a note says so
+# Of the height: what answers may be apart before a note says so. Without one, metres of a place,
+# level and 15° off level, differ by less than 3 %, in all of 58 rendered worlds.
+UNSURE = 0.025
 _TURNS = ((1, 0.28), (-1, 0.512))  # mirrored = -1, of the width; no multiples of a patch
 
 Run = Callable[[Sequence[FloatArray]], list[RawOutput]]
