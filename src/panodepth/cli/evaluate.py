@@ -53,7 +53,9 @@ def evaluate(
 
     protocol = find_protocol(request.protocol)
     if not (request.data or request.rendered):
-        raise ConfigError("give --data NAME=DIR, e.g. --data stanford2d3d=/data/2D3DS")
+        raise ConfigError(
+            "give --data NAME=DIR, e.g. --data stanford2d3d=/data/2D3DS, or a folder of your own"
+        )
     folders = split_groups(open_datasets(request.data, protocol, request.split), request.group)
     predictor, identity = _choose(request, folders, device, dtype, size)
     datasets = (*folders, *_rendered(request, predictor, size))

@@ -29,7 +29,7 @@ class Request:
 
     out: Path = option(MISSING, "Folder of the report.", metavar="DIR")
     data: tuple[str, ...] = option(
-        (), "A dataset; repeat. NAME: its kind, or your own.", metavar="NAME=DIR"
+        (), "A dataset; repeat. NAME: its kind, or your own.", metavar="[NAME=]DIR"
     )
     predictor: str = option("default", "A model, FILE.py[:CLASS], or a folder of predicted files.")
     protocol: str = option("da2", "da2, da2-fixed, affine, metric, unik3d, sphere or uncapped.")
