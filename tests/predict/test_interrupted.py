@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,15 @@ def on_finish(monkeypatch: pytest.MonkeyPatch, number: int, do: Any) -> None:
     monkeypatch.setattr(Predictor, "finish", finish)
 
 
+@pytest.fixture
+def usual_sigterm() -> Iterator[None]:
+    """Ray, in other tests of this process, leaves a handler of its own."""
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.usefixtures("usual_sigterm")
 @pytest.mark.skipif(sys.platform == "win32", reason="no such signals there")
 @pytest.mark.parametrize("workers", ["0", "2"])
 @pytest.mark.parametrize(
@@ -70,7 +80,6 @@ def test_signals(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL  # else pytest itself is ended below
     with monkeypatch.context() as patch:
         on_finish(patch, 3, lambda: os.kill(os.getpid(), number))
         assert main([*command, "--workers", workers]) == code

@@ -57,7 +57,7 @@ def test_command_line_passes_settings_on(fake, tmp_path, capsys):
     (task,) = FakeTrainer.made
     config = task.config
     assert (config.run.steps, config.data.cache, task.init) == (7, str(place), start)
-    assert "run the same command" in capsys.readouterr().out
+    assert "the same command goes on" in capsys.readouterr().out
     assert cli_main(["train", "--recipe", str(tmp_path / "none.toml")]) == 2
     assert "error: cannot read recipe" in capsys.readouterr().err
 
