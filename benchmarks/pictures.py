@@ -3,9 +3,9 @@
 Without a name, all are made.
 worlds.jpg: rendered panoramas of a seed that is never trained on, and their distance.
 worlds2.jpg: one world of each kind that version 2 adds, and its distance.
-overview.jpg, with the bundled model: per example, the panorama, its distance map, and its point
-cloud seen from straight above with the ceiling taken off. How straight the walls are is seen best
-there.
+overview.jpg, with the bundled model by `--quality best`: per example, the panorama, its distance
+map, and its point cloud seen from straight above with the ceiling taken off. How straight the walls
+are is seen best there.
 mesh_quality.jpg: the mesh of the indoor example by each `--quality`, seen from beside the camera;
 pink is where it has no triangle.
 """
@@ -77,7 +77,7 @@ def overview() -> np.ndarray:
     """One row per example file, (n WIDTH / 2, 2.5 WIDTH, 3) uint8."""
     predictor = panodepth.load()
     files = sorted((ROOT / "examples").glob("*.jpg"), reverse=True)
-    return np.vstack([row(predictor.predict(file)) for file in files])
+    return np.vstack([row(predictor.predict(file, quality="best")) for file in files])
 
 
 def seen_mesh(prediction: Prediction, width: int) -> np.ndarray:
