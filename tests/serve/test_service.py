@@ -7,11 +7,9 @@ import http.client
 import io
 import json
 import socket
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,8 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from panodepth.client import Client, ServiceError
-from panodepth.errors import InputError
+from panodepth.client import ServiceError
 from panodepth.predict.predictor import Predictor
 from panodepth.serve.options import ServeOptions
 from panodepth.serve.service import read_wanted
@@ -31,13 +28,6 @@ pytest.importorskip("uvicorn")
 
 from tests.bad_pictures import BAD_PICTURES
 from tests.serve.running import PICTURE, Running, small
-
-
-@pytest.fixture(scope="module")
-def service(predictor: Predictor) -> Iterator[Running]:
-    running = Running(predictor, max_megabytes=2, max_megapixels=9, body_seconds=1)
-    yield running
-    running.stop()
 
 
 class Held(Predictor):
@@ -74,24 +64,6 @@ def test_an_answer_is_what_predict_gives(service: Running, predictor: Predictor)
     assert facts["unit"] == "m"
     assert facts["metres_per_unit"] == pytest.approx(expected.scale)
     assert (facts["width"], facts["height"], facts["name"]) == (1024, 512, "panorama")
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"size": (84, 168), "level": "none"},
-        {"known_distance": (512.5, 400.5, 2.0), "camera_height": None},
-        {"fov": (360.0, 180.0), "out_projection": "perspective", "out_size": (40, 60)},
-        {"allow_any_aspect": True, "out_projection": "perspective", "out_view": [30.0, -10.0]},
-    ],
-)
-def test_the_client_takes_options_as_predict_does(
-    service: Running, predictor: Predictor, options: dict[str, Any]
-) -> None:
-    expected = predictor.predict(PICTURE, **options)
-    distance, mask = service.client().distance(PICTURE, **options)
-    np.testing.assert_array_equal(distance, expected.distance)
-    np.testing.assert_array_equal(mask, expected.mask)
 
 
 @pytest.mark.parametrize(
@@ -408,15 +380,3 @@ def test_nothing_of_a_client_stays_on_the_disk(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert service.sent("/v1/predict?format=glb&max_distance=7", small())[0] == 200
     assert list(tmp_path.iterdir()) == []
-
-
-def test_the_client_says_what_is_wrong(service: Running, tmp_path: Path) -> None:
-    with pytest.raises(ServiceError, match="cannot be reached"):
-        Client("http://127.0.0.1:9", seconds=2).health()
-    with pytest.raises(InputError, match="No such file"):
-        service.client().predict(tmp_path / "none.jpg")
-    with pytest.raises(ServiceError, match="image bytes") as caught:
-        service.client().predict(b"nothing")
-    assert caught.value.status == 400
-    code = "import sys, panodepth.client; assert 'torch' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True)
