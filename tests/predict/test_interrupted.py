@@ -56,14 +56,16 @@ def on_finish(monkeypatch: pytest.MonkeyPatch, number: int, do: Any) -> None:
 
 
 @pytest.fixture
-def usual_sigterm() -> Iterator[None]:
-    """Ray, in other tests of this process, leaves a handler of its own."""
-    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+def usual_signals() -> Iterator[None]:
+    """As in a new process: Ray leaves its own handlers, and jobs in the background ignore SIGINT."""
+    usual = {signal.SIGTERM: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
     yield
-    signal.signal(signal.SIGTERM, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
-@pytest.mark.usefixtures("usual_sigterm")
+@pytest.mark.usefixtures("usual_signals")
 @pytest.mark.skipif(sys.platform == "win32", reason="no such signals there")
 @pytest.mark.parametrize("workers", ["0", "2"])
 @pytest.mark.parametrize(
