@@ -57,7 +57,7 @@ def on_finish(monkeypatch: pytest.MonkeyPatch, number: int, do: Any) -> None:
 
 @pytest.fixture
 def usual_signals() -> Iterator[None]:
-    """As in a new process: Ray leaves its own handlers, and jobs in the background ignore SIGINT."""
+    """As in a new process: Ray leaves its own, and jobs in the background ignore SIGINT."""
     usual = {signal.SIGTERM: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}
     before = {number: signal.signal(number, handler) for number, handler in usual.items()}
     yield
