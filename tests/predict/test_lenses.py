@@ -132,7 +132,8 @@ def test_what_the_lens_sees_is_predicted_as_in_the_panorama(name: str) -> None:
     np.testing.assert_array_equal(found.mask, seen)
     assert np.isfinite(found.distance).all()
     assert found.distance.min() > 0
-    assert error_percent(found.distance, rays, found.mask) < 0.45
+    assert error_percent(found.distance, rays, found.mask & (abs(rays[..., 1]) < 0.866)) < 0.4
+    assert error_percent(found.distance, rays, found.mask) < 0.43  # the poles are smoothed
     same = PREDICTOR.predict(image, sky="none", lens=lens)
     np.testing.assert_allclose(same.distance, found.distance, rtol=1e-5)
 
@@ -153,7 +154,7 @@ def test_back_to_the_input(name: str) -> None:
     assert not found.mask[~sees].any()
     assert not found.mask[40:50].any()
     assert found.mask[55:][sees[55:]].mean() > 0.97  # what is left out at its border is masked too
-    assert error_percent(found.distance, rays, found.mask) < 0.45
+    assert error_percent(found.distance, rays, found.mask) < 0.4
     assert found.distance.min() > 0
     np.testing.assert_allclose(found.points, found.distance[..., None] * rays, rtol=1e-6)
 
@@ -186,7 +187,7 @@ def test_a_panorama_seen_through_another_lens(
     view = View(lens, size, None if turn is None else rotation_from_yaw_pitch_roll(*turn))
     rays = view.rays()
     np.testing.assert_array_equal(found.mask, rays.any(-1))
-    assert error_percent(found.distance, rays, found.mask) < 0.45
+    assert error_percent(found.distance, rays, found.mask) < 0.4
     shown = np.abs(found.image / 255 - picture(lens, size, view.rotation))[found.mask]
     assert shown.max() < 0.02
     level = found.points @ (np.eye(3) if view.rotation is None else view.rotation).T

@@ -152,9 +152,9 @@ def test_a_small_picture_has_nothing_for_tiles() -> None:
 def test_neither_seam_nor_borders_of_tiles_show(quality: str) -> None:
     """With the bundled model: steps over tiles' borders are no larger than most others.
 
-    At the seam they are as the same place has them inside: this picture has an edge there, which
-    the tiles of *best* meet elsewhere in the turned picture. In float32: by bfloat16's rounding
-    alone the two pictures' steps at that edge are 7 % apart.
+    At the seam they are as the same place has them inside: this picture has an edge there. For
+    *best* where the tile below does not reach, as it stands otherwise to the turned picture. In
+    float32: by bfloat16's rounding alone the two pictures' steps at that edge are 7 % apart.
     """
     image, model = load_example(), load(dtype="float32")
     log, turned = (
@@ -164,8 +164,9 @@ def test_neither_seam_nor_borders_of_tiles_show(quality: str) -> None:
     across = np.abs(np.roll(log, -1, 1) - log).mean(0)  # to the right of each column
     down = np.abs(np.diff(log, axis=0)).mean(1)
     borders = np.arange(2 * TILE[1], log.shape[1], 2 * TILE[1]) - 1
-    most = {"balanced": 1.02, "best": 1.1}[quality]
-    assert across[-1] <= most * np.abs(turned[:, 512] - turned[:, 511]).mean()
+    rows = slice({"balanced": 512, "best": 300}[quality])
+    seam = np.abs(log[rows, 0] - log[rows, -1]).mean()
+    assert seam <= 1.02 * np.abs(turned[rows, 512] - turned[rows, 511]).mean()
     assert np.abs(np.roll(turned, 512, 1) - log).mean() < 0.01
     assert across[borders].mean() <= np.quantile(across, 0.95)
     below = np.arange(2 * TILE[0], log.shape[0], 2 * TILE[0]) - 1
