@@ -59,6 +59,41 @@ def test_exr_without_such_a_name_says_which_layer_was_taken(tmp_path: Path) -> N
     assert plain.notes == ()
 
 
+@pytest.mark.parametrize("letters", ["rgb", "Rgb", "rGB"])
+@pytest.mark.parametrize("prefix", ["", "rgb.", "View.Combined."])
+def test_exr_small_letters_are_channels_too(tmp_path: Path, prefix: str, letters: str) -> None:
+    base = np.linspace(0.1, 1, H * W, dtype=np.float32).reshape(H, W)
+    planes = {prefix + c: base * np.float32(2 if c in "rR" else 1) for c in letters}
+    planes |= {prefix + "a": (base > 0.5).astype(np.float32), "AO.Y": base}
+    OpenEXR.File({}, planes).write(str(tmp_path / "s.exr"))
+    data = read_image(tmp_path / "s.exr")
+    assert tint_of(data) == pytest.approx(2, rel=0.02)
+    assert data.valid is not None
+    assert 0.4 < data.valid.mean() < 0.7
+    assert data.notes == ()
+
+
+def test_exr_capitals_count_before_small_letters(tmp_path: Path) -> None:
+    base = np.linspace(0.1, 1, H * W, dtype=np.float32).reshape(H, W)
+    tints = {"R": 2, "G": 1, "B": 1, "r": 9, "g": 5, "b": 5}
+    planes = {name: base * np.float32(tint) for name, tint in tints.items()}
+    OpenEXR.File({}, planes).write(str(tmp_path / "s.exr"))
+    data = read_image(tmp_path / "s.exr")
+    assert tint_of(data) == pytest.approx(2, rel=0.02)
+    assert data.notes == ()
+
+
+def test_exr_an_unknown_compression_is_named_once(tmp_path: Path) -> None:
+    planes = {"RGB": np.ones((H, W, 3), np.float32)}
+    OpenEXR.File({"compression": OpenEXR.ZIP_COMPRESSION}, planes).write(str(tmp_path / "u.exr"))
+    content = (tmp_path / "u.exr").read_bytes()
+    name = b"compression\0compression\0\1\0\0\0"
+    assert name + b"\3" in content
+    (tmp_path / "u.exr").write_bytes(content.replace(name + b"\3", name + b"\x63"))
+    message = refused(tmp_path / "u.exr")
+    assert message.endswith("u.exr: EXR compression 99 is not read; save it with ZIP")
+
+
 def test_exr_parts_with_names(tmp_path: Path) -> None:
     def write(path: Path, tints: dict[str, float]) -> Path:
         parts = []

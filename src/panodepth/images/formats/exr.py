@@ -1,7 +1,8 @@
 """OpenEXR pictures, always linear: which layer is the picture, and where its pixels lie.
 
 Channels R G B (A) come first, then the layer or part whose name says that it is the picture, then
-luminance with chroma (Y RY BY), then grey (Y), then the first layer with R, G and B.
+luminance with chroma (Y RY BY), then grey (Y), then the first layer with R, G and B. Small letters
+r g b (a) are read too; where a channel is there in both, the capital's.
 """
 
 from __future__ import annotations
@@ -37,16 +38,11 @@ class Choice(NamedTuple):
 
 
 class Layer(NamedTuple):
-    """Channels R, G and B under one prefix ("" or "ViewLayer.Combined.") of a part."""
+    """Channels R, G, B (A) under one prefix ("" or "ViewLayer.Combined.") of a part, by name."""
 
     part: int
     prefix: str
-    alpha: bool
-
-    @property
-    def names(self) -> list[str]:
-        """Of its channels."""
-        return [self.prefix + channel for channel in "RGBA"[: 3 + self.alpha]]
+    names: list[str]
 
 
 def open_exr(name: str, file: BinaryIO) -> Opened:
@@ -82,7 +78,7 @@ def read_channels(
         OpenEXR.File(path, separate_channels=True) as opened,
     ):
         if len(opened.parts) <= choice.part:
-            raise DamageError("its data are damaged")
+            raise DamageError(f"its part {choice.part + 1} cannot be decoded")
         channels = opened.parts[choice.part].channels
         return [np.asarray(channels[wanted].pixels) for wanted in choice.names]
 
@@ -129,12 +125,13 @@ def choose_layer(name: str, parts: Sequence[Part]) -> Choice:
 
 
 def _layers(part: int, names: Sequence[str]) -> Iterator[Layer]:
-    there = set(names)
-    for channel in names:
-        prefix = channel.removesuffix("R")
-        is_layer = prefix != channel and (not prefix or prefix.endswith("."))
-        if is_layer and {prefix + "G", prefix + "B"} <= there:
-            yield Layer(part, prefix, prefix + "A" in there)
+    layers: dict[str, dict[str, str]] = {}  # prefix to capital to name
+    for channel in sorted(names, reverse=True):  # capitals last, so that they count
+        prefix, dot, letter = channel.rpartition(".")
+        layers.setdefault(prefix + dot, {})[letter.upper()] = channel
+    for prefix in dict.fromkeys(channel[: channel.rfind(".") + 1] for channel in names):
+        if set("RGB") <= set(found := layers[prefix]):
+            yield Layer(part, prefix, [found[letter] for letter in "RGBA" if letter in found])
 
 
 def _called(layer: Layer, wanted: str, parts: Sequence[Part]) -> bool:
