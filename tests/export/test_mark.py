@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -94,3 +95,14 @@ def test_files_of_others_are_not_ours(tmp_path: Path) -> None:
         assert foreign([path]) == path
     assert stated(tmp_path / "nothing") is None
     assert foreign([tmp_path / "nothing"]) is None
+
+
+@pytest.mark.parametrize("length", [0, 1])
+def test_a_jpeg_comment_without_a_length_is_not_read(tmp_path: Path, length: int) -> None:
+    path = tmp_path / "c.jpg"
+    said = json.dumps({"generator": "panodepth 1.0", "prediction": {}}).encode()
+    path.write_bytes(b"\xff\xd8\xff\xfe" + struct.pack(">H", length) + said)
+    assert stated(path) is None
+    whole = struct.pack(">H", 2 + len(said)) + said
+    path.write_bytes(b"\xff\xd8\xff\xfe" + whole + bytes(99))
+    assert stated(path) is not None

@@ -176,6 +176,8 @@ def _from_jpeg(file: BinaryIO) -> bytes:
         if marker[:1] != b"\xff" or marker in (b"\xff\xda", b"\xff\xd9"):
             break
         length = int.from_bytes(file.read(2), "big") - 2
+        if length < 0:  # it counts its own two bytes
+            break
         if marker == b"\xff\xfe":
             return file.read(length)
         file.seek(length, io.SEEK_CUR)
