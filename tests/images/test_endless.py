@@ -50,8 +50,8 @@ ZEROS = bytes(1 << 22)
         (saved("JPEG")[:60] + ZEROS, "its header ends in nothing"),
         (b"\xff\xd8" + b"\xff\xe5\0\2" * 300_000, "more than 10,000 segments"),
         (saved("PNG")[:60] + ZEROS, "damaged or unreadable PNG"),
-        (saved("PNG")[:33] + ZEROS, "damaged at byte 33"),
-        (saved("WEBP")[:12] + ZEROS, "damaged at byte 12"),
+        (saved("PNG")[:33] + ZEROS, "no chunk begins at byte 33"),
+        (saved("WEBP")[:12] + ZEROS, "no chunk begins at byte 12"),
         (
             b"RIFF" + struct.pack("<I", 1_600_004) + b"WEBP" + b"JUNK\0\0\0\0" * 200_000,
             "more than 100,000 chunks",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +52,7 @@ def test_tiff_what_the_decoder_lacks_is_named(tmp_path: Path, compression: str) 
     deep = Image.fromarray(picture()[..., 0].astype(np.uint16) * 257)
     deep.save(tmp_path / "d.tif", compression=compression)
     message = refused(tmp_path / "d.tif")
-    assert f"{compression.upper()} compression of 16-bit TIFF is not read" in message
+    assert f"16-bit TIFF with {compression.upper()} compression is not read" in message
     assert "LZW or Deflate" in message
     assert "damaged" not in message
     Image.fromarray(picture()).save(tmp_path / "b.tif", compression=compression)
@@ -78,3 +79,12 @@ def test_tiff_jpeg_data_that_end_early_are_told(tmp_path: Path, part: float) -> 
     content[cut:stop] = b"\xff\xd9" + bytes(stop - cut - 2)
     path.write_bytes(bytes(content))
     assert "damaged or unreadable TIFF file (its data end early" in refused(path)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_tiff_an_unknown_compression_is_named_once(tmp_path: Path, bits: int) -> None:
+    path = tmp_path / "u.tif"
+    Image.fromarray(picture()[..., 0].astype(f"uint{bits}")).save(path)
+    old, new = (struct.pack("<HHIHH", 259, 3, 1, code, 0) for code in (1, 99))
+    path.write_bytes(path.read_bytes().replace(old, new))
+    assert "TIFF with compression 99 is not read" in refused(path)

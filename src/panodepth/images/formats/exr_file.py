@@ -124,7 +124,7 @@ def _text(file: BinaryIO) -> str:
     while (byte := _exactly(file, 1)) != b"\0":
         found += byte
         if len(found) > 255:
-            raise DamageError("its header is damaged")
+            raise DamageError("its header cannot be understood")
     return found.decode("utf-8", "replace")
 
 
@@ -137,7 +137,7 @@ def _attributes(file: BinaryIO, before: int) -> dict[str, tuple[str, bytes]]:
         kind = _text(file)
         (length,) = struct.unpack("<I", _exactly(file, 4))
         if file.tell() + length > MAX_HEADERS:
-            raise DamageError("its header is damaged")
+            raise DamageError("its header cannot be understood")
         if number > MAX_ATTRIBUTES:
             raise DamageError(f"its header has more than {MAX_ATTRIBUTES:,} attributes")
         attributes[name] = kind, _exactly(file, length)
@@ -172,7 +172,7 @@ def _channels(content: bytes) -> list[Channel]:
         end = content.index(0, at)
         kind, _, across, down = struct.unpack_from("<iIii", content, end + 1)
         if kind not in (0, 1, 2) or across < 1 or down < 1:
-            raise DamageError("its list of channels is damaged")
+            raise DamageError("its list of channels cannot be understood")
         found.append(Channel(content[at:end].decode("utf-8", "replace"), kind, (across, down)))
         at = end + 17
     return found
@@ -208,4 +208,4 @@ def _check_chunks(file: BinaryIO, part: Part, start: int, count: int, head: int)
         said = file.read(head + 4)
         size = struct.unpack("<i", said[head:])[0] if len(said) == head + 4 else -1
         if not offset or size < 0 or offset + head + 4 + size > length:
-            raise DamageError(f"it is cut short or damaged: chunk {chunk} of {count} is not in it")
+            raise DamageError(f"chunk {chunk} of {count} is not in it")

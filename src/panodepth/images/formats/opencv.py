@@ -25,7 +25,7 @@ def opencv_pixels(content: bytes | bytearray) -> npt.NDArray[Any]:
         finally:
             cv2.utils.logging.setLogLevel(level)
     if pixels is None:
-        raise DamageError("it is cut short or its data are damaged")
+        raise DamageError("it is cut short, or its pixels cannot be decoded")
     if pixels.ndim == 3:
         swap = cv2.COLOR_BGR2RGB if pixels.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
         if pixels.dtype == np.float64:

@@ -123,7 +123,7 @@ def _read_chunks(file: BinaryIO, until: bytes = b"IEND") -> _Chunks:
         if not kind.isalpha():
             if found.data and until == b"IEND":
                 return found  # the picture may be whole
-            raise DamageError(f"it is damaged at byte {at}")
+            raise DamageError(f"no chunk begins at byte {at}")
         if not found.kept and (kind != b"IHDR" or length != 13):
             raise DamageError("it does not begin with its header")
         if kind == until:
@@ -211,7 +211,7 @@ def _check_pixels(file: BinaryIO, found: _Chunks) -> None:
             length = rows[0][1]
             filters = np.frombuffer(piece, np.uint8)[-done % length :: length]
             if filters.size and filters.max() > 4:
-                raise DamageError(f"its data are damaged in row {done // length} or below")
+                raise DamageError(f"its data are wrong in row {done // length} or below")
         done += len(piece)
         if done >= expected:
             return

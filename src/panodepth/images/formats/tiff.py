@@ -107,7 +107,7 @@ def _check_whole(page: Directory) -> None:
 
 def _compression(page: Directory) -> str:
     code = page.number(_COMPRESSION, 1)
-    return _COMPRESSIONS.get(code, f"compression {code}")
+    return f"{_COMPRESSIONS[code]} compression" if code in _COMPRESSIONS else f"compression {code}"
 
 
 def _check_8_bit(name: str, page: Directory) -> None:
@@ -144,8 +144,8 @@ def _decode_8_bit(name: str, file: BinaryIO, page: Directory) -> Decoded:
             _check_jpegs(page)
         return from_pillow(image, 1)
     except OSError as error:
-        if page.number(_COMPRESSION, 1) in _COMPRESSIONS:
-            raise DamageError(f"its {_compression(page)} data cannot be decoded") from error
+        if kind := _COMPRESSIONS.get(page.number(_COMPRESSION, 1)):
+            raise DamageError(f"its {kind} data cannot be decoded") from error
         raise
 
 
@@ -193,8 +193,8 @@ def _check_deep(name: str, page: Directory) -> None:
         raise InputError(_not_read(name, page))
     if page.number(_COMPRESSION, 1) not in _DEEP_COMPRESSIONS:
         raise InputError(
-            f"{name}: {_compression(page)} compression of {bits}-bit TIFF is not read; save it "
-            "with LZW or Deflate"
+            f"{name}: {bits}-bit TIFF with {_compression(page)} is not read; save it with LZW or "
+            "Deflate"
         )
 
 

@@ -107,7 +107,7 @@ def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
         file.seek(at)
         kind, length = struct.unpack("<4sI", file.read(8))
         if not kind.isascii() or not kind.strip().isalnum():
-            raise DamageError(f"it is damaged at byte {at}")
+            raise DamageError(f"no chunk begins at byte {at}")
         if at + 8 + length > end:
             raise DamageError(f"it is cut short inside {chunk_name(kind)}, at byte {at}")
         yield kind, at + 8, length

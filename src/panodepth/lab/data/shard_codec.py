@@ -97,14 +97,12 @@ def decode(files: Mapping[str, bytes], where: str, defaults: Mapping[str, Any]) 
         provenance = _provenance(files.get("json", b"{}"), where)
         about = provenance["distance"]
         for ending in files.keys() & {*PICTURES, *PNG_MEMBERS}:
-            check_pixels(image_size(files[ending]), f"{where}: {ending}")
+            _check_member(files[ending], f"{where}: {ending}")
         image = _decode_picture(picture)
         distance = _decode_distance(files[kind], kind, about, where)
         mask = _pixels(files["mask.png"]) > 127 if "mask.png" in files else None
-    except InputError as error:
-        if where in str(error):
-            raise
-        raise InputError(f"{where}: damaged sample ({error})") from error
+    except InputError:
+        raise
     except Exception as error:  # decoders raise anything on damaged files
         raise_if_out_of_memory(error, where)
         told = f" ({error})" if isinstance(error, DamageError) else ""
@@ -197,6 +195,15 @@ def _encode_picture(image: FloatArray, encoding: Encoding) -> bytes:
     else:
         pixels.save(buffer, format="PNG")
     return buffer.getvalue()
+
+
+def _check_member(stored: bytes, where: str) -> None:
+    """Raise InputError unless it is a picture of a size that is read."""
+    try:
+        size = image_size(stored)
+    except InputError as error:
+        raise InputError(f"{where}: {str(error).removeprefix('image bytes: ')}") from error
+    check_pixels(size, where)
 
 
 def _decode_picture(stored: bytes) -> FloatArray:
