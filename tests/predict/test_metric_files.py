@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from panodepth.errors import InputError
 from panodepth.predict.metric.files import read_anchor, read_points, read_pose
@@ -66,3 +67,15 @@ def test_a_coarse_map_of_nothing_and_of_more_than_float32_holds(tmp_path: Path) 
     np.savez(tmp_path / "a.npz", distance=np.array([[1e300, 2.0]]))
     with np.errstate(all="raise"):
         assert read_anchor(tmp_path / "a.npz").tolist() == [[0, 2]]
+
+
+def test_the_sky_of_a_coarse_map_is_not_known(tmp_path: Path) -> None:
+    for far in (1e10, 65504.0, np.inf):
+        np.savez(tmp_path / "a.npz", distance=np.array([[far, 2.0]], np.float32))
+        assert read_anchor(tmp_path / "a.npz").tolist() == [[0, 2]]
+    codes = np.full((8, 16), 2000, np.uint16)
+    codes[0] = 65535
+    Image.fromarray(codes).save(tmp_path / "a.png")
+    found = read_anchor(tmp_path / "a.png")
+    assert (found[0] == 0).all()
+    assert (found[1:] == 2).all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from panodepth.errors import InputError
 from panodepth.export.colour import colourise
 from panodepth.images import IMAGE_SUFFIXES, read_image
 from panodepth.images.arrays import read_npz
+from panodepth.images.distances import clean_distance
 from panodepth.types import BoolArray, ByteArray, FloatArray, Prediction, push_back
 
 ENDING = "_distance.npz"  # what follows the name, in files of the format npz
@@ -32,7 +34,7 @@ def read_saved(path: Path) -> Prediction:
     height, width = distance.shape
     if width != 2 * height:
         raise InputError(f"{path}: {width}×{height} is no whole panorama, which is twice as wide")
-    distance = distance.astype(np.float32)
+    distance = clean_distance(distance)
     known = np.isfinite(distance) & (distance > 0)
     mask = _flags(path, arrays, "mask", known) & known
     sky = _flags(path, arrays, "sky", np.isposinf(distance)) & ~mask
@@ -70,10 +72,9 @@ def _meta(path: Path, arrays: dict[str, Any]) -> dict[str, Any]:
 
 def _picture(path: Path, meta: dict[str, Any], size: tuple[int, ...]) -> ByteArray | None:
     """(H, W, 3) of the picture that was predicted, if it lies beside the file."""
-    source = Path(str(meta.get("source") or "-")).name
-    names = [source, *(name_of(path) + suffix for suffix in IMAGE_SUFFIXES)]
-    for candidate in (path.with_name(name) for name in names):
-        if candidate.is_file():
+    names = [Path(str(meta.get("source"))).name, *(name_of(path) + s for s in IMAGE_SUFFIXES)]
+    for candidate in (path.parent / name for name in names):
+        if os.path.isfile(candidate):  # False too for what can be no file's name
             image = read_image(candidate).to_uint8()
             return image if image.shape[:2] == size else None
     return None

@@ -39,7 +39,13 @@ def read_npz(path: Path, wanted: Iterable[str]) -> dict[str, npt.NDArray[Any]]:
         with zipfile.ZipFile(path) as archive:
             for name in wanted:
                 if f"{name}.npy" in archive.namelist():
-                    size = archive.getinfo(f"{name}.npy").file_size
+                    about = archive.getinfo(f"{name}.npy")
+                    if about.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                        raise InputError(  # whose decoders unpack all of it, however much that is
+                            f"{path}: {name} is compressed in a way that NumPy does not write; "
+                            "save it by numpy.savez_compressed"
+                        )
+                    size = about.file_size
                     with archive.open(f"{name}.npy") as member:
                         found[name] = read_array(member, size, f"{path}: {name}")
             return found
@@ -73,6 +79,8 @@ def read_array(file: IO[bytes], size: int, where: str) -> npt.NDArray[Any]:
     shape, fortran, dtype = read_header(file)
     if dtype.hasobject:
         raise InputError(f"{where}: holds Python objects; save plain numbers")
+    if any(side < 0 for side in shape):  # -1 would be as many as there are
+        raise InputError(f"{where}: a side of {shape} is negative")
     count = math.prod(shape)
     each = max(1, dtype.itemsize)  # of a structure or a text: any number of bytes
     limit = MAX_PIXELS * 16 // max(16, each) if len(shape) >= 2 else MAX_TEXT_BYTES // each

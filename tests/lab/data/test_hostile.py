@@ -21,9 +21,10 @@ from hypothesis import strategies as st
 
 from panodepth.errors import ConfigError, InputError, PanodepthError
 from panodepth.images.arrays import read_npy, read_npz
+from panodepth.images.distances import clean_distance
 from panodepth.lab.data import open_folder, open_shards, open_source
 from panodepth.lab.data.distances import DistanceFile
-from panodepth.lab.data.source import clean_distance, make_panorama, read_json
+from panodepth.lab.data.source import make_panorama, read_json
 
 from .conftest import H, W, make_distance, make_image, write_image
 
@@ -83,6 +84,22 @@ def test_the_end_of_half_floats_is_the_sky() -> None:
     assert clean_distance(np.array([[65504]], np.uint16)).tolist() == [[65504]]
 
 
+def test_the_end_of_16_bit_whole_numbers_is_the_sky(tmp_path: Path) -> None:
+    codes = np.array([[1, 65534, 65535]], np.uint16)
+    assert clean_distance(codes).tolist() == [[1, 65534, np.inf]]
+    assert clean_distance(codes.astype(np.float64)).tolist() == [[1, 65534, np.inf]]
+    assert clean_distance(codes.astype(np.int32) + 1).tolist() == [[2, 65535, 65536]]
+    whole = np.tile(codes, (H, W // 3))
+    for suffix, own in (("png", False), ("tif", False), ("png", True)):
+        file = tmp_path / f"x_distance.{suffix}"
+        assert cv2.imwrite(str(file), whole)
+        said = {"scale": 0.001, "unit": "m"} | ({"invalid": 0, "sky": 0} if own else {})
+        Path(f"{file}.json").write_text(json.dumps(said))
+        last = DistanceFile()(file).distance[:, 2]
+        assert np.isinf(last).all() != own
+        assert own or np.isinf(DistanceFile()(file).distance).mean() == pytest.approx(1 / 3, 0.1)
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.floats(width=32), min_size=32, max_size=32))
 def test_every_panorama_keeps_the_rule(values: list[float]) -> None:
@@ -138,6 +155,24 @@ def test_an_npz_bomb_is_refused_by_its_header(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "c.npz", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("distance.npy", npy_header((8192, 16384), "|V4096") + bytes(1 << 20))
     assert "at most" in refused(lambda: read_npz(tmp_path / "c.npz", ["distance"]))
+
+
+@pytest.mark.parametrize("shape", [(-1, 64), (64, -1), (-8, -8)])
+def test_no_side_is_as_long_as_the_file(tmp_path: Path, shape: tuple[int, int]) -> None:
+    """-1 in a header would unpack all that there is."""
+    with zipfile.ZipFile(tmp_path / "b.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("distance.npy", npy_header(shape) + bytes(1 << 20))
+    assert "is negative" in refused(lambda: DistanceFile()(tmp_path / "b.npz"))
+    (tmp_path / "b.npy").write_bytes(npy_header(shape) + bytes(1 << 14))
+    assert "is negative" in refused(lambda: DistanceFile()(tmp_path / "b.npy"))
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_what_cannot_be_unpacked_in_part_is_not_unpacked(tmp_path: Path, method: int) -> None:
+    with zipfile.ZipFile(tmp_path / "b.npz", "w", method) as archive:
+        archive.writestr("distance.npy", npy_header((16, 32)) + bytes(1 << 14))
+    message = refused(lambda: DistanceFile()(tmp_path / "b.npz"))
+    assert "save it by numpy.savez_compressed" in message
 
 
 def chunk(kind: bytes, body: bytes) -> bytes:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from panodepth.errors import InputError
 from panodepth.geometry.lens import Pinhole
 from panodepth.geometry.points import z_depth_to_distance
-from panodepth.lab.data.source import clean_distance
+from panodepth.images.distances import clean_distance
 from panodepth.types import ByteArray, FloatArray
 
 Matrix = npt.NDArray[np.float64]

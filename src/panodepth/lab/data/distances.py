@@ -14,9 +14,10 @@ import numpy.typing as npt
 from panodepth.errors import InputError, damaged, one_line, raise_if_out_of_memory
 from panodepth.images import read_stored
 from panodepth.images.arrays import names_in, read_npy, read_npz
+from panodepth.images.distances import clean_distance, clipped
 from panodepth.images.formats.exr_file import MAGIC, Part
 from panodepth.images.limits import check_pixels
-from panodepth.lab.data.source import DistanceMap, clean_distance, read_json
+from panodepth.lab.data.source import DistanceMap, read_json
 from panodepth.types import FloatArray
 
 DISTANCE_SUFFIXES = (".npz", ".npy", ".exr", ".tiff", ".tif", ".png")  # the first that is there
@@ -230,7 +231,10 @@ def _scaled(
             f"{path}: the scale of its whole numbers is {told}; "
             f'write {{"scale": 0.001, "unit": "m"}} into {path.name}{SIDECAR} or dataset.json'
         )
-    return DistanceMap(_plane(values * np.float32(step), path), unit)
+    distance = _plane(values * np.float32(step), path)
+    if not {"sky", "invalid"} & said.keys():  # as predict's own say, whose farthest surface it is
+        distance[clipped(values)] = np.inf
+    return DistanceMap(distance, unit)
 
 
 def _unit(unit: str | None, path: Path) -> str | None:

@@ -5,9 +5,9 @@
     NAME_mask.png                                 optional: white = distance is valid
     dataset.json                                  optional, at the top: unit, scale, licence, source
 
-NaN, 0 and negative values are not given; inf is sky, and so are 1e9 and more, and 65504 in half
-floats. `scale` is for whole-number PNG and TIFF files without their own. Folders that
-`panodepth render` and `panodepth predict` write read back.
+NaN, 0 and negative values are not given; inf is sky, and so are 1e9 and more, 65504 in half floats
+and 65535 in 16-bit whole numbers. `scale` is for such PNG and TIFF files without their own. Folders
+that `panodepth render` and `panodepth predict` write read back.
 """
 
 from __future__ import annotations

@@ -27,8 +27,9 @@ import numpy.typing as npt
 from panodepth.errors import DamageError, InputError, one_line, raise_if_out_of_memory
 from panodepth.images import image_size, read_stored
 from panodepth.images.arrays import read_array
+from panodepth.images.distances import clean_distance
 from panodepth.images.limits import check_pixels
-from panodepth.lab.data.source import check_full_sphere, clean_distance, make_panorama
+from panodepth.lab.data.source import check_full_sphere, make_panorama
 from panodepth.strict import Range, check_fields, parse_json
 from panodepth.types import BoolArray, FloatArray, Panorama
 
@@ -172,8 +173,8 @@ def _decode_distance(stored: bytes, kind: str, about: Mapping[str, Any], where: 
     if codes.ndim != 2 or codes.dtype != np.uint16 or "scale" not in about:
         raise InputError(f"{where}: a PNG distance needs 16 bits and a scale in its JSON")
     distance = codes * _scale(about, where)
-    if isinstance(about.get("sky"), int):
-        distance[codes == about["sky"]] = np.inf
+    if isinstance(sky := about.get("sky", SKY_CODE), int):
+        distance[codes == sky] = np.inf
     return distance
 
 

@@ -23,11 +23,10 @@ import numpy.typing as npt
 
 from panodepth.errors import ConfigError, DamageError, InputError
 from panodepth.images import image_size, read_image, read_mask
+from panodepth.images.distances import SKY_FROM
 from panodepth.strict import parse_json
 from panodepth.types import BoolArray, FloatArray, Panorama
 
-SKY_FROM = 1e9  # Blender writes 1e10; others the largest float32, 3.4e38
-HALF_MAX = 65504.0  # the largest float16: what was farther, and the sky, was clipped to it
 MAX_JSON_BYTES = 1 << 26
 
 
@@ -148,23 +147,6 @@ def make_panorama(
         raise InputError(f"{where}: no valid pixel (all are 0, NaN, infinite or masked)")
     clean = np.where(valid, distance, np.where(sky, np.inf, 0)).astype(np.float32)
     return Panorama(np.ascontiguousarray(image, np.float32), clean, valid, dict(meta))
-
-
-def clean_distance(values: npt.NDArray[Any]) -> FloatArray:
-    """A new float32 map with 0 where nothing is given (NaN, values <= 0) and inf in the sky.
-
-    values: (H, W) distance or z-depth of any type as it is stored. Sky: values from SKY_FROM on,
-    and HALF_MAX where half floats were clipped: in float16, or as the largest of all values.
-    """
-    with np.errstate(over="ignore", invalid="ignore"):
-        clean = np.array(values, np.float32)
-    clean[~(clean > 0)] = 0
-    clean[clean >= SKY_FROM] = np.inf
-    if values.dtype.kind == "f":
-        farthest = clean.max(initial=0, where=np.isfinite(clean))
-        if values.dtype == np.float16 or farthest == HALF_MAX:
-            clean[clean >= HALF_MAX] = np.inf
-    return clean
 
 
 def is_file(path: Path) -> bool:

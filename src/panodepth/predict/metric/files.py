@@ -10,6 +10,7 @@ import numpy.typing as npt
 from panodepth.errors import DamageError, InputError
 from panodepth.images import read_stored
 from panodepth.images.arrays import read_npz
+from panodepth.images.distances import clean_distance
 from panodepth.strict import parse_json
 from panodepth.types import FloatArray
 
@@ -68,12 +69,14 @@ def read_anchor(path: Path) -> FloatArray:
 
     An .npz with `distance`, or a PNG of 16 bits in millimetres.
     """
+    steps = np.float32(1)
     try:
         if path.suffix.lower() == ".npz":
             distance = read_npz(path, ("distance",)).get("distance")
         else:
-            coded = read_stored(path).pixels
-            distance = coded / np.float32(1000) if coded.dtype == np.uint16 else None
+            distance = read_stored(path).pixels
+            distance = distance if distance.dtype == np.uint16 else None
+            steps = np.float32(1000)
     except InputError as error:
         raise InputError(f"anchor depth: {error}") from error
     if distance is None or distance.dtype.kind not in "fui" or distance.ndim != 2:
@@ -81,10 +84,8 @@ def read_anchor(path: Path) -> FloatArray:
         raise InputError(f"anchor depth: {path}: {told}")
     if not distance.size or distance.shape[1] != 2 * distance.shape[0]:
         raise InputError(f"anchor depth: {path}: {distance.shape} is not a whole sphere, (h, 2h)")
-    with np.errstate(over="ignore"):  # what float32 cannot hold is not known either
-        distance = distance.astype(np.float32)
-    known = np.isfinite(distance) & (distance > 0)
-    return np.where(known, distance, np.float32(0))
+    clean = clean_distance(distance) / steps
+    return np.where(np.isfinite(clean), clean, np.float32(0))  # of the sky nothing is known
 
 
 def _content(what: str, path: Path) -> bytes:

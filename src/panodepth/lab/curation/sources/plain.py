@@ -25,6 +25,7 @@ from panodepth.errors import ConfigError, InputError, one_line
 from panodepth.geometry.lens import Pinhole
 from panodepth.geometry.points import distance_to_z_depth
 from panodepth.images.arrays import names_in, read_npz
+from panodepth.images.distances import clipped
 from panodepth.lab.curation.frame import (
     Frame,
     Matrix,
@@ -237,9 +238,10 @@ def _read_listed(root: Path, item: Item) -> Frame:
     if "trajectory" in said:
         pose = _redwood_poses(root / str(said["trajectory"]).split(",")[0])[number]
     depth = str(said["pairs"][number][1])
+    codes = read_whole_numbers(root / depth)
     return item.frame(
         image,
-        clean_map(read_whole_numbers(root / depth) / np.float32(steps)),
+        clean_map(codes / np.float32(steps), clipped(codes)),
         _lens(camera, size_of(image)),
         pose=pose,
         meta={"licence": str(said.get("licence", "")), "depth": depth},

@@ -1,0 +1,40 @@
+"""Stored distances of any program: which values are a surface, which are sky, which say nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from panodepth.types import BoolArray, FloatArray
+
+SKY_FROM = 1e9  # Blender writes 1e10; others the largest float32, 3.4e38
+HALF_MAX = 65504.0  # the largest float16: what was farther, and the sky, was clipped to it
+CODE_MAX = 65535  # the largest uint16, likewise
+
+
+def clean_distance(values: npt.NDArray[Any]) -> FloatArray:
+    """A new float32 map with 0 where nothing is given (NaN, values <= 0) and inf in the sky.
+
+    values: (H, W) distance or z-depth of any type as it is stored. Sky: values from SKY_FROM on,
+    and those clipped to what 16 bits can hold: HALF_MAX in float16, CODE_MAX in uint16, and either
+    where it is the largest of all values of other floats.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        clean = np.array(values, np.float32)
+    clean[~(clean > 0)] = 0
+    clean[clean >= SKY_FROM] = np.inf
+    if values.dtype.kind == "f":
+        farthest = clean.max(initial=0, where=np.isfinite(clean))
+        if values.dtype == np.float16 or farthest in (HALF_MAX, CODE_MAX):
+            clean[clean >= max(farthest, HALF_MAX)] = np.inf
+    elif values.dtype == np.uint16:
+        clean[clipped(values)] = np.inf
+    return clean
+
+
+def clipped(codes: npt.NDArray[Any]) -> BoolArray:
+    """Where whole numbers (H, W) are the largest of uint16, in that type; nowhere in others."""
+    most = CODE_MAX if codes.dtype == np.uint16 else np.inf
+    return np.asarray(codes == most)
