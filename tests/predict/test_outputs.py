@@ -13,8 +13,10 @@ import pytest
 from PIL import Image
 
 from panodepth.cli import main
+from panodepth.predict.folder.inputs import InputFile
 from panodepth.predict.folder.options import RunOptions
-from panodepth.predict.folder.outputs import made_with
+from panodepth.predict.folder.outputs import made_otherwise, made_with
+from panodepth.predict.models import weights_stamp
 from panodepth.types import Prediction
 
 
@@ -164,6 +166,47 @@ def test_skipped_results_that_were_made_otherwise_are_told(
         "note: 2 of 2 pictures that were skipped were predicted with model micro, now other; "
         "level none, now auto: without --skip-existing they are predicted again\n"
     )
+
+
+def test_a_model_that_was_trained_on_is_told_from_the_one_before(
+    run: Any, tmp_path: Path, model_file: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    picture(tmp_path / "in" / "a.png")
+    command = (tmp_path / "in", "--out", tmp_path / "out", "--format", "npz", "--skip-existing")
+    run(*command)
+    (tmp_path / "m").mkdir()
+    copy = Path(shutil.copy(model_file, tmp_path / "m"))
+    arguments = ["predict", *map(str, command), "--model", str(copy)]
+    assert main(arguments) == 0
+    assert capfd.readouterr().err == ""
+    content = bytearray(copy.read_bytes())
+    content[-1] ^= 1  # as little as training on may change
+    copy.write_bytes(content)
+    assert main(arguments) == 0
+    before, now = weights_stamp(model_file), weights_stamp(copy)
+    assert f"predicted with weights {before}, now {now}: without" in capfd.readouterr().err
+    with np.load(tmp_path / "out" / "a_distance.npz") as npz:
+        found = json.loads(str(npz["meta"]))["prediction"]
+    assert found["weights"] == before
+    item = InputFile(tmp_path / "in" / "a.png", Path("a.png"), Path("a"))
+    options = RunOptions(formats=("npz",), out=tmp_path / "out")
+    assert made_otherwise(item, options, found["model"], now) == [f"weights {before}, now {now}"]
+    assert made_otherwise(item, options, found["model"]) == []
+
+
+def test_a_stamp_sees_what_changes_between_the_ends_of_a_large_file(tmp_path: Path) -> None:
+    content = np.random.default_rng(0).integers(0, 256, 5 << 20, np.uint8)
+    content.tofile(tmp_path / "a.safetensors")
+    content[5 << 19 :][: 1 << 18] += 1  # an eighth of what is between
+    content.tofile(tmp_path / "b.safetensors")
+    stamps = {weights_stamp(tmp_path / f"{name}.safetensors") for name in "ab"}
+    assert len(stamps) == 2
+    for name in "ab":  # an exported network's weights lie beside it
+        (tmp_path / f"{name}.xml").write_text("<net/>")
+        shutil.copy(tmp_path / f"{name}.safetensors", tmp_path / f"{name}.bin")
+    stamps |= {weights_stamp(tmp_path / f"{name}.xml") for name in "ab"}
+    assert len(stamps) == 4
+    assert weights_stamp("org/name") == weights_stamp(tmp_path / "none") == ""
 
 
 def test_results_that_do_not_say_how_they_were_made_are_skipped(run: Any, tmp_path: Path) -> None:

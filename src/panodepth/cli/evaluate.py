@@ -79,9 +79,9 @@ def _choose(
     request: Request, datasets: list[Dataset], device: str, dtype: str, size: str | None
 ) -> tuple[NamedPredictor, str]:
     """The predictor, and all that tells it from others: its options, digests, how it is loaded."""
-    from panodepth.lab.evaluation.run.choice import choose_predictor, parse_options, stamp
+    from panodepth.lab.evaluation.run.choice import choose_predictor, parse_options
     from panodepth.predict import load
-    from panodepth.predict.models import find_model
+    from panodepth.predict.models import find_model, stamp
 
     network_size = None if size is None else parse_size(size)
     load_model = partial(load, request.predictor, device=device, dtype=dtype, size=network_size)

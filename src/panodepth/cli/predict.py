@@ -23,7 +23,7 @@ from panodepth.cli.options import (
 )
 from panodepth.errors import InputError, print_note, printable
 from panodepth.predict.folder.options import RunOptions
-from panodepth.predict.models import chosen_backend, model_name
+from panodepth.predict.models import chosen_backend, model_name, weights_stamp
 from panodepth.progress import SHARES, Progress, by_share, progress
 from panodepth.size import show_size
 from panodepth.streams import print_document
@@ -146,10 +146,12 @@ def _find(
         raise InputError(f"no picture found: {', '.join(named)}{told}")
     problems = {text: _missing(text) for text in found.missing} | found.left_out.problems
     results = [FileResult(text, "failed", error=f"{text}: {why}") for text, why in problems.items()]
+    weights = weights_stamp(skip_for) if skip_for is not None else ""
     waiting = []
     for item in found.files:
         if skip_for is not None and is_complete(item, options):
-            facts = {"made_otherwise": made_otherwise(item, options, model_name(skip_for))}
+            ways = made_otherwise(item, options, model_name(skip_for), weights)
+            facts = {"made_otherwise": ways}
             results.append(FileResult(str(item.path), "skipped", facts=facts))
         else:
             waiting.append(item)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -18,6 +19,8 @@ WEIGHTS = Path(__file__).parents[1] / "weights"
 ALIASES = {"released": RELEASED_REPO}
 STEPS = {"patch": 14, "conv": 14, "lite0": 32, "lite2": 32}  # `Backbone.STEP` by its name
 MAX_HEADER = 1 << 24  # bytes of a checkpoint's header that are read
+# Of a file with weights, what tells it from others: both ends, and pieces spread between them.
+END_BYTES, PIECES, PIECE_BYTES = 1 << 20, 64, 1 << 12
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
@@ -48,6 +51,41 @@ def model_name(name_or_path: str | os.PathLike[str] | None) -> str:
     if text == DEFAULT or not path.exists():
         return ALIASES.get(text, text)
     return path.resolve().stem if path.is_file() else path.resolve().name
+
+
+def weights_stamp(name_or_path: str | os.PathLike[str] | None) -> str:
+    """`stamp` of a model that lies here; "" of one from the hub, or that cannot be read."""
+    text = os.fspath(name_or_path or DEFAULT)
+    bundled = WEIGHTS / f"{DEFAULT}.safetensors"
+    try:
+        return stamp(bundled if text == DEFAULT else Path(os.path.expanduser(text)))
+    except OSError:
+        return ""
+
+
+def stamp(path: Path) -> str:
+    """A digest of a file, or of the weights in a folder; "" when there is none.
+
+    It changes when weights are trained on, and is the same on every machine. Of a large file only
+    its size, both ends and 64 pieces between are read: milliseconds for 1.4 GB.
+    """
+    files = sorted(path.glob("*.safetensors")) if path.is_dir() else [path]
+    if path.suffix.lower() == ".xml":
+        files.append(path.with_suffix(".bin"))
+    if not files or not all(file.is_file() for file in files):
+        return ""
+    digest = hashlib.sha256()
+    for file in files:
+        size = file.stat().st_size
+        digest.update(str(size).encode())
+        with file.open("rb") as opened:
+            digest.update(opened.read(END_BYTES))
+            for number in range(PIECES if size > 2 * END_BYTES else 0):
+                opened.seek(END_BYTES + number * (size - 2 * END_BYTES) // PIECES)
+                digest.update(opened.read(PIECE_BYTES))
+            opened.seek(max(0, size - END_BYTES))
+            digest.update(opened.read(END_BYTES))
+    return digest.hexdigest()[:16]
 
 
 def find_model(name_or_path: str | os.PathLike[str] | None) -> tuple[str, Path]:

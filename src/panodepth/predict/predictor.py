@@ -43,10 +43,10 @@ class Predictor(ABC):
     overlap. Holds no state that changes, so several threads may call it at once.
 
     Attributes: name (for people), size ((h, w) the network runs at), own_size ((h, w) it was made
-    for), backend (what runs it), choice (why, where a trial chose it), edges (what resizing finds
-    beyond the seam and the poles: a model in the released format is fed and read as it was trained,
-    without a wrap), overlaps (whether `start` returns before the network is done), nan_reason (what
-    the error says when the network returns NaN).
+    for), backend (what runs it), choice (why, where a trial chose it), weights (their digest, "" =
+    not known), edges (what resizing finds beyond the seam and the poles: a model in the released
+    format is fed and read as it was trained, without a wrap), overlaps (whether `start` returns
+    before the network is done), nan_reason (what the error says when the network returns NaN).
     """
 
     name: str
@@ -54,6 +54,7 @@ class Predictor(ABC):
     own_size: Size
     backend: str = "torch"
     choice: str = ""
+    weights: str = ""
     edges: Edges = "sphere"
     overlaps: bool = False
     nan_reason: str = "its weights may be damaged"

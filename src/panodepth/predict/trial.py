@@ -21,7 +21,7 @@ from panodepth.atomic import write_atomic
 from panodepth.errors import PanodepthError
 from panodepth.geometry.grid import erp_rays
 from panodepth.predict.loading import load
-from panodepth.predict.models import is_exported
+from panodepth.predict.models import is_exported, weights_stamp
 from panodepth.predict.openvino.conversion import cache_folder, converted_file
 from panodepth.predict.predictor import Predictor
 from panodepth.size import Size
@@ -64,7 +64,7 @@ class Trial:
 def load_chosen(
     model: str, *, backend: str, device: str, dtype: str, size: Size | None, compile: bool
 ) -> Predictor:
-    """`panodepth.load`, by what a trial of this model on this machine has found.
+    """`panodepth.load`, by what a trial of this model on this machine has found, and its `weights`.
 
     With `backend` "openvino" the first use of a checkpoint on a CPU is a trial, which takes
     seconds. With "auto" OpenVINO is taken where a trial says that it is faster and as exact; its
@@ -78,6 +78,7 @@ def load_chosen(
     else:
         where = {"device": device, "dtype": dtype, "backend": backend}
         predictor = load(model, size=size, compile=compile, **where)
+    predictor.weights = weights_stamp(model)
     if trial is not None:
         predictor.choice = str(trial)
     if cpu and backend == "openvino" and find_spec("torch"):

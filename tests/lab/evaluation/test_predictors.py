@@ -189,7 +189,8 @@ def test_options_and_parts():
 
 
 def test_what_a_predictor_hangs_on_is_in_its_identity(tmp_path):
-    from panodepth.lab.evaluation.run.choice import choose_predictor, stamp
+    from panodepth.lab.evaluation.run.choice import choose_predictor
+    from panodepth.predict.models import stamp
 
     weights, same = tmp_path / "w.safetensors", tmp_path / "again.safetensors"
     weights.write_bytes(b"a" * 3_000_000)

@@ -57,11 +57,14 @@ def made_with(options: RunOptions) -> dict[str, str]:
     return told
 
 
-def made_otherwise(item: InputFile, options: RunOptions, model: str) -> list[str]:
+def made_otherwise(
+    item: InputFile, options: RunOptions, model: str, weights: str = ""
+) -> list[str]:
     """How an `item` that is complete was made with another model or other options than these.
 
-    model: its name in results. [] too where the files do not say: written without metadata, or
-    before options stood in them.
+    model: its name in results. weights: its `stamp`; of two models of one name it tells which, "" =
+    not known. [] too where the files do not say: written without metadata, or before options stood
+    in them.
     """
     said = (stated(targets(item, options)[0]) or {}).get("prediction")
     if not isinstance(said, dict) or not isinstance(said.get("options"), dict):
@@ -69,6 +72,8 @@ def made_otherwise(item: InputFile, options: RunOptions, model: str) -> list[str
     plain = {f.name: "not given" if f.default is None else f.default for f in fields(options)}
     before = {"model": said.get("model"), **said["options"]}
     now = {"model": model, **made_with(options)}
+    if model == said.get("model") and weights and said.get("weights"):
+        before["weights"], now["weights"] = said["weights"], weights
     return [
         f"{name} {before.get(name, plain.get(name))}, now {now.get(name, plain.get(name))}"
         for name in dict.fromkeys([*before, *now])

@@ -166,6 +166,8 @@ class Pipeline:
     def _save(self, job: Job, prediction: Prediction) -> FileResult:
         target = self.options.out / job.item.target
         more = {"name": target.name, "options": made_with(self.options)}
+        if self.predictor.weights:
+            more["weights"] = self.predictor.weights
         named = replace(prediction, meta={**prediction.meta, **more})
         check_free(job.item, self.options)
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,8 +20,8 @@ from panodepth.lab.evaluation.run.predictors import (
     load_file,
     shared_names,
 )
+from panodepth.predict.models import stamp
 
-_END_BYTES = 1 << 20
 _LONGEST_PATH = 1024
 LoadModel = Callable[[], ImagePredictor]
 
@@ -93,26 +92,6 @@ def _has_distances(folder: Path) -> bool:
     if any(folder.glob("*.safetensors")):
         return False
     return any(file.suffix.lower() in DISTANCE_SUFFIXES for file in folder.rglob("*"))
-
-
-def stamp(path: Path) -> str:
-    """A digest of a file, or of the weights in a folder; "" when there is none.
-
-    It changes when weights are trained on, and is the same on every machine. Of large files the
-    size and both ends are read.
-    """
-    files = sorted(path.glob("*.safetensors")) if path.is_dir() else [path]
-    digest = hashlib.sha256()
-    for file in files:
-        if not file.is_file():
-            return ""
-        size = file.stat().st_size
-        digest.update(str(size).encode())
-        with file.open("rb") as opened:
-            digest.update(opened.read(_END_BYTES))
-            opened.seek(max(0, size - _END_BYTES))
-            digest.update(opened.read())
-    return digest.hexdigest()[:16] if files else ""
 
 
 def _option_stamps(options: Mapping[str, Any]) -> list[str]:
