@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from tests.images.pictures import H, W, picture, refused
 
 from panodepth.geometry.grid import erp_rays
 from panodepth.images import image_size, read_image, to_image_data
+from panodepth.images.gpano import Area, pano_area
 
 GPANO = (
     '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description '
@@ -32,6 +34,9 @@ def gpano(full: tuple[int, int], crop: tuple[int, int], start: tuple[int, int], 
         **more,
     }
     return GPANO.format(" ".join(f'GPano:{key}="{value}"' for key, value in said.items()))
+
+
+PART = gpano((128, 64), (64, 32), (32, 16))  # of which `picture()` has the pixels
 
 
 def write_xmp(path: Path, pixels: np.ndarray, xmp: str) -> Path:
@@ -115,11 +120,41 @@ def test_full_panoramas_and_stale_tags(tmp_path: Path) -> None:
         (gpano((128, 64), (64, 32), (32, -4)), "contradict each other"),
         (gpano((128, 64), (200, 32), (0, 0)), "contradict each other"),
         (gpano((128, 64), (64, 32), (0, 0)).replace('="64"', '="x"', 1), "no number"),
-        (gpano((300, 64), (20, 32), (32, 0)), "do not fit its 64x32 pixels"),
+        (gpano((128, 64), (20, 32), (32, 0)), "do not fit its 64x40 pixels"),
+        (gpano((128, 100), (64, 32), (0, 0)), "contradict each other"),
         (GPANO.format('GPano:ProjectionType="cylindrical"'), "projection is cylindrical"),
+        (GPANO.format('GPano:CroppedAreaLeftPixels="8"'), "how large the whole panorama is"),
+        (PART.replace('LeftPixels="32"', 'LeftPixels=""'), "do not say where in the panorama"),
     ],
 )
 def test_tags_that_cannot_be_true_are_named(tmp_path: Path, xmp: str, says: str) -> None:
-    message = refused(write_xmp(tmp_path / "t.png", picture(), xmp))
+    message = refused(write_xmp(tmp_path / "t.png", picture(0, 40), xmp))
     assert says in message
     assert "GPano" in message
+
+
+@pytest.mark.parametrize(
+    "missing",
+    ["FullPanoWidth", "FullPanoHeight", "CroppedAreaImageWidth", "CroppedAreaImage", "Height"],
+)
+def test_what_tags_leave_out_follows_from_the_shapes(tmp_path: Path, missing: str) -> None:
+    xmp = re.sub(rf'GPano:\w*{missing}\w*="\d+"', "", PART)
+    data = read_image(write_xmp(tmp_path / "p.png", picture(), xmp))
+    assert data.pano.area == Area((64, 128), 16, 32, (32, 64))
+
+
+def test_tags_of_a_whole_alone_change_nothing(tmp_path: Path) -> None:
+    for said in ('GPano:FullPanoWidthPixels="128"', 'GPano:FullPanoHeightPixels="32"'):
+        data = read_image(write_xmp(tmp_path / "w.png", picture(), GPANO.format(said)))
+        assert (data.pano, data.valid, data.notes) == (None, None, ())
+    said = 'GPano:CroppedAreaImageWidthPixels="64"'
+    data = read_image(write_xmp(tmp_path / "w.png", picture(), GPANO.format(said)))
+    assert data.notes == ("GPano tags name a part but no whole: taken for it",)
+
+
+@pytest.mark.parametrize("prefix", ["g", "pano-1", "Pano"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-be", "utf-32-le"])
+def test_tags_in_any_encoding_under_any_prefix(prefix: str, encoding: str) -> None:
+    xmp = PART.replace("GPano:", f"{prefix}:").replace("xmlns:GPano", f"xmlns:{prefix}")
+    area, note = pano_area(xmp.encode(encoding), (H, W), "x")
+    assert (area, note) == (Area((64, 128), 16, 32, (32, 64)), "")

@@ -28,6 +28,9 @@ TAGS: dict[str, type] = {
     "InitialViewRollDegrees": float,
     "UsePanoramaViewer": bool,
 }
+_NAMESPACE = re.compile(
+    r"""xmlns:([\w.-]+)\s*=\s*["']http://ns\.google\.com/photos/1\.0/panorama/["']"""
+)
 _FILL_SAMPLES = 1 << 16  # pixels that the colour outside the picture is the median of
 
 
@@ -79,9 +82,10 @@ def pano_area(xmp: bytes, size: Size, name: str) -> tuple[Area | None, str]:
 
     size: (height, width), upright. None: it is the whole sphere, or there are no tags. The tags
     count relative to the picture's size when they were written: it may have been resized since.
-    Raises InputError for another projection and for tags that contradict each other.
+    What is missing of a size follows from its shape. Raises InputError for another projection, for
+    tags that contradict each other and for a part that they do not place.
     """
-    text = xmp[:MAX_XMP].decode("utf-8", "replace")
+    text = _text(xmp)
     if "GPano:" not in text:
         return None, ""
     projection = _field(text, "ProjectionType")
@@ -90,15 +94,21 @@ def pano_area(xmp: bytes, size: Size, name: str) -> tuple[Area | None, str]:
             f"{name}: its GPano tags say that its projection is {projection[:40]}; "
             "only equirectangular pictures are read"
         )
-    full, crop, start = (_pair(text, names, name) for names in (_FULL, _CROP, _START))
-    if full is None or crop is None or (crop == full and start in (None, (0, 0))):
+    full, crop = _pair(text, _FULL, name, (1, 2)), _pair(text, _CROP, name, size)
+    top, left = (_whole(text, tag, name) for tag in _START)
+    placed = bool(top or left)
+    if full is None:
+        if placed:
+            raise InputError(f"{name}: its GPano tags do not say how large the whole panorama is")
+        return None, "" if crop is None else "GPano tags name a part but no whole: taken for it"
+    crop = crop or (size if placed or not _same_shape(size, full) else full)
+    if crop == full and not placed:
         return None, ""
-    if start is None:
+    if top is None or left is None:
         raise InputError(f"{name}: its GPano tags do not say where in the panorama it lies")
-    top, left = start
     said = f"{crop[1]}x{crop[0]} of {full[1]}x{full[0]} at ({left}, {top})"
     inside = 0 <= left < full[1] and top >= 0 and top + crop[0] <= full[0]
-    if min(*full, *crop) < 1 or crop[1] > full[1] or not inside:
+    if min(*full, *crop) < 1 or crop[1] > full[1] or not (inside and _same_shape(full, (1, 2))):
         raise InputError(f"{name}: its GPano tags contradict each other ({said}); correct them")
     height, width = size
     if not _same_shape(size, crop):
@@ -134,7 +144,7 @@ def pano_tags(xmp: bytes, name: str) -> dict[str, str | int | float | bool]:
 
     Raises InputError when a number is none.
     """
-    text = xmp[:MAX_XMP].decode("utf-8", "replace")
+    text = _text(xmp)
     found: dict[str, Any] = {}
     for tag, kind in TAGS.items():
         value = _field(text, tag)
@@ -165,13 +175,29 @@ def _field(text: str, name: str) -> str:
     return found[1].strip() if found else ""
 
 
-def _pair(text: str, names: tuple[str, str], name: str) -> tuple[int, int] | None:
-    """Two whole numbers; None when one is missing."""
-    values = [_field(text, field) for field in names]
-    if not all(values):
-        return None
-    first, second = (_number(v, tag, int, name) for v, tag in zip(values, names, strict=True))
-    return first, second
+def _text(xmp: bytes) -> str:
+    """An XMP packet in any encoding of Unicode, its GPano tags under that prefix.
+
+    The tags are of ASCII, which UTF-16 and UTF-32 pad with zeros.
+    """
+    text = xmp[:MAX_XMP].replace(b"\0", b"").decode("utf-8", "replace")
+    for prefix in {*_NAMESPACE.findall(text)} - {"GPano"}:
+        text = re.sub(rf"(?<![\w.-]){re.escape(prefix)}:(?=[A-Z])", "GPano:", text)
+    return text
+
+
+def _pair(text: str, names: tuple[str, str], name: str, shape: Size) -> Size | None:
+    """(height, width): a missing one by the shape, that has both; None when both are missing."""
+    height, width = (_whole(text, field, name) for field in names)
+    if height is None:
+        return None if width is None else (round(width * shape[0] / shape[1]), width)
+    return height, round(height * shape[1] / shape[0]) if width is None else width
+
+
+def _whole(text: str, field: str, name: str) -> int | None:
+    """A whole number; None when it is missing."""
+    value = _field(text, field)
+    return int(_number(value, field, int, name)) if value else None
 
 
 def _number(text: str, tag: str, kind: type, name: str) -> Any:
