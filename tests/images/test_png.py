@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
-from tests.images.pictures import picture, refused
+from tests.images.pictures import H, W, picture, refused
+from tests.images.test_gpano_areas import PART
 
-from panodepth.images import read_image
+from panodepth.images import image_size, read_image
 
 
 def long_text(kind: str) -> PngImagePlugin.PngInfo:
@@ -42,8 +44,6 @@ def test_png_text_of_any_length_is_of_no_matter(tmp_path: Path, kind: str, deep:
 def test_png_data_that_end_early_are_told_and_libpng_keeps_quiet(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    import zlib
-
     def chunk(kind: bytes, body: bytes) -> bytes:
         return (
             struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
@@ -68,7 +68,7 @@ def test_png_data_that_end_early_are_told_and_libpng_keeps_quiet(
         + chunk(b"IDAT", filters)
         + chunk(b"IEND", b"")
     )
-    assert "damaged in row 0" in refused(path)
+    assert "wrong in row 0" in refused(path)
     captured = capfd.readouterr()
     assert (captured.out, captured.err) == ("", "")
 
@@ -81,3 +81,52 @@ def test_png_whose_last_row_is_black_is_whole(tmp_path: Path, mode: str) -> None
     image.save(tmp_path / "b.png")
     expected = np.asarray(image.convert("RGB"))
     assert np.array_equal(read_image(tmp_path / "b.png").pixels, expected)
+
+
+def _chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def _profile(kind: str, content: bytes) -> bytes:
+    """As ImageMagick writes it."""
+    digits = content.hex()
+    lines = "\n".join(digits[i : i + 72] for i in range(0, len(digits), 72))
+    return f"\n{kind}\n{len(content):8}\n{lines}\n".encode()
+
+
+def _forms(xmp: bytes) -> dict[str, bytes]:
+    exif = b"Exif\0\0II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\3\0\0\0\0\0\0\0"  # half a turn
+    word = b"Raw profile type "
+    return {
+        "iTXt": _chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp),
+        "packed": _chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(xmp)),
+        "zTXt": _chunk(b"zTXt", word + b"xmp\0\0" + zlib.compress(_profile("xmp", xmp))),
+        "tEXt": _chunk(b"tEXt", word + b"xmp\0" + _profile("xmp", xmp)),
+        "eXIf": _chunk(b"eXIf", exif[6:]),
+        "profile": _chunk(b"zTXt", word + b"exif\0\0" + zlib.compress(_profile("exif", exif))),
+    }
+
+
+@pytest.mark.parametrize("form", ["iTXt", "packed", "zTXt", "tEXt", "eXIf", "profile"])
+@pytest.mark.parametrize("behind", [False, True])
+def test_tags_before_and_behind_the_pixels(tmp_path: Path, form: str, behind: bool) -> None:
+    """ExifTool writes them behind; ImageMagick as profiles."""
+    path = tmp_path / "a.png"
+    Image.fromarray(picture()).save(path)
+    content, added = path.read_bytes(), _forms(PART.encode())[form]
+    place = len(content) - 12 if behind else 33
+    path.write_bytes(content[:place] + added + content[place:])
+    data = read_image(path)
+    if form in ("eXIf", "profile"):
+        assert np.array_equal(data.pixels, picture()[::-1, ::-1])
+    else:
+        assert data.size == image_size(path) == (64, 128)
+    path.write_bytes(content[:place] + added[:-1] + b"?" + content[place:])  # a wrong sum
+    assert behind == (read_image(path).size == (H, W)) or form in ("eXIf", "profile")
+
+
+def test_a_swarm_of_false_chunks_behind_the_pixels_is_bounded(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.fromarray(picture()).save(path)
+    path.write_bytes(path.read_bytes() + b"\0\1\0\0eXIf" * 30_000)
+    assert np.array_equal(read_image(path).pixels, picture())

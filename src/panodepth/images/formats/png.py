@@ -6,6 +6,8 @@ but XMP, up to a limit.
 
 from __future__ import annotations
 
+import itertools
+import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -31,6 +33,9 @@ _MAX_CHUNKS = 1 << 18  # of 8 KiB, as usual, in the largest file
 _KEPT = (b"IHDR", b"PLTE", b"tRNS", b"IDAT")
 _END = b"\0\0\0\0IEND\xaeB`\x82"
 _XMP_KEYWORD = "XML:com.adobe.xmp"
+_PROFILES = tuple(f"Raw profile type {kind}".encode() for kind in ("xmp", "exif", "APP1"))
+_BEHIND = re.compile(rb"(?s)....(iTXt|tEXt|zTXt|eXIf)")  # chunks that may come behind the pixels
+_TAIL, _MOST_BEHIND = 1 << 18, 64  # bytes at a file's end; places in them that are looked at
 # Adam7: first column and row, steps between columns and rows of each pass (PNG 1.2, section 8.2).
 _PASSES = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2)]
 _PASSES += [(0, 1, 1, 2)]
@@ -64,6 +69,7 @@ def open_png(name: str, file: BinaryIO) -> Opened:
     if file.read(4) == b"CgBI":
         raise InputError(f"{name}: PNG of Apple's apps (CgBI) is not read; save it as ordinary PNG")
     before = _read_chunks(file, until=b"IDAT")
+    _read_behind(file, before)
     xmp = before.texts.get(_XMP_KEYWORD, "").encode()
     orientation = stated_orientation(before.exif, xmp)
     notes = tuple(png_curve_notes(before.curve))
@@ -157,6 +163,23 @@ def _keep(file: BinaryIO, found: _Chunks, kind: bytes, at: int, stop: int) -> No
         found.kept.append((at, stop))
 
 
+def _read_behind(file: BinaryIO, found: _Chunks) -> None:
+    """Note XMP and the EXIF block behind the pixels, where ExifTool writes them, by their sums.
+
+    Only the end of the file is read: each chunk of pixels may lie on another part of a slow disk.
+    """
+    start = max(0, size_of_file(file) - _TAIL)
+    file.seek(start)
+    tail = file.read()
+    for place in itertools.islice(_BEHIND.finditer(tail), _MOST_BEHIND):
+        length = int.from_bytes(place[0][:4], "big")
+        stop = place.end() + length
+        chunk, crc = tail[place.end() - 4 : stop], tail[stop : stop + 4]
+        if length <= MAX_TEXT and zlib.crc32(chunk).to_bytes(4, "big") == crc:
+            file.seek(start + place.end())
+            _read_extra(file, found, place[1], length)
+
+
 def _read_extra(file: BinaryIO, found: _Chunks, kind: bytes, length: int) -> None:
     """Note a text or the EXIF block; what is damaged in them says nothing."""
     if kind == b"eXIf":
@@ -165,8 +188,26 @@ def _read_extra(file: BinaryIO, found: _Chunks, kind: bytes, length: int) -> Non
         found.animated = True
     elif kind in PNG_CURVES:
         found.curve[kind] = file.read(length)
-    elif kind in (b"tEXt", b"iTXt"):
-        _read_text(found, kind, file.read(length))
+    elif kind in (b"tEXt", b"iTXt", b"zTXt"):
+        body = file.read(length)
+        if body.startswith(_PROFILES):
+            _read_profile(found, kind, body)
+        elif kind != b"zTXt":
+            _read_text(found, kind, body)
+
+
+def _read_profile(found: _Chunks, kind: bytes, body: bytes) -> None:
+    """XMP or EXIF as ImageMagick writes it: a name, a length and hexadecimal digits."""
+    packed = body.partition(b"\0")[2]
+    text = _unpacked(packed[1:], MAX_TEXT) if kind == b"zTXt" else packed
+    try:
+        content = bytes.fromhex(b"".join(text.split()[2:]).decode("ascii"))
+    except ValueError:
+        return
+    if content.startswith((b"Exif\0\0", b"II", b"MM")):
+        found.exif = found.exif or content
+    else:
+        found.texts.setdefault(_XMP_KEYWORD, content.decode("utf-8", "replace"))
 
 
 def _read_text(found: _Chunks, kind: bytes, body: bytes) -> None:
