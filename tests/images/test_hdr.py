@@ -6,9 +6,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 from tests.images.pictures import picture, refused
 
-from panodepth.images import read_image
+from panodepth.images import image_size, read_image, read_stored
 
 
 def test_hdr_xyze_is_read(tmp_path: Path) -> None:
@@ -35,3 +36,63 @@ def test_hdr_header_lines_in_any_order(tmp_path: Path) -> None:
     (tmp_path / "b.hdr").write_bytes(after)
     first, second = (read_image(tmp_path / f"{name}.hdr").pixels for name in "ab")
     assert np.array_equal(first, second)
+
+
+ROWS, COLUMNS = 16, 32
+
+
+def codes() -> np.ndarray:
+    """(ROWS, COLUMNS, 4) uint8, RGBE, with some pixels like their neighbours."""
+    found = np.random.default_rng(1).integers(130, 256, (ROWS, COLUMNS, 4), dtype=np.uint8)
+    found[..., 3] = 128
+    found[:, 8:14] = found[:, 8:9]
+    found[3:12] = found[3, 0]  # 288 pixels: more than a byte holds
+    return found
+
+
+def write_hdr(path: Path, line: bytes, data: bytes) -> Path:
+    path.write_bytes(b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n" + line + b"\n" + data)
+    return path
+
+
+@pytest.mark.parametrize("down", ["-Y", "+Y"])
+@pytest.mark.parametrize("right", ["+X", "-X"])
+@pytest.mark.parametrize("by_column", [False, True])
+def test_rows_and_columns_in_any_order(
+    tmp_path: Path, down: str, right: str, by_column: bool
+) -> None:
+    upright = codes()
+    stored = upright[:: -1 if down == "+Y" else 1, :: -1 if right == "-X" else 1]
+    axes = [f"{down} {ROWS}", f"{right} {COLUMNS}"]
+    if by_column:
+        stored, axes = stored.swapaxes(0, 1), axes[::-1]
+    path = write_hdr(tmp_path / "a.hdr", " ".join(axes).encode(), stored.tobytes())
+    found = read_stored(path)
+    assert found.pixels.shape == (ROWS, COLUMNS, 3)
+    assert image_size(path) == (ROWS, COLUMNS)
+    assert np.array_equal(found.pixels, upright[..., :3] / np.float32(256))
+
+
+def test_the_older_coding_of_repeats(tmp_path: Path) -> None:
+    """R, G and B of 1: the last pixel again; runs go on across lines, as some programs write."""
+    flat = codes().reshape(-1, 4)
+    new = np.flatnonzero(np.r_[True, (flat[1:] != flat[:-1]).any(axis=1)])
+    data = b""
+    for start, length in zip(new, np.diff(np.r_[new, len(flat)]) - 1, strict=True):
+        data += flat[start].tobytes()
+        data += bytes([1, 1, 1, length & 255]) if length else b""
+        data += bytes([1, 1, 1, length >> 8]) if length > 255 else b""
+    line = f"-Y {ROWS} +X {COLUMNS}".encode()
+    path = write_hdr(tmp_path / "a.hdr", line, data)
+    assert np.array_equal(read_stored(path).pixels, codes()[..., :3] / np.float32(256))
+    assert "cut short" in refused(write_hdr(path, line, data[:-8]))
+    endless = write_hdr(path, line, flat[0].tobytes() + bytes([1, 1, 1, 255]) * 50)
+    assert (read_stored(endless).pixels == codes()[0, 0, :3] / np.float32(256)).all()
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [("-Y 16 +Y 32", "both run along Y"), ("16 32", "no line such as -Y height +X width")],
+)
+def test_headers_without_a_size_are_told(tmp_path: Path, line: str, says: str) -> None:
+    assert says in refused(write_hdr(tmp_path / "a.hdr", line.encode(), codes().tobytes()))
