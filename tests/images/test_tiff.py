@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import tifffile
 from PIL import Image
 from tests.images.pictures import H, W, picture, refused
 
-from panodepth.images import read_image
+from panodepth.images import read_image, read_stored
 
 
 def test_tiff_a_thumbnail_first_is_not_the_picture(tmp_path: Path) -> None:
@@ -88,3 +89,36 @@ def test_tiff_an_unknown_compression_is_named_once(tmp_path: Path, bits: int) ->
     old, new = (struct.pack("<HHIHH", 259, 3, 1, code, 0) for code in (1, 99))
     path.write_bytes(path.read_bytes().replace(old, new))
     assert "TIFF with compression 99 is not read" in refused(path)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize(
+    "coding", [{}, {"tile": (16, 16)}, {"compression": "zlib"}, {"metadata": None}]
+)
+@pytest.mark.parametrize("kind", ["float16", "int16", "uint32", "int32", "float64"])
+def test_tiff_of_numbers_that_the_decoder_lacks(
+    tmp_path: Path, kind: str, order: str, big: bool, coding: dict[str, Any]
+) -> None:
+    values = np.random.default_rng(0).random((32, 64)) * 30_000
+    stored = values.astype(kind)
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, stored, byteorder=order, bigtiff=big, **coding)
+    expected = stored.astype(np.float32) if kind == "float64" else stored
+    found = read_stored(path)
+    assert np.array_equal(found.pixels, expected)
+    assert found.linear == kind.startswith("float")
+
+
+def test_tiff_colours_of_half_floats(tmp_path: Path) -> None:
+    stored = picture().astype(np.float16) / 255
+    tifffile.imwrite(tmp_path / "a.tif", stored, photometric="rgb")
+    assert np.array_equal(read_stored(tmp_path / "a.tif").pixels, stored)
+
+
+def test_tiff_kinds_that_are_not_read_say_so(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, picture(), byteorder=">", bigtiff=True)
+    assert "8-bit BigTIFF in big-endian order is not read" in refused(path)
+    tifffile.imwrite(path, picture().astype(np.int16), photometric="rgb")
+    assert "3 samples of 16 bits, sample format 2" in refused(path)

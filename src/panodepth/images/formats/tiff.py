@@ -27,6 +27,7 @@ from panodepth.images.limits import MAX_PIXELS, check_bytes
 
 _NEW_SUBFILE, _SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = *range(254, 260), 262
 _SAMPLES, _PLANAR, _SUB_PAGES, _EXTRA, _FORMAT = 277, 284, 330, 338, 339
+_PREDICTOR = 317
 _STRIPS, _STRIP_BYTES, _TILES, _TILE_BYTES = 273, 279, 324, 325
 _TEXTS = {"ImageDescription": DESCRIPTION, "GDAL_NODATA": 42113}
 _JPEG, _JPEG_TABLES = 7, 347
@@ -39,6 +40,10 @@ _KEPT |= {*range(322, 326), 332, 338, 339, 347, *range(512, 522), *range(529, 53
 _REDUCED = 1 | 4  # subfile types: a smaller version of another page; a mask of one
 _COMPRESSIONS = {2: "CCITT", 3: "CCITT", 4: "CCITT", 6: "old JPEG", 7: "JPEG", 34712: "JPEG 2000"}
 _COMPRESSIONS |= {34887: "LERC", 34925: "LZMA", 50000: "ZSTD", 50001: "WebP", 50002: "JPEG XL"}
+# What OpenCV lacks is decoded as another type of as many bits. (Bits, sample format): 1 unsigned,
+_WHOLE_GREY = {(16, 2), (32, 1), (32, 2)}  # 2 signed, 3 float; distances of some programs
+_LACKED = {(16, 2): (1, np.int16), (16, 3): (1, np.float16), (32, 1): (3, np.uint32)}
+_LACKED |= {(32, 2): (3, np.int32)}
 _DEEP_COMPRESSIONS = (1, 5, 8, 32946, 32773)  # none, LZW, Deflate twice, PackBits: OpenCV's own
 
 
@@ -111,6 +116,8 @@ def _compression(page: Directory) -> str:
 
 
 def _check_8_bit(name: str, page: Directory) -> None:
+    if page.tags.big and page.tags.order == ">":  # which Pillow takes for another kind
+        raise InputError(f"{name}: 8-bit BigTIFF in big-endian order is not read; save it as TIFF")
     if page.number(_SAMPLES, 1) > TiffImagePlugin.MAX_SAMPLESPERPIXEL:
         raise InputError(_not_read(name, page))
     code = page.number(_COMPRESSION, 1)
@@ -187,7 +194,9 @@ def _check_deep(name: str, page: Directory) -> None:
     bits, form = max(page.numbers(_BITS)), max(page.numbers(_FORMAT) or (1,))
     samples = page.number(_SAMPLES, 1)
     planar = samples > 1 and page.number(_PLANAR, 1) == 2
-    known = (bits, form) in ((16, 1), (32, 3), (64, 3))
+    known = (bits, form) in ((16, 1), (16, 3), (32, 3), (64, 3))
+    known |= samples == 1 and (bits, form) in _WHOLE_GREY
+    known &= (bits, form) != (16, 3) or page.number(_PREDICTOR, 1) != 3
     photometric = page.number(_PHOTOMETRIC, 1)
     if not known or photometric not in (0, 1, 2) or samples not in (1, 3, 4) or planar:
         raise InputError(_not_read(name, page))
@@ -212,19 +221,28 @@ def _not_read(name: str, page: Directory) -> str:
 def _decode_deep(name: str, file: BinaryIO, page: Directory) -> Decoded:
     height, width = _size(page)
     bits, samples = max(page.numbers(_BITS)), page.number(_SAMPLES, 1)
+    form = max(page.numbers(_FORMAT) or (1,))
     check_bytes(height * width * samples * bits // 8, name)
     file.seek(0)
     content = bytearray(file.read())
     if page.tags.first != page.offset:  # OpenCV reads the first page: make it the first
         offset, start = ("Q", 8) if page.tags.big else ("I", 4)
         struct.pack_into(f"{page.tags.order}{offset}", content, start, page.offset)
+    stand_in, kind = _LACKED.get((bits, form), (0, None))
+    if kind is not None:
+        entry = page.entries[_FORMAT]
+        struct.pack_into(
+            f"{page.tags.order}{entry.count}H", content, entry.start, *[stand_in] * entry.count
+        )
     pixels = opencv_pixels(content)  # turned upright by OpenCV
+    if kind is not None:
+        pixels = pixels.view(kind)
     if pixels.dtype == np.float64:
-        with np.errstate(over="ignore"):  # to inf, which is not valid
+        with np.errstate(over="ignore", invalid="ignore"):  # to inf, which is not valid
             pixels = pixels.astype(np.float32)
     alpha = page.numbers(_EXTRA) or (0,)
     if samples == 4 and 1 not in alpha:
         pixels = pixels if 2 in alpha else pixels[..., :3]
     if page.number(_PHOTOMETRIC, 1) == 0 and pixels.dtype == np.uint16:  # "white is zero"
         pixels = 65535 - pixels
-    return Decoded(pixels, linear=max(page.numbers(_FORMAT) or (1,)) == 3)
+    return Decoded(pixels, linear=form == 3)
