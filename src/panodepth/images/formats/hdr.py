@@ -54,7 +54,7 @@ def open_hdr(name: str, file: BinaryIO) -> Opened:
             cv2.transform(pixels, XYZ_TO_RGB, dst=pixels)
         if by_column:
             pixels = np.swapaxes(pixels, 0, 1)
-        flipped = [axis for axis, sign in ((0, b"+Y"), (1, b"-X")) if sign in (first, second)]
+        flipped = tuple(axis for axis, sign in ((0, b"+Y"), (1, b"-X")) if sign in (first, second))
         return Decoded(np.ascontiguousarray(np.flip(pixels, flipped)), linear=True)
 
     return Opened((each, lines) if by_column else (lines, each), decode)

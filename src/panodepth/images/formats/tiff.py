@@ -41,9 +41,8 @@ _REDUCED = 1 | 4  # subfile types: a smaller version of another page; a mask of 
 _COMPRESSIONS = {2: "CCITT", 3: "CCITT", 4: "CCITT", 6: "old JPEG", 7: "JPEG", 34712: "JPEG 2000"}
 _COMPRESSIONS |= {34887: "LERC", 34925: "LZMA", 50000: "ZSTD", 50001: "WebP", 50002: "JPEG XL"}
 # What OpenCV lacks is decoded as another type of as many bits. (Bits, sample format): 1 unsigned,
-_WHOLE_GREY = {(16, 2), (32, 1), (32, 2)}  # 2 signed, 3 float; distances of some programs
-_LACKED = {(16, 2): (1, np.int16), (16, 3): (1, np.float16), (32, 1): (3, np.uint32)}
-_LACKED |= {(32, 2): (3, np.int32)}
+_WHOLE_GREY = {(16, 2), (32, 2)}  # 2 signed, 3 float; distances of some programs
+_LACKED = {(16, 2): (1, np.int16), (16, 3): (1, np.float16), (32, 2): (3, np.int32)}
 _DEEP_COMPRESSIONS = (1, 5, 8, 32946, 32773)  # none, LZW, Deflate twice, PackBits: OpenCV's own
 
 
