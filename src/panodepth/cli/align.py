@@ -32,7 +32,11 @@ def align(
     out: Annotated[Path, Option("--out", metavar="DIR", help="Folder for the results.")],
     poses: Annotated[
         Path | None,
-        Option("--poses", metavar="JSON", help="Where the pictures stand; else it is found."),
+        Option(
+            "--poses",
+            metavar="JSON",
+            help="Where the pictures stand, if known, as in rooms.json; else it is found.",
+        ),
     ] = None,
     model: Model = "default",
     device: Device = "auto",

@@ -23,7 +23,7 @@ def app(
     ] = None,
     model: Annotated[
         list[str] | None,
-        Option(help="As `predict` takes it, else default; repeat: visitors choose."),
+        Option(help="A model as for `predict`; repeat it, and visitors choose."),
     ] = None,
     int8: Annotated[
         bool, Option("--int8", help="With --static: half the download, less exact.")

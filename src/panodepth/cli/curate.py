@@ -39,17 +39,23 @@ class Panoramas:
         MISSING, "Frames, e.g. vkitti2=DIR; DIR alone: your own.", metavar="KIND=DIR"
     )
     out: Path = option(MISSING, "Folder for shards and report.", metavar="DIR")
-    size: Size = option("512x1024", "Of the panoramas.", metavar="HxW", parser=parse_size)
+    size: Size = option("512x1024", "Size of the panoramas.", metavar="HxW", parser=parse_size)
     outpainter: str = option("diffuse", "diffuse, none; flux, flux2-klein: docs/outpainting.md.")
-    orientation: str = option("level", "level, front or random.")
-    seed: int = option(0, "", min=0)
-    chunk: int = option(64, "Frames of a shard.", min=1)
+    orientation: str = option("level", "Where a frame lies on the sphere: level, front or random.")
+    seed: int = option(0, "Of all that is drawn at random.", min=0)
+    chunk: int = option(64, "Frames in a shard.", min=1)
     count: int | None = option(None, "Only so many frames.", min=1)
-    stitch: bool = option(False, "Merge the views of a place.")
-    image: str = option("jpg", "jpg or png.")
-    distance: str = option("npy", "npy (float16), or png: smaller, coarser.")
-    limit: tuple[str, ...] = option((), "Of a quality gate; repeat.", metavar="NAME=VALUE")
-    estimate: str | None = option(None, "Depth by a transformers model.", metavar="MODEL[:FORM]")
+    stitch: bool = option(False, "Merge the views of a place into one panorama.")
+    image: str = option("jpg", "How pictures are stored: jpg or png.")
+    distance: str = option(
+        "npy", "How distances are stored: npy (float16), or png: smaller, coarser."
+    )
+    limit: tuple[str, ...] = option(
+        (), "Change a limit of a quality gate; repeat.", metavar="NAME=VALUE"
+    )
+    estimate: str | None = option(
+        None, "Depth by a transformers model where a frame has none.", metavar="MODEL[:FORM]"
+    )
 
 
 @with_fields

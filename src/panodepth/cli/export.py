@@ -35,17 +35,17 @@ def export(
         bool, Option("--int8", help="8-bit weights and linear layers: a quarter the size.")
     ] = False,
     image: Annotated[
-        str, Option(help="Its input: float (1, 3, H, W) in [0, 1], or uint8 (1, H, W, 3).")
+        str, Option(help="What it takes: float (1, 3, H, W) in [0, 1], or uint8 (1, H, W, 3).")
     ] = "float",
     calibrate: Annotated[
         str | None,
         Option(
             metavar="DIR",
-            help="Activations of an .xml too, by these pictures, or `worlds`: rendered ones.",
+            help="Of an .xml activations too, measured on these pictures; `worlds`: rendered ones.",
         ),
     ] = None,
     licence: Annotated[
-        str, Option(help="Licence of the weights, for the metadata of other models.")
+        str, Option(help="Licence of the weights, for the metadata; of models that are not ours.")
     ] = "",
     as_json: AsJson = False,
 ) -> None:

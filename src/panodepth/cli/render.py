@@ -15,7 +15,7 @@ from panodepth.size import parse_size
 def render(
     count: Annotated[int, Option(min=1, help="How many worlds.")],
     out: Annotated[Path, Option(metavar="DIR", help="Folder for the files.")],
-    seed: Annotated[int, Option(min=0, help="Training uses seed 0.")] = 0,
+    seed: Annotated[int, Option(min=0, help="Other seeds, other worlds; training uses 0.")] = 0,
     size: Annotated[
         str | None,
         Option(metavar="HxW", help="Default 512x1024; for --views any, default 480x640."),
@@ -24,7 +24,8 @@ def render(
     worlds: Annotated[int, Option(min=1, max=2, help="Version of the worlds.")] = 1,
     first: Annotated[int, Option(min=0, help="Number of the first world.")] = 0,
     views: Annotated[
-        int, Option(min=0, help="So many perspective RGB-D views of each world instead.")
+        int,
+        Option(min=0, help="In place of panoramas so many perspective RGB-D views of each world."),
     ] = 0,
     fov: Annotated[
         float, Option(metavar="DEG", help="Horizontal field of view, with --views.")

@@ -26,14 +26,19 @@ def view(
     ],
     options: PredictOptions,
     html: Annotated[
-        Path | None, Option("--html", metavar="FILE", help="Else here, named after the first.")
+        Path | None,
+        Option(
+            "--html",
+            metavar="FILE",
+            help="The page to write; else here, named after the first input.",
+        ),
     ] = None,
     places: Annotated[
         Path | None,
         Option(
             "--rooms",
             metavar="JSON",
-            help="Where they stand: rooms.json of align; else that in a folder given, if any.",
+            help="rooms.json of align: where they stand; else the one in a folder given.",
         ),
     ] = None,
     show: Annotated[bool, Option("--open", help="Open it in the browser.")] = False,

@@ -51,9 +51,11 @@ class PredictOptions(LensOptions, MetricOptions, ExtraOptions):
     )
     allow_any_aspect: bool = option(False, "Take a picture that is not 2:1 for 360°.")
     level: str = option("auto", "Turn tilted pictures upright: auto, best (slower) or none.")
-    pitch: float | None = option(None, "Of the camera; up is > 0.", metavar="DEG", min=-90, max=90)
+    pitch: float | None = option(
+        None, "Tilt of the camera; > 0 looks up.", metavar="DEG", min=-90, max=90
+    )
     roll: float | None = option(
-        None, "Of the camera; right side down is > 0.", metavar="DEG", min=-180, max=180
+        None, "Tilt of the camera; > 0 dips its right side.", metavar="DEG", min=-180, max=180
     )
     quality: str = option(
         "fast",
@@ -62,7 +64,7 @@ class PredictOptions(LensOptions, MetricOptions, ExtraOptions):
     )
     sky: str = option(
         "auto",
-        "auto masks the sky out, none does not; or a file: white = sky.",
+        "auto masks the sky out, none does not; or a mask of your own: white = sky.",
         metavar="MODE|FILE",
     )
     watch: Callable[[float], None] | None = field(default=None, compare=False, repr=False)

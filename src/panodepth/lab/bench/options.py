@@ -47,4 +47,6 @@ class BenchOptions:
     device: str = option("auto", "auto, cpu, cuda, cuda:N or mps.")
     attention: str = option("eager", "eager, compile (adds torch.compile, slow to start), or none.")
     quick: bool = option(False, "compact by torch alone, in seconds; no file.", flag="--quick")
-    out: Path | None = option(None, "Folder of DATE-machine.md; benchmarks/results.", metavar="DIR")
+    out: Path | None = option(
+        None, "Folder for DATE-machine.md; else benchmarks/results.", metavar="DIR"
+    )

@@ -32,10 +32,10 @@ class Extras:
     """
 
     geometry: bool = option(
-        True, "Seam, poles, normals, contours.", flag="--geometry/--no-geometry"
+        True, "Measure seam, poles, normals and contours too.", flag="--geometry/--no-geometry"
     )
-    points: bool = option(False, "Point-cloud F-score (scipy).")
-    rotation: bool = option(False, "Consistency when the camera is turned.")
+    points: bool = option(False, "Measure point clouds too: F-score (needs scipy).")
+    rotation: bool = option(False, "Measure how little changes when the camera is turned.")
 
 
 @dataclass(frozen=True)

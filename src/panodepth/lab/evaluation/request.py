@@ -34,18 +34,18 @@ class Request:
     predictor: str = option("default", "A model, FILE.py[:CLASS], or a folder of predicted files.")
     protocol: str = option("da2", "da2, da2-fixed, affine, metric, unik3d, sphere or uncapped.")
     split: tuple[str, ...] = option(
-        (), "List of samples of a dataset; repeat.", metavar="NAME=FILE"
+        (), "File that lists the samples of a dataset; repeat.", metavar="NAME=FILE"
     )
     group: tuple[str, ...] = option(
-        (), "Samples of such names reported apart; repeat.", metavar="NAME=PATTERN"
+        (), "Report samples whose names fit apart; repeat.", metavar="NAME=PATTERN"
     )
     rendered: int = option(0, "So many rendered worlds too, half of them indoor.", min=0)
-    seed: int = option(VALIDATION_SEED, "Of the rendered worlds.", min=0)
+    seed: int = option(VALIDATION_SEED, "Seed of the rendered worlds.", min=0)
     worlds: int = option(1, "Version of the rendered worlds, 1 or 2.", min=1)
     options: tuple[str, ...] = option(
         (), "Passed to the predictor; repeat.", flag="--option", metavar="KEY=VALUE"
     )
-    quality: str = option("", "Of a model's predictions, as in predict; else fast.")
+    quality: str = option("", "Quality of a model's predictions, as in predict; else fast.")
     compare: tuple[str, ...] = option(
         (), "An earlier report to stand beside; repeat.", metavar="DIR"
     )

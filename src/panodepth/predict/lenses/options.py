@@ -95,7 +95,7 @@ class LensOptions:
         form="K1,K2,K3,K4 or K1,K2,P1,P2[,K3]",
     )
     turn: Numbers | None = _lens_option(
-        "Of the left fisheye against the right one [deg].", "--turn", 3, form="YAW,PITCH,ROLL"
+        "Turn of the left fisheye against the right one [deg].", "--turn", 3, form="YAW,PITCH,ROLL"
     )
     camera: str = _words("", "A dual fisheye by its name: theta-sc.")
     layout: str = _words("3x2", "Of a cubemap: 3x2, 6x1, 1x6, cross, tall-cross, eac.")
@@ -108,8 +108,8 @@ class LensOptions:
         None, "Field of view of the result [deg].", metavar="DEG", rich_help_panel="Lenses"
     )
     out_size: Size | None = option(
-        None, "Its size [px].", metavar="HxW", parser=parse_size, rich_help_panel="Lenses"
+        None, "Size of the result [px].", metavar="HxW", parser=parse_size, rich_help_panel="Lenses"
     )
     out_view: Numbers | None = _lens_option(
-        "Where it looks [deg].", "--out-view", 1, 2, 3, form="YAW[,PITCH[,ROLL]]"
+        "Where the result looks [deg].", "--out-view", 1, 2, 3, form="YAW[,PITCH[,ROLL]]"
     )

@@ -41,12 +41,20 @@ class LiveOptions(PredictOptions):
     one_view: bool = option(  # the next frame is waiting, and says as much again
         True, "Metres by the floor of one view, or, surer, of four.", flag="--one-view/--four-views"
     )
-    low: float = option(0.1, "From this height over the floor [m].", rich_help_panel=PANEL)
-    high: float = option(1.8, "Up to this height over the floor [m].", rich_help_panel=PANEL)
-    range_max: float = option(30.0, "Farther is not looked at [m].", rich_help_panel=PANEL)
-    range_min: float = option(0.3, "Nearer is the camera's own stand [m].", rich_help_panel=PANEL)
-    beams: int = option(360, "Of the scan, all around.", rich_help_panel=PANEL)
-    rows: int = option(192, "Larger frames are reduced to so many.", min=64, rich_help_panel=PANEL)
+    low: float = option(
+        0.1, "In the way: from this height over the floor [m].", rich_help_panel=PANEL
+    )
+    high: float = option(
+        1.8, "In the way: up to this height over the floor [m].", rich_help_panel=PANEL
+    )
+    range_max: float = option(30.0, "What is farther is left out [m].", rich_help_panel=PANEL)
+    range_min: float = option(
+        0.3, "What is nearer (the robot itself) is left out [m].", rich_help_panel=PANEL
+    )
+    beams: int = option(360, "Directions of the scan, all around.", rich_help_panel=PANEL)
+    rows: int = option(
+        192, "Larger frames are reduced to so many rows.", min=64, rich_help_panel=PANEL
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
