@@ -81,12 +81,13 @@ def find_rooms(inputs: list[str]) -> list[Path]:
     """
     from panodepth.export.saved import ENDING, name_of
     from panodepth.predict.folder.inputs import find_inputs
+    from panodepth.predict.folder.walk import files_below
 
     found: list[Path] = []
     for text in inputs:
         path = Path(os.path.expanduser(text))
         if path.is_dir():
-            saved = sorted(path.rglob(f"*{ENDING}"))
+            saved = sorted(file for file in files_below(path) if file.name.endswith(ENDING))
             done = {file.with_name(name_of(file)) for file in saved}
             pictures = [item.path for item in find_inputs([text]).files]
             left = [file for file in pictures if file.with_suffix("") not in done]

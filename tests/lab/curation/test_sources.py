@@ -215,3 +215,18 @@ def test_what_a_frame_s_files_hold_may_be_anything(made: Made) -> None:
         )
     made.path("camera.json").write_bytes(b"[" * 100_000)
     assert refusal(open_frame_source("frames", made.root)).reason == "unreadable"
+
+
+def test_linked_folders_are_read_once_and_links_to_nowhere_are_none(tmp_path: Path) -> None:
+    room, frames = Made(tmp_path / "room"), Made(tmp_path / "frames")
+    for made, name in ((room, "a"), (frames, "b")):
+        made.image(f"{name}.png")
+        made.npy(f"{name}_depth.npy", np.ones(SIZE))
+        made.json("camera.json", {"x_fov_deg": 70})
+    (frames.root / "linked").symlink_to(room.root)
+    (frames.root / "again").symlink_to(room.root)
+    (frames.root / "loop").symlink_to(tmp_path)
+    (frames.root / "gone_depth.npy").symlink_to(tmp_path / "nowhere.npy")
+    source = open_frame_source("frames", frames.root)
+    assert [source.label(i)[0] for i in range(len(source))] == ["again/a", "b"]
+    assert [source[i].size for i in range(2)] == [SIZE, SIZE]

@@ -278,6 +278,7 @@ def test_links_are_followed_but_not_in_circles(folder, tmp_path):
     write_pair(other, "d")
     (folder / "linked").symlink_to(other)
     (folder / "sub" / "back").symlink_to(folder)
+    (folder / "sub" / "up").symlink_to(folder.parent)
     names = [pair.name for pair in open_folder(folder).pairs]
     assert names == ["a", "b", "linked/d", "sub/c"]
 

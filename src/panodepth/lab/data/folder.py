@@ -15,7 +15,6 @@ from __future__ import annotations
 import math
 import os
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from panodepth.export.mark import is_result
 from panodepth.lab.data.distances import DISTANCE_SUFFIXES, DistanceFile
 from panodepth.lab.data.source import Pair, PairSource, check_folder, read_json
 from panodepth.lab.data.splits import read_split, select
+from panodepth.predict.folder.walk import folders_below
 
 PICTURE_SUFFIXES = (".png", ".tif", ".tiff", ".exr", ".hdr", ".jpg", ".jpeg", ".webp")
 DISTANCE, MASK = "_distance", "_mask"
@@ -72,7 +72,7 @@ def find_pairs(root: Path, images: Path | None = None) -> list[Pair]:
     distance is no picture. Paths are relative to `root`.
     """
     pairs = []
-    for folder, names in _walk(root):
+    for folder, names in folders_below(root):
         files = _by_stem(names)
         stems = {s.removesuffix(DISTANCE) for s in files if s.endswith(DISTANCE)}
         if not stems:
@@ -99,19 +99,6 @@ def find_pairs(root: Path, images: Path | None = None) -> list[Pair]:
                 )
             )
     return sorted(pairs, key=lambda pair: pair.name)
-
-
-def _walk(root: Path) -> Iterator[tuple[Path, list[str]]]:
-    """Folders under `root` with their files; hidden ones are left out, links are followed once."""
-    seen: set[str] = set()
-    for place, folders, names in os.walk(root, followlinks=True):
-        real = os.path.realpath(place)
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield Path(place), names
 
 
 def _names(folder: Path) -> list[str]:

@@ -68,16 +68,29 @@ def is_picture(path: Path, left_out: LeftOut) -> bool:
 def walk(folder: Path, out: Path | None, left_out: LeftOut) -> Iterator[Path]:
     """Pictures under `folder`, sorted; those in linked folders last, under the link's name.
 
-    Each folder is visited once, whatever links lead to it, and no link to a folder around itself is
-    followed. Left out are hidden folders and those of thumbnails, and `out` where it lies below.
+    Left out is `out` where it lies below, and what `folders_below` leaves out.
     """
-    skipped = None if out is None else os.path.realpath(out)
+    for place, names in folders_below(folder, out, _noted_in(left_out)):
+        yield from (place / name for name in names if is_picture(place / name, left_out))
+
+
+def folders_below(
+    folder: Path,
+    without: Path | None = None,
+    on_error: Callable[[OSError], None] | None = None,
+) -> Iterator[tuple[Path, list[str]]]:
+    """`folder` and those under it, linked ones last, with the sorted names of the files in each.
+
+    Each folder is visited once, whatever links lead to it, and no link to a folder around itself is
+    followed. Left out are hidden folders and those of thumbnails, and `without` but at the top.
+    """
+    skipped = None if without is None else os.path.realpath(without)
     if skipped == os.path.realpath(folder):
         skipped = None
     seen: set[str] = set()
     waiting = deque([folder])
     while waiting:
-        for place, folders, names in os.walk(waiting.popleft(), onerror=_noted_in(left_out)):
+        for place, folders, names in os.walk(waiting.popleft(), onerror=on_error):
             here, real = Path(place), os.path.realpath(place)
             if real in seen:
                 folders.clear()
@@ -87,7 +100,12 @@ def walk(folder: Path, out: Path | None, left_out: LeftOut) -> Iterator[Path]:
             below = [path for path in below if os.path.realpath(path) != skipped]
             folders[:] = [path.name for path in below if not path.is_symlink()]
             waiting += [path for path in below if path.is_symlink() and not _leads_up(path, real)]
-            yield from (here / n for n in sorted(names) if is_picture(here / n, left_out))
+            yield here, sorted(names)
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """The files in `folders_below`, hidden ones among them."""
+    return (place / name for place, names in folders_below(folder) for name in names)
 
 
 def _is_hidden(folder: str) -> bool:

@@ -115,7 +115,11 @@ class ListedFrames:
             raise RejectedError(UNREADABLE, told) from error
         if frame.z_depth is not None and frame.z_depth.shape != frame.size:
             (h, w), (height, width) = frame.z_depth.shape, frame.size
-            raise RejectedError("size", f"depth is {w}x{h}, the picture {width}x{height}")
+            told = f"depth is {w}x{h}, the picture {width}x{height}"
+            on_its_side = abs(h * height - w * width) <= 0.02 * w * width
+            if on_its_side and w != h:  # of a phone held upright the depth has the sensor's rows
+                told += ": one of them lies on its side, turn the depth as the picture is"
+            raise RejectedError("size", told)
         return frame
 
     def label(self, index: int) -> tuple[str, str]:

@@ -47,6 +47,7 @@ from panodepth.lab.curation.sources.base import (
 )
 from panodepth.lab.data.distances import DISTANCE_SUFFIXES, DistanceFile
 from panodepth.lab.data.source import check_folder, is_file, read_json
+from panodepth.predict.folder.walk import files_below
 from panodepth.types import FloatArray
 
 SHAPE_SLACK = 0.01  # how far width / height of a depth map and its picture may differ
@@ -67,7 +68,7 @@ def open_frames(path: str | Path, *, without_depth: bool = False) -> ListedFrame
     if (root / LIST_FILE).is_file():
         return open_listed(root)
     depths = {}  # NAME -> its depth file
-    every = sorted(root.rglob("*"))
+    every = sorted(file for file in files_below(root) if file.exists())  # no links to nowhere
     seen = {below(root, file) for file in every}
     for file in (p for p in every if p.suffix.lower() in DISTANCE_SUFFIXES):
         stem, _, ending = file.stem.rpartition("_")

@@ -20,6 +20,7 @@ from panodepth.lab.evaluation.run.predictors import (
     load_file,
     shared_names,
 )
+from panodepth.predict.folder.walk import files_below
 from panodepth.predict.models import stamp
 
 _LONGEST_PATH = 1024
@@ -91,7 +92,7 @@ def _has_distances(folder: Path) -> bool:
     """Whether some file in the folder or below may be a distance, and it holds no weights."""
     if any(folder.glob("*.safetensors")):
         return False
-    return any(file.suffix.lower() in DISTANCE_SUFFIXES for file in folder.rglob("*"))
+    return any(file.suffix.lower() in DISTANCE_SUFFIXES for file in files_below(folder))
 
 
 def _option_stamps(options: Mapping[str, Any]) -> list[str]:

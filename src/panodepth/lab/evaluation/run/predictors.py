@@ -18,6 +18,7 @@ import numpy as np
 
 from panodepth.errors import ConfigError, InputError, PanodepthError, one_line
 from panodepth.lab.data.distances import DISTANCE_SUFFIXES, DistanceFile
+from panodepth.predict.folder.walk import files_below
 from panodepth.types import BoolArray, FloatArray, Panorama
 
 ENDINGS = ("_distance", "", "_pred", "_depth")  # NAME + ending + suffix; the first that is there
@@ -130,7 +131,7 @@ class FromFolder:
     def __post_init__(self) -> None:
         if not self.root.is_dir():
             raise ConfigError(f"{self.root}: no such folder of predictions")
-        if not any(f.suffix.lower() in DISTANCE_SUFFIXES for f in self.root.rglob("*")):
+        if not any(f.suffix.lower() in DISTANCE_SUFFIXES for f in files_below(self.root)):
             raise ConfigError(
                 f"{self.root}: no distance file in it ({', '.join(DISTANCE_SUFFIXES)})"
             )
