@@ -14,11 +14,14 @@ from panodepth.errors import InputError
 from panodepth.images import ImageData, check_stitched, read_image, to_image_data
 
 
-def fisheyes(side: int, radius: float = 1.0) -> np.ndarray:
-    """(side, 2 side, 3) uint8: two circles side by side on black."""
+def fisheyes(
+    side: int, radius: float = 1.0, around: int = 0, light: float = 1.0, shift: float = 0.0
+) -> np.ndarray:
+    """(side, 2 side, 3) uint8: two circles side by side on a level, off the middle by a shift."""
     place = (np.arange(side) + 0.5) * (2 / side) - 1
-    circle = np.hypot(place[:, None], place) < radius
-    return picture(1, side, 2 * side) * np.tile(circle, 2)[..., None].astype(np.uint8)
+    circle = np.hypot(place[:, None] - shift, place + shift) < radius
+    shown = picture(1, side, 2 * side) * light
+    return np.where(np.tile(circle, 2)[..., None], shown, around).astype(np.uint8)
 
 
 @pytest.mark.parametrize("radius", [0.8, 0.86, 0.93, 0.97, 1.0, 1.05])
@@ -29,6 +32,29 @@ def test_two_circles_are_refused_by_their_pixels(tmp_path: Path, radius: float) 
         check_stitched(read_image(path))
     with pytest.raises(InputError, match="not stitched"):
         check_stitched(to_image_data(fisheyes(64, radius).astype(np.float32) / 255))
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        {"radius": 0.7},
+        {"radius": 1.2},
+        {"radius": 0.85, "shift": 0.1},
+        {"around": 40},
+        {"around": 255},
+        {"light": 0.15},
+        {"radius": 0.9, "around": 20, "light": 0.4},
+    ],
+)
+def test_circles_that_are_cut_dark_aside_or_on_another_colour(
+    tmp_path: Path, look: dict[str, float]
+) -> None:
+    path = tmp_path / "photo.jpg"
+    Image.fromarray(fisheyes(256, **look)).save(path, quality=90)
+    data = read_image(path)
+    assert data.may_be_padded
+    with pytest.raises(InputError, match="two fisheye circles"):
+        check_stitched(data)
 
 
 def test_a_camera_s_own_files_are_refused(tmp_path: Path) -> None:
@@ -48,12 +74,13 @@ def test_a_camera_s_own_files_are_refused(tmp_path: Path) -> None:
     check_stitched(to_image_data(plain))
 
 
-@drawn(40, top=(0.0, 0.5), bottom=(0.0, 0.5), seed=(0, 20), shift=(0, 63))
-def test_panoramas_pass_with_black_poles_too(
-    top: float, bottom: float, seed: int, shift: int
+@drawn(60, top=(0.0, 0.5), bottom=(0.0, 0.5), seed=(0, 20), shift=(0, 63), level=(0, 255))
+def test_panoramas_pass_with_poles_of_one_colour_too(
+    top: float, bottom: float, seed: int, shift: int, level: int
 ) -> None:
     pixels = np.roll(picture(seed), shift, axis=1)
-    pixels[: int(top * H)] = 0
-    pixels[H - int(bottom * H) :] = 0
-    check_stitched(ImageData(pixels))
-    check_stitched(ImageData(np.zeros_like(pixels)))
+    for colour in (0, level):
+        pixels[: int(top * H)] = colour
+        pixels[H - int(bottom * H) :] = colour
+        check_stitched(ImageData(pixels))
+        check_stitched(ImageData(np.full_like(pixels, colour)))

@@ -55,9 +55,10 @@ class ImageData:
 
     @property
     def may_be_padded(self) -> bool:
-        """Whether both corners above, or below, are almost black, or the name is of no panorama."""
-        corners = self.pixels[:: self.size[0] - 1, :: self.size[1] - 1].max(axis=(1, 2))
-        return bool(corners.min() < self.white / 10) or self.source.lower().endswith(".insp")
+        """Whether corners above or below are black, or all alike, or the name is of no panorama."""
+        corners = self.pixels[:: self.size[0] - 1, :: self.size[1] - 1]
+        least = min(corners.max(axis=(1, 2)).min(), np.ptp(corners, axis=(0, 1)).max())
+        return bool(least < self.white / 10) or self.source.lower().endswith(".insp")
 
     def to_uint8(self) -> ByteArray:
         """(H, W, 3) uint8, rounded to nearest; the very same array for 8-bit sources."""
