@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -129,3 +130,25 @@ def test_pil_images_of_damaged_files_say_so(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-40])
     with Image.open(path) as image, pytest.raises(InputError, match="PIL image cannot be read"):
         to_image_data(image)
+
+
+EXIF = {
+    "cut": b"II*\0\x08\0\0\0\xff\xff" + bytes(40),
+    "twice": b"II*\0\x08\0\0\0\1\0\x12\1\3\0\2\0\0\0\1\0\1\0\0\0\0\0",
+    "none": b"garbage!",
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "damage"),  # AVIF is not written with what is none at all
+    [(k, d) for k in ("AVIF", "WEBP", "PNG", "JPEG") for d in EXIF if (k, d) != ("AVIF", "none")],
+)
+@pytest.mark.filterwarnings("error")
+def test_a_damaged_exif_block_costs_neither_picture_nor_warning(kind: str, damage: str) -> None:
+    block = b"Exif\0\0" + EXIF[damage]
+    file = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of Pillow, which writes and opens it here
+        Image.fromarray(np.tile(PICTURE, (2, 2, 1))).save(file, kind, exif=block)
+        image = Image.open(file)
+    assert to_image_data(image).size == to_image_data(file.getvalue()).size == (2 * H, 2 * W)

@@ -13,6 +13,7 @@ from panodepth.errors import InputError, one_line, raise_if_out_of_memory
 from panodepth.images.formats.jpeg_segments import extended_gpano
 from panodepth.images.formats.orientation import oriented
 from panodepth.images.formats.pillow import Decoded, from_pillow, upright
+from panodepth.images.formats.quiet import without_warnings
 from panodepth.images.formats.tags import ORIENTATION
 from panodepth.images.gpano import Pano, pano_area, pano_pose, place_on_sphere
 from panodepth.images.limits import check_size
@@ -39,7 +40,7 @@ def _from_pil(image: Image.Image, max_pixels: int) -> ImageData:
     check_size((image.height, image.width), "PIL image", max_pixels)
     try:
         image.load()  # turns a TIFF upright and takes the tag away
-        orientation = image.getexif().get(ORIENTATION, 1)
+        orientation = _stated_orientation(image)
         said = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
         decoded = _decoded(image, orientation)
     except InputError:
@@ -59,6 +60,15 @@ def _from_pil(image: Image.Image, max_pixels: int) -> ImageData:
     pano = Pano(area, pano_pose(xmp, "PIL image"))
     notes = (note,) if note else ()
     return replace(data, notes=notes, pano=None if pano == Pano() else pano)
+
+
+def _stated_orientation(image: Image.Image) -> int:
+    with without_warnings():
+        try:
+            stated = image.getexif().get(ORIENTATION, 1)
+        except Exception:  # a damaged block says nothing, as in files
+            return 1
+    return stated if isinstance(stated, int) else 1
 
 
 def _decoded(image: Image.Image, orientation: int) -> Decoded:

@@ -11,6 +11,7 @@ from panodepth.errors import InputError
 from panodepth.images.curves import avif_curve_notes, code_notes
 from panodepth.images.formats.orientation import stated_orientation
 from panodepth.images.formats.pillow import Decoded, Opened, from_pillow, upright
+from panodepth.images.formats.quiet import without_warnings
 
 _BRANDS = 128  # bytes at the start in which the file's kinds are named
 _BOXES = 1 << 16  # bytes at the start that hold the boxes which describe the picture
@@ -33,7 +34,8 @@ def _open_avif(name: str, file: BinaryIO) -> Opened:
         ) from None
     if not AvifImagePlugin.SUPPORTED:
         raise InputError(f"{name}: this Pillow was built without AVIF; save it as JPEG or PNG")
-    image = AvifImagePlugin.AvifImageFile(file)
+    with without_warnings():  # Pillow reads the EXIF block at once
+        image = AvifImagePlugin.AvifImageFile(file)
     # Pillow states the file's own turn as EXIF's orientation.
     orientation = stated_orientation(image.info.get("exif") or b"", b"")
     frames = image.n_frames

@@ -2,7 +2,7 @@
 
 OpenEXR warns through Python's `print`; it, libpng and libtiff report errors on descriptor 2.
 Both belong to the whole process, so what other threads write meanwhile waits and comes out at the
-end, in order.
+end, in order. Pillow warns of EXIF blocks through Python.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 import sys
 import tempfile
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -63,6 +64,14 @@ def without_library_lines() -> Iterator[None]:
             _write_all(
                 saved, b"".join(line for line in waiting if _is_kept(line.decode("latin-1")))
             )
+
+
+@contextmanager
+def without_warnings() -> Iterator[None]:
+    """Inside, Python's warnings of what cameras write never arrive; one thread at a time."""
+    with _LOCK, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _let_out(held: _Held) -> None:
