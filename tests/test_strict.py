@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from panodepth.errors import ConfigError
+from panodepth.errors import ConfigError, DamageError, InputError
+from panodepth.scene.poses import read_poses
 from panodepth.strict import (
     Count,
     Range,
@@ -21,6 +22,7 @@ from panodepth.strict import (
     check_fields,
     find_named,
     first_difference,
+    read_bounded,
     read_toml,
     suggestion,
 )
@@ -186,3 +188,15 @@ def test_where_nested_values_differ_first() -> None:
     now = {**before, "rows": [{"x": 1}, {"x": 3}]}
     assert first_difference("plan", before, now) == ("plan.rows number 2.x", 2, 3)
     assert first_difference("plan", before, {"a": 1}) == ("plan.limits", before["limits"], None)
+
+
+def test_files_are_read_up_to_a_limit(tmp_path: Path) -> None:
+    """A device that never ends, too."""
+    (tmp_path / "a").write_bytes(bytes(10))
+    assert read_bounded(tmp_path / "a", 10) == bytes(10)
+    with pytest.raises(DamageError, match="it has more than 0 MiB"):
+        read_bounded(tmp_path / "a", 9)
+    with pytest.raises(ConfigError, match="more than 64 MiB"):
+        read_toml("/dev/zero")
+    with pytest.raises(InputError, match="more than 64 MiB"):
+        read_poses(Path("/dev/zero"))

@@ -22,6 +22,7 @@ from panodepth.errors import ConfigError, DamageError
 T = TypeVar("T")
 
 DEEPEST = 100  # brackets that a recipe may open in a row
+MOST_BYTES = 1 << 26  # of a TOML or JSON file
 LONGEST = 60  # characters of a value in an error
 _WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 _WORDS |= {dict: "a table", Mapping: "a table", Path: "a path"}
@@ -136,7 +137,7 @@ def read_toml(path: str | Path, settings: Sequence[str] = ()) -> dict[str, Any]:
     Only the form is checked. Raises ConfigError for a missing or malformed file or setting.
     """
     try:
-        values = _parsed(Path(path).read_text(encoding="utf-8-sig"))
+        values = _parsed(read_bounded(path).decode("utf-8-sig"))
     except OSError as error:
         raise ConfigError(f"cannot read recipe {path}: {error.strerror}") from None
     except UnicodeDecodeError:
@@ -174,6 +175,15 @@ def _entry(table: Any, part: str, new: Any, setting: str) -> Any:
     if new is not None and not isinstance(found, dict | list):
         raise ConfigError(f"{told}: {part!r} is not a table")
     return found
+
+
+def read_bounded(path: str | Path, most: int = MOST_BYTES) -> bytes:
+    """The content of a file, or of a pipe that ends. Raises OSError; DamageError for `most` + 1."""
+    with open(path, "rb") as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise DamageError(f"it has more than {most >> 20} MiB")
+    return content
 
 
 def parse_json(content: bytes | str) -> Any:

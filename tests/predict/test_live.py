@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -160,10 +163,27 @@ def test_the_command_prints_a_line_for_each_frame(
 def test_names_on_standard_input_may_have_empty_lines(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("sys.stdin", ["\n", f"{ROOT / 'examples/interior.jpg'}\r\n", ""])
+    lines = f"\n{ROOT / 'examples/interior.jpg'}\r\n".encode()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(lines), "ascii"))
     assert main(["live", "-", "--camera-height", "1.6", "--quiet"]) == 0
     out, err = capsys.readouterr()
     assert (out.count("\n"), err) == (1, "")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii", "cp1252"])
+def test_names_on_standard_input_may_be_any_bytes(
+    tmp_path: Path,
+    encoding: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    names = [tmp_path / os.fsdecode(name) for name in (b"caf\xe9.jpg", "東.jpg".encode())]
+    for name in names:
+        shutil.copy(ROOT / "examples/interior.jpg", name)
+    lines = b"".join(os.fsencode(name) + b"\n" for name in names)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(lines), encoding))
+    assert main(["live", "-", "--camera-height", "1.6", "--quiet"]) == 0
+    assert capsys.readouterr().out.count("\n") == 2
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 from typer import Argument, Exit
@@ -38,8 +40,7 @@ def live(
     from panodepth.predict.live.loop import scans
 
     options.scan_options()
-    named = (line.rstrip("\r\n") for line in sys.stdin)
-    frames = (name for name in named if name) if inputs == ["-"] else _frames(inputs)
+    frames = _named() if inputs == ["-"] else _frames(inputs)
     predictor = load(model, device=device, dtype=dtype, size=options.size)
     latencies: list[float] = []
     failed = 0
@@ -61,6 +62,13 @@ def live(
             file=sys.stderr,
         )
     raise Exit(SOME_FAILED if failed else DONE)
+
+
+def _named() -> Iterator[str]:
+    """The names on standard input, a line each, whatever bytes they are of."""
+    for line in () if sys.stdin is None else sys.stdin.buffer:
+        if name := os.fsdecode(line.rstrip(b"\r\n")):
+            yield name
 
 
 def _frames(inputs: list[str]) -> list[str]:

@@ -11,7 +11,7 @@ import numpy as np
 from panodepth.errors import DamageError, InputError
 from panodepth.export.html.page import Place
 from panodepth.scene.registration import turned
-from panodepth.strict import parse_json
+from panodepth.strict import parse_json, read_bounded
 
 __all__ = ["Place", "in_frame", "inverse", "read_poses"]
 
@@ -38,7 +38,7 @@ def read_poses(path: Path) -> dict[str, Place]:
     where it is missing. Raises InputError.
     """
     try:
-        listed = parse_json(path.read_bytes())["rooms"]
+        listed = parse_json(read_bounded(path))["rooms"]
         return {str(room["name"]): _place(room) for room in listed}
     except OSError as error:
         raise InputError(f"poses: {path}: {error.strerror}") from error

@@ -30,7 +30,7 @@ from panodepth.images import ImageData, read_image
 from panodepth.predict.lenses.exposures import matched
 from panodepth.predict.lenses.filling import continued
 from panodepth.predict.lenses.sphere import sphere_size
-from panodepth.strict import Positive, Range, build, parse_json
+from panodepth.strict import Positive, Range, build, parse_json, read_bounded
 
 ORTHOGONAL = 1e-3  # how far R Rᵀ may be from 1: files keep few digits
 Model = Literal["pinhole", "equidistant", "equisolid", "stereographic", "orthographic", "kb4"]
@@ -163,7 +163,7 @@ class Rig:
 def read_rig(path: Path) -> Rig:
     """The rig in a JSON file. Raises ConfigError, one line, for what cannot be."""
     try:
-        values = parse_json(path.read_bytes())
+        values = parse_json(read_bounded(path))
     except OSError as error:
         raise ConfigError(f"cannot read rig {path}: {error.strerror}") from None
     except DamageError as error:

@@ -11,11 +11,12 @@ from panodepth.errors import DamageError, InputError
 from panodepth.images import read_stored
 from panodepth.images.arrays import read_npz
 from panodepth.images.distances import clean_distance
-from panodepth.strict import parse_json
+from panodepth.strict import parse_json, read_bounded
 from panodepth.types import FloatArray
 
 Float64Array = npt.NDArray[np.float64]
 
+MOST_BYTES = 1 << 31
 _PLY_TYPES = {
     **dict.fromkeys(("char", "int8"), "i1"),
     **dict.fromkeys(("uchar", "uint8"), "u1"),
@@ -90,7 +91,9 @@ def read_anchor(path: Path) -> FloatArray:
 
 def _content(what: str, path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_bounded(path, MOST_BYTES)
+    except DamageError as error:
+        raise InputError(f"{what}: {path}: {error}") from error
     except OSError as error:
         raise InputError(f"{what}: {path}: {error.strerror}") from error
 
