@@ -28,7 +28,7 @@ from panodepth.lab.worlds.panoramas import make_scene, panorama_grid, render_sce
 from panodepth.lab.worlds.render.primitives import FLIP
 from panodepth.lab.worlds.views import free_place, moved
 from panodepth.predict.predictor import Predictor
-from panodepth.scene.align import Scene, align
+from panodepth.scene.align import Room, Scene, align
 from panodepth.scene.poses import Place
 from panodepth.scene.registration import turned
 from panodepth.types import ByteArray, FloatArray, Prediction
@@ -82,13 +82,21 @@ def seen(
     return replace(found, meta={**found.meta, **meta}), float(ratio[order[middle]])
 
 
-def errors(found: Place, true: Place, units: tuple[float, float]) -> tuple[float, float, float]:
-    """Turn [deg], place as a share of the step, scale. units: metres per unit of both pictures."""
-    yaw = abs(math.remainder(found.yaw_deg - true.yaw_deg, 360))
+def errors(found: Room, true: Place, units: tuple[float, float]) -> list[float]:
+    """Turn [deg], place as a share of the step, scale; then each in standard errors.
+
+    units: metres per unit of both pictures.
+    """
+    place = found.place
+    assert place is not None
+    assert found.scale_spread is not None
+    yaw = abs(math.remainder(place.yaw_deg - true.yaw_deg, 360))
     step = np.array(true.position)
-    off = float(np.linalg.norm(np.array(found.position) * units[0] - step))
-    scale = abs(found.scale * units[0] / units[1] - 1)
-    return yaw, off / float(np.linalg.norm(step)), scale
+    off = float(np.linalg.norm(np.array(place.position) * units[0] - step))
+    scale = abs(place.scale * units[0] / units[1] - 1)
+    spreads = (found.yaw_spread_deg, found.position_spread * units[0], found.scale_spread)
+    ratios = [a / max(b, 1e-9) for a, b in zip((yaw, off, scale), spreads, strict=True)]
+    return [yaw, off / float(np.linalg.norm(step)), scale, *ratios]
 
 
 def from_above(scene: Scene, pictures: list[Prediction], size: int = 480) -> ByteArray:
@@ -141,7 +149,7 @@ def main() -> None:
     if chosen.picture is not None:
         draw(predictor, chosen.picture)
         return
-    all_errors: dict[str, list[tuple[float, float, float]]] = {"exact": [], "predicted": []}
+    all_errors: dict[str, list[list[float]]] = {"exact": [], "predicted": []}
     lost = dict.fromkeys(all_errors, 0)
     for index in range(chosen.count):
         images, truths, places = flat(index, chosen.cameras)
@@ -155,10 +163,8 @@ def main() -> None:
                 except InputError:
                     lost[kind] += 1
                     continue
-                place = rooms[1].place
-                assert place is not None
                 units = pairs[0][1], pairs[number][1]
-                all_errors[kind].append(errors(place, places[number], units))
+                all_errors[kind].append(errors(rooms[1], places[number], units))
     for kind, rows in all_errors.items():
         print(f"{kind} distance, {len(rows)} pairs, {lost[kind]} more not aligned:")
         for name, column, factor in (
@@ -168,7 +174,9 @@ def main() -> None:
         ):
             values = np.array(rows)[:, column] * factor
             middle, high = np.quantile(values, (0.5, 0.9))
-            print(f"  {name}: {middle:.2f} (median), {high:.2f} (p90), {values.max():.2f} (most)")
+            told = f"{middle:.2f} (median), {high:.2f} (p90), {values.max():.2f} (most)"
+            within = np.mean(np.array(rows)[:, 3 + column] < 1)
+            print(f"  {name}: {told}; {within:.0%} within one standard error")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from panodepth.scene.align import Room, Scene
 from panodepth.scene.evening import clear_share, evened
 from panodepth.scene.matching import Matches
 from panodepth.scene.poses import Place
-from panodepth.scene.registration import Registration, guesses, turned
+from panodepth.scene.registration import Registration, guesses, refined, turned
 from panodepth.scene.sweep import Maps, even_rays, level_maps, swept
 from panodepth.types import FloatArray, Prediction
 
@@ -107,6 +107,36 @@ def test_other_guesses_are_of_what_the_first_leaves() -> None:
     matches = Matches(*(np.concatenate(part) for part in zip(*lists, strict=True)))
     yaws = [guess.yaw_rad for guess, _ in zip(guesses(matches, 6), range(2), strict=False)]
     assert np.allclose(yaws, [0.5, -2.0], atol=0.02)
+
+
+def drawn(rng: np.random.Generator, regions: int) -> tuple[Matches, Registration]:
+    """240 matches, equally many in each region, where distances err alike; and the true place."""
+    centres = np.repeat(even_rays(regions), 240 // regions, 0)
+    rays = centres + rng.normal(0, 0.05, (240, 3))
+    rays /= np.linalg.norm(rays, axis=1, keepdims=True)
+    here = rays * rng.uniform(1.5, 4, (240, 1))
+    there = turned(-0.7, here - [0.9, 0.0, 0.5])
+    lists = []
+    for points in (here, there):
+        ray, distance = split(points)
+        ray = ray + rng.normal(0, math.radians(0.1), ray.shape)
+        wrong = np.repeat(rng.normal(0, 0.12, regions), 240 // regions)
+        lists += [ray / np.linalg.norm(ray, axis=1, keepdims=True), distance * np.exp(wrong)]
+    position = np.array([0.9, 0.0, 0.5])
+    return Matches(*lists), Registration(0.7, position, 1, 240, 0, np.zeros(3), np.zeros(2))
+
+
+@pytest.mark.parametrize("regions", [20, 240])
+def test_standard_errors_hold_what_is_wrong_by_regions(regions: int) -> None:
+    rng = np.random.default_rng(regions)
+    inside = []
+    for _ in range(40):
+        matches, true = drawn(rng, regions)
+        found = refined(matches, true)
+        assert found is not None
+        off = np.linalg.norm(found.position - true.position)
+        inside.append(off < np.linalg.norm(found.position_spread))
+    assert 0.45 < np.mean(inside) < 0.95  # one standard deviation: 0.68
 
 
 def split(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -33,6 +33,9 @@ TILT_RAD = math.radians(2.0)  # of a camera that is held level
 VALUES = 7  # yaw, position, log scale, tilt
 NEAR_RAD = math.radians(12.0)  # directions that a network errs alike in
 STEP = 1e-6  # of derivatives
+_GOLDEN = (1 + math.sqrt(5)) / 2
+_CORNERS = [(0, a, b * _GOLDEN) for a in (-1, 1) for b in (-1, 1)]
+_TWELFTHS = np.array([np.roll(c, turn) for c in _CORNERS for turn in range(3)])  # an icosahedron's
 
 Float64Array = npt.NDArray[np.float64]
 
@@ -88,11 +91,10 @@ def _registered(matches: Matches, start: Float64Array, share: float) -> Registra
     inside = np.flatnonzero(_off(matches, start[None])[0] < COARSE_RAD)
     if len(inside) < MIN_MATCHES:
         return None
-    values, covariance, off, logs = _refined(_only(matches, inside), start)
+    values, spread, off, logs = _refined(_only(matches, inside), start)
     agree = int(((off < FINE_RAD) & (logs < 4 * SIGMA_LOG)).sum())
     if agree < max(MIN_MATCHES, share * len(matches.rays)):
         return None
-    spread = np.sqrt(np.maximum(np.diag(covariance), 0))
     return Registration(
         math.remainder(float(values[0]), 2 * math.pi),
         values[1:4],
@@ -168,12 +170,11 @@ def _angle(vectors: Float64Array, rays: Float64Array) -> Float64Array:
 def _refined(
     matches: Matches, start: Float64Array
 ) -> tuple[Float64Array, Float64Array, Float64Array, Float64Array]:
-    """(7,) yaw, position, log scale, tilt; their covariance; each match's angle [rad], and log.
+    """(7,) yaw, position, log scale, tilt; standard errors; each match's angle [rad], and log.
 
     Reweighted Gauss-Newton; the distances of the matches are eliminated (Schur complement).
     """
     values, logs = start.copy(), np.log(matches.distance)
-    covariance = np.eye(VALUES)
     evenly = np.ones((len(logs), 5))
     evenly[:, 3:] = np.stack([_alone(matches.rays), _alone(matches.other_rays)], -1)
     sigma = SIGMA_LOG
@@ -192,19 +193,42 @@ def _refined(
         weights = _weights(residuals) * evenly
         own = (weights * by_log**2).sum(1) + 1e-9
         mixed = np.einsum("nr,nr,nrv->nv", weights, by_log, by_values)
-        full = np.einsum("nr,nrv,nrw->vw", weights, by_values, by_values)
-        slope = np.einsum("nr,nr,nrv->v", weights, residuals, by_values)
-        full[5:, 5:] += np.eye(2) / TILT_RAD**2
-        slope[5:] += values[5:] / TILT_RAD**2
+        normals = np.einsum("nr,nrv,nrw->nvw", weights, by_values, by_values)
+        normals -= mixed[:, :, None] * (mixed / own[:, None])[:, None]
         own_slope = (weights * by_log * residuals).sum(1)
-        reduced = full - (mixed / own[:, None]).T @ mixed + 1e-6 * np.diag(np.diag(full))
-        step = -np.linalg.lstsq(reduced, slope - mixed.T @ (own_slope / own), rcond=None)[0]
+        slopes = np.einsum("nr,nr,nrv->nv", weights, residuals, by_values)
+        slopes -= mixed * (own_slope / own)[:, None]
+        normal = normals.sum(0)
+        known = np.diag([0.0] * 5 + [1 / TILT_RAD**2] * 2) + 1e-6 * np.diag(np.diag(normal))
+        slope = slopes.sum(0)
+        slope[5:] += values[5:] / TILT_RAD**2
+        step = -np.linalg.lstsq(normal + known, slope, rcond=None)[0]
         values = values + step
         logs = logs - (own_slope + mixed @ step) / own
-        covariance = np.linalg.pinv(reduced)
     residuals = _residuals(matches, values, logs, SIGMA_LOG)
     off = np.linalg.norm(residuals[:, :3], axis=1) * SIGMA_RAD
-    return values, covariance, off, np.abs(residuals[:, 3:]).max(1) * SIGMA_LOG
+    spread = _standard_errors(matches.rays, slopes, normals, known)
+    return values, spread, off, np.abs(residuals[:, 3:]).max(1) * SIGMA_LOG
+
+
+def _standard_errors(
+    rays: Float64Array, slopes: Float64Array, normals: Float64Array, known: Float64Array
+) -> Float64Array:
+    """(7,) of the values, by each match's share of the slope (N, 7) and of the normal matrix
+    (N, 7, 7), and what is known beforehand (7, 7).
+
+    A network errs by regions, so matches that look the same way are not so many measurements: by
+    the jackknife (Efron, 1982), how much the values move, to first order, when a twelfth of the
+    sphere is left out. At least what independent matches of the assumed errors would give.
+    """
+    normal = normals.sum(0) + known
+    region = (rays @ _TWELFTHS.T).argmax(1)
+    moves = [
+        np.linalg.pinv(normal - normals[region == number].sum(0)) @ slopes[region == number].sum(0)
+        for number in np.unique(region)
+    ]
+    squares = (len(moves) - 1) * np.var(moves, axis=0)
+    return np.asarray(np.sqrt(np.maximum(squares, np.diag(np.linalg.pinv(normal))).clip(0)))
 
 
 def _alone(rays: Float64Array) -> Float64Array:
