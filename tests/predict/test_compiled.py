@@ -99,9 +99,9 @@ def test_load_compiles_and_says_so(model_file: Path, monkeypatch: pytest.MonkeyP
         return model
 
     monkeypatch.setattr(torch, "compile", fake)
-    image = np.random.default_rng(0).random((56, 112, 3), dtype=np.float32)
     for dtype in ("float32", "bfloat16"):
         loaded = panodepth.load(model_file, device="cpu", dtype=dtype, compile=True)
+        image = np.random.default_rng(0).random((*loaded.size, 3), dtype=np.float32)
         assert loaded.describe()["compiled"]
         assert not loaded.model.prepared  # packed layers cannot be compiled
         plain = panodepth.load(model_file, device="cpu", dtype=dtype)

@@ -28,6 +28,7 @@ from panodepth.predict.level import levelled, to_input, upright
 from panodepth.predict.masks import checked_mask, shrink_mask
 from panodepth.predict.options import SKY_MODES, PredictOptions
 from panodepth.predict.request import RawOutput, Request, halves_alike, network_pixels
+from panodepth.predict.steps import enlarged
 from panodepth.size import Size
 from panodepth.types import FloatArray, Prediction, push_back
 
@@ -179,7 +180,7 @@ class Predictor(ABC):
             settle_poles(distance, request.valid)
         distance /= _quantile(distance[valid], SCALE_QUANTILE)
         data, maps = request.data, [distance, *([] if sky_logit is None else [sky_logit])]
-        full, *logits = self._enlarged(maps, request, options)
+        full, *logits = self._enlarged(maps, output, request, options)
         mask = np.ones(data.size, np.bool_) if request.mask is None else request.mask.copy()
         sky, sky_source = None, "none"
         if given is not None:
@@ -250,11 +251,15 @@ class Predictor(ABC):
         return output
 
     def _enlarged(
-        self, maps: list[FloatArray], request: Request, options: PredictOptions
+        self, maps: list[FloatArray], output: RawOutput, request: Request, options: PredictOptions
     ) -> list[FloatArray]:
         """Distance, and sky logit if there is one, (h, w) each, at the picture's size (H, W)."""
         if options.quality == "fast":
-            return [to_input(x, request, request.data.size, self.edges) for x in maps]
+            size, distance, sky = request.data.size, maps[0], output.sky_logit
+            if self.edges == "sphere":
+                surface = request.valid if sky is None else request.valid & (sky <= 0)
+                distance = enlarged(distance, surface, size)
+            return [to_input(x, request, size, self.edges) for x in (distance, *maps[1:])]
         from panodepth.predict.detail import sharpened
 
         return sharpened(maps, request, self, options)
