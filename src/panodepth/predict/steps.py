@@ -79,10 +79,13 @@ def find_steps(distance: FloatArray, surface: BoolArray) -> Steps | None:
     """
     inverse = _padded(1 / distance)
     smooth = cv2.GaussianBlur(inverse, (3, 3), 0.6)
-    slopes = [cv2.Scharr(smooth, cv2.CV_32F, x, y) / 32 for x, y in ((0, 1), (1, 0))]
+    slopes = np.stack([cv2.Scharr(smooth, cv2.CV_32F, x, y) for x, y in ((0, 1), (1, 0))])
+    slopes = np.asarray(slopes / 32, np.float32)
     steepness = np.hypot(*slopes)
-    at = np.nonzero(_may_be_steps(steepness > LEAST_JUMP / 6 * inverse, surface))
-    places = np.stack([*at, *(slope[at] / steepness[at] for slope in slopes)]).astype(np.float32)
+    row, column = np.nonzero(_may_be_steps(steepness > LEAST_JUMP / 6 * inverse, surface))
+    places = np.stack([row, column, *(slopes[:, row, column] / steepness[row, column])]).astype(
+        np.float32
+    )
     before, here, after = _along(steepness, places, (-1, 0, 1))
     places = places[:, (here >= before) & (here >= after)]
     # What the surfaces themselves change says nothing of where the edge between them goes.
