@@ -136,6 +136,34 @@ def test_an_exr_layer_may_hold_the_distance(tmp_path: Path) -> None:
     assert "which channel is the distance? It has A.Z, B.Z" in refused(lambda: DistanceFile()(file))
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("R", "G", "B", "depth.Z"),
+        ("A", "R", "G", "B", "Depth.Z"),
+        ("R", "G", "B", "z"),
+        ("R", "ViewLayer.Depth.V", "ViewLayer.Mist.V"),
+        ("Beauty.R", "Beauty.G", "Beauty.B", "Depth.R"),
+        ("R", "G", "Distance.distance"),
+    ],
+)
+def test_a_colour_beside_a_distance_is_none(tmp_path: Path, names: tuple[str, ...]) -> None:
+    wanted = next(
+        name for name in names if name.lower()[:2] in ("de", "z", "di") or "Depth" in name
+    )
+    planes = {name: np.ones((H, W), np.float32) for name in names} | {wanted: make_distance()}
+    file = tmp_path / "x_distance.exr"
+    OpenEXR.File({}, planes).write(str(file))
+    assert np.array_equal(DistanceFile()(file).distance, make_distance())
+
+
+def test_a_distance_saved_as_a_grey_picture(tmp_path: Path) -> None:
+    file = tmp_path / "x_distance.exr"
+    for prefix in ("", "depth."):
+        OpenEXR.File({}, {f"{prefix}{c}": make_distance() for c in "RGB"}).write(str(file))
+        assert np.array_equal(DistanceFile()(file).distance, make_distance())
+
+
 # Bombs
 
 

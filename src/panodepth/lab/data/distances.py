@@ -21,8 +21,8 @@ from panodepth.lab.data.source import DistanceMap, read_json
 from panodepth.types import FloatArray
 
 DISTANCE_SUFFIXES = (".npz", ".npy", ".exr", ".tiff", ".tif", ".png")  # the first that is there
-EXR_DEPTH_CHANNELS = ("Z", "V", "distance", "depth")  # in layers such as ViewLayer.Depth
-EXR_CHANNELS = ("Y", "distance", "Distance", "depth", "Depth", "Z", "V", "R")
+EXR_CHANNELS = ("Y", "distance", "depth", "Z", "V")  # the first that is there, in any case
+EXR_LAYERS = ("depth", "distance", "z")  # that are preferred, in any case
 SIDECAR = ".json"  # NAME_distance.png.json beside NAME_distance.png
 
 
@@ -116,7 +116,7 @@ def _read_npy(path: Path, scale: float | None) -> DistanceMap:
 
 
 def _read_exr(path: Path, scale: float | None) -> DistanceMap:
-    """The only channel, the first of EXR_CHANNELS that is there, or the one layer with depth."""
+    """The only channel, the first of EXR_CHANNELS that is there, or the layer with depth."""
     from panodepth.images.formats.exr import Choice, read_channels
     from panodepth.images.formats.exr_file import read_parts
 
@@ -134,22 +134,38 @@ def _read_exr(path: Path, scale: float | None) -> DistanceMap:
 
 
 def _exr_channel(parts: Sequence[Part], path: Path) -> tuple[int, str]:
-    """The number of the part and the name of the channel that is the distance."""
+    """The number of the part and the name of the channel that is the distance.
+
+    R, of a distance saved as a grey picture, counts where nothing else does: beside a layer with a
+    distance it is a colour.
+    """
     first = [channel.name for channel in parts[0].channels]
     if len(first) == 1:
         return 0, first[0]
-    for name in EXR_CHANNELS:
-        if name in first:
-            return 0, name
+    known = [name.lower() for name in EXR_CHANNELS]
+    plain = sorted((known.index(n.lower()), n) for n in first if n.lower() in known)
+    if plain:
+        return 0, plain[0][1]
     every = [(i, channel.name) for i, part in enumerate(parts) for channel in part.channels]
-    in_layers = [(i, name) for i, name in every if name.rpartition(".")[2] in EXR_DEPTH_CHANNELS]
-    if len(in_layers) == 1:
-        return in_layers[0]
+    in_layers = [found for found in every if _last(found[1]) in known[1:]]
+    of_depth = [f for f in in_layers or every if _last(f[1].rpartition(".")[0]) in EXR_LAYERS]
+    candidates = of_depth if len(of_depth) == 1 or not in_layers else in_layers
+    if not in_layers:  # all channels of such a layer: grey
+        candidates = [found for found in of_depth if _last(found[1]) == "r"]
+    if len(candidates) == 1:
+        return candidates[0]
+    if not candidates and "R" in first:
+        return 0, "R"
     held = ", ".join(name for _, name in every)
     raise InputError(
         f"{path}: which channel is the distance? It has {held[:300]}; "
-        f"known are {', '.join(EXR_CHANNELS)}"
+        f"known are {', '.join(EXR_CHANNELS)}, R"
     )
+
+
+def _last(name: str) -> str:
+    """The last part of a channel's name, in small letters."""
+    return name.rpartition(".")[2].lower()
 
 
 def _read_tiff(path: Path, scale: float | None) -> DistanceMap:
