@@ -21,6 +21,10 @@ from tests.images.pictures import refused
         (b'{"error": "expired"}', "text: save"),
         (b"PK\3\4" + bytes(20), "an archive: unpack"),
         (b"PF\n4 2\n-1.0\n" + bytes(96), "PFM"),
+        (b"SIMPLE  =                    T" + bytes(99), "FITS; save it as"),
+        (b"\n\5\1\x08" + bytes(99), "PCX; save it as"),
+        (b"ply\nformat ascii 1.0\n", "a cloud or a mesh"),
+        (b"\x93NUMPY\1\0v\0{'descr': '<f4'", "an array of NumPy"),
         (bytes(100), "nothing but zeros: copy it again"),
     ],
 )

@@ -217,3 +217,10 @@ def test_no_two_inputs_share_a_target(files: set[tuple[str, str, str]]) -> None:
     assert [item.path for item in found] == paths
     reverse = _with_unique_targets(items[::-1])
     assert {i.path: i.target for i in reverse} == {i.path: i.target for i in found}
+
+
+def test_a_picture_and_a_link_to_it_give_one_result_under_its_own_name(tmp_path: Path) -> None:
+    make(tmp_path, "in/top.jpg")
+    (tmp_path / "in" / "a.jpg").symlink_to("top.jpg")
+    (tmp_path / "in" / "z.jpg").symlink_to("top.jpg")
+    assert targets(tmp_path / "in") == {"top.jpg": "top"}

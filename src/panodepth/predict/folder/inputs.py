@@ -63,8 +63,11 @@ def find_inputs(inputs: Sequence[str], out: Path | None = None) -> FoundInputs:
         for path, root in matches:
             relative = path.relative_to(root)
             item = InputFile(path, relative, relative.with_suffix(""))
-            if found.setdefault(os.path.realpath(path), item) is not item:
+            real = os.path.realpath(path)
+            if (first := found.setdefault(real, item)) is not item:
                 left_out.duplicates += 1
+                if os.path.abspath(first.path) != real == os.path.abspath(path):
+                    found[real] = item  # under its own name, not a link's
     return FoundInputs(_with_unique_targets(list(found.values())), missing, left_out)
 
 
