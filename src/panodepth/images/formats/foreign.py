@@ -21,7 +21,7 @@ _KINDS = (
     (rb"P[1-7Ff][\s]", "Netpbm or PFM"),
     (rb"qoif", "QOI"),
     (rb"SIMPLE  =", "FITS"),
-    (rb"\n[\0-\5]\1[\1\2\4\x08]", "PCX"),
+    (rb"\n[\x00-\x05]\x01[\x01\x02\x04\x08]", "PCX"),
     (rb"gimp xcf", "GIMP's own"),
     (rb"%!PS", "PostScript"),
     (rb"ply\r?\n|glTF", "a cloud or a mesh, not a picture"),
