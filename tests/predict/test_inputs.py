@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from panodepth.errors import InputError, ModelError
@@ -207,6 +207,7 @@ def test_masks(tmp_path: Path) -> None:
 names = st.lists(st.sampled_from("abAe\u0301\u00e9ß_2"), min_size=1, max_size=2).map("".join)
 
 
+@settings(deadline=None)  # of a busy machine
 @given(st.sets(st.tuples(names, names, st.sampled_from(["png", "jpg"])), min_size=1, max_size=8))
 def test_no_two_inputs_share_a_target(files: set[tuple[str, str, str]]) -> None:
     paths = [Path("/in", folder, f"{stem}.{ending}") for folder, stem, ending in sorted(files)]

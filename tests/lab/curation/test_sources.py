@@ -230,3 +230,34 @@ def test_linked_folders_are_read_once_and_links_to_nowhere_are_none(tmp_path: Pa
     source = open_frame_source("frames", frames.root)
     assert [source.label(i)[0] for i in range(len(source))] == ["again/a", "b"]
     assert [source[i].size for i in range(2)] == [SIZE, SIZE]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"x_fov_deg": "wide"},
+        {"x_fov_deg": [70]},
+        {"intrinsics": {"fx": "a", "fy": 9, "cx": 8, "cy": 6}},
+        {"intrinsics": {"fx": 9, "fy": 9, "cx": 8, "cy": 6}, "width": 0, "height": 0},
+    ],
+)
+def test_a_lens_that_is_no_number_is_named(made: Made, said: dict[str, Any]) -> None:
+    made.image("x.png")
+    made.npy("x_depth.npy", np.ones(SIZE))
+    made.json("camera.json", said)
+    refused = refusal(open_frame_source("frames", made.root))
+    assert refused.reason == "lying_intrinsics"
+    assert "of NAME.json or camera.json: expected numbers above 0" in refused.detail
+
+
+def test_other_shapes_in_a_frame_s_own_files_are_named(made: Made) -> None:
+    made.image("x.png")
+    made.json("camera.json", {"x_fov_deg": 70})
+    file = made.path("x_depth.npz")
+    np.savez(file, depth=np.ones(SIZE), sky=np.zeros((3, 3), bool))
+    refused = refusal(open_frame_source("frames", made.root))
+    assert "sky (3, 3) does not match depth" in refused.detail
+    np.savez(file, depth=np.zeros((0, 0)))
+    assert refusal(open_frame_source("frames", made.root)).detail.startswith("depth is 0x0")
+    made.json("x.json", [1, 2])
+    assert "expected a JSON object" in refusal(open_frame_source("frames", made.root)).detail

@@ -52,6 +52,7 @@ from panodepth.types import FloatArray
 
 SHAPE_SLACK = 0.01  # how far width / height of a depth map and its picture may differ
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
+EXAMPLE = '{"x_fov_deg": 90}'
 CAMERA_FILE, LIST_FILE = "camera.json", "meta.json"
 _VIEW = re.compile(r"(.+)_v\d+")  # frames that `panodepth render --views` writes
 _NO_FRAME = re.compile(r"^\.|_(depth|distance|mask|preview|normals)$")
@@ -94,7 +95,7 @@ def _read_frame(root: Path, item: Item) -> Frame:
     image = read_picture(root / item.picture)
     own = f"{item.name}.json"
     camera = _camera_file(root, (root / own).parent)
-    said = {**camera, **(read_json(root / own) if own in item.seen else {})}
+    said = {**camera, **(read_json(root / own, EXAMPLE) if own in item.seen else {})}
     lens = _lens(said, size_of(image))
     meta = {k: said[k] for k in ("licence", "credit", "seed", "index", "view") if k in said}
     z_depth, unit = None, "relative"
@@ -117,7 +118,7 @@ def _camera_file(root: Path, folder: Path) -> dict[str, Any]:
     """camera.json of the frame's folder, else of the folders above it up to the source's."""
     for place in (folder, *folder.parents):
         if (place / CAMERA_FILE).is_file():
-            return dict(read_json(place / CAMERA_FILE, '{"x_fov_deg": 90}'))
+            return dict(read_json(place / CAMERA_FILE, EXAMPLE))
         if place == root:
             break
     return {}
@@ -125,6 +126,16 @@ def _camera_file(root: Path, folder: Path) -> dict[str, Any]:
 
 def _lens(said: dict[str, Any], size: tuple[int, int]) -> Pinhole:
     """The lens of a picture of (h, w), from what the JSON files say."""
+    try:
+        return _stated_lens(said, size)
+    except (TypeError, ValueError, ArithmeticError) as error:
+        keys = [key for key in ("intrinsics", "x_fov_deg", "height", "width") if key in said]
+        told = f"{', '.join(keys)} of NAME.json or camera.json: expected numbers above 0"
+        raise RejectedError("lying_intrinsics", told) from error
+
+
+def _stated_lens(said: dict[str, Any], size: tuple[int, int]) -> Pinhole:
+    """As `_lens`; raises whatever the values lead to."""
     fov = said.get("x_fov_deg", said.get("fov_deg"))
     given = said.get("intrinsics")
     if given is None:
@@ -167,6 +178,8 @@ def _read_z_depth(
             held = one_line(", ".join(names_in(file)), 200)
             raise InputError(f"{file}: no array {wanted!r}; it has {held}")
         sky = arrays["sky"].astype(bool) if "sky" in arrays else None
+        if sky is not None and sky.shape != arrays[key].shape:
+            raise InputError(f"{file}: sky {sky.shape} does not match {key} {arrays[key].shape}")
         values = clean_map(arrays[key], sky)
         if other in arrays and values.shape == size:
             second = clean_map(arrays[other])
@@ -192,6 +205,8 @@ def _read_z_depth(
 
 def _scale_to(shape: tuple[int, ...], size: tuple[int, int]) -> tuple[float, float] | None:
     """How much taller and wider a picture (h, w) is than a map of its shape; None for others."""
+    if 0 in shape:
+        return None
     down, right = size[0] / shape[0], size[1] / shape[1]
     # A map of whole pixels misses the picture's shape by up to half a pixel on a side.
     slack = max(SHAPE_SLACK, 0.5 / min(shape))
