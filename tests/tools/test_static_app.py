@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 import OpenEXR
 import pytest
+from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image
 
 import panodepth
 from panodepth.app.static import write_site
+from panodepth.types import BoolArray, FloatArray
 
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 import browser
@@ -58,6 +60,14 @@ def page(site: Path) -> Iterator[Any]:
     assert not [url for url in asked if not re.match(rf"{address}/|data:|blob:", url)]
 
 
+def at_a_step(distance: FloatArray) -> BoolArray:
+    """(H, W): one of the pixels around, across the seam too, is a tenth nearer or farther."""
+    rows = np.pad(distance, ((1, 1), (0, 0)), "edge")
+    log = np.log(np.pad(rows, ((0, 0), (1, 1)), "wrap"))
+    around = sliding_window_view(log, (3, 3))
+    return np.asarray(np.abs(around - log[1:-1, 1:-1, None, None]).max((2, 3)) > np.log(1.1))
+
+
 def download(page: Any, button: str, out: Path) -> Path:
     with page.expect_download() as waiting:
         page.click(button)
@@ -82,9 +92,12 @@ def test_it_says_what_predict_says_and_its_files_open(
     wanted = reference.predict(picture, level="none")
     assert (found["mask"] == ~found["sky"]).all()
     assert found["mask"][wanted.mask].all()
-    error = np.abs(found["distance"] / wanted.distance - 1)[wanted.mask]
-    assert error.mean() < 1e-5
-    assert error.max() < 1e-3
+    error = np.abs(found["distance"] / wanted.distance - 1)
+    assert error[wanted.mask].mean() < 1e-5
+    # Rounding may put a pixel at an edge on the edge's other side.
+    apart = wanted.mask & (error >= 1e-3)
+    assert apart.sum() <= 1e-3 * wanted.mask.sum()
+    assert not (apart & ~at_a_step(wanted.distance)).any()
 
     channels = OpenEXR.File(str(download(page, "#exr", tmp_path / "found.exr"))).channels()
     assert np.array_equal(channels["A"].pixels == 1, found["mask"])

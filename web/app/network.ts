@@ -2,6 +2,7 @@
 
 import * as ort from "onnxruntime-web/wasm";
 import { quantile, resize, settlePoles, type Plane, type Size } from "./sphere";
+import { enlarged } from "./steps";
 
 /** What config.json says of the model. */
 export interface Config extends Size {
@@ -55,11 +56,14 @@ export async function predict(planes: Plane[]): Promise<Distances> {
   const small = { height, width, values: Float32Array.from(outputs.distance.data as Float32Array) };
   const logit = outputs.sky_logit?.data as Float32Array | undefined;
   if (!cut) settlePoles(small);
-  const surfaces = logit ? small.values.filter((_, i) => logit[i] <= 0) : small.values;
+  const surface = small.values.map((_, i) => (!logit || logit[i] <= 0 ? 1 : 0));
+  const surfaces = small.values.filter((_, i) => surface[i]);
   if (!surfaces.length) throw new NothingThere();
   const unit = quantile(surfaces, config.quantile);
   small.values.forEach((d, i) => (small.values[i] = d / unit));
-  const distance = resize(small, planes[0], cut);
+  const distance = cut
+    ? resize(small, planes[0], cut)
+    : enlarged(small, { height, width, values: surface }, planes[0]);
   const sky = new Uint8Array(distance.values.length);
   if (logit) {
     const full = resize({ height, width, values: Float32Array.from(logit) }, planes[0], cut).values;
