@@ -32,7 +32,6 @@ MOST_LATITUDE_DEG = 65.0  # rows beyond are drawn out too much along themselves
 BESIDE = 3  # pixels round what is no surface, where a network says anything
 REACH, FADE = 3.0, 1.0  # pixels from a step that change, and over which that ends
 PAST_END, END_FADE = 2.0, 1.0  # the same along it, past its last pixel
-FINE = 3  # parts of a pixel in which the nearest step is told
 AROUND = range(-2, 3)  # pixels whose steps are evened out together
 LEAST_ALIKE = 0.8  # cosine between the directions of such
 MOST_PAST = 1.25  # times as near or far as both surfaces at the cut, a pixel may become
@@ -45,8 +44,8 @@ class Steps(NamedTuple):
 
     rows, columns: (N,) where each is cut, in pixels from the first one's centre. down, right: (N,)
     the unit direction to its near side. far, near: (N,) 1 / distance of its surfaces at the cut;
-    far_slope, near_slope: (N,) their changes per pixel in that direction. nearest: (FINE h, FINE w)
-    number of the step within REACH pixels, -1 = none.
+    far_slope, near_slope: (N,) their changes per pixel in that direction. nearest: (h, w) number
+    of the step within REACH pixels of each, -1 = none.
     """
 
     rows: FloatArray
@@ -107,16 +106,16 @@ def find_steps(distance: FloatArray, surface: BoolArray) -> Steps | None:
 
 def cut_steps(larger: FloatArray, steps: Steps) -> None:
     """Make steps of the slopes of the map, `larger` (H, W) by `resize_erp`, in place."""
-    (height, width), fine = larger.shape, steps.nearest.shape
-    of_column = _under(np.arange(width), fine[1], width)
+    (height, width), (h, w) = larger.shape, steps.nearest.shape
+    of_column = _under(np.arange(width), w, width)
     band = max(1, BAND_PIXELS // width)
     for top in range(0, height, band):
         part = larger[top : top + band]
-        of_row = _under(np.arange(top, top + len(part)), fine[0], height)
+        of_row = _under(np.arange(top, top + len(part)), h, height)
         number = steps.nearest[of_row][:, of_column]
         y, x = np.nonzero(number >= 0)
-        row = ((y + top + 0.5) * (fine[0] / FINE / height) - 0.5).astype(np.float32)
-        column = ((x + 0.5) * (fine[1] / FINE / width) - 0.5).astype(np.float32)
+        row = ((y + top + 0.5) * (h / height) - 0.5).astype(np.float32)
+        column = ((x + 0.5) * (w / width) - 0.5).astype(np.float32)
         part[y, x] = _cut(part[y, x], row, column, steps, number[y, x])
 
 
@@ -197,21 +196,18 @@ def _evened(
 
 
 def _nearest(rows: FloatArray, columns: FloatArray, size: Size) -> npt.NDArray[np.int32]:
-    """(FINE h, FINE w) number of the nearest of the places, -1 beyond REACH pixels."""
-    height, width = FINE * size[0], FINE * size[1]
-    y = np.rint((rows + 0.5) * FINE - 0.5).astype(np.intp).clip(0, height - 1)
-    x = np.rint((columns + 0.5) * FINE - 0.5).astype(np.intp) % width
-    margin = math.ceil(REACH * FINE)
-    numbers = np.full((height, width), -1, np.int32)
-    numbers[y, x] = np.arange(len(rows))
-    numbers = np.pad(numbers, ((0, 0), (margin, margin)), "wrap")
+    """(h, w) number of the nearest of the places, -1 beyond REACH pixels."""
+    numbers = np.full(size, -1, np.int32)
+    row, column = np.rint(rows).astype(np.intp), np.rint(columns).astype(np.intp) % size[1]
+    numbers[row, column] = np.arange(len(rows))
+    numbers = _padded(numbers)
     away, labels = cv2.distanceTransformWithLabels(
         (numbers < 0).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )
     of_label = np.full(labels.max() + 1, -1, np.int32)
     of_label[labels[numbers >= 0]] = numbers[numbers >= 0]
-    found = np.where(away < REACH * FINE, of_label[labels], np.int32(-1))
-    return np.asarray(found[:, margin:-margin])
+    found = np.where(away < REACH, of_label[labels], np.int32(-1))
+    return np.asarray(found[MARGIN:-MARGIN, MARGIN:-MARGIN])
 
 
 def _under(places: npt.NDArray[np.intp], length: int, of: int) -> npt.NDArray[np.intp]:
@@ -227,7 +223,7 @@ def _cut(
     number: npt.NDArray[np.int32],
 ) -> FloatArray:
     """Distances (n,) at places of the map, (n,) each, beside the steps of those numbers."""
-    width = steps.nearest.shape[1] // FINE
+    width = steps.nearest.shape[1]
     down, right, far, near = (x[number] for x in (steps.down, steps.right, steps.far, steps.near))
     y = row - steps.rows[number]
     x = (column - steps.columns[number] + width / 2) % width - width / 2
