@@ -38,8 +38,9 @@ class PredictOptions(LensOptions, MetricOptions, ExtraOptions):
         about 6°, with one further run of the network; "best": up to three; "none".
     pitch, roll: of the camera [deg], in place of what `level` finds: pitch > 0 looks up, roll > 0
         dips the right side. One of them leaves the other 0.
-    quality: "fast" enlarges what the network returns; "balanced" also sharpens it by the picture;
-        "best" runs the network eleven more times, on other views and on tiles, before that.
+    quality: "fast" enlarges what the network returns and makes steps of its edges; "balanced"
+        sharpens it by the picture; "best" runs the network eleven more times, on other views and on
+        tiles, before that.
     watch: called with the share, up to 1, of what follows the network that is done; an error in it
         stops the prediction. Not for "fast".
     sky: "auto" clears sky from the mask, "none" takes every pixel for a surface; or a mask file of
@@ -59,7 +60,7 @@ class PredictOptions(LensOptions, MetricOptions, ExtraOptions):
     )
     quality: str = option(
         "fast",
-        "Depth edges: fast = as soft as the network's, balanced = where the picture has them, "
+        "Depth edges: fast = where the network has them, balanced = where the picture has them, "
         "best = 12 runs of the network: for meshes and clouds.",
     )
     sky: str = option(
