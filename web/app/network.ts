@@ -1,7 +1,7 @@
 // The network in the browser: ONNX Runtime's WebAssembly on the processor.
 
 import * as ort from "onnxruntime-web/wasm";
-import { quantile, resize, settlePoles, type Plane, type Size } from "./sphere";
+import { quantile, resize, settlePoles, shrunk, type Plane, type Size } from "./sphere";
 import { enlarged } from "./steps";
 
 /** What config.json says of the model. */
@@ -48,7 +48,7 @@ export async function predict(planes: Plane[]): Promise<Distances> {
   const cut = config.edges === "cut";
   const pixels = new Float32Array(3 * height * width);
   planes.forEach((plane, i) => {
-    const small = resize(plane, config, cut).values.map((v) => Math.min(1, Math.max(0, v)));
+    const small = resize(shrunk(plane, config), config, cut).values.map((v) => Math.min(1, Math.max(0, v)));
     pixels.set(small, i * height * width);
   });
   const image = new ort.Tensor("float32", pixels, [1, 3, height, width]);

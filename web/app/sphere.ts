@@ -80,6 +80,23 @@ export function resize(plane: Plane, size: Size, cut: boolean): Plane {
   return rowsFirst ? wide(tall(plane)) : tall(wide(plane));
 }
 
+const ROUGH = 2;
+
+/** The mean of whole k x k boxes, in 8 bits, while it keeps ROUGH times the network's size: what
+ * Python's `ImageData.shrunk` does. */
+export function shrunk({ height, width, values }: Plane, network: Size): Plane {
+  const most = Math.min(height / network.height, width / network.width) / ROUGH;
+  let k = Math.max(1, Math.floor(most));
+  while (height % k || width % k) k--;
+  const out = new Float32Array((height / k) * (width / k));
+  for (let y = 0; y < height; y++) {
+    const start = Math.floor(y / k) * (width / k);
+    for (let x = 0; x < width; x++) out[start + Math.floor(x / k)] += 255 * values[y * width + x];
+  }
+  out.forEach((sum, i) => (out[i] = Math.round(Math.round(sum) / (k * k)) / 255));
+  return { height: height / k, width: width / k, values: out };
+}
+
 const REACH = Math.PI / 6; // from a pole: rows beyond stay as they are
 const BLUR = 3; // pixels of the equator, at the pole
 

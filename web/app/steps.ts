@@ -14,7 +14,6 @@ const REACH = 3;
 const FADE = 1;
 const PAST_END = 2;
 const END_FADE = 1;
-const FINE = 3;
 const AROUND = [-2, -1, 0, 1, 2];
 const LEAST_ALIKE = 0.8;
 const MOST_PAST = 1.25;
@@ -41,7 +40,7 @@ interface Step extends Place {
 /** The steps of a map of this size. */
 export interface Steps extends Size {
   all: Step[];
-  /** (FINE height, FINE width) number of the step within REACH pixels, -1 = none */
+  /** (height, width) number of the step within REACH pixels of each, -1 = none */
   nearest: Int32Array;
 }
 
@@ -94,10 +93,9 @@ export function findSteps(distance: Plane, surface: Plane): Steps {
 export function cutSteps(larger: Plane, steps: Steps): void {
   const { height, width, values } = larger;
   if (!steps.all.length) return;
-  const fine = { height: FINE * steps.height, width: FINE * steps.width };
-  const ofColumn = Int32Array.from({ length: width }, (_, x) => under(x, fine.width, width));
+  const ofColumn = Int32Array.from({ length: width }, (_, x) => under(x, steps.width, width));
   for (let y = 0; y < height; y++) {
-    const start = under(y, fine.height, height) * fine.width;
+    const start = under(y, steps.height, height) * steps.width;
     const row = ((y + 0.5) * steps.height) / height - 0.5;
     for (let x = 0; x < width; x++) {
       const number = steps.nearest[start + ofColumn[x]];
@@ -226,17 +224,16 @@ const MOVES = [
   [-1, 0, STRAIGHT], [-1, 1, DIAGONAL], [-1, 2, KNIGHT], [0, -1, STRAIGHT],
 ];
 
-/** (FINE h, FINE w) number of the nearest of the steps, -1 beyond REACH pixels. */
-function nearest(steps: Step[], size: Size): Int32Array {
-  const [height, width] = [FINE * size.height, FINE * size.width];
+/** (h, w) number of the nearest of the steps, -1 beyond REACH pixels. */
+function nearest(steps: Step[], { height, width }: Size): Int32Array {
   const border = 2; // beyond which no move goes
-  const margin = Math.ceil(REACH * FINE) + border;
+  const margin = REACH + border;
   const wide = width + 2 * margin;
   const numbers = new Int32Array((height + 2 * border) * wide).fill(-1);
   const away = new Int32Array(numbers.length).fill(1 << 30);
   steps.forEach(({ row, column }, number) => {
-    const y = clamped(Math.round((row + 0.5) * FINE - 0.5), 0, height - 1) + border;
-    const x = wrapped(Math.round((column + 0.5) * FINE - 0.5), width) + margin;
+    const y = clamped(Math.round(row), 0, height - 1) + border;
+    const x = wrapped(Math.round(column), width) + margin;
     for (const copy of [x - width, x, x + width]) {
       if (copy < border || copy >= wide - border) continue;
       numbers[y * wide + copy] = number;
@@ -259,7 +256,7 @@ function nearest(steps: Step[], size: Size): Int32Array {
       }
     }
   }
-  const found = numbers.map((number, at) => (away[at] < REACH * FINE * PARTS ? number : -1));
+  const found = numbers.map((number, at) => (away[at] < REACH * PARTS ? number : -1));
   const out = new Int32Array(height * width);
   for (let y = 0; y < height; y++) {
     const start = (y + border) * wide + margin;
