@@ -107,16 +107,19 @@ def find_steps(distance: FloatArray, surface: BoolArray) -> Steps | None:
 def cut_steps(larger: FloatArray, steps: Steps) -> None:
     """Make steps of the slopes of the map, `larger` (H, W) by `resize_erp`, in place."""
     (height, width), (h, w) = larger.shape, steps.nearest.shape
-    of_column = _under(np.arange(width), w, width)
+    beside = steps.nearest >= 0
+    of_row, of_column = _under(height, h), _under(width, w)
+    rows = np.flatnonzero(beside[of_row].any(1))
     band = max(1, BAND_PIXELS // width)
-    for top in range(0, height, band):
-        part = larger[top : top + band]
-        of_row = _under(np.arange(top, top + len(part)), h, height)
-        number = steps.nearest[of_row][:, of_column]
-        y, x = np.nonzero(number >= 0)
-        row = ((y + top + 0.5) * (h / height) - 0.5).astype(np.float32)
+    for start in range(0, len(rows), band):
+        some = rows[start : start + band]
+        flags = beside[of_row[some]][:, of_column]
+        y, x = np.divmod(np.flatnonzero(flags), width)
+        y = some[y]
+        row = ((y + 0.5) * (h / height) - 0.5).astype(np.float32)
         column = ((x + 0.5) * (w / width) - 0.5).astype(np.float32)
-        part[y, x] = _cut(part[y, x], row, column, steps, number[y, x])
+        number = steps.nearest[of_row[y], of_column[x]]
+        larger[y, x] = _cut(larger[y, x], row, column, steps, number)
 
 
 def _padded(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -145,9 +148,11 @@ def _along(values: FloatArray, places: FloatArray, pixels: Sequence[float]) -> F
     row, column = (places[i] + far * places[i + 2] for i in (0, 1))
     top, left = np.floor(row), np.floor(column)
     part_down, part_right = row - top, column - left
-    y, x = top.astype(np.intp), left.astype(np.intp)
+    first = top.astype(np.intp) * values.shape[1] + left.astype(np.intp)
+    flat = values.ravel()
     upper, lower = (
-        values[y + i, x] * (1 - part_right) + values[y + i, x + 1] * part_right for i in (0, 1)
+        flat.take(start) * (1 - part_right) + flat.take(start + 1) * part_right
+        for start in (first, first + values.shape[1])
     )
     return np.asarray(upper + (lower - upper) * part_down, np.float32)
 
@@ -210,9 +215,9 @@ def _nearest(rows: FloatArray, columns: FloatArray, size: Size) -> npt.NDArray[n
     return np.asarray(found[MARGIN:-MARGIN, MARGIN:-MARGIN])
 
 
-def _under(places: npt.NDArray[np.intp], length: int, of: int) -> npt.NDArray[np.intp]:
-    """The pixel, of `length`, under the centre of each of the places among `of`."""
-    return np.asarray((2 * places + 1) * length // (2 * of))
+def _under(count: int, length: int) -> npt.NDArray[np.intp]:
+    """(count,) the pixel, of `length`, under the centre of each of `count` in the same place."""
+    return np.asarray((2 * np.arange(count) + 1) * length // (2 * count))
 
 
 def _cut(
