@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -80,17 +81,26 @@ def _is_circle(inside: Flags) -> bool:
 
 def _is_disc(inside: Flags, x: float, y: float, radius: float, margin: float) -> bool:
     """Whether it is one around (x, y), halves of a side from the middle; all else is outside."""
+    outside, sectors = _areas(x, y, radius, margin)
+    if inside[outside].mean() > 0.02:
+        return False
+    shares = (sectors @ inside.ravel()) / sectors.sum(1)
+    return bool(shares.min() > 0.5 and shares.mean() > 0.8)
+
+
+@lru_cache(maxsize=16)
+def _areas(x: float, y: float, radius: float, margin: float) -> tuple[Flags, FloatArray]:
+    """(n, n) what lies outside; (12, n²) 1 in twelve parts of the rim, just inside."""
     place = (np.arange(_SIDE) + 0.5) * (2 / _SIDE) - 1
     distance = np.hypot(place[:, None] - y, place - x)
     angle = np.arctan2(place[:, None] - y, place - x)
     sector = ((angle + np.pi) / (2 * np.pi) * 12).astype(int) % 12
-    if inside[distance > radius + margin].mean() > 0.02:
-        return False
     rim = (distance > radius * _RIM[0]) & (distance < radius * _RIM[1])
-    shares = [inside[rim & (sector == number)].mean() for number in range(12)]
-    return min(shares) > 0.5 and float(np.mean(shares)) > 0.8
+    sectors = (rim & (sector == np.arange(12)[:, None, None])).reshape(12, -1)
+    return distance > radius + margin, sectors.astype(np.float32)
 
 
+@cache
 def _place(radius: float) -> Flags:
     """(n, 2n): beyond a radius in both halves."""
     place = (np.arange(_SIDE) + 0.5) * (2 / _SIDE) - 1
