@@ -41,7 +41,10 @@ def new_scene(rng: Draws, indoor: bool, priors: Priors, kind: str | None = None)
             evening(scene, rng)
         return scene
     far = kind in LANDS if kind else rng.random() < priors.far
-    scene = land_scene(rng, priors, kind) if far else outdoor_scene(rng, kind, priors.overcast)
+    if far:
+        scene = land_scene(rng, priors, kind)
+    else:
+        scene = outdoor_scene(rng, kind, priors.overcast, priors.recesses)
     if rng.random() < (priors.sky if far or kind else 1.0):
         scene.lights.clear()
         hard_sky(scene, rng)

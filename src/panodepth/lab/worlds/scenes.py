@@ -38,7 +38,7 @@ def make_scene(seed: int, index: int, kind: str = "mixed", priors: Priors = USUA
             return new_scene(own, indoor, priors)
     if indoor:
         return indoor_scene(rng, priors.openings)
-    scene = outdoor_scene(rng, overcast=priors.overcast)
+    scene = outdoor_scene(rng, overcast=priors.overcast, recesses=priors.recesses)
     # Haze came later than the first outdoor worlds: its own draws leave theirs as they were.
     air = Draws.of(seed, index, 9)
     if air.random() < HAZY_SHARE:

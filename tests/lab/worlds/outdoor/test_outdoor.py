@@ -173,3 +173,28 @@ def test_ground_is_given_away_once_and_never_under_the_camera():
     assert not site.claim(4.6, 3.3, (0.5, 0.5), 0.5)
     assert site.claim(6.0, 3.0, (0.5, 0.5))
     assert not vehicles.park(site, 4.0, 3.0, 0.3)
+
+
+def free_heights(loggia, ground, out):
+    """Heights [m] with 0.2 m of air around (0, y, −out) in a house of three storeys."""
+    site = Site(Scene(indoor=False), Draws.of(7))
+    house(site.spot(0, 0), Mass(4.0, 8.0, 3, ground=ground, loggia=loggia))
+    heights = np.arange(0.3, 3 * 2.7, 0.1)
+    return [y for y in heights if site.scene.clearance(np.array([0.0, y, -out])) > 0.2]
+
+
+@pytest.mark.parametrize("ground", ["front", "recess"])
+def test_loggias_are_open_above_the_ground_floor_and_end_at_a_wall(ground):
+    plain, open_ = (free_heights(loggia, ground, 0.75) for loggia in (0.0, 1.5))
+    assert max(plain, default=0.0) < 3.7  # under the upper floors at most
+    assert sum(y > 3.7 for y in open_) > 20
+    assert not [y for y in free_heights(1.5, ground, 3.0) if y > 2.7]
+
+
+def test_recesses_are_drawn_where_they_are_asked_for_alone():
+    usual, none, many = (
+        [outdoor_scene(Draws.of(8, i), "street", recesses=share) for i in range(6)]
+        for share in (0.0, 0.0, 1.0)
+    )
+    assert [len(s) for s in usual] == [len(s) for s in none]
+    assert all(len(a) != len(b) for a, b in zip(usual, many, strict=True))

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from panodepth.lab.worlds.camera.pose import camera_rotation
+from panodepth.lab.worlds.closeup.headers import headers
 from panodepth.lab.worlds.closeup.low import Low, draw_low, white
 from panodepth.lab.worlds.closeup.lowered import lower_ceiling, partition
 from panodepth.lab.worlds.closeup.thin import strew_thin
@@ -60,6 +61,8 @@ def room(rng: Draws, priors: Priors, close: bool = True) -> Scene:
         lower_ceiling(here, scene.camera, HEADROOM)
     if rng.random() < priors.partitions:
         partition(here, scene.camera, HEADROOM)
+    if priors.headers and rng.random() < priors.headers:
+        headers(here, scene.camera)
     hang(here, int(rng.integers(0, 4)))
     strew_thin(here, scene.camera, int(rng.integers(0, 6)), CLEARANCE)
     indoor_light(scene, rng)

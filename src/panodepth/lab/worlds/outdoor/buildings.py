@@ -20,7 +20,8 @@ _GROUND_FLOORS = {"front": 0.74, "recess": 0.2, "arcade": 0.06}
 class Mass:
     """A building's size: half width and depth [m], storeys, and whether it is seen from near by.
 
-    ground: "front" flush with the wall above, "recess" behind it, or "arcade" with arches.
+    ground: "front" flush with the wall above, "recess" behind it, or "arcade" with arches. loggia:
+    how far [m] the walls of upper floors stand back behind their railings.
     """
 
     half: float
@@ -28,6 +29,7 @@ class Mass:
     storeys: int
     detail: bool = True
     ground: str = ""
+    loggia: float = 0.0
 
 
 def house(p: Place, m: Mass) -> None:
@@ -45,15 +47,23 @@ def house(p: Place, m: Mass) -> None:
         deep = (m.depth + z) / 2
         p.box((0, tall / 2, z - deep), (m.half, tall / 2, deep), wall_look(rng))
         (_piers if ground == "recess" else _arches)(p, m, tall, look)
-    half = (m.half, (height - low) / 2, m.depth / 2)
-    p.box((0, (low + height) / 2, -m.depth / 2), half, look)
+    back = min(m.loggia, m.depth - 1.5) if m.detail and m.storeys > 1 else 0.0
+    solid = tall if back > 0 else height  # where what reaches to the front ends
+    if solid > low:
+        box = (m.half, (solid - low) / 2, m.depth / 2)
+        p.box((0, (low + solid) / 2, -m.depth / 2), box, look)
+    if back > 0:
+        _loggias(p, m, (tall, back), look)
     if not plain:
-        _dress(p, m, (tall, z))
+        _dress(p, m, (tall, z), 0.0 - back)
     add_roof(p, (m.half, m.depth / 2), height, look, m.detail)
 
 
-def _dress(p: Place, m: Mass, ground: Pair) -> None:
-    """Windows, doors and what stands out of the front; ground = (storey height, wall z)."""
+def _dress(p: Place, m: Mass, ground: Pair, upper: float) -> None:
+    """Windows, doors and what stands out of the front; ground = (storey height, wall z).
+
+    upper: z of the upper floors' walls.
+    """
     rng, (tall, z) = p.rng, ground
     style, low = facades.style_of(rng, m.half), Storey(0.0, tall, z, m.half)
     facades.ground_storey(p, low, style, m.detail)
@@ -62,14 +72,33 @@ def _dress(p: Place, m: Mass, ground: Pair) -> None:
     for level in range(1, m.storeys):
         if rng.random() < 0.15:  # most buildings repeat one storey
             style = facades.style_of(rng, m.half)
-        storey = Storey(level * tall, tall, 0.0, m.half)
+        storey = Storey(level * tall, tall, upper, m.half)
         facades.upper_storey(p, storey, style, m.detail and level < 4)
-    if m.detail and m.storeys > 1 and rng.random() < 0.15:
+    if m.detail and m.storeys > 1 and upper == 0 and rng.random() < 0.15:
         x, count = rng.uniform(-0.5, 0.5) * m.half, int(rng.integers(1, m.storeys))
         facades.bay_window(p, x, Storey(tall, tall, 0.0, m.half), count, style)
     if m.detail and rng.random() < 0.2:  # a string course
         y = tall * rng.integers(1, m.storeys + 1)
         p.box((0, y, 0), (m.half, 0.1, 0.08), rng.tinted((0.3, 0.9, 0.1)))
+
+
+def _loggias(p: Place, m: Mass, size: Pair, look: Material) -> None:
+    """Upper floors whose wall stands back behind a railing, between slabs and side walls.
+
+    size: (storey height, how far the wall stands back) [m].
+    """
+    rng, (tall, back), height = p.rng, size, m.storeys * size[0]
+    middle, half = (tall + height) / 2, (height - tall) / 2
+    deep = (m.depth - back) / 2
+    p.box((0, middle, -back - deep), (m.half, half, deep), look)
+    p.pair((m.half - 0.1, middle, -back / 2), (0.1, half, back / 2), look)
+    rail = look if rng.random() < 0.5 else rng.tinted((0.1, 0.9, 0.2), "grille", "plain", scale=1.0)
+    tops = rng.uniform(0.05, 0.4)  # from a ceiling down to the lintel before it
+    for level in range(1, m.storeys):
+        floor = level * tall
+        p.box((0, floor, -back / 2), (m.half, 0.1, back / 2), look)
+        p.box((0, floor + 0.5, -0.06), (m.half, 0.5, 0.05), rail)
+        p.box((0, floor + tall - tops, -0.08), (m.half, tops, 0.08), look)
 
 
 def _piers(p: Place, m: Mass, tall: float, look: Material) -> None:

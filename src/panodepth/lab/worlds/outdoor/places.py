@@ -40,15 +40,17 @@ KINDS: dict[str, tuple[float, Callable[[Site], None]]] = {
 }
 
 
-def outdoor_scene(rng: Draws, kind: str | None = None, overcast: float = 0.6) -> Scene:
+def outdoor_scene(
+    rng: Draws, kind: str | None = None, overcast: float = 0.6, recesses: float = 0.0
+) -> Scene:
     """One outdoor world with the camera somewhere free in it.
 
-    kind: a key of KINDS or None. overcast: how likely there is no sun.
+    kind: a key of KINDS or None. overcast: how likely there is no sun. recesses: as in `Priors`.
     """
     shares = {name: share for name, (share, _) in KINDS.items()}
     while True:
         scene = Scene(indoor=False)
-        site = Site(scene, rng)
+        site = Site(scene, rng, recesses)
         KINDS[kind or rng.weighted(shares)][1](site)
         if place_camera(site):
             break

@@ -21,11 +21,13 @@ _FRONTS = ((np.pi / 2, 0), (-np.pi / 2, 0), (0.0, 1), (np.pi, 1))  # (yaw, which
 class Site:
     """A world being built: the scene, its random numbers, the ground taken and the camera's place.
 
-    eye: (x, z) of the camera on the plan, metres. ground: height of the ground [m] at (x, z).
+    recesses: as in `Priors`. eye: (x, z) of the camera on the plan, metres. ground: height of the
+    ground [m] at (x, z).
     """
 
     scene: Scene
     rng: Draws
+    recesses: float = 0.0
     eye: Point = (0.0, 0.0)
     ground: Callable[[float, float], float] = lambda x, z: 0.0
     taken: Ground = field(default_factory=Ground)

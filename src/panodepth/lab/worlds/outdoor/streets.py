@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 
 from panodepth.lab.worlds.looks.materials import grey
@@ -109,12 +112,12 @@ def _row(street: Street, side: int) -> None:
         if not terrace and rng.random() < 0.5:
             storeys = int(rng.integers(*street.tall))
         back = abs(rng.normal(0, 0.3)) if rng.random() < 0.5 else 0.0
-        yard = edge > 1.5 and rng.random() < 0.07
+        yard = edge > 1.5 and rng.random() < 0.07 + 0.5 * street.site.recesses
         back += rng.uniform(1.2, 4.0) if yard else 0.0
         p = street.spot(s + half, side * (edge + back), -side * np.pi / 2)
         if rng.random() < 0.95:
             depth = rng.uniform(5, 12)
-            house(p, Mass(half, depth, storeys, near))
+            house(p, replace(Mass(half, depth, storeys, near), **_recess(street.site)))
             middle = street.at(s + half, side * (edge + back + depth / 2 - 0.1))
             street.site.block(*middle, (depth / 2, half))
             if yard:
@@ -127,6 +130,15 @@ def _row(street: Street, side: int) -> None:
         if street.pavement:
             _pavement(street, side, (s, s + 2 * half))
         s += 2 * half + (rng.uniform(0.5, 4.0) if rng.random() < 0.2 else 0.0)
+
+
+def _recess(site: Site) -> dict[str, Any]:
+    """What of a house stands back, as fields of `Mass`; nothing is drawn where nothing may."""
+    rng = site.rng
+    if not site.recesses or rng.random() >= site.recesses:
+        return {}
+    floor = rng.weighted({"recess": 0.75, "arcade": 0.1, "front": 0.15})
+    return {"ground": floor, "loggia": rng.uniform(0.5, 2.0) if rng.random() < 0.5 else 0.0}
 
 
 def _yard(street: Street, side: int, plot: Pair) -> None:
