@@ -180,8 +180,8 @@ def world_rows(predictor: Predictor, count: int, version: int = 1) -> dict[str, 
                 truth, sky = batch.distance[k].numpy(), batch.sky[k].numpy()
                 if (~sky).any():
                     errors.append(error(prediction.solid, truth, ~sky))
-                both += int((sky & ~prediction.mask).sum())
-                either += int((sky | ~prediction.mask).sum())
+                both += int((sky & prediction.sky).sum())
+                either += int((sky | prediction.sky).sum())
                 if kind == "indoor":
                     walls.append(
                         wall_angle_deg(prediction.normals, batch.normals[k], batch.label[k])

@@ -70,9 +70,10 @@ class FromImages:
             )
         meta = getattr(answer, "meta", {})
         meta = meta if isinstance(meta, Mapping) else {}
-        mask = getattr(answer, "mask", None)
-        sky = None if mask is None or meta.get("sky", "none") == "none" else ~np.asarray(mask, bool)
-        return Predicted(distance.astype(np.float32, copy=False), meta.get("unit"), sky)
+        # What is masked is no surface, but sky only where that is said: it may be a black border.
+        sky = None if meta.get("sky", "none") == "none" else getattr(answer, "sky", None)
+        found = None if sky is None else np.asarray(sky, np.bool_)
+        return Predicted(distance.astype(np.float32, copy=False), meta.get("unit"), found)
 
 
 def load_file(text: str, options: Mapping[str, Any] | None = None) -> Predictor:
