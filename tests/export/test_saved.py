@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from panodepth.errors import InputError
 from panodepth.export.saved import read_saved
 
 
@@ -28,3 +29,20 @@ def test_a_name_that_is_none_finds_no_picture(tmp_path: Path, source: str) -> No
     file = tmp_path / "a_distance.npz"
     np.savez(file, distance=np.full((8, 16), 2, np.float32), meta=np.array(meta))
     assert read_saved(file).mask.all()
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "says"),
+    [
+        ("distance", np.zeros((0, 0), np.float32), "0×0 is no whole panorama"),
+        ("distance", np.full((8, 16), 2500, np.uint16), "whole numbers (uint16)"),
+        ("mask", np.zeros((8, 16), [("a", "f4")]), "mask [('a', '<f4')] (8, 16) does not match"),
+        ("sky", np.full((8, 16), "no"), "sky <U2 (8, 16) does not match"),
+    ],
+)
+def test_arrays_that_are_no_map(tmp_path: Path, name: str, array: np.ndarray, says: str) -> None:
+    arrays = {"distance": np.full((8, 16), 2, np.float32)} | {name: array}
+    np.savez(tmp_path / "a_distance.npz", **arrays)
+    with pytest.raises(InputError) as caught:
+        read_saved(tmp_path / "a_distance.npz")
+    assert says in str(caught.value)

@@ -130,3 +130,29 @@ def test_a_swarm_of_false_chunks_behind_the_pixels_is_bounded(tmp_path: Path) ->
     Image.fromarray(picture()).save(path)
     path.write_bytes(path.read_bytes() + b"\0\1\0\0eXIf" * 30_000)
     assert np.array_equal(read_image(path).pixels, picture())
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_one_grey_of_16_bits_may_be_transparent(tmp_path: Path, orientation: int) -> None:
+    grey = picture()[..., 0].astype(np.uint16) * 257
+    grey[3:9, 5:50] = 1000
+    path = tmp_path / "a.png"
+    assert cv2.imwrite(str(path), grey)
+    content = path.read_bytes()
+    exif = b"II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0%c\0\0\0\0\0\0\0" % orientation
+    added = _chunk(b"tRNS", struct.pack(">H", 1000)) + _chunk(b"eXIf", exif)
+    path.write_bytes(content[:33] + added + content[33:])
+    turned = np.rot90(grey, -1) if orientation == 6 else grey
+    assert np.array_equal(read_image(path).valid, turned != 1000)
+
+
+def test_a_picture_of_a_palette_that_is_missing_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.fromarray(picture()).quantize(8).save(path)
+    assert read_image(path).size == (H, W)
+    content = path.read_bytes()
+    at = content.index(b"PLTE") - 4
+    path.write_bytes(
+        content[:at] + content[at + 12 + int.from_bytes(content[at : at + 4], "big") :]
+    )
+    assert "it has no palette" in refused(path)

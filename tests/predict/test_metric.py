@@ -183,6 +183,8 @@ def test_what_cannot_be_used_is_said(tmp_path: Path) -> None:
         scaled(distance, known_distance=(300, 9, 2.0))
     with pytest.raises(InputError, match="shows no surface"):
         scaled(distance, np.zeros_like(nothing), max_distance=5.0)
+    with pytest.raises(InputError, match="max distance: a unit of the map would be"):
+        scaled(distance, max_distance=1e308)
     with pytest.raises(InputError, match="one place"):
         scaled(distance, known_length=(9, 9, 9, 9, 2.0))
     for content in (b"", b"ply\nformat ascii 1.0\nend_header\n", b"a,b,c\nd,e,f\n", b"ply\n\xff"):

@@ -79,3 +79,9 @@ def test_the_sky_of_a_coarse_map_is_not_known(tmp_path: Path) -> None:
     found = read_anchor(tmp_path / "a.png")
     assert (found[0] == 0).all()
     assert (found[1:] == 2).all()
+
+
+def test_whole_numbers_without_a_unit_are_no_coarse_map(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", distance=np.full((8, 16), 2000, np.uint16))
+    with pytest.raises(InputError, match="whole numbers"):
+        read_anchor(tmp_path / "a.npz")

@@ -249,3 +249,27 @@ def test_what_cannot_be_looked_at_is_not_called_missing(run: Any, tmp_path: Path
         2,
         f"error: no picture found: {below} (cannot be read (Not a directory))\n",
     )
+
+
+def test_no_result_takes_the_place_of_another_picture_s(run: Any, tmp_path: Path) -> None:
+    """room.jpg's cloud and the mesh of room_points.jpg would both be room_points.glb."""
+    for seed, name in enumerate(("room", "room_points", "hall_points")):
+        picture(tmp_path / "in" / f"{name}.png", seed)
+    command = (tmp_path / "in", "--out", tmp_path / "out")
+    code, told, err = run(*command, "--format", "points-glb,glb")
+    assert (code, told["written"], told["failed"], err.count("\n")) == (1, 2, 1, 1)
+    assert "in/room_points.png: its result room_points.glb would be the file of" in err
+    first = (tmp_path / "out" / "room_points.glb").read_bytes()
+    code, told, _ = run(*command, "--format", "points-glb,glb", "--skip-existing")
+    assert (code, told["skipped"], told["failed"]) == (1, 2, 1)
+    assert (tmp_path / "out" / "room_points.glb").read_bytes() == first
+    code, told, _ = run(*command, "--format", "glb,npz")
+    assert (code, told["written"]) == (0, 3)
+
+
+def test_names_that_are_too_long_with_an_ending_are_told_first(run: Any, tmp_path: Path) -> None:
+    picture(tmp_path / f"{'x' * 245}.png")
+    code, told, err = run(tmp_path, "--out", tmp_path / "out", "--format", "npz,preview")
+    assert (code, told["failed"], err.count("\n")) == (1, 1, 1)
+    assert "File name too long" in err
+    assert not (tmp_path / "out").exists()

@@ -126,8 +126,13 @@ def _find(
     """
     from panodepth.predict.folder.checks import check_first
     from panodepth.predict.folder.inputs import find_inputs, find_rig_folders
-    from panodepth.predict.folder.outputs import check_output_folder, is_complete, made_otherwise
-    from panodepth.predict.folder.results import FileResult
+    from panodepth.predict.folder.outputs import (
+        check_output_folder,
+        is_complete,
+        made_otherwise,
+        sharing_files,
+    )
+    from panodepth.predict.folder.results import FileResult, failed
 
     check_output_folder(options.out)
     if options.rig is not None:
@@ -147,9 +152,11 @@ def _find(
     problems = {text: _missing(text) for text in found.missing} | found.left_out.problems
     results = [FileResult(text, "failed", error=f"{text}: {why}") for text, why in problems.items()]
     weights = weights_stamp(skip_for) if skip_for is not None else ""
-    waiting = []
+    waiting, shared = [], sharing_files(found.files, options)
     for item in found.files:
-        if skip_for is not None and is_complete(item, options):
+        if item.path in shared:
+            results.append(failed(item, shared[item.path]))
+        elif skip_for is not None and is_complete(item, options):
             ways = made_otherwise(item, options, model_name(skip_for), weights)
             facts = {"made_otherwise": ways}
             results.append(FileResult(str(item.path), "skipped", facts=facts))

@@ -13,7 +13,7 @@ from panodepth.errors import InputError
 from panodepth.export.colour import colourise
 from panodepth.images import IMAGE_SUFFIXES, read_image
 from panodepth.images.arrays import read_npz
-from panodepth.images.distances import clean_distance
+from panodepth.images.distances import check_floats, clean_distance, flags
 from panodepth.types import BoolArray, ByteArray, FloatArray, Prediction, push_back
 
 ENDING = "_distance.npz"  # what follows the name, in files of the format npz
@@ -31,8 +31,9 @@ def read_saved(path: Path) -> Prediction:
     distance = arrays.get("distance")
     if distance is None or distance.ndim != 2 or distance.dtype.kind not in "fiu":
         raise InputError(f"{path}: holds no array `distance` (H, W) of numbers")
+    check_floats(distance, str(path))
     height, width = distance.shape
-    if width != 2 * height:
+    if width != 2 * height or not height:
         raise InputError(f"{path}: {width}×{height} is no whole panorama, which is twice as wide")
     distance = clean_distance(distance)
     known = np.isfinite(distance) & (distance > 0)
@@ -54,9 +55,7 @@ def name_of(path: Path) -> str:
 def _flags(path: Path, arrays: dict[str, Any], name: str, otherwise: BoolArray) -> BoolArray:
     """(H, W), of an array by name, `otherwise` where there is none."""
     found = arrays.get(name, otherwise)
-    if found.shape != otherwise.shape:
-        raise InputError(f"{path}: {name} {found.shape} does not match distance {otherwise.shape}")
-    return np.asarray(found, np.bool_)
+    return flags(found, otherwise.shape, f"{path}: {name}")
 
 
 def _meta(path: Path, arrays: dict[str, Any]) -> dict[str, Any]:

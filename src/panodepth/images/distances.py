@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from panodepth.errors import InputError
 from panodepth.types import BoolArray, FloatArray
 
 SKY_FROM = 1e9  # Blender writes 1e10; others the largest float32, 3.4e38
@@ -32,6 +33,25 @@ def clean_distance(values: npt.NDArray[Any]) -> FloatArray:
     elif values.dtype == np.uint16:
         clean[clipped(values)] = np.inf
     return clean
+
+
+def check_floats(values: npt.NDArray[Any], where: str) -> None:
+    """Raise InputError for whole numbers: steps of what, nobody says; most often millimetres."""
+    if values.dtype.kind in "iu":
+        raise InputError(
+            f"{where}: its distance is of whole numbers ({values.dtype}), of millimetres? "
+            "save it as floats, in metres"
+        )
+
+
+def flags(values: npt.NDArray[Any], shape: tuple[int, ...], where: str) -> BoolArray:
+    """An array of flags or numbers as bool. Raises InputError unless it has the distance's shape.
+
+    where: its file and name, for errors.
+    """
+    if values.shape != shape or values.dtype.kind not in "biuf":
+        raise InputError(f"{where} {values.dtype} {values.shape} does not match distance {shape}")
+    return np.asarray(values, np.bool_)
 
 
 def clipped(codes: npt.NDArray[Any]) -> BoolArray:

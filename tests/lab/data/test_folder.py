@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from pathlib import Path
 
 import cv2
@@ -119,6 +120,35 @@ def test_whole_numbers_need_a_scale(tmp_path, where, suffix):
     np.testing.assert_allclose(sample.distance[1:], metres[1:], atol=5.1e-4)
     assert sample.meta["unit"] == "m"
     assert sample.meta.get("licence") == ("CC0-1.0" if where == "dataset.json" else None)
+
+
+@pytest.mark.parametrize("where", ["sidecar", "dataset.json"])
+@pytest.mark.parametrize("kind", ["u2", ">u2", "i4", "u8"])
+@pytest.mark.parametrize("suffix", ["npz", "npy"])
+def test_a_scale_counts_for_arrays_of_whole_numbers(tmp_path, suffix, kind, where):
+    write_image(tmp_path / "x.png", make_image())
+    metres = make_distance()
+    values = np.asfortranarray(np.rint(metres * 1000).astype(kind))
+    file = tmp_path / f"x_distance.{suffix}"
+    np.savez(file, distance=values) if suffix == "npz" else np.save(file, values)
+    assert open_folder(tmp_path)[0].distance.max() == values.max()  # as they are, in any unit
+    said = file.with_name(file.name + ".json") if where == "sidecar" else tmp_path / where
+    said.write_text('{"scale": 0.001, "unit": "m"}')
+    sample = open_folder(tmp_path)[0]
+    np.testing.assert_allclose(sample.distance, metres, atol=5.1e-4)
+    assert sample.meta["unit"] == "m"
+
+
+def test_what_a_png_makes_transparent_is_not_given(tmp_path):
+    write_image(tmp_path / "x.png", make_image())
+    values = np.full((H, W), 2000, np.uint16)
+    values[:3] = 7
+    content = write_image(tmp_path / "x_distance.png", values).read_bytes()
+    chunk = b"tRNS" + (7).to_bytes(2, "big")
+    added = (2).to_bytes(4, "big") + chunk + zlib.crc32(chunk).to_bytes(4, "big")
+    (tmp_path / "x_distance.png").write_bytes(content[:33] + added + content[33:])
+    sample = open_folder(tmp_path, scale=0.001)[0]
+    assert np.array_equal(sample.mask, values == 2000)
 
 
 @pytest.mark.parametrize("written", ["npz", "exr", "png", "tiff"])

@@ -58,6 +58,8 @@ class _Chunks:
     data: list[tuple[int, int]] = field(default_factory=list)
     animated: bool = False
     exif: bytes = b""
+    palette: bool = False
+    transparent: bytes = b""  # what tRNS says
     curve: dict[bytes, bytes] = field(default_factory=dict)  # what states how values are coded
     texts: dict[str, str] = field(default_factory=dict)
     text_bytes: int = 0
@@ -80,6 +82,8 @@ def open_png(name: str, file: BinaryIO) -> Opened:
         found = _read_chunks(file)
         if not found.data:
             raise DamageError("it has no pixels")
+        if found.colour == 3 and not found.palette:
+            raise DamageError("it has no palette")
         whole = spliced(file, [SIGNATURE, *found.kept, _END])
         _check_length(found)
         if found.depth < 16:
@@ -99,7 +103,11 @@ def open_png(name: str, file: BinaryIO) -> Opened:
         except ValueError:
             _check_pixels(file, found)  # says where, if it can
             raise
-        return Decoded(oriented(pixels, orientation), texts=found.texts, notes=notes)
+        pixels = oriented(pixels, orientation)
+        valid = None
+        if found.colour == 0 and len(found.transparent) == 2:  # OpenCV sees to that of colours
+            valid = np.asarray(pixels != int.from_bytes(found.transparent, "big"))
+        return Decoded(pixels, valid, texts=found.texts, notes=notes)
 
     return Opened(_upright_size(before, orientation), decode, xmp=xmp)
 
@@ -154,6 +162,9 @@ def _keep(file: BinaryIO, found: _Chunks, kind: bytes, at: int, stop: int) -> No
         if found.colour not in _CHANNELS:
             raise DamageError(f"colour type {found.colour} does not exist")
         found.size, found.interlaced = (height, width), bool(lace)
+    found.palette |= kind == b"PLTE"
+    if kind == b"tRNS" and stop - at < _PIECE:
+        found.transparent = file.read(stop - at - 12)
     if kind == b"IDAT":
         found.data.append((at + 8, stop - 4))
     last = found.kept[-1] if found.kept else b""

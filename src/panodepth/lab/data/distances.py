@@ -14,7 +14,7 @@ import numpy.typing as npt
 from panodepth.errors import InputError, damaged, one_line, raise_if_out_of_memory
 from panodepth.images import read_stored
 from panodepth.images.arrays import names_in, read_npy, read_npz
-from panodepth.images.distances import clean_distance, clipped
+from panodepth.images.distances import clean_distance, clipped, flags
 from panodepth.images.formats.exr_file import MAGIC, Part
 from panodepth.images.limits import check_pixels
 from panodepth.lab.data.source import DistanceMap, read_json
@@ -102,17 +102,17 @@ def _read_npz(path: Path, scale: float | None) -> DistanceMap:
     if "distance" not in arrays:
         held = ", ".join(names_in(path)) or "nothing"
         raise InputError(f"{path}: no array 'distance'; it has {held[:300]}")
-    distance = _plane(arrays["distance"], path)
+    distance, unit = _array(arrays["distance"], scale, path)
     if "mask" in arrays:
-        distance[~_like(arrays["mask"], distance, "mask", path)] = 0
+        distance[~flags(arrays["mask"], distance.shape, f"{path}: mask")] = 0
     if "sky" in arrays:
-        distance[_like(arrays["sky"], distance, "sky", path)] = np.inf
+        distance[flags(arrays["sky"], distance.shape, f"{path}: sky")] = np.inf
     meta = json.loads(str(arrays["meta"])) if "meta" in arrays else {}
-    return DistanceMap(distance, meta.get("unit") if isinstance(meta, dict) else None)
+    return DistanceMap(distance, meta.get("unit", unit) if isinstance(meta, dict) else unit)
 
 
 def _read_npy(path: Path, scale: float | None) -> DistanceMap:
-    return DistanceMap(_plane(read_npy(path), path))
+    return _array(read_npy(path), scale, path)
 
 
 def _read_exr(path: Path, scale: float | None) -> DistanceMap:
@@ -130,7 +130,8 @@ def _read_exr(path: Path, scale: float | None) -> DistanceMap:
             raise InputError(f"{path}: its data window is not the whole picture; save it uncropped")
         check_pixels((part.data[3] - part.data[1], part.data[2] - part.data[0]), str(path))
         (values,) = read_channels(str(path), file, parts, Choice(number, [channel]))
-    return DistanceMap(_plane(values, path), part.text("unit") or None)
+    found = _array(values, scale, path)
+    return found._replace(unit=found.unit or part.text("unit") or None)
 
 
 def _exr_channel(parts: Sequence[Part], path: Path) -> tuple[int, str]:
@@ -189,9 +190,10 @@ def _read_tiff(path: Path, scale: float | None) -> DistanceMap:
 
 def _read_png(path: Path, scale: float | None) -> DistanceMap:
     decoded = read_stored(path)
-    codes = decoded.pixels
+    codes, valid = decoded.pixels, decoded.valid
     if codes.ndim != 2 or codes.dtype != np.uint16:
         raise InputError(f"{path}: a distance PNG has one channel of 16 bits")
+    codes = codes if valid is None else np.where(valid, codes, np.uint16(0))
     return _scaled(codes, decoded.texts, scale, path)
 
 
@@ -212,13 +214,12 @@ def _plane(values: npt.NDArray[Any], path: Path) -> FloatArray:
     return clean_distance(values)
 
 
-def _like(
-    values: npt.NDArray[Any], distance: FloatArray, name: str, path: Path
-) -> npt.NDArray[np.bool_]:
-    """`values` as bool. Raises InputError unless they have the shape of `distance` (H, W)."""
-    if values.shape != distance.shape:
-        raise InputError(f"{path}: {name} {values.shape} does not match distance {distance.shape}")
-    return values.astype(bool)
+def _array(values: npt.NDArray[Any], scale: float | None, path: Path) -> DistanceMap:
+    """Of files of numbers alone: whole ones times a scale, where one is given."""
+    given = scale is not None or path.with_name(path.name + SIDECAR).is_file()
+    if given and values.ndim == 2 and values.dtype.kind in "iu":
+        return _scaled(values, {}, scale, path)
+    return DistanceMap(_plane(values, path))
 
 
 def _scaled(

@@ -6,7 +6,7 @@
     dataset.json                                  optional, at the top: unit, scale, licence, source
 
 NaN, 0 and negative values are not given; inf is sky, and so are 1e9 and more, 65504 in half floats
-and 65535 in 16-bit whole numbers. `scale` is for such PNG and TIFF files without their own. Folders
+and 65535 in 16-bit whole numbers. `scale` is for files of whole numbers without their own. Folders
 that `panodepth render` and `panodepth predict` write read back.
 """
 

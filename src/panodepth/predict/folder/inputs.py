@@ -129,7 +129,7 @@ def _static_root(pattern: Path) -> Path:
 def _with_unique_targets(items: list[InputFile]) -> list[InputFile]:
     for rename in (_tell_apart_by_folder, _tell_apart_by_ending):
         items = _rename_collisions(items, rename)
-    taken = {_key(item.target) for item in items}
+    taken = {key_of(item.target) for item in items}
     return _rename_collisions(items, lambda group: _numbered(group, taken))
 
 
@@ -137,11 +137,11 @@ def _by_target(items: Iterable[InputFile]) -> list[list[InputFile]]:
     """Those with one key together; in an order that is the same whatever that of the items."""
     groups = defaultdict(list)
     for item in sorted(items, key=lambda item: item.path):
-        groups[_key(item.target)].append(item)
+        groups[key_of(item.target)].append(item)
     return [groups[key] for key in sorted(groups)]
 
 
-def _key(target: PurePath) -> str:
+def key_of(target: PurePath) -> str:
     """The same for names that some file systems take for one: by case or Unicode's forms."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", str(target)).casefold())
 
@@ -183,7 +183,7 @@ def _numbered(group: list[InputFile], taken: set[str]) -> list[InputFile]:
     told = [first]
     for item in others:
         names = (item.target.with_name(f"{item.target.name}_{n}") for n in itertools.count(2))
-        target = next(name for name in names if _key(name) not in taken)
-        taken.add(_key(target))
+        target = next(name for name in names if key_of(name) not in taken)
+        taken.add(key_of(target))
         told.append(replace(item, target=target))
     return told

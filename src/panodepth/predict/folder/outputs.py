@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Sequence
 from contextlib import suppress
@@ -11,7 +12,7 @@ from pathlib import Path
 from panodepth.errors import OutputError
 from panodepth.export import output_paths
 from panodepth.export.mark import foreign, is_result, stated
-from panodepth.predict.folder.inputs import InputFile
+from panodepth.predict.folder.inputs import InputFile, key_of
 from panodepth.predict.folder.options import RunOptions
 from panodepth.predict.folder.results import FileResult, RunEndedError
 
@@ -19,8 +20,11 @@ from panodepth.predict.folder.results import FileResult, RunEndedError
 _BESIDE = ("out", "formats", "batch_size", "workers", "max_memory", "watch", "metadata")
 
 
-def check_output_folder(out: Path) -> None:
-    """Raise OutputError unless `out` is, or can become, a folder that can be written."""
+def check_output_folder(out: Path) -> Path:
+    """Raise OutputError unless `out` is, or can become, a folder that can be written.
+
+    Returns the nearest folder that is there.
+    """
     nearest = out.absolute()
     while not os.path.lexists(nearest) and nearest != nearest.parent:
         nearest = nearest.parent
@@ -29,13 +33,39 @@ def check_output_folder(out: Path) -> None:
         raise OutputError(f"cannot write to {out}: {nearest} is {what}")
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise OutputError(f"cannot write to {out}: no permission in {nearest}")
+    return nearest
 
 
 def targets(item: InputFile, options: RunOptions) -> list[Path]:
     """Every file that a run writes for `item`."""
     target = options.out / item.target
-    paths = output_paths(target.parent, target.name, options.formats)
+    return _files(target.parent, target.name, options)
+
+
+def _files(folder: Path, name: str, options: RunOptions) -> list[Path]:
+    paths = output_paths(folder, name, options.formats)
     return [path for files in paths.values() for path in files]
+
+
+def sharing_files(items: Sequence[InputFile], options: RunOptions) -> dict[Path, OutputError]:
+    """Why the pictures at these paths cannot be predicted: an earlier one's results are called so.
+
+    Of room.jpg and room_points.jpg both a cloud and a mesh may be room_points.glb.
+    """
+    endings = [str(path) for path in _files(Path(), "", options)]
+    if not any(a != b and a.endswith(b) for a in endings for b in endings):
+        return {}
+    owners: dict[str, InputFile] = {}
+    shared = {}
+    for item in items:
+        for path in targets(item, options):
+            owner = owners.setdefault(key_of(path), item)
+            if owner is not item:
+                shared[item.path] = OutputError(
+                    f"{item.path}: its result {path.name} would be the file of {owner.path}: "
+                    "give one of the two another name, or write other formats"
+                )
+    return shared
 
 
 def is_complete(item: InputFile, options: RunOptions) -> bool:
@@ -99,8 +129,15 @@ def check_free(item: InputFile, options: RunOptions) -> None:
 
     NAME_distance.npz is what ground truth is called too.
     """
-    check_output_folder((options.out / item.target).parent)
-    taken = foreign(targets(item, options))
+    there = check_output_folder((options.out / item.target).parent)
+    files = targets(item, options)
+    for path in files:
+        try:
+            os.lstat(there / path.name)
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
+    taken = foreign(files)
     if taken is not None:
         raise OutputError(
             f"{taken} is there and is no result of panodepth, so it is not overwritten: "

@@ -26,6 +26,7 @@ from panodepth.predict.metric.options import MetricOptions
 from panodepth.types import BoolArray, FloatArray
 
 MIN_POINTS = 50
+MOST_METRES = 1e9  # of one unit: farther is the sky in any file
 LEARNED = "learned"  # name of the metres network's cue
 AROUND_RAD = math.radians(1.0)  # where a measured pixel's neighbours tell how sure it is
 MAD_TO_STD = 1.4826
@@ -83,6 +84,9 @@ def to_metres(
     used, *others = cues
     if others and others[-1].name == LEARNED:
         used = together(used, others[-1])
+    if not 1 / MOST_METRES < used.metres < MOST_METRES:
+        cue = used.name.replace("_", " ")
+        raise InputError(f"{cue}: a unit of the map would be {used.metres:.3g} metres")
     facts: dict[str, Any] = {
         "unit": "m",
         "metres_per_unit": used.metres * float(np.median(correction)),

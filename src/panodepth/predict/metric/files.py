@@ -10,7 +10,7 @@ import numpy.typing as npt
 from panodepth.errors import DamageError, InputError
 from panodepth.images import read_stored
 from panodepth.images.arrays import read_npz
-from panodepth.images.distances import clean_distance
+from panodepth.images.distances import check_floats, clean_distance
 from panodepth.strict import parse_json, read_bounded
 from panodepth.types import FloatArray
 
@@ -74,6 +74,8 @@ def read_anchor(path: Path) -> FloatArray:
     try:
         if path.suffix.lower() == ".npz":
             distance = read_npz(path, ("distance",)).get("distance")
+            if distance is not None:
+                check_floats(distance, str(path))
         else:
             distance = read_stored(path).pixels
             distance = distance if distance.dtype == np.uint16 else None
