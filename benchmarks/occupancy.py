@@ -7,12 +7,14 @@ exact distance has a surface from 0.1 to 1.8 m over the floor. Printed of each p
 near: of the occupied cells of 5 cm, those within 10 cm of a truly occupied one; also of those that
 lie within 3 m. found: the other way round. free: of what is free on the map of the exact distance,
 what is free on this one. wrong: of what is called free, what is truly occupied. beams: the median
-error of a scan's ranges [m].
+error of a scan's ranges [m], of all places together last; too far: of those, the beams that say
+over 0.5 m more than is free. A beam without anything in the way counts as 10 m.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -42,6 +44,7 @@ from panodepth.types import ByteArray, FloatArray, Prediction
 SIZE = (256, 512)
 NEAR = 0.10  # m
 RANGE, CLOSE = 10.0, 3.0  # m
+TOO_FAR = 0.5  # m
 OPTIONS = MapOptions(range_max=RANGE)
 
 
@@ -85,22 +88,36 @@ def with_surfaces(free: OccupancyMap, truth: Prediction, height: float) -> Occup
     return OccupancyMap(free.grid, grey)
 
 
+def beam_errors(found: Prediction, truth: Prediction, height: float) -> Float64Array:
+    """(360,) what a scan says more than one of the exact distance [m], infinite as RANGE.
+
+    A beam that misses what is in the way, or sees what is not there, counts like any other.
+    """
+    scan = ScanOptions(camera_height=height, range_max=RANGE, beams=360)
+    seen, walls = (np.minimum(laser_scan(x, scan).ranges, RANGE) for x in (found, truth))
+    return np.asarray(seen - walls, np.float64)
+
+
 def compare(found: Prediction, truth: Prediction, height: float) -> dict[str, float]:
-    """What is printed, of one place."""
+    """What is printed, of one place, but what `of_beams` adds."""
     options = replace(OPTIONS, camera_height=height)
     exact = with_surfaces(occupancy_map(truth, options), truth, height)
     mine, true, away = on_one_grid(occupancy_map(found, options), exact)
     close = np.where(away <= CLOSE, mine, np.uint8(UNKNOWN))
-    scan = ScanOptions(camera_height=height, range_max=RANGE, beams=360)
-    seen, walls = laser_scan(found, scan).ranges, laser_scan(truth, scan).ranges
-    both = np.isfinite(seen) & np.isfinite(walls)
     return {
         "near": share_near(mine, true, options.resolution),
         "near within 3 m": share_near(close, true, options.resolution),
         "found": share_near(true, mine, options.resolution),
         "free": float(np.mean(mine[true == FREE] == FREE)) if (true == FREE).any() else np.nan,
         "wrong": float(np.mean(true[mine == FREE] == OCCUPIED)) if (mine == FREE).any() else np.nan,
-        "beams": float(np.median(np.abs(seen[both] - walls[both]))) if both.any() else np.nan,
+    }
+
+
+def of_beams(errors: Float64Array) -> dict[str, float]:
+    """What is printed of the errors of beams [m], of one place or of several."""
+    return {
+        "beams": float(np.median(np.abs(errors))),
+        "too far": float(np.mean(errors > TOO_FAR)),
     }
 
 
@@ -133,7 +150,8 @@ def main() -> None:
     parser.add_argument("--place", type=int, default=0)
     chosen = parser.parse_args()
     predictor = panodepth.load(chosen.model, device="cpu")
-    rows: dict[str, list[dict[str, float]]] = {}
+    rows = defaultdict[str, list[dict[str, float]]](list)
+    beams = defaultdict[str, list[Float64Array]](list)
     for number, (name, image, distance) in enumerate(places(chosen.data, chosen.count)):
         known = distance > 0
         truth = Prediction(np.where(known, distance, np.float32(1)), known, image, {"unit": "m"})
@@ -144,15 +162,17 @@ def main() -> None:
             print(f"{name}: {error}")
             continue
         row = compare(found, truth, height)
-        rows.setdefault(name, []).append(row)
-        print(
-            f"{name} {number:3d}  " + "  ".join(f"{k} {v:.3f}" for k, v in row.items()), flush=True
-        )
+        errors = beam_errors(found, truth, height)
+        rows[name].append(row)
+        beams[name].append(errors)
+        told = "  ".join(f"{k} {v:.3f}" for k, v in (row | of_beams(errors)).items())
+        print(f"{name} {number:3d}  {told}", flush=True)
         if chosen.picture is not None and number == chosen.place:
             picture(chosen.picture, found, truth, height)
-    for name, told in rows.items():
-        means = {key: np.nanmean([row[key] for row in told]) for key in told[0]}
-        print(f"{name}, {len(told)}: " + "; ".join(f"{k} {v:.3f}" for k, v in means.items()))
+    for name, found_of in rows.items():
+        means = {key: float(np.nanmean([row[key] for row in found_of])) for key in found_of[0]}
+        means |= of_beams(np.concatenate(beams[name]))
+        print(f"{name}, {len(found_of)}: " + "; ".join(f"{k} {v:.3f}" for k, v in means.items()))
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from panodepth.export.robots.maps import (
     occupancy_map,
 )
 from panodepth.export.robots.scan import ScanOptions, laser_scan
+from panodepth.geometry.grid import axis_angles
 from panodepth.geometry.rotation import rotate_vectors, rotation_from_yaw_pitch_roll
 from panodepth.types import Prediction
 
@@ -82,12 +83,8 @@ def test_a_scan_goes_on_behind_the_cameras_own_stand(
 ) -> None:
     """A table of 0.6 m under the camera, 0.8 m around it, begins nearer than any range_min."""
     lat = np.arcsin(rays(512, 1024)[..., 1])
-    top = np.full_like(lat, np.inf)
-    np.divide(FLOOR - 0.6, np.sin(lat), out=top, where=lat > 0.05)
-    table = np.where(top * np.cos(lat) < 0.8, top, np.inf).astype(np.float32)
     scan = laser_scan(
-        replace(room, distance=np.minimum(room.distance, table)),
-        ScanOptions(range_min=range_min, camera_height=FLOOR),
+        with_disc(room, 0.8, 0.6), ScanOptions(range_min=range_min, camera_height=FLOOR)
     )
     assert (scan.ranges >= range_min).all()
     assert (scan.ranges < range_min + 0.02).all(), "not free, though the table begins nearer"
@@ -159,6 +156,38 @@ def test_what_lies_behind_something_is_unknown(room: Prediction) -> None:
     assert at(3.0, 0.0) == UNKNOWN
     assert at(-2.0, 0.0) == FREE
     assert (found.grey == OCCUPIED).any()
+
+
+def with_disc(room: Prediction, radius: float, height: float) -> Prediction:
+    """The room with a disc under the camera, so far around it and over the floor [m]."""
+    lat = axis_angles(*room.distance.shape)[1][:, None]
+    top = np.full_like(lat, np.inf)
+    np.divide(FLOOR - height, np.sin(lat), out=top, where=lat > 0.05)
+    disc = np.where(top * np.cos(lat) < radius, top, np.inf).astype(np.float32)
+    return replace(room, distance=np.minimum(room.distance, disc))
+
+
+def test_a_bump_under_the_camera_does_not_end_the_free_space(room: Prediction) -> None:
+    options = MapOptions(camera_height=FLOOR)
+    plain, bumpy, table = (
+        occupancy_map(x, options).grey
+        for x in (room, with_disc(room, 0.25, 0.2), with_disc(room, 0.6, 0.2))
+    )
+    assert (bumpy == FREE).sum() > 0.95 * (plain == FREE).sum()
+    assert (bumpy == OCCUPIED).sum() > (plain == OCCUPIED).sum() + 20, "the bump itself is drawn"
+    assert (table == FREE).sum() < 0.02 * (plain == FREE).sum(), "what is wider is in the way"
+
+
+def test_behind_a_wall_that_is_very_near_nothing_is_free(room: Prediction) -> None:
+    """Ahead, for 90°, a wall at 0.2 m that nothing is seen past."""
+    lon, lat = axis_angles(*room.distance.shape)
+    board = np.where(np.abs(lon) < math.pi / 4, 0.2, np.inf) / np.cos(lat)[:, None]
+    near = replace(room, distance=np.minimum(room.distance, board.astype(np.float32)))
+    found = occupancy_map(near, MapOptions(camera_height=FLOOR))
+    middles, free = found.grid.middles(), (found.grey == FREE).ravel()
+    ahead = np.abs(np.arctan2(middles[:, 1], middles[:, 0])) < math.radians(42)
+    assert np.hypot(*middles[free & ahead].T).max(initial=0) < 0.2
+    assert (free & ~ahead).sum() > 0.6 * free.size
 
 
 def test_from_above(room: Prediction, tmp_path: Path) -> None:
