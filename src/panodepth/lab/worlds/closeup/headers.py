@@ -14,8 +14,8 @@ from panodepth.lab.worlds.render.shapes import Array
 LOWEST = 2.0  # metres from the floor to a lintel
 CLEARANCE = 0.15  # metres between the camera and all of this
 DROP = (0.1, 1.2)  # metres from the ceiling to a lintel
-THICKNESS = (0.04, 0.55)  # half of it, metres: from a partition to a deep soffit
-UNDER_SHARE = 0.55  # of the first one in a room: above the camera or next to it
+THICKNESS = (0.05, 0.6)  # half of it, metres: from a partition to a deep soffit
+UNDER_SHARE = 0.75  # of the first one in a room: above the camera or next to it
 OPENING = (0.35, 3.5)  # metres from the camera, or from a random place, to either end
 _LOOKS = {"wall": 0.5, "white": 0.3, "wood": 0.1, "stone": 0.1}
 
@@ -46,7 +46,7 @@ def _header(here: Interior, eye: Array, drop: float, under: bool) -> None:
     u, v = (float((eye[[0, 2]] - middle)[axis]) for axis in (along, 1 - along))
     half_u, half_v = half[along], half[1 - along]
     thick = _between(rng, THICKNESS)
-    at = v + rng.normal(0, 0.4) if under else rng.uniform(-0.85, 0.85) * half_v
+    at = v + rng.normal(0, 0.25) if under else rng.uniform(-0.85, 0.85) * half_v
     lamps = [light.position[2 - 2 * along] - middle[1 - along] for light in here.scene.lights]
     if abs(at) + thick > half_v - 0.05 or any(abs(z - at) < thick + 0.05 for z in lamps):
         return
