@@ -91,7 +91,8 @@ def with_surfaces(free: OccupancyMap, truth: Prediction, height: float) -> Occup
 def beam_errors(found: Prediction, truth: Prediction, height: float) -> Float64Array:
     """(360,) what a scan says more than one of the exact distance [m], infinite as RANGE.
 
-    A beam that misses what is in the way, or sees what is not there, counts like any other.
+    A beam that misses what is in the way, or sees what is not there, counts like any other; NaN
+    where one of both shows nothing at all.
     """
     scan = ScanOptions(camera_height=height, range_max=RANGE, beams=360)
     seen, walls = (np.minimum(laser_scan(x, scan).ranges, RANGE) for x in (found, truth))
@@ -116,8 +117,8 @@ def compare(found: Prediction, truth: Prediction, height: float) -> dict[str, fl
 def of_beams(errors: Float64Array) -> dict[str, float]:
     """What is printed of the errors of beams [m], of one place or of several."""
     return {
-        "beams": float(np.median(np.abs(errors))),
-        "too far": float(np.mean(errors > TOO_FAR)),
+        "beams": float(np.nanmedian(np.abs(errors))),
+        "too far": float(np.mean(errors[np.isfinite(errors)] > TOO_FAR)),
     }
 
 

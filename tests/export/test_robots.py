@@ -77,6 +77,22 @@ def test_a_box_in_the_way_is_the_nearest_of_its_sector(room: Prediction) -> None
     assert found["angle_deg"] == pytest.approx(90, abs=2)
 
 
+def with_disc(room: Prediction, radius: float, height: float) -> Prediction:
+    """The room with a disc under the camera, so far around it and over the floor [m]."""
+    lat = axis_angles(*room.distance.shape)[1][:, None]
+    top = np.full_like(lat, np.inf)
+    np.divide(FLOOR - height, np.sin(lat), out=top, where=lat > 0.05)
+    disc = np.where(top * np.cos(lat) < radius, top, np.inf).astype(np.float32)
+    return replace(room, distance=np.minimum(room.distance, disc))
+
+
+def behind_a_board(room: Prediction) -> Prediction:
+    """The room with a wall at 0.2 m ahead, for 90°, that nothing is seen past."""
+    lon, lat = axis_angles(*room.distance.shape)
+    board = np.where(np.abs(lon) < math.pi / 4, 0.2, np.inf) / np.cos(lat)[:, None]
+    return replace(room, distance=np.minimum(room.distance, board.astype(np.float32)))
+
+
 @pytest.mark.parametrize("range_min", [0.05, 0.3])
 def test_a_scan_goes_on_behind_the_cameras_own_stand(
     room: Prediction, rays: Callable[[int, int], np.ndarray], range_min: float
@@ -88,9 +104,51 @@ def test_a_scan_goes_on_behind_the_cameras_own_stand(
     )
     assert (scan.ranges >= range_min).all()
     assert (scan.ranges < range_min + 0.02).all(), "not free, though the table begins nearer"
-    stand = replace(room, distance=np.where(lat > 0, np.float32(0.2), room.distance))
-    free = laser_scan(stand, ScanOptions(range_min=0.3, camera_height=FLOOR, high=1.55))
-    assert np.isinf(free.ranges).all(), "nothing but the stand"
+    body = replace(room, distance=np.where(lat > 0.9, np.float32(0.2), room.distance))
+    plain, free = (
+        laser_scan(x, ScanOptions(range_min=0.3, camera_height=FLOOR)) for x in (room, body)
+    )
+    np.testing.assert_array_equal(free.ranges, plain.ranges)
+
+
+@pytest.mark.parametrize("range_min", [0.05, 0.3])
+def test_a_wall_nearer_than_range_min_is_not_free(room: Prediction, range_min: float) -> None:
+    scan = laser_scan(behind_a_board(room), ScanOptions(range_min=range_min, camera_height=FLOOR))
+    ahead = np.abs(scan.angles) < math.radians(44)
+    near = 0.2 if range_min < 0.2 else np.nan
+    np.testing.assert_allclose(scan.ranges[ahead], near, atol=0.001)
+    assert (scan.ranges[np.abs(scan.angles) > math.radians(46)] > 1.9).all()
+
+
+def test_where_nothing_is_seen_nothing_is_said(room: Prediction, tmp_path: Path) -> None:
+    """The left half is masked: not free, and not in the way."""
+    mask = room.mask.copy()
+    mask[:, : mask.shape[1] // 2] = False
+    half = replace(room, mask=mask)
+    scan = laser_scan(half, ScanOptions(camera_height=FLOOR, range_max=2.6))
+    left = scan.angles > 0
+    assert np.isnan(scan.ranges[left]).all()
+    assert not np.isnan(scan.ranges[~left]).any()
+    assert np.isinf(scan.ranges[~left]).any(), "floor is seen up to range_max"
+    rows = {row["sector_deg"]: row for row in scan.sectors(4)}
+    assert rows[90.0]["range"] is None
+    assert [rows[d]["unseen"] for d in (90.0, -90.0, 0.0)] == [180, 0, 90]
+    assert rows[-90.0]["range"] == pytest.approx(-RIGHT, abs=0.01)
+    files = half.save(tmp_path, ["laserscan", "birdseye"], camera_height=FLOOR, sectors=4)
+    told = json.loads(files[0].read_text())
+    assert told["unseen"] == list(range(360, 720))
+    assert all(told["ranges"][number] is None for number in told["unseen"])
+    assert None not in told["ranges"][1:359]
+    with np.load(files[1]) as stored:
+        np.testing.assert_array_equal(stored["unseen"], [90, 180, 90, 0])
+        assert stored["obstacles"].shape == (4, 3)
+
+
+@pytest.mark.parametrize("sectors", [3, 16, 90])
+def test_sectors_narrower_than_beams_are_not_free(room: Prediction, sectors: int) -> None:
+    for row in laser_scan(room, ScanOptions(beams=8)).sectors(sectors):
+        assert row["range"] is not None
+        assert row["range"] < math.hypot(FRONT, RIGHT)
 
 
 def test_turning_the_camera_turns_the_scan(room: Prediction) -> None:
@@ -158,15 +216,6 @@ def test_what_lies_behind_something_is_unknown(room: Prediction) -> None:
     assert (found.grey == OCCUPIED).any()
 
 
-def with_disc(room: Prediction, radius: float, height: float) -> Prediction:
-    """The room with a disc under the camera, so far around it and over the floor [m]."""
-    lat = axis_angles(*room.distance.shape)[1][:, None]
-    top = np.full_like(lat, np.inf)
-    np.divide(FLOOR - height, np.sin(lat), out=top, where=lat > 0.05)
-    disc = np.where(top * np.cos(lat) < radius, top, np.inf).astype(np.float32)
-    return replace(room, distance=np.minimum(room.distance, disc))
-
-
 def test_a_bump_under_the_camera_does_not_end_the_free_space(room: Prediction) -> None:
     options = MapOptions(camera_height=FLOOR)
     plain, bumpy, table = (
@@ -179,11 +228,7 @@ def test_a_bump_under_the_camera_does_not_end_the_free_space(room: Prediction) -
 
 
 def test_behind_a_wall_that_is_very_near_nothing_is_free(room: Prediction) -> None:
-    """Ahead, for 90°, a wall at 0.2 m that nothing is seen past."""
-    lon, lat = axis_angles(*room.distance.shape)
-    board = np.where(np.abs(lon) < math.pi / 4, 0.2, np.inf) / np.cos(lat)[:, None]
-    near = replace(room, distance=np.minimum(room.distance, board.astype(np.float32)))
-    found = occupancy_map(near, MapOptions(camera_height=FLOOR))
+    found = occupancy_map(behind_a_board(room), MapOptions(camera_height=FLOOR))
     middles, free = found.grid.middles(), (found.grey == FREE).ravel()
     ahead = np.abs(np.arctan2(middles[:, 1], middles[:, 0])) < math.radians(42)
     assert np.hypot(*middles[free & ahead].T).max(initial=0) < 0.2
@@ -236,6 +281,8 @@ def test_without_metres_the_ways_to_them_are_named(
 def test_options_that_cannot_be(room: Prediction, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="below high"):
         room.save(tmp_path, ["laserscan"], low=2.0, high=1.0)
+    with pytest.raises(OutputError, match=r"range_min = 3 must be below range_max = 2"):
+        room.save(tmp_path, ["laserscan"], range_min=3.0, range_max=2.0)
     with pytest.raises(OutputError, match="larger resolution"):
         occupancy_map(
             replace(room, distance=room.distance * 100),

@@ -16,7 +16,14 @@ from panodepth.export.metadata import PLY_COMMENT, metadata, png_texts, to_json
 from panodepth.export.rasters import png
 from panodepth.export.robots.ground import ROS_FRAME, BandOptions, Float64Array, over_ground
 from panodepth.export.robots.obstacles import seen_around
-from panodepth.export.robots.scan import ScanOptions, Sectors, beam_of, laser_scan, nearest
+from panodepth.export.robots.scan import (
+    ScanOptions,
+    Sectors,
+    beam_of,
+    farthest,
+    laser_scan,
+    nearest,
+)
 from panodepth.strict import Range
 from panodepth.types import BoolArray, ByteArray, FloatArray, Prediction
 
@@ -118,10 +125,8 @@ def free_reach(wall: Float64Array, floor: Float64Array) -> Float64Array:
     with what stands beside it, so a bump of a hand's width would end the free space all around.
     Small pictures leave beams without any point: they are as their neighbours.
     """
-    seen = np.zeros(BEAMS)
-    np.maximum.at(seen, beam_of(floor, BEAMS), np.hypot(floor[:, 0], floor[:, 1]))
     reach = nearest(wall[np.hypot(wall[:, 0], wall[:, 1]) >= STAND], BEAMS)
-    reach = np.where(np.isfinite(reach), reach, seen)
+    reach = np.where(np.isfinite(reach), reach, farthest(floor, BEAMS))
     own = nearest(wall, BEAMS)
     reach = np.where((reach == 0) & np.isfinite(own), own, reach)
     told = np.flatnonzero(reach > 0)
@@ -209,11 +214,13 @@ def write_birdseye(
 ) -> list[Path]:
     """An .npz: `height` (NaN = not seen), `free`, `polygon`, `obstacles` (sectors, 3): direction of
     the sector [deg], range [m] and direction [deg] of what is nearest, NaN = nothing is in the way;
+    `unseen` (sectors,): of a scan's 720 beams, those of the sector that show nothing at all;
     `origin`, `resolution`, `meta`.
     """
     found = height_map(prediction, options, path)
     band = {f.name: getattr(options, f.name) for f in fields(BandOptions)}
-    nearest = laser_scan(prediction, ScanOptions(**band), path).sectors(options.sectors)
+    sectors = laser_scan(prediction, ScanOptions(**band), path).sectors(options.sectors)
+    *rows, unseen = zip(*(row.values() for row in sectors), strict=True)
     meta = metadata(prediction, "height over the floor", frame=ROS_FRAME)
     with atomic(path) as (temporary,), temporary.open("wb") as file:
         np.savez_compressed(
@@ -221,7 +228,8 @@ def write_birdseye(
             height=found.height,
             free=found.free,
             polygon=free_polygon(found),
-            obstacles=np.array([list(row.values()) for row in nearest], np.float64),
+            obstacles=np.array(rows, np.float64).T,
+            unseen=np.array(unseen),
             origin=np.array(found.grid.origin),
             resolution=np.array(found.grid.resolution),
             meta=np.array(to_json(meta)),

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from panodepth.atomic import write_atomic
+from panodepth.errors import OutputError
 from panodepth.export.metadata import metadata, to_json
 from panodepth.export.robots.ground import (
     FRAME_ID,
@@ -38,7 +39,9 @@ class ScanOptions(BandOptions):
 class LaserScan:
     """Angles [rad] counterclockwise about z (up), 0 = x (forward); those of the beams' middles.
 
-    ranges: (beams,) float32 horizontal distance [m], inf = nothing is in the way.
+    ranges: (beams,) float32 horizontal distance [m], inf = nothing is in the way, NaN = from
+    `range_min` on neither floor nor anything in the way is seen: masked, beside what a lens sees,
+    behind what is nearer.
     """
 
     angle_min: float
@@ -68,20 +71,26 @@ class LaserScan:
         }
 
     def sectors(self, count: int) -> list[dict[str, Any]]:
-        """The nearest of each of so many equal sectors, the first one around straight ahead."""
+        """The nearest of each of so many equal sectors, the first one around straight ahead.
+
+        A beam that two sectors share counts in both. `unseen`: of a sector's beams, how many show
+        nothing at all; a range of None means that nothing is in the way of the others.
+        """
         step = 2 * math.pi / count
-        sector = np.floor((self.angles + step / 2) / step).astype(int) % count
+        ranges = np.where(np.isnan(self.ranges), np.inf, self.ranges)
         found = []
         for number in range(count):
-            mine = np.flatnonzero(sector == number)
-            nearest = mine[np.argmin(self.ranges[mine])] if mine.size else None
-            hit = nearest is not None and bool(np.isfinite(self.ranges[nearest]))
             middle = math.remainder(number * step, 2 * math.pi)
+            away = np.abs((self.angles - middle + math.pi) % (2 * math.pi) - math.pi)
+            mine = np.flatnonzero(away < (step + self.angle_increment) / 2 - 1e-9)
+            nearest = mine[np.argmin(ranges[mine])]
+            hit = bool(np.isfinite(ranges[nearest]))
             found.append(
                 {
                     "sector_deg": round(math.degrees(middle), 3),
-                    "range": float(self.ranges[nearest]) if hit else None,
+                    "range": float(ranges[nearest]) if hit else None,
                     "angle_deg": round(math.degrees(self.angles[nearest]), 3) if hit else None,
+                    "unseen": int(np.isnan(self.ranges[mine]).sum()),
                 }
             )
         return found
@@ -100,18 +109,31 @@ def nearest(points: Float64Array, beams: int) -> Float64Array:
     return ranges
 
 
+def farthest(points: Float64Array, beams: int) -> Float64Array:
+    """(beams,) horizontal distance of the farthest of the points (N, 3); 0 where there is none."""
+    ranges = np.zeros(beams)
+    np.maximum.at(ranges, beam_of(points, beams), np.hypot(points[:, 0], points[:, 1]))
+    return ranges
+
+
 def laser_scan(
     prediction: Prediction, options: ScanOptions = ScanOptions(), path: Path = Path("scan")
 ) -> LaserScan:
     """The scan of a prediction in metres. path: what errors name. Raises OutputError.
 
-    What is nearer than `range_min` is the camera's own stand: a beam goes on behind it.
+    What is nearer than `range_min` is the camera's own stand: a beam goes on behind it, and is NaN
+    where nothing is seen behind: it may be a wall as well.
     """
+    if options.range_min >= options.range_max:
+        low, high = options.range_min, options.range_max
+        raise OutputError(f"{path}: range_min = {low:g} must be below range_max = {high:g}")
     seen = seen_around(prediction, path, options)
     told = min(options.beams, seen.columns)  # beams between two columns have no point of their own
     middles = (np.arange(options.beams) + 0.5) / options.beams
     others = seen.wall[np.hypot(seen.wall[:, 0], seen.wall[:, 1]) >= options.range_min]
-    ranges = nearest(others, told)[(middles * told).astype(int)]
+    ranges = nearest(others, told)
+    ranges[np.isinf(ranges) & (farthest(seen.floor, told) < options.range_min)] = np.nan
+    ranges = ranges[(middles * told).astype(int)]
     ranges[ranges > options.range_max] = np.inf
     step = 2 * math.pi / options.beams
     return LaserScan(
@@ -128,7 +150,8 @@ def write_laserscan(
 ) -> list[Path]:
     """JSON with the fields of sensor_msgs/LaserScan; null in `ranges`: nothing in the way (inf).
 
-    Beside them `obstacles`, the nearest of each sector, and the metadata.
+    Beside them `unseen`, the numbers of the beams that are null because they show nothing at all,
+    `obstacles`, the nearest of each sector, and the metadata.
     """
     scan = laser_scan(prediction, options, path)
     quantity = (
@@ -141,7 +164,7 @@ def write_laserscan(
 
 
 def scan_values(scan: LaserScan, sectors: int, stamp: float | None = None) -> dict[str, Any]:
-    """A scan for JSON, which has no inf: null in `ranges`. stamp: [s since 1970]."""
+    """A scan for JSON, which has neither inf nor NaN: null in `ranges`. stamp: [s since 1970]."""
     header: dict[str, Any] = {"frame_id": FRAME_ID}
     if stamp is not None:
         second = math.floor(stamp)
@@ -151,5 +174,6 @@ def scan_values(scan: LaserScan, sectors: int, stamp: float | None = None) -> di
         **scan.fields(),
         "ranges": [round(float(r), 4) if math.isfinite(r) else None for r in scan.ranges],
         "intensities": [],
+        "unseen": np.flatnonzero(np.isnan(scan.ranges)).tolist(),
         "obstacles": scan.sectors(sectors),
     }
