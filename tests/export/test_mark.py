@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from panodepth.export import WRITERS, save
+from panodepth.export import WRITERS, output_paths, save
 from panodepth.export.clouds.ply import write_ply
 from panodepth.export.mark import foreign, is_result, stated
 from panodepth.types import Prediction
@@ -34,8 +34,11 @@ def test_every_format_says_what_was_predicted(
     key: str, make_room: Callable[..., Prediction], tmp_path: Path
 ) -> None:
     name = "全天球写真 \udce9\n" * 3
-    room = make_room(name=name, source=name * 9, model="m" * 700, share=np.float32(0.5))
-    for path in save(room, f"{tmp_path}/", [key]):
+    source = f"{name}]]>" * 9
+    room = make_room(name=name, source=source, model="m" * 700, share=np.float32(0.5))
+    files = save(room, f"{tmp_path}/", [key])
+    assert files == output_paths(tmp_path, name, [key])[key]
+    for path in files:
         renamed = path if key in BY_SIDECAR else path.rename(tmp_path / "no ending at all")
         told = stated(renamed)
         assert told is not None

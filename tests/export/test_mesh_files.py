@@ -62,6 +62,27 @@ def test_obj_names_its_files_and_its_texture_is_where_it_belongs(
     assert cv2.imread(str(files[2])).shape == (64, 128, 3)
 
 
+def test_obj_lines_are_whole_whatever_the_name(whole: Prediction, tmp_path: Path) -> None:
+    mesh, material, _ = whole.save(tmp_path / "a\nb.obj")
+    words = {line.split(" ")[0] for line in (mesh.read_text() + material.read_text()).splitlines()}
+    known = {
+        "",
+        "#",
+        "mtllib",
+        "o",
+        "usemtl",
+        "v",
+        "vt",
+        "f",
+        "newmtl",
+        "Ka",
+        "Kd",
+        "illum",
+        "map_Kd",
+    }
+    assert words <= known
+
+
 @pytest.mark.parametrize("name", ["my room", "全天球写真" * 8, 'a"b', "caf\udce9", "a\nb"])
 def test_ply_meshes_find_their_texture_whatever_their_name(
     whole: Prediction, tmp_path: Path, name: str

@@ -14,6 +14,7 @@ from tests.images.pictures import refused
         (b"\0\0\0\x18ftypmp420000mp41", "a video"),
         (b"GIF89a" + bytes(20), "GIF"),
         (b"8BPS" + bytes(20), "Photoshop"),
+        (b"II\xbc\1" + bytes(20), "JPEG XR; save it as"),
         (b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(8), "JPEG XL; save it as"),
         (b"\0\0\0\x18ftypcrx " + bytes(20), "a raw photograph"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "git lfs pull"),

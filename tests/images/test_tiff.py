@@ -96,7 +96,7 @@ def test_tiff_an_unknown_compression_is_named_once(tmp_path: Path, bits: int) ->
 @pytest.mark.parametrize(
     "coding", [{}, {"tile": (16, 16)}, {"compression": "zlib"}, {"metadata": None}]
 )
-@pytest.mark.parametrize("kind", ["float16", "int16", "int32", "float64"])
+@pytest.mark.parametrize("kind", ["float16", "int16", "int32", "uint32", "float64"])
 def test_tiff_of_numbers_that_the_decoder_lacks(
     tmp_path: Path, kind: str, order: str, big: bool, coding: dict[str, Any]
 ) -> None:
@@ -110,6 +110,39 @@ def test_tiff_of_numbers_that_the_decoder_lacks(
     assert found.linear == kind.startswith("float")
 
 
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize(
+    "coding", [{}, {"tile": (16, 32)}, {"rowsperstrip": 7}, {"compression": "zlib"}]
+)
+@pytest.mark.parametrize("kind", ["uint16", "float16", "float32", "float64"])
+def test_tiff_of_colours_apart(
+    tmp_path: Path, kind: str, order: str, big: bool, coding: dict[str, Any]
+) -> None:
+    """As GDAL and tifffile write bands, and Photoshop by "per channel"."""
+    stored = (picture().astype(np.float64) * 100).astype(kind)
+    path = tmp_path / "a.tif"
+    planes = np.ascontiguousarray(np.moveaxis(stored, -1, 0))
+    tifffile.imwrite(
+        path,
+        planes,
+        photometric="rgb",
+        planarconfig="separate",
+        byteorder=order,
+        bigtiff=big,
+        extratags=[(274, 3, 1, 3, True)],
+        **coding,
+    )
+    expected = stored[::-1, ::-1]
+    assert np.array_equal(read_stored(path).pixels, expected)
+    alpha = np.where(np.arange(W) < 9, 0, 1).astype(kind) * np.ones((1, H, 1), kind)
+    layered = np.concatenate([planes, alpha])
+    tifffile.imwrite(
+        path, layered, photometric="rgb", planarconfig="separate", extrasamples=["unassalpha"]
+    )
+    assert np.array_equal(read_stored(path).pixels, np.moveaxis(layered, 0, -1))
+
+
 def test_tiff_colours_of_half_floats(tmp_path: Path) -> None:
     stored = picture().astype(np.float16) / 255
     tifffile.imwrite(tmp_path / "a.tif", stored, photometric="rgb")
@@ -120,7 +153,12 @@ def test_tiff_kinds_that_are_not_read_say_so(tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, picture(), byteorder=">", bigtiff=True)
     assert "8-bit BigTIFF in big-endian order is not read" in refused(path)
-    tifffile.imwrite(path, picture()[..., 0].astype(np.uint32))
-    assert "1 samples of 32 bits, sample format 1" in refused(path)
+    tifffile.imwrite(path, picture().astype(np.uint32), photometric="rgb")
+    assert "3 samples of 32 bits, sample format 1" in refused(path)
+    tifffile.imwrite(path, picture()[..., 0].astype(np.int8))
+    assert "1 samples of 8 bits, sample format 2" in refused(path)
+    five = np.stack([picture()[..., 0]] * 5)
+    tifffile.imwrite(path, five, photometric="rgb", planarconfig="separate")
+    assert "5 samples of 8 bits, sample format 1, photometric 2, planar" in refused(path)
     tifffile.imwrite(path, picture().astype(np.int16), photometric="rgb")
     assert "3 samples of 16 bits, sample format 2" in refused(path)

@@ -80,6 +80,17 @@ def test_same_stem_with_different_endings(tmp_path: Path) -> None:
     assert targets(tmp_path) == {"room.jpg": "room_jpg", "room.png": "room_png", "hall.png": "hall"}
 
 
+@pytest.mark.skipif(os.sep == "\\", reason="it parts folders there")
+def test_no_result_has_a_backslash_in_its_name(tmp_path: Path) -> None:
+    make(tmp_path, "a\\b.jpg", "a_b.jpg", "a\\c.jpg", "a\\c.png")
+    assert targets(tmp_path) == {
+        "a\\b.jpg": "a_b",
+        "a_b.jpg": "a_b_2",
+        "a\\c.jpg": "a_c_jpg",
+        "a\\c.png": "a_c_png",
+    }
+
+
 def test_names_that_some_disks_take_for_one(tmp_path: Path) -> None:
     one, two = unicodedata.normalize("NFC", "é"), unicodedata.normalize("NFD", "é")
     make(tmp_path, "Room.jpg", "room.jpg", f"{two}.jpg", f"{one}.jpg", "b/x.jpg", "B/y.jpg")

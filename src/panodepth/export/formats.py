@@ -1,8 +1,11 @@
 """The table of formats: name -> what follows NAME in the file's name, the writer as
 "module:function" below `panodepth.export`, the file in a word or two, and what follows the file's
-name in further files beside it (/NAME: they are called so).
+name in further files beside it (/NAME: they are called so; ~END: with `ascii_name` of the file's).
 """
 
+import os
+import re
+import zlib
 from collections.abc import Sequence
 from typing import Literal
 
@@ -57,7 +60,7 @@ FORMATS: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "dome": ("_dome.glb", "stereo.dome:write_dome", "sphere to displace", (".exr",)),
     "light-dome": ("_light.glb", "meshes.light:write_light_dome", "mesh that emits light", ()),
     "obj": (".obj", "meshes.files:write_obj", "textured mesh", (".mtl", ".jpg")),
-    "ply-mesh": ("_mesh.ply", "meshes.files:write_ply_mesh", "coloured mesh", (".jpg",)),
+    "ply-mesh": ("_mesh.ply", "meshes.files:write_ply_mesh", "coloured mesh", ("~.jpg",)),
     "stl": (".stl", "meshes.files:write_stl", "mesh", ()),
     "usdz": (".usdz", "meshes.usd:write_usdz", "textured mesh", ()),
     "usdc": (".usdc", "meshes.usd:write_usdc", "textured mesh", (".jpg", ".json")),
@@ -118,6 +121,14 @@ def unknown_format(name: str) -> str:
     found = OTHER_NAMES.get(name) or (near[0] if near else "")
     likely = f" (perhaps {found}, {FORMATS[found][2]})" if found else ""
     return f"unknown format {name!r}{likely}"
+
+
+def ascii_name(name: str) -> str:
+    """The name, or what a header of ASCII can hold of it with a checksum of the whole."""
+    if re.fullmatch(r"[ !#-.0-9:;=@-\[\]-~]+", name):  # no quotes, slashes, angles or wildcards
+        return name
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", name)
+    return f"{zlib.crc32(os.fsencode(name)):08x}_{plain[-60:]}"
 
 
 def check_installed(formats: Sequence[str]) -> None:

@@ -159,7 +159,9 @@ def _from_e57(file: BinaryIO) -> str:
     rest = page - start % page
     pages = [content[:rest], *(content[i : i + page] for i in range(rest, len(content), page))]
     text = b"".join(piece[:-4] for piece in pages)[:length].decode()
-    return text.partition(f"<{GENERATOR}:metadata")[2].partition("<![CDATA[")[2].partition("]]>")[0]
+    said = text.partition(f"<{GENERATOR}:metadata")[2].partition(f"</{GENERATOR}:metadata>")[0]
+    # What would end a section of CDATA is parted between two of them.
+    return "".join(part.partition("]]>")[0] for part in said.split("<![CDATA[")[1:])
 
 
 def _from_json(file: BinaryIO) -> str:

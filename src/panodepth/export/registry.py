@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from panodepth.errors import OutputError
-from panodepth.export.formats import FORMATS, unknown_format
+from panodepth.export.formats import FORMATS, ascii_name, unknown_format
 
 if TYPE_CHECKING:
     from panodepth.types import Prediction
@@ -26,7 +26,7 @@ class Writer:
 
     ending: what follows NAME in the file's name. function: writes it; as "module:function" below
     `panodepth.export` it is imported when first used. about: what the file is, in a word or two.
-    sidecars: what follows the file's name in further files beside it; /NAME is one called so.
+    sidecars: what follows the file's name in further files beside it; see `formats`.
     """
 
     ending: str
@@ -84,6 +84,13 @@ def output_paths(
     paths = {}
     for key in parse_formats(formats):
         main = Path(folder) / f"{name}{WRITERS[key].ending}"
-        ends = (main.name + more for more in WRITERS[key].sidecars)
-        paths[key] = [main, *(main.parent / end.rpartition("/")[2] for end in ends)]
+        beside = (_beside(main.name, more) for more in WRITERS[key].sidecars)
+        paths[key] = [main, *(main.parent / file for file in beside)]
     return paths
+
+
+def _beside(name: str, sidecar: str) -> str:
+    """What a further file beside the one of this name is called."""
+    if sidecar[0] == "~":
+        return ascii_name(name) + sidecar[1:]
+    return sidecar[1:] if sidecar[0] == "/" else name + sidecar

@@ -52,6 +52,25 @@ def test_plain_folder_with_a_field_of_view_for_all(made: Made) -> None:
     assert frame.meta["licence"] == "CC0-1.0"
 
 
+@pytest.mark.parametrize("ending", ["npz", "npy"])
+def test_plain_arrays_of_whole_numbers_take_the_scale(made: Made, ending: str) -> None:
+    codes = np.full(SIZE, 1500, np.uint16)
+    codes[0] = 65535
+    made.image("x.jpg")
+    file = made.path(f"x_depth.{ending}")
+    np.savez(file, depth=codes) if ending == "npz" else np.save(file, codes)
+    made.json("camera.json", {"x_fov_deg": 90, "unit": "m", "scale": 0.001})
+    frame = first("frames", made)
+    assert frame.z_depth is not None
+    assert np.isinf(frame.z_depth[0]).all()
+    np.testing.assert_allclose(frame.z_depth[1:], 1.5, rtol=1e-6)
+    made.json("camera.json", {"x_fov_deg": 90, "unit": "m", "scale": "small"})
+    assert (
+        "scale of its whole numbers is small"
+        in refusal(open_frame_source("frames", made.root)).detail
+    )
+
+
 def test_plain_distance_with_holes_and_sky(made: Made) -> None:
     values = np.full(SIZE, 2.0, np.float32)
     values[0], values[1], values[2] = np.nan, np.inf, -1

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from panodepth.atomic import atomic
-from panodepth.export.formats import Up
+from panodepth.export.formats import Up, ascii_name
 from panodepth.export.frames import FRAMES, stored
 from panodepth.export.glb import node_name
 from panodepth.export.jpeg import jpeg
@@ -73,7 +71,10 @@ def turned(prediction: Prediction, path: Path, options: MeshOptions, up: str) ->
 
 
 def write_obj(prediction: Prediction, path: Path, options: ObjOptions = ObjOptions()) -> list[Path]:
-    """Wavefront OBJ with its material, PATH.mtl, and the panorama, PATH.jpg."""
+    """Wavefront OBJ with its material, PATH.mtl, and the panorama, PATH.jpg.
+
+    No name in it holds a line break: files with one are to be chosen by hand.
+    """
     found = turned(prediction, path, options, options.up)
     material, picture = (path.with_name(path.name + end) for end in (".mtl", ".jpg"))
     said = [line.replace("comment", "#", 1) for line in ply_comments(found.meta)]
@@ -81,13 +82,14 @@ def write_obj(prediction: Prediction, path: Path, options: ObjOptions = ObjOptio
     uv = found.mesh.uv * [1, -1] + [0, 1]  # v counts from below
     lines = [
         *said,
-        f"mtllib {material.name}",
+        f"mtllib {_on_a_line(material.name)}",
         f"o {node_name(found.meta)}",
         "usemtl panorama",
         _rows("v %.7g %.7g %.7g\n", found.positions) + _rows("vt %.7g %.7g\n", uv),
         _rows("f %d/%d %d/%d %d/%d\n", np.repeat(found.faces.astype(np.int64) + 1, 2, axis=1)),
     ]
-    look = [*said, "newmtl panorama", "Ka 1 1 1", "Kd 1 1 1", "illum 0", f"map_Kd {picture.name}\n"]
+    look = [*said, "newmtl panorama", "Ka 1 1 1", "Kd 1 1 1", "illum 0"]
+    look.append(f"map_Kd {_on_a_line(picture.name)}\n")
     with atomic(path, material, picture) as (mesh_file, material_file, picture_file):
         mesh_file.write_bytes("\n".join(lines).encode("utf-8", "surrogateescape"))
         material_file.write_bytes("\n".join(look).encode("utf-8", "surrogateescape"))
@@ -103,7 +105,7 @@ def write_ply_mesh(
     picture is called by letters, digits and its checksum.
     """
     found = turned(prediction, path, options, options.up)
-    picture = path.with_name(_ascii_name(path.name) + ".jpg")
+    picture = path.with_name(ascii_name(path.name) + ".jpg")
     names = (*"xyz", "s", "t", "red", "green", "blue")
     kinds = [(name, "<f4" if len(name) == 1 else "u1") for name in names]
     vertices = np.empty(len(found.positions), kinds)
@@ -150,12 +152,8 @@ def write_stl(prediction: Prediction, path: Path, options: StlOptions = StlOptio
     return [path]
 
 
-def _ascii_name(name: str) -> str:
-    """The name, or what a header of ASCII can hold of it with a checksum of the whole."""
-    if re.fullmatch(r"[ !#-.0-9:;=@-\[\]-~]+", name):  # no quotes, slashes, angles or wildcards
-        return name
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", name)
-    return f"{zlib.crc32(os.fsencode(name)):08x}_{plain[-60:]}"
+def _on_a_line(name: str) -> str:
+    return re.sub("[\0-\x1f]", "_", name)
 
 
 def short_json(meta: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ _KINDS = (
     (rb"8BPS", "Photoshop"),
     (rb"\xff\x0a|\0\0\0\x0cJXL ", "JPEG XL"),
     (rb"\xff\x4f\xff\x51|\0\0\0\x0cjP  ", "JPEG 2000"),
+    (rb"II\xbc[\0\1]", "JPEG XR"),
     (rb"%PDF", "PDF"),
     (rb"FUJIFILM|IIRO|IIU\0", "a raw photograph"),
     (rb"version https:/", "a pointer of Git LFS: git lfs pull brings the picture"),

@@ -18,7 +18,7 @@ from panodepth.images.formats.tags import Tags
 
 # ITU-T T.81, table B.1: what frames hold, by their marker.
 _KINDS = dict.fromkeys((0xC3, 0xC7, 0xCB, 0xCF), "lossless")
-_KINDS |= dict.fromkeys((0xC5, 0xC6, 0xCD, 0xCE), "hierarchical")
+_KINDS |= dict.fromkeys((0xC5, 0xC6, 0xCD, 0xCE), "hierarchical") | {0xF7: "lossless (JPEG-LS)"}
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # the others are tables
 _ALONE = (0x01, *range(0xD0, 0xD9))  # markers without a length
 _SCAN, _END, _RESTARTS = 0xDA, 0xD9, 0xDD
@@ -70,7 +70,7 @@ def explained(name: str, file: BinaryIO, error: Exception) -> Exception:
     for marker, body, _ in _segments(file):
         if marker == _SCAN:
             break
-        if marker not in _FRAMES or len(body) < 6:
+        if marker not in (*_FRAMES, 0xF7) or len(body) < 6:
             continue
         kind = _KINDS.get(marker, "")
         depth, channels = body[0], body[5]

@@ -19,8 +19,8 @@ MAX_ENTRIES = 4096  # tags in one directory
 MAX_ALL_ENTRIES = 1 << 14  # in all directories: they may lie on top of each other
 MAX_VALUES = 1 << 20  # of one tag: twice the tiles of 16 × 16 in the largest picture
 MAX_CONTENT = 1 << 24  # bytes of one tag
-_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
-_BYTES |= {16: 8, 17: 8, 18: 8}  # BigTIFF
+VALUE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+VALUE_BYTES |= {16: 8, 17: 8, 18: 8}  # BigTIFF
 _CODES = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
 
 
@@ -53,7 +53,7 @@ class Directory:
         count = min(entry.count, most)
         if count > MAX_VALUES:
             raise DamageError(f"tag {tag} has more than {MAX_VALUES:,} values")
-        content = self.content(tag, count * _BYTES[entry.kind])
+        content = self.content(tag, count * VALUE_BYTES[entry.kind])
         return struct.unpack(f"{self.tags.order}{count}{_CODES[entry.kind]}", content)
 
     def number(self, tag: int, default: int) -> int:
@@ -69,7 +69,7 @@ class Directory:
         entry = self.entries.get(tag)
         if entry is None:
             return b""
-        length = entry.count * _BYTES[entry.kind]
+        length = entry.count * VALUE_BYTES[entry.kind]
         if entry.start + length > self.tags.length:
             raise DamageError(f"tag {tag} lies behind the end of the file: it is cut short")
         self.tags.file.seek(entry.start)
@@ -124,10 +124,10 @@ class Tags:
         for number in range(count):
             at = offset_of_first + number * size
             tag, kind, values = self._unpack(entry_code, at)
-            if kind not in _BYTES:
+            if kind not in VALUE_BYTES:
                 continue
             start = at + struct.calcsize(f"<{entry_code}")
-            if values * _BYTES[kind] > size - (start - at):
+            if values * VALUE_BYTES[kind] > size - (start - at):
                 (start,) = self._unpack("Q" if self.big else "I", start)
             self.file.seek(at)
             entries.setdefault(tag, Entry(kind, values, start, self.file.read(size)))

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 from PIL import TiffImagePlugin, TiffTags
 
 from panodepth.errors import DamageError, InputError
@@ -22,7 +24,7 @@ from panodepth.images.formats.opencv import opencv_pixels
 from panodepth.images.formats.pillow import Decoded, Opened, from_pillow, upright
 from panodepth.images.formats.quiet import without_library_lines
 from panodepth.images.formats.splice import spliced
-from panodepth.images.formats.tags import DESCRIPTION, ORIENTATION, Directory, Tags
+from panodepth.images.formats.tags import DESCRIPTION, ORIENTATION, VALUE_BYTES, Directory, Tags
 from panodepth.images.limits import MAX_PIXELS, check_bytes
 
 _NEW_SUBFILE, _SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = *range(254, 260), 262
@@ -41,8 +43,12 @@ _REDUCED = 1 | 4  # subfile types: a smaller version of another page; a mask of 
 _COMPRESSIONS = {2: "CCITT", 3: "CCITT", 4: "CCITT", 6: "old JPEG", 7: "JPEG", 34712: "JPEG 2000"}
 _COMPRESSIONS |= {34887: "LERC", 34925: "LZMA", 50000: "ZSTD", 50001: "WebP", 50002: "JPEG XL"}
 # What OpenCV lacks is decoded as another type of as many bits. (Bits, sample format): 1 unsigned,
-_WHOLE_GREY = {(16, 2), (32, 2)}  # 2 signed, 3 float; distances of some programs
-_LACKED = {(16, 2): (1, np.int16), (16, 3): (1, np.float16), (32, 2): (3, np.int32)}
+_WHOLE_GREY = {(16, 2), (32, 1), (32, 2)}  # 2 signed, 3 float; distances of some programs
+_LACKED: dict[tuple[int, int], tuple[int, type[np.generic]]] = {
+    (16, 2): (1, np.int16),
+    (16, 3): (1, np.float16),
+}
+_LACKED |= {(32, 1): (3, np.uint32), (32, 2): (3, np.int32)}
 _DEEP_COMPRESSIONS = (1, 5, 8, 32946, 32773)  # none, LZW, Deflate twice, PackBits: OpenCV's own
 
 
@@ -117,7 +123,9 @@ def _compression(page: Directory) -> str:
 def _check_8_bit(name: str, page: Directory) -> None:
     if page.tags.big and page.tags.order == ">":  # which Pillow takes for another kind
         raise InputError(f"{name}: 8-bit BigTIFF in big-endian order is not read; save it as TIFF")
-    if page.number(_SAMPLES, 1) > TiffImagePlugin.MAX_SAMPLESPERPIXEL:
+    samples, planar = page.number(_SAMPLES, 1), page.number(_PLANAR, 1) == 2
+    signed = 2 in page.numbers(_FORMAT)  # Pillow takes -1 for 255
+    if samples > (4 if planar else TiffImagePlugin.MAX_SAMPLESPERPIXEL) or signed:
         raise InputError(_not_read(name, page))
     code = page.number(_COMPRESSION, 1)
     if code not in TiffImagePlugin.COMPRESSION_INFO or code == _WEBP:
@@ -129,18 +137,13 @@ def _check_8_bit(name: str, page: Directory) -> None:
 def _decode_8_bit(name: str, file: BinaryIO, page: Directory) -> Decoded:
     """Pillow gets the file with a directory of its own behind it, and turns it upright itself."""
     tags = page.tags
-    entries = [_entry(page, tag) for tag in sorted(_KEPT & set(page.entries))]
-    count, offset = ("Q", "Q") if tags.big else ("H", "I")
-    directory = struct.pack(f"{tags.order}{count}", len(entries)) + b"".join(entries)
-    directory += struct.pack(f"{tags.order}{offset}", 0)
-    place = tags.length + tags.length % 2
-    start = 8 if tags.big else 4
+    start, offset = (8, "Q") if tags.big else (4, "I")
     file.seek(0)
-    head = file.read(start) + struct.pack(f"{tags.order}{offset}", place)
-    filling = bytes(tags.length % 2)
+    head = file.read(start) + struct.pack(f"{tags.order}{offset}", tags.length + tags.length % 2)
+    behind = bytes(tags.length % 2) + _directory(page, {})
     try:
         image = TiffImagePlugin.TiffImageFile(
-            spliced(file, [head, (len(head), tags.length), filling + directory])
+            spliced(file, [head, (len(head), tags.length), behind])
         )
     except (SyntaxError, KeyError) as error:  # Pillow knows no such pixels
         raise InputError(_not_read(name, page)) from error
@@ -180,24 +183,52 @@ def _check_jpegs(page: Directory) -> None:
             opened.decode()
 
 
+def _directory(page: Directory, changed: Mapping[int, bytes]) -> bytes:
+    """One with the tags that make the picture. changed: entries by tag, b"" = none."""
+    entries = {tag: _entry(page, tag) for tag in _KEPT & set(page.entries)} | dict(changed)
+    listed = [entries[tag] for tag in sorted(entries) if entries[tag]]
+    count, offset = ("Q", "Q") if page.tags.big else ("H", "I")
+    first = struct.pack(f"{page.tags.order}{count}", len(listed))
+    return first + b"".join(listed) + struct.pack(f"{page.tags.order}{offset}", 0)
+
+
 def _entry(page: Directory, tag: int) -> bytes:
     """A tag's entry in a directory; of a tag with one value (Pillow warns of more) the first."""
     entry = page.entries[tag]
     if entry.count == 1 or TiffTags.lookup(tag).length != 1 or not page.numbers(tag):
         return entry.raw
+    return _number(page, tag, page.number(tag, 0))
+
+
+def _number(page: Directory, tag: int, value: int) -> bytes:
+    """An entry that holds one number."""
     codes = ("HHQQ", 16) if page.tags.big else ("HHII", 4)
-    return struct.pack(page.tags.order + codes[0], tag, codes[1], 1, page.number(tag, 0))
+    return struct.pack(page.tags.order + codes[0], tag, codes[1], 1, value)
+
+
+def _part(page: Directory, tag: int, part: int, parts: int) -> bytes:
+    """An entry with one of so many equal parts of a tag's values; b"" where there are none."""
+    if tag not in page.entries:
+        return b""
+    tags, entry = page.tags, page.entries[tag]
+    count = entry.count // parts
+    length = count * VALUE_BYTES[entry.kind]
+    start, code, room = entry.start + part * length, *(("Q", 8) if tags.big else ("I", 4))
+    tags.file.seek(start)
+    values = tags.file.read(length).ljust(room, b"\0")
+    if length > room:
+        values = struct.pack(tags.order + code, start)
+    return struct.pack(f"{tags.order}HH{code}", tag, entry.kind, count) + values
 
 
 def _check_deep(name: str, page: Directory) -> None:
     bits, form = max(page.numbers(_BITS)), max(page.numbers(_FORMAT) or (1,))
     samples = page.number(_SAMPLES, 1)
-    planar = samples > 1 and page.number(_PLANAR, 1) == 2
     known = (bits, form) in ((16, 1), (16, 3), (32, 3), (64, 3))
     known |= samples == 1 and (bits, form) in _WHOLE_GREY
     known &= (bits, form) != (16, 3) or page.number(_PREDICTOR, 1) != 3
     photometric = page.number(_PHOTOMETRIC, 1)
-    if not known or photometric not in (0, 1, 2) or samples not in (1, 3, 4) or planar:
+    if not known or photometric not in (0, 1, 2) or samples not in (1, 3, 4):
         raise InputError(_not_read(name, page))
     if page.number(_COMPRESSION, 1) not in _DEEP_COMPRESSIONS:
         raise InputError(
@@ -217,6 +248,23 @@ def _not_read(name: str, page: Directory) -> str:
     )
 
 
+def _plane(content: bytearray, page: Directory, number: int, form: int) -> npt.NDArray[Any]:
+    """(H, W) of one of the samples that lie apart, as a page of its own. form: its sample format.
+
+    content: the file, which gets a directory more.
+    """
+    tags, samples = page.tags, page.number(_SAMPLES, 1)
+    plain = {_SAMPLES: 1, _PLANAR: 1, _PHOTOMETRIC: 1, _BITS: max(page.numbers(_BITS))}
+    changed = {tag: _number(page, tag, value) for tag, value in (plain | {_FORMAT: form}).items()}
+    places = (_STRIPS, _STRIP_BYTES, _TILES, _TILE_BYTES)
+    changed |= {tag: _part(page, tag, number, samples) for tag in places} | {_EXTRA: b""}
+    content += bytes(len(content) % 2)
+    offset, start = ("Q", 8) if tags.big else ("I", 4)
+    struct.pack_into(f"{tags.order}{offset}", content, start, len(content))
+    content += _directory(page, changed)
+    return opencv_pixels(content)
+
+
 def _decode_deep(name: str, file: BinaryIO, page: Directory) -> Decoded:
     height, width = _size(page)
     bits, samples = max(page.numbers(_BITS)), page.number(_SAMPLES, 1)
@@ -227,13 +275,18 @@ def _decode_deep(name: str, file: BinaryIO, page: Directory) -> Decoded:
     if page.tags.first != page.offset:  # OpenCV reads the first page: make it the first
         offset, start = ("Q", 8) if page.tags.big else ("I", 4)
         struct.pack_into(f"{page.tags.order}{offset}", content, start, page.offset)
-    stand_in, kind = _LACKED.get((bits, form), (0, None))
-    if kind is not None:
-        entry = page.entries[_FORMAT]
-        struct.pack_into(
-            f"{page.tags.order}{entry.count}H", content, entry.start, *[stand_in] * entry.count
-        )
-    pixels = opencv_pixels(content)  # turned upright by OpenCV
+    stand_in, kind = _LACKED.get((bits, form), (form, None))
+    entry = page.entries.get(_FORMAT)
+    if samples > 1 and page.number(_PLANAR, 1) == 2:
+        planes = (_plane(content, page, n, stand_in) for n in range(samples))
+        pixels = np.stack([*planes], axis=-1)
+    elif kind is None or entry is not None:
+        if entry is not None:
+            code = f"{page.tags.order}{entry.count}H"
+            struct.pack_into(code, content, entry.start, *[stand_in] * entry.count)
+        pixels = opencv_pixels(content)  # turned upright by OpenCV
+    else:
+        pixels = _plane(content, page, 0, stand_in)
     if kind is not None:
         pixels = pixels.view(kind)
     if pixels.dtype == np.float64:

@@ -237,21 +237,25 @@ def _scaled(
     unit = unit if isinstance(unit, str) else None
     if values.dtype.kind == "f":
         return DistanceMap(_plane(values, path), unit)
-    given = said.get("scale", scale)
+    distance = _plane(values * step_of(said.get("scale", scale), path), path)
+    if not {"sky", "invalid"} & said.keys():  # as predict's own say, whose farthest surface it is
+        distance[clipped(values)] = np.inf
+    return DistanceMap(distance, unit)
+
+
+def step_of(scale: Any, path: Path) -> np.float32:
+    """A scale that somebody stated, as a number above 0. Raises InputError."""
     try:
-        step = float(given or 0)
+        step = float(scale or 0)
     except (TypeError, ValueError, OverflowError):
         step = 0.0
     if not (0 < step < np.inf):
-        told = "unknown" if given is None else one_line(given, 40)
+        told = "unknown" if scale is None else one_line(scale, 40)
         raise InputError(
             f"{path}: the scale of its whole numbers is {told}; "
             f'write {{"scale": 0.001, "unit": "m"}} into {path.name}{SIDECAR} or dataset.json'
         )
-    distance = _plane(values * np.float32(step), path)
-    if not {"sky", "invalid"} & said.keys():  # as predict's own say, whose farthest surface it is
-        distance[clipped(values)] = np.inf
-    return DistanceMap(distance, unit)
+    return np.float32(step)
 
 
 def _unit(unit: str | None, path: Path) -> str | None:

@@ -62,7 +62,7 @@ def find_inputs(inputs: Sequence[str], out: Path | None = None) -> FoundInputs:
             missing.append(text)
         for path, root in matches:
             relative = path.relative_to(root)
-            item = InputFile(path, relative, relative.with_suffix(""))
+            item = InputFile(path, relative, _target(relative))
             real = os.path.realpath(path)
             if (first := found.setdefault(real, item)) is not item:
                 left_out.duplicates += 1
@@ -133,6 +133,12 @@ def _with_unique_targets(items: list[InputFile]) -> list[InputFile]:
     return _rename_collisions(items, lambda group: _numbered(group, taken))
 
 
+def _target(path: PurePath) -> PurePath:
+    """The path without its ending; no name of results has a backslash, which parts folders too."""
+    target = path.with_suffix("")
+    return target.with_name(target.name.replace("\\", "_")) if "\\" in target.name else target
+
+
 def _by_target(items: Iterable[InputFile]) -> list[list[InputFile]]:
     """Those with one key together; in an order that is the same whatever that of the items."""
     groups = defaultdict(list)
@@ -162,7 +168,7 @@ def _tell_apart_by_folder(group: list[InputFile]) -> list[InputFile]:
     if all(path.parent == common for path in real):
         return group
     return [
-        replace(item, target=path.relative_to(common).with_suffix(""))
+        replace(item, target=_target(path.relative_to(common)))
         for item, path in zip(group, real, strict=True)
     ]
 
@@ -172,7 +178,7 @@ def _tell_apart_by_ending(group: list[InputFile]) -> list[InputFile]:
     if len(set(endings)) == 1:
         return group
     return [
-        replace(item, target=item.target.with_name(f"{item.path.stem}_{ending}"))
+        replace(item, target=item.target.with_name(f"{_target(item.path).name}_{ending}"))
         for item, ending in zip(group, endings, strict=True)
     ]
 

@@ -45,7 +45,7 @@ from panodepth.lab.curation.sources.base import (
     read_picture,
     read_whole_numbers,
 )
-from panodepth.lab.data.distances import DISTANCE_SUFFIXES, DistanceFile
+from panodepth.lab.data.distances import DISTANCE_SUFFIXES, DistanceFile, step_of
 from panodepth.lab.data.source import check_folder, is_file, read_json
 from panodepth.predict.folder.walk import files_below
 from panodepth.types import FloatArray
@@ -170,7 +170,7 @@ def _read_z_depth(
     """
     is_distance = file.stem.endswith("_distance")
     unit = str(said.get("unit", "relative"))
-    if file.suffix == ".npz":
+    if file.suffix.lower() == ".npz":
         arrays = read_npz(file, ("distance", "z_depth", "depth", "sky"))
         wanted, other = ("distance", "z_depth") if is_distance else ("z_depth", "distance")
         key = wanted if wanted in arrays else "depth"
@@ -181,6 +181,8 @@ def _read_z_depth(
         if sky is not None and sky.shape != arrays[key].shape:
             raise InputError(f"{file}: sky {sky.shape} does not match {key} {arrays[key].shape}")
         values = clean_map(arrays[key], sky)
+        if arrays[key].dtype.kind in "iu" and "scale" in said:
+            values *= step_of(said["scale"], file)
         if other in arrays and values.shape == size:
             second = clean_map(arrays[other])
             pair = (second, values) if is_distance else (values, second)
