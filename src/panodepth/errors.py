@@ -63,7 +63,7 @@ def first_line(error: object) -> str:
 
 def print_note(text: str) -> None:
     """Tell the user in one line on standard error that something is done in another way."""
-    print(f"note: {one_line(text)}", file=sys.stderr, flush=True)
+    print(f"note: {printable(one_line(text))}", file=sys.stderr, flush=True)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -186,6 +186,19 @@ def test_names_on_standard_input_may_be_any_bytes(
     assert capsys.readouterr().out.count("\n") == 2
 
 
+def test_names_of_bad_frames_are_on_one_line(
+    model_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "a\n\x1b[31mb.png"
+    file.write_bytes(b"")
+    arguments = ["--camera-height", "1.6", "--model", str(model_file), "--quiet"]
+    assert main(["live", str(file), *arguments]) == 1
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert r"\x1b[31mb.png" in err
+    assert "\x1b" not in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

@@ -18,7 +18,7 @@ from panodepth.cli.options import (
     Quiet,
     with_fields,
 )
-from panodepth.errors import InputError, OutputError
+from panodepth.errors import InputError, OutputError, printable
 from panodepth.predict.options import PredictOptions
 from panodepth.streams import print_document
 
@@ -63,15 +63,16 @@ def align(
     try:
         scene = aligned(rooms, given)
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable(str(error))}", file=sys.stderr)
         raise Exit(SOME_FAILED) from None
     written = write_scene(scene, rooms, out)
     lost = [room.name for room in scene.rooms if room.place is None]
     for name in lost:
-        print(f"error: {name}: shows nothing of what the others show, left out", file=sys.stderr)
+        told = f"error: {name}: shows nothing of what the others show, left out"
+        print(printable(told), file=sys.stderr)
     for room in scene.rooms:
         if (note := scene.note(room)) is not None:
-            print(f"note: {room.name}: {note}", file=sys.stderr)
+            print(printable(f"note: {room.name}: {note}"), file=sys.stderr)
     if as_json:
         print_document({**described(scene, rooms), "files": [str(file) for file in written]})
     elif not quiet:
@@ -79,6 +80,7 @@ def align(
             if room.place is not None:
                 x, y, z = room.place.position
                 told = f"{room.name}: turned {room.place.yaw_deg:.1f}°, at {x:.2f} {y:.2f} {z:.2f}"
-                print(f"{told} {scene.unit}, scale {room.place.scale:.3f}, {room.matches} matches")
-        print(", ".join(str(file) for file in written))
+                told += f" {scene.unit}, scale {room.place.scale:.3f}, {room.matches} matches"
+                print(printable(told))
+        print(printable(", ".join(str(file) for file in written)))
     raise Exit(SOME_FAILED if lost else DONE)

@@ -17,7 +17,7 @@ from panodepth.cli.options import (
     fail_if_begun,
     with_fields,
 )
-from panodepth.errors import one_line
+from panodepth.errors import one_line, printable
 from panodepth.jobs import Workers
 from panodepth.lab.curation.outpainters.settings import PaintSettings
 from panodepth.options import option
@@ -120,10 +120,10 @@ def _report(done: Outcome, out: Path, *, as_json: bool, quiet: bool) -> int:
         rejected = ", ".join(f"{count} {reason}" for reason, count in done.reasons.items())
         print(f"{done.kept} panoramas in {out}; rejected: {rejected or 'none'}")
         for reason, example in done.examples.items():
-            print(f"  {reason}, the first: {one_line(example, 200)}")
+            print(f"  {reason}, the first: {printable(one_line(example, 200))}")
         print(f"report: {out / 'report.html'}")
     if unread:
-        example = one_line(done.examples.get(UNREADABLE, ""), 300)
+        example = printable(one_line(done.examples.get(UNREADABLE, ""), 300))
         frames = f"{unread} frame{'s' * (unread != 1)} cannot be read, the first: {example}"
         print(f"error: {frames}; the same command tries them again", file=sys.stderr)
     return code

@@ -19,7 +19,7 @@ from panodepth.cli.options import (
     fail_if_begun,
     with_fields,
 )
-from panodepth.errors import ConfigError
+from panodepth.errors import ConfigError, printable
 from panodepth.jobs import Workers
 from panodepth.lab.evaluation.protocol import Extras
 from panodepth.lab.evaluation.request import Request
@@ -69,7 +69,7 @@ def evaluate(
 
         report = evaluate_run(run, request, workers, identity, advance)
     for line in skipped_lines(report):
-        print(f"error: {line}", file=sys.stderr)
+        print(f"error: {printable(line)}", file=sys.stderr)
     if not quiet:
         print(plain_text(report, request))
     raise Exit(SOME_FAILED if report["skipped"] else DONE)

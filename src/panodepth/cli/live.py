@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from typer import Argument, Exit
 
 from panodepth.cli.options import DONE, SOME_FAILED, Device, Dtype, Model, Quiet, with_fields
-from panodepth.errors import InputError
+from panodepth.errors import InputError, printable
 from panodepth.predict.live.options import LiveOptions
 
 SECTORS = 8  # of the list of what is nearest
@@ -47,7 +47,7 @@ def live(
     for found in scans(predictor, frames, options):
         if found.scan is None:
             failed += 1
-            print(f"error: {found.error}", file=sys.stderr)
+            print(f"error: {printable(found.error or '')}", file=sys.stderr)
             continue
         latencies.append(found.latency)
         told: dict[str, Any] = {"frame": found.name, "latency": round(found.latency, 4)}

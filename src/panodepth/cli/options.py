@@ -12,7 +12,7 @@ from typing import Annotated, Any, get_type_hints
 
 from typer import Exit, Option
 
-from panodepth.errors import PanodepthError, one_line
+from panodepth.errors import PanodepthError, one_line, printable
 
 DONE, SOME_FAILED, NOTHING_STARTED, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 
@@ -113,7 +113,7 @@ def fail_if_begun(told: str = "") -> Iterator[Done]:
         if not done.count:
             raise
         end = f"; {done.count} {told}" if told else ""
-        print(f"error: {one_line(error)}{end}", file=sys.stderr)
+        print(f"error: {printable(one_line(error))}{end}", file=sys.stderr)
         raise Exit(SOME_FAILED) from None
 
 
@@ -122,7 +122,7 @@ def run_training(trainer: Any) -> None:
     try:
         result = trainer.run()
     except PanodepthError as error:
-        print(f"error: {one_line(error)}", file=sys.stderr)
+        print(f"error: {printable(one_line(error))}", file=sys.stderr)
         raise Exit(SOME_FAILED) from None
     if trainer.engine.is_main and not trainer.quiet:
         print(result.summary())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Argument, Option
 
 from panodepth.cli.options import Device, Dtype, Model, Quiet, with_fields
-from panodepth.errors import InputError, OutputError
+from panodepth.errors import InputError, OutputError, printable
 from panodepth.predict.options import PredictOptions
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def view(
     rooms = read_rooms(files, options, (model, device, dtype))
     write_rooms(rooms, out, [known.get(str(room.meta.get("name"))) for room in rooms])
     if not quiet:
-        print(out)
+        print(printable(str(out)))
     if show:
         import webbrowser
 

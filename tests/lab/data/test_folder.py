@@ -139,6 +139,29 @@ def test_a_scale_counts_for_arrays_of_whole_numbers(tmp_path, suffix, kind, wher
     assert sample.meta["unit"] == "m"
 
 
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_pfm_rows_begin_at_the_bottom(tmp_path, order):
+    write_image(tmp_path / "x.png", make_image())
+    metres = make_distance().astype(np.float32)
+    metres[0, :3], metres[1, :3] = np.inf, -1
+    scale = -1.0 if order == "<" else 1.0
+    content = f"Pf\n{W} {H}\n{scale}\n".encode() + metres[::-1].astype(f"{order}f4").tobytes()
+    file = tmp_path / "x_distance.pfm"
+    file.write_bytes(content)
+    sample = open_folder(tmp_path)[0]
+    assert not sample.mask[:2, :3].any()
+    np.testing.assert_array_equal(sample.distance[sample.mask], metres[sample.mask])
+    for bad, says in (
+        (content[:-1], "cut short: its header says"),
+        (content.replace(b"Pf", b"PF"), "not a PFM of one channel"),
+        (b"Pf\n999999999 999999999\n-1\n", "megapixels"),
+        (b"", "not a PFM"),
+    ):
+        file.write_bytes(bad)
+        with pytest.raises(InputError, match=says):
+            open_folder(tmp_path)[0]
+
+
 def test_what_a_png_makes_transparent_is_not_given(tmp_path):
     write_image(tmp_path / "x.png", make_image())
     values = np.full((H, W), 2000, np.uint16)
@@ -151,7 +174,7 @@ def test_what_a_png_makes_transparent_is_not_given(tmp_path):
     assert np.array_equal(sample.mask, values == 2000)
 
 
-@pytest.mark.parametrize("written", ["npz", "exr", "png", "tiff"])
+@pytest.mark.parametrize("written", ["npz", "exr", "png", "tiff", "pfm"])
 def test_what_predict_writes_reads_back(tmp_path, written):
     if written == "exr":
         pytest.importorskip("OpenEXR")

@@ -1,8 +1,9 @@
-"""Distance files: npz, npy, exr, tiff and png, each with its unit and its "not given"."""
+"""Distance files: npz, npy, exr, tiff, png and pfm, each with its unit and its "not given"."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from panodepth.errors import InputError, damaged, one_line, raise_if_out_of_memory
+from panodepth.errors import DamageError, InputError, damaged, one_line, raise_if_out_of_memory
 from panodepth.images import read_stored
 from panodepth.images.arrays import names_in, read_npy, read_npz
 from panodepth.images.distances import clean_distance, clipped, flags
@@ -20,9 +21,10 @@ from panodepth.images.limits import check_pixels
 from panodepth.lab.data.source import DistanceMap, read_json
 from panodepth.types import FloatArray
 
-DISTANCE_SUFFIXES = (".npz", ".npy", ".exr", ".tiff", ".tif", ".png")  # the first that is there
+DISTANCE_SUFFIXES = (".npz", ".npy", ".exr", ".tiff", ".tif", ".png", ".pfm")  # the first there is
 EXR_CHANNELS = ("Y", "distance", "depth", "Z", "V")  # the first that is there, in any case
 EXR_LAYERS = ("depth", "distance", "z")  # that are preferred, in any case
+_PFM = re.compile(rb"Pf\s+(\d{1,9})\s+(\d{1,9})\s+([+-]?[\d.]+(?:[eE][+-]?\d+)?)\s")
 SIDECAR = ".json"  # NAME_distance.png.json beside NAME_distance.png
 
 
@@ -197,6 +199,22 @@ def _read_png(path: Path, scale: float | None) -> DistanceMap:
     return _scaled(codes, decoded.texts, scale, path)
 
 
+def _read_pfm(path: Path, scale: float | None) -> DistanceMap:
+    """One channel of floats, rows from the bottom; a negative scale says little-endian."""
+    with path.open("rb") as file:
+        found = _PFM.match(file.read(100))
+        if found is None:
+            raise InputError(f"{path}: not a PFM of one channel ('Pf', width, height, scale)")
+        width, height = int(found[1]), int(found[2])
+        check_pixels((height, width), str(path))
+        file.seek(found.end())
+        content = file.read(4 * height * width)
+    if len(content) < 4 * height * width:
+        raise DamageError(f"it is cut short: its header says {width}x{height}")
+    values = np.frombuffer(content, "<f4" if float(found[3]) < 0 else ">f4")
+    return _scaled(values.reshape(height, width)[::-1], {}, scale, path)
+
+
 _READERS: dict[str, Callable[[Path, float | None], DistanceMap]] = {
     ".npz": _read_npz,
     ".npy": _read_npy,
@@ -204,6 +222,7 @@ _READERS: dict[str, Callable[[Path, float | None], DistanceMap]] = {
     ".tiff": _read_tiff,
     ".tif": _read_tiff,
     ".png": _read_png,
+    ".pfm": _read_pfm,
 }
 
 

@@ -1,7 +1,7 @@
 """Your own panoramas: a folder of NAME.png with NAME_distance.npz, nested as you like.
 
     NAME.{png,jpg,jpeg,webp,tif,tiff,exr,hdr}     the picture
-    NAME_distance.{npz,npy,exr,tiff,tif,png}      distance; the first that is there
+    NAME_distance.{npz,npy,exr,tiff,tif,png,pfm}  distance; the first that is there
     NAME_mask.png                                 optional: white = distance is valid
     dataset.json                                  optional, at the top: unit, scale, licence, source
 

@@ -1,8 +1,8 @@
 """Your own frames: plain folders, the frames of `panodepth render --views`, and meta.json lists.
 
     NAME.{png,jpg,...}                       the picture
-    NAME_distance.{npz,npy,exr,tiff,png}     along the ray; an npz may hold `z_depth` and `sky` too
-    NAME_depth.{npz,npy,exr,tiff,png}        or: along the axis; either may be smaller than the
+    NAME_distance.{npz,npy,exr,tiff,png,pfm} along the ray; an npz may hold `z_depth` and `sky` too
+    NAME_depth.{npz,npy,exr,tiff,png,pfm}    or: along the axis; either may be smaller than the
                                              picture if it has its shape, as phones store it
     NAME.json                                optional: "intrinsics" (3x3) or "x_fov_deg", "pose"
     camera.json                              optional, for all frames: the same keys, and "unit",

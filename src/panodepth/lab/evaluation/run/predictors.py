@@ -114,7 +114,7 @@ def load_file(text: str, options: Mapping[str, Any] | None = None) -> Predictor:
 
 @dataclass(frozen=True)
 class FromFolder:
-    """Predicted files: NAME.{npz,npy,exr,tiff,png}, with or without _distance, _pred or _depth.
+    """Predicted files: NAME.{npz,npy,exr,tiff,png,pfm}, with or without _distance, _pred, _depth.
 
     NAME is the sample's name with its folders, with or without the dataset's in front, or its last
     part alone where no two samples share it.
