@@ -216,15 +216,29 @@ def test_what_lies_behind_something_is_unknown(room: Prediction) -> None:
     assert (found.grey == OCCUPIED).any()
 
 
-def test_a_bump_under_the_camera_does_not_end_the_free_space(room: Prediction) -> None:
+@pytest.mark.parametrize("radius", [0.25, 0.8])
+def test_a_bump_under_the_camera_is_floor(room: Prediction, radius: float) -> None:
     options = MapOptions(camera_height=FLOOR)
     plain, bumpy, table = (
         occupancy_map(x, options).grey
-        for x in (room, with_disc(room, 0.25, 0.2), with_disc(room, 0.6, 0.2))
+        for x in (room, with_disc(room, radius, 0.2), with_disc(room, radius, 0.3))
     )
     assert (bumpy == FREE).sum() > 0.95 * (plain == FREE).sum()
-    assert (bumpy == OCCUPIED).sum() > (plain == OCCUPIED).sum() + 20, "the bump itself is drawn"
-    assert (table == FREE).sum() < 0.02 * (plain == FREE).sum(), "what is wider is in the way"
+    assert (table == FREE).sum() < 0.02 * (plain == FREE).sum(), "what is higher is in the way"
+    scan = ScanOptions(camera_height=FLOOR)
+    ranges = (laser_scan(x, scan).ranges for x in (room, with_disc(room, radius, 0.2)))
+    np.testing.assert_allclose(*ranges, rtol=0.01)
+
+
+def test_what_is_masked_leaves_the_rest_of_a_small_picture_free(
+    make_room: Callable[..., Prediction],
+) -> None:
+    """Of 256 columns, far fewer than a map's beams, the left half is masked."""
+    room = make_room(128, 256, masked=False)
+    seen = np.arange(256) >= 128
+    found = occupancy_map(replace(room, mask=room.mask & seen), MapOptions(camera_height=FLOOR))
+    free = (found.grey == FREE).sum() * found.grid.resolution**2
+    assert free == pytest.approx((FRONT - BACK) * -RIGHT, rel=0.05)
 
 
 def test_behind_a_wall_that_is_very_near_nothing_is_free(room: Prediction) -> None:

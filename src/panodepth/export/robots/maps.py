@@ -30,7 +30,6 @@ from panodepth.types import BoolArray, ByteArray, FloatArray, Prediction
 FREE, UNKNOWN, OCCUPIED = 254, 128, 0  # 128 stays unknown under free_thresh 0.196 and 0.25
 BEAMS = 2880  # that free space is cut out by
 MOST_CELLS = 1 << 26
-STAND = 0.3  # m: what is nearer is where the robot itself stands
 WIDEST_GAP = 48  # beams without a point, 6°: what a picture of 64 columns leaves
 
 
@@ -120,21 +119,18 @@ def occupancy_map(
 def free_reach(wall: Float64Array, floor: Float64Array) -> Float64Array:
     """(BEAMS,) how far from the camera it is free in each direction [m].
 
-    wall, floor: (N, 3) points in the way, and of the floor. What is nearer than STAND ends nothing
-    where more is seen behind it: below the camera all columns meet, and a network mixes the floor
-    with what stands beside it, so a bump of a hand's width would end the free space all around.
-    Small pictures leave beams without any point: they are as their neighbours.
+    wall, floor: (N, 3) points in the way, and of the floor. Small pictures leave beams without any
+    point: they are as their neighbours.
     """
-    reach = nearest(wall[np.hypot(wall[:, 0], wall[:, 1]) >= STAND], BEAMS)
+    reach = nearest(wall, BEAMS)
     reach = np.where(np.isfinite(reach), reach, farthest(floor, BEAMS))
-    own = nearest(wall, BEAMS)
-    reach = np.where((reach == 0) & np.isfinite(own), own, reach)
     told = np.flatnonzero(reach > 0)
     if not told.size:
         return reach
     around = np.concatenate([told - BEAMS, told, told + BEAMS])
-    gaps = np.diff(around).max() if told.size > 1 else BEAMS
     filled = np.interp(np.arange(BEAMS), around, np.tile(reach[told], 3))
+    after = np.searchsorted(around, np.arange(BEAMS))
+    gaps = around[after] - around[after - 1]
     return np.asarray(np.where(gaps <= WIDEST_GAP, filled, reach), np.float64)
 
 

@@ -32,6 +32,8 @@ ROUGH = 0.01  # [m] that it may rise besides, from one row to the next
 LEAN = 0.1  # of a wall's distance
 HIGHEST = 0.6  # [m] over the camera's own floor: what is higher is no floor
 FLOOR = 0.1  # [m]: what is nearer to z = 0 is floor wherever it is
+STAND = 0.3  # [m] around the camera, where the robot itself is
+UNDERFOOT = 0.25  # [m]: straight below the camera what is no higher is floor, such as a rug
 GRAZING = math.tan(math.radians(82))
 ROWS = 1024  # of a panorama made of another lens
 
@@ -88,14 +90,20 @@ def upright(prediction: Prediction) -> Prediction:
 def followed(run: Float64Array, z: Float64Array, valid: BoolArray) -> BoolArray:
     """(H, W) the floor, from below the camera outward, up each column as far as it goes on.
 
-    run, z: (H, W) horizontal distance and height over the floor [m].
+    run, z: (H, W) horizontal distance and height over the floor [m]. It begins at the height of
+    what is straight below, up to UNDERFOOT, and is level within STAND: networks lift rugs, and mix
+    the floor there with what stands beside the camera.
     """
     found = np.zeros(z.shape, np.bool_)
-    last_run, last_z = np.zeros(z.shape[1]), np.zeros(z.shape[1])
+    below = float(np.median(z[-1][valid[-1]])) if valid[-1].any() else 0.0
+    start = below if abs(below) <= UNDERFOOT else 0.0
+    last_run, last_z = np.zeros(z.shape[1]), np.full(z.shape[1], start)
+    highest = FLOOR + max(start, 0.0)
     for row in range(len(z) - 1, len(z) // 2 - 1, -1):
         rise, further = np.abs(z[row] - last_z), np.maximum(run[row] - last_run, 0)
-        on = valid[row] & (z[row] < np.minimum(HIGHEST, FLOOR + STEEPEST * run[row]))
-        on &= (rise <= STEEPEST * further + ROUGH) | (np.abs(z[row]) < FLOOR)
+        on = valid[row] & (z[row] < np.minimum(HIGHEST, highest + STEEPEST * run[row]))
+        level = (np.abs(z[row]) < FLOOR) | ((np.abs(z[row] - start) < FLOOR) & (run[row] < STAND))
+        on &= (rise <= STEEPEST * further + ROUGH) | level
         last_run, last_z = np.where(on, run[row], last_run), np.where(on, z[row], last_z)
         found[row] = on
     return found
