@@ -297,6 +297,11 @@ def test_options_that_cannot_be(room: Prediction, tmp_path: Path) -> None:
         room.save(tmp_path, ["laserscan"], low=2.0, high=1.0)
     with pytest.raises(OutputError, match=r"range_min = 3 must be below range_max = 2"):
         room.save(tmp_path, ["laserscan"], range_min=3.0, range_max=2.0)
+    told = replace(room, meta={**room.meta, "camera_height_m": 1.6})
+    for name in ("laserscan", "octomap", "birdseye"):
+        with pytest.raises(OutputError, match=r"camera_height = 1.2, but .* with 1.6 m"):
+            told.save(tmp_path, [name], camera_height=1.2)
+    assert not list(tmp_path.iterdir())
     with pytest.raises(OutputError, match="larger resolution"):
         occupancy_map(
             replace(room, distance=room.distance * 100),

@@ -39,7 +39,7 @@ class Ball:
         if not image.any():
             raise InputError("the picture is one colour")
         distance = np.full(image.shape[:2], image[0, 0, 0] / 10, np.float32)
-        meta = {"unit": "m", "camera_height_m": options.camera_height}
+        meta = {"unit": "m", "camera_height_m": options.camera_height, "metres_spread": 0.02}
         return Prediction(distance, np.ones_like(distance, bool), image, meta)
 
 
@@ -59,6 +59,7 @@ def test_each_frame_gives_its_scan_in_turn() -> None:
         assert (result.scan.ranges > narrow - 0.01).all()
         assert (result.scan.ranges < narrow * 1.12).all()  # a tenth may pass for a leaning wall
         assert result.latency > 0
+        assert result.metres_spread == 0.02
     assert found[0].stamp <= found[2].stamp
 
 
@@ -126,6 +127,10 @@ def test_what_is_no_frame_is_told(bad: np.ndarray) -> None:
     [
         ({}, "robots need metres"),
         ({"camera_height": 1.0, "low": 2.0}, "below high"),
+        (
+            {"camera_height": 1.0, "range_min": 2.0, "range_max": 2.0},
+            "range_min = 2.0 must be below",
+        ),
         ({"camera_height": 1.0, "rows": 8}, "at least 64"),
         ({"camera_height": 1.0, "confidence": True}, "confidence changes nothing in a scan"),
         ({"camera_height": 1.0, "out_projection": "input"}, "changes nothing in a scan"),
@@ -152,6 +157,7 @@ def test_the_command_prints_a_line_for_each_frame(
     assert told["frame"] == str(picture)
     assert told["header"]["frame_id"] == "panorama"
     assert told["header"]["stamp"]["sec"] > 1_700_000_000
+    assert 0 < told["metres_spread"] < 0.2
     assert len(told["ranges"]) == 90
     assert len(told["obstacles"]) == 8
     assert 0 < min(r for r in told["ranges"] if r) < 10

@@ -51,6 +51,7 @@ def live(
             continue
         latencies.append(found.latency)
         told: dict[str, Any] = {"frame": found.name, "latency": round(found.latency, 4)}
+        told["metres_spread"] = found.metres_spread and round(found.metres_spread, 4)
         told |= scan_values(found.scan, SECTORS, found.stamp)
         print(json.dumps(told, allow_nan=False), flush=True)
     if latencies and not quiet:

@@ -21,6 +21,7 @@ FRAME_ID = "panorama"  # of what is seen from the camera; level, the camera at i
 MAP_FRAME = "map"  # of maps: the floor below the camera
 ROS_FRAME = "x forward, y left, z up; angles counterclockwise about z from x"
 
+SAME_HEIGHT = 0.01  # of a height, up to which two of them are one
 Float64Array = npt.NDArray[np.float64]
 Height = Annotated[float, Range(at_least=-100, at_most=100)]
 
@@ -65,7 +66,13 @@ def over_ground(prediction: Prediction, path: Path, options: GroundOptions) -> F
 
 def camera_height(prediction: Prediction, path: Path, options: GroundOptions) -> float:
     """From the floor to the camera [m], as `GroundOptions` says. Raises OutputError."""
-    known = options.camera_height or prediction.meta.get("camera_height_m")
+    made = prediction.meta.get("camera_height_m")
+    if made and options.camera_height and abs(options.camera_height / made - 1) > SAME_HEIGHT:
+        raise OutputError(
+            f"{path}: camera_height = {options.camera_height:g}, but the metres were made with "
+            f"{made:g} m: leave out this one"
+        )
+    known = options.camera_height or made
     if known:
         return float(known)
     panorama = as_panorama(prediction)

@@ -25,7 +25,8 @@ class LiveScan:
 
     number: from 0 on. name: of its file, else "frame N". stamp: when it was handed in [s since
     1970]. scan: None where the frame could not be used, which `error` says. latency: from handing
-    in to the scan, reading a file included [s].
+    in to the scan, reading a file included [s]. metres_spread: relative standard deviation of its
+    metres; None where it is not known.
     """
 
     number: int
@@ -34,6 +35,7 @@ class LiveScan:
     scan: LaserScan | None
     latency: float
     error: str | None = None
+    metres_spread: float | None = None
 
 
 def scans(
@@ -50,13 +52,14 @@ def scans(
     for number, frame in enumerate(frames):
         stamp, began = time.time(), time.perf_counter()
         name = str(frame) if isinstance(frame, str | Path) else f"frame {number}"
-        scan, error = None, None
+        scan, error, spread = None, None, None
         try:
-            scan = scan_of(predicted(predictor, frame, options), options, name)
+            prediction = predicted(predictor, frame, options)
+            scan, spread = scan_of(prediction, options, name), prediction.metres_spread
         except (InputError, OutputError) as problem:
             error = one_line(problem)
             error = error if name in error else f"{name}: {error}"
-        yield LiveScan(number, name, stamp, scan, time.perf_counter() - began, error)
+        yield LiveScan(number, name, stamp, scan, time.perf_counter() - began, error, spread)
 
 
 def predicted(predictor: Predictor, frame: Any, options: LiveOptions) -> Prediction:
