@@ -119,3 +119,11 @@ def test_all_faces_and_wrong_numbers(room: Prediction) -> None:
     for faces in (99, -1, "many", True):
         with pytest.raises(ConfigError, match="faces must be auto, all or a number from 100 on"):
             MeshOptions(faces=faces)
+
+
+def test_a_room_of_any_unit_has_the_same_faces(make_room: Callable) -> None:
+    room = make_room(16, 32)
+    expected = made_mesh(room, HERE, MeshOptions())
+    tiny = replace(room, distance=room.distance * np.float32(1e-16))
+    found = made_mesh(tiny, HERE, MeshOptions())
+    assert abs(len(found.faces) - len(expected.faces)) < 0.2 * len(expected.faces)

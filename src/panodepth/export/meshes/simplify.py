@@ -69,9 +69,9 @@ def _collapsed(points: Array, faces: Array, count: int, grid: Grid) -> tuple[Arr
             break
     # What a quadric finds best lies a little beyond a corner of a room.
     length = np.linalg.norm(points, axis=1)
-    true, plain = _bilinear(grid, points / np.maximum(length, 1e-12)[:, None])
+    true, plain = _bilinear(grid, points / np.maximum(length, 1e-150)[:, None])
     on_pole = np.hypot(points[:, 0], points[:, 2]) < 1e-6 * length
-    points[plain & ~on_pole] *= (true / np.maximum(length, 1e-12))[plain & ~on_pole, None]
+    points[plain & ~on_pole] *= (true / np.maximum(length, 1e-150))[plain & ~on_pole, None]
     return points, faces
 
 
@@ -96,12 +96,12 @@ def deviation(points: Array, faces: Array, grid: Grid) -> float:
     at = a * p + b * q + (1 - a - b) * r
     normal = np.cross(q - p, r - p)  # twice the area long
     length = np.linalg.norm(at, axis=-1)
-    ray = at / np.maximum(length, 1e-12)[..., None]
+    ray = at / np.maximum(length, 1e-150)[..., None]
     facing = np.abs((ray * normal).sum(axis=-1))
-    weight = facing / np.maximum(length, 1e-12) ** 2
+    weight = facing / np.maximum(length, 1e-150) ** 2
     true, plain = _bilinear(grid, ray)
     cosine = facing / np.maximum(np.linalg.norm(normal, axis=-1), 1e-30)
-    off = np.abs(length - true) * cosine / np.maximum(length, 1e-12)
+    off = np.abs(length - true) * cosine / np.maximum(length, 1e-150)
     off, weight = off[plain], weight[plain]
     if not len(off):
         return 0.0

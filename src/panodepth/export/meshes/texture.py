@@ -81,7 +81,7 @@ def _off(points: Array, faces: Array, uv: Array) -> Array:
     u, v = np.moveaxis((uv + np.roll(uv, -1, axis=1)) / 2, -1, 0)
     lon, lat = (u - 0.5) * 2 * np.pi, (v - 0.5) * np.pi
     shown = np.stack([np.cos(lat) * np.sin(lon), np.sin(lat), np.cos(lat) * np.cos(lon)], axis=-1)
-    true = middle / np.maximum(np.linalg.norm(middle, axis=-1), 1e-12)[..., None]
+    true = middle / np.maximum(np.linalg.norm(middle, axis=-1), 1e-150)[..., None]
     return np.asarray(np.linalg.norm(shown - true, axis=-1))
 
 
