@@ -59,7 +59,7 @@ class Grid:
 
     @classmethod
     def around(cls, points: Float64Array, options: MapOptions, path: Path) -> Grid:
-        """Holds all points (N, 2 or 3) within `range_max`, and the camera. Raises OutputError."""
+        """Holds all points (N, D), D 2 or 3, within `range_max`, and the camera. OutputError."""
         near = np.hypot(points[:, 0], points[:, 1]) <= options.range_max
         flat = np.concatenate([points[near, :2], np.zeros((1, 2))])
         low = np.floor(flat.min(0) / options.resolution).astype(int) - 1
@@ -74,7 +74,7 @@ class Grid:
         return cls(origin, options.resolution, (rows, columns))
 
     def cells(self, points: Float64Array) -> tuple[Any, Any]:
-        """Row and column of points (N, 2 or 3) that lie in the grid."""
+        """Row and column of points (N, D), D 2 or 3, that lie in the grid."""
         rows, columns = self.shape
         column = np.floor((points[:, 0] - self.origin[0]) / self.resolution).astype(int)
         row = rows - 1 - np.floor((points[:, 1] - self.origin[1]) / self.resolution).astype(int)
