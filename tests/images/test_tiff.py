@@ -143,6 +143,25 @@ def test_tiff_of_colours_apart(
     assert np.array_equal(read_stored(path).pixels, np.moveaxis(layered, 0, -1))
 
 
+@pytest.mark.parametrize("kind", ["uint8", "uint16", "float16", "float32"])
+def test_tiff_colours_multiplied_by_alpha(tmp_path: Path, kind: str) -> None:
+    """As stitchers write blended edges: associated alpha (ExtraSamples 1)."""
+    white = {"uint8": 255, "uint16": 65535}.get(kind, 1)
+    share = np.linspace(0.25, 1, W)[None, :, None] * np.ones((H, 1, 1))
+    share[:, :5] = 0
+    colours = picture() / 255
+    stored = np.concatenate([colours * share, share], axis=2) * white
+    stored = (np.rint(stored) if white > 1 else stored).astype(kind)
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, stored, photometric="rgb", extrasamples=["assocalpha"])
+    found = read_stored(path)
+    seen = share[..., 0] > 0
+    step = 0.03 if kind == "uint8" else 2e-3
+    assert found.pixels[..., :3][seen] / white == pytest.approx(colours[seen], abs=step)
+    valid = found.valid if kind == "uint8" else found.pixels[..., 3] > 0
+    assert np.array_equal(valid, seen)
+
+
 def test_tiff_colours_of_half_floats(tmp_path: Path) -> None:
     stored = picture().astype(np.float16) / 255
     tifffile.imwrite(tmp_path / "a.tif", stored, photometric="rgb")

@@ -265,6 +265,19 @@ def _plane(content: bytearray, page: Directory, number: int, form: int) -> npt.N
     return opencv_pixels(content)
 
 
+def _divide_by_alpha(pixels: npt.NDArray[Any]) -> None:
+    """Colours (H, W, 4) that were multiplied by their alpha, made what they were, in place."""
+    white = 65535.0 if pixels.dtype == np.uint16 else 1.0
+    for row in pixels:
+        alpha = row[:, 3:].astype(np.float32) / np.float32(white)
+        part = (alpha[:, 0] > 0) & (alpha[:, 0] < 1)
+        if part.any():
+            colour = row[part, :3] / alpha[part]
+            whole = np.rint(np.minimum(colour, white)) if white > 1 else colour
+            with np.errstate(over="ignore"):  # to inf, which is not valid
+                row[part, :3] = whole.astype(pixels.dtype)
+
+
 def _decode_deep(name: str, file: BinaryIO, page: Directory) -> Decoded:
     height, width = _size(page)
     bits, samples = max(page.numbers(_BITS)), page.number(_SAMPLES, 1)
@@ -295,6 +308,8 @@ def _decode_deep(name: str, file: BinaryIO, page: Directory) -> Decoded:
     alpha = page.numbers(_EXTRA) or (0,)
     if samples == 4 and 1 not in alpha:
         pixels = pixels if 2 in alpha else pixels[..., :3]
+    elif samples == 4:
+        _divide_by_alpha(pixels)
     if page.number(_PHOTOMETRIC, 1) == 0 and pixels.dtype == np.uint16:  # "white is zero"
         pixels = 65535 - pixels
     return Decoded(pixels, linear=form == 3)
