@@ -20,6 +20,7 @@ from panodepth.geometry.grid import axis_angles, erp_rays, solid_angles
 from panodepth.geometry.resizing import resize_erp
 
 Float64Array = npt.NDArray[np.float64]
+FloatingArray = npt.NDArray[np.floating]
 
 LARGEST_TILT_RAD = math.radians(48.0)
 USUAL_TILT_RAD = math.radians(40.0)  # where a candidate counts 1 / √e: walls are no floors
@@ -75,7 +76,9 @@ def estimate_up(distance: npt.ArrayLike, valid: npt.ArrayLike) -> Up | None:
         return None
     some = slice(None, None, max(1, weights.size // CANDIDATE_VOTERS))
     candidates, usual = _candidates()
-    level, upright = _votes(normals[some], rays[some], candidates, COARSE_RAD)
+    # Half as many bits do to choose one of candidates that lie 8° apart.
+    some_normals, some_rays = normals[some].astype(np.float32), rays[some].astype(np.float32)
+    level, upright = _votes(some_normals, some_rays, candidates.astype(np.float32), COARSE_RAD)
     start = candidates[(usual * (weights[some] @ (level + WALL * upright))).argmax()]
     up = _refined(normals, rays, weights, start, [COARSE_RAD, *[FINE_RAD] * ROUNDS])
     level, upright = _votes(normals, rays, up[None], FINE_RAD)
@@ -136,8 +139,8 @@ def _candidates() -> tuple[Float64Array, Float64Array]:
 
 
 def _votes(
-    normals: Float64Array, rays: Float64Array, ups: Float64Array, width_rad: float
-) -> tuple[Float64Array, Float64Array]:
+    normals: FloatingArray, rays: FloatingArray, ups: FloatingArray, width_rad: float
+) -> tuple[FloatingArray, FloatingArray]:
     """How well (N, 3) normals fit level surfaces, and upright ones: (N, K) in [0, 1] each.
 
     ups: (K, 3). Tukey's biweight of the sine of the angle that is left: 0 from `width_rad` on.
@@ -145,11 +148,12 @@ def _votes(
     along, height = normals @ ups.T, rays @ ups.T
     square = along * along
     limit = math.sin(width_rad) ** 2
-    level = np.clip(1 - (1 - square) / limit, 0, None) ** 2
+    level = np.maximum(1 - (1 - square) / limit, 0) ** 2
     # A floor faces up below the camera, a ceiling down above it; near the horizon noise decides.
     floor = (along > 0) & (height < -OVERHEAD)
     ceiling = (along < 0) & (height > OVERHEAD)
-    return level * (floor + CEILING * ceiling), np.clip(1 - square / limit, 0, None) ** 2
+    level *= floor + np.float32(CEILING) * ceiling
+    return level, np.maximum(1 - square / limit, 0) ** 2
 
 
 def _refined(
