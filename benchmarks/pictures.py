@@ -35,6 +35,8 @@ SEED = 2_000_000  # of the worlds in worlds.jpg
 WORLD_HEIGHT = 192
 WORLDS2_HEIGHT = 112
 WORLDS2_DRAW = 3  # which worlds of those kinds are shown
+LINTELS = ((2, 2), (4, 2), (5, 0))  # worlds that show what they should
+RECESSES = ((3, 0), (4, 0), (5, 0))
 EYE = (-0.05, -0.2, 0.1)  # of mesh_quality.jpg, in the room's relative units: x right, y down
 LOOKS, FIELD_DEG = (140.0, -35.0), 80.0  # yaw and pitch [deg], and the view's width
 NOTHING = (226, 60, 200)
@@ -128,6 +130,17 @@ def worlds2() -> np.ndarray:
     return rows_of(batch, 6)
 
 
+def priors() -> np.ndarray:
+    """Three rooms with lintels and beams, three streets with recesses, above their distances."""
+    rooms = Priors(version=2, headers=1.0, lowered=0.0, partitions=0.0)
+    streets = Priors(version=2, recesses=1.0, sky=0.0)
+    scenes = [named_scene("room", Draws.of(SEED, *i), rooms) for i in LINTELS]
+    scenes += [named_scene("street", Draws.of(SEED, *i), streets) for i in RECESSES]
+    cameras = [plain_camera(SEED, i) for i in range(len(scenes))]
+    grid = panorama_grid(WORLDS2_HEIGHT, 2 * WORLDS2_HEIGHT)
+    return rows_of(render_scenes(scenes, grid, cameras), 6)
+
+
 def rows_of(batch: SceneBatch, columns: int) -> np.ndarray:
     """Pictures side by side, and below each row the row of their distances."""
     images = list((batch.image.permute(0, 2, 3, 1).numpy() * 255).round().astype(np.uint8))
@@ -142,6 +155,7 @@ def main() -> None:
         "overview": overview,
         "worlds": worlds,
         "worlds2": worlds2,
+        "priors": priors,
         "mesh_quality": mesh_quality,
     }
     for name in sys.argv[1:] or makers:
