@@ -28,7 +28,7 @@ VOTING_ROWS = 64  # of the map that votes: more of them tell the same
 COARSE_RAD = math.radians(20.0)  # a normal further than this from fitting does not vote
 FINE_RAD = math.radians(10.0)
 CANDIDATE_STEP_RAD = math.radians(8.0)
-CANDIDATE_VOTERS = 1_500
+CANDIDATE_VOTERS = 1_500  # single precision does for them
 ROUNDS = 6  # of the fine fit; it has settled by then
 CEILING, WALL = 0.5, 0.3  # how much a steradian of each counts, against 1 of the floor
 OVERHEAD = 0.2  # sine of the angle from the horizon at which floors and ceilings begin
@@ -76,7 +76,6 @@ def estimate_up(distance: npt.ArrayLike, valid: npt.ArrayLike) -> Up | None:
         return None
     some = slice(None, None, max(1, weights.size // CANDIDATE_VOTERS))
     candidates, usual = _candidates()
-    # Half as many bits do to choose one of candidates that lie 8° apart.
     some_normals, some_rays = normals[some].astype(np.float32), rays[some].astype(np.float32)
     level, upright = _votes(some_normals, some_rays, candidates.astype(np.float32), COARSE_RAD)
     start = candidates[(usual * (weights[some] @ (level + WALL * upright))).argmax()]
@@ -152,8 +151,7 @@ def _votes(
     # A floor faces up below the camera, a ceiling down above it; near the horizon noise decides.
     floor = (along > 0) & (height < -OVERHEAD)
     ceiling = (along < 0) & (height > OVERHEAD)
-    level *= floor + np.float32(CEILING) * ceiling
-    return level, np.maximum(1 - square / limit, 0) ** 2
+    return level * (floor + np.float32(CEILING) * ceiling), np.maximum(1 - square / limit, 0) ** 2
 
 
 def _refined(
