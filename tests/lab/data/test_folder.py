@@ -156,6 +156,8 @@ def test_pfm_rows_begin_at_the_bottom(tmp_path, order):
         (content.replace(b"Pf", b"PF"), "not a PFM of one channel"),
         (b"Pf\n999999999 999999999\n-1\n", "megapixels"),
         (b"", "not a PFM"),
+        (b"Pf\n0 0\n-1\n", "or a scale of 0"),
+        (content.replace(f"\n{scale}\n".encode(), b"\n0.0\n"), "or a scale of 0"),
     ):
         file.write_bytes(bad)
         with pytest.raises(InputError, match=says):

@@ -206,12 +206,15 @@ def _read_pfm(path: Path, scale: float | None) -> DistanceMap:
         if found is None:
             raise InputError(f"{path}: not a PFM of one channel ('Pf', width, height, scale)")
         width, height = int(found[1]), int(found[2])
+        signed_scale = float(found[3])
+        if not width or not height or not signed_scale:
+            raise DamageError("its header says a width, a height or a scale of 0")
         check_pixels((height, width), str(path))
         file.seek(found.end())
         content = file.read(4 * height * width)
     if len(content) < 4 * height * width:
         raise DamageError(f"it is cut short: its header says {width}x{height}")
-    values = np.frombuffer(content, "<f4" if float(found[3]) < 0 else ">f4")
+    values = np.frombuffer(content, "<f4" if signed_scale < 0 else ">f4")
     return _scaled(values.reshape(height, width)[::-1], {}, scale, path)
 
 
