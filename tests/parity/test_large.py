@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from types import ModuleType
 
@@ -19,6 +20,7 @@ from panodepth.predict import load
 
 HERE = Path(__file__).parent
 LIMIT = 5e-6
+DISK_BYTES = 1.5e9
 MEAN_RELATIVE = {"float32": 1e-5, "bfloat16": 0.005, "int8": 0.02}
 
 
@@ -37,6 +39,8 @@ def test_names_and_shapes_are_the_released_ones() -> None:
 @pytest.mark.slow
 def test_output(tmp_path: Path, deterministic: ModuleType) -> None:
     """Of what `panodepth.load` makes in every precision of this machine; one file for all."""
+    if shutil.disk_usage(tmp_path).free < DISK_BYTES:
+        pytest.skip(f"the weights take 1.4 GB, more than is free in {tmp_path}")
     shapes = json.loads((HERE / "large_keys.json").read_text())
     weights = deterministic.weights(shapes)
     save_file(weights, tmp_path / "model.safetensors")
