@@ -114,6 +114,7 @@ def test_a_size_that_is_not_the_network_s_own_is_noted_once(
     assert err.count("\n") == 1
     assert main([*command, "28x56", "--json"]) == 0
     assert main([*command, "56x112"]) == 0
+    assert main([*command, "84x168"]) == 0  # held to what 56×112 says
     assert capsys.readouterr().err == ""
 
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from panodepth.predict.folder.inputs import InputFile
     from panodepth.predict.folder.results import FileResult
     from panodepth.predict.folder.walk import LeftOut
+    from panodepth.predict.predictor import Predictor
 
 
 @with_fields
@@ -73,9 +74,8 @@ def predict(
         where = {"device": device, "dtype": dtype, "backend": backend}
         predictor = load_chosen(model, size=options.size, compile=compile, **where)
         loaded = time.perf_counter()
-        if options.size not in (None, predictor.own_size) and not (quiet or as_json):
-            own = show_size(predictor.own_size)
-            print_note(f"the network was made for {own}; at other sizes it is often much worse")
+        if not (quiet or as_json):
+            _tell_size(predictor)
         summary |= described(predictor)
         summary["seconds"]["load"] = loaded - started
         one = len(pending) == 1 and options.quality != "fast"
@@ -104,6 +104,15 @@ def _tell(result: FileResult, bar: Progress) -> None:
     if result.files:
         told = f"{result.input} -> {', '.join(result.files)}{_metres(result)}"
         bar.write(printable(told), file=sys.stdout)
+
+
+def _tell_size(predictor: Predictor) -> None:
+    """A note where the network runs at a size that it was not made for."""
+    size, own = predictor.size, predictor.own_size
+    held = size > own and predictor.edges == "sphere"  # see `predict.larger`
+    if size != own and not held:
+        made_for = show_size(own)
+        print_note(f"the network was made for {made_for}; at other sizes it is often much worse")
 
 
 def _tell_left(left_out: LeftOut, results: list[FileResult]) -> None:

@@ -124,11 +124,9 @@ class Predictor(ABC):
         masks = [None] * len(images) if masks is None else masks
         if len(masks) != len(images):
             raise InputError(f"{len(masks)} masks do not match {len(images)} images")
-        pairs = zip(images, masks, strict=True)
-        requests = [self.prepare(image, mask, options) for image, mask in pairs]
+        requests = [self.prepare(*pair, options) for pair in zip(images, masks, strict=True)]
         outputs = self.run([request.pixels for request in requests]) if requests else []
-        answered = zip(requests, outputs, strict=True)
-        return [self.finish(request, output, options) for request, output in answered]
+        return [self.finish(*pair, options) for pair in zip(requests, outputs, strict=True)]
 
     def prepare(self, image: Any, mask: Any, options: PredictOptions) -> Request:
         """Check one picture and its mask and bring both to the network's size."""
@@ -147,8 +145,7 @@ class Predictor(ABC):
             data = without_borders(data, options, options.allow_any_aspect)
         valid = data.valid
         if mask is not None:
-            given = checked_mask(mask, data.size)
-            valid = given if valid is None else given & valid
+            valid = checked_mask(mask, data.size) & (True if valid is None else valid)
         small_valid = np.ones(size, np.bool_)
         if valid is not None:
             if not valid.any():
@@ -164,7 +161,7 @@ class Predictor(ABC):
 
     def finish(self, request: Request, output: RawOutput, options: PredictOptions) -> Prediction:
         """Level, normalise, bring to the input's size, clear the sky; turned pictures run twice."""
-        output = self._finite(output)
+        output = self._settled(output, request.pixels)
         request, output, up = levelled(request, output, self.run_one, options, self.edges)
         sky_logit, given = None if options.sky == "none" else output.sky_logit, None
         if options.sky not in SKY_MODES or (sky_logit is not None and (sky_logit > 0).any()):
@@ -208,10 +205,9 @@ class Predictor(ABC):
         told |= {} if up is None else {"level": up.describe(turned=request.up is not None)}
         # Small tilts that nobody acted on are noise.
         turn = rotation_to_up(up.direction).T if up is not None and request.up is not None else None
-        meta = self._facts(data, told, options)
-        image, light = data.to_uint8(), data.light
+        image, meta = data.to_uint8(), self._facts(data, told, options)
         found = Prediction(
-            far, mask, image, meta, raw, rotation=turn, level=up, sky_mask=sky, light=light
+            far, mask, image, meta, raw, rotation=turn, level=up, sky_mask=sky, light=data.light
         )
         if options.confidence or options.nadir != "none":
             from panodepth.predict.extras.adding import with_extras
@@ -241,13 +237,17 @@ class Predictor(ABC):
         }
 
     def run_one(self, pixels: FloatArray) -> RawOutput:
-        """`run` on one picture (3, h, w)."""
-        return self._finite(self.run([pixels])[0])
+        """`run` on one picture (3, h, w), held to what it is at the network's own size."""
+        return self._settled(self.run([pixels])[0], pixels)
 
-    def _finite(self, output: RawOutput) -> RawOutput:
-        """Raise ModelError for NaN."""
+    def _settled(self, output: RawOutput, pixels: FloatArray) -> RawOutput:
+        """See `larger`. Raises ModelError for NaN."""
         if not np.isfinite(output.log_distance).all():
             raise ModelError(f"model {self.name} returned NaN: {self.nan_reason}")
+        if pixels.shape[1] > self.own_size[0] and self.edges == "sphere":
+            from panodepth.predict.larger import held
+
+            return held(output, pixels, self.own_size, self.run_one)
         return output
 
     def _enlarged(
