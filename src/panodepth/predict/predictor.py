@@ -175,7 +175,7 @@ class Predictor(ABC):
         distance = np.exp(output.log_distance)
         if self.edges == "sphere":
             settle_poles(distance, request.valid)
-        distance /= _quantile(distance[valid], SCALE_QUANTILE)
+        distance /= np.float32(np.quantile(distance[valid], SCALE_QUANTILE))
         data, maps = request.data, [distance, *([] if sky_logit is None else [sky_logit])]
         full, *logits = self._enlarged(maps, output, request, options)
         mask = np.ones(data.size, np.bool_) if request.mask is None else request.mask.copy()
@@ -259,16 +259,13 @@ class Predictor(ABC):
             if self.edges == "sphere":
                 surface = request.valid if sky is None else request.valid & (sky <= 0)
                 distance = enlarged(distance, surface, size)
-            return [to_input(x, request, size, self.edges) for x in (distance, *maps[1:])]
-        from panodepth.predict.detail import sharpened
+            maps = [to_input(x, request, size, self.edges) for x in (distance, *maps[1:])]
+        else:
+            from panodepth.predict.detail import sharpened
 
-        return sharpened(maps, request, self, options)
+            maps = sharpened(maps, request, self, options)
+        if len(maps) > 1 and (maps[1] > 0).any():
+            from panodepth.predict.sky.border import along_picture
 
-
-def _quantile(values: FloatArray, q: float) -> np.float32:
-    """Linear-interpolated quantile of (n,) values, n > 0; as `model.scale_invariant_distance`."""
-    place = q * (values.size - 1)
-    low = int(place)
-    high = min(low + 1, values.size - 1)
-    ordered = np.partition(values, (low, high))
-    return np.float32(ordered[low] + (ordered[high] - ordered[low]) * np.float32(place - low))
+            maps[1] = along_picture(maps[1], request.mask, request.data)
+        return maps
