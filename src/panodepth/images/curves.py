@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Mapping
 
 # ITU-T H.273, table 3: curves of pictures made for brighter screens, and of linear light.
 _CODES = {8: "linear", 16: "PQ", 18: "HLG"}
+MOST_PROFILE = 1 << 22  # bytes; those of printers have half as many
 PNG_CURVES = (b"cICP", b"gAMA", b"iCCP", b"sRGB")  # chunks; of several the first here counts
 _SRGB_GAMMA, _ALIKE = 0.45455, 0.15  # as PNG's chunk states it; a share of it that changes little
 
@@ -32,3 +34,15 @@ def avif_curve_notes(start: bytes) -> tuple[str, ...]:
     """start: of the file, with its boxes (ISO/IEC 23008-12: colr of type nclx)."""
     found = re.search(rb"(?s)colrnclx..(..)", start)
     return code_notes(None if found is None else int.from_bytes(found[1], "big"))
+
+
+def png_profile(chunks: Mapping[bytes, bytes]) -> bytes:
+    """The ICC profile in a PNG's chunks, b"" = none; cICP and sRGB come before it."""
+    stated = chunks.get(b"iCCP", b"")
+    if not stated or b"cICP" in chunks or b"sRGB" in chunks:
+        return b""
+    packed = stated.partition(b"\0")[2][1:]  # behind its name and the method
+    try:
+        return zlib.decompressobj().decompress(packed, MOST_PROFILE)
+    except zlib.error:
+        return b"?"  # damaged: a note says so

@@ -69,6 +69,10 @@ def read_image(source: Source, *, max_pixels: int = MAX_PIXELS) -> ImageData:
     """
     where = _name(source)
     decoded = read_stored(source, max_pixels=max_pixels)
+    if decoded.profile:
+        from panodepth.images.profiles import as_srgb
+
+        decoded = as_srgb(decoded)
     light, pixels, valid = None, decoded.pixels, decoded.valid
     if decoded.linear:
         from panodepth.images.exposure import exposed
@@ -76,9 +80,8 @@ def read_image(source: Source, *, max_pixels: int = MAX_PIXELS) -> ImageData:
         light, pixels, valid = exposed(decoded, where)
     data = from_array(pixels, valid, where)
     data = replace(data, notes=decoded.notes, pano=decoded.pano, light=light)
-    if isinstance(source, Content):
-        return data
-    return replace(data, name=Path(source).stem, source=where)
+    name = "" if isinstance(source, Content) else Path(source).stem
+    return replace(data, name=name, source=where if name else "")
 
 
 def image_size(source: Source) -> Size:

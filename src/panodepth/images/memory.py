@@ -18,6 +18,7 @@ from panodepth.images.formats.tags import ORIENTATION
 from panodepth.images.gpano import Pano, pano_area, pano_pose, place_on_sphere
 from panodepth.images.limits import check_size
 from panodepth.images.picture import ImageData, from_array
+from panodepth.images.profiles import as_srgb
 from panodepth.types import BoolArray
 
 
@@ -43,6 +44,8 @@ def _from_pil(image: Image.Image, max_pixels: int) -> ImageData:
         orientation = _stated_orientation(image)
         said = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
         decoded = _decoded(image, orientation)
+        if decoded.profile:
+            decoded = as_srgb(decoded)
     except InputError:
         raise
     except Exception as error:  # the file behind it may be damaged or closed
@@ -58,7 +61,7 @@ def _from_pil(image: Image.Image, max_pixels: int) -> ImageData:
         decoded = place_on_sphere(decoded, area)
     data = from_array(decoded.pixels, decoded.valid, "PIL image")
     pano = Pano(area, pano_pose(xmp, "PIL image"))
-    notes = (note,) if note else ()
+    notes = (*decoded.notes, *((note,) if note else ()))
     return replace(data, notes=notes, pano=None if pano == Pano() else pano)
 
 

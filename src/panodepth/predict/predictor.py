@@ -146,11 +146,9 @@ class Predictor(ABC):
         valid = data.valid
         if mask is not None:
             valid = checked_mask(mask, data.size) & (True if valid is None else valid)
-        small_valid = np.ones(size, np.bool_)
-        if valid is not None:
-            if not valid.any():
-                raise InputError(f"{data.source or 'image'}: the mask leaves no valid pixel")
-            small_valid = shrink_mask(valid, size)
+        if valid is not None and not valid.any():
+            raise InputError(f"{data.source or 'image'}: the mask leaves no valid pixel")
+        small_valid = np.ones(size, np.bool_) if valid is None else shrink_mask(valid, size)
         pixels = network_pixels(data, size, self.edges)
         if data.origin is None and options.projection == "auto" and halves_alike(pixels):
             from panodepth.predict.lenses.stereo import with_warning

@@ -66,7 +66,8 @@ def _open_heic(name: str, file: BinaryIO) -> Opened:
     notes += code_notes(stated)
 
     def decode() -> Decoded:
-        return Decoded(np.asarray(image), notes=tuple(notes))
+        profile = bytes(image.info.get("icc_profile") or b"")
+        return Decoded(np.asarray(image), notes=tuple(notes), profile=profile)
 
     width, height = image.size
     return Opened((height, width), decode, bytes(image.info.get("xmp") or b""))

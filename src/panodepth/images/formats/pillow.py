@@ -22,7 +22,7 @@ class Decoded:
 
     linear: the values are light of any scale, not sRGB-coded ones. notes: choices that were made,
     a line each. texts: what the file says about itself, by PNG's keyword or TIFF's tag. pano: a
-    `gpano.Pano` where tags tell of one.
+    `gpano.Pano` where tags tell of one. profile: ICC, of RGB's colours; b"" = sRGB.
     """
 
     pixels: npt.NDArray[Any]
@@ -31,6 +31,7 @@ class Decoded:
     notes: tuple[str, ...] = ()
     texts: Mapping[str, str] = field(default_factory=dict)
     pano: Any = None
+    profile: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,8 @@ def from_pillow(image: Image, orientation: int) -> Decoded:
 
         pixels = oriented(pixels, orientation)
         valid = None if valid is None else oriented(valid, orientation)
-    return Decoded(pixels, valid)
+    profile = image.info.get("icc_profile") if image.mode in ("RGB", "RGBA") else None
+    return Decoded(pixels, valid, profile=profile or b"")
 
 
 def upright(size: Size, orientation: int) -> Size:

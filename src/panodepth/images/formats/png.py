@@ -1,7 +1,7 @@
 """PNG files: their chunks are read here, so that decoders see only what makes the picture.
 
-Text of any length, colour profiles and damaged extras are left out; nothing of them is unpacked
-but XMP, up to a limit.
+Text of any length and damaged extras are left out; nothing of them is unpacked but XMP and the
+colour profile, up to a limit.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from PIL import PngImagePlugin
 
 from panodepth.errors import DamageError, InputError
-from panodepth.images.curves import PNG_CURVES, png_curve_notes
+from panodepth.images.curves import PNG_CURVES, png_curve_notes, png_profile
 from panodepth.images.formats.orientation import oriented, stated_orientation
 from panodepth.images.formats.pillow import Decoded, Opened, from_pillow
 from panodepth.images.formats.quiet import without_library_lines
@@ -75,6 +75,7 @@ def open_png(name: str, file: BinaryIO) -> Opened:
     xmp = before.texts.get(_XMP_KEYWORD, "").encode()
     orientation = stated_orientation(before.exif, xmp)
     notes = tuple(png_curve_notes(before.curve))
+    profile = b"" if before.colour in (0, 4) else png_profile(before.curve)
     if before.animated:
         notes += ("an animation: its first picture is read",)
 
@@ -88,7 +89,7 @@ def open_png(name: str, file: BinaryIO) -> Opened:
         _check_length(found)
         if found.depth < 16:
             with PngImagePlugin.PngImageFile(whole) as image:
-                decoded = from_pillow(image, orientation)
+                decoded = replace(from_pillow(image, orientation), profile=profile)
                 last = image.crop((0, image.height - 1, *image.size)).tobytes()
             if not any(last):  # black, or filled up by Pillow
                 _check_pixels(file, found)
@@ -107,7 +108,7 @@ def open_png(name: str, file: BinaryIO) -> Opened:
         valid = None
         if found.colour == 0 and len(found.transparent) == 2:  # OpenCV sees to that of colours
             valid = np.asarray(pixels != int.from_bytes(found.transparent, "big"))
-        return Decoded(pixels, valid, texts=found.texts, notes=notes)
+        return Decoded(pixels, valid, texts=found.texts, notes=notes, profile=profile)
 
     return Opened(_upright_size(before, orientation), decode, xmp=xmp)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
 import numpy.typing as npt
@@ -32,6 +32,7 @@ class _Header:
     frames: int = 0
     exif: bytes = b""
     xmp: bytes = b""
+    profile: bytes = b""
 
 
 def open_webp(name: str, file: BinaryIO) -> Opened:
@@ -51,8 +52,9 @@ def open_webp(name: str, file: BinaryIO) -> Opened:
 
             file.seek(0)
             frame = from_pillow(WebPImagePlugin.WebPImageFile(file), orientation)
-            return Decoded(frame.pixels, frame.valid, notes=notes)
-        return Decoded(oriented(_still_pixels(file, size), orientation))
+            return replace(frame, notes=notes)
+        pixels = oriented(_still_pixels(file, size), orientation)
+        return Decoded(pixels, profile=header.profile)
 
     return Opened(upright(size, orientation), decode, header.xmp)
 
@@ -77,6 +79,8 @@ def _read_header(file: BinaryIO) -> _Header:
             header.size = header.size or _size(kind, file.read(10))
         elif kind == b"ANMF":
             header.frames += 1
+        elif kind == b"ICCP":
+            header.profile = header.profile or file.read(min(length, _MAX_TEXT))
         elif kind == b"EXIF":
             header.exif = header.exif or file.read(min(length, _MAX_TEXT))
         elif kind == b"XMP ":

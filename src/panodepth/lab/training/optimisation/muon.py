@@ -19,6 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
+from panodepth.device import has_fast_bfloat16
+
 MOMENTUM = 0.95
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # of the odd quintic; brings singular values near 1
 NEWTON_SCHULZ_STEPS = 5
@@ -41,10 +43,11 @@ def orthogonalise(matrices: Tensor) -> Tensor:
     """Nearly orthonormal rows or columns (the fewer of the two) of the same span.
 
     matrices: (..., m, n) of any scale. Singular values of the result lie in about 0.7 to 1.2, for
-    those above about 1e-3 of the largest; computed in bfloat16, returned in the input's precision.
+    those above about 1e-3 of the largest; computed in bfloat16 where the hardware has it (elsewhere
+    that takes longer than the rest of a step), returned in the input's precision.
     """
     a, b, c = NEWTON_SCHULZ
-    x = matrices.bfloat16()
+    x = matrices.to(torch.bfloat16 if has_fast_bfloat16(matrices.device) else torch.float32)
     tall = x.shape[-2] > x.shape[-1]
     if tall:  # the products below are of the shorter side
         x = x.mT
