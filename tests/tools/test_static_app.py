@@ -124,6 +124,22 @@ def test_it_says_what_predict_says_and_its_files_open(
     assert 'id="distance-0"' in saved
 
 
+@pytest.mark.parametrize("height", [320, 700, 1024])  # as it is; shrunk by a filter; by boxes
+def test_its_sky_is_that_of_predict(page: Any, reference: Any, tmp_path: Path, height: int) -> None:
+    """Without the picture's colours one pixel in 200 would be on the border's other side."""
+    picture = tmp_path / "courtyard.png"
+    Image.open(EXAMPLES / "courtyard.jpg").resize((2 * height, height)).save(picture)
+    assert give(page, picture) == ""
+    found = np.load(download(page, "#npz", tmp_path / "found.npz"))
+    wanted = reference.predict(picture, level="none")
+    assert wanted.sky.mean() > 0.04
+    alike = found["sky"] == wanted.sky
+    error = np.abs(found["distance"] / wanted.distance - 1)[alike]
+    print(f"{height} rows: {alike.mean():.4%} of the sky mask alike, distances {error.mean():.1e}")
+    assert alike.mean() > 0.999
+    assert error.mean() < 1e-5
+
+
 def test_it_works_without_a_network_after_the_first_visit(
     page: Any, reference: Any, tmp_path: Path
 ) -> None:

@@ -1,6 +1,7 @@
 // The network in the browser: ONNX Runtime's WebAssembly on the processor.
 
 import * as ort from "onnxruntime-web/wasm";
+import { alongPicture } from "./border";
 import { quantile, resize, settlePoles, shrunk, type Plane, type Size } from "./sphere";
 import { enlarged } from "./steps";
 
@@ -16,6 +17,8 @@ export interface Distances {
   distance: Plane;
   sky: Uint8Array;
 }
+
+const ROUGH = 2; // a picture is averaged in boxes down to no less than this many times the network's size
 
 let session: Promise<ort.InferenceSession> | null = null;
 let config: Config;
@@ -47,8 +50,9 @@ export async function predict(planes: Plane[]): Promise<Distances> {
   const { height, width } = config;
   const cut = config.edges === "cut";
   const pixels = new Float32Array(3 * height * width);
+  const enough = { height: ROUGH * height, width: ROUGH * width };
   planes.forEach((plane, i) => {
-    const small = resize(shrunk(plane, config), config, cut).values.map((v) => Math.min(1, Math.max(0, v)));
+    const small = resize(shrunk(plane, enough), config, cut).values.map((v) => Math.min(1, Math.max(0, v)));
     pixels.set(small, i * height * width);
   });
   const image = new ort.Tensor("float32", pixels, [1, 3, height, width]);
@@ -66,8 +70,9 @@ export async function predict(planes: Plane[]): Promise<Distances> {
     : enlarged(small, { height, width, values: surface }, planes[0]);
   const sky = new Uint8Array(distance.values.length);
   if (logit) {
-    const full = resize({ height, width, values: Float32Array.from(logit) }, planes[0], cut).values;
-    full.forEach((v, i) => (sky[i] = v > 0 ? 1 : 0));
+    const said = resize({ height, width, values: Float32Array.from(logit) }, planes[0], cut);
+    const full = said.values.some((v) => v > 0) ? alongPicture(said, planes) : said;
+    full.values.forEach((v, i) => (sky[i] = v > 0 ? 1 : 0));
   }
   const farthest = distance.values.reduce((far, d, i) => (sky[i] ? far : Math.max(far, d)), 0);
   sky.forEach((is, i) => {

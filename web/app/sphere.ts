@@ -10,6 +10,12 @@ export interface Plane extends Size {
   values: Float32Array;
 }
 
+export const clamped = (value: number, low: number, high: number) => Math.min(high, Math.max(low, value));
+export const wrapped = (value: number, length: number) => ((value % length) + length) % length;
+/** The pixel, of `length`, under the centre of a place among `of`. */
+export const under = (place: number, length: number, of: number) =>
+  Math.floor(((2 * place + 1) * length) / (2 * of));
+
 interface Taps {
   index: number[][];
   weights: number[][];
@@ -80,20 +86,26 @@ export function resize(plane: Plane, size: Size, cut: boolean): Plane {
   return rowsFirst ? wide(tall(plane)) : tall(wide(plane));
 }
 
-const ROUGH = 2;
+/** To the nearest whole number; of two, the even one or the larger. */
+function rounded(value: number, even: boolean): number {
+  const nearest = Math.round(value);
+  return even && nearest - value === 0.5 && nearest % 2 ? nearest - 1 : nearest;
+}
 
-/** The mean of whole k x k boxes, in 8 bits, while it keeps ROUGH times the network's size: what
- * Python's `ImageData.shrunk` does. */
-export function shrunk({ height, width, values }: Plane, network: Size): Plane {
-  const most = Math.min(height / network.height, width / network.width) / ROUGH;
-  let k = Math.max(1, Math.floor(most));
+/** The mean of whole k x k boxes, in 8 bits, while both sides stay at or above the least: what
+ * Python's `ImageData.shrunk` does. OpenCV rounds halves up in boxes of 2 x 2, else to even. */
+export function shrunk(plane: Plane, least: Size): Plane {
+  const { height, width, values } = plane;
+  let k = Math.max(1, Math.floor(Math.min(height / least.height, width / least.width)));
   while (height % k || width % k) k--;
+  if (k === 1) return plane;
   const out = new Float32Array((height / k) * (width / k));
   for (let y = 0; y < height; y++) {
     const start = Math.floor(y / k) * (width / k);
     for (let x = 0; x < width; x++) out[start + Math.floor(x / k)] += 255 * values[y * width + x];
   }
-  out.forEach((sum, i) => (out[i] = Math.round(Math.round(sum) / (k * k)) / 255));
+  const share = Math.fround(1 / (k * k));
+  out.forEach((sum, i) => (out[i] = rounded(Math.fround(Math.round(sum) * share), k > 2) / 255));
   return { height: height / k, width: width / k, values: out };
 }
 

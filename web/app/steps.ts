@@ -1,7 +1,7 @@
 // What Python's predict/steps.py does: slopes of an enlarged map that join two surfaces become
 // steps. Its constants and functions have the same names here; why each is as it is, stands there.
 
-import { resize, type Plane, type Size } from "./sphere";
+import { clamped, resize, under, wrapped, type Plane, type Size } from "./sphere";
 
 const HALF = 2.5;
 const LEAST_JUMP = 0.12;
@@ -43,12 +43,6 @@ export interface Steps extends Size {
   /** (height, width) number of the step within REACH pixels of each, -1 = none */
   nearest: Int32Array;
 }
-
-const clamped = (value: number, low: number, high: number) => Math.min(high, Math.max(low, value));
-const wrapped = (value: number, length: number) => ((value % length) + length) % length;
-/** The pixel, of `length`, under the centre of a place among `of`. */
-const under = (place: number, length: number, of: number) =>
-  Math.floor(((2 * place + 1) * length) / (2 * of));
 
 /** A network's map at the size of its picture, with the steps that it means; at another size that
  * is not larger it is resized alone. surface: 0 = sky. */
