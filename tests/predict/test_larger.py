@@ -96,6 +96,20 @@ def test_a_size_for_one_picture_and_its_tiles_are_held_too() -> None:
     assert model.seen == [LARGE, OWN]
 
 
+def test_other_views_are_held_too() -> None:
+    """What says how sure a network is, and where the floor is, sees the picture in other ways."""
+    model = Lost(OWN)
+    model.predict(picture(), size=LARGE, level="none", confidence=True)
+    assert model.seen.count(LARGE) == model.seen.count(OWN) == 6
+    model.seen.clear()
+    floor = np.zeros((*LARGE, 3), np.float32)
+    down = (np.arange(LARGE[0]) + 0.5) / LARGE[0] * np.pi - np.pi / 2
+    floor[..., 0] = np.log(1.6 / np.sin(down.clip(0.3))).clip(0.01)[:, None] / FULL_SCALE
+    found = model.predict(floor, size=LARGE, level="none", camera_height=1.6)
+    assert found.unit == "m"
+    assert model.seen.count(LARGE) == model.seen.count(OWN) == 4
+
+
 def test_the_sky_of_both_is_weighed() -> None:
     image = picture()
     image[: LARGE[0] // 3, :, 2] = 1

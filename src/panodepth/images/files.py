@@ -78,10 +78,9 @@ def read_image(source: Source, *, max_pixels: int = MAX_PIXELS) -> ImageData:
         from panodepth.images.exposure import exposed
 
         light, pixels, valid = exposed(decoded, where)
-    data = from_array(pixels, valid, where)
-    data = replace(data, notes=decoded.notes, pano=decoded.pano, light=light)
     name = "" if isinstance(source, Content) else Path(source).stem
-    return replace(data, name=name, source=where if name else "")
+    data = replace(from_array(pixels, valid, where), name=name, source=where if name else "")
+    return replace(data, notes=decoded.notes, pano=decoded.pano, light=light)
 
 
 def image_size(source: Source) -> Size:

@@ -94,9 +94,8 @@ def to_input(values: FloatArray, request: Request, size: Size, edges: Edges) -> 
 
 def _up_of(request: Request, output: RawOutput) -> Up | None:
     """Where up is in what the network saw."""
-    valid = request.valid
-    if output.sky_logit is not None:
-        valid = valid & (output.sky_logit <= 0)
+    sky = output.sky_logit
+    valid = request.valid if sky is None else request.valid & (sky <= 0)
     return estimate_up(np.exp(output.log_distance), valid)
 
 

@@ -29,7 +29,7 @@ from panodepth.predict.masks import checked_mask, shrink_mask
 from panodepth.predict.options import SKY_MODES, PredictOptions
 from panodepth.predict.request import RawOutput, Request, halves_alike, network_pixels
 from panodepth.predict.steps import enlarged
-from panodepth.size import Size
+from panodepth.size import Size, show_size
 from panodepth.types import FloatArray, Prediction, push_back
 
 SCALE_QUANTILE = 0.98  # the distance that becomes 1, DA² release
@@ -87,8 +87,7 @@ class Predictor(ABC):
         yield
 
     def __repr__(self) -> str:
-        said = self.describe()
-        size = "×".join(map(str, self.size))
+        said, size = self.describe(), show_size(self.size)
         return f"{type(self).__name__}({self.name}: {size} px, {said['dtype']} on {said['device']})"
 
     def predict(
@@ -187,15 +186,14 @@ class Predictor(ABC):
 
             seen = to_input(distance, request, distance.shape, self.edges)
             sky, sky_source = classical_sky(data.pixels, seen), "classical"
-        raw = np.asarray(full, np.float32)
-        scale: dict[str, Any] = {"unit": "relative"}
+        raw, scale = np.asarray(full, np.float32), dict[str, Any](unit="relative")
         if sky is not None:
             sky = sky & mask
             mask &= ~sky
         if options.in_metres:
             from panodepth.predict.metric.cues import Seen, to_metres
 
-            seen_by = Seen(distance, valid, request.pixels, None if options.one_view else self.run)
+            seen_by = Seen(distance, valid, request.pixels, None if options.one_view else self.held)
             known = options if data.origin is None else data.origin.measured(options, data.size)
             raw, scale = to_metres(raw, mask, seen_by, known)
         far = raw if sky is None or sky_source == "classical" else push_back(raw, sky, mask)
@@ -234,9 +232,13 @@ class Predictor(ABC):
             **({"notes": notes} if notes else {}),
         }
 
+    def held(self, pixels: Sequence[FloatArray]) -> list[RawOutput]:
+        """`run`, each (3, h, w) held to what it is at the network's own size."""
+        return [self._settled(*pair) for pair in zip(self.run(pixels), pixels, strict=True)]
+
     def run_one(self, pixels: FloatArray) -> RawOutput:
-        """`run` on one picture (3, h, w), held to what it is at the network's own size."""
-        return self._settled(self.run([pixels])[0], pixels)
+        """`held` on one picture."""
+        return self.held([pixels])[0]
 
     def _settled(self, output: RawOutput, pixels: FloatArray) -> RawOutput:
         """See `larger`. Raises ModelError for NaN."""

@@ -16,8 +16,8 @@ class Network(Protocol):
 
     edges: Edges
 
-    def run(self, pixels: Sequence[FloatArray]) -> list[RawOutput]:
-        """The network on pictures of one size, (3, h, w) each."""
+    def held(self, pixels: Sequence[FloatArray]) -> list[RawOutput]:
+        """The network on pictures of one size, (3, h, w) each: see `Predictor`."""
 
 
 def with_extras(
@@ -30,7 +30,7 @@ def with_extras(
     if options.confidence:
         from panodepth.predict.extras.confidence import with_confidence
 
-        prediction = with_confidence(prediction, *seen, network.run, network.edges)
+        prediction = with_confidence(prediction, *seen, network.held, network.edges)
     if options.nadir != "none":
         from panodepth.predict.extras.nadir import filled
 
