@@ -165,4 +165,5 @@ def test_eight_bits_say_what_predict_says_with_them(tmp_path: Path) -> None:
     wanted = network_of(site, tmp_path).predict(picture, level="none")
     error = np.abs(found["distance"] / wanted.distance - 1)[wanted.mask]
     print(f"int8: mean relative difference {error.mean():.1e}, worst {error.max():.1e}")
-    assert error.mean() < 3e-3
+    # Sums of two products fit 16 bits only with VNNI: `predict` itself rounds more without, 4.4e-3.
+    assert error.mean() < 6e-3
