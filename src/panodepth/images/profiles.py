@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -29,21 +30,9 @@ def as_srgb(decoded: Decoded) -> Decoded:
     if decoded.pixels.ndim < 3 or decoded.pixels.shape[2] < 3:
         return decoded
     try:
-        from PIL import ImageCms
-
-        if len(decoded.profile) > MOST_PROFILE:
-            raise ValueError("larger than any")
-        profile = ImageCms.ImageCmsProfile(io.BytesIO(decoded.profile))
-        said = ImageCms.getProfileDescription(profile).strip()
-        turn = ImageCms.buildTransform(
-            profile,
-            ImageCms.createProfile("sRGB"),
-            *("RGB", "RGB"),
-            ImageCms.Intent.RELATIVE_COLORIMETRIC,
-            ImageCms.Flags.BLACKPOINTCOMPENSATION,
-        )
-        if _is_srgb(turn):
+        if _is_srgb(decoded.profile):
             return decoded
+        turn, said = _transform(decoded.profile)
     except Exception:  # LittleCMS's and Pillow's own, by kind of damage
         return _noted(decoded, "its colour profile cannot be used: colours are taken for sRGB")
     name = printable(said[:MOST_NAME]) or "no name"
@@ -57,16 +46,35 @@ def as_srgb(decoded: Decoded) -> Decoded:
     return _noted(replace(decoded, pixels=pixels), f"its colours were turned from {name} to sRGB")
 
 
+def _transform(content: bytes) -> tuple[Any, str]:
+    """From a profile to sRGB, for RGB of 8 bits, and the profile's name."""
+    from PIL import ImageCms
+
+    if len(content) > MOST_PROFILE:
+        raise ValueError("larger than any")
+    profile = ImageCms.ImageCmsProfile(io.BytesIO(content))
+    turn = ImageCms.buildTransform(
+        profile,
+        ImageCms.createProfile("sRGB"),
+        *("RGB", "RGB"),
+        ImageCms.Intent.RELATIVE_COLORIMETRIC,
+        ImageCms.Flags.BLACKPOINTCOMPENSATION,
+    )
+    return turn, ImageCms.getProfileDescription(profile).strip()
+
+
+@lru_cache(maxsize=16)
+def _is_srgb(content: bytes) -> bool:
+    """Whether a profile changes nothing to speak of, on a grid of colours."""
+    values = np.linspace(0, 255, PROBES).round().astype(np.uint8)
+    grid = np.stack(np.meshgrid(values, values, values), -1).reshape(PROBES, -1, 3)
+    changed = _turned(_transform(content)[0], grid)
+    return int(np.abs(changed.astype(int) - grid).max()) <= ALIKE
+
+
 def _turned(turn: Any, pixels: ByteArray) -> ByteArray:
     """(h, w, 3) RGB through the transform."""
     return np.asarray(turn.apply(Image.fromarray(np.ascontiguousarray(pixels))))
-
-
-def _is_srgb(turn: Any) -> bool:
-    """Whether the transform changes nothing to speak of, on a grid of colours."""
-    values = np.linspace(0, 255, PROBES).round().astype(np.uint8)
-    grid = np.stack(np.meshgrid(values, values, values), -1).reshape(PROBES, -1, 3)
-    return int(np.abs(_turned(turn, grid).astype(int) - grid).max()) <= ALIKE
 
 
 def _noted(decoded: Decoded, note: str) -> Decoded:
