@@ -6,6 +6,7 @@ worlds2.jpg: one world of each kind that version 2 adds, and its distance.
 overview.jpg, with the bundled model by `--quality best`: per example, the panorama, its distance
 map, and its point cloud seen from straight above with the ceiling taken off. How straight the walls
 are is seen best there.
+sky_border.jpg: part of the courtyard example, its sky as the network says it, and as it is written.
 mesh_quality.jpg: the mesh of the indoor example by each `--quality`, seen from beside the camera;
 pink is where it has no triangle.
 """
@@ -21,6 +22,7 @@ import numpy as np
 import panodepth
 from panodepth.export.colour import colourise
 from panodepth.export.meshes.mesh import build_mesh
+from panodepth.geometry.resizing import resize_erp
 from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll
 from panodepth.lab.worlds import Priors, SceneBatch, render_batch, render_scenes
 from panodepth.lab.worlds.camera.photograph import plain_camera
@@ -40,6 +42,7 @@ RECESSES = ((3, 0), (4, 0), (5, 0))
 EYE = (-0.05, -0.2, 0.1)  # of mesh_quality.jpg, in the room's relative units: x right, y down
 LOOKS, FIELD_DEG = (140.0, -35.0), 80.0  # yaw and pitch [deg], and the view's width
 NOTHING = (226, 60, 200)
+SKY_PART = (0.12, 0.5), (0.6, 1.5)  # of the height: rows and columns of sky_border.jpg
 NEAR = 0.02  # triangles that reach nearer to the eye's plane are left out
 WIDTH = 640  # pixels of a panorama in the picture; the top view is a square of half of it
 
@@ -112,6 +115,24 @@ def mesh_quality() -> np.ndarray:
     return np.hstack([seen_mesh(prediction, WIDTH) for prediction in found])
 
 
+def sky_border() -> np.ndarray:
+    """Picture, the sky that the network says, and the predicted one, (h, 3 w, 3) uint8."""
+    predictor, file = panodepth.load(), ROOT / "examples" / "courtyard.jpg"
+    found = predictor.predict(file, level="none")
+    planes = np.moveaxis(found.image / np.float32(255), -1, 0)
+    (output,) = predictor.run([resize_erp(planes, predictor.size)])
+    assert output.sky_logit is not None
+    said = resize_erp(output.sky_logit, found.sky.shape, antialias=False) > 0
+    rows, columns = (slice(*(round(len(found.image) * share) for share in s)) for s in SKY_PART)
+    parts = []
+    for sky in (np.zeros_like(said), said, found.sky):
+        tinted = found.image * np.float32(0.3) + np.float32(0.7) * np.array(NOTHING, np.float32)
+        shown = np.where(sky[..., None], tinted, found.image)[rows, columns].astype(np.uint8)
+        scale = WIDTH / shown.shape[1]
+        parts.append(cv2.resize(shown, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
+    return np.hstack(parts)
+
+
 def worlds() -> np.ndarray:
     """Four indoor and four outdoor worlds: pictures in the upper rows, distances below them."""
     rows = []
@@ -157,6 +178,7 @@ def main() -> None:
         "worlds2": worlds2,
         "priors": priors,
         "mesh_quality": mesh_quality,
+        "sky_border": sky_border,
     }
     for name in sys.argv[1:] or makers:
         sheet = makers[name]()
