@@ -145,7 +145,7 @@ def test_it_tells_how_far_it_is_and_stops_there(network: DetailNetwork) -> None:
 class Blurred(Predictor):
     """A model without a sky that sees the left half near and the right half far, softly."""
 
-    name, size = "blurred", (32, 64)
+    name, size, own_size = "blurred", (32, 64), (32, 64)
 
     def __init__(self, edges: str) -> None:
         self.edges = edges  # type: ignore[assignment]

@@ -32,7 +32,7 @@ class Working:
 class Device(Predictor):
     """Log distance = red. Has memory for `room` pictures at a time; fails for those of red 1."""
 
-    name, size = "device", SIZE
+    name, size, own_size = "device", SIZE, SIZE
 
     def __init__(self, room: int = 99, *, overlaps: bool = False, best: int = 1) -> None:
         self.room, self.overlaps, self.best = room, overlaps, best

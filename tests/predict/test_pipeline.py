@@ -31,7 +31,7 @@ SIZE = (28, 56)
 class Fake(Predictor):
     """Log distance = 3 · red; remembers how many pictures came together, may fail."""
 
-    name, size = "fake", SIZE
+    name, size, own_size = "fake", SIZE, SIZE
 
     def __init__(self, bad: float | None = None) -> None:
         self.bad = bad

@@ -117,7 +117,7 @@ def test_whatever_a_network_says_comes_back_as_distances(
 class Pillar(Predictor):
     """A model that sees the pillar softly, whatever it is shown."""
 
-    name, size = "pillar", SIZE
+    name, size, own_size = "pillar", SIZE, SIZE
 
     def describe(self) -> dict[str, object]:
         return {}

@@ -64,7 +64,7 @@ def test_an_anchor_holds_what_is_wide() -> None:
 class Walls(Predictor):
     """Sees where the picture is bright, softly; remembers what it was shown."""
 
-    name, size = "walls", (32, 64)
+    name, size, own_size = "walls", (32, 64), (32, 64)
 
     def __init__(self, edges: str, has_sky: bool) -> None:
         self.edges, self.has_sky = edges, has_sky  # type: ignore[assignment]
