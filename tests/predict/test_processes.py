@@ -22,6 +22,9 @@ from panodepth.onnx.onnx_file import OnnxOptions, build_onnx, write_onnx
 
 IMAGE = np.random.default_rng(0).integers(0, 255, (56, 112, 3), np.uint8)
 
+no_int8 = pytest.mark.skipif(not int8_works(), reason="no products of 8-bit integers here")
+EIGHT_BITS = pytest.param("int8", marks=no_int8)
+
 
 @pytest.fixture(scope="module")
 def exported(model_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -29,7 +32,7 @@ def exported(model_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     return write_onnx(proto, tmp_path_factory.mktemp("onnx") / "micro.onnx")
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int8", "onnx"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", EIGHT_BITS, "onnx"])
 def test_a_copy_predicts_the_same(dtype: str, model_file: Path, exported: Path) -> None:
     predictor: Any
     if dtype == "onnx":
@@ -77,7 +80,7 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no fork there")
-@pytest.mark.parametrize("dtype", ["float32", "int8", "onnx"])
+@pytest.mark.parametrize("dtype", ["float32", EIGHT_BITS, "onnx"])
 def test_a_forked_process_predicts(
     dtype: str, model_file: Path, exported: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -237,11 +237,11 @@ class Predictor(ABC):
         return [self._settled(*pair) for pair in zip(self.run(pixels), pixels, strict=True)]
 
     def run_one(self, pixels: FloatArray) -> RawOutput:
-        """`held` on one picture."""
+        """`held` on one picture (3, h, w)."""
         return self.held([pixels])[0]
 
     def _settled(self, output: RawOutput, pixels: FloatArray) -> RawOutput:
-        """See `larger`. Raises ModelError for NaN."""
+        """See `larger`; pixels: (3, h, w). Raises ModelError for NaN."""
         if not np.isfinite(output.log_distance).all():
             raise ModelError(f"model {self.name} returned NaN: {self.nan_reason}")
         if pixels.shape[1] > self.own_size[0] and self.edges == "sphere":

@@ -48,6 +48,15 @@ def test_what_is_not_finite_shows(value: float) -> None:
             assert found[1].isnan().all()
 
 
+@needs_int8
+def test_sums_of_the_largest_products_are_not_clipped() -> None:
+    """As processors clip them that add two in 16 bits; `int8_works` says no there."""
+    x = torch.linspace(0, 1, 640).view(20, 32)
+    with torch.inference_mode():
+        found = Int8Linear(torch.ones(16, 32), None)(x)
+    assert (found - x.sum(1, keepdim=True)).abs().max() < 0.2
+
+
 def test_input_stays() -> None:
     x = torch.randn(3, 4)
     before = x.clone()
