@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 
 import numpy as np
-from scorecard import error, worlds
+from scorecard import error, world_samples
 
 import panodepth
 
@@ -25,17 +25,10 @@ def main() -> None:
     for kind in ("indoor", "outdoor"):
         rows = [
             [
-                error(predictor.predict(image, level="none").solid, truth, ~sky)
+                error(predictor.predict(s.image, level="none").solid, s.distance, s.valid)
                 for predictor in predictors
             ]
-            for batch in worlds(kind, arguments.worlds, SIZE)
-            for image, truth, sky in zip(
-                batch.image.permute(0, 2, 3, 1).numpy(),
-                batch.distance.numpy(),
-                batch.sky.numpy(),
-                strict=True,
-            )
-            if not sky.all()
+            for s in world_samples(kind, arguments.worlds, SIZE)
         ]
         one, other = np.array(rows).T
         ratio = np.log(other / one)

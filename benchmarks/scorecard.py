@@ -168,6 +168,15 @@ def worlds(kind: str, count: int, size: tuple[int, int], version: int = 1) -> It
         )
 
 
+def world_samples(kind: str, count: int, size: tuple[int, int]) -> Iterator[Sample]:
+    """Those of `worlds` that are not all sky; what is not valid is sky."""
+    for batch in worlds(kind, count, size):
+        images = batch.image.permute(0, 2, 3, 1).numpy()
+        for k, sky in enumerate(batch.sky.numpy()):
+            if not sky.all():
+                yield Sample(kind, images[k], batch.distance[k].numpy(), ~sky)
+
+
 def world_rows(predictor: Predictor, count: int, version: int = 1) -> dict[str, float]:
     """AbsRel, sky and walls on rendered validation worlds at the network's own size or 128x256."""
     out: dict[str, float] = {}

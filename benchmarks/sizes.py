@@ -12,7 +12,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from scorecard import Sample, error, folder, sharpness, tolerant_f1, worlds
+from scorecard import Sample, error, folder, sharpness, tolerant_f1, world_samples
 
 import panodepth
 from panodepth.geometry.resizing import resize_erp
@@ -83,17 +83,7 @@ def main() -> None:
         ):
             sets[name] = list(folder(chosen.data / place, pattern))
     for kind in ("indoor", "outdoor"):
-        sets[f"worlds {kind}"] = [
-            Sample(kind, image, distance, ~sky)
-            for batch in worlds(kind, chosen.worlds, WORLD_SIZE)
-            for image, distance, sky in zip(
-                batch.image.permute(0, 2, 3, 1).numpy(),
-                batch.distance.numpy(),
-                batch.sky.numpy(),
-                strict=True,
-            )
-            if not sky.all()
-        ]
+        sets[f"worlds {kind}"] = list(world_samples(kind, chosen.worlds, WORLD_SIZE))
     print("| size | " + " | ".join(sets) + " | sky IoU |")
     print("|" + "---|" * (len(sets) + 2))
     for height in chosen.heights:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import trimesh
 
 from panodepth.errors import ConfigError
@@ -68,7 +69,8 @@ def test_the_picture_is_in_its_place_inside_triangles_too(make_room: Callable) -
     lon, lat = (u - 0.5) * 2 * np.pi, (v - 0.5) * np.pi
     shown = np.stack([np.cos(lat) * np.sin(lon), np.sin(lat), np.cos(lat) * np.cos(lon)], axis=-1)
     off = np.linalg.norm(shown - at / np.linalg.norm(at, axis=1)[:, None], axis=1)
-    assert off.max() < 3.2 * texture.TOLERANCE  # simplified otherwise by each kind of processor
+    wide = torch.backends.cpu.get_cpu_capability() == "AVX512"
+    assert off.max() < (3 if wide else 3.2) * texture.TOLERANCE  # others simplify otherwise
     assert np.quantile(off, 0.99) < texture.TOLERANCE
 
 

@@ -17,6 +17,7 @@ from PIL import Image
 
 import panodepth
 from panodepth.app.static import write_site
+from panodepth.model.fast.int8 import int8_works
 from panodepth.types import BoolArray, FloatArray
 
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
@@ -165,5 +166,5 @@ def test_eight_bits_say_what_predict_says_with_them(tmp_path: Path) -> None:
     wanted = network_of(site, tmp_path).predict(picture, level="none")
     error = np.abs(found["distance"] / wanted.distance - 1)[wanted.mask]
     print(f"int8: mean relative difference {error.mean():.1e}, worst {error.max():.1e}")
-    # Sums of two products fit 16 bits only with VNNI: `predict` itself rounds more without, 4.4e-3.
-    assert error.mean() < 6e-3
+    # Where sums of two products are clipped `predict` itself is off by more: 4.4e-3.
+    assert error.mean() < (3e-3 if int8_works() else 6e-3)
