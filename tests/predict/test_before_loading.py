@@ -27,7 +27,7 @@ from panodepth.model.backbones import BACKBONES
 from panodepth.predict.folder.checks import MAX_CHECKED, check_first
 from panodepth.predict.folder.inputs import find_inputs
 from panodepth.predict.folder.options import RunOptions
-from panodepth.predict.models import STEPS, check_stated_size
+from panodepth.predict.models import STEPS, size_to_load
 
 
 def picture(path: Path, height: int = 56, width: int = 112) -> Path:
@@ -94,11 +94,14 @@ def test_a_wrong_size_is_told_without_torch(model_file: Path, tmp_path: Path) ->
 
 def test_the_table_of_steps_is_the_backbones_own(model_file: Path, tmp_path: Path) -> None:
     assert {name: backbone.STEP for name, backbone in BACKBONES.items()} == STEPS
-    check_stated_size(model_file, (28, 56))
-    check_stated_size(tmp_path / "gone.safetensors", (1, 2))  # others say that it is not there
+    assert size_to_load(model_file, (28, 56)) is None  # its own, 56×112
+    assert size_to_load(model_file, (56, 112)) is None
+    assert size_to_load(model_file, (84, 168)) == (84, 168)
+    gone = tmp_path / "gone.safetensors"
+    assert size_to_load(gone, (1, 2)) == (1, 2)  # others say that it is not there
     for size in ((27, 56), (56, 28), (14 * 400, 14 * 800)):
         with pytest.raises(ConfigError):
-            check_stated_size(model_file.parent, size)
+            size_to_load(model_file.parent, size)
 
 
 def test_a_size_that_is_not_the_network_s_own_is_noted_once(
@@ -110,7 +113,7 @@ def test_a_size_that_is_not_the_network_s_own_is_noted_once(
     command += ["--model", str(model_file), "--size"]
     assert main([*command, "28x56"]) == 0
     err = capsys.readouterr().err
-    assert err.startswith("note: the network was made for 56×112;")
+    assert err.startswith("note: the network was made for 56×112, and runs at that size:")
     assert err.count("\n") == 1
     assert main([*command, "28x56", "--json"]) == 0
     assert main([*command, "56x112"]) == 0

@@ -57,7 +57,7 @@ def picture() -> np.ndarray:
 
 
 def answer(predictor: Predictor, image: np.ndarray) -> np.ndarray:
-    return np.log(predictor.predict(image, level="none", sky="none").distance)
+    return np.log(predictor.predict(image, level="none", sky="none", quality="fast").distance)
 
 
 def test_the_whole_comes_from_the_own_size_and_edges_from_the_larger() -> None:
@@ -92,20 +92,31 @@ def test_other_sizes_and_released_models_are_seen_once(model: Lost) -> None:
 
 def test_a_size_for_one_picture_and_its_tiles_are_held_too() -> None:
     model = Lost(OWN)
-    model.predict(picture(), size=LARGE, level="none")
+    model.predict(picture(), size=LARGE, level="none", quality="fast")
     assert model.seen == [LARGE, OWN]
+
+
+def test_a_smaller_size_for_one_picture_is_the_own_one() -> None:
+    """At fewer pixels a network loses the whole; released models are taken at their word."""
+    model = Lost(OWN)
+    found = model.predict(picture(), size=(16, 32), level="none", quality="fast")
+    assert model.seen == [OWN]
+    assert found.meta["network_size"] == list(OWN)
+    released = Lost(OWN, edges="cut")
+    released.predict(picture(), size=(16, 32), level="none")
+    assert released.seen == [(16, 32)]
 
 
 def test_other_views_are_held_too() -> None:
     """What says how sure a network is, and where the floor is, sees the picture in other ways."""
     model = Lost(OWN)
-    model.predict(picture(), size=LARGE, level="none", confidence=True)
+    model.predict(picture(), size=LARGE, level="none", confidence=True, quality="fast")
     assert model.seen.count(LARGE) == model.seen.count(OWN) == 6
     model.seen.clear()
     floor = np.zeros((*LARGE, 3), np.float32)
     down = (np.arange(LARGE[0]) + 0.5) / LARGE[0] * np.pi - np.pi / 2
     floor[..., 0] = np.log(1.6 / np.sin(down.clip(0.3))).clip(0.01)[:, None] / FULL_SCALE
-    found = model.predict(floor, size=LARGE, level="none", camera_height=1.6)
+    found = model.predict(floor, size=LARGE, level="none", camera_height=1.6, quality="fast")
     assert found.unit == "m"
     assert model.seen.count(LARGE) == model.seen.count(OWN) == 4
 

@@ -78,7 +78,7 @@ def _fill(demo: Demo) -> None:
                 choices = [
                     gr.Radio(list(LEVEL_PASSES), value="auto", label="Turn upright"),
                     gr.Radio(list(SKY_MODES), value="auto", label="Sky"),
-                    gr.Radio(list(QUALITIES), value="fast", label="Quality"),
+                    gr.Radio(list(QUALITIES), value=PredictOptions().quality, label="Quality"),
                 ]
             models = demo.models
             model = gr.Dropdown(

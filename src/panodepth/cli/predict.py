@@ -25,7 +25,7 @@ from panodepth.errors import InputError, print_note, printable
 from panodepth.predict.folder.options import RunOptions
 from panodepth.predict.models import chosen_backend, model_name, weights_stamp
 from panodepth.progress import SHARES, Progress, by_share, progress
-from panodepth.size import show_size
+from panodepth.size import Size, show_size
 from panodepth.streams import print_document
 from panodepth.version import __version__
 
@@ -75,10 +75,10 @@ def predict(
         predictor = load_chosen(model, size=options.size, compile=compile, **where)
         loaded = time.perf_counter()
         if not (quiet or as_json):
-            _tell_size(predictor)
+            _tell_size(predictor, options.size)
         summary |= described(predictor)
         summary["seconds"]["load"] = loaded - started
-        one = len(pending) == 1 and options.quality != "fast"
+        one = len(pending) == 1 and options.sharpens
         total, unit = (SHARES, "step") if one else (len(pending), "image")
         with progress(total, unit, silent=quiet, as_json=as_json) as bar:
             options = replace(options, watch=by_share(bar)) if one else options
@@ -106,13 +106,13 @@ def _tell(result: FileResult, bar: Progress) -> None:
         bar.write(printable(told), file=sys.stdout)
 
 
-def _tell_size(predictor: Predictor) -> None:
-    """A note where the network runs at a size that it was not made for."""
-    size, own = predictor.size, predictor.own_size
-    held = size > own and predictor.edges == "sphere"  # see `predict.larger`
-    if size != own and not held:
-        made_for = show_size(own)
-        print_note(f"the network was made for {made_for}; at other sizes it is often much worse")
+def _tell_size(predictor: Predictor, asked: Size | None) -> None:
+    """A note where the network is asked to run at a size that it was not made for."""
+    own, told = predictor.own_size, f"the network was made for {show_size(predictor.own_size)}"
+    if predictor.edges == "cut" and predictor.size != own:
+        print_note(f"{told}; at other sizes it is often much worse")
+    elif asked is not None and asked < own:
+        print_note(f"{told}, and runs at that size: at fewer pixels it is much worse")
 
 
 def _tell_left(left_out: LeftOut, results: list[FileResult]) -> None:

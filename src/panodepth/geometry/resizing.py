@@ -64,6 +64,12 @@ def resize_erp(
     return to_dtype(x, image.dtype)
 
 
+def with_whole(large: ArrayT, small: ArrayT) -> ArrayT:
+    """A map (..., H, W) plus what it lacks, shrunk, to be the small one (..., h, w)."""
+    lacks = small - resize_erp(large, (small.shape[-2], small.shape[-1]))
+    return large + resize_erp(lacks, (large.shape[-2], large.shape[-1]), antialias=False)
+
+
 class _Taps(NamedTuple):
     """Source pixels and weights, (taps, n), of n output pixels; start .. stop hold them all.
 

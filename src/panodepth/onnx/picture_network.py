@@ -11,10 +11,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from panodepth.geometry.resizing import resize_erp, with_whole
 from panodepth.model import SphereViT
 from panodepth.model.distance import SCALE_QUANTILE
 
 Layout = Literal["float", "uint8"]
+SURE_LOGIT = 8.0  # as in `predict.larger`
 QUERIES_AT_ONCE = 512  # rows of attention's score matrix that exist at a time
 
 
@@ -27,6 +29,9 @@ class PictureNetwork(nn.Module):
         self.network, self.layout = network, layout
         self.pixels = size[0] * size[1]
         self.memory = network.memory_for(size)
+        own = network.config.size
+        self.own = own if network.config.wrap_padding and size[0] > own[0] else None
+        self.own_memory = None if self.own is None else network.memory_for(self.own)
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """image: (1, 3, h, w) float32 in [0, 1], or (1, h, w, 3) uint8, sRGB-coded RGB.
@@ -36,7 +41,7 @@ class PictureNetwork(nn.Module):
         """
         if self.layout == "uint8":
             image = image.permute(0, 3, 1, 2).float() * (1 / 255)
-        log_distance, sky_logit, _ = self.network(image, self.memory)
+        log_distance, sky_logit = self._seen(image)
         distance = log_distance.exp()
         if sky_logit is None:
             return (distance / top_quantile(distance.flatten(), self.pixels),)
@@ -47,6 +52,21 @@ class PictureNetwork(nn.Module):
         counted = torch.where(surface | only_sky, distance, 0.0).flatten()
         total = torch.where(only_sky, self.pixels, total)
         return distance / top_quantile(counted, self.pixels, total), sky_logit
+
+    def _seen(self, image: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Log distance and sky logit (1, h, w) of a picture (1, 3, h, w).
+
+        At more pixels than the network's own it looks twice, as `predict --size` does.
+        """
+        large = self.network(image, self.memory)
+        if self.own is None:
+            return large.log_distance, large.sky_logit
+        small = self.network(resize_erp(image, self.own).clip(0, 1), self.own_memory)
+        log_distance = with_whole(large.log_distance, small.log_distance)
+        if large.sky_logit is None or small.sky_logit is None:
+            return log_distance, None
+        skies = (x.clip(-SURE_LOGIT, SURE_LOGIT) for x in (large.sky_logit, small.sky_logit))
+        return log_distance, with_whole(*skies)
 
 
 def top_quantile(values: Tensor, count: int, total: Tensor | None = None) -> Tensor:

@@ -11,12 +11,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from panodepth.geometry.resizing import resize_erp
+from panodepth.geometry.resizing import resize_erp, with_whole
 from panodepth.predict.request import RawOutput
 from panodepth.size import Size
 from panodepth.types import FloatArray
 
-SURE = 8.0  # a sky logit beyond it says no more: e^8 to 1
+SURE_LOGIT = 8.0  # a sky logit beyond it says no more: e^8 to 1; `onnx.picture_network` has it too
 
 
 def held(
@@ -27,16 +27,8 @@ def held(
     output: of pixels (3, h, w), whose size is larger than own. run: the network on one picture.
     """
     whole = run(np.clip(resize_erp(pixels, own), 0, 1))
-    log_distance = _moved(output.log_distance, whole.log_distance)
+    log_distance = with_whole(output.log_distance, whole.log_distance)
     if output.sky_logit is None or whole.sky_logit is None:
         return RawOutput(log_distance, output.sky_logit)
-    large, small = (np.clip(x, -SURE, SURE) for x in (output.sky_logit, whole.sky_logit))
-    return RawOutput(log_distance, _moved(large, small))
-
-
-def _moved(large: FloatArray, small: FloatArray) -> FloatArray:
-    """(h, w): the large map plus what it lacks, shrunk, to be the small one."""
-    lacks = small - resize_erp(large, (small.shape[0], small.shape[1]))
-    size = large.shape[0], large.shape[1]
-    moved: FloatArray = large + resize_erp(lacks, size, antialias=False)
-    return moved
+    skies = (np.clip(x, -SURE_LOGIT, SURE_LOGIT) for x in (output.sky_logit, whole.sky_logit))
+    return RawOutput(log_distance, with_whole(*skies))

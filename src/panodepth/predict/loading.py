@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from panodepth.errors import ConfigError
-from panodepth.predict.models import check_stated_size, chosen_backend, find_model
+from panodepth.predict.models import chosen_backend, find_model, is_exported, size_to_load
 from panodepth.size import Size
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ def load(
         `panodepth export`. A path that exists wins.
     device: "auto", "cpu", "cuda", "cuda:N" or "mps". dtype: "auto", "float32", "bfloat16"; on
         GPUs "float16" too; on CPUs "int8": linear layers in 8 bits, faster and less exact.
-    size: (height, width) the network runs at, in steps of 14 or 32; None = the model's own.
+    size: (height, width) the network runs at, in steps of 14 or 32; None = the model's own, which
+        is taken for smaller ones, too (models in the released format are taken at their word).
     config: a ModelConfig, its fields or a preset's name, for checkpoints that do not say.
     compile: run the network by torch.compile; the first picture of a size then takes long.
     backend: "auto" (torch, onnxruntime for .onnx, OpenVINO for .xml), "torch", "onnx" or
@@ -49,6 +50,8 @@ def load(
     if chosen != "torch" and (compile or config is not None):
         which = "--compile" if compile else "a config"
         raise ConfigError(f"{which} is for the torch backend, not for {chosen}")
+    if size is not None and config is None and not is_exported(name_or_path):
+        size = size_to_load(name_or_path, size)
     if chosen == "openvino":
         from panodepth.predict.openvino.backend import load_openvino
 
@@ -59,8 +62,6 @@ def load(
         from panodepth.predict.onnx_backend import load_onnx
 
         return load_onnx(name_or_path, device=device, size=size)
-    if size is not None and config is None:
-        check_stated_size(name_or_path, size)
     from panodepth.device import choose_device, choose_precision
     from panodepth.model import load_prepared
     from panodepth.model.checkpoint import read_config

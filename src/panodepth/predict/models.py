@@ -109,11 +109,12 @@ def find_model(name_or_path: str | os.PathLike[str] | None) -> tuple[str, Path]:
     )
 
 
-def check_stated_size(name_or_path: str | os.PathLike[str] | None, size: Size) -> None:
-    """Raise ConfigError when a local checkpoint's header says that its network takes no (h, w).
+def size_to_load(name_or_path: str | os.PathLike[str] | None, size: Size) -> Size | None:
+    """What a local checkpoint's header makes of a wanted (h, w): no less than the network's own.
 
-    Reads no weights and loads no torch, so a wrong size is told at once. Says nothing of files
-    without such a header: whoever loads them does.
+    None = its own: at fewer pixels it would lose the whole. Reads no weights and loads no torch,
+    so a wrong size is told at once. Files without such a header, and those in the released format,
+    are taken at `size`. Raises ConfigError for one that the network does not take.
     """
     try:
         bundled = name_or_path is None or name_or_path == DEFAULT
@@ -124,10 +125,11 @@ def check_stated_size(name_or_path: str | os.PathLike[str] | None, size: Size) -
         stated = json.loads(header["__metadata__"]["config"])
         step = STEPS[stated.get("backbone") or stated["stem"]]
         own = (int(stated["size"][0]), int(stated["size"][1]))
-        name = str(stated["name"])
+        name, closed = str(stated["name"]), stated["wrap_padding"] is True
     except Exception:
-        return
-    check_steps(size, step, own, name)
+        return size
+    size = check_steps(size, step, own, name)
+    return None if size == own or (closed and size < own) else size
 
 
 def bundled_weights() -> Path:

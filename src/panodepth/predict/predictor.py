@@ -27,7 +27,7 @@ from panodepth.predict import forks
 from panodepth.predict.level import levelled, to_input, upright
 from panodepth.predict.masks import checked_mask, shrink_mask
 from panodepth.predict.options import SKY_MODES, PredictOptions
-from panodepth.predict.request import RawOutput, Request, halves_alike, network_pixels
+from panodepth.predict.request import RawOutput, Request, both_ways, halves_alike, network_pixels
 from panodepth.predict.steps import enlarged
 from panodepth.size import Size, show_size
 from panodepth.types import FloatArray, Prediction, push_back
@@ -132,6 +132,8 @@ class Predictor(ABC):
         if os.getpid() != forks.home:
             forks.settle()
         size = self.size if options.size is None else self.checked_size(options.size)
+        if options.size is not None and self.edges == "sphere":
+            size = max(size, self.own_size)  # at fewer pixels it would lose the whole
         data = to_image_data(image)
         if options.has_lens or data.pano is not None:
             from panodepth.predict.lenses.sphere import on_sphere
@@ -160,6 +162,8 @@ class Predictor(ABC):
         """Level, normalise, bring to the input's size, clear the sky; turned pictures run twice."""
         output = self._settled(output, request.pixels)
         request, output, up = levelled(request, output, self.run_one, options, self.edges)
+        if options.looks_twice and self.edges == "sphere":
+            output = both_ways(output, request.pixels, self.run_one)
         sky_logit, given = None if options.sky == "none" else output.sky_logit, None
         if options.sky not in SKY_MODES or (sky_logit is not None and (sky_logit > 0).any()):
             from panodepth.predict.sky.settled import settled
@@ -254,7 +258,7 @@ class Predictor(ABC):
         self, maps: list[FloatArray], output: RawOutput, request: Request, options: PredictOptions
     ) -> list[FloatArray]:
         """Distance, and sky logit if there is one, (h, w) each, at the picture's size (H, W)."""
-        if options.quality == "fast":
+        if not options.sharpens:
             size, distance, sky = request.data.size, maps[0], output.sky_logit
             if self.edges == "sphere":
                 surface = request.valid if sky is None else request.valid & (sky <= 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -43,6 +44,19 @@ class RawOutput(NamedTuple):
 
     log_distance: FloatArray
     sky_logit: FloatArray | None
+
+
+def both_ways(
+    output: RawOutput, pixels: FloatArray, run: Callable[[FloatArray], RawOutput]
+) -> RawOutput:
+    """The mean of what a network says of pixels (3, h, w) and of their mirror image.
+
+    output: of pixels. run: the network on one picture.
+    """
+    mirrored = run(np.ascontiguousarray(pixels[..., ::-1]))
+    pairs = zip(output, mirrored, strict=True)
+    log, sky = (None if a is None or b is None else 0.5 * (a + b[:, ::-1]) for a, b in pairs)
+    return RawOutput(output.log_distance if log is None else log, sky)
 
 
 def halves_alike(pixels: FloatArray) -> bool:

@@ -21,7 +21,7 @@ from panodepth.atomic import write_atomic
 from panodepth.errors import PanodepthError
 from panodepth.geometry.grid import erp_rays
 from panodepth.predict.loading import load
-from panodepth.predict.models import is_exported, weights_stamp
+from panodepth.predict.models import is_exported, size_to_load, weights_stamp
 from panodepth.predict.openvino.conversion import cache_folder, converted_file
 from panodepth.predict.predictor import Predictor
 from panodepth.size import Size
@@ -70,6 +70,8 @@ def load_chosen(
     seconds. With "auto" OpenVINO is taken where a trial says that it is faster and as exact; its
     `choice` then goes into the metadata. Raises what `load` does.
     """
+    if size is not None and not is_exported(model):
+        size = size_to_load(model, size)
     cpu = device in ("auto", "cpu") and not compile and not is_exported(model)
     kept = _kept(model, size) if cpu and (backend, dtype) == ("auto", "auto") else None
     trial = None if kept is None else read(kept)
@@ -144,7 +146,7 @@ def room(size: Size, seed: int) -> FloatArray:
 
 def _distance(predictor: Predictor, picture: FloatArray) -> FloatArray:
     """(h, w), its mean 1."""
-    found = np.exp(predictor.run([picture])[0].log_distance)
+    found = np.exp(predictor.run_one(picture).log_distance)
     scaled: FloatArray = found / found.mean()
     return scaled
 

@@ -45,7 +45,7 @@ class Request:
     options: tuple[str, ...] = option(
         (), "Passed to the predictor; repeat.", flag="--option", metavar="KEY=VALUE"
     )
-    quality: str = option("", "Quality of a model's predictions, as in predict; else fast.")
+    quality: str = option("", "Quality of a model's predictions, as in predict; else standard.")
     compare: tuple[str, ...] = option(
         (), "An earlier report to stand beside; repeat.", metavar="DIR"
     )

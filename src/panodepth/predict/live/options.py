@@ -38,6 +38,7 @@ class LiveOptions(PredictOptions):
     out_view: Numbers | None = None
 
     level: str = option("none", "Turn tilted frames upright: auto, best (slower) or none.")
+    quality: str = option("fast", "fast = 1 run of the network, standard = 2; balanced, best.")
     one_view: bool = option(  # the next frame is waiting, and says as much again
         True, "Metres by the floor of one view, or, surer, of four.", flag="--one-view/--four-views"
     )

@@ -1,0 +1,110 @@
+"""What a network says of a picture and of its mirror image, together: quality "standard"."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+import panodepth
+from panodepth.lab.evaluation.measures.align import median_scale
+from panodepth.lab.evaluation.measures.metrics import abs_rel
+from panodepth.lab.worlds import render_batch
+from panodepth.predict.options import PredictOptions
+from panodepth.predict.predictor import Predictor
+from panodepth.predict.request import RawOutput, both_ways
+from panodepth.size import Size
+
+SIZE = (32, 64)
+
+
+class Leaning(Predictor):
+    """Red is the log distance and blue says sky, but what is on the right it takes for farther."""
+
+    name, own_size, size = "leaning", SIZE, SIZE
+
+    def __init__(self, edges: Any = "sphere", *, with_sky: bool = True) -> None:
+        self.edges, self.with_sky, self.seen = edges, with_sky, 0
+
+    def describe(self) -> dict[str, Any]:
+        return {"dtype": "float32", "device": "cpu"}
+
+    def checked_size(self, size: Size) -> Size:
+        return size
+
+    def run(self, pixels: Sequence[np.ndarray]) -> list[RawOutput]:
+        self.seen += len(pixels)
+        lean = np.linspace(0, 1, SIZE[1], dtype=np.float32)
+        sky = [4 * (p[2] - 0.5) + lean if self.with_sky else None for p in pixels]
+        return [RawOutput(p[0] + lean, s) for p, s in zip(pixels, sky, strict=True)]
+
+
+def picture() -> np.ndarray:
+    rng = np.random.default_rng(3)
+    image = rng.random((*SIZE, 3), np.float32)
+    image[..., 2] = 0
+    image[:8, :, 2] = np.linspace(0.2, 0.8, SIZE[1])
+    return image
+
+
+@pytest.mark.parametrize("with_sky", [True, False])
+def test_it_is_the_mean_of_both_as_the_picture_is(with_sky: bool) -> None:
+    model, pixels = Leaning(with_sky=with_sky), np.moveaxis(picture(), -1, 0)
+    one = model.run_one(pixels)
+    both = both_ways(one, pixels, model.run_one)
+    np.testing.assert_allclose(both.log_distance, pixels[0] + 0.5, atol=1e-6)  # it leans no more
+    if with_sky:
+        assert both.sky_logit is not None
+        np.testing.assert_allclose(both.sky_logit, 4 * (pixels[2] - 0.5) + 0.5, atol=1e-6)
+    else:
+        assert both.sky_logit is None
+
+
+@pytest.mark.parametrize(("quality", "leans"), [("standard", False), ("fast", True)])
+def test_a_mirrored_picture_has_the_mirrored_distance(quality: str, leans: bool) -> None:
+    model = Leaning()
+    one, other = (
+        model.predict(np.ascontiguousarray(image), quality=quality, level="none")
+        for image in (picture(), picture()[:, ::-1])
+    )
+    apart = np.abs(np.log(one.solid / other.solid[:, ::-1])).max()
+    assert (apart > 0.3) if leans else (apart < 1e-5)
+    assert one.meta["quality"] == quality
+    assert (one.mask == other.mask[:, ::-1]).all() != leans
+
+
+def test_how_often_the_picture_is_seen() -> None:
+    def seen(model: Leaning, **options: Any) -> int:
+        model.predict(picture(), level="none", **options)
+        return model.seen
+
+    assert PredictOptions().quality == "standard"
+    assert seen(Leaning()) == 2
+    assert seen(Leaning(), quality="fast") == 1
+    assert seen(Leaning(), quality="balanced") == 2
+    assert seen(Leaning(), quality="best") == 4  # a mean of four; no larger than the map: no tiles
+    assert seen(Leaning("cut")) == 1  # as the authors of the released model see it
+    assert seen(Leaning("cut"), quality="fast") == 1
+
+
+def test_several_pictures_are_predicted_as_each_alone() -> None:
+    images = [picture(), picture()[::-1].copy()]
+    together = Leaning().predict_batch(images, level="none")
+    for image, found in zip(images, together, strict=True):
+        alone = Leaning().predict(image, level="none")
+        np.testing.assert_array_equal(found.distance, alone.distance)
+
+
+def test_the_bundled_network_is_nearer_to_the_truth_for_it() -> None:
+    predictor = panodepth.load(device="cpu", dtype="float32")
+    worlds = render_batch(1_000_000, range(16, 24), 128, 256, kind="indoor")
+    errors = {"fast": 0.0, "standard": 0.0}
+    images = worlds.image.permute(0, 2, 3, 1).numpy()
+    for image, truth in zip(images, worlds.distance.numpy(), strict=True):
+        for quality in errors:
+            distance = predictor.predict(image, quality=quality, sky="none", level="none").distance
+            scale = np.float32(median_scale(distance, truth, truth > 0))
+            errors[quality] += abs_rel(distance * scale, truth, truth > 0)
+    assert errors["standard"] < errors["fast"], errors
