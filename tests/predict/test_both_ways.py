@@ -14,7 +14,7 @@ from panodepth.lab.evaluation.measures.metrics import abs_rel
 from panodepth.lab.worlds import render_batch
 from panodepth.predict.options import PredictOptions
 from panodepth.predict.predictor import Predictor
-from panodepth.predict.request import RawOutput, both_ways
+from panodepth.predict.request import RawOutput, answers
 from panodepth.size import Size
 
 SIZE = (32, 64)
@@ -52,8 +52,12 @@ def picture() -> np.ndarray:
 @pytest.mark.parametrize("with_sky", [True, False])
 def test_it_is_the_mean_of_both_as_the_picture_is(with_sky: bool) -> None:
     model, pixels = Leaning(with_sky=with_sky), np.moveaxis(picture(), -1, 0)
-    one = model.run_one(pixels)
-    both = both_ways(one, pixels, model.run_one)
+    plain = model.prepare(picture(), None, PredictOptions(quality="fast"))
+    request = model.prepare(picture(), None, PredictOptions())
+    assert (len(plain.pictures), len(request.pictures)) == (1, 2)
+    seen = model.run([*plain.pictures, *request.pictures])
+    one, both = answers([plain, request], seen)
+    assert one is seen[0]
     np.testing.assert_allclose(both.log_distance, pixels[0] + 0.5, atol=1e-6)  # it leans no more
     if with_sky:
         assert both.sky_logit is not None

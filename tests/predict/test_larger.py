@@ -135,7 +135,7 @@ def test_nan_at_the_own_size_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def run(pixels: Sequence[np.ndarray]) -> list[RawOutput]:
         value = np.nan if pixels[0].shape[1] == OWN[0] else 0.0
-        return [RawOutput(np.full(pixels[0].shape[1:], value, np.float32), None)]
+        return [RawOutput(np.full(p.shape[1:], value, np.float32), None) for p in pixels]
 
     monkeypatch.setattr(model, "run", run)
     with pytest.raises(ModelError, match="NaN"):

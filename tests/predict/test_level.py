@@ -24,7 +24,8 @@ from panodepth.geometry.rotation import (
     rotation_to_up,
 )
 from panodepth.model import ModelConfig, ModelOutput
-from panodepth.predict.level import FROM_DEG, MOST_DEG, SHRINKAGE, _is_sure, _unshrunk
+from panodepth.predict.level.found import FROM_DEG, is_sure
+from panodepth.predict.level.turning import MOST_DEG, SHRINKAGE, _unshrunk
 from panodepth.predict.options import PredictOptions
 from panodepth.predict.torch_backend import TorchPredictor
 from panodepth.types import Prediction
@@ -66,7 +67,7 @@ def test_what_has_no_floor_is_no_tilt() -> None:
     noise = np.exp(np.random.default_rng(0).normal(size=(64, 128)))
     for distance, valid in ((ball, everywhere), (noise, everywhere), (ball, ~everywhere)):
         found = estimate_up(distance, valid)
-        assert found is None or not _is_sure(found, FROM_DEG)
+        assert found is None or not is_sure(found, FROM_DEG)
 
 
 class Painted(torch.nn.Module):
@@ -124,7 +125,7 @@ def test_a_level_picture_goes_through_once_and_stays_as_it_is() -> None:
 def test_a_tilted_picture_is_seen_upright_and_comes_back_as_it_was(
     pitch: int, roll: int, shrinkage: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("panodepth.predict.level.SHRINKAGE", shrinkage)
+    monkeypatch.setattr("panodepth.predict.level.turning.SHRINKAGE", shrinkage)
     network, image = Painted(), picture(pitch, roll)
     got = predicted(network, image)
     assert len(network.seen) == 2

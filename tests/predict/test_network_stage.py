@@ -157,7 +157,12 @@ def folder(tmp_path: Path, count: int) -> list[InputFile]:
 def test_a_device_has_one_batch_while_the_next_is_made_ready(tmp_path: Path) -> None:
     device = Device(overlaps=True)
     options = RunOptions(
-        out=tmp_path / "out", formats=("npz",), sky="none", batch_size=2, workers=1
+        out=tmp_path / "out",
+        formats=("npz",),
+        sky="none",
+        quality="fast",
+        batch_size=2,
+        workers=1,
     )
     results = predict_files(device, folder(tmp_path, 8), options, lambda result: None)
     assert [Path(r.input).name for r in results] == [f"{n}.png" for n in range(8)]
@@ -167,15 +172,27 @@ def test_a_device_has_one_batch_while_the_next_is_made_ready(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("count", "best", "given", "wanted"),
-    [(7, 4, None, [4, 3]), (3, 16, None, [3]), (7, 4, 2, [2, 2, 2, 1]), (1, 4, None, [1])],
+    ("count", "best", "given", "quality", "wanted"),
+    [
+        (7, 4, None, "fast", [4, 3]),
+        (3, 16, None, "fast", [3]),
+        (7, 4, 2, "fast", [2, 2, 2, 1]),
+        (1, 4, None, "fast", [1]),
+        (3, 5, None, "standard", [4, 2]),  # each of them mirrored, too
+        (2, 1, None, "standard", [2, 2]),
+    ],
 )
 def test_the_predictor_says_how_many_at_a_time(
-    count: int, best: int, given: int | None, wanted: list[int], tmp_path: Path
+    count: int, best: int, given: int | None, quality: str, wanted: list[int], tmp_path: Path
 ) -> None:
     device = Device(best=best)
     options = RunOptions(
-        out=tmp_path / "out", formats=("npz",), size=SIZE, sky="none", batch_size=given
+        out=tmp_path / "out",
+        formats=("npz",),
+        size=SIZE,
+        sky="none",
+        quality=quality,
+        batch_size=given,
     )
     predict_files(device, folder(tmp_path, count), options, lambda result: None)
     assert device.tried == wanted

@@ -55,10 +55,15 @@ export async function predict(planes: Plane[]): Promise<Distances> {
     const small = resize(shrunk(plane, enough), config, cut).values.map((v) => Math.min(1, Math.max(0, v)));
     pixels.set(small, i * height * width);
   });
-  const image = new ort.Tensor("float32", pixels, [1, 3, height, width]);
-  const outputs = await run.run({ [run.inputNames[0]]: image });
-  const small = { height, width, values: Float32Array.from(outputs.distance.data as Float32Array) };
-  const logit = outputs.sky_logit?.data as Float32Array | undefined;
+  const seen = await look(run, pixels);
+  if (!cut) {
+    // As `predict` does by default: the mean of what is said of the picture and of its mirror image.
+    const other = await look(run, mirrored(pixels));
+    seen.log = mean(seen.log, mirrored(other.log));
+    if (seen.logit && other.logit) seen.logit = mean(seen.logit, mirrored(other.logit));
+  }
+  const { log, logit } = seen;
+  const small = { height, width, values: log.map(Math.exp) };
   if (!cut) settlePoles(small);
   const surface = small.values.map((_, i) => (!logit || logit[i] <= 0 ? 1 : 0));
   const surfaces = small.values.filter((_, i) => surface[i]);
@@ -79,6 +84,30 @@ export async function predict(planes: Plane[]): Promise<Distances> {
     if (is) distance.values[i] = Math.max(distance.values[i], farthest);
   });
   return { distance, sky };
+}
+
+interface Look {
+  log: Float32Array;
+  logit?: Float32Array;
+}
+
+/** What the network says of pixels, 3 planes of its size: log distance, and sky logit if it has one. */
+async function look(run: ort.InferenceSession, pixels: Float32Array): Promise<Look> {
+  const image = new ort.Tensor("float32", pixels, [1, 3, config.height, config.width]);
+  const outputs = await run.run({ [run.inputNames[0]]: image });
+  const logit = outputs.sky_logit?.data as Float32Array | undefined;
+  const log = (outputs.distance.data as Float32Array).map(Math.log);
+  return { log, logit: logit && Float32Array.from(logit) };
+}
+
+/** Rows as wide as the network's size, left and right exchanged. */
+function mirrored(values: Float32Array): Float32Array {
+  const { width } = config;
+  return values.map((_, i) => values[i - (i % width) + (width - 1 - (i % width))]);
+}
+
+function mean(a: Float32Array, b: Float32Array): Float32Array {
+  return a.map((value, i) => 0.5 * (value + b[i]));
 }
 
 /** All of the picture is sky. */

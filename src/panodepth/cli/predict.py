@@ -24,6 +24,7 @@ from panodepth.cli.options import (
 from panodepth.errors import InputError, print_note, printable
 from panodepth.predict.folder.options import RunOptions
 from panodepth.predict.models import chosen_backend, model_name, weights_stamp
+from panodepth.predict.options import SHARP
 from panodepth.progress import SHARES, Progress, by_share, progress
 from panodepth.size import Size, show_size
 from panodepth.streams import print_document
@@ -78,7 +79,7 @@ def predict(
             _tell_size(predictor, options.size)
         summary |= described(predictor)
         summary["seconds"]["load"] = loaded - started
-        one = len(pending) == 1 and options.sharpens
+        one = len(pending) == 1 and options.quality in SHARP
         total, unit = (SHARES, "step") if one else (len(pending), "image")
         with progress(total, unit, silent=quiet, as_json=as_json) as bar:
             options = replace(options, watch=by_share(bar)) if one else options

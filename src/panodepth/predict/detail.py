@@ -23,7 +23,7 @@ from panodepth.geometry.resizing import Edges, resize_erp
 from panodepth.geometry.seam import row_window
 from panodepth.images import ImageData
 from panodepth.model.detail import DetailNetwork, Doubling, Rows, load_detail, planes
-from panodepth.predict.level import to_input
+from panodepth.predict.level.levelled import to_input
 from panodepth.predict.models import WEIGHTS
 from panodepth.predict.options import PredictOptions
 from panodepth.predict.request import Request

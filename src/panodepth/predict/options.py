@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 SKY_MODES = ("auto", "none")
 LEVEL_PASSES = {"none": 0, "auto": 1, "best": 3}  # further runs of the network at most
 QUALITIES = ("fast", "standard", "balanced", "best")
+TWICE = QUALITIES[1:3]  # show a network the picture mirrored, too; best has views of its own
+SHARP = QUALITIES[2:]  # let the picture say where edges are
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,10 +40,10 @@ class PredictOptions(LensOptions, MetricOptions, ExtraOptions):
         about 6°, with one further run of the network; "best": up to three; "none".
     pitch, roll: of the camera [deg], in place of what `level` finds: pitch > 0 looks up, roll > 0
         dips the right side. One of them leaves the other 0.
-    quality: "fast" enlarges what the network returns and makes steps of its edges; "standard" does
-        so with the mean of its answers to the picture and to the picture mirrored; "balanced"
-        sharpens that by the picture; "best" runs the network eleven more times, on other views and
-        on tiles, before that. A model in the released format sees the picture once until "best".
+    quality: "fast" enlarges what the network returns and makes steps of its edges; "standard" the
+        mean of its answers to the picture and to its mirror image (models in the released format
+        see it once); "balanced" sharpens that by the picture; "best" runs the network on twelve
+        views and tiles before that.
     watch: called with the share, up to 1, of what follows the network that is done; an error in it
         stops the prediction. For "balanced" and "best".
     sky: "auto" clears sky from the mask, "none" takes every pixel for a surface; or a mask file of
@@ -94,16 +96,6 @@ class PredictOptions(LensOptions, MetricOptions, ExtraOptions):
     def in_metres(self) -> bool:
         """Whether anything was given that distances can be scaled by."""
         return any(getattr(self, f.name) not in (None, "none") for f in fields(MetricOptions))
-
-    @property
-    def looks_twice(self) -> bool:
-        """Whether the network sees the picture mirrored, too; "best" has views of its own."""
-        return self.quality in ("standard", "balanced")
-
-    @property
-    def sharpens(self) -> bool:
-        """Whether the picture says where edges are."""
-        return self.quality in ("balanced", "best")
 
     @property
     def up(self) -> Up | None:

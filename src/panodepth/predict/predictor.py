@@ -13,6 +13,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,10 +25,10 @@ from panodepth.geometry.rotation import rotation_to_up
 from panodepth.images import ImageData, check_aspect, to_image_data
 from panodepth.options import changed
 from panodepth.predict import forks
-from panodepth.predict.level import levelled, to_input, upright
+from panodepth.predict.level.levelled import levelled, to_input
 from panodepth.predict.masks import checked_mask, shrink_mask
-from panodepth.predict.options import SKY_MODES, PredictOptions
-from panodepth.predict.request import RawOutput, Request, both_ways, halves_alike, network_pixels
+from panodepth.predict.options import SHARP, SKY_MODES, TWICE, PredictOptions
+from panodepth.predict.request import RawOutput, Request, answers, halves_alike, network_pixels
 from panodepth.predict.steps import enlarged
 from panodepth.size import Size, show_size
 from panodepth.types import FloatArray, Prediction, push_back
@@ -35,6 +36,7 @@ from panodepth.types import FloatArray, Prediction, push_back
 SCALE_QUANTILE = 0.98  # the distance that becomes 1, DA² release
 FRAME = "x right, y down, z forward"
 DEFAULTS = PredictOptions()
+Run = Callable[[FloatArray], RawOutput]
 
 
 class Predictor(ABC):
@@ -124,7 +126,8 @@ class Predictor(ABC):
         if len(masks) != len(images):
             raise InputError(f"{len(masks)} masks do not match {len(images)} images")
         requests = [self.prepare(*pair, options) for pair in zip(images, masks, strict=True)]
-        outputs = self.run([request.pixels for request in requests]) if requests else []
+        seen = [picture for request in requests for picture in request.pictures]
+        outputs = answers(requests, self.run(seen)) if requests else []
         return [self.finish(*pair, options) for pair in zip(requests, outputs, strict=True)]
 
     def prepare(self, image: Any, mask: Any, options: PredictOptions) -> Request:
@@ -155,15 +158,18 @@ class Predictor(ABC):
             from panodepth.predict.lenses.stereo import with_warning
 
             data = with_warning(data, pixels)
-        request = Request(data, valid, pixels, small_valid)
-        return request if options.up is None else upright(request, options.up, self.edges)
+        twice = options.quality in TWICE and self.edges == "sphere"
+        request = Request(data, valid, pixels, small_valid, twice=twice)
+        if options.up is None:
+            return request
+        from panodepth.predict.level.turning import upright
+
+        return upright(request, options.up, self.edges)
 
     def finish(self, request: Request, output: RawOutput, options: PredictOptions) -> Prediction:
-        """Level, normalise, bring to the input's size, clear the sky; turned pictures run twice."""
-        output = self._settled(output, request.pixels)
-        request, output, up = levelled(request, output, self.run_one, options, self.edges)
-        if options.looks_twice and self.edges == "sphere":
-            output = both_ways(output, request.pixels, self.run_one)
+        """Level, normalise, bring to the input's size, clear the sky. output: see `answers`."""
+        output = self._settled(output, request)
+        request, output, up = levelled(request, output, self._seen, options, self.edges)
         sky_logit, given = None if options.sky == "none" else output.sky_logit, None
         if options.sky not in SKY_MODES or (sky_logit is not None and (sky_logit > 0).any()):
             from panodepth.predict.sky.settled import settled
@@ -237,28 +243,38 @@ class Predictor(ABC):
         }
 
     def held(self, pixels: Sequence[FloatArray]) -> list[RawOutput]:
-        """`run`, each (3, h, w) held to what it is at the network's own size."""
-        return [self._settled(*pair) for pair in zip(self.run(pixels), pixels, strict=True)]
+        """`run`, each (3, h, w) held to what it is at the network's own size; see `larger`."""
+        found = zip(self.run(pixels), pixels, strict=True)
+        return [self._held(output, x, self.run_one) for output, x in found]
 
     def run_one(self, pixels: FloatArray) -> RawOutput:
         """`held` on one picture (3, h, w)."""
         return self.held([pixels])[0]
 
-    def _settled(self, output: RawOutput, pixels: FloatArray) -> RawOutput:
-        """See `larger`; pixels: (3, h, w). Raises ModelError for NaN."""
+    def _seen(self, request: Request) -> RawOutput:
+        """What the network says of one request's pictures."""
+        return self._settled(answers([request], self.run(request.pictures))[0], request)
+
+    def _settled(self, output: RawOutput, request: Request) -> RawOutput:
+        """The output held as in `held`; what it is held to is seen as the request's pictures."""
+        whole = lambda pixels: self._seen(replace(request, pixels=pixels))  # noqa: E731
+        return self._held(output, request.pixels, whole)
+
+    def _held(self, output: RawOutput, pixels: FloatArray, run: Run) -> RawOutput:
+        """See `larger`; pixels: (3, h, w). run: the network on one. Raises ModelError for NaN."""
         if not np.isfinite(output.log_distance).all():
             raise ModelError(f"model {self.name} returned NaN: {self.nan_reason}")
         if pixels.shape[1] > self.own_size[0] and self.edges == "sphere":
             from panodepth.predict.larger import held
 
-            return held(output, pixels, self.own_size, self.run_one)
+            return held(output, pixels, self.own_size, run)
         return output
 
     def _enlarged(
         self, maps: list[FloatArray], output: RawOutput, request: Request, options: PredictOptions
     ) -> list[FloatArray]:
         """Distance, and sky logit if there is one, (h, w) each, at the picture's size (H, W)."""
-        if not options.sharpens:
+        if options.quality not in SHARP:
             size, distance, sky = request.data.size, maps[0], output.sky_logit
             if self.edges == "sphere":
                 surface = request.valid if sky is None else request.valid & (sky <= 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -27,6 +27,7 @@ class Request:
     data, mask: the picture and (H, W) bool at full size, mask None = all valid. pixels: (3, h, w)
     float32 in [0, 1]. valid: (h, w) bool at the network's size. up: where the picture has up, when
         pixels and valid are turned so that it is up there; None = they are as the picture is.
+    twice: whether the network sees the picture mirrored, too.
     """
 
     data: ImageData
@@ -34,6 +35,12 @@ class Request:
     pixels: FloatArray
     valid: BoolArray
     up: Up | None = None
+    twice: bool = False
+
+    @property
+    def pictures(self) -> list[FloatArray]:
+        """What the network is to see, (3, h, w) each."""
+        return [np.ascontiguousarray(self.pixels[..., ::s]) for s in (1, -1)[: 1 + self.twice]]
 
 
 class RawOutput(NamedTuple):
@@ -46,14 +53,16 @@ class RawOutput(NamedTuple):
     sky_logit: FloatArray | None
 
 
-def both_ways(
-    output: RawOutput, pixels: FloatArray, run: Callable[[FloatArray], RawOutput]
-) -> RawOutput:
-    """The mean of what a network says of pixels (3, h, w) and of their mirror image.
+def answers(requests: Sequence[Request], outputs: Sequence[RawOutput]) -> list[RawOutput]:
+    """What a network says of each request, of its outputs for all of their `pictures` in turn.
 
-    output: of pixels. run: the network on one picture.
+    Of a picture that is seen mirrored, too, it is the mean of both, as the picture is.
     """
-    mirrored = run(np.ascontiguousarray(pixels[..., ::-1]))
+    left = iter(outputs)
+    return [_mean(next(left), next(left)) if r.twice else next(left) for r in requests]
+
+
+def _mean(output: RawOutput, mirrored: RawOutput) -> RawOutput:
     pairs = zip(output, mirrored, strict=True)
     log, sky = (None if a is None or b is None else 0.5 * (a + b[:, ::-1]) for a, b in pairs)
     return RawOutput(output.log_distance if log is None else log, sky)

@@ -30,6 +30,7 @@ from panodepth.images import image_size, read_image
 from panodepth.options import changed
 from panodepth.predict.options import PredictOptions
 from panodepth.predict.predictor import Predictor
+from panodepth.predict.request import answers
 from panodepth.serve.batching import Batcher
 from panodepth.serve.cache import Answer, AnswerCache
 from panodepth.serve.options import ServeOptions
@@ -240,7 +241,8 @@ class Service:
         data = read_image(content)
         request = self.predictor.prepare(data, None, wanted.options)
         watch(READ)
-        output = self._batcher.submit(request.pixels).result()
+        waiting = [self._batcher.submit(picture) for picture in request.pictures]
+        [output] = answers([request], [future.result() for future in waiting])
         watch(RUN)
         options = replace(wanted.options, watch=partial(_between, watch))
         prediction = self.predictor.finish(request, output, options)

@@ -18,7 +18,7 @@ from panodepth.geometry.grid import erp_rays
 from panodepth.geometry.resizing import Edges
 from panodepth.geometry.rotation import rotate_vectors, rotation_from_yaw_pitch_roll
 from panodepth.geometry.sampling import sample_erp
-from panodepth.predict.level import to_input
+from panodepth.predict.level.levelled import to_input
 from panodepth.predict.request import RawOutput, Request
 from panodepth.types import FloatArray, Prediction
 

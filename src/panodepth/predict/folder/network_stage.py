@@ -14,7 +14,7 @@ from typing import TypeVar
 from panodepth.errors import ModelError, is_out_of_memory
 from panodepth.predict.folder.jobs import Job
 from panodepth.predict.predictor import Predictor
-from panodepth.predict.request import RawOutput
+from panodepth.predict.request import RawOutput, Request, answers
 from panodepth.types import FloatArray
 
 Result = TypeVar("Result")
@@ -47,7 +47,7 @@ class NetworkStage:
     def _try(self, jobs: list[Job], step: Callable[[list[FloatArray]], Result]) -> Result | None:
         """A step of the network on a batch. On failure None, and each half is run by itself.
 
-        step: of the pictures that could be read, (3, h, w) each. That goes on down to single
+        step: of what the network is to see of them, (3, h, w) each. That goes on down to single
         pictures, which keep their error. When memory was not enough, later batches are smaller too.
         Raises ModelError.
         """
@@ -56,7 +56,7 @@ class NetworkStage:
         result, failure = None, None
         started = time.perf_counter()
         try:
-            result = step([job.request.pixels for job in jobs if job.request])
+            result = step([picture for r in _requests(jobs) for picture in r.pictures])
         except ModelError:
             raise  # no other picture will fare better
         except Exception as error:
@@ -84,5 +84,10 @@ def _read(jobs: list[Job]) -> list[Job]:
 
 
 def _set_outputs(jobs: list[Job], outputs: list[RawOutput] | None) -> None:
-    for job, output in zip(jobs, outputs or [], strict=outputs is not None):
-        job.output = output
+    if outputs is not None:
+        for job, output in zip(jobs, answers(_requests(jobs), outputs), strict=True):
+            job.output = output
+
+
+def _requests(jobs: list[Job]) -> list[Request]:
+    return [job.request for job in jobs if job.request is not None]

@@ -28,6 +28,7 @@ from panodepth.predict.folder.options import RunOptions, available_cores
 from panodepth.predict.folder.outputs import OutputFolder, check_free, made_with
 from panodepth.predict.folder.results import FileResult, RunEndedError, failed
 from panodepth.predict.lenses.rig import read_rig
+from panodepth.predict.options import TWICE
 from panodepth.predict.predictor import Predictor
 from panodepth.types import Prediction
 
@@ -72,7 +73,8 @@ class Pipeline:
         waiting = deque(items)
         if self.options.batch_size is None and len(items) > 1:
             best = self.predictor.best_batch_size(self.options.size)
-            self._network.batch_size = min(best, len(items))
+            best //= 1 + (self.options.quality in TWICE)  # as many pictures are seen mirrored, too
+            self._network.batch_size = max(1, min(best, len(items)))
         threads = _threads(self.workers)
         with ExitStack() as sharing, threads as (readers, writers), self._stopping():
             sharing.callback(self._folder.close)

@@ -23,7 +23,7 @@ from panodepth.geometry.resizing import Edges, resize_erp
 from panodepth.geometry.rotation import rotation_to_up
 from panodepth.geometry.seam import pad_erp
 from panodepth.predict.extras.confidence import views_beside
-from panodepth.predict.level import to_input
+from panodepth.predict.level.levelled import to_input
 from panodepth.predict.request import ROUGH, RawOutput, Request
 from panodepth.predict.sky.settled import without_islands
 from panodepth.predict.tiles.merging import Blend, Wishes, solve

@@ -1,9 +1,4 @@
-"""Tilted panoramas: see where up is, turn the picture upright, predict again, turn the result back.
-
-Networks learn from level cameras: what is tilted by 30° comes out two to three times less exact. A
-picture is only turned when its tilt is large and its floor and walls agree on it, as far as its
-vertical edges say, and stays turned only when the second prediction is more level than the first.
-"""
+"""A tilted panorama turned upright, predicted again, and the result turned back."""
 
 from __future__ import annotations
 
@@ -14,56 +9,48 @@ from dataclasses import replace
 import numpy as np
 
 from panodepth.geometry.grid import axis_angles, erp_rays
-from panodepth.geometry.level.up import Up, estimate_up
+from panodepth.geometry.level.up import Up
 from panodepth.geometry.point_bands import lonlat_points
-from panodepth.geometry.resizing import Edges, resize_erp
+from panodepth.geometry.resizing import Edges
 from panodepth.geometry.rotation import rotate_vectors, rotation_to_up
 from panodepth.geometry.sampling import sample_erp
-from panodepth.predict.options import LEVEL_PASSES, PredictOptions
+from panodepth.predict.level.found import FROM_DEG, is_sure, up_of
 from panodepth.predict.request import RawOutput, Request, network_pixels
 from panodepth.size import Size
 from panodepth.types import FloatArray
 
-FROM_DEG = 6.0  # a level picture's estimate is off by up to 3.5°
 SETTLED_DEG = 2.0  # what is left after a turn is not worth another one
-MOST_SPREAD = 0.25  # of the tilt
-LEAST_SUPPORT = 0.3  # of the solid angle
 LEAST_GAIN = 0.95  # of the tilt may be left after a turn, else it was none
 # Of rooms tilted by 8, 16 and 28° the bundled network shows 7.6, 14.7 and 23.7° (medians of 16).
 SHRINKAGE, MOST_DEG = 0.0075, 45.0  # a share of the tilt per degree of it; of a turn
 BAND_PIXELS = 1 << 16  # turned back at a time: a large picture needs little memory
 
 
-def levelled(
+def turned_upright(
     request: Request,
     output: RawOutput,
-    run: Callable[[FloatArray], RawOutput],
-    options: PredictOptions,
+    left: Up,
+    run: Callable[[Request], RawOutput],
+    passes: int,
     edges: Edges,
-) -> tuple[Request, RawOutput, Up | None]:
-    """The request and the output to go on with, and where the picture has up.
+) -> tuple[Request, RawOutput, Up]:
+    """What `levelled` returns for a picture that is surely tilted.
 
-    run: the network on one picture, (3, h, w).
+    left: where the output, of a request that is as its picture is, has up. passes: runs at most.
     """
-    plain, passes = request, LEVEL_PASSES[options.level]
-    if request.up is not None or not passes:
-        return request, output, request.up
-    left = _up_of(request, output)
-    least_deg = FROM_DEG
+    plain, least_deg = request, FROM_DEG
     for _ in range(passes):
-        if left is None or not _is_sure(left, least_deg):
+        if not is_sure(left, least_deg):
             break
         turn = _unshrunk(left)
         turn = _surer(turn, plain, output) if request.up is None else _as_seen(turn, request.up)
         tried = upright(plain, turn, edges)
-        answer = run(tried.pixels)
-        rest = _up_of(tried, answer)
+        answer = run(tried)
+        rest = up_of(tried, answer)
         if rest is None or rest.tilt_deg > LEAST_GAIN * left.tilt_deg:
             break
         request, output, left, least_deg = tried, answer, rest, SETTLED_DEG
-    if left is None or request.up is None:
-        return request, output, left
-    return request, output, _as_seen(left, request.up)
+    return request, output, left if request.up is None else _as_seen(left, request.up)
 
 
 def upright(request: Request, up: Up, edges: Edges) -> Request:
@@ -77,12 +64,10 @@ def upright(request: Request, up: Up, edges: Edges) -> Request:
     return replace(request, pixels=pixels, valid=valid, up=up)
 
 
-def to_input(values: FloatArray, request: Request, size: Size, edges: Edges) -> FloatArray:
-    """(h, w) of what the network saw, at another size and turned as the picture is."""
-    if request.up is None:
-        return resize_erp(values, size, edges=edges)
+def turned_back(values: FloatArray, up: Up, size: Size) -> FloatArray:
+    """(h, w) of a picture that was turned by `up`, at another size (H, W), as the picture is."""
     lon, lat = axis_angles(*size)
-    to_level = rotation_to_up(request.up.direction).T.astype(np.float32)
+    to_level = rotation_to_up(up.direction).T.astype(np.float32)
     out = np.empty(size, np.float32)
     rows_at_once = max(1, BAND_PIXELS // size[1])
     for top in range(0, size[0], rows_at_once):
@@ -90,18 +75,6 @@ def to_input(values: FloatArray, request: Request, size: Size, edges: Edges) -> 
         rays = lonlat_points(np.ones_like(out[rows]), lon, lat[rows])
         out[rows] = sample_erp(values[None], rotate_vectors(to_level, rays))[0]
     return out
-
-
-def _up_of(request: Request, output: RawOutput) -> Up | None:
-    """Where up is in what the network saw."""
-    sky = output.sky_logit
-    valid = request.valid if sky is None else request.valid & (sky <= 0)
-    return estimate_up(np.exp(output.log_distance), valid)
-
-
-def _is_sure(up: Up, from_deg: float) -> bool:
-    small = up.spread_deg <= MOST_SPREAD * up.tilt_deg
-    return up.tilt_deg >= from_deg and small and up.support >= LEAST_SUPPORT
 
 
 def _unshrunk(up: Up) -> Up:

@@ -1,0 +1,1 @@
+"""Tilted pictures: turned upright for the network, and what it says turned back."""
