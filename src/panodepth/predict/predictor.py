@@ -244,8 +244,8 @@ class Predictor(ABC):
 
     def held(self, pixels: Sequence[FloatArray]) -> list[RawOutput]:
         """`run`, each (3, h, w) held to what it is at the network's own size; see `larger`."""
-        found = zip(self.run(pixels), pixels, strict=True)
-        return [self._held(output, x, self.run_one) for output, x in found]
+        pairs = zip(self.run(pixels), pixels, strict=True)
+        return [self._held(*pair, self.run_one) for pair in pairs]
 
     def run_one(self, pixels: FloatArray) -> RawOutput:
         """`held` on one picture (3, h, w)."""

@@ -25,10 +25,7 @@ def levelled(
     options: PredictOptions,
     edges: Edges,
 ) -> tuple[Request, RawOutput, Up | None]:
-    """The request and the output to go on with, and where the picture has up.
-
-    run: the network on one request.
-    """
+    """Request and output to go on with, and where the picture has up; run: the network."""
     passes = LEVEL_PASSES[options.level]
     if request.up is not None or not passes:
         return request, output, request.up
