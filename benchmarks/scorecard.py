@@ -36,6 +36,7 @@ from panodepth.lab.evaluation.measures.align import median_scale
 from panodepth.lab.evaluation.measures.metrics import abs_rel
 from panodepth.lab.evaluation.protocol import VALIDATION_SEED
 from panodepth.lab.worlds import Priors, SceneBatch, render_batch
+from panodepth.predict.options import QUALITIES, PredictOptions
 from panodepth.predict.predictor import Predictor
 from panodepth.types import BoolArray, FloatArray
 
@@ -44,6 +45,7 @@ TOLERANCE = 2  # [px]
 EDGE_SIZE = (384, 768)
 PITCHES_DEG = (20, 30)
 ROLLS = (0.25, 0.5)  # of a patch
+DEFAULT = PredictOptions().quality
 
 
 class Sample(NamedTuple):
@@ -177,7 +179,9 @@ def world_samples(kind: str, count: int, size: tuple[int, int]) -> Iterator[Samp
                 yield Sample(kind, images[k], batch.distance[k].numpy(), ~sky)
 
 
-def world_rows(predictor: Predictor, count: int, version: int = 1) -> dict[str, float]:
+def world_rows(
+    predictor: Predictor, count: int, version: int = 1, quality: str = DEFAULT
+) -> dict[str, float]:
     """AbsRel, sky and walls on rendered validation worlds at the network's own size or 128x256."""
     out: dict[str, float] = {}
     both = either = 0
@@ -185,7 +189,7 @@ def world_rows(predictor: Predictor, count: int, version: int = 1) -> dict[str, 
         errors, walls = [], []
         for batch in worlds(kind, count, (128, 256), version):
             for k, image in enumerate(batch.image.permute(0, 2, 3, 1).numpy()):
-                prediction = predictor.predict(image, level="none")
+                prediction = predictor.predict(image, level="none", quality=quality)
                 truth, sky = batch.distance[k].numpy(), batch.sky[k].numpy()
                 if (~sky).any():
                     errors.append(error(prediction.solid, truth, ~sky))
@@ -202,13 +206,16 @@ def world_rows(predictor: Predictor, count: int, version: int = 1) -> dict[str, 
     return out
 
 
-def measure(model: str, data: Path | None, count: int, version: int = 1) -> dict[str, float]:
+def measure(
+    model: str, data: Path | None, count: int, version: int = 1, quality: str = DEFAULT
+) -> dict[str, float]:
     """Measure name -> value, in the order of the table."""
     predictor = panodepth.load(model)
     size = predictor.size
 
     def predict(image: FloatArray) -> FloatArray:
-        return predictor.predict(np.ascontiguousarray(image), sky="none", level="none").distance
+        options = PredictOptions(sky="none", level="none", quality=quality)
+        return predictor.predict(np.ascontiguousarray(image), options=options).distance
 
     out: dict[str, float] = {}
     if data is not None:
@@ -234,7 +241,8 @@ def measure(model: str, data: Path | None, count: int, version: int = 1) -> dict
         out["boundary F1, 2 px"] = float(np.mean([sharpness(s, predict) for s in sets["flat"]]))
         out |= rotated_rows(sets["real indoor"], predict, size)
         out |= {name: 100 * float(np.median(values)) for name, values in steps.items()}
-    return out | world_rows(predictor, count, version) | {"network ms": network_ms(predictor)}
+    out |= world_rows(predictor, count, version, quality)
+    return out | {"network ms, one look": network_ms(predictor)}
 
 
 def sharpness(sample: Sample, predict: Distance) -> float:
@@ -264,9 +272,10 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="a folder with real/ and rendered_house/")
     parser.add_argument("--worlds", type=int, default=40, help="of each kind")
     parser.add_argument("--worlds-version", type=int, default=1, choices=(1, 2))
+    parser.add_argument("--quality", default=DEFAULT, choices=QUALITIES)
     arguments = parser.parse_args()
     columns = {
-        m: measure(m, arguments.data, arguments.worlds, arguments.worlds_version)
+        m: measure(m, arguments.data, arguments.worlds, arguments.worlds_version, arguments.quality)
         for m in arguments.model or ["default"]
     }
     names = list(next(iter(columns.values())))

@@ -65,12 +65,12 @@ def run(arguments: list[str]) -> Cost:
 def crops(path: Path) -> None:
     """A part of the photograph, and its distance by each quality, side by side."""
     predictor = panodepth.load()
-    found = [predictor.predict(PICTURE, quality=quality) for quality in QUALITIES]
+    found = [predictor.predict(PICTURE, quality=quality) for quality in QUALITIES[1:]]
     limits = distance_range(found[0].distance, found[0].mask)
     maps = [colourise(p.distance[CROP], p.mask[CROP], limits=limits) for p in found]
     whole = np.hstack([found[0].image[CROP], *maps])
     Image.fromarray(whole).quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
-    print(f"{path}: {', '.join(['photograph', *QUALITIES])}")
+    print(f"{path}: {', '.join(['photograph', *QUALITIES[1:]])}")
 
 
 def main() -> None:

@@ -1,9 +1,9 @@
 """What a network's working size is worth: `python benchmarks/sizes.py --data DIR`.
 
 DIR holds real/ and rendered_house/, as for scorecard.py; without it worlds of the validation seed
-alone are measured, pictures of 256x512. held: the default, whose whole is that of the network's own
-size (predict/larger.py). once: one pass at that size alone. AbsRel, boundary F1 at 384x768 (worlds:
-256x512) and sky IoU are scorecard.py's.
+alone are measured, pictures of 256x512. once: at that size alone, without what is taken from the
+network's own (predict/larger.py), which is all where that is larger. AbsRel, boundary F1 at 384x768
+(worlds: 256x512) and sky IoU are scorecard.py's.
 """
 
 from __future__ import annotations
@@ -88,8 +88,7 @@ def main() -> None:
     print("|" + "---|" * (len(sets) + 2))
     for height in chosen.heights:
         size = (height, 2 * height)
-        larger = size > predictor.own_size
-        for once in (False, True) if larger else (False,):
+        for once in (False, True) if size != predictor.own_size else (False,):
             with Once(predictor, size if once else predictor.own_size):
                 cells = measured(predictor, sets, size)
                 cells.append(f"{sky_iou(predictor, sets['worlds outdoor'], size):.4f}")

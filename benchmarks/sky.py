@@ -14,8 +14,7 @@ from scorecard import worlds
 
 import panodepth
 from panodepth.geometry.resizing import resize_erp
-
-QUALITIES = ("fast", "balanced", "best")
+from panodepth.predict.options import QUALITIES
 
 
 def main() -> None:

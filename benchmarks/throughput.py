@@ -29,7 +29,7 @@ from panodepth.predict import load
 from panodepth.predict.folder.inputs import find_inputs
 from panodepth.predict.folder.options import RunOptions, available_cores
 from panodepth.predict.folder.run import predict_files
-from panodepth.predict.options import PredictOptions
+from panodepth.predict.options import QUALITIES, PredictOptions
 from panodepth.predict.predictor import Predictor
 
 HEIGHT, WIDTH = 512, 1024
@@ -46,6 +46,7 @@ def main() -> None:
     parser.add_argument("--format", default="npz,preview-plain")
     parser.add_argument("--dtype", default="auto")
     parser.add_argument("--batch-size", type=int, default=1)
+    parser.add_argument("--quality", default=PredictOptions().quality, choices=QUALITIES)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -93,6 +94,7 @@ def compare(folder: Path, predictors: dict[str, Predictor], arguments: argparse.
                     out=folder / "out",
                     formats=parse_formats(arguments.format),
                     batch_size=arguments.batch_size,
+                    quality=arguments.quality,
                     workers=None if workers < 0 else 0,
                 )
                 started, spent = time.perf_counter(), time.process_time()
@@ -105,7 +107,8 @@ def compare(folder: Path, predictors: dict[str, Predictor], arguments: argparse.
                 best[label, workers] = max(rate, best.get((label, workers), 0.0))
     print(
         f"{len(items)} panoramas {HEIGHT}×{WIDTH} jpg -> {arguments.format}, batch size "
-        f"{arguments.batch_size}, {available_cores()} cores, best of {ROUNDS}; panoramas/s:"
+        f"{arguments.batch_size}, {arguments.quality}, {available_cores()} cores, "
+        f"best of {ROUNDS}; panoramas/s:"
     )
     print(f"{'':17} {'one by one':>12} {'overlapped':>12} {'ratio':>7} {'CPU ms':>7}")
     for label, predictor in predictors.items():
@@ -121,7 +124,7 @@ def describe(predictor: Predictor) -> str:
 
 def tell_stages(picture: Path, label: str, predictor: Predictor) -> None:
     """Milliseconds of each stage alone, the best of some runs, and their share of the network's."""
-    options = PredictOptions()
+    options = PredictOptions(quality="fast")
     data = read_image(picture)
     request = predictor.prepare(data, None, options)
     output = predictor.run([request.pixels])[0]

@@ -145,7 +145,7 @@ def test_unknown_format(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        (["--quality", "sharp"], "unknown --quality 'sharp': use fast, balanced, best"),
+        (["--quality", "sharp"], "unknown --quality 'sharp': use fast, standard, balanced, best"),
         (["--max-memory", "much"], "'much' is no number of gigabytes"),
         (["--max-memory", "0.1"], "at least 1GB"),
     ],

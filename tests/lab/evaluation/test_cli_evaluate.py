@@ -148,7 +148,7 @@ def test_qualities_of_a_model(whole, tmp_path, model_file, capsys):
         found[quality] = report["datasets"]["mini"]["measures"]["abs_rel"]["mean"]
     assert found["fast"] != found["best"]
     assert run(whole, tmp_path / "c", "--quality", "sharp") == 2
-    assert "use fast, balanced, best" in capsys.readouterr().err
+    assert "use fast, standard, balanced, best" in capsys.readouterr().err
     file = tmp_path / "p.py"
     file.write_text("class Predictor: pass")
     assert run(whole, tmp_path / "d", "--predictor", str(file), "--quality", "best") == 2
