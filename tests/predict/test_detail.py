@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from panodepth.model.detail import DetailConfig, DetailNetwork
 from panodepth.predict import detail
 from panodepth.predict.detail import add_detail, double, first_size, sampled
 from panodepth.predict.predictor import Predictor, RawOutput
+from panodepth.types import FloatArray
 
 SIZE = (20, 40)
 RNG = np.random.default_rng(4)
@@ -156,10 +158,11 @@ class Blurred(Predictor):
     def checked_size(self, size: tuple[int, int]) -> tuple[int, int]:
         return size
 
-    def run(self, pixels: object) -> list[RawOutput]:
+    def run(self, pixels: Sequence[FloatArray]) -> list[RawOutput]:
         step = np.where(np.arange(64) < 32, 0.0, 1.0).astype(np.float32)
         row = sum(np.roll(step, k) for k in range(-2, 3)) / 5
-        return [RawOutput(np.repeat(row[None], 32, 0).astype(np.float32), None)]
+        log = np.repeat(row[None], 32, 0).astype(np.float32)
+        return [RawOutput(log, None), RawOutput(log[:, ::-1], None)][: len(pixels)]  # and mirrored
 
 
 @pytest.mark.parametrize("edges", ["sphere", "cut"])
@@ -211,7 +214,7 @@ def test_later_doublings_move_an_edge_to_the_picture_s(shift: int, ratio: float)
 
 
 def test_bad_qualities_and_a_missing_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="fast, balanced, best"):
+    with pytest.raises(ConfigError, match="fast, standard, balanced, best"):
         Blurred("cut").predict(picture(32, 64), quality="sharp")
     monkeypatch.setattr(detail, "WEIGHTS", tmp_path)
     detail.bundled_detail.cache_clear()

@@ -106,12 +106,12 @@ def test_a_model_is_converted_once_for_each_size(
     cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     line = ["predict", str(PICTURE), "--backend", "openvino", "--format", "npz", "--size"]
-    assert main([*line, "98x196", "--out", str(tmp_path / "one")]) == 0
+    assert main([*line, "140x280", "--out", str(tmp_path / "one")]) == 0
     (made,) = cache.glob("*.xml")
-    assert "98x196" in made.name
+    assert "140x280" in made.name
     before = made.stat().st_mtime_ns
     monkeypatch.setattr(conversion, "write_xml", lambda *_a, **_k: pytest.fail("made again"))
-    assert main([*line, "98x196", "--out", str(tmp_path / "two")]) == 0
+    assert main([*line, "140x280", "--out", str(tmp_path / "two")]) == 0
     assert made.stat().st_mtime_ns == before
     one, two = (
         np.load(tmp_path / name / "interior_distance.npz")["distance"] for name in ("one", "two")
@@ -119,7 +119,22 @@ def test_a_model_is_converted_once_for_each_size(
     np.testing.assert_array_equal(one, two)
     made.with_suffix(".bin").unlink()  # half of it lost: made again
     with pytest.raises(pytest.fail.Exception, match="made again"):
-        main([*line, "98x196", "--out", str(tmp_path / "three")])
+        main([*line, "140x280", "--out", str(tmp_path / "three")])
+
+
+def test_other_sizes_are_as_the_network_itself_has_them(
+    cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A larger one is held to the own one, within the file; a smaller one is the own one."""
+    large, plain = (panodepth.load(backend="openvino", size=s) for s in ((182, 364), None))
+    exact = panodepth.load(dtype="float32", size=(182, 364)).predict(PICTURE, level="none")
+    assert off(large.predict(PICTURE, level="none").raw, exact.raw) < 0.005
+    assert panodepth.load(backend="openvino", size=(98, 196)).size == plain.size
+    line = ["predict", str(PICTURE), "--backend", "openvino", "--size", "98x196", "--format", "npz"]
+    assert main([*line, "--out", str(tmp_path)]) == 0
+    assert "runs at that size" in capsys.readouterr().err
+    with np.load(tmp_path / "interior_distance.npz") as file:
+        np.testing.assert_array_equal(file["distance"], plain.predict(PICTURE).distance)
 
 
 def test_what_is_converted_needs_no_torch_again(cache: Path) -> None:
@@ -137,7 +152,7 @@ def test_auto_goes_by_a_trial(cache: Path, tmp_path: Path, monkeypatch: pytest.M
     """Made at the first use of --backend openvino; without one, auto is torch."""
 
     def said(name: str, *more: str) -> dict[str, object]:
-        line = ["predict", str(PICTURE), "--format", "npz", "--size", "98x196", "--quiet", *more]
+        line = ["predict", str(PICTURE), "--format", "npz", "--quiet", *more]
         assert main([*line, "--out", str(tmp_path / name)]) == 0
         with np.load(tmp_path / name / "interior_distance.npz") as file:
             meta: dict[str, object] = json.loads(str(file["meta"]))["prediction"]
@@ -246,7 +261,7 @@ def test_what_is_refused(
         (["--backend", "openvino", "--compile"], "compile"),
         (["--backend", "openvino", "--model", model, "--device", "npu"], "finds no device 'npu'"),
         (["--backend", "openvino", "--model", model, "--dtype", "int8"], "one precision"),
-        (["--backend", "openvino", "--model", model, "--size", "98x196"], "98x196"),
+        (["--backend", "openvino", "--model", model, "--size", "140x280"], "140x280"),
     ):
         assert main(["predict", str(PICTURE), *line, "--out", str(tmp_path / "out")]) == 2
         told = capsys.readouterr().err

@@ -163,10 +163,12 @@ def test_a_swapped_size_is_told_so(model_file: Path) -> None:
 
 
 def test_network_size_can_be_chosen_per_call(model_file: Path) -> None:
-    loaded = panodepth.load(model_file, device="cpu", dtype="float32", size=(28, 56))
-    assert loaded.predict(painted(smooth(56, 112))).meta["network_size"] == [28, 56]
+    loaded = panodepth.load(model_file, device="cpu", dtype="float32", size=(84, 168))
+    assert loaded.predict(painted(smooth(56, 112))).meta["network_size"] == [84, 168]
     got = loaded.predict(painted(smooth(56, 112)), size=(70, 140))
     assert got.meta["network_size"] == [70, 140]
+    small = panodepth.load(model_file, device="cpu", dtype="float32", size=(28, 56))
+    assert small.size == (56, 112)  # its own
 
 
 def test_aspect_is_checked_at_the_border() -> None:

@@ -212,8 +212,8 @@ def test_a_batch_is_halved_when_memory_is_not_enough() -> None:
 
 def test_the_client_sends_options_as_they_are_meant(locked: Running) -> None:
     client = locked.client(key="secret")
-    facts = client.facts(small(), size=(98, 196), known_distance="1,2=3", camera_height=None)
-    assert (facts["network_size"], facts["unit"]) == ([98, 196], "m")
+    facts = client.facts(small(), size=(140, 280), known_distance="1,2=3", camera_height=None)
+    assert (facts["network_size"], facts["unit"]) == ([140, 280], "m")
     for url, key in (("no/url", ""), ("http://127.0.0.1:9", "a\nb")):
         with pytest.raises(ServiceError, match="cannot be reached"):
             Client(url, key).predict(small())

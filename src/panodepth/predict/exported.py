@@ -89,8 +89,9 @@ class ExportedPredictor(Predictor):
         }
 
     def checked_size(self, size: Size) -> Size:
-        """Raises ConfigError unless (h, w) is the file's own."""
-        if tuple(size) != self.size:
+        """Raises ConfigError unless (h, w) is the file's own, or less, for which it stands in."""
+        less = self.edges == "sphere" and len(size) == 2 and (0, 0) < tuple(size) < self.size
+        if tuple(size) != self.size and not less:
             wanted = "x".join(map(str, size))
             raise ConfigError(
                 f"{self.path.name} was exported for {show_size(self.size)} alone: leave --size out "
