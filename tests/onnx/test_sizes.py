@@ -20,9 +20,18 @@ pytest.importorskip("onnxruntime")
 
 
 SHAPE: dict[str, Any] = {
-    "dim": 32, "depth": 4, "heads": 2, "features": (1, 2, 3, 4), "position_grid": 4,
-    "hidden": 32, "cross_heads": 2, "decoder": (32, 32, 16, 8), "head": (8, 8),
-    "embedding_dim": 16, "layer_scale": 0.5, "size": OWN,
+    "dim": 32,
+    "depth": 4,
+    "heads": 2,
+    "features": (1, 2, 3, 4),
+    "position_grid": 4,
+    "hidden": 32,
+    "cross_heads": 2,
+    "decoder": (32, 32, 16, 8),
+    "head": (8, 8),
+    "embedding_dim": 16,
+    "layer_scale": 0.5,
+    "size": OWN,
 }
 
 

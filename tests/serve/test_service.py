@@ -211,18 +211,19 @@ def test_too_many_are_told_to_come_again(predictor: Predictor) -> None:
 
 def test_pictures_that_wait_share_a_pass(predictor: Predictor) -> None:
     held = Held(predictor)
-    running = Running(held)
+    running, once = Running(held), "/v1/predict?level=none&quality=fast"
     try:
         with ThreadPoolExecutor(4) as pool:
             asked = [
-                pool.submit(running.sent, f"/v1/predict?level=none&max_distance={n}", small())
-                for n in range(1, 5)
+                pool.submit(running.sent, f"{once}&max_distance={n}", small()) for n in range(1, 5)
             ]
             while running.app.state.service._batcher._waiting.qsize() < 3:
                 time.sleep(0.01)
             held.go.set()
             assert [a.result()[0] for a in asked] == [200] * 4
         assert held.batches == [1, 3]
+        assert running.sent("/v1/predict?level=none", small())[0] == 200
+        assert sum(held.batches) == 6  # the last picture was seen mirrored, too
         assert held.measured == [held.size]  # measuring runs the network: once is enough
     finally:
         held.go.set()
@@ -366,7 +367,11 @@ def test_numbers_and_description(service: Running) -> None:
     assert told["allow_any_aspect"] == {"type": "boolean", "default": False}
     assert "balanced" in told["quality"]["enum"]
     defaults = {key: str(schema["default"]) for key, schema in told.items() if "default" in schema}
-    assert (defaults["format"], defaults["quality"], defaults["level"]) == ("npz", "fast", "auto")
+    assert (defaults["format"], defaults["quality"], defaults["level"]) == (
+        "npz",
+        "standard",
+        "auto",
+    )
     assert read_wanted(defaults) == read_wanted({})
     assert "points" not in told  # it would name a file
     assert set(described["paths"]["/v1/predict"]["post"]["responses"]) >= {"200", "400", "429"}
