@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from panodepth.cli import main
 from panodepth.model import ModelConfig, SphereViT
 from panodepth.onnx import picture_network
 from panodepth.onnx.onnx_file import OnnxOptions, build_onnx, write_onnx
@@ -67,6 +68,16 @@ def test_the_released_format_is_exported_as_it_is(tmp_path: Path) -> None:
     with torch.inference_mode():
         (once,) = model(torch.from_numpy(pixels[None])).log_distance.numpy()
     assert np.ptp(load(file).run_one(pixels).log_distance - once) < 1e-4
+
+
+@pytest.mark.parametrize(("size", "told"), [("28x56", True), ("56x112", False), ("84x168", False)])
+def test_a_file_of_fewer_pixels_is_noted(
+    model_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], size: str, told: bool
+) -> None:
+    line = ["export", str(tmp_path / "m.onnx"), "--model", str(model_file), "--size", size]
+    assert main(line) == 0
+    note = "note: the network was made for 56×112; at fewer pixels it is much worse\n"
+    assert capsys.readouterr().err == (note if told else "")
 
 
 def test_both_believe_a_sky_equally() -> None:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 from typer import Argument, Option
 
 from panodepth.cli.options import AsJson, Model, Size
-from panodepth.errors import ConfigError, InputError, require
+from panodepth.errors import ConfigError, InputError, print_note, require
 from panodepth.predict.models import EXPORTED, is_exported
-from panodepth.size import parse_size
+from panodepth.size import parse_size, show_size
 from panodepth.streams import print_document
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ RENDERED = "worlds"
 PICTURES = 16  # at most: each is kept in memory, and ranges settle soon
 RENDER_SEED, RENDER_HEIGHT = 2_000_003, 128
 
+MADE_FOR = "the network was made for"
 LICENCES = {
     "default": "Apache-2.0",
     "haodongli/DA-2": "see https://huggingface.co/haodongli/DA-2",
@@ -68,7 +69,10 @@ def export(
         name=name,
         licence=licence or LICENCES.get(name, ""),
     )
-    proto = onnx_file.build_onnx(load_model(path), options)
+    network = load_model(path)
+    proto = onnx_file.build_onnx(network, options)
+    if chosen_size is not None and chosen_size < network.config.size and not as_json:
+        print_note(f"{MADE_FOR} {show_size(network.config.size)}; at fewer pixels it is much worse")
     if for_openvino and calibrate is not None:
         _write_calibrated(proto, out, calibrate)
     elif for_openvino:
