@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from onnx import ModelProto
 
-FORMAT = 2  # of what is kept; another number makes all of it anew
+FORMAT = 3  # of what is kept; another number makes all of it anew
 FACTS = "panodepth"  # where the metadata of `panodepth export` stand in an .xml
 # Convolutions stay as they are: they made most of the error of 8 bits, and of the bundled network's
 # time in bfloat16 little would be gained. The head is float32 everywhere else.
