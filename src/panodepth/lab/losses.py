@@ -7,7 +7,9 @@ image without a valid pixel contributes exactly zero and no gradient, so every t
 
 Formulas: DA² (arXiv 2509.26618) for median alignment, L1 distance and L1 normals. Ours are the
 alignment by the median of the log residual, and the anchor on the mean log output: with the
-paper's two separate medians the output's offset feels a constant gradient and drifts.
+paper's two separate medians the output's offset feels a constant gradient and drifts. And the same
+two medians with a gradient through the prediction's: it is how benchmarks align, so that a median
+that is off counts there as it does here, and nothing drifts.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ from panodepth.geometry.resampling import rotate_erp
 from panodepth.geometry.seam import pad_erp
 from panodepth.strict import Amount, Index, Positive, Share
 
-Alignment = Literal["log_residual", "median_ratio"]
+Alignment = Literal["log_residual", "median_ratio", "soft_median_ratio"]
+MIDDLE = 0.4, 0.6  # quantiles between which predictions share the gradient of their median
 MAX_ALIGNED_LOG = 16.0  # e^16 truth medians: keeps exp finite for the L1 of a model gone astray
 
 
@@ -47,8 +50,10 @@ class LossConfig:
     """Weights (0 switches a term off) and kinds of the training loss; see `training_loss`."""
 
     distance: Amount = 1.0
-    distance_kind: Literal["log_l1", "l1"] = "log_l1"  # l1: the paper's, over the truth's median
-    alignment: Alignment = "log_residual"  # or "median_ratio": the paper's two separate medians
+    # l1: the paper's, over the truth's median; abs_rel: what benchmarks measure
+    distance_kind: Literal["log_l1", "l1", "abs_rel"] = "log_l1"
+    # or the paper's two separate medians, without and with a gradient through the prediction's
+    alignment: Alignment = "log_residual"
     pair_spread: Positive = 0.05  # of each of two depths a pixel holds, in log distance
     normal: Amount = 0.3
     normal_edge: Amount = 0.1  # relative bend of inverse distance above which a pixel is an edge
@@ -94,16 +99,31 @@ def log_alignment(
 
     log_pred, log_true: (B, H, W) natural log of distance.
     valid: (B, H, W) bool.
-    kind: "log_residual", median of log_true - log_pred, which minimises the log L1; or
-        "median_ratio", the difference of the two medians, as the paper aligns.
-    Returns (B,), detached; 0 for an image without a valid pixel.
+    kind: "log_residual", median of log_true - log_pred, which minimises the log L1;
+        "median_ratio", the difference of the two medians, as the paper aligns; or
+        "soft_median_ratio", the same number, with a gradient.
+    Returns (B,); 0 for an image without a valid pixel. Detached, but for "soft_median_ratio": there
+    the gradient of the prediction's median is shared by the predictions in its `MIDDLE`.
     """
     with torch.no_grad():
         if kind == "log_residual":
             offset = _masked_median(log_true - log_pred, valid)
         else:
             offset = _masked_median(log_true, valid) - _masked_median(log_pred, valid)
-        return torch.nan_to_num(offset, nan=0.0)
+        offset = torch.nan_to_num(offset, nan=0.0)
+    if kind == "soft_median_ratio":
+        middle = _middle_mean(log_pred, valid)
+        offset = offset - (middle - middle.detach())
+    return offset
+
+
+def _middle_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """The mean of the True pixels between the quantiles `MIDDLE`, (B,); 0 for an empty mask."""
+    with torch.no_grad():
+        kept = torch.where(mask, values, torch.nan).flatten(-2)
+        low, high = (torch.nanquantile(kept, q, dim=-1)[:, None, None] for q in MIDDLE)
+        middle = mask & (values >= low) & (values <= high)
+    return masked_mean(values, middle, values.new_ones(()))
 
 
 def distance_log_l1(aligned_log: Tensor, log_true: Tensor) -> Tensor:
@@ -162,6 +182,17 @@ def distance_l1(aligned_log: Tensor, log_true: Tensor, valid: Tensor) -> Tensor:
     median = torch.nan_to_num(_masked_median(log_true, valid), nan=0.0)[:, None, None]
     pred = (aligned_log - median).clamp(-MAX_ALIGNED_LOG, MAX_ALIGNED_LOG).exp()
     return (pred - (log_true - median).exp()).abs()
+
+
+def distance_abs_rel(aligned_log: Tensor, log_true: Tensor) -> Tensor:
+    """|d̂ - d*| / d* per pixel, what benchmarks call AbsRel; linear in log d̂ beyond e d*.
+
+    aligned_log, log_true: (B, H, W) natural log of distance; the first carries its offset already.
+    Returns (B, H, W) >= 0. Too far costs more than too near by the same factor.
+    """
+    residual = aligned_log - log_true
+    beyond = F.relu(residual - 1.0)  # else one pixel gone astray would outweigh all others
+    return torch.expm1(residual.clamp_max(1.0)).abs() + math.e * beyond
 
 
 def smooth_pixels(distance: Tensor, valid: Tensor, edge: float = 0.1) -> Tensor:
@@ -323,6 +354,8 @@ def training_loss(
             error = pair_log_l1(pair, offset, log_true, config.pair_spread)
         elif config.distance_kind == "l1":
             error = distance_l1(aligned, log_true, valid)
+        elif config.distance_kind == "abs_rel":
+            error = distance_abs_rel(aligned, log_true)
         else:
             error = distance_log_l1(aligned, log_true)
         terms["distance"] = (config.distance, masked_mean(error, valid, weights))

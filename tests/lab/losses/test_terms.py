@@ -1,6 +1,7 @@
 """Loss terms against closed forms, and their behaviour at masks, edges and empty images."""
 
 import math
+from typing import get_args
 
 import pytest
 import torch
@@ -9,9 +10,11 @@ from hypothesis import strategies as st
 
 from panodepth.geometry.grid import axis_angles, erp_rays, solid_angles
 from panodepth.lab.losses import (
+    Alignment,
     LossConfig,
     Truth,
     anchor,
+    distance_abs_rel,
     distance_l1,
     distance_log_l1,
     local_normals,
@@ -54,9 +57,26 @@ class TestMaskedMean:
         ).tolist() == [0.0, 0.0]
 
 
+class TestAbsRel:
+    def test_by_hand(self):
+        """Twice too far is off by 1, half as far by 1/2; e times too far by e - 1, and from there
+        on linear in the log: e² times too far costs e more."""
+        residual = torch.tensor([[[math.log(2), -math.log(2), 1.0, 2.0, 0.0]]])
+        log_true = torch.full_like(residual, 3.0)
+        found = distance_abs_rel(log_true + residual, log_true).flatten().tolist()
+        e = math.e
+        assert found == pytest.approx([1.0, 0.5, e - 1, 2 * e - 1, 0.0], abs=1e-6)
+
+    def test_gradient_is_finite_however_far_off(self):
+        residual = torch.tensor([-1e4, -1.0, 0.5, 1.0, 1e4])[None, None].requires_grad_()
+        distance_abs_rel(residual, torch.zeros_like(residual)).sum().backward()
+        expected = [0.0, -math.exp(-1), math.exp(0.5), math.e, math.e]
+        assert residual.grad.flatten().tolist() == pytest.approx(expected, abs=1e-6)
+
+
 class TestAlignment:
     @settings(max_examples=20, deadline=None)
-    @given(offset=st.floats(-5, 5), kind=st.sampled_from(["log_residual", "median_ratio"]))
+    @given(offset=st.floats(-5, 5), kind=st.sampled_from(get_args(Alignment)))
     def test_recovers_a_global_scale(self, offset, kind):
         truth = box_room().log()[None]
         valid = torch.ones_like(truth, dtype=torch.bool)
@@ -70,6 +90,7 @@ class TestAlignment:
         # residuals 4, 1, -2: median 1. medians 3 and 1: difference 2.
         assert log_alignment(pred, true, valid, "log_residual").item() == 1.0
         assert log_alignment(pred, true, valid, "median_ratio").item() == 2.0
+        assert log_alignment(pred, true, valid, "soft_median_ratio").item() == 2.0
 
     def test_looks_at_valid_pixels_alone_and_is_zero_without_any(self):
         pred = torch.zeros(2, 1, 3)
@@ -87,13 +108,41 @@ class TestAlignment:
         pred = pred + 0.1 * torch.randn(true.shape, generator=g)
         valid = torch.ones_like(true, dtype=torch.bool)
         pulls = {}
-        for kind in ("log_residual", "median_ratio"):
+        for kind in get_args(Alignment):
             shift = torch.zeros((), requires_grad=True)
-            aligned = pred + shift + log_alignment(pred, true, valid, kind)
+            moved = pred + shift
+            aligned = moved + log_alignment(moved, true, valid, kind)
             distance_log_l1(aligned, true).mean().backward()
             pulls[kind] = abs(shift.grad.item())
         assert pulls["log_residual"] < 0.01
         assert pulls["median_ratio"] > 0.2
+        assert pulls["soft_median_ratio"] < 1e-6
+
+    def test_gradient_of_the_soft_median_moves_what_is_off_towards_the_rest(self):
+        """The middle third is too near. Aligned by its median, all the rest is too far: the way
+        down is the middle farther and the rest nearer. Without that gradient the middle is taken
+        for right, and only the rest moves."""
+        true = torch.tensor([1.0, 2.0, 4.0]).repeat_interleave(30).reshape(1, 9, 10).log()
+        pred = true.clone()
+        pred[0, 3:6] -= 0.2
+        valid = torch.ones_like(true, dtype=torch.bool)
+        moves = {}
+        for kind in ("median_ratio", "soft_median_ratio"):
+            given_log = pred.clone().requires_grad_()
+            aligned = given_log + log_alignment(given_log, true, valid, kind)[:, None, None]
+            distance_log_l1(aligned, true).sum().backward()
+            moves[kind] = -given_log.grad.reshape(3, 30).mean(1)
+        assert moves["median_ratio"].tolist() == pytest.approx([-1, 0, -1], abs=1e-6)
+        assert moves["soft_median_ratio"].tolist() == pytest.approx([-1, 2, -1], abs=1e-6)
+
+    def test_soft_median_takes_no_gradient_from_or_to_what_is_not_valid(self):
+        log_pred, truth = random_batch()
+        nothing = torch.zeros_like(truth.valid[:1])
+        valid = torch.cat([nothing, truth.valid[1:]])
+        given_log = torch.where(valid, log_pred, torch.nan).requires_grad_()
+        log_alignment(given_log, log_pred, valid, "soft_median_ratio").sum().backward()
+        assert not given_log.grad[~valid].any()
+        assert given_log.grad.sum((1, 2)).tolist() == pytest.approx([0, *[-1] * (len(valid) - 1)])
 
     def test_loss_does_not_depend_on_the_scale_of_the_output(self):
         log_pred, truth = random_batch()

@@ -52,12 +52,24 @@ class TestByHand:
         loss = training_loss(pred, None, truth, config)[0].item()
         assert loss == pytest.approx(1.5 * self.S / (2 * self.S + 2 * self.C), rel=1e-5)
 
+    def test_what_benchmarks_measure(self):
+        """Truth 1, 2, 2, 4 by rows, prediction 3, 3, 3, 9: over their medians 0.5, 1, 1, 2 and
+        1, 1, 1, 3, so rows 0 and 3 are off by 1 and 1/2 of what is true."""
+        truth = self.truth([1.0, 2.0, 2.0, 4.0], [True] * 4)
+        pred = torch.tensor([3.0, 3.0, 3.0, 9.0]).log()[None, :, None].expand(1, 4, 8)
+        config = LossConfig(
+            normal=0, anchor=0, sky=0, distance_kind="abs_rel", alignment="soft_median_ratio"
+        )
+        loss = training_loss(pred, None, truth, config)[0].item()
+        assert loss == pytest.approx(1.5 * self.S / (2 * self.S + 2 * self.C), rel=1e-5)
+
 
 EVERYTHING = LossConfig(gradient=0.5)
+AS_MEASURED = LossConfig(gradient=0.5, distance_kind="abs_rel", alignment="soft_median_ratio")
 
 
 class TestTrainingLoss:
-    @pytest.mark.parametrize("kind", ["log_l1", "l1"])
+    @pytest.mark.parametrize("kind", ["log_l1", "l1", "abs_rel"])
     def test_perfect_prediction_costs_nothing_but_the_sky(self, kind):
         room = box_room()[None]
         valid = torch.ones_like(room, dtype=torch.bool)
@@ -68,8 +80,12 @@ class TestTrainingLoss:
         assert total.item() < 1e-4
 
     @settings(max_examples=15, deadline=None)
-    @given(seed=st.integers(0, 10_000), empty=st.booleans())
-    def test_finite_with_finite_gradients_for_any_mask(self, seed, empty):
+    @given(
+        seed=st.integers(0, 10_000),
+        empty=st.booleans(),
+        config=st.sampled_from([EVERYTHING, AS_MEASURED]),
+    )
+    def test_finite_with_finite_gradients_for_any_mask(self, seed, empty, config):
         log_pred, truth = random_batch(seed)
         if empty:
             truth = truth._replace(
@@ -77,7 +93,7 @@ class TestTrainingLoss:
             )
         log_pred.requires_grad_()
         logit = torch.zeros_like(log_pred, requires_grad=True)
-        total, terms = training_loss(log_pred, logit, truth, EVERYTHING)
+        total, terms = training_loss(log_pred, logit, truth, config)
         total.backward()
         assert torch.isfinite(total)
         assert torch.isfinite(log_pred.grad).all()
