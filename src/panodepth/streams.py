@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 _documents: list[str] | None = None  # those that wait, inside `machine_readable`
+_reader_gone = False  # of standard output
 
 
 class _Patient(io.FileIO):
@@ -26,9 +27,17 @@ class _Patient(io.FileIO):
         try:
             return super().write(data) or 0
         except OSError as error:
-            if self.fileno() != 2 and not isinstance(error, BrokenPipeError):
-                raise OSError(error.errno, error.strerror, "standard output") from error
+            global _reader_gone
+            if self.fileno() != 2:
+                if not isinstance(error, BrokenPipeError):
+                    raise OSError(error.errno, error.strerror, "standard output") from error
+                _reader_gone = True
             return memoryview(data).nbytes
+
+
+def reader_gone() -> bool:
+    """Whether nobody reads standard output any more: what only prints had best end."""
+    return _reader_gone
 
 
 def prepare_streams() -> None:
@@ -37,6 +46,8 @@ def prepare_streams() -> None:
     A closed one leads nowhere: else the first file opened would take its number, and get what
     libraries print. Characters that the encoding lacks are escaped.
     """
+    global _reader_gone
+    _reader_gone = False
     for number in range(3):
         try:
             os.fstat(number)

@@ -7,7 +7,11 @@ import json
 import math
 import os
 import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -164,6 +168,35 @@ def test_the_command_prints_a_line_for_each_frame(
     assert err.startswith("error: ")
     assert "1 scans" in err.splitlines()[-1]
     assert err.endswith("; 1 failed\n")
+
+
+def test_the_command_ends_when_nobody_reads_its_scans() -> None:
+    picture = ROOT / "examples/interior.jpg"
+    run = [sys.executable, "-m", "panodepth", "live", "-", "--camera-height", "1.6"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(run, **pipes) as live:  # type: ignore[call-overload]
+        live.stdin.write(f"{picture}\n".encode())
+        live.stdin.flush()
+        assert json.loads(live.stdout.readline())["frame"] == str(picture)
+        live.stdout.close()
+        live.stdin.write(f"{picture}\n".encode() * 2)
+        live.stdin.flush()  # and more may come
+        assert live.wait(timeout=120) == 0
+        assert live.stderr.read().startswith(b"2 scans, ")
+
+
+def test_what_was_scanned_is_told_when_ctrl_c_ends_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def lines() -> Iterator[bytes]:
+        yield f"{ROOT / 'examples/interior.jpg'}\n".encode()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=lines()))
+    assert main(["live", "-", "--camera-height", "1.6"]) == 130
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 1
+    assert err.startswith("1 scans, ")
 
 
 def test_names_on_standard_input_may_have_empty_lines(

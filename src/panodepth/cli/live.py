@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections import deque
 from collections.abc import Iterator
 from typing import Annotated, Any
 
@@ -13,8 +14,10 @@ from typer import Argument, Exit
 from panodepth.cli.options import DONE, SOME_FAILED, Device, Dtype, Model, Quiet, with_fields
 from panodepth.errors import InputError, printable
 from panodepth.predict.live.options import LiveOptions
+from panodepth.streams import reader_gone
 
 SECTORS = 8  # of the list of what is nearest
+LATEST = 10_000  # scans whose latency is told: a camera may run for weeks
 
 
 @with_fields
@@ -42,26 +45,31 @@ def live(
     options.scan_options()
     frames = _named() if inputs == ["-"] else _frames(inputs)
     predictor = load(model, device=device, dtype=dtype, size=options.size)
-    latencies: list[float] = []
-    failed = 0
-    for found in scans(predictor, frames, options):
-        if found.scan is None:
-            failed += 1
-            print(f"error: {printable(found.error or '')}", file=sys.stderr)
-            continue
-        latencies.append(found.latency)
-        told: dict[str, Any] = {"frame": found.name, "latency": round(found.latency, 4)}
-        told["metres_spread"] = found.metres_spread and round(found.metres_spread, 4)
-        told |= scan_values(found.scan, SECTORS, found.stamp)
-        print(json.dumps(told, allow_nan=False), flush=True)
-    if latencies and not quiet:
-        median, high = np.quantile(latencies, (0.5, 0.95))
-        print(
-            f"{len(latencies)} scans, {1 / np.mean(latencies):.1f} Hz; latency "
-            f"{median * 1e3:.0f} ms (median), {high * 1e3:.0f} ms (p95)"
-            + (f"; {failed} failed" if failed else ""),
-            file=sys.stderr,
-        )
+    latencies: deque[float] = deque(maxlen=LATEST)
+    done = failed = 0
+    try:
+        for found in scans(predictor, frames, options):
+            if found.scan is None:
+                failed += 1
+                print(f"error: {printable(found.error or '')}", file=sys.stderr)
+                continue
+            done += 1
+            latencies.append(found.latency)
+            told: dict[str, Any] = {"frame": found.name, "latency": round(found.latency, 4)}
+            told["metres_spread"] = found.metres_spread and round(found.metres_spread, 4)
+            told |= scan_values(found.scan, SECTORS, found.stamp)
+            print(json.dumps(told, allow_nan=False), flush=True)
+            if reader_gone():
+                break
+    finally:  # Ctrl-C is how a camera's loop ends
+        if latencies and not quiet:
+            median, high = np.quantile(latencies, (0.5, 0.95))
+            print(
+                f"{done} scans, {1 / np.mean(latencies):.1f} Hz; latency "
+                f"{median * 1e3:.0f} ms (median), {high * 1e3:.0f} ms (p95)"
+                + (f"; {failed} failed" if failed else ""),
+                file=sys.stderr,
+            )
     raise Exit(SOME_FAILED if failed else DONE)
 
 
