@@ -199,6 +199,16 @@ def test_the_free_area_is_the_rooms_under_both_thresholds(
     assert (y.min(), y.max()) == pytest.approx((RIGHT, LEFT), abs=resolution)
 
 
+def test_a_maps_yaml_names_it_whatever_its_name(room: Prediction, tmp_path: Path) -> None:
+    yaml = pytest.importorskip("yaml")
+    for name in ("room🏠", 'küche: #1 "x"\\ \x7f', "図\u2028面"):
+        meta = {**room.meta, "name": name}
+        picture, about = replace(room, meta=meta).save(tmp_path, ["occupancy"])
+        text = about.read_text(encoding="utf-8")
+        assert text.isascii()
+        assert yaml.safe_load(text)["image"] == picture.name
+
+
 def test_what_lies_behind_something_is_unknown(room: Prediction) -> None:
     distance = room.distance.copy()
     distance[250:290, 500:524] = 1.5  # straight ahead

@@ -154,7 +154,7 @@ def write_occupancy(
     about = path.with_name(path.name + ".yaml")
     text = (
         f"# {PLY_COMMENT} {to_json(meta)}\n"
-        f"image: {json.dumps(path.name)}\nmode: trinary\nresolution: {found.grid.resolution:g}\n"
+        f"image: {yaml_text(path.name)}\nmode: trinary\nresolution: {found.grid.resolution:g}\n"
         f"origin: [{x:.6g}, {y:.6g}, 0.0]\nnegate: 0\noccupied_thresh: 0.65\nfree_thresh: 0.196\n"
     )
     with atomic(path, about) as (picture, sidecar):
@@ -162,6 +162,12 @@ def write_occupancy(
             png.write_png(file, found.grey.shape, [found.grey], png_texts(meta))
         sidecar.write_text(text, encoding="utf-8")
     return [path, about]
+
+
+def yaml_text(text: str) -> str:
+    """A text as YAML has it, in ASCII; it takes no pairs of surrogates, as JSON writes emoji."""
+    parts = (json.dumps(c)[1:-1] if c <= "\uffff" else f"\\U{ord(c):08x}" for c in text)
+    return f'"{"".join(parts)}"'
 
 
 @dataclass(frozen=True)
