@@ -11,6 +11,7 @@ from PIL import Image
 
 from panodepth.errors import InputError
 from panodepth.predict.metric.files import read_anchor, read_points, read_pose
+from panodepth.types import Prediction
 
 PLY = "ply\nformat {} 1.0\nelement vertex {}\n" + "".join(f"property float {x}\n" for x in "xyz")
 
@@ -85,3 +86,31 @@ def test_whole_numbers_without_a_unit_are_no_coarse_map(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", distance=np.full((8, 16), 2000, np.uint16))
     with pytest.raises(InputError, match="whole numbers"):
         read_anchor(tmp_path / "a.npz")
+
+
+def test_a_coarse_map_that_panodepth_wrote_counts_in_the_unit_it_says(tmp_path: Path) -> None:
+    distance = np.linspace(1, 9, 128, dtype=np.float32).reshape(8, 16)
+    picture = np.zeros((8, 16, 3), np.uint8)
+    for unit in ("m", "relative"):
+        made = Prediction(distance, np.ones((8, 16), bool), picture, {"unit": unit})
+        for metadata in (True, False):
+            for name in ("a.npz", "a.png"):
+                made.save(tmp_path / name, metadata=metadata)
+                if unit == "m":
+                    known = read_anchor(tmp_path / name)
+                    known[-1, -1] = 9  # 65535 is the sky in any 16-bit file
+                    np.testing.assert_allclose(known, distance, atol=1e-4)
+                else:
+                    with pytest.raises(InputError, match="unit is 'relative', and metres"):
+                        read_anchor(tmp_path / name)
+
+
+def test_points_that_panodepth_wrote_are_in_metres_or_refused(tmp_path: Path) -> None:
+    distance = np.full((8, 16), 2, np.float32)
+    made = Prediction(distance, np.ones((8, 16), bool), np.zeros((8, 16, 3), np.uint8))
+    made.save(tmp_path / "a.ply")
+    with pytest.raises(InputError, match=r"points: .*unit is 'relative', and metres"):
+        read_points(tmp_path / "a.ply")
+    made.to_metres(scale=1.5).save(tmp_path / "a.ply")
+    found = read_points(tmp_path / "a.ply")
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 3, rtol=1e-6)

@@ -31,22 +31,28 @@ def inverse(place: Place) -> Place:
     return Place(_degrees(-place.yaw_deg), (x, y, z), 1 / place.scale)
 
 
-def read_poses(path: Path) -> dict[str, Place]:
+def read_poses(path: Path, *, metres: bool = False) -> dict[str, Place]:
     """By name, of a JSON file like rooms.json: {"rooms": [{"name", "yaw_deg", "position"}, ...]}.
 
     position: x, y, z [m], x right, y down, z forward of the common frame; a room's "scale" is 1
-    where it is missing. Raises InputError.
+    where it is missing. metres: whether positions in another "unit" are refused. InputError.
     """
     try:
-        listed = parse_json(read_bounded(path))["rooms"]
+        told = parse_json(read_bounded(path))
+        listed, unit = told["rooms"], told.get("unit", "m")
+        if metres and unit != "m":
+            raise InputError(
+                f"poses: {path}: its unit is {unit!r}, and metres are needed: align with a cue for "
+                'metres, such as --camera-height, or measure positions and say "unit": "m"'
+            )
         return {str(room["name"]): _place(room) for room in listed}
     except OSError as error:
         raise InputError(f"poses: {path}: {error.strerror}") from error
-    except (ValueError, TypeError, KeyError, OverflowError) as error:
-        told = f" ({error})" if isinstance(error, DamageError) else ""
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+        why = f" ({error})" if isinstance(error, DamageError) else ""
         raise InputError(
             f'poses: {path}: not {{"rooms": [{{"name", "yaw_deg", "position": [x, y, z]}}, ...]}}'
-            + told
+            + why
         ) from error
 
 

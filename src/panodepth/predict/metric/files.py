@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from panodepth.errors import DamageError, InputError
+from panodepth.export.mark import stated
 from panodepth.images import read_stored
 from panodepth.images.arrays import read_npz
 from panodepth.images.distances import check_floats, clean_distance
@@ -17,6 +20,7 @@ from panodepth.types import FloatArray
 Float64Array = npt.NDArray[np.float64]
 
 MOST_BYTES = 1 << 31
+MILLIMETRE = 0.001
 _PLY_TYPES = {
     **dict.fromkeys(("char", "int8"), "i1"),
     **dict.fromkeys(("uchar", "uint8"), "u1"),
@@ -37,6 +41,7 @@ def read_points(path: Path, pose: Float64Array | None = None) -> Float64Array:
     z forward). Points with NaN or inf are left out. Raises InputError.
     """
     content = _content("points", path)
+    _stated_in_metres("points", path)
     try:
         points = _ply(content) if content.startswith(b"ply") else _csv(content)
         points = points[np.isfinite(points).all(axis=1)]
@@ -68,9 +73,10 @@ def read_pose(path: Path | None) -> Float64Array | None:
 def read_anchor(path: Path) -> FloatArray:
     """(h, w) distance along the ray [m] over the whole sphere, 0 = not known. Raises InputError.
 
-    An .npz with `distance`, or a PNG of 16 bits in millimetres.
+    An .npz with `distance`, or a PNG of 16 bits in millimetres, or in steps that panodepth wrote.
     """
-    steps = np.float32(1)
+    step = 1.0
+    said = _stated_in_metres("anchor depth", path)
     try:
         if path.suffix.lower() == ".npz":
             distance = read_npz(path, ("distance",)).get("distance")
@@ -79,7 +85,7 @@ def read_anchor(path: Path) -> FloatArray:
         else:
             distance = read_stored(path).pixels
             distance = distance if distance.dtype == np.uint16 else None
-            steps = np.float32(1000)
+            step = said.get("scale", MILLIMETRE)
     except InputError as error:
         raise InputError(f"anchor depth: {error}") from error
     if distance is None or distance.dtype.kind not in "fui" or distance.ndim != 2:
@@ -87,8 +93,18 @@ def read_anchor(path: Path) -> FloatArray:
         raise InputError(f"anchor depth: {path}: {told}")
     if not distance.size or distance.shape[1] != 2 * distance.shape[0]:
         raise InputError(f"anchor depth: {path}: {distance.shape} is not a whole sphere, (h, 2h)")
-    clean = clean_distance(distance) / steps
+    if not (isinstance(step, float | int) and 0 < step < math.inf):
+        raise InputError(f"anchor depth: {path}: its scale is {step!r}, and no number above 0")
+    clean = clean_distance(distance) / np.float32(1 / step)
     return np.where(np.isfinite(clean), clean, np.float32(0))  # of the sky nothing is known
+
+
+def _stated_in_metres(what: str, path: Path) -> dict[str, Any]:
+    """What a file of panodepth says of itself. Raises InputError for relative distances."""
+    said = stated(path) or {}
+    if (unit := said.get("unit", "m")) != "m":
+        raise InputError(f"{what}: {path}: its unit is {unit!r}, and metres are needed")
+    return said
 
 
 def _content(what: str, path: Path) -> bytes:
