@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +87,20 @@ def test_several_inputs_stay_in_order_and_none_comes_twice(folder: Path) -> None
     files = ["rooms/hall_distance.npz", "rooms/attic_distance.npz"]
     assert main(["view", *files, files[0], "--html", "new/both.html"]) == 0
     assert names(folder / "new/both.html") == ["hall", "attic"]
+
+
+def test_pictures_of_one_name_are_told_apart_by_their_folders(folder: Path) -> None:
+    for place in ("a/left", "a/right", "b/left"):
+        Path(place).mkdir(parents=True)
+        shutil.copy("rooms/hall_distance.npz", f"{place}/hall_distance.npz")
+    rooms = [{"name": "right/hall", "yaw_deg": 0, "position": [1, 0, 0]}]
+    Path("flat.json").write_text(json.dumps({"rooms": rooms}))
+    assert main(["view", "a", "b", "rooms", "--rooms", "flat.json", "--html", "all.html"]) == 0
+    told = ["a/left/hall", "right/hall", "b/left/hall", "attic", "rooms/hall"]
+    assert names(folder / "all.html") == told
+    assert [place is not None for place in places(folder / "all.html")] == [
+        name == "right/hall" for name in told
+    ]
 
 
 def test_the_page_is_opened_where_asked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,9 +17,11 @@ from PIL import Image
 from plyfile import PlyData
 
 from panodepth.cli import main
+from panodepth.cli.view import read_rooms
 from panodepth.errors import InputError
 from panodepth.geometry.grid import erp_rays
 from panodepth.geometry.rotation import rotate_vectors, rotation_from_yaw_pitch_roll
+from panodepth.predict.options import PredictOptions
 from panodepth.scene.align import Scene, align
 from panodepth.scene.files import write_scene
 from panodepth.scene.matching import Matches
@@ -230,3 +232,35 @@ def test_bad_poses(text: str, tmp_path: Path) -> None:
     file.write_text(text)
     with pytest.raises(InputError, match=r"poses: .*poses\.json: not"):
         read_poses(file)
+
+
+def test_poses_that_are_not_in_metres_are_refused_where_these_are_needed(tmp_path: Path) -> None:
+    file = tmp_path / "poses.json"
+    rooms = [{"name": "a", "yaw_deg": 0, "position": [1, 2, 3]}]
+    file.write_text(json.dumps({"unit": "relative", "rooms": rooms}))
+    assert read_poses(file) == {"a": Place(0, (1, 2, 3))}
+    with pytest.raises(InputError, match="unit is 'relative', and metres are needed"):
+        read_poses(file, metres=True)
+    file.write_text(json.dumps({"rooms": rooms}))
+    assert read_poses(file, metres=True) == {"a": Place(0, (1, 2, 3))}
+
+
+def test_saved_relative_predictions_become_metres_by_the_cameras_height(
+    photos: list[Prediction], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = []
+    for picture in photos[:2]:
+        files += picture.save(tmp_path, ["npz"])
+        Image.fromarray(picture.image).save(tmp_path / f"{picture.meta['name']}.png")
+    height = float(HIGH[1] - PLACES[0].position[1])
+    (room, *_) = read_rooms(files, PredictOptions(camera_height=height), ("default", "cpu", "auto"))
+    assert room.unit == "m"
+    np.testing.assert_allclose(room.distance, photos[0].distance * PLACES[0].scale, rtol=0.01)
+    given = ["align", *map(str, files), "--out", str(tmp_path / "out")]
+    assert main([*given, "--scale", "learned"]) == 2
+    (tmp_path / "b.png").unlink()
+    assert main([*given, "--camera-height", str(height)]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    says = ("camera_height alone makes metres", "b_distance.npz: its picture, 512×256, is needed")
+    assert len(lines) == 2
+    assert all(say in line for say, line in zip(says, lines, strict=True))

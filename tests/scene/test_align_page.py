@@ -43,7 +43,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(
         "panodepth.cli.view.read_rooms",
-        lambda files, options, model: [Exact().predict(file) for file in files],
+        lambda files, options, model, **_: [Exact().predict(file) for file in files],
     )
     monkeypatch.setattr(panodepth, "load", lambda *more, **named: Exact())
     return tmp_path

@@ -53,13 +53,13 @@ def align(
     from panodepth.scene.poses import read_poses
 
     check_output_folder(out)
-    given = None if poses is None else read_poses(poses)
+    given = None if poses is None else read_poses(poses, metres=True)
     files = find_rooms(inputs)
     if len(files) < 2:
         raise InputError(f"{files[0]}: one panorama alone has nothing to be aligned with")
     if taken := foreign([out / CLOUD, out / PAGE]):
         raise OutputError(f"{taken}: is there already, and no result of panodepth")
-    rooms = read_rooms(files, options, (model, device, dtype))
+    rooms = read_rooms(files, options, (model, device, dtype), need_pictures=True)
     try:
         scene = aligned(rooms, given)
     except InputError as error:

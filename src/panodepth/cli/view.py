@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
 from panodepth.cli.options import Device, Dtype, Model, Quiet, with_fields
-from panodepth.errors import InputError, OutputError, printable
+from panodepth.errors import ConfigError, InputError, OutputError, printable
 from panodepth.predict.options import PredictOptions
 
 if TYPE_CHECKING:
@@ -104,23 +106,58 @@ def find_rooms(inputs: list[str]) -> list[Path]:
 
 
 def read_rooms(
-    files: list[Path], options: PredictOptions, model: tuple[str, str, str]
+    files: list[Path],
+    options: PredictOptions,
+    model: tuple[str, str, str],
+    *,
+    need_pictures: bool = False,
 ) -> list[Prediction]:
-    """What is saved, and what a model predicts of pictures. model: name, device, dtype."""
-    from panodepth.export.saved import read_saved
+    """What is saved, and what a model predicts of pictures, with names that tell them apart.
+
+    model: name, device, dtype. need_pictures: beside what is saved, too. Raises InputError, and
+    ConfigError where only what is saved is given, and an option cannot make metres of it.
+    """
     from panodepth.images import image_size
 
     name, device, dtype = model
-    rooms: dict[Path, Prediction] = {file: read_saved(file) for file in files if _is_saved(file)}
+    rooms = {file: _saved(file, options, need_pictures) for file in files if _is_saved(file)}
     pictures = [file for file in files if file not in rooms]
     for file in pictures:
         image_size(file)  # tells what is no picture before a model is loaded
+    if not pictures and options.in_metres and not any(x.unit == "m" for x in rooms.values()):
+        raise ConfigError("of what is saved camera_height alone makes metres: else give pictures")
     if pictures:
         from panodepth.predict import load
 
         predictor = load(name, device=device, dtype=dtype, size=options.size)
         rooms |= {file: predictor.predict(file, options=options) for file in pictures}
-    return [rooms[file] for file in files]
+    names = _told_apart({file: str(rooms[file].meta.get("name")) for file in files})
+    return [replace(rooms[f], meta={**rooms[f].meta, "name": names[f]}) for f in files]
+
+
+def _saved(file: Path, options: PredictOptions, need_picture: bool) -> Prediction:
+    """A saved prediction; a relative one in metres, where the camera's height is given."""
+    from panodepth.export.saved import read_saved
+
+    found = read_saved(file, need_picture=need_picture)
+    if found.unit == "m" or options.camera_height is None:
+        return found
+    try:
+        return found.to_metres(camera_height=options.camera_height)
+    except InputError as error:
+        raise InputError(f"{file}: {error}") from error
+
+
+def _told_apart(names: dict[Path, str]) -> dict[Path, str]:
+    """The names of files; those that several have, after as many folders as it takes."""
+    told = dict(names)
+    for depth in range(1, 1 + max(len(file.absolute().parts) for file in names)):
+        count = Counter(told.values())
+        for file, name in told.items():
+            if count[name] > 1:
+                told[file] = "/".join([*file.absolute().parent.parts[-depth:], names[file]])
+    count = Counter(told.values())
+    return {file: file.name if count[name] > 1 else name for file, name in told.items()}
 
 
 def _is_saved(path: Path) -> bool:

@@ -19,11 +19,12 @@ from panodepth.types import BoolArray, ByteArray, FloatArray, Prediction, push_b
 ENDING = "_distance.npz"  # what follows the name, in files of the format npz
 
 
-def read_saved(path: Path) -> Prediction:
+def read_saved(path: Path, *, need_picture: bool = False) -> Prediction:
     """The prediction of an npz file, of `save` or of `panodepth render` (metres, no metadata).
 
-    Its picture is the one of that name beside it, else the coloured distance: the file has none.
-    Raises InputError for a file that cannot be read or holds no panorama's distance.
+    Its picture is the one of that name beside it, else, where it is not needed, the coloured
+    distance: the file has none. Raises InputError for a file that cannot be read or holds no
+    panorama's distance.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file")
@@ -42,6 +43,8 @@ def read_saved(path: Path) -> Prediction:
     meta = _meta(path, arrays)
     solid: FloatArray = np.where(known, distance, np.float32(1))
     image = _picture(path, meta, distance.shape)
+    if image is None and need_picture:
+        raise InputError(f"{path}: its picture, {width}×{height}, is needed and not beside it")
     if image is None:
         image = colourise(distance, mask)
     return Prediction(push_back(solid, sky, mask), mask, image, meta, sky_mask=sky)
