@@ -135,21 +135,29 @@ class Fixed:
 
 
 def picture(encoding: str = "rgb8", colour: tuple[int, ...] = (10, 20, 30)) -> SimpleNamespace:
-    """64x32, its rows padded to 200 bytes."""
-    rows = np.zeros((32, 200), np.uint8)
-    rows[:, :192] = np.tile(np.array(colour, np.uint8), 64)
+    """64x32, its rows padded by 8 bytes."""
+    rows = np.zeros((32, 64 * len(colour) + 8), np.uint8)
+    rows[:, :-8] = np.tile(np.array(colour, np.uint8), 64)
     stamp = SimpleNamespace(sec=7, nanosec=9)
     return SimpleNamespace(
         header=SimpleNamespace(stamp=stamp, frame_id="camera"),
         height=32,
         width=64,
-        step=200,
+        step=rows.shape[1],
         encoding=encoding,
         data=rows.tobytes(),
     )
 
 
-@pytest.mark.parametrize(("encoding", "colour"), [("rgb8", (10, 20, 30)), ("bgr8", (30, 20, 10))])
+@pytest.mark.parametrize(
+    ("encoding", "colour"),
+    [
+        ("rgb8", (10, 20, 30)),
+        ("bgr8", (30, 20, 10)),
+        ("rgba8", (10, 20, 30, 255)),
+        ("bgra8", (30, 20, 10, 0)),
+    ],
+)
 def test_a_picture_becomes_a_scan_and_a_cloud(
     node_module: types.ModuleType,
     monkeypatch: pytest.MonkeyPatch,
@@ -176,7 +184,12 @@ def test_what_cannot_be_used_is_a_warning(
     node = node_module.ScanNode()
     node.callbacks["image"](picture("mono8"))
     node.callbacks["image"](picture(colour=(0, 0, 0)))
-    assert ["mono8" in node.warnings[0], "no floor" in node.warnings[1]] == [True, True]
+    cut, narrow = picture(), picture()
+    cut.data, narrow.width = cut.data[:-1], 99
+    for bad in (cut, narrow):
+        node.callbacks["image"](bad)
+    says = ("mono8", "no floor", "64x32 rgb8, but 6399 bytes in rows of 200", "99x32 rgb8")
+    assert all(say in told for say, told in zip(says, node.warnings, strict=True))
     assert list(node.publishers) == ["scan"]
     assert node.publishers["scan"].sent == []
 

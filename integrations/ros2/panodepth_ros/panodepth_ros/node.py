@@ -21,6 +21,9 @@ from panodepth.predict.live.options import LiveOptions
 LATEST = QoSProfile(
     history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.BEST_EFFORT
 )
+# Where red, green and blue are; alpha is left out.
+RGB, BGR = [0, 1, 2], [2, 1, 0]
+COLOURS = {"rgb8": RGB, "bgr8": BGR, "rgba8": RGB, "bgra8": BGR}
 SCAN = {"low": 0.1, "high": 1.8, "range_min": 0.3, "range_max": 30.0, "beams": 360}
 
 
@@ -80,12 +83,16 @@ def packed(values: np.ndarray) -> array[Any]:
 
 
 def pixels(image: Any) -> np.ndarray:
-    """(H, W, 3) uint8 of a sensor_msgs/Image. Raises InputError for another encoding."""
-    if image.encoding not in ("rgb8", "bgr8"):
-        raise InputError(f"encoding {image.encoding!r}: send rgb8 or bgr8")
-    rows = np.frombuffer(image.data, np.uint8).reshape(image.height, image.step)
-    colours = rows[:, : 3 * image.width].reshape(image.height, image.width, 3)
-    return np.ascontiguousarray(colours if image.encoding == "rgb8" else colours[..., ::-1])
+    """(H, W, 3) uint8 of a sensor_msgs/Image. Raises InputError for one that cannot be used."""
+    if image.encoding not in COLOURS:
+        raise InputError(f"encoding {image.encoding!r}: send {', '.join(COLOURS)}")
+    height, width, step, depth = image.height, image.width, image.step, len(image.encoding) - 1
+    if len(image.data) != height * step or step < depth * width:
+        told = f"{len(image.data)} bytes in rows of {step}"
+        raise InputError(f"an image of {width}x{height} {image.encoding}, but {told}")
+    rows = np.frombuffer(image.data, np.uint8).reshape(height, step)
+    colours = rows[:, : depth * width].reshape(height, width, depth)
+    return np.ascontiguousarray(colours[..., COLOURS[image.encoding]])
 
 
 def main() -> None:
