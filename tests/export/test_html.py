@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import zlib
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,11 @@ from panodepth.errors import InputError, OutputError
 from panodepth.export.html.packing import NOTHING, SKY, pack
 from panodepth.export.html.page import HtmlOptions, Place, write_html, write_rooms
 from panodepth.export.mark import stated
+from panodepth.export.reprojection import reprojected
 from panodepth.export.saved import read_saved
+from panodepth.geometry.lens import View
+from panodepth.geometry.lenses import EquidistantFisheye
+from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll
 from panodepth.types import Prediction
 
 WEB = Path(__file__).parents[2] / "web"
@@ -183,3 +188,30 @@ def test_the_bundles_are_made_of_their_source(tmp_path: Path) -> None:
 
 def test_the_lock_file_names_no_registry() -> None:
     assert "http" not in (WEB / "package-lock.json").read_text()
+
+
+def test_up_is_that_of_what_is_shown(room: Prediction, tmp_path: Path) -> None:
+    """A picture found tilted that a fisheye sees level; and one turned by its tags, too."""
+    found = {"level": {"turned": True, "up": [0.0, -0.6, 0.8], "source": "estimate"}}
+    turn = np.asarray(rotation_from_yaw_pitch_roll(0.2, 0.3, 0.1))
+    tilted = replace(room, rotation=turn, meta={**room.meta, **found})
+    fisheye = EquidistantFisheye.from_fov(3.0, (64, 64))
+    seen = reprojected(tilted, View(fisheye, (64, 64)))
+    for prediction, up in ((tilted, [0, -1, 0] @ turn), (seen, [0, -1, 0])):
+        write_html(prediction, tmp_path / "a.html")
+        assert np.allclose(rooms_of(tmp_path / "a.html")[0]["up"], up)
+
+
+def test_a_panorama_made_of_what_a_lens_sees_does_not_name_the_lens(
+    room: Prediction, tmp_path: Path
+) -> None:
+    fisheye = EquidistantFisheye.from_fov(3.0, (64, 64))
+    turn = np.asarray(rotation_from_yaw_pitch_roll(0.2))
+    seen = reprojected(room, View(fisheye, (64, 64), turn))
+    assert {"lens", "rotation_to_level"} <= seen.meta.keys()
+    for name in ("a.glb", "a.html"):
+        seen.save(tmp_path / name)
+        said = stated(tmp_path / name)
+        assert said is not None
+        assert said["projection"].startswith("equirectangular")
+        assert not {"lens", "rotation_to_level"} & said["prediction"].keys()

@@ -13,6 +13,7 @@ from panodepth.geometry.resampling import resample
 from panodepth.types import ByteArray, FloatArray, Prediction, push_back
 
 SPHERE_ROWS = 1024  # of a panorama made for a writer that needs one
+FACTS = ("projection", "lens", "rotation_to_level")  # keys of what `facts` says
 
 
 def reprojected(prediction: Prediction, view: View, image: ByteArray | None = None) -> Prediction:
@@ -31,6 +32,7 @@ def reprojected(prediction: Prediction, view: View, image: ByteArray | None = No
         planes = np.moveaxis(prediction.image, -1, 0).astype(np.float32)
         colours = resample(planes, prediction.lens, turned)[0]
         image = np.clip(np.rint(np.moveaxis(colours, 0, -1)), 0, 255).astype(np.uint8)
+    kept = {key: value for key, value in prediction.meta.items() if key not in FACTS}
     linear = prediction.linear
     if linear is not None:
         linear = np.moveaxis(
@@ -44,7 +46,7 @@ def reprojected(prediction: Prediction, view: View, image: ByteArray | None = No
         push_back(solid, sky, mask),
         mask,
         image,
-        {**prediction.meta, **facts(view)},
+        {**kept, **facts(view)},
         solid if sky.any() else None,
         view.lens,
         view.rotation,

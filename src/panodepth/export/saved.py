@@ -8,23 +8,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from panodepth.errors import InputError
 from panodepth.export.colour import colourise
+from panodepth.geometry.rotation import rotation_to_up
 from panodepth.images import IMAGE_SUFFIXES, read_image
 from panodepth.images.arrays import read_npz
 from panodepth.images.distances import check_floats, clean_distance, flags
 from panodepth.types import BoolArray, ByteArray, FloatArray, Prediction, push_back
 
 ENDING = "_distance.npz"  # what follows the name, in files of the format npz
+# Options by whose other values a picture is no panorama as it lies there, though it may be 2:1.
+AS_IT_LIES = {"projection": ("auto", "erp"), "stereo": ("none",)}
 
 
 def read_saved(path: Path, *, need_picture: bool = False) -> Prediction:
     """The prediction of an npz file, of `save` or of `panodepth render` (metres, no metadata).
 
-    Its picture is the one of that name beside it, else, where it is not needed, the coloured
-    distance: the file has none. Raises InputError for a file that cannot be read or holds no
-    panorama's distance.
+    Its picture is the one of that name beside it, if that is the panorama itself, else, where it is
+    not needed, the coloured distance: the file has none. Raises InputError for a file that cannot
+    be read or holds no panorama's distance.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file")
@@ -34,20 +38,26 @@ def read_saved(path: Path, *, need_picture: bool = False) -> Prediction:
         raise InputError(f"{path}: holds no array `distance` (H, W) of numbers")
     check_floats(distance, str(path))
     height, width = distance.shape
+    meta = _meta(path, arrays)
+    if isinstance(lens := meta.get("lens"), dict):
+        raise InputError(
+            f"{path}: no whole panorama, but what another lens sees ({lens.get('name')}): "
+            "predict it without --out-projection"
+        )
     if width != 2 * height or not height:
         raise InputError(f"{path}: {width}×{height} is no whole panorama, which is twice as wide")
     distance = clean_distance(distance)
     known = np.isfinite(distance) & (distance > 0)
     mask = _flags(path, arrays, "mask", known) & known
     sky = _flags(path, arrays, "sky", np.isposinf(distance)) & ~mask
-    meta = _meta(path, arrays)
     solid: FloatArray = np.where(known, distance, np.float32(1))
     image = _picture(path, meta, distance.shape)
     if image is None and need_picture:
         raise InputError(f"{path}: its picture, {width}×{height}, is needed and not beside it")
     if image is None:
         image = colourise(distance, mask)
-    return Prediction(push_back(solid, sky, mask), mask, image, meta, sky_mask=sky)
+    turn = _rotation(path, meta)
+    return Prediction(push_back(solid, sky, mask), mask, image, meta, rotation=turn, sky_mask=sky)
 
 
 def name_of(path: Path) -> str:
@@ -72,8 +82,28 @@ def _meta(path: Path, arrays: dict[str, Any]) -> dict[str, Any]:
         raise InputError(f"{path}: its metadata cannot be read") from error
 
 
+def _rotation(path: Path, meta: dict[str, Any]) -> npt.NDArray[np.float64] | None:
+    """(3, 3) from the panorama to the level world; None where it is level, or nobody said."""
+    try:
+        if (stated := meta.get("rotation_to_level")) is not None:
+            found = np.array(stated, np.float64)
+        elif (level := meta.get("level")) and level["turned"]:
+            found = np.asarray(rotation_to_up(level["up"])).T
+        else:
+            return None
+        if found.shape == (3, 3) and np.allclose(found @ found.T, np.eye(3), atol=1e-3):
+            return found
+    except (ValueError, TypeError, KeyError, ArithmeticError):
+        pass
+    raise InputError(f"{path}: its metadata say how it is turned, but not in numbers that can be")
+
+
 def _picture(path: Path, meta: dict[str, Any], size: tuple[int, ...]) -> ByteArray | None:
-    """(H, W, 3) of the picture that was predicted, if it lies beside the file."""
+    """(H, W, 3) of the picture that was predicted, if it lies beside the file and is a panorama."""
+    said = meta.get("options")
+    given = said if isinstance(said, dict) else {}
+    if any(given.get(name, values[0]) not in values for name, values in AS_IT_LIES.items()):
+        return None
     names = [Path(str(meta.get("source"))).name, *(name_of(path) + s for s in IMAGE_SUFFIXES)]
     for candidate in (path.parent / name for name in names):
         if os.path.isfile(candidate):  # False too for what can be no file's name

@@ -9,8 +9,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from panodepth.atomic import write_atomic
 from panodepth.errors import OutputError
 from panodepth.export.colour import distance_range, distance_table
@@ -104,7 +102,7 @@ def _room(panorama: Prediction, place: Place | None, columns: int) -> tuple[dict
         "near": packed.near,
         "far": packed.far,
         "colours": distance_range(panorama.distance, panorama.mask),
-        "up": _up(panorama),
+        "up": panorama.up.tolist(),
         "place": None if place is None else asdict(place),
     }
     return info, packed.text
@@ -119,14 +117,6 @@ def _about(panorama: Prediction) -> str:
     if panorama.unit == "m":
         unit = f"metres by {cue}" if cue else "metres"
     return " · ".join([f"{width} × {height}", unit, *filter(None, [str(meta.get("model") or "")])])
-
-
-def _up(panorama: Prediction) -> list[float]:
-    """Where up is, as far as is known for sure; else the picture is taken to be level."""
-    level = panorama.meta.get("level") or {}
-    if level.get("turned") or level.get("source") == "given":
-        return [float(part) for part in level["up"]]
-    return [float(part) for part in np.asarray(panorama.up)]
 
 
 def _json(key: str, values: Any) -> str:
