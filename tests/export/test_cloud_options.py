@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -158,3 +159,16 @@ def test_files_can_keep_quiet(room: Prediction, tmp_path: Path) -> None:
         assert b"secret" not in file.read_bytes()
     with pytest.raises(ConfigError, match="metadata must be true or false"):
         told.save(tmp_path / "x.ply", metadata="no")
+
+
+@pytest.mark.parametrize(("unit", "size"), [("m", 1e6), ("m", 1e9), ("relative", 1e-5)])
+def test_las_holds_places_as_far_apart_or_as_close_as_they_come(
+    make_room: Callable[..., Prediction], tmp_path: Path, unit: str, size: float
+) -> None:
+    room = make_room(unit=unit)
+    room = replace(room, distance=room.distance * np.float32(size))
+    file = tmp_path / "a.las"
+    pytest.importorskip("laspy")
+    room.save(file, up="house")
+    off = np.abs(_las(file) - room.points[room.mask]).max()
+    assert off < 1e-3 * size

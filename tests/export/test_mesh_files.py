@@ -222,3 +222,18 @@ def test_a_light_dome_emits_and_reflects_nothing(whole: Prediction, tmp_path: Pa
     assert strength == pytest.approx(7)
     assert material["emissiveFactor"] == [1, 1, 1]
     assert material["pbrMetallicRoughness"]["baseColorFactor"][:3] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("name", ["usdz", "light-dome-usd"])
+def test_a_package_does_not_say_when_it_was_made(
+    name: str, whole: Prediction, tmp_path: Path
+) -> None:
+    pytest.importorskip("pxr")
+    one, two = (whole.save(tmp_path / folder, [name])[0] for folder in ("a/", "b/"))
+    with zipfile.ZipFile(one) as package:
+        for entry in package.infolist():
+            assert entry.date_time == (1980, 1, 1, 0, 0, 0)
+            header = one.read_bytes()[entry.header_offset :]
+            assert struct.unpack_from("<4s6x2H", header) == (b"PK\3\4", 0, 1 << 5 | 1)
+        assert package.testzip() is None
+    assert one.read_bytes() == two.read_bytes()

@@ -90,6 +90,11 @@ def test_distance_and_z_depth_are_those_of_the_walls(
         np.testing.assert_allclose(shown, rays, atol=0.03)
 
 
+def test_wide_views_of_a_large_panorama_are_no_larger_than_fits_in_memory() -> None:
+    taken = cameras(16384, ViewOptions(views=2, fov=170))
+    assert {camera.size for camera in taken} == {(8192, 8192)}
+
+
 def test_faces_are_as_sharp_as_the_panorama_and_views_go_round() -> None:
     faces = cameras(1024, ViewOptions())
     assert [camera.name for camera in faces] == ["front", "right", "back", "left", "up", "down"]
@@ -266,6 +271,7 @@ def test_the_same_prediction_gives_the_same_bytes(room: Prediction, tmp_path: Pa
         ({"views.fov": 60.0}, "fov goes with views"),
         ({"views.views": -1}, "at least 0"),
         ({"views.views": 4, "views.fov": 175.0}, "at most 170"),
+        ({"colmap.size": 8193}, "at most 8192"),
         ({"colmap.camera": "fisheye"}, "choose one of pinhole, equirectangular"),
         ({"colmap.camera": "equirectangular", "colmap.views": 4}, "views goes with camera"),
         ({"nerfstudio.picture": "gif"}, "choose one of jpg, png"),

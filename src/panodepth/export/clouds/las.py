@@ -49,11 +49,11 @@ def _write(
     meta = metadata(prediction, QUANTITY, stride=cloud.stride, **frame)
     header = laspy.LasHeader(point_format=7, version="1.4")
     header.generating_software = str(meta["generator"])[:32]
-    low = points.xyz.min(axis=0).astype(np.float64)
-    extent = float((points.xyz.max(axis=0) - low).max())
+    low, high = (limit(axis=0).astype(np.float64) for limit in (points.xyz.min, points.xyz.max))
+    extent = float((high - low).max())
     step = STEP if meta["unit"] == "m" else 10.0 ** np.floor(np.log10(max(extent, 1e-30))) * 1e-6
-    header.scales = [max(step, extent / REACH)] * 3
     header.offsets = np.floor(low)
+    header.scales = [max(step, float((high - header.offsets).max()) / REACH)] * 3
     said = to_json(meta).encode("ascii")
     for number, at in enumerate(range(0, len(said), RECORD_BYTES)):
         piece = said[at : at + RECORD_BYTES]

@@ -24,6 +24,7 @@ from panodepth.export.meshes.files import Turned, short_json, told_jpeg, turned
 from panodepth.export.meshes.mesh import MeshOptions
 from panodepth.export.metadata import GENERATOR, to_json
 from panodepth.export.rasters import exr
+from panodepth.export.views.archive import FIRST_DAY
 from panodepth.types import Prediction
 
 
@@ -109,6 +110,13 @@ def _write_package(path: Path, found: Turned, shown: Picture) -> list[Path]:
         whole = _package(Path(folder), found, shown)
         with zipfile.ZipFile(whole, "a") as archive:
             archive.comment = short_json(found.meta).encode("ascii")
+            starts = [entry.header_offset for entry in archive.infolist()]
+            for entry in archive.infolist():
+                entry.date_time = FIRST_DAY
+        with whole.open("r+b") as file:
+            for start in starts:
+                file.seek(start + 10)  # bytes of a local header before its time and date
+                file.write(b"\0\0\x21\0")  # FIRST_DAY
         shutil.copyfile(whole, temporary)
     return [path]
 

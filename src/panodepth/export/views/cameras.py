@@ -19,23 +19,24 @@ from panodepth.export.reprojection import as_level_panorama, levelled_points, re
 from panodepth.geometry.lens import ERP, Lens, Pinhole, Size, View
 from panodepth.geometry.lenses.cube import CUBE_FACES
 from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll
-from panodepth.strict import Count, Index, Range
+from panodepth.strict import Count, Range
 from panodepth.types import ByteArray, FloatArray, Prediction
 
 FACE_FOV_DEG = 90.0
+MOST_SIDE = 8192  # [px] of a picture; the faces of a panorama 16K wide have 5215
 MILLIMETRE = 0.001  # of the distance's unit: the step of 16-bit depth, as RGB-D cameras have it
 
 
 @dataclass(frozen=True, kw_only=True)
 class ViewOptions:
     """views: 0 = the six faces of a cube, else so many side by side round the horizon, each `fov`
-    wide [deg] and square. size: of a picture's side [px], 0 = as sharp as the panorama. picture:
-    "jpg" or "png".
+    wide [deg] and square. size: of a picture's side [px], 0 = as sharp as the panorama, MOST_SIDE
+    at most. picture: "jpg" or "png".
     """
 
     views: Annotated[int, Range(at_least=0, at_most=360)] = 0
     fov: Annotated[float, Range(at_least=1, at_most=170)] = FACE_FOV_DEG
-    size: Index = 0
+    size: Annotated[int, Range(at_least=0, at_most=MOST_SIDE)] = 0
     picture: Literal["jpg", "png"] = "jpg"
 
     def __post_init__(self) -> None:
@@ -113,7 +114,8 @@ def cameras(width: int, options: ViewOptions) -> list[Camera]:
     """The pinholes for a panorama of so many columns."""
     fov = math.radians(options.fov)
     # As many pixels to a radian in the middle as the panorama has.
-    side = options.size or max(1, round(width / math.pi * math.tan(fov / 2)))
+    sharp = round(width / math.pi * math.tan(fov / 2))
+    side = options.size or min(max(1, sharp), MOST_SIDE)
     size = (side, side)
     lens = Pinhole.from_fov(fov, size)
     if options.views:
