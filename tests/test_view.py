@@ -110,6 +110,17 @@ def test_the_page_is_opened_where_asked(folder: Path, monkeypatch: pytest.Monkey
     assert opened == [(folder / "hall.html").as_uri()]
 
 
+def test_only_a_page_is_replaced(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Not the saved prediction that is shown, though panodepth wrote that, too."""
+    saved = folder / "rooms/hall_distance.npz"
+    before = saved.read_bytes()
+    for _ in range(2):
+        assert main(["view", str(saved), "--html", "page.html", "--quiet"]) == 0
+    assert main(["view", str(saved), "--html", str(saved)]) == 2
+    assert "is there already, and no page of panodepth" in capsys.readouterr().err
+    assert saved.read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [

@@ -50,14 +50,14 @@ def view(
     quiet: Quiet = False,
 ) -> None:
     """Write one HTML file that shows panoramas in 3D: look, walk, measure, without a server."""
-    from panodepth.export.html.page import write_rooms
-    from panodepth.export.mark import foreign
+    from panodepth.export.html.page import PAGE, write_rooms
+    from panodepth.export.mark import stated
 
     known = known_places(inputs, places)
     files = find_rooms(inputs)
     out = html or Path(f"{_name(inputs[0], files)}.html")
-    if foreign([out]):
-        raise OutputError(f"{out}: is there already, and no result of panodepth: name another file")
+    if os.path.lexists(out) and (stated(out) or {}).get("quantity") != PAGE:
+        raise OutputError(f"{out}: is there already, and no page of panodepth: name another file")
     rooms = read_rooms(files, options, (model, device, dtype))
     write_rooms(rooms, out, [known.get(str(room.meta.get("name"))) for room in rooms])
     if not quiet:

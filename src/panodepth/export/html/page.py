@@ -21,6 +21,7 @@ from panodepth.strict import Count
 from panodepth.types import Prediction
 
 MARK = "<!--rooms-->"  # in the bundle: where they go
+PAGE = "viewer"  # what a page says that it is
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +73,7 @@ def write_rooms(
         photo = jpeg(panorama.image, options.max_texture_width)
         data += [(f"distance-{number}", distances), (f"photo-{number}", as_text(photo))]
     names = [info["name"] for info in infos]
-    meta = metadata(panoramas[0], "viewer", rooms=names)
+    meta = metadata(panoramas[0], PAGE, rooms=names)
     title = html.escape(names[0]).encode(errors="replace").decode()  # names may be any bytes
     head = [f"<title>{title}</title>", _json("panodepth", meta), _json("rooms", infos)]
     head += [f'<script type="text/plain" id="{key}">{text}</script>' for key, text in data]
