@@ -9,6 +9,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import os
+import stat
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
@@ -178,8 +180,12 @@ def _entry(table: Any, part: str, new: Any, setting: str) -> Any:
 
 
 def read_bounded(path: str | Path, most: int = MOST_BYTES) -> bytes:
-    """The content of a file, or of a pipe that ends. Raises OSError; DamageError for `most` + 1."""
+    """The content of a file, or of a pipe that ends. Raises OSError; DamageError for `most` + 1,
+    and for a device, such as a terminal, which may never end.
+    """
     with open(path, "rb") as file:
+        if stat.S_ISCHR(os.fstat(file.fileno()).st_mode) and str(path) != os.devnull:
+            raise DamageError("it is a device, not a file")
         content = file.read(most + 1)
     if len(content) > most:
         raise DamageError(f"it has more than {most >> 20} MiB")
