@@ -60,7 +60,35 @@ def as_panorama(prediction: Prediction) -> Prediction:
     """The prediction itself if it is a panorama, else seen as a level one of SPHERE_ROWS."""
     if isinstance(prediction.lens, ERP):
         return prediction
-    return reprojected(prediction, View(ERP(), (SPHERE_ROWS, 2 * SPHERE_ROWS)))
+    return reprojected(_continued(prediction), View(ERP(), (SPHERE_ROWS, 2 * SPHERE_ROWS)))
+
+
+def _continued(prediction: Prediction) -> Prediction:
+    """The prediction with what its lens sees going on where it sees nothing, as a fisheye beyond
+    its circle: between pixels at the rim nothing else is mixed in. The mask stays.
+    """
+    import cv2
+
+    unseen = ~prediction.lens.rays(prediction.distance.shape).any(axis=-1)
+    if not unseen.any() or unseen.all():
+        return prediction
+    _, nearest = cv2.distanceTransformWithLabels(
+        unseen.astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    place = np.empty(int(nearest.max()) + 1, np.intp)
+    place[nearest[~unseen]] = np.flatnonzero(~unseen)
+    taken = place[nearest[unseen]]
+
+    def filled(values: Any) -> Any:
+        found = values.copy()
+        found[unseen] = values.reshape(-1, *values.shape[2:])[taken]
+        return found
+
+    names = ("distance", "raw", "image", "light", "confidence")
+    maps = {name: getattr(prediction, name) for name in names}
+    return replace(
+        prediction, **{name: filled(values) for name, values in maps.items() if values is not None}
+    )
 
 
 def as_level_panorama(prediction: Prediction) -> Prediction:

@@ -7,11 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from panodepth.export.clouds.options import CloudOptions
 from panodepth.export.clouds.selection import chosen, cloud_normals, gathered
-from panodepth.export.frames import FRAMES, stored
+from panodepth.export.frames import stored
 from panodepth.export.metadata import metadata
+from panodepth.export.thinning import every_nth
+from panodepth.geometry.grid import axis_angles
+from panodepth.geometry.lens import ERP
 from panodepth.strict import Count
 from panodepth.types import ByteArray, FloatArray, Prediction
 
@@ -47,17 +51,35 @@ def gaussians(prediction: Prediction, path: Path, options: CloudOptions, up: str
     points, normals = gathered(cloud), cloud_normals(prediction, cloud)
     length = np.linalg.norm(points.xyz, axis=1)
     facing = np.abs((points.xyz * normals).sum(axis=1)) / np.maximum(length, 1e-12)
-    step = cloud.stride * np.pi / prediction.distance.shape[0]
-    # Of a panorama pixels are closer together toward the poles; of one area, as wide as high.
-    house = points.xyz @ FRAMES[up].matrix / FRAMES[up].per_unit ** 2
-    level = np.hypot(house[:, 0], house[:, 2]) / np.maximum(np.linalg.norm(house, axis=1), 1e-12)
-    narrow = np.sqrt(np.maximum(level, step / 2))
-    width = SIGMA * step * length * narrow / np.sqrt(np.maximum(facing, STEEPEST))
+    thin = tuple(every_nth(count, cloud.stride) for count in prediction.distance.shape)
+    step = cloud.stride * _footprints(prediction)[thin][cloud.mask]
+    width = SIGMA * step * length / np.sqrt(np.maximum(facing, STEEPEST))
     if options.voxel:
         width = np.maximum(width, options.voxel * SIGMA)
     sigma = np.stack([width, width, width * FLATNESS], axis=1).astype(np.float32)
     meta = metadata(prediction, "Gaussian splats", stride=cloud.stride, **stored(up))
     return Gaussians(points.xyz, sigma, _turns(normals), points.rgb, meta)
+
+
+def _footprints(prediction: Prediction) -> npt.NDArray[np.float64]:
+    """(H, W) angles [rad], each of a disc's square that covers as much of the view as its pixel."""
+    height, width = prediction.distance.shape
+    if isinstance(prediction.lens, ERP):
+        # Of a panorama pixels are closer together toward the poles; of one area, as wide as high.
+        step = np.pi / height
+        latitude = axis_angles(height, width)[1]
+        rows = step * np.sqrt(np.maximum(np.cos(latitude), step / 2))
+        return np.broadcast_to(rows[:, None], (height, width))
+    rays = np.asarray(prediction.lens.rays((height, width)), np.float64)
+    sides = []
+    for axis in (0, 1):
+        apart = np.linalg.norm(np.diff(rays, axis=axis), axis=-1)
+        edge = [(0, 0), (0, 0)]
+        edge[axis] = (1, 1)
+        both = np.pad(apart, edge, constant_values=np.inf)
+        # The nearer neighbour: the other one may be on another face, or beyond the lens's rim.
+        sides.append(np.minimum(*(np.delete(both, at, axis) for at in (0, -1))))
+    return np.asarray(np.sqrt(sides[0] * sides[1]))
 
 
 def _turns(normals: FloatArray) -> FloatArray:
