@@ -24,6 +24,7 @@ from panodepth.errors import InputError, PanodepthError
 from panodepth.types import BoolArray, FloatArray
 
 CROSSED = ("size", "out_size", "fov")  # options whose numbers stand as AxB
+Picture = str | os.PathLike[str] | bytes | bytearray | memoryview
 MEASURED = ("known_distance", "known_length")  # as U,V=METRES
 
 
@@ -49,9 +50,7 @@ class Client:
     seconds: float = 150.0
     tries: int = 5
 
-    def predict(
-        self, picture: str | os.PathLike[str] | bytes, format: str = "npz", **options: Any
-    ) -> bytes:
+    def predict(self, picture: Picture, format: str = "npz", **options: Any) -> bytes:
         """The file of a format for a picture's path or bytes.
 
         options: of `panodepth.Predictor.predict`, such as camera_height=1.6 or size=(518, 1036).
@@ -62,16 +61,14 @@ class Client:
         path = f"/v1/predict?{urllib.parse.urlencode(query)}"
         return self._sent(path, picture_bytes(picture))
 
-    def distance(
-        self, picture: str | os.PathLike[str] | bytes, **options: Any
-    ) -> tuple[FloatArray, BoolArray]:
+    def distance(self, picture: Picture, **options: Any) -> tuple[FloatArray, BoolArray]:
         """Distance (H, W) float32 and mask (H, W) of a picture; as `predict`."""
         with np.load(
             io.BytesIO(self.predict(picture, "npz", **options)), allow_pickle=False
         ) as got:
             return got["distance"], got["mask"]
 
-    def facts(self, picture: str | os.PathLike[str] | bytes, **options: Any) -> dict[str, Any]:
+    def facts(self, picture: Picture, **options: Any) -> dict[str, Any]:
         """What is known of a picture's result, without the map; as `predict`."""
         found: dict[str, Any] = json.loads(self.predict(picture, "json", **options))
         return found
@@ -102,23 +99,30 @@ class Client:
                 return content
         except urllib.error.HTTPError as error:
             raise ServiceError(_reason(error.read()) or error.reason, error.code) from None
+        except TimeoutError:
+            raise ServiceError(f"{self.url}: no answer within {self.seconds:g} s") from None
         except (OSError, HTTPException, ValueError) as error:  # ValueError: no such url or key
             raise ServiceError(f"{self.url} cannot be reached: {error}") from error
 
 
-def picture_bytes(picture: str | os.PathLike[str] | bytes) -> bytes:
+def picture_bytes(picture: Picture) -> bytes:
     """A picture's file. Raises InputError."""
-    if isinstance(picture, bytes):
-        return picture
+    if isinstance(picture, bytes | bytearray | memoryview):
+        return bytes(picture)
     try:
         return Path(picture).read_bytes()
+    except TypeError:
+        kind = type(picture).__name__
+        raise InputError(
+            f"a picture is sent as its file: give a path or bytes, not {kind}"
+        ) from None
     except OSError as error:
         raise InputError(f"{picture}: {error.strerror or error}") from error
 
 
 def _said(name: str, value: Any) -> str:
     """An option's value as the command line, and so the service, reads it."""
-    if not isinstance(value, tuple | list):
+    if not isinstance(value, tuple | list | np.ndarray):
         return str(value)
     parts = [str(part) for part in value]
     if name in MEASURED:

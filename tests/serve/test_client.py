@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -48,3 +49,20 @@ def test_the_client_says_what_is_wrong(service: Running, tmp_path: Path) -> None
     assert caught.value.status == 400
     code = "import sys, panodepth.client; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_client_takes_bytes_of_any_kind_and_arrays_of_numbers(service: Running) -> None:
+    client, content = service.client(), PICTURE.read_bytes()
+    options: dict[str, Any] = {"size": np.array([84, 168]), "level": "none"}
+    expected = client.facts(content, size=(84, 168), level="none")
+    for picture in (bytearray(content), memoryview(content)):
+        assert client.facts(picture, **options) == expected
+    with pytest.raises(InputError, match="a path or bytes, not ndarray"):
+        client.facts(np.zeros((8, 16, 3), np.uint8))  # type: ignore[arg-type]
+
+
+def test_an_answer_that_is_late_is_not_called_unreachable() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        client = Client(f"http://127.0.0.1:{silent.getsockname()[1]}", seconds=0.2)
+        with pytest.raises(ServiceError, match=r"no answer within 0\.2 s"):
+            client.health()

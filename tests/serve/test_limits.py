@@ -218,3 +218,16 @@ def test_the_client_sends_options_as_they_are_meant(locked: Running) -> None:
         with pytest.raises(ServiceError, match="cannot be reached"):
             Client(url, key).predict(small())
     assert Client("x").seconds > ServeOptions().seconds
+
+
+def test_a_form_or_an_option_said_twice_is_told_as_such(service: Running) -> None:
+    form = "multipart/form-data; boundary=x"
+    status, _, content = service.sent("/v1/predict", b"--x\r\n", content_type=form)
+    assert (status, b"is a form" in content) == (400, True)
+    status, _, content = service.sent("/v1/predict?format=npz&format=png", small())
+    assert (status, b"'format' is given more than once" in content) == (400, True)
+
+
+def test_a_load_balancer_may_ask_for_the_head(service: Running) -> None:
+    status, _, content = service.sent("/healthz", None, "HEAD")
+    assert (status, content) == (200, b"")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 import socket
 import threading
+from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 from panodepth.errors import OutputError
@@ -26,9 +28,22 @@ def address(listening: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def answer(app: Any, listening: socket.socket, stop_seconds: float) -> None:
-    """Run an ASGI application until SIGINT or SIGTERM, and so long after it."""
+def answer(
+    app: Any,
+    listening: socket.socket,
+    stop_seconds: float,
+    on_stop: Callable[[], None] = lambda: None,
+) -> None:
+    """Run an ASGI application until SIGINT or SIGTERM, and so long after it.
+
+    on_stop: called at each of these signals.
+    """
     import uvicorn
+
+    class Server(uvicorn.Server):
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            on_stop()
+            super().handle_exit(sig, frame)
 
     config = uvicorn.Config(
         app,
@@ -40,4 +55,4 @@ def answer(app: Any, listening: socket.socket, stop_seconds: float) -> None:
     )
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a server that was told to stop has no error
-    uvicorn.Server(config).run(sockets=[listening])
+    Server(config).run(sockets=[listening])

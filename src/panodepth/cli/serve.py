@@ -26,4 +26,4 @@ def serve(
     app = make_app(load(model, device=device, dtype=dtype), options)
     key = "a key is asked for" if os.environ.get(KEY_VARIABLE) else "no key is asked for"
     print(f"panodepth serves at {address(listening)} ({key}; API: /docs)", flush=True)
-    answer(app, listening, options.stop_seconds)
+    answer(app, listening, options.stop_seconds, app.state.service.end_soon)

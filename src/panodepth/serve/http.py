@@ -134,15 +134,15 @@ def _add_prediction(app: FastAPI, parts: Parts) -> None:
         leaving = asyncio.ensure_future(_leaving(request))
         either: set[asyncio.Future[Any]] = {future, leaving}
         first = asyncio.FIRST_COMPLETED
-        await asyncio.wait(either, timeout=options.seconds, return_when=first)
-        went = leaving.done()
-        leaving.cancel()
-        if future.done():
-            return _file(future.result(), cached=False)
-        # Nobody waits for it any more: unread, its error would be written as a traceback.
-        future.add_done_callback(lambda late: late.cancelled() or late.exception())
-        left.set()
-        raise ClientDisconnect if went else _too_long(options.seconds)
+        try:
+            await asyncio.wait(either, timeout=options.seconds, return_when=first)
+            if future.done():
+                return _file(future.result(), cached=False)
+            raise ClientDisconnect if leaving.done() else _too_long(options.seconds)
+        finally:  # by a stop, too: nobody waits any more, and an error unread would be a traceback
+            left.set()
+            leaving.cancel()
+            future.add_done_callback(lambda late: late.cancelled() or late.exception())
 
 
 def _add_jobs(app: FastAPI, parts: Parts) -> None:
@@ -173,6 +173,7 @@ def _add_jobs(app: FastAPI, parts: Parts) -> None:
 def _add_state(app: FastAPI, parts: Parts) -> None:
     service, metrics = parts.service, parts.metrics
 
+    @app.head("/healthz", include_in_schema=False)  # as load balancers ask
     @app.get("/healthz")
     async def health() -> dict[str, Any]:
         """Whether it takes pictures, which model it runs, and how many wait."""
@@ -189,7 +190,13 @@ def _add_state(app: FastAPI, parts: Parts) -> None:
 
 async def _asked(request: Request, parts: Parts) -> tuple[bytes, Wanted, str]:
     """The picture's bytes, what is wanted of it, and the key of the answer."""
-    wanted = read_wanted(dict(request.query_params), request.headers.get("accept", ""))
+    query = request.query_params
+    twice = next((name for name in query if len(query.getlist(name)) > 1), None)
+    if twice is not None:
+        raise RefusedError(400, f"{twice!r} is given more than once")
+    if request.headers.get("content-type", "").lower().startswith("multipart/"):
+        raise RefusedError(400, "this is a form: send the picture's file itself as the body")
+    wanted = read_wanted(dict(query), request.headers.get("accept", ""))
     content = await _body(request, parts.service.options, parts.arriving)
     return content, wanted, await asyncio.to_thread(parts.service.key, content, wanted)
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
@@ -177,7 +179,7 @@ def _parsed(field: Any, text: str) -> Any:
 
 
 class Service:
-    """Predictions for many clients at once. `close` finishes what was accepted."""
+    """Predictions for many clients at once. `close` finishes what was accepted, as time allows."""
 
     def __init__(
         self,
@@ -191,7 +193,7 @@ class Service:
         self._pool = ThreadPoolExecutor(PIECES_HELD, thread_name_prefix="picture")
         self._places = threading.Semaphore(options.queue)
         self._model = json.dumps(predictor.describe(), sort_keys=True, default=str)
-        self._open = True
+        self._open, self._end = True, math.inf  # a time of time.monotonic()
 
     @property
     def waiting(self) -> int:
@@ -223,7 +225,9 @@ class Service:
         if not self._places.acquire(blocking=False):
             raise BusyError(f"{self.options.queue} pictures wait already: try again")
         try:
-            future = self._pool.submit(self._answer, content, wanted, key, watch)
+            future = self._pool.submit(
+                self._answer, content, wanted, key, partial(self._watched, watch)
+            )
         except BaseException:
             self._places.release()
             raise
@@ -251,9 +255,22 @@ class Service:
         self.cache.put(key, answer)
         return answer
 
+    def _watched(self, watch: Callable[[float], None], share: float) -> None:
+        """Raises StoppedError where the time for ending is over."""
+        if time.monotonic() > self._end:
+            raise StoppedError("the service is stopping")
+        watch(share)
+
+    def end_soon(self) -> None:
+        """Give what was taken `stop_seconds` from now; told again, none."""
+        again = self._end < math.inf
+        self._end = time.monotonic() + (0.0 if again else self.options.stop_seconds)
+
     def close(self) -> None:
-        """Take nothing more, and finish what was taken."""
+        """Take nothing more, and finish what was taken; what is late ends as StoppedError."""
         self._open = False
+        if self._end == math.inf:
+            self.end_soon()
         self._pool.shutdown()
         self._batcher.close()
 
