@@ -280,3 +280,28 @@ def test_other_shapes_in_a_frame_s_own_files_are_named(made: Made) -> None:
     assert refusal(open_frame_source("frames", made.root)).detail.startswith("depth is 0x0")
     made.json("x.json", [1, 2])
     assert "expected a JSON object" in refusal(open_frame_source("frames", made.root)).detail
+
+
+def test_a_flat_camera_is_taken_as_the_page_writes_it(made: Made) -> None:
+    made.image("x.png")
+    made.npy("x_depth.npy", np.ones(SIZE))
+    made.json("camera.json", {"fx": 8, "fy": 8, "cx": 7.5, "cy": 5.5, "centre": "integer"})
+    np.testing.assert_allclose(
+        first("frames", made).lens.matrix(), [[8, 0, 8], [0, 8, 6], [0, 0, 1]]
+    )
+
+
+@pytest.mark.parametrize(
+    ("poses", "said"),
+    [("", "the trajectory has 0 poses, none for it"), ("a b c d", "t.log: no trajectory")],
+)
+def test_a_trajectory_that_does_not_fit_is_named(made: Made, poses: str, said: str) -> None:
+    made.image("c.png")
+    made.codes("d.png", np.full(SIZE, 1500))
+    made.text("t.log", poses)
+    camera = {"fx": 8, "fy": 8, "cx": 7.5, "cy": 5.5, "width": W, "height": H}
+    listed = {"pairs": [["c.png", "d.png"]], "intrinsics": camera, "depth": "value / 1000"}
+    made.json("meta.json", {**listed, "trajectory": "t.log"})
+    refused = refusal(open_frame_source("frames", made.root))
+    assert said in refused.detail
+    assert "Error:" not in refused.detail

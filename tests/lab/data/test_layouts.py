@@ -12,6 +12,7 @@ import pytest
 from panodepth.errors import ConfigError, InputError
 from panodepth.lab.data import open_source, open_structured3d
 from panodepth.lab.data.layouts import MATTERPORT3D, PANOSUNCG, STANFORD2D3D
+from panodepth.lab.data.splits import read_split
 
 from .conftest import H, W, make_image, write_image
 
@@ -269,3 +270,9 @@ def test_curated_sets_that_are_not_unpacked(tmp_path):
     (tmp_path / "vkitti_pano/part_aa").write_bytes(b"")
     with pytest.raises(ConfigError, match=r"cat vkitti_pano/part_\* | tar -xz"):
         open_source("curated", tmp_path)
+
+
+def test_a_list_may_begin_with_a_mark_of_the_byte_order(tmp_path):
+    path = tmp_path / "list.txt"
+    path.write_bytes(b"\xef\xbb\xbfa.png a_distance.npz\r\nb.png b_distance.npz\r\n")
+    assert read_split(path) == [("a.png", "a_distance.npz"), ("b.png", "b_distance.npz")]

@@ -225,3 +225,13 @@ def test_a_model_is_measured_as_it_is_unless_told(tmp_path):
     for options in ({}, {"level": "auto"}):
         choose_predictor("default", Model, [], options).make()(panorama())
     assert [found["level"] for found in asked] == ["none", "auto"]
+
+
+def test_what_a_masked_array_masks_is_not_predicted() -> None:
+    class Masked:
+        def predict(self, image: np.ndarray) -> np.ndarray:
+            return np.ma.masked_less(np.array([[1.0, 2.0], [3.0, 4.0]]), 2.5)
+
+    found = FromImages(Masked())(Panorama(np.zeros((2, 2, 3), np.float32)))
+    np.testing.assert_array_equal(found.distance, [[np.nan, np.nan], [3.0, 4.0]])
+    assert type(found.distance) is np.ndarray

@@ -219,3 +219,13 @@ def test_a_prediction_of_another_size_is_resized():
 def test_unknown_protocol():
     with pytest.raises(ConfigError, match="did you mean 'da2-fixed'"):
         find_protocol("da2fixed")
+
+
+@pytest.mark.parametrize("size", [(64, 32), (32, 32), (1, 1)])
+def test_a_prediction_of_another_shape_is_refused(size: tuple[int, int]) -> None:
+    """One that lies on its side would be squeezed into the panorama, without a word."""
+    sample = panorama()
+    with pytest.raises(InputError, match="of another shape than 64x32"):
+        evaluate(sample, Fixed(np.ones(size, np.float32)), PROTOCOLS["uncapped"])
+    rounded = np.ones((28, 70), np.float32)  # to whole patches of 14
+    assert evaluate(sample, Fixed(rounded), PROTOCOLS["uncapped"])["coverage"] == 1

@@ -21,7 +21,7 @@ def read_split(path: str | Path) -> list[tuple[str, ...]]:
     """
     where = Path(path).expanduser()
     try:
-        lines = where.read_text(encoding="utf-8").splitlines()
+        lines = where.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{where}: split list cannot be read ({error})") from error
     rows: list[tuple[str, ...]] = []

@@ -19,6 +19,7 @@ from panodepth.lab.evaluation.run.predictors import Predicted, Predictor
 from panodepth.types import BoolArray, FloatArray, Panorama
 
 NO_METRES = "the prediction has no unit"
+SHAPE_SLACK = 1.25  # how far width / height of a prediction and its truth may differ
 SMALLEST = 1e-6  # [truth's unit] distances below it are raised to it, DA² release
 
 
@@ -87,6 +88,7 @@ def compare(
     if truth is None or mask is None:
         raise InputError("no distance to compare with")
     _check_units(panorama, predicted, protocol)
+    _check_shape(predicted.distance, truth)
     wanted = mask & (truth > protocol.near)
     if protocol.far is not None:
         wanted &= truth < protocol.far
@@ -161,6 +163,13 @@ def _check_units(panorama: Panorama, predicted: Predicted, protocol: Protocol) -
         )
     if predicted.unit == "relative" and protocol.alignment == "none":
         raise InputError(f"{NO_METRES}, and protocol {protocol.name} needs metres")
+
+
+def _check_shape(distance: FloatArray, truth: FloatArray) -> None:
+    """A map of another shape is of something else, or lies on its side; patches round a little."""
+    (h, w), (height, width) = distance.shape, truth.shape
+    if not width * h <= SHAPE_SLACK * height * w <= SHAPE_SLACK**2 * width * h:
+        raise InputError(f"the prediction is {w}x{h}, of another shape than {width}x{height}")
 
 
 def score_panoramas(

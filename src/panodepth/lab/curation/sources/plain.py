@@ -4,7 +4,7 @@
     NAME_distance.{npz,npy,exr,tiff,png,pfm} along the ray; an npz may hold `z_depth` and `sky` too
     NAME_depth.{npz,npy,exr,tiff,png,pfm}    or: along the axis; either may be smaller than the
                                              picture if it has its shape, as phones store it
-    NAME.json                                optional: "intrinsics" (3x3) or "x_fov_deg", "pose"
+    NAME.json                                optional: "intrinsics", "fx" or "x_fov_deg"; "pose"
     camera.json                              optional, for all frames: the same keys, and "unit",
                                              "scale" of whole numbers, "licence"
 
@@ -137,7 +137,7 @@ def _lens(said: dict[str, Any], size: tuple[int, int]) -> Pinhole:
 def _stated_lens(said: dict[str, Any], size: tuple[int, int]) -> Pinhole:
     """As `_lens`; raises whatever the values lead to."""
     fov = said.get("x_fov_deg", said.get("fov_deg"))
-    given = said.get("intrinsics")
+    given = said.get("intrinsics", said if "fx" in said else None)
     if given is None:
         if fov is None:
             raise RejectedError(
@@ -254,7 +254,10 @@ def _read_listed(root: Path, item: Item) -> Frame:
     camera = {**given, "intrinsics": {**given, "centre": "integer"}}
     pose = None
     if "trajectory" in said:
-        pose = _redwood_poses(root / str(said["trajectory"]).split(",")[0])[number]
+        poses = _redwood_poses(root / str(said["trajectory"]).split(",")[0])
+        if number >= len(poses):
+            raise InputError(f"{item.name}: the trajectory has {len(poses)} poses, none for it")
+        pose = poses[number]
     depth = str(said["pairs"][number][1])
     codes = read_whole_numbers(root / depth)
     return item.frame(
@@ -269,5 +272,8 @@ def _read_listed(root: Path, item: Item) -> Frame:
 def _redwood_poses(path: Path) -> list[Matrix]:
     """Camera-to-world matrices of a .log file: a line of three numbers, then four of four, each."""
     rows = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    values = [[float(v) for v in row] for row in rows if len(row) == 4]
+    try:
+        values = [[float(v) for v in row] for row in rows if len(row) == 4]
+    except ValueError as error:
+        raise InputError(f"{path}: no trajectory in Redwood's .log form ({error})") from error
     return [check_pose(np.array(values[i : i + 4])) for i in range(0, len(values) - 3, 4)]

@@ -62,12 +62,14 @@ class FromImages:
     def __call__(self, panorama: Panorama) -> Predicted:
         answer = self.predictor.predict(panorama.image, **self.options)
         raw = getattr(answer, "raw", None)  # measured where the truth is a surface, said sky or not
-        distance = np.asarray(getattr(answer, "distance", answer) if raw is None else raw)
+        distance = np.asanyarray(getattr(answer, "distance", answer) if raw is None else raw)
         if distance.ndim != 2 or distance.dtype.kind not in "fui":
             raise InputError(
                 f"the predictor returned {distance.dtype} {distance.shape}; expected (H, W) "
                 "distances or a panodepth.Prediction"
             )
+        if isinstance(distance, np.ma.MaskedArray):
+            distance = np.ma.filled(distance.astype(np.float32), np.nan)  # masked = not predicted
         meta = getattr(answer, "meta", {})
         meta = meta if isinstance(meta, Mapping) else {}
         # What is masked is no surface, but sky only where that is said: it may be a black border.
