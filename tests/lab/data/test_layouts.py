@@ -276,3 +276,12 @@ def test_a_list_may_begin_with_a_mark_of_the_byte_order(tmp_path):
     path = tmp_path / "list.txt"
     path.write_bytes(b"\xef\xbb\xbfa.png a_distance.npz\r\nb.png b_distance.npz\r\n")
     assert read_split(path) == [("a.png", "a_distance.npz"), ("b.png", "b_distance.npz")]
+
+
+def test_a_tab_parts_names_that_hold_spaces(tmp_path):
+    path = tmp_path / "list.txt"
+    path.write_text("my room.png\tmy room_distance.npz\na.png a_distance.npz\n")
+    assert read_split(path) == [
+        ("my room.png", "my room_distance.npz"),
+        ("a.png", "a_distance.npz"),
+    ]

@@ -3,6 +3,7 @@
 Two columns are pairs: `IMAGE DISTANCE`, relative to the dataset's folder, as the released
 evaluation lists have them. One column selects from what is found: a sample's picture, or a folder
 (such as `scene_00012`) for all samples in it. Empty lines and lines that begin with # are skipped.
+Where a line has a tab, tabs alone part its names, which may then hold spaces.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ def read_split(path: str | Path) -> list[tuple[str, ...]]:
         raise ConfigError(f"{where}: split list cannot be read ({error})") from error
     rows: list[tuple[str, ...]] = []
     for number, line in enumerate(lines, 1):
-        row = tuple(line.split())
+        names = line.split("\t") if "\t" in line else line.split()
+        row = tuple(name.strip() for name in names if name.strip())
         if not row or row[0].startswith("#"):
             continue
         if len(row) not in (1, 2) or (rows and len(row) != len(rows[0])):
