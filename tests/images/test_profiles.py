@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image, ImageCms, PngImagePlugin
 
 import panodepth
@@ -26,18 +28,28 @@ SRGB_PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(
 SIZE = (40, 80)
 
 
-def profile(matrix: np.ndarray = ADOBE, name: str = "Adobe RGB (1998)") -> bytes:
-    """An ICC profile, version 2.4, of three colourants and one power."""
-    text = name.encode() + b"\0"
+CURVE = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(GAMMA * 256))
+
+
+def profile(
+    matrix: np.ndarray = ADOBE, name: str = "Adobe RGB (1998)", curve: bytes = CURVE
+) -> bytes:
+    """An ICC profile, version 2.4, of three colourants and one curve."""
     xyz = [b"XYZ \0\0\0\0" + np.round(c * 65536).astype(">i4").tobytes() for c in matrix.T]
-    curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(GAMMA * 256))
+    parts = dict(zip((b"rXYZ", b"gXYZ", b"bXYZ"), xyz, strict=True))
+    parts |= dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve)
+    return packed(parts, b"mntrRGB XYZ ", name)
+
+
+def packed(parts: dict[bytes, bytes], kind: bytes, name: str = "inks") -> bytes:
+    """A profile of these tags. kind: class, colours and space that they are turned to."""
+    text = name.encode() + b"\0"
     white = np.array([0.9642, 1.0, 0.8249])
     parts = {
         b"desc": b"desc\0\0\0\0" + struct.pack(">I", len(text)) + text + bytes(78),
         b"cprt": b"text\0\0\0\0none\0",
         b"wtpt": b"XYZ \0\0\0\0" + np.round(white * 65536).astype(">i4").tobytes(),
-        **dict(zip((b"rXYZ", b"gXYZ", b"bXYZ"), xyz, strict=True)),
-        **dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve),
+        **parts,
     }
     at = 128 + 4 + 12 * len(parts)
     table, body = struct.pack(">I", len(parts)), b""
@@ -48,7 +60,7 @@ def profile(matrix: np.ndarray = ADOBE, name: str = "Adobe RGB (1998)") -> bytes
     header = bytearray(128)
     header[0:4] = struct.pack(">I", at + len(body))
     header[8:12] = b"\2\x40\0\0"
-    header[12:24] = b"mntrRGB XYZ "
+    header[12:24] = kind
     header[36:40] = b"acsp"
     header[68:80] = np.round(white * 65536).astype(">i4").tobytes()
     return bytes(header) + table + body
@@ -120,20 +132,90 @@ def test_values_that_are_no_colours_are_never_turned(tmp_path: Path) -> None:
     assert np.array_equal(read_stored(path).pixels, picture())
 
 
-def test_sixteen_bits_stay_and_a_note_tells_it(tmp_path: Path) -> None:
+def deep_png(path: Path, icc: bytes) -> Path:
+    """The picture in 16 bits."""
     deep = picture().astype(np.uint16) * 257
     content = bytearray(cv2.imencode(".png", deep[..., ::-1])[1])
     chunks = io.BytesIO()
-    import zlib
-
-    PngImagePlugin.putchunk(chunks, b"iCCP", b"icc\0\0" + zlib.compress(profile()))
+    PngImagePlugin.putchunk(chunks, b"iCCP", b"icc\0\0" + zlib.compress(icc))
     content[33:33] = chunks.getvalue()  # behind IHDR
-    (tmp_path / "a.png").write_bytes(content)
-    found = read_image(tmp_path / "a.png")
-    assert np.array_equal(found.pixels, deep)
-    assert found.notes == (
-        "its colours are in Adobe RGB (1998) and taken for sRGB: 16 bits stay so",
+    path.write_bytes(content)
+    return path
+
+
+def test_sixteen_bits_are_turned_with_all_their_bits(tmp_path: Path) -> None:
+    want = expected(picture())
+    deep = picture().astype(np.uint16) * 257
+    tifffile.imwrite(tmp_path / "a.tif", deep, photometric="rgb", iccprofile=profile())
+    for path in (deep_png(tmp_path / "a.png", profile()), tmp_path / "a.tif"):
+        found = read_image(path)
+        assert found.pixels.dtype == np.uint16
+        assert np.abs(found.pixels / 257 - want).max() < 0.05
+        assert found.notes == ("its colours were turned from Adobe RGB (1998) to sRGB",)
+        assert np.array_equal(read_stored(path).pixels, deep)
+    assert np.array_equal(read_image(deep_png(tmp_path / "s.png", SRGB_PROFILE)).pixels, deep)
+
+
+def _para(kind: int, *numbers: float) -> bytes:
+    return b"para\0\0\0\0" + struct.pack(
+        f">HH{len(numbers)}i", kind, 0, *(round(n * 65536) for n in numbers)
     )
+
+
+CURVES = [
+    b"curv\0\0\0\0" + struct.pack(">I", 0),
+    b"curv\0\0\0\0" + struct.pack(">IH", 1, 461),
+    b"curv\0\0\0\0" + struct.pack(">I5H", 5, 0, 3000, 14000, 34000, 65535),
+    _para(0, 1.8),
+    _para(1, 2.0, 1.05, -0.05),
+    _para(2, 2.0, 1.04, -0.04, 0.0),
+    _para(3, 2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045),
+    _para(4, 2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045, 0.0, 0.0),
+]
+
+
+@pytest.mark.parametrize("curve", CURVES, ids=range(len(CURVES)))
+def test_sixteen_bits_become_what_littlecms_makes_of_eight(tmp_path: Path, curve: bytes) -> None:
+    icc = profile(curve=curve)
+    eight = read_image(write(tmp_path / "8.png", icc)).pixels
+    deep = read_image(deep_png(tmp_path / "16.png", icc)).pixels
+    assert np.abs(deep / 257 - eight).max() < 1.0
+
+
+def test_sixteen_bits_stay_where_a_profile_is_one_of_tables(tmp_path: Path) -> None:
+    found = read_image(deep_png(tmp_path / "a.png", profile().replace(b"cprt", b"A2B0")))
+    assert np.array_equal(found.pixels, picture().astype(np.uint16) * 257)
+    assert "colours are taken for sRGB" in found.notes[0]
+
+
+def inks_profile() -> bytes:
+    """CMYK to Lab (ICC.1:2022, 10.11): paper is white, and each ink makes it half as light."""
+    corners = [100 * 0.5 ** bin(n).count("1") for n in range(16)]
+    table = b"".join(struct.pack("3B", round(lab * 2.55), 128, 128) for lab in corners)
+    straight = bytes(range(256))
+    identity = np.array(65536 * np.eye(3), ">i4").tobytes()
+    lut = b"mft1\0\0\0\0" + bytes([4, 3, 2, 0]) + identity
+    return packed({b"A2B0": lut + straight * 4 + table + straight * 3}, b"prtrCMYKLab ")
+
+
+def test_inks_are_turned_by_their_profile(tmp_path: Path) -> None:
+    """Cyan of a half: halfway from L* = 100 to L* = 50, and as grey as this profile's inks are."""
+    inks = Image.new("CMYK", SIZE[::-1], (128, 0, 0, 0))
+    light = ((75 + 16) / 116) ** 3
+    grey = 255 * (1.055 * light ** (1 / 2.4) - 0.055)
+    for ending in ("jpg", "tif"):
+        inks.save(tmp_path / f"a.{ending}", icc_profile=inks_profile(), quality=100)
+        for source in (tmp_path / f"a.{ending}", Image.open(tmp_path / f"a.{ending}")):
+            found = to_image_data(source)
+            assert np.abs(found.pixels - grey).max() < 3
+            assert found.notes == ("its colours were turned from inks to sRGB",)
+        inks.save(tmp_path / f"d.{ending}", icc_profile=b"no profile", quality=100)
+        found = read_image(tmp_path / f"d.{ending}")
+        assert found.notes == ("its colour profile cannot be used: colours are taken for sRGB",)
+        inks.save(tmp_path / f"n.{ending}", quality=100)
+        plain = read_image(tmp_path / f"n.{ending}")
+        assert plain.notes == ()
+        assert np.array_equal(plain.pixels, found.pixels)
 
 
 @pytest.mark.parametrize("icc", [b"no profile", profile()[:200], SRGB_PROFILE[:130] + bytes(500)])

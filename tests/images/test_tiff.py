@@ -12,7 +12,7 @@ import tifffile
 from PIL import Image
 from tests.images.pictures import H, W, picture, refused
 
-from panodepth.images import read_image, read_stored
+from panodepth.images import read_image, read_stored, to_image_data
 
 
 def test_tiff_a_thumbnail_first_is_not_the_picture(tmp_path: Path) -> None:
@@ -181,3 +181,27 @@ def test_tiff_kinds_that_are_not_read_say_so(tmp_path: Path) -> None:
     assert "5 samples of 8 bits, sample format 1, photometric 2, planar" in refused(path)
     tifffile.imwrite(path, picture().astype(np.int16), photometric="rgb")
     assert "3 samples of 16 bits, sample format 2" in refused(path)
+
+
+def test_tiff_a_jpeg_in_it_that_is_not_read_names_the_file(tmp_path: Path) -> None:
+    grey = Image.fromarray(picture()).convert("LA")
+    grey.save(tmp_path / "a.tif", compression="jpeg")
+    assert refused(tmp_path / "a.tif").startswith(f"{tmp_path / 'a.tif'}: 2-channel JPEG")
+
+
+def test_tiff_grey_that_was_multiplied_by_its_alpha(tmp_path: Path) -> None:
+    grey = picture()[..., 0]
+    alpha = np.full_like(grey, 255)
+    alpha[:8], alpha[8:16] = 0, 128
+    multiplied = np.rint(grey * (alpha / 255)).astype(np.uint8)
+    layers = np.dstack([multiplied, alpha])
+    options: dict[str, Any] = {"photometric": "minisblack", "planarconfig": "contig"}
+    tifffile.imwrite(tmp_path / "a.tif", layers, extrasamples=["assocalpha"], **options)
+    with Image.open(tmp_path / "a.tif") as image:
+        for source in (tmp_path / "a.tif", image):
+            data = to_image_data(source)
+            assert data.valid is not None
+            assert np.array_equal(data.valid, alpha > 0)
+            off = np.abs(data.pixels[..., 0].astype(int) - grey)
+            assert off[8:16].max() <= 2
+            assert not off[16:].any()

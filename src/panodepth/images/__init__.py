@@ -1,8 +1,8 @@
 """Pictures in: any image file, PIL image or array becomes sRGB-coded pixels and a mask.
 
 Invalid (mask False) is alpha 0, NaN and Inf, and what lies outside an EXR's data window. Partly
-transparent pixels count as they are stored. Colours of another profile (ICC) become sRGB's, in 8
-bits. Everything a user can get wrong raises InputError, in one line.
+transparent pixels count as they are stored. Colours of another profile (ICC) become sRGB's.
+Everything a user can get wrong raises InputError, in one line.
 """
 
 from panodepth.images.files import (

@@ -44,7 +44,7 @@ def open_jpeg(name: str, file: BinaryIO) -> Opened:
     def decode() -> Decoded:
         try:
             decoded = from_pillow(_whole(image, file, start), orientation)
-            return replace(decoded, notes=(note,)) if note else decoded
+            return replace(decoded, notes=(note, *decoded.notes)) if note else decoded
         except OSError as error:
             from panodepth.images.formats.jpeg_segments import explained
 

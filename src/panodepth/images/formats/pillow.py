@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL.Image import Image
 
+from panodepth.images.modes import ODD, plainer
 from panodepth.size import Size
 from panodepth.types import BoolArray
 
@@ -48,6 +49,7 @@ class Opened:
 
 def from_pillow(image: Image, orientation: int) -> Decoded:
     """The pixels of a PIL image of 8 bits as RGB. orientation: EXIF's number, 1 to 8."""
+    image, notes = plainer(image) if image.mode in ODD else (image, ())
     alpha = image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
     mode = "RGBA" if alpha else "RGB"
     image.load()
@@ -68,7 +70,7 @@ def from_pillow(image: Image, orientation: int) -> Decoded:
         pixels = oriented(pixels, orientation)
         valid = None if valid is None else oriented(valid, orientation)
     profile = image.info.get("icc_profile") if image.mode in ("RGB", "RGBA") else None
-    return Decoded(pixels, valid, profile=profile or b"")
+    return Decoded(pixels, valid, notes=notes, profile=profile or b"")
 
 
 def upright(size: Size, orientation: int) -> Size:

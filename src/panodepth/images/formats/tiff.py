@@ -71,7 +71,8 @@ def open_tiff(name: str, file: BinaryIO) -> Opened:
         _check_whole(page)
         texts = {tag: page.content(number) for tag, number in _TEXTS.items()}
         told = {tag: text.rstrip(b"\0 ").decode("utf-8", "replace") for tag, text in texts.items()}
-        decoded = replace(decode(name, file, page), notes=(note,) if note else (), texts=told)
+        decoded = replace(decode(name, file, page), texts=told)
+        decoded = replace(decoded, notes=(*((note,) if note else ()), *decoded.notes))
         coloured = page.number(_PHOTOMETRIC, 0) in _COLOURS and not decoded.linear
         return replace(decoded, profile=page.content(_PROFILE) if coloured else b"")
 
@@ -153,7 +154,9 @@ def _decode_8_bit(name: str, file: BinaryIO, page: Directory) -> Decoded:
     try:
         with without_library_lines():  # libtiff reports damage on standard error
             image.load()
-            _check_jpegs(page)
+            _check_jpegs(name, page)
+        if image.mode == "CMYK":  # inks are nothing without their profile
+            image.info["icc_profile"] = page.content(_PROFILE)
         return from_pillow(image, 1)
     except OSError as error:
         if kind := _COMPRESSIONS.get(page.number(_COMPRESSION, 1)):
@@ -161,7 +164,7 @@ def _decode_8_bit(name: str, file: BinaryIO, page: Directory) -> Decoded:
         raise
 
 
-def _check_jpegs(page: Directory) -> None:
+def _check_jpegs(name: str, page: Directory) -> None:
     """Raise ValueError when one of its JPEGs ends early: libtiff fills up with grey, as libjpeg.
 
     What they hold together is bounded, as each may lie on top of others, and say of itself that it
@@ -179,7 +182,7 @@ def _check_jpegs(page: Directory) -> None:
             page.tags.file.seek(start)
             mark = page.tags.file.read(2)
             whole = io.BytesIO(mark + tables + page.tags.file.read(max(0, count - 2)))
-            opened = open_jpeg("", whole)
+            opened = open_jpeg(name, whole)
             pixels += opened.size[0] * opened.size[1]
             if pixels > most:
                 raise DamageError("its JPEGs have more pixels than the page")
