@@ -51,6 +51,7 @@ def _refused(path: Path) -> str:
 
 
 def test_missing_empty_folder_and_text(tmp_path: Path) -> None:
+    assert "no such file" in _refused(Path("a\0b.png"))
     assert "no such file" in _refused(tmp_path / "missing.png")
     assert "folder" in _refused(tmp_path)
     (tmp_path / "empty.jpg").touch()

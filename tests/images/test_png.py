@@ -14,6 +14,7 @@ from tests.images.pictures import H, W, picture, refused
 from tests.images.test_gpano_areas import PART
 
 from panodepth.images import image_size, read_image
+from panodepth.images.formats.png import SIGNATURE
 
 
 def long_text(kind: str) -> PngImagePlugin.PngInfo:
@@ -156,3 +157,23 @@ def test_a_picture_of_a_palette_that_is_missing_is_damaged(tmp_path: Path) -> No
         content[:at] + content[at + 12 + int.from_bytes(content[at : at + 4], "big") :]
     )
     assert "it has no palette" in refused(path)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4, 8])
+def test_one_grey_of_few_bits_may_be_transparent(tmp_path: Path, depth: int) -> None:
+    steps = 2**depth - 1
+    codes = (np.arange(32 * 64).reshape(32, 64) // 3 % (steps + 1)).astype(np.uint8)
+    bits = np.unpackbits(codes[..., None], axis=2)[..., 8 - depth :].reshape(32, -1)
+    rows = np.pad(np.packbits(bits, axis=1), ((0, 0), (1, 0)))
+    header = struct.pack(">2I5B", 64, 32, depth, 0, 0, 0, 0)
+    chunks = {
+        b"IHDR": header,
+        b"tRNS": struct.pack(">H", 1),
+        b"IDAT": zlib.compress(rows.tobytes()),
+    }
+    content = b"".join(_chunk(kind, body) for kind, body in chunks.items())
+    (tmp_path / "a.png").write_bytes(SIGNATURE + content + _chunk(b"IEND", b""))
+    data = read_image(tmp_path / "a.png")
+    assert data.valid is not None
+    assert np.array_equal(data.valid, codes != 1)
+    assert np.array_equal(data.pixels[..., 0], codes * (255 // steps))

@@ -210,6 +210,9 @@ def test_masks(tmp_path: Path) -> None:
     assert find_mask(masks, by_name["room.jpg"]) == masks / "s" / "room.png"
     assert find_mask(masks, by_name["hall.jpg"]) == masks / "hall.tif"
     assert find_mask(None, by_name["x.jpg"]) is None
+    (masks / "hall.tif").rename(masks / "hall.PNG")
+    assert find_mask(masks, by_name["hall.jpg"]) == masks / "hall.PNG"
+    (masks / "hall.PNG").rename(masks / "hall.tif")
     assert find_mask(masks / "hall.tif", by_name["x.jpg"]) == masks / "hall.tif"
     with pytest.raises(InputError, match=r"x\.jpg: no mask x\.png in"):
         find_mask(masks, by_name["x.jpg"])

@@ -141,7 +141,7 @@ def _file(source: Source, name: str) -> BinaryIO:
         return io.BytesIO(source)
     try:
         found = os.stat(source)
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):  # a null byte is in no name
         raise InputError(f"{name}: no such file") from None
     if stat.S_ISDIR(found.st_mode):
         raise InputError(f"{name}: is a folder, not an image file")

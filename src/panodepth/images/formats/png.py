@@ -89,6 +89,8 @@ def open_png(name: str, file: BinaryIO) -> Opened:
         _check_length(found)
         if found.depth < 16:
             with PngImagePlugin.PngImageFile(whole) as image:
+                if found.colour == 0 and found.depth in (2, 4) and "transparency" in image.info:
+                    image.info["transparency"] *= 255 // (2**found.depth - 1)  # as Pillow's greys
                 decoded = replace(from_pillow(image, orientation), profile=profile)
                 last = image.crop((0, image.height - 1, *image.size)).tobytes()
             if not any(last):  # black, or filled up by Pillow

@@ -92,7 +92,7 @@ def find_mask(mask: Path | None, item: InputFile) -> Path | None:
     if mask is None or not mask.is_dir():
         return mask
     for stem in (mask / item.relative.with_suffix(""), mask / item.relative.stem):
-        for suffix in IMAGE_SUFFIXES:
+        for suffix in (*IMAGE_SUFFIXES, *map(str.upper, IMAGE_SUFFIXES)):
             candidate = stem.with_name(stem.name + suffix)
             if candidate.is_file():
                 return candidate
