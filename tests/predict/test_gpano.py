@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from tests.painted_world import PREDICTOR, error_percent, picture
 
+from panodepth.errors import InputError
 from panodepth.geometry.lens import ERP
 from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll
 from panodepth.predict.options import PredictOptions
@@ -129,3 +130,41 @@ def test_a_crop_is_given_back_pixel_for_pixel(pose: dict[str, Any], left: int, w
     np.testing.assert_allclose(rays, ERP().rays(SIZE)[top : top + height, columns], atol=1e-5)
     level = rays if turn is None else rays @ turn.T.astype(np.float32)
     assert error_percent(crop.distance, level, crop.mask) < 0.6
+
+
+@pytest.mark.parametrize("pose", [{}, POSE])
+@pytest.mark.parametrize("left", [30, 180])
+def test_masks_and_pixels_of_a_crop_count_in_it(
+    tmp_path: Path, pose: dict[str, Any], left: int
+) -> None:
+    top, height, width = 25, 70, 120
+    columns = (np.arange(width) + left) % SIZE[1]
+    image = picture(ERP(), SIZE, TURN if pose else None)[top : top + height, columns]
+    tags = {
+        "FullPanoHeightPixels": SIZE[0],
+        "FullPanoWidthPixels": SIZE[1],
+        "CroppedAreaImageHeightPixels": height,
+        "CroppedAreaImageWidthPixels": width,
+        "CroppedAreaTopPixels": top,
+        "CroppedAreaLeftPixels": left,
+        **pose,
+    }
+    mask = np.zeros((height, width), bool)
+    mask[10:60, 20:90] = True
+    known = {"known_distance": (60.5, 30.5, 3.0)}
+    found = PREDICTOR.predict(tagged(image, tags), mask, sky="none", **known)
+    assert found.distance.shape == SIZE
+    assert found.distance[top + 30, columns[60]] == pytest.approx(3.0, rel=0.01)
+    expected = np.zeros(SIZE, bool)
+    expected[top + 10 : top + 60, columns[20:90]] = True
+    assert (found.mask != expected).mean() < 0.01
+    canvas = PREDICTOR.predict(tagged(image, tags), expected, sky="none", **known)
+    np.testing.assert_array_equal(canvas.mask, found.mask)
+    Image.fromarray(mask).save(tmp_path / "sky.png")
+    sky = PREDICTOR.predict(tagged(image, tags), sky=str(tmp_path / "sky.png"))
+    assert sky.sky_mask is not None
+    assert (sky.sky_mask != expected).mean() < 0.01
+    with pytest.raises(InputError, match=r"does not match image \(70, 120\)"):
+        PREDICTOR.predict(tagged(image, tags), np.ones((70, 121), bool))
+    with pytest.raises(InputError, match="of the 120x70 picture sees nothing"):
+        PREDICTOR.predict(tagged(image, tags), known_distance=(121, 30, 3.0))

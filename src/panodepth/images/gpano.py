@@ -16,6 +16,7 @@ from panodepth.images.formats.orientation import MAX_XMP
 from panodepth.images.formats.pillow import Decoded, Opened
 from panodepth.images.limits import ASPECT_TOLERANCE_PERCENT
 from panodepth.size import Size
+from panodepth.types import BoolArray
 
 _FULL = ("FullPanoHeightPixels", "FullPanoWidthPixels")
 _CROP = ("CroppedAreaImageHeightPixels", "CroppedAreaImageWidthPixels")
@@ -168,6 +169,13 @@ def place_on_sphere(decoded: Decoded, area: Area) -> Decoded:
     pixels[rows, columns] = decoded.pixels
     valid[rows, columns] = True if decoded.valid is None else decoded.valid
     return replace(decoded, pixels=pixels, valid=valid)
+
+
+def on_canvas(mask: BoolArray, area: Area) -> BoolArray:
+    """A mask (h, w) of the picture on the whole sphere's canvas (H, W), False outside of it."""
+    placed = place_on_sphere(Decoded(mask, mask), area).valid
+    assert placed is not None
+    return placed
 
 
 def _field(text: str, name: str) -> str:

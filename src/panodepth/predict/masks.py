@@ -14,10 +14,11 @@ from panodepth.size import Size
 from panodepth.types import BoolArray
 
 
-def checked_mask(mask: Any, shape: Size) -> BoolArray:
+def checked_mask(mask: Any, shape: Size, *others: Size) -> BoolArray:
     """A mask as (H, W) bool, True = valid: an array of this type, or read from the path of a file.
 
-    shape: (H, W) of the picture. Raises InputError when the mask is of another type or size.
+    shape: (H, W) of the picture; others: what else will do. Raises InputError when the mask is of
+    another type or size.
     """
     name = ""
     if isinstance(mask, str | os.PathLike):
@@ -26,7 +27,7 @@ def checked_mask(mask: Any, shape: Size) -> BoolArray:
     array = np.asarray(np.ma.filled(mask, False))  # what a masked array masks is not valid
     if array.dtype != np.bool_:
         raise InputError(f"mask must be bool (True = valid), not {array.dtype}{name}")
-    if array.shape != shape:
+    if array.shape not in (shape, *others):
         raise InputError(f"mask {array.shape} does not match image {shape}{name}")
     return array
 

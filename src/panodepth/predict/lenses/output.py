@@ -47,6 +47,8 @@ def _turned_back(prediction: Prediction, origin: Origin | None, kind: str) -> Pr
     # A panorama that was turned level is given back as it was: a raster keeps its orientation.
     if origin is None or (kind == "erp" and not isinstance(origin.lens, ERP)):
         return prediction
+    if origin.rotation is None and isinstance(origin.lens, ERP):
+        return prediction  # a part of the sphere, which lies where it was
     data = origin.data
     # The picture's lens to the panorama it was laid on, and that to the level world.
     turns = [turn for turn in (prediction.rotation, origin.rotation) if turn is not None]

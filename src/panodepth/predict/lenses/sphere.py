@@ -18,6 +18,7 @@ from panodepth.geometry.resampling import resample
 from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll
 from panodepth.geometry.stitching import Camera, stitch
 from panodepth.images import ImageData
+from panodepth.images.gpano import Area, on_canvas
 from panodepth.predict.lenses.borders import without_borders
 from panodepth.predict.lenses.choice import check, input_lens
 from panodepth.predict.lenses.filling import continued
@@ -58,18 +59,21 @@ class Origin:
 
     def _on_panorama(self, places: Sequence[float], size: Size) -> list[float]:
         """u, v, u, v, ... of the picture as those of a panorama of `size`."""
-        height, width = self.data.size
+        area = _area(self.data)
+        height, width = self.data.size if area is None else area.picture
         pixels = np.reshape(places, (-1, 2)).astype(np.float64)
-        rays = self.lens.unproject(pixels, (height, width))
-        inside = (pixels >= 0) & (pixels <= (width, height)) & rays.any(axis=-1, keepdims=True)
+        inside = (pixels >= 0) & (pixels <= (width, height))
+        placed = pixels if area is None else pixels + (area.left, area.top)
+        rays = self.lens.unproject(placed, self.data.size)
+        inside &= rays.any(axis=-1, keepdims=True)
         for u, v in pixels[~inside.all(axis=-1)]:
             raise InputError(
                 f"pixel {u:g},{v:g}: the lens of the {width}x{height} picture sees nothing there"
             )
         if self.rotation is not None:
             rays = rays @ np.asarray(self.rotation).T
-        placed: list[float] = rays_to_pixels(rays, *size).ravel().tolist()
-        return placed
+        found: list[float] = rays_to_pixels(rays, *size).ravel().tolist()
+        return found
 
 
 def on_sphere(data: ImageData, mask: Any, options: LensOptions) -> ImageData:
@@ -78,12 +82,13 @@ def on_sphere(data: ImageData, mask: Any, options: LensOptions) -> ImageData:
     Raises InputError where the picture does not suit the options.
     """
     check(options)
+    area = _area(data)
     if mask is not None:
-        given = checked_mask(mask, data.size)
+        given = _mask_of(mask, data)
         data = replace(data, valid=given if data.valid is None else given & data.valid)
     data = left_eye(data, options)
     lens = input_lens(options, data.size)
-    if data.pano is not None and data.pano.area is not None and not isinstance(lens, ERP):
+    if area is not None and not isinstance(lens, ERP):
         raise InputError(
             f"{data.source or 'image'}: its GPano tags say which part of a panorama it is; "
             "leave --projection and its numbers out, or remove the tags"
@@ -95,8 +100,8 @@ def on_sphere(data: ImageData, mask: Any, options: LensOptions) -> ImageData:
         )
     rotation, data = _levelling(data, options)
     if isinstance(lens, ERP):
-        if rotation is None:
-            return data
+        if rotation is None:  # of a part, masks and pixels count in the picture as it was
+            return data if area is None else replace(data, origin=Origin(lens, data, None))
         if data.may_be_padded:
             data = without_borders(data, options, any_aspect=True)
     size = sphere_size(lens, data.size)
@@ -115,6 +120,20 @@ def on_sphere(data: ImageData, mask: Any, options: LensOptions) -> ImageData:
         light=light,
         origin=Origin(lens, data, rotation),
     )
+
+
+def _area(data: ImageData) -> Area | None:
+    """Where the picture lies on its canvas, by its tags; None = it is all of it."""
+    return None if data.pano is None else data.pano.area
+
+
+def _mask_of(mask: Any, data: ImageData) -> BoolArray:
+    """The user's mask at a picture's size (H, W); that of a part may be as large as the part."""
+    area = _area(data)
+    if area is None:
+        return checked_mask(mask, data.size)
+    given = checked_mask(mask, area.picture, data.size)
+    return given if given.shape == data.size else on_canvas(given, area)
 
 
 def _levelling(data: ImageData, options: LensOptions) -> tuple[Array | None, ImageData]:

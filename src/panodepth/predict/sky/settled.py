@@ -20,7 +20,9 @@ from panodepth.geometry.resampling import resample
 from panodepth.geometry.rotation import rotate_vectors, rotation_to_up
 from panodepth.geometry.sampling import sample_erp
 from panodepth.images import ImageData, read_mask
+from panodepth.images.gpano import on_canvas
 from panodepth.predict.request import Request
+from panodepth.size import Size
 from panodepth.types import BoolArray, FloatArray
 
 LARGEST_SHARE = 0.01  # of the sphere, for an island: a disc of 23°
@@ -76,20 +78,30 @@ def given_sky(path: str, data: ImageData) -> BoolArray:
     It is laid on the sphere as the picture was. Raises InputError when it has another aspect.
     """
     sky, picture = read_mask(path), data if data.origin is None else data.origin.data
-    (rows, columns), (height, width) = sky.shape, picture.size
-    if abs(columns * height / (rows * width) - 1) > MOST_STRETCH:
+    area = None if data.pano is None else data.pano.area
+    own = picture.size if area is None else area.picture
+    size = next((size for size in (own, picture.size) if _alike(sky.shape, size)), None)
+    if size is None:
+        rows, columns = sky.shape
         raise InputError(
             f"the sky mask of {columns}x{rows} has another aspect than its picture of "
-            f"{width}x{height}: {os.path.basename(path)}"
+            f"{own[1]}x{own[0]}: {os.path.basename(path)}"
         )
     nearest = cv2.INTER_NEAREST_EXACT
-    sky = cv2.resize(sky.astype(np.uint8), (width, height), interpolation=nearest) > 0
+    sky = cv2.resize(sky.astype(np.uint8), size[::-1], interpolation=nearest) > 0
+    if area is not None and size == own:
+        sky = on_canvas(sky, area)
     if data.origin is None:
         return sky
     turn = data.origin.rotation
     view = View(ERP(), data.size, None if turn is None else np.asarray(turn).T)
     laid, seen = resample(sky[None], data.origin.lens, view, mode="nearest")
     return np.asarray(laid[0] & seen, np.bool_)
+
+
+def _alike(size: tuple[int, ...], other: Size) -> bool:
+    """Whether two sizes (height, width) have one aspect."""
+    return abs(size[1] * other[0] / (size[0] * other[1]) - 1) <= MOST_STRETCH
 
 
 def as_logit(sky: BoolArray, request: Request) -> FloatArray:
