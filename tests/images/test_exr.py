@@ -44,7 +44,21 @@ def test_exr_the_layer_called_combined_is_the_picture_with_its_alpha(tmp_path: P
     assert data.notes == ()
 
 
-@pytest.mark.parametrize("name", ["Beauty", "RGBA", "Color", "colour", "scene.beauty"])
+NAMES = [
+    "Beauty",
+    "RGBA",
+    "Color",
+    "colour",
+    "scene.beauty",
+    "Image",
+    "FinalImage",
+    "C",
+    "Denoised",
+]
+NAMES += ["Final Image", "RGB_color", "ViewLayer.Noisy Image"]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_exr_other_names_of_the_picture(tmp_path: Path, name: str) -> None:
     data = read_image(write_layers(tmp_path / "r.exr", {"AO.RGB": 3.0, f"{name}.RGB": 2.0}))
     assert tint_of(data) == pytest.approx(2, rel=0.02)
@@ -155,3 +169,12 @@ def test_exr_a_cut_file_says_where_and_libraries_keep_quiet(
             assert "\n" not in str(error)  # noqa: PT017 - either outcome is right
     captured = capfd.readouterr()
     assert (captured.out, captured.err) == ("", "")
+
+
+def test_exr_whole_numbers_are_light_too(tmp_path: Path) -> None:
+    base = np.arange(H * W, dtype=np.uint32).reshape(H, W)
+    OpenEXR.File({}, {"R": base * 2, "G": base, "B": base}).write(str(tmp_path / "u.exr"))
+    data = read_image(tmp_path / "u.exr")
+    assert data.light is not None
+    assert data.light.dtype == np.float32
+    np.testing.assert_array_equal(data.light[..., 0], 2.0 * base)

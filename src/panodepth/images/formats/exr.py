@@ -8,6 +8,7 @@ r g b (a) are read too; where a channel is there in both, the capital's.
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,8 +25,10 @@ from panodepth.images.formats.pillow import Decoded, Opened
 from panodepth.images.formats.quiet import without_library_lines
 from panodepth.images.limits import check_bytes
 
-# Lower-case names of the layer or part that is the picture, the first there is.
+# Names of the layer or part that is the picture, the first there is; of a name its small letters
+# and digits. "Image" is of Blender's file output, "FinalImage" of Unreal, "C" of Houdini.
 PICTURE_LAYERS = ("combined", "beauty", "rgba", "rgb", "color", "colour", "final", "composite")
+PICTURE_LAYERS += ("finalimage", "image", "rgbcolor", "main", "c", "denoised", "noisyimage")
 _CHROMA = {"Y", "RY", "BY"}
 
 
@@ -58,6 +61,7 @@ def open_exr(name: str, file: BinaryIO) -> Opened:
         if len({plane.shape for plane in planes}) > 1:
             raise InputError(f"{name}: subsampled channels are not read; save R, G, B in full")
         pixels = planes[0] if len(planes) == 1 else np.stack(planes, axis=-1)
+        pixels = pixels.astype(np.float32) if pixels.dtype.kind == "u" else pixels
         notes = (choice.note,) if choice.note else ()
         return _in_display_window(pixels, part.display, part.data, notes)
 
@@ -138,7 +142,7 @@ def _called(layer: Layer, wanted: str, parts: Sequence[Part]) -> bool:
     """Whether a layer, or its part, has this name; "": no name at all in a part without one."""
     # A part with a name and plain R, G, B is as good as a layer of that name.
     called = layer.prefix.rstrip(".") or parts[layer.part].text("name")
-    return called.rsplit(".", 1)[-1].lower() == wanted
+    return re.sub(r"[\W_]", "", called.rsplit(".", 1)[-1]).lower() == wanted
 
 
 def _note(layers: Sequence[Layer], parts: Sequence[Part]) -> str:
