@@ -6,7 +6,8 @@ import re
 
 _KINDS = (
     (rb"(?s)....ftypcrx", "a raw photograph"),
-    (rb"(?s)....ftyp", "a video"),
+    (rb"(?s)....(ftyp|wide|mdat|moov|free|skip)", "a video"),
+    (rb"(?s)\x1a\x45\xdf\xa3|RIFF....AVI ", "a video"),
     (rb"GIF8", "GIF"),
     (rb"BM", "BMP"),
     (rb"8BPS", "Photoshop"),
@@ -16,8 +17,10 @@ _KINDS = (
     (rb"%PDF", "PDF"),
     (rb"FUJIFILM|IIRO|IIU\0", "a raw photograph"),
     (rb"version https:/", "a pointer of Git LFS: git lfs pull brings the picture"),
-    (rb"(?i)\s*<(!doctype|html|head|body)", "a web page: save the picture itself"),
-    (rb"\s*[{\[]", "text: save the picture itself"),
+    (rb"(?i)(\xef\xbb\xbf)?\s*<(!doctype|html|head|body)", "a web page: save the picture itself"),
+    (rb"(?i)(\xef\xbb\xbf)?\s*<svg", "SVG"),
+    (rb"(\xef\xbb\xbf)?\s*(<\?xml|[{\[])", "text: save the picture itself"),
+    (rb"#ROSBAG|\x89MCAP", "a bag of ROS: save its pictures first"),
     (rb"PK\x03\x04|Rar!|7z\xbc\xaf|\x1f\x8b|BZh", "an archive: unpack it first"),
     (rb"P[1-7Ff][\s]", "Netpbm or PFM"),
     (rb"qoif", "QOI"),
