@@ -146,6 +146,8 @@ def test_kinds_that_are_not_read_are_counted(tmp_path: Path) -> None:
     assert left_out.endings == {".dng": 2, ".insv": 1, "": 1, ".mp4": 1}
     assert str(left_out) == "2 .dng, 1 without an ending, 1 .insv, 1 .mp4"
     assert left_out.counts["duplicates"] == 1
+    twice = find_inputs([str(tmp_path), str(tmp_path / "**" / "*"), str(tmp_path)]).left_out
+    assert twice.endings == left_out.endings
     make(tmp_path, *(f"x.{letter}" for letter in "qrstuvw"))
     assert str(find_inputs([str(tmp_path)]).left_out).endswith("5 others")
 

@@ -379,3 +379,21 @@ def test_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     ):
         assert main([*base, *wrong]) == code
         assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"out_size": (0, 0)}, "--out-size 0x0: sides of 1 to"),
+        ({"out_size": (10, 40_000)}, "--out-size 10x40000: sides of 1 to"),
+        ({"out_size": (30_000, 30_000)}, "pixels, 134,217,728 in all"),
+        ({"out_fov": 200.0}, "--out-fov 200: more than 0 and less than 180"),
+    ],
+)
+def test_a_result_that_cannot_be_is_refused_before_the_network_runs(
+    options: dict[str, Any], words: str
+) -> None:
+    from panodepth.predict.folder.options import RunOptions
+
+    with pytest.raises(ConfigError, match=words):
+        RunOptions(out_projection="perspective", **options)

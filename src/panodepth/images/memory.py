@@ -28,8 +28,10 @@ def from_memory(source: Any, max_pixels: int) -> ImageData:
         return _from_pil(source, max_pixels)
     array, valid = _as_array(source)
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
+        first = array.ndim == 3 and array.shape[0] in (1, 3, 4)
         raise InputError(
             f"image array has shape {array.shape}; expected (H, W), (H, W, 3) or (H, W, 4)"
+            + ("; move its channels last, as in numpy.moveaxis(image, 0, -1)" if first else "")
         )
     check_size((array.shape[0], array.shape[1]), "image array", max_pixels)
     if array.dtype == np.uint8:  # other types are converted before anybody keeps them

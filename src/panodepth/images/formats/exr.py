@@ -27,8 +27,17 @@ from panodepth.images.limits import check_bytes
 
 # Names of the layer or part that is the picture, the first there is; of a name its small letters
 # and digits. "Image" is of Blender's file output, "FinalImage" of Unreal, "C" of Houdini.
-PICTURE_LAYERS = ("combined", "beauty", "rgba", "rgb", "color", "colour", "final", "composite")
-PICTURE_LAYERS += ("finalimage", "image", "rgbcolor", "main", "c", "denoised", "noisyimage")
+PICTURE_LAYERS: tuple[str, ...] = ("combined", "beauty", "rgba", "rgb", "color", "colour", "final")
+PICTURE_LAYERS += (
+    "composite",
+    "finalimage",
+    "image",
+    "rgbcolor",
+    "main",
+    "c",
+    "denoised",
+    "noisyimage",
+)
 _CHROMA = {"Y", "RY", "BY"}
 
 

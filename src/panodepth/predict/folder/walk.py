@@ -22,13 +22,21 @@ class LeftOut:
 
     endings: how many files of each kind that is not read, in small letters, "" = without an ending.
     results: how many files that panodepth wrote. duplicates: how many other names of a picture
-    that is predicted. problems: why a path given or a folder below is not read.
+    that is predicted. problems: why a path given or a folder below is not read. counted: the files
+    in endings and results, as several inputs may lead to one.
     """
 
     endings: Counter[str] = field(default_factory=Counter)
     results: int = 0
     duplicates: int = 0
     problems: dict[str, str] = field(default_factory=dict)
+    counted: set[str] = field(default_factory=set)
+
+    def is_new(self, path: Path) -> bool:
+        """Whether a file was not counted before; from now on it is."""
+        before = len(self.counted)
+        self.counted.add(os.path.realpath(path))
+        return len(self.counted) > before
 
     @property
     def counts(self) -> dict[str, Any]:
@@ -57,10 +65,10 @@ def is_picture(path: Path, left_out: LeftOut) -> bool:
     if path.name.startswith("."):
         return False
     if is_result(path):
-        left_out.results += 1
+        left_out.results += left_out.is_new(path)
         return False
     ending = path.suffix.lower()
-    if ending not in IMAGE_SUFFIXES:
+    if ending not in IMAGE_SUFFIXES and left_out.is_new(path):
         left_out.endings[ending] += 1
     return ending in IMAGE_SUFFIXES
 

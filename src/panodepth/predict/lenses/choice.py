@@ -22,6 +22,7 @@ from panodepth.geometry.lenses.cubemap import LAYOUTS
 from panodepth.geometry.lenses.dual import THETA_SC, THETA_SC_SIZE
 from panodepth.geometry.lenses.radial import Radial
 from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll
+from panodepth.images.limits import MAX_PIXELS
 from panodepth.predict.lenses.options import (
     EYES,
     FISHEYES,
@@ -31,6 +32,7 @@ from panodepth.predict.lenses.options import (
     LensOptions,
 )
 
+MOST_SIDE = 32_766  # of a picture, for OpenCV's remap
 DUAL_FOV_DEG = 190.0  # of Insta360's cameras, whose files do not say it
 CAMERAS = ("theta-sc",)
 OF_A_PANORAMA = ("fov", "top", "bottom")
@@ -79,6 +81,14 @@ def check(options: LensOptions) -> None:
                 raise ConfigError(
                     f"{_flag(name)} needs --out-projection cubemap, fisheye or perspective"
                 )
+        return
+    height, width = options.out_size or (1, 1)
+    if min(height, width) < 1 or max(height, width) > MOST_SIDE or height * width > MAX_PIXELS:
+        raise ConfigError(
+            f"--out-size {height}x{width}: sides of 1 to {MOST_SIDE:,} pixels, "
+            f"{MAX_PIXELS:,} in all"
+        )
+    output_view(options, 32)  # before any network runs
 
 
 def input_lens(options: LensOptions, size: Size) -> Lens:

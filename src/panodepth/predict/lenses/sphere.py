@@ -20,7 +20,7 @@ from panodepth.geometry.stitching import Camera, stitch
 from panodepth.images import ImageData
 from panodepth.images.gpano import Area, on_canvas
 from panodepth.predict.lenses.borders import without_borders
-from panodepth.predict.lenses.choice import check, input_lens
+from panodepth.predict.lenses.choice import MOST_SIDE, check, input_lens
 from panodepth.predict.lenses.filling import continued
 from panodepth.predict.lenses.options import LensOptions
 from panodepth.predict.lenses.stereo import left_eye
@@ -31,7 +31,6 @@ from panodepth.types import BoolArray, FloatArray
 Options = TypeVar("Options", bound=MetricOptions)
 MAX_ROWS = 2048  # of the sphere: the network sees far fewer
 MIN_ROWS = 128
-MOST_SIDE = 32_766  # of a picture, for OpenCV's remap
 
 
 @dataclass(frozen=True)
