@@ -232,6 +232,8 @@ def test_mask_size_sky_and_metres_arrive(run: Any, tmp_path: Path, model_file: P
         (["predict", "a.png", "--out", "o", "--model", "m.onnx", "--compile"], "--compile"),
         (["predict", "a.png", "--out", "o", "--camera-height", "-1"], "camera-height"),
         (["predict", "a.png", "--out", "o", "--mask", "none.png"], "none.png"),
+        (["predict", "a.png", "--out", "o", "--points", "none.csv"], "points: none.csv: No such"),
+        (["predict", "a.png", "--out", "o", "--anchor-depth", "a.png"], "a.png: neither an .npz"),
         (["predict", "none-*.png", "--out", "o"], "no picture found: none-*.png"),
         (["dance"], "dance"),
     ],

@@ -243,6 +243,11 @@ class TestRefusals:
         path.write_bytes(path.read_bytes()[:length])
         assert "not a whole .safetensors file" in refused(path)
 
+    @pytest.mark.parametrize("name", ["m.onnx", "m.xml"])
+    def test_an_exported_file_is_not_said_to_be_damaged(self, name: str, tmp_path: Path) -> None:
+        (tmp_path / name).write_bytes(b"<?xml, or whatever is in it")
+        assert "give the model it was made of" in refused(tmp_path / name)
+
     @pytest.mark.parametrize(
         "content",
         [

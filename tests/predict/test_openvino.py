@@ -206,6 +206,14 @@ def test_int8_is_near(cache: Path) -> None:
     assert len(list(cache.glob("*int8*.xml"))) == 1
 
 
+def test_the_size_told_is_that_of_both_files(
+    model_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["export", str(tmp_path / "m.xml"), "--model", str(model_file), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["bytes"]
+    assert told == sum((tmp_path / name).stat().st_size for name in ("m.xml", "m.bin"))
+
+
 @pytest.mark.skipif(importlib.util.find_spec("nncf") is None, reason="nncf is not installed")
 @pytest.mark.parametrize("source", ["worlds", "folder"])
 def test_calibrated_int8_is_near(

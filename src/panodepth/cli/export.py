@@ -81,13 +81,13 @@ def export(
         write_xml(proto, out, int8=int8)
     else:
         onnx_file.write_onnx(proto, out)
-    facts = {"file": str(out), "bytes": out.stat().st_size, **onnx_file.metadata_of(proto)}
+    facts = {"file": str(out), "bytes": _bytes_of(out), **onnx_file.metadata_of(proto)}
     facts["precision"] = "int8" if int8 else "float32"
     if as_json:
         print_document(facts)
     else:
         kind = f"{facts['height']}×{facts['width']}, {facts['precision']}"
-        print(f"{model} -> {out} ({kind}, {out.stat().st_size / 1e6:.1f} MB)")
+        print(f"{model} -> {out} ({kind}, {_bytes_of(out) / 1e6:.1f} MB)")
 
 
 def _check(out: Path, model: str, image: str, calibrate: str | None, *, int8: bool) -> None:
@@ -103,6 +103,12 @@ def _check(out: Path, model: str, image: str, calibrate: str | None, *, int8: bo
         raise ConfigError("--calibrate is for --int8 and a file that ends with .xml")
     if calibrate not in (None, RENDERED) and not Path(calibrate).is_dir():
         raise ConfigError(f"--calibrate {calibrate}: no such folder; give one, or {RENDERED}")
+
+
+def _bytes_of(out: Path) -> int:
+    """Bytes of an exported model; the weights of an .xml lie in a file beside it."""
+    files = [out, out.with_suffix(".bin")] if out.suffix.lower() == ".xml" else [out]
+    return sum(file.stat().st_size for file in files)
 
 
 def _write_calibrated(proto: ModelProto, out: Path, source: str) -> None:

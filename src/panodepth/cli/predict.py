@@ -61,8 +61,6 @@ def predict(
     """Predict the distance of every pixel of 360° pictures and write it in the formats named."""
     started = time.perf_counter()
     chosen_backend(backend, model)
-    if options.mask is not None and not options.mask.exists():
-        raise InputError(f"no mask {options.mask}")
     from panodepth.predict.folder.run import predict_files
 
     pending, results, left_out = _find(inputs, options, model if skip_existing else None)
@@ -145,10 +143,7 @@ def _find(
     from panodepth.predict.folder.results import FileResult, failed
 
     check_output_folder(options.out)
-    if options.rig is not None:
-        from panodepth.predict.lenses.rig import read_rig
-
-        read_rig(options.rig)  # what is wrong with it is wrong with every folder
+    _check_files(options)
     found = find_rig_folders(inputs) if options.rig else find_inputs(inputs, options.out)
     if not found.files and options.rig:
         raise InputError(f"no folder {', '.join(found.missing)}: --rig takes folders of pictures")
@@ -174,6 +169,18 @@ def _find(
             waiting.append(item)
     pending, refused = check_first(waiting, options)
     return pending, results + refused, found.left_out
+
+
+def _check_files(options: RunOptions) -> None:
+    """Raise InputError for a file that cannot be read and that every picture needs."""
+    from panodepth.predict.lenses.rig import read_rig
+    from panodepth.predict.metric.files import check_measured
+
+    if options.mask is not None and not options.mask.exists():
+        raise InputError(f"no mask {options.mask}")
+    if options.rig is not None:
+        read_rig(options.rig)
+    check_measured(options)
 
 
 def _metres(result: FileResult) -> str:

@@ -69,9 +69,9 @@ def open_weights(path: str | os.PathLike[str]) -> Iterator[tuple[Path, Any]]:
         with safe_open(str(weights), framework="pt") as file:
             yield weights, file
     except (SafetensorError, OSError) as error:
-        raise ModelError(
-            f"{weights}: not a whole .safetensors file: copy or download it again"
-        ) from error
+        own = weights.suffix.lower() == ".safetensors"
+        advice = "copy or download it again" if own else "give the model it was made of"
+        raise ModelError(f"{weights}: not a whole .safetensors file: {advice}") from error
 
 
 def finite_tensor(weights: Path, file: Any, name: str) -> Tensor:

@@ -305,3 +305,18 @@ def test_a_trajectory_that_does_not_fit_is_named(made: Made, poses: str, said: s
     refused = refusal(open_frame_source("frames", made.root))
     assert said in refused.detail
     assert "Error:" not in refused.detail
+
+
+def test_a_matrix_is_taken_wherever_numbers_are_with_its_pixel_centre(made: Made) -> None:
+    matrix, size = [[8, 0, 7.5], [0, 8, 5.5], [0, 0, 1]], {"width": W, "height": H}
+    made.image("x.png")
+    made.npy("x_depth.npy", np.ones(SIZE))
+    made.json("camera.json", {"intrinsics": matrix, "centre": "integer", **size})
+    expected = [[8, 0, 8], [0, 8, 6], [0, 0, 1]]
+    np.testing.assert_allclose(first("frames", made).lens.matrix(), expected)
+    made.json("camera.json", {"intrinsics": [8, 0, 8, 0, 8, 6, 0, 0, 1]})
+    assert "expected [[fx, 0, cx]" in refusal(open_frame_source("frames", made.root)).detail
+    made.codes("d.png", np.full(SIZE, 1500))
+    listed = {"pairs": [["x.png", "d.png"]], "intrinsics": matrix, "depth": "value / 1000"}
+    made.json("meta.json", {**listed, **size})
+    np.testing.assert_allclose(first("frames", made).lens.matrix(), expected)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from tests.lab.evaluation.conftest import panorama
 
 from panodepth.errors import ConfigError, InputError
@@ -235,3 +237,15 @@ def test_what_a_masked_array_masks_is_not_predicted() -> None:
     found = FromImages(Masked())(Panorama(np.zeros((2, 2, 3), np.float32)))
     np.testing.assert_array_equal(found.distance, [[np.nan, np.nan], [3.0, 4.0]])
     assert type(found.distance) is np.ndarray
+
+
+def test_tensors_are_taken_of_any_precision_and_with_a_gradient() -> None:
+    whole = torch.full((32, 64), 2.0, requires_grad=True)
+    sky = torch.zeros(32, 64, dtype=torch.bool)
+    own = SimpleNamespace(distance=whole, sky=sky, meta={"sky": "model"})
+    for answer in (whole, whole.bfloat16(), own):
+        found = FromImages(Answers(answer))(panorama())
+        assert found.distance.dtype == np.float32
+        np.testing.assert_array_equal(found.distance, np.full((32, 64), 2))
+    with pytest.raises(InputError, match="bool"):
+        FromImages(Answers(sky))(panorama())

@@ -14,6 +14,7 @@ from panodepth.export.mark import stated
 from panodepth.images import read_stored
 from panodepth.images.arrays import read_npz
 from panodepth.images.distances import check_floats, clean_distance
+from panodepth.predict.metric.options import MetricOptions
 from panodepth.strict import parse_json, read_bounded
 from panodepth.types import FloatArray
 
@@ -32,6 +33,14 @@ _PLY_TYPES = {
     **dict.fromkeys(("double", "float64"), "f8"),
 }
 _BYTE_ORDERS = {"binary_little_endian": "<", "binary_big_endian": ">"}
+
+
+def check_measured(options: MetricOptions) -> None:
+    """Raise InputError for a file of measurements that cannot be read: no picture is without it."""
+    if options.points is not None:
+        read_points(options.points, read_pose(options.points_pose))
+    if options.anchor_depth is not None:
+        read_anchor(options.anchor_depth)
 
 
 def read_points(path: Path, pose: Float64Array | None = None) -> Float64Array:

@@ -52,6 +52,7 @@ from panodepth.types import FloatArray
 
 SHAPE_SLACK = 0.01  # how far width / height of a depth map and its picture may differ
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
+MATRIX = "[[fx, 0, cx], [0, fy, cy], [0, 0, 1]]"
 EXAMPLE = '{"x_fov_deg": 90}'
 CAMERA_FILE, LIST_FILE = "camera.json", "meta.json"
 _VIEW = re.compile(r"(.+)_v\d+")  # frames that `panodepth render --views` writes
@@ -144,16 +145,18 @@ def _stated_lens(said: dict[str, Any], size: tuple[int, int]) -> Pinhole:
                 "intrinsics", 'give "intrinsics" or "x_fov_deg" in NAME.json or camera.json'
             )
         return pinhole_from_fov(float(fov), size)
+    centre = {**said, **(given if isinstance(given, dict) else {})}.get("centre")
+    half = 0.5 if centre == "integer" else 0.0
     if isinstance(given, dict):
         if not {"fx", "fy", "cx", "cy"} <= {key for key in given if given[key] is not None}:
             raise RejectedError("intrinsics", "fx, fy, cx and cy are needed")
-        half = 0.5 if given.get("centre") == "integer" else 0.0
         fx, fy, cx, cy = (float(given[key]) for key in ("fx", "fy", "cx", "cy"))
         lens = Pinhole(fx, fy, cx + half, cy + half)
     else:
         matrix = np.array(given, np.float64)
         if matrix.shape != (3, 3):
-            raise RejectedError("lying_intrinsics", "not nine finite numbers")
+            raise RejectedError("lying_intrinsics", f"expected {MATRIX}")
+        matrix[:2, 2] += half
         lens = Pinhole.from_matrix(matrix)
     stated = (int(said["height"]), int(said["width"])) if {"height", "width"} <= set(said) else None
     stated_fov = None if fov is None else float(fov)
@@ -218,10 +221,10 @@ def _scale_to(shape: tuple[int, ...], size: tuple[int, int]) -> tuple[float, flo
 def open_listed(path: str | Path) -> ListedFrames:
     """Sensor frames listed by meta.json: the form of our TUM RGB-D and Redwood samples.
 
-    meta.json: "pairs" [[picture, depth], ...]; "intrinsics" {fx, fy, cx, cy, width, height} with
-    integer pixel centres, as both benchmarks give them; "depth", a sentence that holds "value / N"
-    (metres = value / N, z-depth, 0 = none); "trajectory", optional: a file of camera-to-world
-    matrices in Redwood's .log form. Their worlds are not level. Raises ConfigError.
+    meta.json: "pairs" [[picture, depth], ...]; "intrinsics" {fx, fy, cx, cy, width, height}, or
+    (3, 3), with integer pixel centres, as both benchmarks give them; "depth", a sentence that
+    holds "value / N" (metres = value / N, z-depth, 0 = none); "trajectory", optional: a file of
+    camera-to-world matrices in Redwood's .log form. Their worlds are not level. Raises ConfigError.
     """
     root = check_folder(path, "frames")
     try:
@@ -249,9 +252,10 @@ def _read_listed(root: Path, item: Item) -> Frame:
     number, steps = (int(text) for text in item.extra.split())
     image = read_picture(root / item.picture)
     given = said.get("intrinsics")
-    if not isinstance(given, dict):
+    if not isinstance(given, dict | list):
         raise RejectedError("intrinsics", f"{LIST_FILE} has none")
-    camera = {**given, "intrinsics": {**given, "centre": "integer"}}
+    sizes = given if isinstance(given, dict) else said  # where width and height stand
+    camera = {**sizes, "intrinsics": given, "centre": "integer"}
     pose = None
     if "trajectory" in said:
         poses = _redwood_poses(root / str(said["trajectory"]).split(",")[0])

@@ -62,7 +62,7 @@ class FromImages:
     def __call__(self, panorama: Panorama) -> Predicted:
         answer = self.predictor.predict(panorama.image, **self.options)
         raw = getattr(answer, "raw", None)  # measured where the truth is a surface, said sky or not
-        distance = np.asanyarray(getattr(answer, "distance", answer) if raw is None else raw)
+        distance = _array(getattr(answer, "distance", answer) if raw is None else raw)
         if distance.ndim != 2 or distance.dtype.kind not in "fui":
             raise InputError(
                 f"the predictor returned {distance.dtype} {distance.shape}; expected (H, W) "
@@ -74,8 +74,16 @@ class FromImages:
         meta = meta if isinstance(meta, Mapping) else {}
         # What is masked is no surface, but sky only where that is said: it may be a black border.
         sky = None if meta.get("sky", "none") == "none" else getattr(answer, "sky", None)
-        found = None if sky is None else np.asarray(sky, np.bool_)
+        found = None if sky is None else _array(sky).astype(np.bool_, copy=False)
         return Predicted(distance.astype(np.float32, copy=False), meta.get("unit"), found)
+
+
+def _array(value: Any) -> np.ndarray[Any, Any]:
+    """What a predictor returned as an array; torch tensors of any device, dtype or gradient too."""
+    if callable(getattr(value, "detach", None)):
+        value = value.detach().cpu()
+        value = value.float() if value.is_floating_point() else value  # NumPy has no bfloat16
+    return np.asanyarray(value)
 
 
 def load_file(text: str, options: Mapping[str, Any] | None = None) -> Predictor:
