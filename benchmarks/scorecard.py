@@ -4,12 +4,13 @@ DIR holds real/ (indoor pictures a*, outdoor b*) and rendered_house/, each NAME.
 NAME_distance.npz; without --data only rendered validation worlds are measured. No test seed is
 touched here (benchmarks/rendered/run.py does that, once a model is chosen).
 
-AbsRel: median-aligned, no cap, mean over pictures, as in the model card. boundary F1: depth
-contours within 2 px of the true ones, on the flat at 384x768. pitch: AbsRel of the indoor pictures
-turned downwards by that angle, divided by the level one. roll, mirror: mean |log change| of the
-indoor pictures when the input is rolled by part of a patch, or mirrored, and the output put back.
-zenith, nadir: median |log step| from the outermost row of the network's output to the next, in
-percent.
+AbsRel: median-aligned, no cap, mean over pictures, as in the model card; "by ratio": aligned by the
+median of the ratio of truth and prediction, in place of the ratio of their medians. boundary F1:
+depth contours within 2 px of the true ones, on the flat at 384x768. pitch: AbsRel of the indoor
+pictures turned downwards by that angle, divided by the level one. roll, mirror: mean |log change|
+of the indoor pictures when the input is rolled by part of a patch, or mirrored, and the output put
+back. zenith, nadir: median |log step| from the outermost row of the network's output to the next,
+in percent.
 """
 
 from __future__ import annotations
@@ -80,10 +81,15 @@ def resized(distance: FloatArray, shape: tuple[int, int]) -> FloatArray:
     return resize_erp(distance, shape, antialias=False)
 
 
-def error(prediction: FloatArray, truth: FloatArray, valid: BoolArray) -> float:
-    """AbsRel after median alignment."""
+def error(
+    prediction: FloatArray, truth: FloatArray, valid: BoolArray, *, by_ratio: bool = False
+) -> float:
+    """AbsRel after median alignment; by_ratio: by the median of the ratio."""
     prediction = resized(prediction, truth.shape)
-    return abs_rel(prediction * np.float32(median_scale(prediction, truth, valid)), truth, valid)
+    scale = median_scale(prediction, truth, valid)
+    if by_ratio:
+        scale = float(np.median(truth[valid] / prediction[valid]))
+    return abs_rel(prediction * np.float32(scale), truth, valid)
 
 
 def contours(distance: FloatArray, valid: BoolArray, ratio: float) -> BoolArray:
@@ -186,13 +192,14 @@ def world_rows(
     out: dict[str, float] = {}
     both = either = 0
     for kind in ("indoor", "outdoor"):
-        errors, walls = [], []
+        errors, by_ratio, walls = [], [], []
         for batch in worlds(kind, count, (128, 256), version):
             for k, image in enumerate(batch.image.permute(0, 2, 3, 1).numpy()):
                 prediction = predictor.predict(image, level="none", quality=quality)
                 truth, sky = batch.distance[k].numpy(), batch.sky[k].numpy()
                 if (~sky).any():
                     errors.append(error(prediction.solid, truth, ~sky))
+                    by_ratio.append(error(prediction.solid, truth, ~sky, by_ratio=True))
                 both += int((sky & prediction.sky).sum())
                 either += int((sky | prediction.sky).sum())
                 if kind == "indoor":
@@ -200,6 +207,7 @@ def world_rows(
                         wall_angle_deg(prediction.normals, batch.normals[k], batch.label[k])
                     )
         out[f"worlds {kind}"] = float(np.mean(errors))
+        out[f"worlds {kind}, by ratio"] = float(np.mean(by_ratio))
         if walls:
             out["walls deg, median room"] = float(np.nanmedian(walls))
     out["sky IoU, worlds"] = both / max(either, 1)
@@ -228,10 +236,12 @@ def measure(
         steps: dict[str, list[float]] = {"zenith %": [], "nadir %": []}
         for name, samples in sets.items():
             predictions = [predict(s.image) for s in samples]
-            errors = [
-                error(p, s.distance, s.valid) for p, s in zip(predictions, samples, strict=True)
-            ]
-            out[name] = float(np.mean(errors))
+            for end, by_ratio in (("", False), (", by ratio", True)):
+                errors = [
+                    error(p, s.distance, s.valid, by_ratio=by_ratio)
+                    for p, s in zip(predictions, samples, strict=True)
+                ]
+                out[name + end] = float(np.mean(errors))
             small = [
                 predict(cv2.resize(s.image, size[::-1], interpolation=cv2.INTER_AREA))
                 for s in samples
