@@ -96,6 +96,18 @@ def test_a_pose_of_0_is_written_only_where_pixels_were_turned(
     assert found.meta["gpano_pose_deg"] == {"heading": 70, **tilt}
 
 
+def area_tags(corner: tuple[int, int], size: tuple[int, int]) -> dict[str, Any]:
+    """GPano tags of a part of a panorama of SIZE: its top and left, its height and width."""
+    return {
+        "FullPanoHeightPixels": SIZE[0],
+        "FullPanoWidthPixels": SIZE[1],
+        "CroppedAreaImageHeightPixels": size[0],
+        "CroppedAreaImageWidthPixels": size[1],
+        "CroppedAreaTopPixels": corner[0],
+        "CroppedAreaLeftPixels": corner[1],
+    }
+
+
 @pytest.mark.parametrize("pose", [{}, POSE])
 @pytest.mark.parametrize(("left", "width"), [(30, 150), (180, 120), (0, 240)])
 def test_a_crop_is_given_back_pixel_for_pixel(pose: dict[str, Any], left: int, width: int) -> None:
@@ -105,15 +117,7 @@ def test_a_crop_is_given_back_pixel_for_pixel(pose: dict[str, Any], left: int, w
     whole = picture(ERP(), SIZE, turn)
     columns = (np.arange(width) + left) % SIZE[1]
     image = whole[top : top + height, columns]
-    tags = {
-        "FullPanoHeightPixels": SIZE[0],
-        "FullPanoWidthPixels": SIZE[1],
-        "CroppedAreaImageHeightPixels": height,
-        "CroppedAreaImageWidthPixels": width,
-        "CroppedAreaTopPixels": top,
-        "CroppedAreaLeftPixels": left,
-        **pose,
-    }
+    tags = {**area_tags((top, left), (height, width)), **pose}
     canvas = PREDICTOR.predict(tagged(image, tags), sky="none")
     assert canvas.distance.shape == SIZE
     inside = np.zeros(SIZE, bool)
@@ -140,15 +144,7 @@ def test_masks_and_pixels_of_a_crop_count_in_it(
     top, height, width = 25, 70, 120
     columns = (np.arange(width) + left) % SIZE[1]
     image = picture(ERP(), SIZE, TURN if pose else None)[top : top + height, columns]
-    tags = {
-        "FullPanoHeightPixels": SIZE[0],
-        "FullPanoWidthPixels": SIZE[1],
-        "CroppedAreaImageHeightPixels": height,
-        "CroppedAreaImageWidthPixels": width,
-        "CroppedAreaTopPixels": top,
-        "CroppedAreaLeftPixels": left,
-        **pose,
-    }
+    tags = {**area_tags((top, left), (height, width)), **pose}
     mask = np.zeros((height, width), bool)
     mask[10:60, 20:90] = True
     known = {"known_distance": (60.5, 30.5, 3.0)}
