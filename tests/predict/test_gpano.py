@@ -164,3 +164,22 @@ def test_masks_and_pixels_of_a_crop_count_in_it(
         PREDICTOR.predict(tagged(image, tags), np.ones((70, 121), bool))
     with pytest.raises(InputError, match="of the 120x70 picture sees nothing"):
         PREDICTOR.predict(tagged(image, tags), known_distance=(121, 30, 3.0))
+
+
+@pytest.mark.parametrize("tags", [{}, POSE])
+def test_what_is_measured_from_the_tilted_camera_counts_as_it_sees(
+    tmp_path: Path, tags: dict[str, Any]
+) -> None:
+    """Points and a coarse map of one corner: in the level world it lies elsewhere."""
+    image = tagged(picture(ERP(), SIZE, TURN if tags else None), tags)
+    found = PREDICTOR.predict(image, sky="none")
+    corner = np.zeros(SIZE, bool)
+    corner[30:60, 20:70] = True
+    np.savetxt(tmp_path / "a.csv", 3 * found.points[corner], delimiter=",")
+    np.savez(tmp_path / "a.npz", distance=np.where(corner, 3 * found.distance, 0))
+    by_points = PREDICTOR.predict(image, sky="none", points=tmp_path / "a.csv")
+    assert by_points.scale == pytest.approx(3, rel=0.002)
+    assert by_points.metres_spread == pytest.approx(0, abs=0.005)
+    by_map = PREDICTOR.predict(image, sky="none", anchor_depth=tmp_path / "a.npz")
+    ratio = (by_map.distance / found.distance)[corner]
+    np.testing.assert_allclose(ratio, 3, rtol=0.01)

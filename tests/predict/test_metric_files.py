@@ -10,6 +10,8 @@ import pytest
 from PIL import Image
 
 from panodepth.errors import InputError
+from panodepth.export.reprojection import reprojected
+from panodepth.geometry.lens import Pinhole, View
 from panodepth.predict.metric.files import read_anchor, read_points, read_pose
 from panodepth.types import Prediction
 
@@ -114,3 +116,30 @@ def test_points_that_panodepth_wrote_are_in_metres_or_refused(tmp_path: Path) ->
     made.to_metres(scale=1.5).save(tmp_path / "a.ply")
     found = read_points(tmp_path / "a.ply")
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 3, rtol=1e-6)
+
+
+def test_what_a_coarse_map_masks_is_not_known(tmp_path: Path) -> None:
+    distance = np.arange(1, 129, dtype=np.float32).reshape(8, 16)
+    there = distance % 3 != 0
+    np.savez(tmp_path / "a.npz", distance=distance, mask=there)
+    np.testing.assert_array_equal(read_anchor(tmp_path / "a.npz"), distance * there)
+    codes = np.full((8, 16), 2000, np.uint16)
+    codes[0] = 7777
+    Image.fromarray(codes).save(tmp_path / "a.png", transparency=7777)
+    found = read_anchor(tmp_path / "a.png")
+    assert (found[0] == 0).all()
+    assert (found[1:] == 2).all()
+    np.savez(tmp_path / "a.npz", distance=distance, mask=there[:4])
+    with pytest.raises(InputError, match=r"anchor depth: .*mask bool \(4, 16\) does not match"):
+        read_anchor(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("name", ["a.npz", "a.png"])
+def test_what_another_lens_sees_is_no_coarse_map(tmp_path: Path, name: str) -> None:
+    size = (8, 16)
+    lens = Pinhole.from_fov(1.5, size)
+    picture = np.zeros((*size, 3), np.uint8)
+    made = Prediction(np.ones(size, np.float32), np.ones(size, bool), picture, {"unit": "m"})
+    reprojected(made, View(lens, size)).save(tmp_path / name)
+    with pytest.raises(InputError, match=r"a\.\w+: is what another lens sees \(Pinhole\)"):
+        read_anchor(tmp_path / name)

@@ -204,8 +204,7 @@ class Predictor(ABC):
             from panodepth.predict.metric.cues import Seen, to_metres
 
             seen_by = Seen(distance, valid, request.pixels, None if options.one_view else self.held)
-            known = options if data.origin is None else data.origin.measured(options, data.size)
-            raw, scale = to_metres(raw, mask, seen_by, known)
+            raw, scale = to_metres(raw, mask, seen_by, options, data.origin)
         far = raw if sky is None or sky_source == "classical" else push_back(raw, sky, mask)
         told = {**scale, "network_size": list(distance.shape), "sky": sky_source}
         told |= {} if up is None else {"level": up.describe(turned=request.up is not None)}

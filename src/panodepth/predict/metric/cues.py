@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,9 @@ from panodepth.predict.metric.files import read_anchor, read_points, read_pose
 from panodepth.predict.metric.floors import UNSURE, Run, camera_heights
 from panodepth.predict.metric.options import MetricOptions
 from panodepth.types import BoolArray, FloatArray
+
+if TYPE_CHECKING:
+    from panodepth.predict.lenses.sphere import Origin
 
 MIN_POINTS = 50
 MOST_METRES = 1e9  # of one unit: farther is the sky in any file
@@ -62,19 +65,27 @@ class Cue(NamedTuple):
 
 
 def to_metres(
-    distance: FloatArray, valid: BoolArray, seen: Seen, options: MetricOptions
+    distance: FloatArray,
+    valid: BoolArray,
+    seen: Seen,
+    options: MetricOptions,
+    origin: Origin | None = None,
 ) -> tuple[FloatArray, dict[str, Any]]:
     """The same map (H, W) in metres, and what metadata say: `unit`, factor, cue, spread, others.
 
-    valid: (H, W) bool, True = a surface is there. Raises InputError where no cue can be used, and
-    for files that cannot be read.
+    valid: (H, W) bool, True = a surface is there. origin: the picture that was laid on the map's
+    sphere, whose pixels and directions are what was measured; None = it is the map's own. Raises
+    InputError where no cue can be used, and for files that cannot be read.
     """
-    correction = np.ones((1, 1), np.float32)
+    correction, turn = np.ones((1, 1), np.float32), np.eye(3)
+    if origin is not None:
+        options = origin.measured(options, (distance.shape[0], distance.shape[1]))
+        turn = turn if origin.rotation is None else np.asarray(origin.rotation)
     if options.anchor_depth is not None:
-        correction = anchored(distance, valid, read_anchor(options.anchor_depth))
+        correction = anchored(distance, valid, read_anchor(options.anchor_depth), turn)
         distance = distance * correction
     cues, problems = [], []
-    for find in _finders(distance, valid, seen, options, float(np.median(correction))):
+    for find in _finders(distance, valid, seen, options, (float(np.median(correction)), turn)):
         try:
             cues.append(find())
         except InputError as error:
@@ -108,9 +119,18 @@ def to_metres(
 
 
 def _finders(
-    distance: FloatArray, valid: BoolArray, seen: Seen, options: MetricOptions, corrected: float
+    distance: FloatArray,
+    valid: BoolArray,
+    seen: Seen,
+    options: MetricOptions,
+    changed: tuple[float, Float64Array],
 ) -> Iterator[Callable[[], Cue]]:
-    """The cues that were given, the most trusted first."""
+    """The cues that were given, the most trusted first.
+
+    changed: how much farther than the network's a distance is, in the median, and the rotation
+    (3, 3) from the picture to the map.
+    """
+    corrected, turn = changed
     known, length = options.known_distance, options.known_length
     if known is not None:
         yield lambda: by_distance(distance, valid, known)
@@ -118,7 +138,7 @@ def _finders(
         yield lambda: by_length(distance, valid, length)
     if options.points is not None:
         points = read_points(options.points, read_pose(options.points_pose))
-        yield lambda: by_points(distance, valid, points)
+        yield lambda: by_points(distance, valid, points @ turn.T)
     if options.anchor_depth is not None:
         yield lambda: Cue("anchor_depth", 1.0, None)
     if options.camera_height is not None:
@@ -183,7 +203,7 @@ def by_length(distance: FloatArray, valid: BoolArray, known: tuple[float, ...]) 
 
 
 def by_points(distance: FloatArray, valid: BoolArray, points: Float64Array) -> Cue:
-    """By (N, 3) measured points in the camera's frame [m]: the median of the ratios."""
+    """By (N, 3) measured points in the map's frame [m]: the median of the ratios."""
     measured, said = _where_seen(distance, valid, points)
     if measured.size < MIN_POINTS:
         raise InputError(
@@ -195,14 +215,17 @@ def by_points(distance: FloatArray, valid: BoolArray, points: Float64Array) -> C
     return Cue("points", math.exp(middle), MAD_TO_STD * float(np.median(np.abs(logs - middle))))
 
 
-def anchored(distance: FloatArray, valid: BoolArray, anchor: FloatArray) -> FloatArray:
+def anchored(
+    distance: FloatArray, valid: BoolArray, anchor: FloatArray, turn: Float64Array
+) -> FloatArray:
     """The smooth factor (H, W) that takes a relative map to a sparse or coarse one in metres.
 
-    anchor: (h, w) distance [m], 0 = not known. Far from every anchor it is their median's.
+    anchor: (h, w) distance [m], 0 = not known. turn: (3, 3), directions of the anchor to those of
+    the map. Far from every anchor the factor is their median's.
     """
     rows, columns = np.nonzero(anchor > 0)
     uv = np.stack([columns + 0.5, rows + 0.5], -1)
-    rays = pixels_to_rays(uv, *anchor.shape)
+    rays = pixels_to_rays(uv, *anchor.shape) @ turn.T
     metres = anchor[rows, columns].astype(np.float64)
     inside = _looks_at(valid, rays)
     rays, metres = rays[inside], metres[inside]

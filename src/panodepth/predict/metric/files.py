@@ -13,7 +13,7 @@ from panodepth.errors import DamageError, InputError
 from panodepth.export.mark import stated
 from panodepth.images import read_stored
 from panodepth.images.arrays import read_npz
-from panodepth.images.distances import check_floats, clean_distance
+from panodepth.images.distances import check_floats, clean_distance, flags
 from panodepth.predict.metric.options import MetricOptions
 from panodepth.strict import parse_json, read_bounded
 from panodepth.types import FloatArray
@@ -82,19 +82,27 @@ def read_pose(path: Path | None) -> Float64Array | None:
 def read_anchor(path: Path) -> FloatArray:
     """(h, w) distance along the ray [m] over the whole sphere, 0 = not known. Raises InputError.
 
-    An .npz with `distance`, or a PNG of 16 bits in millimetres, or in steps that panodepth wrote.
+    An .npz with `distance` and maybe `mask` (False = not known), or a PNG of 16 bits in
+    millimetres, or in steps that panodepth wrote.
     """
     step = 1.0
     said = _stated_in_metres("anchor depth", path)
+    if isinstance(lens := said.get("prediction", {}).get("lens"), dict):
+        told = f"is what another lens sees ({lens.get('name')}), not the whole sphere"
+        raise InputError(f"anchor depth: {path}: {told}")
     try:
         if path.suffix.lower() == ".npz":
-            distance = read_npz(path, ("distance",)).get("distance")
+            arrays = read_npz(path, ("distance", "mask"))
+            distance, known = arrays.get("distance"), arrays.get("mask")
             if distance is not None:
                 check_floats(distance, str(path))
         else:
-            distance = read_stored(path).pixels
+            stored = read_stored(path)
+            distance, known = stored.pixels, stored.valid
             distance = distance if distance.dtype == np.uint16 else None
             step = said.get("scale", MILLIMETRE)
+        if distance is not None and known is not None:
+            distance = np.where(flags(known, distance.shape, f"{path}: mask"), distance, 0)
     except InputError as error:
         raise InputError(f"anchor depth: {error}") from error
     if distance is None or distance.dtype.kind not in "fui" or distance.ndim != 2:
