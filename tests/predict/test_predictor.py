@@ -226,6 +226,16 @@ def test_a_broken_network_is_named() -> None:
         TorchPredictor(broken).predict(painted(smooth(*SIZE)))  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_sky_that_is_not_a_number_is_told_too(bad: float) -> None:
+    broken = Painted()
+    logit = torch.full((1, *SIZE), -3.0)
+    logit[0, 5, 7] = bad
+    broken.forward = lambda image: ModelOutput(image[:, 0], logit)  # type: ignore[method-assign]
+    with pytest.raises(ModelError, match="NaN"):
+        TorchPredictor(broken).predict(painted(smooth(*SIZE)), quality="fast")  # type: ignore[arg-type]
+
+
 def test_every_kind_of_input_gives_the_same(model_file: Path, tmp_path: Path) -> None:
     loaded = panodepth.load(model_file, device="cpu", dtype="float32")
     pixels = (RNG.random((64, 128, 3)) * 255).astype(np.uint8)

@@ -261,7 +261,7 @@ class Predictor(ABC):
 
     def _held(self, output: RawOutput, pixels: FloatArray, run: Run) -> RawOutput:
         """See `larger`; pixels: (3, h, w). run: the network on one. Raises ModelError for NaN."""
-        if not np.isfinite(output.log_distance).all():
+        if not all(np.isfinite(x).all() for x in output if x is not None):
             raise ModelError(f"model {self.name} returned NaN: {self.nan_reason}")
         if pixels.shape[1] > self.own_size[0] and self.edges == "sphere":
             from panodepth.predict.larger import held
