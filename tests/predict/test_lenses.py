@@ -257,6 +257,9 @@ def test_every_format_of_a_picture_that_is_no_panorama(name: str, tmp_path: Path
     assert np.load(tmp_path / "panorama_distance.npz")["distance"].shape == size
 
 
+THETA: dict[str, Any] = {"projection": "dual-fisheye", "camera": "theta-sc"}
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
@@ -299,6 +302,23 @@ def test_every_format_of_a_picture_that_is_no_panorama(name: str, tmp_path: Path
         ({"projection": "cubemap", "layout": "6x1"}, "no square faces as --layout 6x1"),
         ({"projection": "dual-fisheye", "circle": (1.0, 2.0, 3.0)}, "CX,CY,R,CX,CY,R"),
         ({"projection": "dual-fisheye", "camera": "gopro"}, "unknown --camera 'gopro'"),
+        ({**THETA, "centre": (45.0, 45.0, 135.0, 45.0)}, "--camera theta-sc says all"),
+        ({**THETA, "fisheye": "equisolid"}, "--camera theta-sc says all"),
+        (
+            {"projection": "dual-fisheye", "centre": (45.0, 45.0, 135.0, 45.0)},
+            "--centre of two fisheyes needs --focal",
+        ),
+        (
+            {"projection": "dual-fisheye", "distortion": (0.1, 0.0, 0.0, 0.0)},
+            "kb4 needs --distortion, and no other has one",
+        ),
+        (
+            {"projection": "fisheye", "fov": (180.0,), "circle": (45.0,) * 3, "centre": (4.0, 5.0)},
+            "give --centre or --circle, not both",
+        ),
+        ({"projection": "fisheye", "fov": (180.0, 90.0)}, "--fov of a fisheye is one angle"),
+        ({"projection": "dual-fisheye", "fov": (190.0, 90.0)}, "--fov of a fisheye is one angle"),
+        ({"out_projection": "cubemap", "out_fov": 90.0}, "nothing about a cubemap"),
         ({"top": 95.0}, "both within 90°"),
         ({"top": 50.0, "bottom": -50.0, "fov": (300.0, 60.0)}, "100° apart"),
         ({"lens": "fisheye"}, "a lens is one of"),

@@ -82,6 +82,8 @@ def check(options: LensOptions) -> None:
                     f"{_flag(name)} needs --out-projection cubemap, fisheye or perspective"
                 )
         return
+    if options.out_projection == "cubemap" and options.out_fov is not None:
+        raise ConfigError("--out-fov says nothing about a cubemap: leave it out")
     height, width = options.out_size or (1, 1)
     if min(height, width) < 1 or max(height, width) > MOST_SIDE or height * width > MAX_PIXELS:
         raise ConfigError(
@@ -187,11 +189,8 @@ def _perspective(options: LensOptions, size: Size) -> Lens:
 
 def _fisheye(options: LensOptions, size: Size) -> Lens:
     kind: Any = LENSES[options.fisheye]
-    if (options.distortion is not None) != (kind is KB4):
-        raise ConfigError("--fisheye kb4 needs --distortion, and no other has one")
+    _check_fisheye(options, kind)
     if options.focal is not None:
-        if options.circle is not None:
-            raise ConfigError("give --focal or --circle, not both")
         fov = math.radians(options.fov[0] if options.fov else 180)
         _check_count("--distortion", options.distortion, (4,), "one fisheye")
         numbers = (*_both(options.focal), *_centre(options, size), fov)
@@ -212,19 +211,22 @@ def _fisheye(options: LensOptions, size: Size) -> Lens:
 
 def _dual(options: LensOptions, size: Size) -> Lens:
     if options.camera:
-        given = (options.fov, options.circle, options.turn, options.focal, options.distortion)
-        if any(value is not None for value in given):
-            raise ConfigError(f"--camera {options.camera} says all: leave the other numbers out")
+        useless = ("fov", "fisheye", "circle", "turn", "focal", "centre", "distortion")
+        if any(getattr(options, name) != getattr(LensOptions(), name) for name in useless):
+            raise ConfigError(f"--camera {options.camera} says all: leave the others out")
         factor = size[1] / THETA_SC_SIZE[1]
         return replace(
             THETA_SC, left=_scaled(THETA_SC.left, factor), right=_scaled(THETA_SC.right, factor)
         )
     kind: Any = LENSES[options.fisheye]
+    _check_fisheye(options, kind)
     fov = math.radians(options.fov[0] if options.fov else DUAL_FOV_DEG)
     yaw, pitch, roll = map(math.radians, options.turn or (180.0, 0.0, 0.0))
     if options.focal is not None or kind is KB4:
         left, right = _calibrated(options, kind, fov)
         return DualFisheye(left, right, yaw, pitch, roll)
+    if options.centre is not None:
+        raise ConfigError("--centre of two fisheyes needs --focal")
     if options.circle is None:
         turned = {"yaw_rad": yaw, "pitch_rad": pitch, "roll_rad": roll}
         lens = DualFisheye.from_fov(fov, size, kind, **turned)
@@ -238,12 +240,8 @@ def _dual(options: LensOptions, size: Size) -> Lens:
 
 def _calibrated(options: LensOptions, kind: Any, fov_rad: float) -> tuple[Radial, Radial]:
     """The left and the right fisheye by their numbers."""
-    if (options.distortion is not None) != (kind is KB4):
-        raise ConfigError("--fisheye kb4 needs --distortion, and no other has one")
     if options.focal is None or options.centre is None or len(options.centre) != 4:
         raise ConfigError("two calibrated fisheyes need --focal, and --centre CX,CY,CX,CY")
-    if options.circle is not None:
-        raise ConfigError("give --focal or --circle, not both")
     _check_count("--distortion", options.distortion, (4, 8), "two fisheyes")
     focal, bent = options.focal, options.distortion or ()
     centre: tuple[float, ...] = options.centre
@@ -257,6 +255,17 @@ def _calibrated(options: LensOptions, kind: Any, fov_rad: float) -> tuple[Radial
         return _checked_fov(kind(*_both(focal[pair]), *centre[pair], fov_rad, *own))
 
     return lens(0), lens(1)
+
+
+def _check_fisheye(options: LensOptions, kind: Any) -> None:
+    """Raise ConfigError for what says nothing about one or two fisheyes of a kind."""
+    if (options.distortion is not None) != (kind is KB4):
+        raise ConfigError("--fisheye kb4 needs --distortion, and no other has one")
+    for name in ("focal", "centre"):
+        if options.circle is not None and getattr(options, name) is not None:
+            raise ConfigError(f"give {_flag(name)} or --circle, not both")
+    if options.fov is not None and len(options.fov) > 1:
+        raise ConfigError("--fov of a fisheye is one angle")
 
 
 def _check_count(
