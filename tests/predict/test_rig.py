@@ -72,6 +72,27 @@ def test_a_rig_sees_the_same_world_as_a_panorama(tmp_path: Path, radius: float |
     assert np.abs(data.image - truth)[seen].max() < 0.06
 
 
+def test_what_is_transparent_in_a_picture_is_taken_from_others_or_not_at_all(
+    tmp_path: Path,
+) -> None:
+    """As the vehicle that stands in each of its cameras' views."""
+    rig = read_rig(write_rig(tmp_path))
+    before = rig.panorama(tmp_path)
+    for number in range(5):
+        picture = Image.open(tmp_path / f"{number}.png").convert("RGBA")
+        for box in ((0, 70, 128, 96), (0, 0, 20, 96)):  # below, and what a neighbour sees too
+            picture.paste((255, 0, 255, 0), box)
+        picture.save(tmp_path / f"{number}.png")
+    data = rig.panorama(tmp_path)
+    assert data.valid is not None
+    assert before.valid is not None
+    assert data.valid.mean() < before.valid.mean() - 0.05
+    middle = slice(data.size[0] * 4 // 10, data.size[0] // 2)
+    assert data.valid[middle].all()
+    truth = colour(erp_rays(*data.size))
+    assert (np.abs(data.image - truth)[data.valid] < 0.06).mean() > 0.999
+
+
 def test_a_folder_of_a_rig_on_the_command_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

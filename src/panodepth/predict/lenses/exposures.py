@@ -8,7 +8,7 @@ import numpy as np
 
 from panodepth.geometry.stitching import Camera, stitch
 from panodepth.images import linear_to_srgb, srgb_to_linear
-from panodepth.types import FloatArray
+from panodepth.types import BoolArray, FloatArray
 
 _ROWS = 96  # of the sphere on which overlaps are compared
 _LEAST = 16  # of its pixels: fewer say nothing
@@ -17,14 +17,17 @@ _PULL = 0.002  # of an overlap's weight, towards no change: what nothing is know
 
 
 def matched(
-    pictures: Sequence[FloatArray], cameras: Sequence[Camera], radius: float | None = None
+    pictures: Sequence[FloatArray],
+    cameras: Sequence[Camera],
+    radius: float | None = None,
+    valid: Sequence[BoolArray | None] | None = None,
 ) -> list[FloatArray]:
     """Pictures (3, h, w), sRGB-coded in [0, 1], each times one gain in linear light.
 
     The logs of the gains are the least-squares solution of "in each overlap both are as bright", by
-    the median over what both show well, and 0 in the mean. cameras, radius: see `stitch`.
+    the median over what both show well, and 0 in the mean. cameras, radius, valid: see `stitch`.
     """
-    gains = np.exp(log_gains(pictures, cameras, radius))
+    gains = np.exp(log_gains(pictures, cameras, radius, valid))
     return [
         picture if abs(gain - 1) < 0.01 else _brighter(picture, float(gain))
         for picture, gain in zip(pictures, gains, strict=True)
@@ -32,13 +35,17 @@ def matched(
 
 
 def log_gains(
-    pictures: Sequence[FloatArray], cameras: Sequence[Camera], radius: float | None = None
+    pictures: Sequence[FloatArray],
+    cameras: Sequence[Camera],
+    radius: float | None = None,
+    valid: Sequence[BoolArray | None] | None = None,
 ) -> FloatArray:
     """(n,) natural logs of what the linear light of each picture is to be multiplied by."""
     size = (_ROWS, 2 * _ROWS)
     logs, usable = [], []
-    for picture, camera in zip(pictures, cameras, strict=True):
-        coded, seen = stitch([_rough(picture, camera)], [camera], size, radius)
+    goods = [None] * len(cameras) if valid is None else valid
+    for picture, camera, good in zip(pictures, cameras, goods, strict=True):
+        coded, seen = stitch([_rough(picture, camera)], [camera], size, radius, [good])
         low, high = coded.min(axis=0), coded.max(axis=0)
         usable.append(seen & (low > _RANGE[0]) & (high < _RANGE[1]))
         logs.append(np.log(np.maximum(srgb_to_linear(coded).mean(axis=0), 1e-6)))

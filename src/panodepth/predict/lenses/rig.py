@@ -142,22 +142,25 @@ class Rig:
     def panorama(self, folder: Path) -> ImageData:
         """The pictures in a folder as one panorama; what no camera sees is not valid.
 
+        Nor is what is transparent in all pictures that show it.
+
         Raises InputError for a picture that is missing or bad, ConfigError where one does not suit.
         """
         self.check_folder(folder)
-        pictures, cameras, rows = [], [], 0
+        pictures, valid, cameras, rows = [], [], [], 0
         for camera in self.cameras:
             data = read_image(folder / camera.image)
             cameras.append(camera.camera(data.size))
             pictures.append(np.ascontiguousarray(np.moveaxis(data.image, -1, 0)))
+            valid.append(data.valid)
             rows = max(rows, sphere_size(cameras[-1].view.lens, data.size)[0])
-        pictures = matched(pictures, cameras, self.radius_m)
-        pixels, seen = stitch(pictures, cameras, (rows, 2 * rows), self.radius_m)
+        pictures = matched(pictures, cameras, self.radius_m, valid)
+        pixels, seen = stitch(pictures, cameras, (rows, 2 * rows), self.radius_m, valid)
         if not seen.any():
             raise InputError(f"{folder}: no camera of the rig sees anything")
         image = np.ascontiguousarray(np.moveaxis(continued(pixels, seen), 0, -1))
-        valid = None if seen.all() else seen
-        return ImageData(np.clip(image, 0, 1), valid, folder.resolve().name, str(folder))
+        whole = None if seen.all() else seen
+        return ImageData(np.clip(image, 0, 1), whole, folder.resolve().name, str(folder))
 
 
 def read_rig(path: Path) -> Rig:
