@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from panodepth.errors import ConfigError
+from panodepth.errors import ConfigError, one_line
 
 Size = tuple[int, int]  # (height, width) [px]
+MOST_DIGITS = 9  # of a side in a text
 
 
 def parse_size(text: str) -> Size:
     """ "546x1092" as (height, width). Raises ConfigError."""
     height, _, width = text.lower().replace("×", "x").partition("x")
-    if not (height.strip().isdecimal() and width.strip().isdecimal()):
-        raise ConfigError(f"--size {text!r} is not HxW, e.g. 546x1092")
+    for side in (height.strip(), width.strip()):
+        if not side.isdecimal() or len(side) > MOST_DIGITS:
+            raise ConfigError(f"size {one_line(repr(text), 60)} is not HxW, e.g. 546x1092")
     return int(height), int(width)
 
 

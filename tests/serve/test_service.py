@@ -112,6 +112,7 @@ def test_the_same_question_is_answered_from_memory(service: Running) -> None:
         ("/v1/predict?camera_height=tall", small(), 400, "camera_height must be a number"),
         ("/v1/predict?camera_height=-1", small(), 400, "positive"),
         ("/v1/predict?size=13x26", small(), 400, "13"),
+        (f"/v1/predict?size={'9' * 5000}x1", small(), 400, "is not HxW"),
         ("/v1/predict?allow_any_aspect=perhaps", small(), 400, "true or false"),
         ("/v1/predict?points=/etc/passwd", small(), 400, "unknown option 'points'"),
         ("/v1/predict?sky=/etc/passwd", small(), 400, "unknown sky"),

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from panodepth.errors import ConfigError
+from panodepth.errors import ConfigError, one_line
 from panodepth.export.file_options import FileOptions
 from panodepth.export.formats import check_installed, check_metres
 from panodepth.export.registry import DEFAULT_FORMATS, WRITERS, parse_formats
 from panodepth.options import option
 from panodepth.predict.folder.memory import LEAST_GIB, parse_memory
 from panodepth.predict.options import PredictOptions
+from panodepth.size import MOST_DIGITS
 
 MAX_WORKERS = 4  # readers, and as many writers: more of them rarely find work beside one network
 
@@ -25,8 +26,9 @@ def parse_batch_size(text: str) -> int | None:
     """A number from 1 on; "auto" as None. Raises ConfigError."""
     if text == "auto":
         return None
-    if not text.isdecimal() or int(text) < 1:
-        raise ConfigError(f"--batch-size {text!r} is neither auto nor a number from 1 on")
+    if not text.isdecimal() or len(text) > MOST_DIGITS or int(text) < 1:
+        told = one_line(repr(text), 60)
+        raise ConfigError(f"--batch-size {told} is neither auto nor a number from 1 on")
     return int(text)
 
 
