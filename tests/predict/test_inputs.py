@@ -15,7 +15,13 @@ from hypothesis import strategies as st
 
 from panodepth.errors import InputError, ModelError
 from panodepth.export import WRITERS
-from panodepth.predict.folder.inputs import InputFile, _with_unique_targets, find_inputs, find_mask
+from panodepth.predict.folder.inputs import (
+    InputFile,
+    _with_unique_targets,
+    find_inputs,
+    find_mask,
+    find_rig_folders,
+)
 from panodepth.predict.models import find_model
 from panodepth.types import Prediction
 
@@ -91,6 +97,13 @@ def test_no_result_has_a_backslash_in_its_name(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.skipif(os.sep == "\\", reason="such names end before their dots there")
+def test_no_result_is_called_as_a_folder_is(tmp_path: Path) -> None:
+    make(tmp_path, "in/..jpg", "in/...jpg", "in/x..jpg")
+    files = [tmp_path / "in" / name for name in ("..jpg", "...jpg", "x..jpg")]
+    assert targets(*files) == {"..jpg": "..jpg", "...jpg": "...jpg", "x..jpg": "x."}
+
+
 def test_names_that_some_disks_take_for_one(tmp_path: Path) -> None:
     one, two = unicodedata.normalize("NFC", "é"), unicodedata.normalize("NFD", "é")
     make(tmp_path, "Room.jpg", "room.jpg", f"{two}.jpg", f"{one}.jpg", "b/x.jpg", "B/y.jpg")
@@ -146,6 +159,7 @@ def test_kinds_that_are_not_read_are_counted(tmp_path: Path) -> None:
     assert left_out.endings == {".dng": 2, ".insv": 1, "": 1, ".mp4": 1}
     assert str(left_out) == "2 .dng, 1 without an ending, 1 .insv, 1 .mp4"
     assert left_out.counts["duplicates"] == 1
+    assert find_inputs([str(tmp_path / "**")]).left_out.duplicates == 0
     twice = find_inputs([str(tmp_path), str(tmp_path / "**" / "*"), str(tmp_path)]).left_out
     assert twice.endings == left_out.endings
     make(tmp_path, *(f"x.{letter}" for letter in "qrstuvw"))
@@ -218,6 +232,19 @@ def test_masks(tmp_path: Path) -> None:
     assert find_mask(masks / "hall.tif", by_name["x.jpg"]) == masks / "hall.tif"
     with pytest.raises(InputError, match=r"x\.jpg: no mask x\.png in"):
         find_mask(masks, by_name["x.jpg"])
+
+
+def test_folders_of_a_rig(tmp_path: Path) -> None:
+    make(tmp_path, "2024.01.05/a.jpg", "2024.01.06/a.jpg")
+    make(tmp_path, "masks/2024.01.05.png", "masks/2024.01.06.png", "masks/2024.01.png")
+    names = ("2024.01.05", "2024.01.06", "masks/2024.01.png", "x")
+    inputs = [str(tmp_path / name) for name in names]
+    found = find_rig_folders(inputs)
+    assert [item.target.name for item in found.files] == ["2024.01.05", "2024.01.06"]
+    masks = [find_mask(tmp_path / "masks", item) for item in found.files]
+    assert [mask and mask.name for mask in masks] == ["2024.01.05.png", "2024.01.06.png"]
+    assert found.missing == [inputs[3]]
+    assert found.left_out.problems == {inputs[2]: "a file; a rig's pictures lie in a folder"}
 
 
 names = st.lists(st.sampled_from("abAe\u0301\u00e9ß_2"), min_size=1, max_size=2).map("".join)

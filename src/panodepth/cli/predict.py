@@ -146,7 +146,8 @@ def _find(
     _check_files(options)
     found = find_rig_folders(inputs) if options.rig else find_inputs(inputs, options.out)
     if not found.files and options.rig:
-        raise InputError(f"no folder {', '.join(found.missing)}: --rig takes folders of pictures")
+        given = ", ".join([*found.missing, *found.left_out.problems])
+        raise InputError(f"no folder {given}: --rig takes folders of pictures")
     if not found.files:
         reasons = [f"{path}: {why}" for path, why in found.left_out.problems.items()]
         reasons += [f"left out: {found.left_out}"] if str(found.left_out) else []

@@ -57,7 +57,7 @@ def find_inputs(inputs: Sequence[str], out: Path | None = None) -> FoundInputs:
     found: dict[str, InputFile] = {}
     missing, left_out = [], LeftOut()
     for text in inputs:
-        matches = list(_matches(text, out, left_out))
+        matches = list(dict.fromkeys(_matches(text, out, left_out)))  # "**" finds files twice
         if not matches and not os.path.isfile(os.path.expanduser(text)):
             missing.append(text)
         for path, root in matches:
@@ -73,15 +73,17 @@ def find_inputs(inputs: Sequence[str], out: Path | None = None) -> FoundInputs:
 
 def find_rig_folders(inputs: Sequence[str]) -> FoundInputs:
     """Folders with the pictures of a rig, each one input; named after the folder."""
-    items, missing = [], []
+    items, missing, left_out = [], [], LeftOut()
     for text in inputs:
         path = Path(os.path.expanduser(text))
         if path.is_dir():
             name = PurePath(path.resolve().name)
             items.append(InputFile(path, name, name))
+        elif path.is_file():
+            left_out.problems[text] = "a file; a rig's pictures lie in a folder"
         else:
             missing.append(text)
-    return FoundInputs(_with_unique_targets(items), missing, LeftOut())
+    return FoundInputs(_with_unique_targets(items), missing, left_out)
 
 
 def find_mask(mask: Path | None, item: InputFile) -> Path | None:
@@ -91,12 +93,13 @@ def find_mask(mask: Path | None, item: InputFile) -> Path | None:
     """
     if mask is None or not mask.is_dir():
         return mask
-    for stem in (mask / item.relative.with_suffix(""), mask / item.relative.stem):
+    own = item.relative if item.path.is_dir() else item.relative.with_suffix("")
+    for stem in (mask / own, mask / own.name):
         for suffix in (*IMAGE_SUFFIXES, *map(str.upper, IMAGE_SUFFIXES)):
             candidate = stem.with_name(stem.name + suffix)
             if candidate.is_file():
                 return candidate
-    raise InputError(f"{item.path}: no mask {item.relative.with_suffix('.png')} in {mask}")
+    raise InputError(f"{item.path}: no mask {own}.png in {mask}")
 
 
 def _matches(text: str, out: Path | None, left_out: LeftOut) -> Iterator[tuple[Path, Path]]:
@@ -134,9 +137,12 @@ def _with_unique_targets(items: list[InputFile]) -> list[InputFile]:
 
 
 def _target(path: PurePath) -> PurePath:
-    """The path without its ending; no name of results has a backslash, which parts folders too."""
-    target = path.with_suffix("")
-    return target.with_name(target.name.replace("\\", "_")) if "\\" in target.name else target
+    """The path without its ending, unless only dots are left of a name, which folders are called.
+
+    No name of results has a backslash, which parts folders too.
+    """
+    name = path.stem if path.stem.strip(".") else path.name
+    return path.with_name(name.replace("\\", "_"))
 
 
 def _by_target(items: Iterable[InputFile]) -> list[list[InputFile]]:
