@@ -19,6 +19,8 @@ from panodepth.geometry.lenses import KB4, BrownConrady
 from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll
 from panodepth.geometry.stitching import Camera
 from panodepth.images import linear_to_srgb, srgb_to_linear
+from panodepth.predict.folder.inputs import find_rig_folders
+from panodepth.predict.folder.pipeline import _pixels
 from panodepth.predict.lenses.exposures import log_gains, matched
 from panodepth.predict.lenses.rig import read_rig
 
@@ -91,6 +93,12 @@ def test_what_is_transparent_in_a_picture_is_taken_from_others_or_not_at_all(
     assert data.valid[middle].all()
     truth = colour(erp_rays(*data.size))
     assert (np.abs(data.image - truth)[data.valid] < 0.06).mean() > 0.999
+
+
+def test_all_pictures_of_a_rig_count_in_memory(tmp_path: Path) -> None:
+    rig = write_rig(tmp_path)
+    [item] = find_rig_folders([str(tmp_path)]).files
+    assert _pixels(item, rig) == 6 * SIZE[0] * SIZE[1]
 
 
 def test_a_folder_of_a_rig_on_the_command_line(

@@ -16,6 +16,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 from panodepth.errors import PanodepthError, is_disk_full
@@ -105,7 +106,7 @@ class Pipeline:
 
     def _start_reading(self, waiting: deque[InputFile], readers: Executor) -> None:
         while waiting and len(self._reading) < self._ahead:
-            pixels = _pixels(waiting[0])
+            pixels = _pixels(waiting[0], self.options.rig)
             busy = self._reading or self._network or self._writing
             if busy and self._pixels + pixels > self._most_pixels:
                 return
@@ -226,13 +227,16 @@ class Pipeline:
         return error
 
 
-def _pixels(item: InputFile) -> int:
-    """H · W of a picture by its header; 0 where it cannot be read: reading it tells why."""
+def _pixels(item: InputFile, rig: Path | None) -> int:
+    """H · W of a picture, or of all of a rig's, by the headers.
+
+    0 where one cannot be read: reading it tells why.
+    """
     try:
-        height, width = image_size(item.path)
+        files = [item.path] if rig is None else [item.path / name for name in read_rig(rig).names]
+        return sum(height * width for height, width in map(image_size, files))
     except PanodepthError:
         return 0
-    return height * width
 
 
 class _Inline(Executor):
