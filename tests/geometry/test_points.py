@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -150,6 +151,23 @@ def test_half_precision_is_computed_in_full() -> None:
         normals = distance_to_normals(coded)
         assert normals.dtype == np.float32
         np.testing.assert_array_equal(normals, distance_to_normals(coded.astype(np.float32)))
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.uint16, np.int64])
+@pytest.mark.parametrize("make", [np.asarray, torch.from_numpy])
+def test_lengths_in_whole_numbers_or_halves_are_computed_in_full(kind: type, make: Any) -> None:
+    coded = np.random.default_rng(0).uniform(1000, 2000, (16, 32)).astype(kind)
+    exact = coded.astype(np.float32)
+    lens = Pinhole.from_fov(1.5, coded.shape)
+    for turned in (
+        distance_to_points,
+        lambda x: distance_to_points(x, lens),
+        lambda x: z_depth_to_distance(x, lens),
+        lambda x: distance_to_z_depth(x, lens),
+    ):
+        result = np.asarray(turned(make(coded)))
+        assert result.dtype == (np.float16 if kind is np.float16 else np.float32)
+        np.testing.assert_allclose(result, turned(exact), rtol=2 * np.finfo(result.dtype).eps)
 
 
 def test_a_wire_before_the_sky_has_no_normal() -> None:

@@ -5,8 +5,16 @@ from __future__ import annotations
 import math
 
 from panodepth.geometry import bands
-from panodepth.geometry.arrays import ArrayT, constant, is_numpy, library, like, to_dtype
-from panodepth.geometry.grid import axis_angles, erp_rays
+from panodepth.geometry.arrays import (
+    ArrayT,
+    constant,
+    is_floating,
+    is_numpy,
+    library,
+    like,
+    to_dtype,
+)
+from panodepth.geometry.grid import axis_angles
 from panodepth.geometry.lens import ERP, Lens, Pinhole
 from panodepth.geometry.point_bands import lonlat_points
 from panodepth.geometry.seam import pad_erp
@@ -18,27 +26,43 @@ _PIXELS_AT_ONCE = 1 << 18  # normals of large maps are computed in bands of rows
 def z_depth_to_distance(z_depth: ArrayT, lens: Pinhole) -> ArrayT:
     """Length along the viewing axis to length along the ray: (..., h, w), same unit.
 
-    z_depth: (..., h, w) of a pinhole view through `lens`.
+    z_depth: (..., h, w) of a pinhole view through `lens`. Returns its dtype; float32 of whole
+    numbers, such as millimetres.
     """
     height, width = z_depth.shape[-2:]
-    return z_depth * to_dtype(lens.ray_lengths((height, width), **like(z_depth)), z_depth.dtype)
+    wide = _wide(z_depth)
+    lengths = to_dtype(lens.ray_lengths((height, width), **like(z_depth)), wide.dtype)
+    return _as_floats_of(z_depth, wide * lengths)
 
 
 def distance_to_z_depth(distance: ArrayT, lens: Pinhole) -> ArrayT:
     """(..., h, w) along the ray to z-depth, along the axis: inverse of `z_depth_to_distance`."""
     height, width = distance.shape[-2:]
-    return distance / to_dtype(lens.ray_lengths((height, width), **like(distance)), distance.dtype)
+    wide = _wide(distance)
+    lengths = to_dtype(lens.ray_lengths((height, width), **like(distance)), wide.dtype)
+    return _as_floats_of(distance, wide / lengths)
 
 
 def distance_to_points(distance: ArrayT, lens: Lens = PANORAMA) -> ArrayT:
-    """(..., H, W) distance to (..., H, W, 3) points in the camera frame; its unit and dtype."""
-    if not isinstance(lens, ERP):
-        rays = lens.rays((distance.shape[-2], distance.shape[-1]), **like(distance))
-        return distance[..., None] * to_dtype(rays, distance.dtype)
-    if is_numpy(distance) and distance.ndim == 2:
-        return lonlat_points(distance, *axis_angles(*distance.shape))
-    rays = erp_rays(*distance.shape[-2:], **like(distance))
-    return distance[..., None] * to_dtype(rays, distance.dtype)
+    """(..., H, W) distance to (..., H, W, 3) points in the camera frame; its unit.
+
+    Of its dtype; float32 of whole numbers, such as millimetres.
+    """
+    wide = _wide(distance)
+    if isinstance(lens, ERP) and is_numpy(distance) and distance.ndim == 2:
+        return _as_floats_of(distance, lonlat_points(wide, *axis_angles(*distance.shape)))
+    rays = lens.rays((distance.shape[-2], distance.shape[-1]), **like(distance))
+    return _as_floats_of(distance, wide[..., None] * to_dtype(rays, wide.dtype))
+
+
+def _wide(values: ArrayT) -> ArrayT:
+    """Lengths (...) as they are computed with: float64, or float32 of all else."""
+    return to_dtype(values, like(values)["dtype"])
+
+
+def _as_floats_of(values: ArrayT, result: ArrayT) -> ArrayT:
+    """A result (...) in the dtype of the lengths (...) it was made of, if they are floats."""
+    return to_dtype(result, values.dtype) if is_floating(values) else result
 
 
 def distance_to_normals(distance: ArrayT, lens: Lens = PANORAMA) -> ArrayT:
@@ -51,7 +75,7 @@ def distance_to_normals(distance: ArrayT, lens: Lens = PANORAMA) -> ArrayT:
     if not isinstance(lens, ERP):
         return view_normals(distance_to_points(distance, lens))
     if is_numpy(distance) and distance.ndim == 2:
-        return bands.normals(to_dtype(distance, like(distance)["dtype"]))
+        return bands.normals(_wide(distance))
     return points_to_normals(distance_to_points(distance))
 
 
@@ -67,7 +91,7 @@ def points_to_normals(points: ArrayT) -> ArrayT:
     """
     xp = library(points)
     height, width = points.shape[-3:-1]
-    wide = xp.moveaxis(to_dtype(points, like(points)["dtype"]), -1, 0)
+    wide = xp.moveaxis(_wide(points), -1, 0)
     padded = pad_erp(wide, (1, 0))
     pixels_per_row = max(1, math.prod(wide.shape[1:]) // height)
     rows_at_once = max(1, _PIXELS_AT_ONCE // pixels_per_row)
@@ -86,7 +110,7 @@ def view_normals(points: ArrayT) -> ArrayT:
     sees nothing, or its neighbours give no plane. Needs two rows and two columns.
     """
     xp = library(points)
-    wide = xp.moveaxis(to_dtype(points, like(points)["dtype"]), -1, 0)
+    wide = xp.moveaxis(_wide(points), -1, 0)
     right = wide[..., :, 1:] - wide[..., :, :-1]
     below = wide[..., 1:, :] - wide[..., :-1, :]
     tangents = []
