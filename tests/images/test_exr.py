@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from tests.images.pictures import H, W, refused
 
 from panodepth.errors import InputError
-from panodepth.images import ImageData, read_image
+from panodepth.images import ImageData, read_image, read_mask
 
 
 def write_layers(path: Path, layers: dict[str, float], header: dict | None = None) -> Path:
@@ -132,6 +133,52 @@ def test_exr_luminance_and_chroma_become_colours(tmp_path: Path) -> None:
     OpenEXR.File({}, planes).write(str(tmp_path / "yc.exr"))
     data = read_image(tmp_path / "yc.exr")
     assert tint_of(data) == pytest.approx(2, rel=0.01)
+
+
+def write_chroma(path: Path, planes: dict[str, np.ndarray]) -> None:
+    """Lines of Y without compression, and of RY and BY at every second pixel of every second."""
+    steps = {"BY": 2, "RY": 2, "Y": 1}
+    height, width = planes["Y"].shape
+    window = struct.pack("<4i", 0, 0, width - 1, height - 1)
+    listed = [name.encode() + struct.pack("<xi4x2i", 2, n, n) for name, n in steps.items()]
+    attributes = [
+        (b"channels", b"chlist", b"".join(listed) + b"\0"),
+        (b"compression", b"compression", b"\0"),
+        (b"dataWindow", b"box2i", window),
+        (b"displayWindow", b"box2i", window),
+        (b"lineOrder", b"lineOrder", b"\0"),
+        (b"pixelAspectRatio", b"float", struct.pack("<f", 1)),
+        (b"screenWindowCenter", b"v2f", bytes(8)),
+        (b"screenWindowWidth", b"float", struct.pack("<f", 1)),
+    ]
+    head = b"\x76\x2f\x31\x01\2\0\0\0"
+    for name, kind, value in attributes:
+        head += name + b"\0" + kind + b"\0" + struct.pack("<I", len(value)) + value
+    head += b"\0"
+    lines, offsets = b"", []
+    for y in range(height):
+        stored = [planes[name][y // n].tobytes() for name, n in steps.items() if y % n == 0]
+        offsets.append(len(head) + 8 * height + len(lines))
+        lines += struct.pack("<2i", y, len(b"".join(stored))) + b"".join(stored)
+    path.write_bytes(head + struct.pack(f"<{height}Q", *offsets) + lines)
+
+
+def test_exr_chroma_lies_at_every_second_pixel_from_the_first(tmp_path: Path) -> None:
+    red = np.linspace(0.5, 1, W, dtype=np.float32) + np.linspace(0, 1, H, dtype=np.float32)[:, None]
+    y = np.ones((H, W), np.float32)
+    write_chroma(tmp_path / "c.exr", {"Y": y, "RY": red[::2, ::2] - 1, "BY": 0 * red[::2, ::2]})
+    light = read_image(tmp_path / "c.exr").light
+    assert light is not None
+    np.testing.assert_allclose(light[:-1, :-1, 0], red[:-1, :-1], atol=1e-6)
+
+
+def test_exr_grey_has_its_alpha(tmp_path: Path) -> None:
+    grey, alpha = np.full((H, W), 0.75, np.float32), np.ones((H, W), np.float32)
+    alpha[: H // 4] = 0
+    OpenEXR.File({}, {"Y": grey, "A": alpha}).write(str(tmp_path / "ya.exr"))
+    data = read_image(tmp_path / "ya.exr")
+    np.testing.assert_array_equal(data.valid, alpha > 0)
+    np.testing.assert_array_equal(read_mask(tmp_path / "ya.exr"), alpha > 0)
 
 
 @pytest.mark.parametrize(

@@ -130,7 +130,7 @@ def choose_layer(name: str, parts: Sequence[Part]) -> Choice:
                 f"{name}: channels X, Y, Z may be colours or places; save R, G and B instead"
             )
         if "Y" in found:
-            return Choice(number, ["Y"])
+            return Choice(number, ["Y", "Y", "Y", "A"] if "A" in found else ["Y"])
     if layers:
         return Choice(layers[0].part, layers[0].names, _note(layers, parts))
     held = ", ".join(channel for found in names for channel in found)
@@ -169,11 +169,22 @@ def _note(layers: Sequence[Layer], parts: Sequence[Part]) -> str:
 def _from_chroma(planes: Sequence[npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
     """R, G, B (and alpha) of Y, RY = (R - Y) / Y, BY = (B - Y) / Y.
 
-    planes: Y (H, W), RY and BY at half that size, alpha (H, W). Returns (H, W) each, linear.
+    planes: Y (H, W), RY and BY of every second pixel and row, from the first on, alpha (H, W).
+    Returns (H, W) each, linear.
     """
     y = planes[0].astype(np.float32)
+    across, down = (
+        1 / -(-whole // n) for whole, n in zip(y.T.shape, planes[1].T.shape, strict=True)
+    )
+    places = np.array([[across, 0, 0], [0, down, 0]])
     red, blue = (
-        cv2.resize(plane.astype(np.float32), y.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        cv2.warpAffine(
+            plane.astype(np.float32),
+            places,
+            y.T.shape,
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
         for plane in planes[1:3]
     )
     red, blue = (red + 1) * y, (blue + 1) * y
