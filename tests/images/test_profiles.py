@@ -240,3 +240,17 @@ def test_a_prediction_s_picture_is_srgb(tmp_path: Path, model_file: Path) -> Non
     found = panodepth.load(model_file, device="cpu").predict(write(tmp_path / "a.png", profile()))
     assert np.abs(found.image - expected(picture())).max() <= 1.5
     assert "Adobe RGB" in found.meta["notes"][0]
+
+
+@pytest.mark.parametrize("ending", ["png", "tif"])
+def test_the_colours_of_a_palette_are_turned_too(tmp_path: Path, ending: str) -> None:
+    rgb = Image.fromarray(np.random.default_rng(0).integers(0, 256, (*SIZE, 3), np.uint8))
+    few = rgb.quantize(16)
+    few.save(tmp_path / f"p.{ending}", icc_profile=profile())
+    few.convert("RGB").save(tmp_path / "rgb.png", icc_profile=profile())
+    turned = read_image(tmp_path / "rgb.png")
+    with Image.open(tmp_path / f"p.{ending}") as opened:
+        assert opened.mode == "P"
+        for found in (read_image(tmp_path / f"p.{ending}"), to_image_data(opened)):
+            assert found.notes == turned.notes != ()
+            np.testing.assert_array_equal(found.pixels, turned.pixels)

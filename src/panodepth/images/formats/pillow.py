@@ -14,6 +14,7 @@ from panodepth.images.modes import ODD, plainer
 from panodepth.size import Size
 from panodepth.types import BoolArray
 
+_COLOURED = ("RGB", "RGBA", "P", "PA")  # modes whose colours a profile of RGB is of
 _STRIP_PIXELS = 1 << 20  # pixels copied out of a PIL image at a time
 
 
@@ -69,7 +70,7 @@ def from_pillow(image: Image, orientation: int) -> Decoded:
 
         pixels = oriented(pixels, orientation)
         valid = None if valid is None else oriented(valid, orientation)
-    profile = image.info.get("icc_profile") if image.mode in ("RGB", "RGBA") else None
+    profile = image.info.get("icc_profile") if image.mode in _COLOURED else None
     return Decoded(pixels, valid, notes=notes, profile=profile or b"")
 
 

@@ -36,7 +36,7 @@ _JPEG, _JPEG_TABLES = 7, 347
 _MAX_TABLES = 1 << 16  # bytes of tables, which come before each of its JPEGs
 _WEBP = 50001  # Pillow's libtiff is built without it
 _XMP, _DNG = 700, 50706  # of Adobe
-_PROFILE, _COLOURS = 34675, (2, 6)  # photometric: RGB, YCbCr
+_PROFILE, _COLOURS = 34675, (2, 3, 6)  # photometric: RGB, palette, YCbCr
 # What a decoder needs, of TIFF 6.0: the rest (profiles, EXIF, private tags) is left out.
 _KEPT = {*range(256, 260), 262, 266, 273, 274, *range(277, 280), 284, 292, 293, 317, 320}
 _KEPT |= {*range(322, 326), 332, 338, 339, 347, *range(512, 522), *range(529, 533)}
