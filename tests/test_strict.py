@@ -25,7 +25,9 @@ from panodepth.strict import (
     first_difference,
     read_bounded,
     read_toml,
+    setting_value,
     suggestion,
+    toml_text,
 )
 
 
@@ -208,3 +210,13 @@ def test_a_device_that_never_ends_is_not_read() -> None:
     with pytest.raises(InputError, match="a device, not a file"):
         read_poses(Path("/dev/zero"))
     assert read_bounded("/dev/null") == b""
+
+
+@pytest.mark.parametrize("text", ["a \U0001f3e0", 'q"\\', "\x7f\t\n", "2026-11-30", "caf\udce9"])
+def test_a_text_of_any_characters_is_a_value(text: str) -> None:
+    assert setting_value(toml_text(text)) == text
+
+
+def test_a_date_is_a_text_as_folders_are_named_so() -> None:
+    for text in ("2026-11-30", "07:30:00", "2026-11-30T07:30:00Z"):
+        assert setting_value(text) == text

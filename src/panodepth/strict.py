@@ -7,6 +7,7 @@ be, in a `Literal`. Errors name the key and its table, and for a misspelt key th
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import json
 import math
 import os
@@ -207,11 +208,23 @@ def parse_json(content: bytes | str) -> Any:
 
 
 def setting_value(text: str) -> Any:
-    """A value as TOML writes it, or a bare word as text: the right side of `--set KEY=VALUE`."""
+    """A value as TOML writes it, or a bare word as text: the right side of `--set KEY=VALUE`.
+
+    A date is a text too: no key is one, and folders are named so.
+    """
     try:
-        return _parsed(f"v = {text}")["v"]
+        value = _parsed(f"v = {text}")["v"]
     except (ValueError, RecursionError):
         return text  # a bare word is a string
+    return text if isinstance(value, datetime.date | datetime.time) else value
+
+
+def toml_text(text: str) -> str:
+    """A text as TOML writes it, such as the name of a folder, whatever characters it has.
+
+    JSON's own form would write those beyond U+FFFF as pairs, which TOML does not know.
+    """
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _parsed(text: str) -> dict[str, Any]:

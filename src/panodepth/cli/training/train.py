@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 from typer import Option
 
 from panodepth.cli.options import Quiet, Settings, run_training
+from panodepth.strict import toml_text
 
 
 def train(
@@ -45,12 +45,12 @@ def train(
 
         start = find_model(init)[1]
     if cache is not None:
-        settings = [*settings, f"data.cache={json.dumps(str(cache))}"]
+        settings = [*settings, f"data.cache={toml_text(str(cache))}"]
     run_training(Trainer(DistanceTask(load_config(recipe, settings), init=start), quiet=quiet))
 
 
 def _table(folder: Path) -> str:
-    """A table of a recipe; JSON of texts is TOML too."""
+    """A table of a recipe."""
     from panodepth.lab.data.registry import kind_of
 
-    return f'{{kind="{kind_of(folder)}", path={json.dumps(str(folder))}}}'
+    return f'{{kind="{kind_of(folder)}", path={toml_text(str(folder))}}}'
