@@ -183,6 +183,9 @@ def test_the_command(
     told = json.loads(shown.out)
     assert [room["name"] for room in told["rooms"]] == ["a", "b"]
     assert all(Path(file).is_file() for file in told["files"])
+    assert main(["align", names[0], names[2], *out, "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told == {"error": "no two of these pictures show the same place", "exit_code": 1}
     assert main(["align", names[0], names[2], *out]) == 1
     assert main(["align", names[0], *out]) == 2
     assert main(["align", *names, *out, "--poses", names[0]]) == 2

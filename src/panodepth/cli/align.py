@@ -12,6 +12,7 @@ from panodepth.cli.options import (
     DONE,
     SOME_FAILED,
     AsJson,
+    BegunError,
     Device,
     Dtype,
     Model,
@@ -63,8 +64,7 @@ def align(
     try:
         scene = aligned(rooms, given)
     except InputError as error:
-        print(f"error: {printable(str(error))}", file=sys.stderr)
-        raise Exit(SOME_FAILED) from None
+        raise BegunError(str(error)) from error
     written = write_scene(scene, rooms, out)
     lost = [room.name for room in scene.rooms if room.place is None]
     for name in lost:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
@@ -12,7 +11,7 @@ from typing import Annotated, Any, get_type_hints
 
 from typer import Exit, Option
 
-from panodepth.errors import PanodepthError, one_line, printable
+from panodepth.errors import PanodepthError, one_line
 
 DONE, SOME_FAILED, NOTHING_STARTED, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 
@@ -90,6 +89,10 @@ def _value(field: Field[Any], given: Any) -> Any:
     return tuple(given) if isinstance(given, list) else given
 
 
+class BegunError(PanodepthError):
+    """An error that ends a command with exit code 1, not 2: something had been done."""
+
+
 @dataclass
 class Done:
     """How many items are done."""
@@ -113,8 +116,7 @@ def fail_if_begun(told: str = "") -> Iterator[Done]:
         if not done.count:
             raise
         end = f"; {done.count} {told}" if told else ""
-        print(f"error: {printable(one_line(error))}{end}", file=sys.stderr)
-        raise Exit(SOME_FAILED) from None
+        raise BegunError(f"{one_line(error)}{end}") from error
 
 
 def run_training(trainer: Any) -> None:
@@ -122,8 +124,7 @@ def run_training(trainer: Any) -> None:
     try:
         result = trainer.run()
     except PanodepthError as error:
-        print(f"error: {printable(one_line(error))}", file=sys.stderr)
-        raise Exit(SOME_FAILED) from None
+        raise BegunError(str(error)) from error
     if trainer.engine.is_main and not trainer.quiet:
         print(result.summary())
     trainer.engine.close()

@@ -29,7 +29,14 @@ from panodepth.cli.export import export
 from panodepth.cli.help import shown
 from panodepth.cli.info import info
 from panodepth.cli.live import live
-from panodepth.cli.options import DONE, INTERRUPTED, NOTHING_STARTED, SOME_FAILED, TERMINATED
+from panodepth.cli.options import (
+    DONE,
+    INTERRUPTED,
+    NOTHING_STARTED,
+    SOME_FAILED,
+    TERMINATED,
+    BegunError,
+)
 from panodepth.cli.predict import predict
 from panodepth.cli.render import render
 from panodepth.cli.serve import serve
@@ -116,7 +123,8 @@ def _run(arguments: Sequence[str], terminated: Sequence[int]) -> int:
 def _explain(error: BaseException, arguments: Sequence[str]) -> tuple[str, int]:
     """One line for people, and the exit code."""
     if isinstance(error, PanodepthError):
-        return str(error), SOME_FAILED if is_disk_full(error) else NOTHING_STARTED
+        begun = isinstance(error, BegunError) or is_disk_full(error)
+        return str(error), SOME_FAILED if begun else NOTHING_STARTED
     if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "Abort":
         return INTERRUPTED_TEXT, INTERRUPTED
     if hasattr(error, "format_message"):  # a usage error; typer carries its own copy of click
