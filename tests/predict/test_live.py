@@ -170,6 +170,23 @@ def test_the_command_prints_a_line_for_each_frame(
     assert err.endswith("; 1 failed\n")
 
 
+def test_a_result_that_is_named_as_a_frame_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture, result = ROOT / "examples/interior.jpg", tmp_path / "r_distance.png"
+    flat = np.ones((16, 32), np.float32)
+    Prediction(flat, flat > 0, np.zeros((16, 32, 3), np.uint8)).save(result)
+    height = ["--camera-height", "1.6"]
+    assert main(["live", str(result), *height]) == 2
+    why = f"{result}: a result of panodepth, not a picture to predict"
+    assert capsys.readouterr().err == f"error: no picture found: {why}\n"
+    assert main(["live", str(picture), str(result), *height]) == 1
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 1
+    assert err.startswith(f"error: {why}\n")
+    assert err.endswith("; 1 failed\n")
+
+
 def test_the_command_ends_when_nobody_reads_its_scans() -> None:
     picture = ROOT / "examples/interior.jpg"
     run = [sys.executable, "-m", "panodepth", "live", "-", "--camera-height", "1.6"]

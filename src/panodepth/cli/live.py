@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any
 
 from typer import Argument, Exit
@@ -43,10 +43,15 @@ def live(
     from panodepth.predict.live.loop import scans
 
     options.scan_options()
-    frames = _named() if inputs == ["-"] else _frames(inputs)
+    frames: Iterable[str] = _named()
+    refused: dict[str, str] = {}
+    if inputs != ["-"]:
+        frames, refused = _frames(inputs)
     predictor = load(model, device=device, dtype=dtype, size=options.size)
     latencies: deque[float] = deque(maxlen=LATEST)
-    done = failed = 0
+    done, failed = 0, len(refused)
+    for text, why in refused.items():
+        print(f"error: {printable(f'{text}: {why}')}", file=sys.stderr)
     try:
         for found in scans(predictor, frames, options):
             if found.scan is None:
@@ -80,10 +85,13 @@ def _named() -> Iterator[str]:
             yield name
 
 
-def _frames(inputs: list[str]) -> list[str]:
+def _frames(inputs: list[str]) -> tuple[list[str], dict[str, str]]:
+    """The frames, and what is none of them, with why."""
     from panodepth.predict.folder.inputs import find_inputs
 
     found = find_inputs(inputs)
+    refused = found.left_out.problems
     if not found.files:
-        raise InputError(f"no picture found: {', '.join(inputs)}")
-    return [str(item.path) for item in found.files] + found.missing
+        told = [f"{text}: {why}" for text, why in refused.items()] or inputs
+        raise InputError(f"no picture found: {', '.join(told)}")
+    return [str(item.path) for item in found.files] + found.missing, refused
