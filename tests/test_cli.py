@@ -315,6 +315,10 @@ def test_info(model_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     told = json.loads(capsys.readouterr().out)
     assert (told["model"], told["device"], told["dtype"]) == ("micro", "cpu", "float32")
     assert told["parameters"] > 0
+    assert main([*arguments[:-1], "int8", "--json"]) in (0, 2)  # 2: not by this processor
+    assert json.loads(capsys.readouterr().out)["dtype"] == "int8"
+    assert main(["info", "--model", "go\nne.safetensors"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
     assert main(["info", "--model", "gone.safetensors", "--json"]) == 2
     captured = capsys.readouterr()
     assert "gone.safetensors" in json.loads(captured.out)["error"]

@@ -39,7 +39,10 @@ def test_render_writes_pairs(tmp_path, capsys):
     [
         (["render", "--count", "1", "--out", "x", "--size", "28x57"], "twice the height"),
         (["render", "--count", "1", "--out", "x", "--kind", "moon"], "moon"),
+        (["render", "--count", "1", "--out", "x", "--fov", "60"], "give --views"),
+        (["render", "--count", "1", "--out", "x", "--size", f"{'9' * 5000}x2"], "is not HxW"),
         (["train", "--recipe", "nothing.toml"], "nothing.toml"),
+        (["app", "--int8"], "--static"),
     ],
 )
 def test_what_cannot_start_says_why(arguments, says, capsys):
@@ -70,8 +73,8 @@ def test_train_writes_a_model_that_predicts(tmp_path, capsys):
 def test_data_names_a_folder_of_panoramas_or_shards(tmp_path, kind):
     from panodepth.lab.data import ShardWriter, open_source
 
-    where = tmp_path / "data"
-    worlds = tmp_path / "data" if kind == "folder" else tmp_path / "worlds"
+    where = tmp_path / "data 🏠"
+    worlds = where if kind == "folder" else tmp_path / "worlds"
     assert main(["render", "--count", "2", "--out", str(worlds), "--size", "42x84"]) == 0
     if kind == "shards":
         with ShardWriter(where, "s") as writer:

@@ -40,6 +40,8 @@ def app(
     if static is not None:
         _write_site(static, models, int8, quiet)
         return
+    if int8:
+        raise ConfigError("--int8 is of a site that --static writes: leave it out")
     require("app", "app", "gradio")
     from functools import partial
 

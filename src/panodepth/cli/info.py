@@ -8,7 +8,7 @@ from typing import Any
 from typer import Exit
 
 from panodepth.cli.options import NOTHING_STARTED, AsJson, Device, Dtype, Model
-from panodepth.errors import PanodepthError
+from panodepth.errors import PanodepthError, one_line, printable
 from panodepth.streams import print_document
 from panodepth.version import __version__
 
@@ -25,10 +25,11 @@ def info(
     import numpy
     import torch
 
-    from panodepth.device import choose_device, choose_dtype, device_name
+    from panodepth.device import choose_device, choose_precision, device_name
     from panodepth.predict import load
 
     chosen = choose_device(device)
+    precision = choose_precision(dtype, chosen)
     facts: dict[str, Any] = {
         "panodepth": __version__,
         "python": platform.python_version(),
@@ -38,13 +39,13 @@ def info(
         "threads": torch.get_num_threads(),
         "device": str(chosen),
         "device_name": device_name(chosen),
-        "dtype": str(choose_dtype(dtype, chosen, float16=True)).removeprefix("torch."),
+        "dtype": "int8" if precision.int8 else str(precision.dtype).removeprefix("torch."),
     }
     error = None
     try:
         facts |= load(model, device=device, dtype=dtype).describe()
     except PanodepthError as problem:  # the versions help to find out why
-        error = facts["error"] = str(problem)
+        error = facts["error"] = printable(one_line(problem))
     if as_json:
         print_document(facts)
     else:

@@ -8,6 +8,7 @@ from typing import Annotated
 from typer import Option
 
 from panodepth.cli.options import Quiet, fail_if_begun
+from panodepth.errors import ConfigError
 from panodepth.progress import progress
 from panodepth.size import parse_size
 
@@ -39,6 +40,8 @@ def render(
 
     With --views, perspective frames, and beside them NAME.json: intrinsics and pose.
     """
+    if not views and (fov, move) != (90.0, 0.0):
+        raise ConfigError("--fov and --move are of perspective views: give --views, too")
     shape = parse_size(size or ("480x640" if views else "512x1024"))
 
     from panodepth.lab.training.render import PanoramaJob, ViewJob, render_files
