@@ -1,8 +1,11 @@
-"""The pages name files and options that are there."""
+"""The pages name files, options, headings and Python that are there."""
 
 from __future__ import annotations
 
+import ast
+import importlib
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -12,11 +15,18 @@ from panodepth.cli.shell import app
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BESIDE = [ROOT / "src/panodepth/weights/README.md", *sorted(ROOT.glob("[!.]*/README.md"))]
+ALL = [*PAGES, *BESIDE, *sorted(ROOT.glob("[!.]*/*/README.md"))]
 # A Python file with its folder, or a folder in a table's first column: `model/config.py`, `jobs/`.
 NAMED = re.compile(r"`((?:[\w-]+/)+[\w-]+\.py)`|^\| `((?:[\w-]+/)+)` \|", re.MULTILINE)
 # A command with all that follows on its line; the options in it.
 COMMAND = re.compile(r"(?<![\w/.-])panodepth ([a-z-]+)([^`\n|;&#]*)")
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
+
+
+FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)\s]+)\)|src=\"([^\"]+)\"")
+ROW = re.compile(r"(?<!\\)\|")
 
 
 def names(page: Path) -> list[str]:
@@ -48,3 +58,57 @@ def test_the_map_names_every_part() -> None:
     folders = {file.parent for depth in ("*", "lab/*") for file in package.glob(f"{depth}/*.py")}
     parts = {folder.relative_to(package).as_posix() for folder in folders} - {"lab"}
     assert parts - named == set()
+
+
+def prose(page: Path) -> str:
+    """A page without its blocks of code."""
+    return FENCED.sub("", page.read_text(encoding="utf-8"))
+
+
+def anchors(page: Path) -> set[str]:
+    """What follows # in links to the headings of a page, as GitHub makes it."""
+    found: Counter[str] = Counter()
+    made = set()
+    for heading in re.findall(r"^#+ (.*)$", prose(page), re.MULTILINE):
+        plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).lower()
+        anchor = re.sub(r"[^\w\- ]", "", plain).replace(" ", "-")
+        made.add(f"{anchor}-{found[anchor]}" if found[anchor] else anchor)
+        found[anchor] += 1
+    return made
+
+
+@pytest.mark.parametrize("page", ALL, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_to_a_file_and_a_heading_of_it(page: Path) -> None:
+    for link in ("".join(found) for found in LINK.findall(prose(page))):
+        if not link.startswith("http"):
+            file, _, heading = link.partition("#")
+            target = page.parent / file if file else page
+            assert target.exists(), link
+            assert not heading or heading in anchors(target), link
+
+
+@pytest.mark.parametrize("page", ALL, ids=lambda page: str(page.relative_to(ROOT)))
+def test_tables_have_a_head_and_rows_of_one_length(page: Path) -> None:
+    """A blank line ends a table: the rows after it would be shown as they stand here."""
+    for table in re.findall(r"(?:^ *\|.*\n)+", prose(page), re.MULTILINE):
+        rows = table.splitlines()
+        assert len(rows) > 1, rows
+        assert re.fullmatch(r" *\|[\s:|-]+\|", rows[1]), rows[0]
+        assert len({len(ROW.findall(row)) for row in rows}) == 1, rows[0]
+
+
+@pytest.mark.parametrize("page", ALL, ids=lambda page: str(page.relative_to(ROOT)))
+def test_python_on_a_page_imports_what_there_is(page: Path) -> None:
+    for code in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+        for line in ast.walk(ast.parse(code)):
+            if isinstance(line, ast.ImportFrom) and str(line.module).startswith("panodepth"):
+                module = importlib.import_module(str(line.module))
+                assert [n.name for n in line.names if not hasattr(module, n.name)] == []
+
+
+@pytest.mark.parametrize(
+    "recipe", sorted(ROOT.glob("recipes/**/*.toml")), ids=lambda file: file.name
+)
+def test_files_that_a_recipe_names_are_there(recipe: Path) -> None:
+    named = re.findall(r"\b(?:src|docs|recipes)/[\w/]+\.\w+", recipe.read_text(encoding="utf-8"))
+    assert [file for file in named if not (ROOT / file).exists()] == []

@@ -146,3 +146,13 @@ def test_what_cannot_be_shown_is_one_line(
     assert error.count("\n") == 1
     assert not list(folder.glob("*.html"))
     assert (folder / "text.jpg").read_text() == "text"
+
+
+@pytest.mark.parametrize("command", [["view"], ["align", "--out", "flat"]])
+def test_confidence_which_neither_writes_is_not_offered(
+    folder: Path, command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It takes six times the work, and no page or cloud shows it."""
+    assert main([*command, "rooms", "--confidence"]) == 2
+    assert "--confidence" in capsys.readouterr().err
+    assert sorted(path.name for path in folder.iterdir()) == ["rooms"]

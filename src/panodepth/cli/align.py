@@ -19,8 +19,8 @@ from panodepth.cli.options import (
     Quiet,
     with_fields,
 )
+from panodepth.cli.view import RoomOptions
 from panodepth.errors import InputError, OutputError, printable
-from panodepth.predict.options import PredictOptions
 from panodepth.streams import print_document
 
 
@@ -29,7 +29,7 @@ def align(
     inputs: Annotated[
         list[str], Argument(metavar="INPUT...", help="Pictures, saved .npz files, folders.")
     ],
-    options: PredictOptions,
+    options: RoomOptions,
     out: Annotated[Path, Option("--out", metavar="DIR", help="Folder for the results.")],
     poses: Annotated[
         Path | None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,12 +21,19 @@ if TYPE_CHECKING:
 MOST_ROOMS = 24  # in one page: about a megabyte each
 
 
+@dataclass(frozen=True, kw_only=True)
+class RoomOptions(PredictOptions):
+    """How pictures of `view` and `align` are predicted."""
+
+    confidence: bool = False  # without `option`, so not offered: no page or cloud shows it
+
+
 @with_fields
 def view(
     inputs: Annotated[
         list[str], Argument(metavar="INPUT...", help="Pictures, saved .npz files, folders.")
     ],
-    options: PredictOptions,
+    options: RoomOptions,
     html: Annotated[
         Path | None,
         Option(

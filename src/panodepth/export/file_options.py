@@ -30,8 +30,8 @@ class FileOptions:
     )
     faces: str | None = option(
         None,
-        "Triangles of a mesh at most; all = not simplified.",
-        metavar="N|all",
+        "Triangles that a mesh is reduced to, more along depth edges; all = not reduced.",
+        metavar="N|auto|all",
         rich_help_panel=PANEL,
     )
     voxel: float | None = option(
