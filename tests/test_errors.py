@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from panodepth.errors import ConfigError, first_line, one_line, require
+from panodepth.cli import main
+from panodepth.errors import ConfigError, first_line, not_installed, one_line, require
 
 
 @pytest.mark.parametrize(
@@ -52,3 +57,51 @@ def test_what_is_missing_is_named_with_the_way_to_install_it() -> None:
         "a test needs no_such_package, nor_this, which is not installed: "
         'pip install "panodepth[dev]"'
     )
+    with pytest.raises(
+        ConfigError, match=r"a test needs no_such_package, .*: pip install no_such_p"
+    ):
+        require("a test", "", "no_such_package")
+
+
+def test_a_package_that_is_not_there_is_named_and_not_unexpected() -> None:
+    gone = ModuleNotFoundError("No module named 'torch.nn'", name="torch.nn")
+    assert not_installed(gone) == "torch is not installed, and this needs it: pip install torch"
+    assert not_installed(ModuleNotFoundError(name="panodepth.lost")) is None
+    assert not_installed(ValueError("torch")) is None
+
+
+def without(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From here on the package cannot be found or imported."""
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.setattr(
+        "importlib.util.find_spec",
+        lambda name, *more: None if name == package else find_spec(name, *more),
+    )
+
+
+@pytest.mark.parametrize("option", [["--quality", "balanced"], ["--scale", "learned"]])
+def test_without_torch_what_needs_it_cannot_start(
+    option: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    without("torch", monkeypatch)
+    picture, out = tmp_path / "a.jpg", tmp_path / "out"
+    picture.write_bytes(b"a picture that is not read")
+    assert main(["predict", str(picture), "--model", "m.onnx", "--out", str(out), *option]) == 2
+    told = capsys.readouterr().err
+    assert (
+        told
+        == f"error: {' '.join(option)} needs torch, which is not installed: pip install torch\n"
+    )
+    assert not out.exists()
+
+
+def test_a_command_that_needs_torch_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    without("torch", monkeypatch)
+    assert main(["info"]) == 2
+    told = capsys.readouterr().err
+    assert told == "error: torch is not installed, and this needs it: pip install torch\n"

@@ -102,11 +102,21 @@ def is_disk_full(error: BaseException) -> bool:
 def require(what: str, extra: str, *modules: str) -> None:
     """Raise ConfigError, which says how to install them, unless all these packages are there.
 
-    what: names what needs them. extra: of the optional dependencies in pyproject.toml.
+    what: names what needs them. extra: of the optional dependencies in pyproject.toml; "" for those
+    that come with panodepth, unless it was installed without any.
     """
     missing = [name for name in modules if importlib.util.find_spec(name) is None]
     if missing:
+        wanted = f'"panodepth[{extra}]"' if extra else " ".join(missing)
         raise ConfigError(
-            f"{what} needs {', '.join(missing)}, which is not installed: "
-            f'pip install "panodepth[{extra}]"'
+            f"{what} needs {', '.join(missing)}, which is not installed: pip install {wanted}"
         )
+
+
+def not_installed(error: BaseException) -> str | None:
+    """One line for an import of a package that is not there; None for any other error."""
+    name = (error.name or "panodepth") if isinstance(error, ModuleNotFoundError) else "panodepth"
+    package = name.partition(".")[0]
+    if package == "panodepth":
+        return None
+    return f"{package} is not installed, and this needs it: pip install {package}"

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from panodepth.errors import ConfigError, one_line
+from panodepth.errors import ConfigError, one_line, require
 from panodepth.export.file_options import FileOptions
 from panodepth.export.formats import check_installed, check_metres
 from panodepth.export.registry import DEFAULT_FORMATS, WRITERS, parse_formats
 from panodepth.options import option
 from panodepth.predict.folder.memory import LEAST_GIB, parse_memory
-from panodepth.predict.options import PredictOptions
+from panodepth.predict.options import SHARP, PredictOptions
 from panodepth.size import MOST_DIGITS
 
 MAX_WORKERS = 4  # readers, and as many writers: more of them rarely find work beside one network
@@ -91,6 +91,10 @@ class RunOptions(PredictOptions, FileOptions):
             value = getattr(self, name)
             if value is not None and not value >= least:
                 raise ConfigError(f"{name} must be at least {least:g}: {value}")
+        if self.quality in SHARP:
+            require(f"--quality {self.quality}", "", "torch")
+        if self.scale == "learned":
+            require("--scale learned", "", "torch")
         if self.has_lens:
             from panodepth.predict.lenses.choice import check  # not for --help: loads NumPy
 

@@ -6,7 +6,13 @@ import os
 from dataclasses import dataclass, field
 from typing import Any
 
-from panodepth.errors import OutputError, PanodepthError, is_out_of_memory, one_line
+from panodepth.errors import (
+    OutputError,
+    PanodepthError,
+    is_out_of_memory,
+    not_installed,
+    one_line,
+)
 from panodepth.predict.folder.inputs import InputFile
 
 
@@ -41,7 +47,7 @@ def failed(item: InputFile, error: Exception) -> FileResult:
     elif isinstance(error, OSError):
         text = one_line(error.strerror or error)
     else:
-        text = one_line(f"unexpected {type(error).__name__}: {error}")
+        text = not_installed(error) or one_line(f"unexpected {type(error).__name__}: {error}")
     path = str(item.path)
     text = text.replace(one_line(path), path) if "\n" in path else text
     if path not in text and not isinstance(error, RunEndedError):
