@@ -12,6 +12,7 @@ import pytest
 from typer.main import get_command
 
 from panodepth.cli.shell import app
+from panodepth.export.formats import FORMATS
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -75,6 +76,12 @@ def anchors(page: Path) -> set[str]:
         made.add(f"{anchor}-{found[anchor]}" if found[anchor] else anchor)
         found[anchor] += 1
     return made
+
+
+def test_every_format_stands_on_a_page() -> None:
+    pages = (ROOT / name for name in ("README.md", "docs/formats.md", "docs/robots.md"))
+    told = "\n".join(page.read_text(encoding="utf-8") for page in pages)
+    assert [name for name in FORMATS if f"`{name}`" not in told] == []
 
 
 @pytest.mark.parametrize("page", ALL, ids=lambda page: str(page.relative_to(ROOT)))

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from panodepth.app.options import AppOptions
 from panodepth.cli import main
 from panodepth.serve.service import read_wanted
 
@@ -30,6 +31,15 @@ def test_a_command_is_understood(line: str, capsys: pytest.CaptureFixture[str]) 
     assert main([*shlex.split(line)[1:], "--help"]) == 0
     assert capsys.readouterr().err == ""
     assert main([*shlex.split(line)[1:], "--unknown", "--help"]) == 2
+
+
+def test_a_demo_for_others_has_smaller_limits_than_one_without_options() -> None:
+    usual = AppOptions()
+    for line in COMMANDS:
+        words = shlex.split(line)
+        for option, value in zip(words, words[1:], strict=False):
+            if option in ("--queue", "--pictures", "--max-megapixels"):
+                assert float(value) < getattr(usual, option[2:].replace("-", "_")), line
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
