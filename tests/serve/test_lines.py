@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
@@ -37,7 +38,7 @@ def test_a_demo_for_others_has_smaller_limits_than_one_without_options() -> None
     usual = AppOptions()
     for line in COMMANDS:
         words = shlex.split(line)
-        for option, value in zip(words, words[1:], strict=False):
+        for option, value in pairwise(words):
             if option in ("--queue", "--pictures", "--max-megapixels"):
                 assert float(value) < getattr(usual, option[2:].replace("-", "_")), line
 
