@@ -177,6 +177,24 @@ def test_the_dome_pushed_out_is_the_room(
     assert mesh.volume == pytest.approx(4 / 3 * np.pi, rel=0.01)  # > 0: corners from outside
 
 
+def test_the_dome_s_sky_is_the_farthest_surface_whatever_the_network_says(
+    room: Prediction, tmp_path: Path
+) -> None:
+    sky = np.zeros_like(room.mask)
+    sky[:30] = True
+    farthest = room.distance[~sky].max()
+    outdoors = replace(
+        room,
+        distance=np.where(sky, farthest, room.distance),
+        mask=~sky,
+        raw=np.where(sky, np.float32(0.5), room.distance),
+        sky_mask=sky,
+    )
+    with OpenEXR.File(str(outdoors.save(tmp_path, ["dome"])[1]), separate_channels=True) as file:
+        displacement = file.channels()["Y"].pixels
+    np.testing.assert_allclose(displacement[sky], farthest - 1)
+
+
 def test_a_sphere_s_picture_lies_where_it_is_seen() -> None:
     positions, uv, faces = sphere(16)
     ahead = positions[:, 2] < -0.999

@@ -87,7 +87,7 @@ def _write_displacement(panorama: Prediction, path: Path) -> None:
     size = panorama.distance.shape
     values = panorama.solid
     if panorama.sky.any() and panorama.mask.any():
-        values = np.minimum(values, values.max(where=panorama.mask, initial=0))
+        values = np.where(panorama.sky, values.max(where=panorama.mask, initial=0), values)
     meta = metadata(panorama, "distance along the ray - 1", offset=1.0, sky="farthest surface")
     bands = (
         values[rows][None] - np.float32(1) for rows in row_bands(size, BAND_PIXELS, exr.ZIP_ROWS)
