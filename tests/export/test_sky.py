@@ -15,6 +15,7 @@ import trimesh
 from PIL import Image
 
 from panodepth.export import save
+from panodepth.export.views.cameras import ViewOptions, shots
 from panodepth.lab.data.distances import DistanceFile
 from panodepth.types import BEHIND, Prediction, push_back
 
@@ -56,6 +57,18 @@ def test_normals_do_not_see_the_infinity(outdoors: Prediction, room: Prediction)
     assert np.isfinite(read_back.normals).all()
     inside = np.s_[30:]  # away from the rim, nothing changes
     assert np.allclose(read_back.normals[inside], room.normals[inside], atol=1e-6)
+
+
+def test_other_cameras_see_nothing_far_off_beside_an_infinite_sky(
+    room: Prediction,
+) -> None:
+    sky = np.zeros_like(room.mask)
+    sky[:30, :50] = True
+    mask = ~sky
+    endless = Prediction(np.where(sky, np.inf, room.distance), mask, room.image, room.meta)
+    farthest = room.distance[mask].max()
+    for shot in shots(endless, ViewOptions()):
+        assert shot.distance.max() <= farthest * 1.001, shot.camera.name
 
 
 def test_npz(outdoors: Prediction, tmp_path: Path) -> None:

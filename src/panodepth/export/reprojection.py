@@ -24,7 +24,7 @@ def reprojected(prediction: Prediction, view: View, image: ByteArray | None = No
     What is not seen is not valid there.
     """
     turned = View(view.lens, view.size, _between(prediction.rotation, view.rotation))
-    values, seen = resample(prediction.solid[None], prediction.lens, turned)
+    values, seen = resample(_mixable(prediction)[None], prediction.lens, turned)
     kinds = np.stack((prediction.mask, prediction.sky))
     there, sky = resample(kinds, prediction.lens, turned, mode="nearest")[0]
     solid = np.where(seen & (values[0] > 0), values[0], np.float32(1)).astype(np.float32)
@@ -54,6 +54,14 @@ def reprojected(prediction: Prediction, view: View, image: ByteArray | None = No
         light=linear,
         confidence=sure,
     )
+
+
+def _mixable(prediction: Prediction) -> FloatArray:
+    """(H, W) `solid`, an infinite sky at the farthest surface: means with BEHIND say nothing."""
+    infinite = np.isposinf(prediction.distance)
+    if prediction.raw is not None or not infinite.any():
+        return prediction.solid
+    return push_back(np.where(infinite, 0, prediction.solid), prediction.sky, prediction.mask)
 
 
 def as_panorama(prediction: Prediction) -> Prediction:
