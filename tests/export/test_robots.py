@@ -14,6 +14,7 @@ import pytest
 
 from panodepth.errors import ConfigError, OutputError
 from panodepth.export.formats import IN_METRES
+from panodepth.export.robots.ground import GroundOptions, camera_height
 from panodepth.export.robots.maps import (
     FREE,
     OCCUPIED,
@@ -277,6 +278,31 @@ def test_from_above(room: Prediction, tmp_path: Path) -> None:
     (path,) = room.save(tmp_path, ["birdseye"], low=3.0, high=3.5, sectors=2)
     with np.load(path) as stored:
         assert np.isnan(stored["obstacles"][:, 1:]).all()
+
+
+def test_the_outline_is_of_the_space_that_the_camera_stands_in() -> None:
+    """A round closet of 1 m with a gap of 1.8 degrees: more floor is seen behind it than in it."""
+    lon, lat = axis_angles(256, 512)
+    across = np.where(np.abs(lon) < math.radians(0.9), 25.0, 1.0) / np.cos(lat)[:, None]
+    below = 1.2 / np.abs(np.sin(lat))[:, None]  # and the ceiling as far above
+    distance = np.minimum(across, below).astype(np.float32)
+    image = np.zeros((*distance.shape, 3), np.uint8)
+    closet = Prediction(distance, np.ones(distance.shape, bool), image, {"unit": "m"})
+    found = height_map(closet, MapOptions(camera_height=1.2))
+    np.testing.assert_allclose(np.abs(free_polygon(found)).max(0), 1, atol=0.05)
+
+
+@pytest.mark.parametrize("roll_deg", [20, 90, 180])
+def test_the_floor_is_below_however_the_camera_is_held(
+    make_room: Callable[..., Prediction], rays: Callable[[int, int], np.ndarray], roll_deg: float
+) -> None:
+    turn = rotation_from_yaw_pitch_roll(0, 0, math.radians(roll_deg))
+    level = rotate_vectors(turn, rays(64, 128))
+    walls = np.where(level > 0, [2.5, 1.6, 4.0] / level, [-2.0, -1.1, -3.0] / level)
+    room = make_room(64, 128, masked=False)
+    held = replace(room, distance=walls.min(-1).astype(np.float32), rotation=turn)
+    height = camera_height(held, Path("x"), GroundOptions())
+    assert height == pytest.approx(FLOOR, rel=0.01)
 
 
 def test_the_files_fields_are_ros(room: Prediction, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from panodepth.errors import InputError, OutputError
 from panodepth.export.formats import NO_METRES
 from panodepth.export.frames import FRAMES
-from panodepth.export.reprojection import as_panorama, levelled_points
+from panodepth.export.reprojection import as_level_panorama, levelled_points
 from panodepth.geometry.level.floor import find_floor
 from panodepth.strict import Positive, Range
 from panodepth.types import Prediction
@@ -75,7 +75,7 @@ def camera_height(prediction: Prediction, path: Path, options: GroundOptions) ->
     known = options.camera_height or made
     if known:
         return float(known)
-    panorama = as_panorama(prediction)
+    panorama = as_level_panorama(prediction)
     try:
         return find_floor(panorama.solid, panorama.mask).height
     except InputError as error:

@@ -196,13 +196,20 @@ def height_map(
 
 
 def free_polygon(found: HeightMap) -> Float64Array:
-    """(N, 2) corners of the free space around the camera, x, y [m], counterclockwise."""
+    """(N, 2) corners of the free space around the camera, x, y [m], counterclockwise; of the
+    largest where the camera stands in none.
+    """
     mask = found.free.astype(np.uint8)
     outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     if not outlines:
         return np.zeros((0, 2))
-    largest = max(outlines, key=cv2.contourArea)[:, 0].astype(np.float64)
     grid = found.grid
+    camera = (
+        -grid.origin[0] / grid.resolution - 0.5,
+        grid.shape[0] + grid.origin[1] / grid.resolution - 0.5,
+    )
+    around = [outline for outline in outlines if cv2.pointPolygonTest(outline, camera, False) >= 0]
+    largest = max(around or outlines, key=cv2.contourArea)[:, 0].astype(np.float64)
     x = grid.origin[0] + (largest[:, 0] + 0.5) * grid.resolution
     y = grid.origin[1] + (grid.shape[0] - largest[:, 1] - 0.5) * grid.resolution
     corners = np.stack([x, y], -1)
