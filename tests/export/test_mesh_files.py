@@ -17,6 +17,7 @@ import pytest
 import trimesh
 
 from panodepth.export.frames import FRAMES
+from panodepth.export.mark import is_result
 from panodepth.export.meshes.light import coded
 from panodepth.export.splats.files import SH0
 from panodepth.types import Prediction
@@ -60,6 +61,14 @@ def test_obj_names_its_files_and_its_texture_is_where_it_belongs(
         0.5 - np.arctan2(y, np.hypot(x, z)) / np.pi, abs=1e-5
     )
     assert cv2.imread(str(files[2])).shape == (64, 128, 3)
+
+
+def test_a_picture_beside_begins_as_jfif_has_it(whole: Prediction, tmp_path: Path) -> None:
+    """APP0 comes first, the metadata behind it."""
+    for name in ("obj", "ply-mesh"):
+        picture = whole.save(tmp_path, [name])[-1]
+        assert picture.read_bytes()[2:11] == b"\xff\xe0\0\x10JFIF\0"
+        assert is_result(picture)
 
 
 def test_obj_lines_are_whole_whatever_the_name(whole: Prediction, tmp_path: Path) -> None:

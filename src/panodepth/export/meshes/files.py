@@ -15,7 +15,7 @@ from panodepth.atomic import atomic
 from panodepth.export.formats import Up, ascii_name
 from panodepth.export.frames import FRAMES, stored
 from panodepth.export.glb import node_name
-from panodepth.export.jpeg import jpeg
+from panodepth.export.jpeg import COMMENT, jpeg, with_segments
 from panodepth.export.meshes.mesh import MeshOptions, made_mesh
 from panodepth.export.meshes.surface import Mesh
 from panodepth.export.metadata import metadata, ply_comments, to_json
@@ -165,9 +165,7 @@ def short_json(meta: dict[str, Any]) -> str:
 def told_jpeg(found: Turned, max_width: int) -> bytes:
     """The panorama as a JPEG whose first comment holds the metadata."""
     picture = jpeg(found.picture.image, max_width)
-    said = short_json(found.meta).encode("ascii")
-    comment = b"\xff\xfe" + (len(said) + 2).to_bytes(2, "big") + said
-    return picture[:2] + comment + picture[2:]
+    return with_segments(picture, [(COMMENT, short_json(found.meta).encode("ascii"))])
 
 
 def _rows(line: str, values: npt.NDArray[Any]) -> str:
