@@ -118,12 +118,35 @@ def test_a_file_with_a_format_of_its_ending(room: Prediction, tmp_path: Path) ->
             save(room, tmp_path / "n.exr", formats)
 
 
+@pytest.mark.parametrize(
+    ("name", "format_name"),
+    [("s.json", "laserscan"), ("c.zip", "colmap"), ("g.JPEG", "gdepth"), ("o.bt", "octomap")],
+)
+def test_a_named_format_gives_a_file_of_its_ending(
+    room: Prediction, tmp_path: Path, name: str, format_name: str
+) -> None:
+    files = save(room, tmp_path / name, [format_name])
+    assert files == [tmp_path / name]
+    assert files[0].is_file()
+    with pytest.raises(OutputError, match=rf"a \.{name[2:].lower()} file cannot hold npz"):
+        save(room, tmp_path / f"2{name}", ["npz"])
+    bag = save(room, tmp_path / "a.db3", ["rosbag2"])[0]  # several files, so a folder
+    assert bag.relative_to(tmp_path) == Path("a.db3/room_bag/bag.db3")
+
+
 def test_a_folder_is_a_folder_whatever_its_name(room: Prediction, tmp_path: Path) -> None:
     (tmp_path / "results.png").mkdir()
     assert save(room, tmp_path / "results.png", ["npz"])[0].parent.name == "results.png"
     assert save(room, tmp_path / "v1.2", ["npz"])[0].parent.name == "v1.2"
     with pytest.raises(OutputError, match=r"room\.fbx: unknown ending '\.fbx'; .*\.glb"):
         save(room, tmp_path / "room.fbx")
+
+
+def test_without_confidence_the_file_is_named(room: Prediction, tmp_path: Path) -> None:
+    for kind in ("npz", "exr", "png"):
+        with pytest.raises(OutputError, match=rf"room_confidence\.{kind}: .* --confidence"):
+            save(replace(room, confidence=None), tmp_path, [f"confidence-{kind}"])
+    assert not list(tmp_path.iterdir())
 
 
 def test_unknown_formats_are_answered_with_the_list(room: Prediction, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from panodepth.errors import OutputError
-from panodepth.export.registry import BY_SUFFIX, WRITERS, output_paths, parse_formats
+from panodepth.export.registry import BY_SUFFIX, ENDINGS, WRITERS, output_paths, parse_formats
 
 if TYPE_CHECKING:
     from panodepth.types import Prediction
@@ -29,7 +29,7 @@ def save(
         called after meta["name"] ("panorama" without one). A path is a folder when it is one, when
         it ends with a slash, or when it has no known ending.
     formats: names out of WRITERS; for a folder None means DEFAULT_FORMATS. With a file at most one,
-        of that ending: save(p, "normals.exr", ["normals"]).
+        of that ending: save(p, "normals.exr", ["normals"]), save(p, "scan.json", ["laserscan"]).
     options: of the writers, by name, see `writer_options`; and metadata=False for files that say no
         more than it takes to read them.
     Raises ConfigError for a bad option, OutputError, one line, for an unknown format or ending or a
@@ -42,14 +42,14 @@ def save(
         prediction = told(prediction, options.pop("metadata"))
     suffix = where.suffix.lower()
     as_folder = where.is_dir() or str(path).endswith(("/", os.sep))
-    if not as_folder and suffix in BY_SUFFIX:
-        name = _file_format(where, suffix, formats)
-        return WRITERS[name].write(prediction, where, _options([name], options).get(name))
-    if not as_folder and suffix and formats is None:
+    if not as_folder and suffix and formats is None and suffix not in BY_SUFFIX:
         raise OutputError(
             f"{path}: unknown ending {suffix!r}; a file can end with {', '.join(BY_SUFFIX)} "
             "(for a folder of this name, end it with a slash)"
         )
+    if not as_folder and suffix in ENDINGS:
+        name = _file_format(where, suffix, formats)
+        return WRITERS[name].write(prediction, where, _options([name], options).get(name))
     paths = output_paths(where, title, formats)
     chosen = _options(list(paths), options)
     tasks = ((WRITERS[key], main, chosen.get(key)) for key, (main, *_) in paths.items())
@@ -69,8 +69,7 @@ def _file_format(path: Path, suffix: str, formats: Sequence[str] | None) -> str:
     if formats is None:
         return BY_SUFFIX[suffix]
     names = parse_formats(formats)
-    fitting = {".tif": ".tiff"}.get(suffix, suffix)
-    if len(names) == 1 and WRITERS[names[0]].ending.endswith(fitting):
+    if len(names) == 1 and WRITERS[names[0]].ending.endswith(ENDINGS[suffix]):
         return names[0]
     raise OutputError(
         f"{path}: a {suffix} file cannot hold {', '.join(names)}; give a folder to write them into"
