@@ -15,6 +15,7 @@ from panodepth.atomic import atomic
 from panodepth.errors import OutputError
 from panodepth.export import DEFAULT_FORMATS, WRITERS, output_paths, parse_formats, save
 from panodepth.export.formats import OTHER_NAMES
+from panodepth.export.registry import ENDINGS
 from panodepth.types import Prediction
 
 NAMES = {
@@ -132,6 +133,11 @@ def test_a_named_format_gives_a_file_of_its_ending(
         save(room, tmp_path / f"2{name}", ["npz"])
     bag = save(room, tmp_path / "a.db3", ["rosbag2"])[0]  # several files, so a folder
     assert bag.relative_to(tmp_path) == Path("a.db3/room_bag/bag.db3")
+
+
+def test_every_format_of_one_file_can_be_given_its_place() -> None:
+    endings = {Path(f"x{row.ending}").suffix for row in WRITERS.values()} - {".db3"}  # a folder's
+    assert endings <= set(ENDINGS)
 
 
 def test_a_folder_is_a_folder_whatever_its_name(room: Prediction, tmp_path: Path) -> None:

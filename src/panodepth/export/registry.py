@@ -55,12 +55,10 @@ class Writer:
 WRITERS = {name: Writer(*row) for name, row in FORMATS.items()}
 DEFAULT_FORMATS = ("npz", "preview", "ply")
 
-# What a single file's ending means when no format is named.
+# What a single file's ending means when no format is named; how one of a named format may end.
 BY_SUFFIX = {f".{key}": key for key in WRITERS if WRITERS[key].ending.endswith(f".{key}")}
 BY_SUFFIX |= {".tif": "tiff", ".splat": "splat-binary"}
-# How a single file of a named format may end, and what its `Writer.ending` says for that.
-_ONE_FILE = [Path(f"x{w.ending}").suffix for w in WRITERS.values() if "/" not in w.ending]
-ENDINGS = dict(zip(_ONE_FILE, _ONE_FILE, strict=True)) | {".tif": ".tiff", ".jpeg": ".jpg"}
+ENDINGS = (*BY_SUFFIX, ".json", ".jpg", ".jpeg", ".zip", ".bt", ".cdr")
 
 
 def parse_formats(formats: Sequence[str] | None) -> tuple[str, ...]:

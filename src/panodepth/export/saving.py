@@ -69,7 +69,8 @@ def _file_format(path: Path, suffix: str, formats: Sequence[str] | None) -> str:
     if formats is None:
         return BY_SUFFIX[suffix]
     names = parse_formats(formats)
-    if len(names) == 1 and WRITERS[names[0]].ending.endswith(ENDINGS[suffix]):
+    fitting = {".tif": ".tiff", ".jpeg": ".jpg"}.get(suffix, suffix)
+    if len(names) == 1 and WRITERS[names[0]].ending.endswith(fitting):
         return names[0]
     raise OutputError(
         f"{path}: a {suffix} file cannot hold {', '.join(names)}; give a folder to write them into"
@@ -78,5 +79,4 @@ def _file_format(path: Path, suffix: str, formats: Sequence[str] | None) -> str:
 
 def _name(prediction: Prediction) -> str:
     """The picture's name, fit for a file name."""
-    name = str(prediction.meta.get("name") or DEFAULT_NAME)
-    return name.replace("/", "_").replace("\\", "_").replace("\0", "_")
+    return str(prediction.meta.get("name") or DEFAULT_NAME).translate(str.maketrans("/\\\0", "___"))
