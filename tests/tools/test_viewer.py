@@ -242,6 +242,41 @@ def test_one_known_length_gives_metres(open_page: Opener, tmp_path: Path) -> Non
     page.wait_for_selector("#tapes .done text:text-is('3.00 m')")
 
 
+def test_a_known_length_is_of_its_own_room(open_page: Opener, tmp_path: Path) -> None:
+    """Rooms without places have units of their own; Enter in the field presses the button."""
+    rooms = [box("relative", "one"), box("relative", "two"), box("m", "three")]
+    page = open_page(write_rooms(rooms, tmp_path / "rooms.html")[0])
+    page.click("#measure")
+    for x in (-1.0, 1.0):
+        page.mouse.click(*window(x, 0.4, 4.0))
+    page.click("#tapes .done rect", force=True)
+    page.fill("#known input", "3")
+    page.press("#known input", "Enter")
+    page.keyboard.press("Escape")
+    ahead = window(0.0, 0.0, 4.0)
+    assert read(page, ahead)[1].startswith("6.00 m")
+    page.click("#stepper button:has-text('two')")
+    assert read(page, ahead)[1].startswith("4.00 rel.")
+    page.click("#stepper button:has-text('three')")
+    assert read(page, ahead)[1].startswith("4.00 m")
+    assert "in metres" in page.text_content("#units")
+    page.click("#stepper button:has-text('one')")
+    assert read(page, ahead)[1].startswith("6.00 m")
+
+
+def test_the_pointer_and_the_tape_have_one_unit(open_page: Opener, tmp_path: Path) -> None:
+    """A place gives what a unit of its room is worth in the common one."""
+    places = [Place(), Place(position=(10.0, 0.0, 0.0), scale=2.0)]
+    rooms = [box("relative", "one"), box("relative", "two")]
+    page = open_page(write_rooms(rooms, tmp_path / "two.html", places)[0], "#room=2")
+    assert read(page, (WIDTH / 2, HEIGHT / 2))[0] == pytest.approx(8.0, rel=0.01)
+    page.click("#measure")
+    for x in (-1.0, 1.0):
+        page.mouse.click(*window(x, 0.4, 4.0))
+    label = page.wait_for_selector("#tapes .done text")
+    assert float(label.text_content().split()[0]) == pytest.approx(4.0, abs=0.04)
+
+
 def test_a_phone(room: Path, open_page: Opener) -> None:
     phone = {"viewport": {"width": 390, "height": 780}, "has_touch": True, "is_mobile": True}
     page = open_page(room, **phone)

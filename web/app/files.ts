@@ -212,7 +212,8 @@ export async function glb({ distance, sky }: Distances, jpeg: Blob): Promise<Blo
   for (let i = 0; i < count; i++) {
     const [x, y] = [i % (columns + 1), Math.floor(i / (columns + 1))];
     const at = y * stride * width + (x % columns) * stride;
-    const [u, v] = [(x * stride + 0.5) / width, (y * stride + 0.5) / height];
+    const turn = Math.floor(x / columns);
+    const [u, v] = [turn + ((x % columns) * stride + 0.5) / width, (y * stride + 0.5) / height];
     const [lon, lat] = [(u - 0.5) * 2 * Math.PI, (v - 0.5) * Math.PI];
     const ray = [Math.cos(lat) * Math.sin(lon), -Math.sin(lat), -Math.cos(lat) * Math.cos(lon)];
     lengths[i] = sky[at] ? NaN : values[at];

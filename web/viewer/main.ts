@@ -31,7 +31,7 @@ class Viewer {
   private colour: Colour = "photo";
   private compare = -1; // where the divider is, of the width; -1 = none
   private measuring = false;
-  private metresPerUnit: number | null = null; // as the user said
+  private readonly metresPerUnit: number[] = []; // as the user said, of rooms by number
   private waiting = false;
   private lastFrame = 0;
   private slow = 0;
@@ -82,6 +82,10 @@ class Viewer {
     find("h1").textContent = info.name;
     find("#about p").textContent = info.about;
     document.title = info.name;
+    find("#units").textContent =
+      info.unit === "m"
+        ? "Lengths are in metres, as predicted."
+        : "Lengths are relative: this prediction has no metres. Measure something you know the length of, then click the result.";
     buttons("#stepper button").forEach((b, i) => {
       b.setAttribute("aria-pressed", String(i === this.room));
     });
@@ -134,7 +138,8 @@ class Viewer {
   }
 
   private showLegend(): void {
-    const [near, far] = this.surfaces[this.room].room.info.colours;
+    const { room, group } = this.surfaces[this.room];
+    const [near, far] = room.info.colours.map((distance) => distance * group.scale.x);
     find<HTMLElement>("#legend").hidden = this.colour !== "distance" && this.compare < 0;
     const [left, right] = document.querySelectorAll("#legend span");
     [left.textContent, right.textContent] = [this.format(near), this.format(far)];
@@ -172,15 +177,20 @@ class Viewer {
 
   // --- measuring
 
+  /** A length in the world. */
   private format(length: number): string {
-    const factor = this.metresPerUnit ?? 1;
-    const value = length * factor;
+    const value = length * (this.metresPerUnit[this.known] ?? 1);
     const digits = value < 10 ? 2 : value < 100 ? 1 : 0;
     return `${value.toFixed(digits)} ${this.unit === "m" ? "m" : "rel."}`;
   }
 
+  /** The room whose unit counts: of rooms without places each has its own. */
+  private get known(): number {
+    return this.placed ? 0 : this.room;
+  }
+
   private get unit(): "m" | "relative" {
-    return this.metresPerUnit ? "m" : this.surfaces[this.room].room.info.unit;
+    return this.metresPerUnit[this.known] ? "m" : this.surfaces[this.room].room.info.unit;
   }
 
   private lengthOf(tape: Tape): string {
@@ -219,7 +229,7 @@ class Viewer {
     dialog.onclose = () => {
       const metres = Number(input.value);
       if (dialog.returnValue !== "ok" || !(metres > 0)) return;
-      this.metresPerUnit = metres / tape.from.distanceTo(tape.to);
+      this.metresPerUnit[this.known] = metres / tape.from.distanceTo(tape.to);
       this.showTapeBar();
       this.showLegend();
       this.applyCut(look.uCut.value);
@@ -250,7 +260,7 @@ class Viewer {
     const side = found.right < 0 ? "left" : "right";
     const rise = found.up < 0 ? "down" : "up";
     const where = `${Math.abs(found.right).toFixed(0)}° ${side} ${Math.abs(found.up).toFixed(0)}° ${rise}`;
-    chip.textContent = `${this.format(found.distance)} `;
+    chip.textContent = `${this.format(found.distance * found.surface.group.scale.x)} `;
     chip.append(Object.assign(document.createElement("small"), { textContent: where }));
     const x = Math.min(event.clientX + 16, innerWidth - chip.offsetWidth - 8);
     const y = Math.max(8, event.clientY - 36);
@@ -311,10 +321,6 @@ class Viewer {
       this.spots.push(spot);
     });
     find("#spots").append(...this.spots);
-    const metric = this.unit === "m";
-    find("#units").textContent = metric
-      ? "Lengths are in metres, as predicted."
-      : "Lengths are relative: this prediction has no metres. Measure something you know the length of, then click the result.";
     const table = readTable();
     const colours = Array.from({ length: 17 }, (_, i) => {
       const at = 3 * Math.min(255, i * 16);
