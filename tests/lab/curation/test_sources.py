@@ -275,11 +275,48 @@ def test_other_shapes_in_a_frame_s_own_files_are_named(made: Made) -> None:
     file = made.path("x_depth.npz")
     np.savez(file, depth=np.ones(SIZE), sky=np.zeros((3, 3), bool))
     refused = refusal(open_frame_source("frames", made.root))
-    assert "sky (3, 3) does not match depth" in refused.detail
+    assert "sky bool (3, 3) does not match distance" in refused.detail
     np.savez(file, depth=np.zeros((0, 0)))
     assert refusal(open_frame_source("frames", made.root)).detail.startswith("depth is 0x0")
     made.json("x.json", [1, 2])
     assert "expected a JSON object" in refusal(open_frame_source("frames", made.root)).detail
+
+
+@pytest.mark.parametrize("said", ["integr", "Integer", 0, [8, 6]])
+def test_another_centre_than_those_known_is_named(made: Made, said: Any) -> None:
+    made.image("x.png")
+    made.npy("x_depth.npy", np.ones(SIZE))
+    made.json("camera.json", {"fx": 8, "fy": 8, "cx": 7.5, "cy": 5.5, "centre": said})
+    refused = refusal(open_frame_source("frames", made.root))
+    assert refused.reason == "lying_intrinsics"
+    assert f'"centre" is {said!r}: expected "integer"' in refused.detail
+
+
+def test_the_size_that_intrinsics_hold_for_may_stand_within_them(made: Made) -> None:
+    made.image("x.png")
+    made.npy("x_depth.npy", np.ones(SIZE))
+    half = {"fx": 4, "fy": 4, "cx": W / 4, "cy": H / 4, "width": W // 2, "height": H // 2}
+    made.json("camera.json", {"intrinsics": half})
+    expected = [[8, 0, W / 2], [0, 8, H / 2], [0, 0, 1]]
+    np.testing.assert_allclose(first("frames", made).lens.matrix(), expected)
+
+
+def test_an_npz_says_what_is_not_given_and_its_unit(made: Made) -> None:
+    z_depth, mask, sky = np.full(SIZE, 2.0), np.ones(SIZE, bool), np.zeros(SIZE, bool)
+    sky[0], mask[:2] = True, False
+    z_depth[:2] = 50
+    made.image("x.png")
+    made.json("camera.json", {"x_fov_deg": 70})
+    file = made.path("x_depth.npz")
+    np.savez(file, z_depth=z_depth, mask=mask, sky=sky, meta='{"unit": "m"}')
+    frame = first("frames", made)
+    assert frame.z_depth is not None
+    assert [float(row[0]) for row in frame.z_depth[:3]] == [np.inf, 0, 2]
+    assert frame.unit == "m"
+    made.json("camera.json", {"x_fov_deg": 70, "unit": "mm"})
+    np.savez(file, z_depth=z_depth)
+    refused = refusal(open_frame_source("frames", made.root))
+    assert "its unit is 'mm'; expected 'm' or 'relative'" in refused.detail
 
 
 def test_a_flat_camera_is_taken_as_the_page_writes_it(made: Made) -> None:

@@ -63,6 +63,15 @@ def test_a_sky_array_and_a_mask_array_in_the_npz(tmp_path):
     np.testing.assert_array_equal(sample.mask, ~sky & mask)
 
 
+def test_the_sky_stays_sky_where_a_mask_says_that_no_surface_is_there(tmp_path):
+    """As the arrays of a sample say it: inf, and False in the mask."""
+    distance = make_distance()
+    distance[:3] = np.inf
+    write_pair(tmp_path, "x", distance=distance, mask=np.isfinite(distance))
+    sample = open_folder(tmp_path)[0]
+    np.testing.assert_array_equal(np.isposinf(sample.distance), np.isposinf(distance))
+
+
 def test_a_mask_file_and_transparent_pixels(tmp_path):
     write_pair(tmp_path, "x")
     pixels = np.dstack([make_image(), np.full((H, W), 255, np.uint8)])

@@ -59,7 +59,7 @@ class DistanceFile:
         except Exception as error:  # decoders raise anything on damaged files
             raise_if_out_of_memory(error, str(path))
             raise damaged(str(path), "distance", error) from error
-        return found._replace(unit=_unit(found.unit or self.unit, path))
+        return found._replace(unit=checked_unit(found.unit or self.unit, path))
 
 
 @dataclass(frozen=True)
@@ -105,12 +105,23 @@ def _read_npz(path: Path, scale: float | None) -> DistanceMap:
         held = ", ".join(names_in(path)) or "nothing"
         raise InputError(f"{path}: no array 'distance'; it has {held[:300]}")
     distance, unit = _array(arrays["distance"], scale, path)
-    if "mask" in arrays:
-        distance[~flags(arrays["mask"], distance.shape, f"{path}: mask")] = 0
+    return DistanceMap(distance, mark_from_npz(distance, arrays, path) or unit)
+
+
+def mark_from_npz(
+    distance: FloatArray, arrays: Mapping[str, npt.NDArray[Any]], path: Path
+) -> str | None:
+    """Set what `mask` and `sky` of an npz say in its distance; returns the unit of its `meta`.
+
+    distance: (H, W), 0 = not given, inf = sky, changed in place. arrays: of the file.
+    """
+    if "mask" in arrays:  # of the sky, which is no surface, it is False as well
+        given = flags(arrays["mask"], distance.shape, f"{path}: mask")
+        distance[~given & np.isfinite(distance)] = 0
     if "sky" in arrays:
         distance[flags(arrays["sky"], distance.shape, f"{path}: sky")] = np.inf
     meta = json.loads(str(arrays["meta"])) if "meta" in arrays else {}
-    return DistanceMap(distance, meta.get("unit", unit) if isinstance(meta, dict) else unit)
+    return meta.get("unit") if isinstance(meta, dict) else None
 
 
 def _read_npy(path: Path, scale: float | None) -> DistanceMap:
@@ -280,8 +291,9 @@ def step_of(scale: Any, path: Path) -> np.float32:
     return np.float32(step)
 
 
-def _unit(unit: str | None, path: Path) -> str | None:
+def checked_unit(unit: Any, path: Path) -> str | None:
+    """What a file says its unit is, None where it says none. Raises InputError for another."""
     if unit not in (None, "m", "relative"):
         told = one_line(repr(unit), 40)
         raise InputError(f"{path}: its unit is {told}; expected 'm' or 'relative'")
-    return unit
+    return None if unit is None else str(unit)

@@ -1,7 +1,8 @@
 """Your own frames: plain folders, the frames of `panodepth render --views`, and meta.json lists.
 
     NAME.{png,jpg,...}                       the picture
-    NAME_distance.{npz,npy,exr,tiff,png,pfm} along the ray; an npz may hold `z_depth` and `sky` too
+    NAME_distance.{npz,npy,exr,tiff,png,pfm} along the ray; an npz may hold `z_depth`, `mask`, `sky`
+                                             and `meta` (JSON with "unit") too
     NAME_depth.{npz,npy,exr,tiff,png,pfm}    or: along the axis; either may be smaller than the
                                              picture if it has its shape, as phones store it
     NAME.json                                optional: "intrinsics", "fx" or "x_fov_deg"; "pose"
@@ -45,7 +46,13 @@ from panodepth.lab.curation.sources.base import (
     read_picture,
     read_whole_numbers,
 )
-from panodepth.lab.data.distances import DISTANCE_SUFFIXES, DistanceFile, step_of
+from panodepth.lab.data.distances import (
+    DISTANCE_SUFFIXES,
+    DistanceFile,
+    checked_unit,
+    mark_from_npz,
+    step_of,
+)
 from panodepth.lab.data.source import check_folder, is_file, read_json
 from panodepth.predict.folder.walk import files_below
 from panodepth.types import FloatArray
@@ -145,8 +152,14 @@ def _stated_lens(said: dict[str, Any], size: tuple[int, int]) -> Pinhole:
                 "intrinsics", 'give "intrinsics" or "x_fov_deg" in NAME.json or camera.json'
             )
         return pinhole_from_fov(float(fov), size)
-    centre = {**said, **(given if isinstance(given, dict) else {})}.get("centre")
-    half = 0.5 if centre == "integer" else 0.0
+    beside = {**said, **(given if isinstance(given, dict) else {})}
+    if (centre := beside.get("centre")) not in (None, "integer"):
+        raise RejectedError(
+            "lying_intrinsics",
+            f'"centre" is {one_line(repr(centre), 40)}: expected "integer", or nothing where the '
+            "first pixel's centre is at (0.5, 0.5)",
+        )
+    half = 0.5 if centre else 0.0
     if isinstance(given, dict):
         if not {"fx", "fy", "cx", "cy"} <= {key for key in given if given[key] is not None}:
             raise RejectedError("intrinsics", "fx, fy, cx and cy are needed")
@@ -158,7 +171,8 @@ def _stated_lens(said: dict[str, Any], size: tuple[int, int]) -> Pinhole:
             raise RejectedError("lying_intrinsics", f"expected {MATRIX}")
         matrix[:2, 2] += half
         lens = Pinhole.from_matrix(matrix)
-    stated = (int(said["height"]), int(said["width"])) if {"height", "width"} <= set(said) else None
+    sides = {"height", "width"} <= set(beside)
+    stated = (int(beside["height"]), int(beside["width"])) if sides else None
     stated_fov = None if fov is None else float(fov)
     return check_pinhole(lens, size, stated_size=stated, stated_fov_deg=stated_fov)
 
@@ -172,18 +186,15 @@ def _read_z_depth(
     two surfaces appears. One of another shape is returned as it is: the source rejects it.
     """
     is_distance = file.stem.endswith("_distance")
-    unit = str(said.get("unit", "relative"))
     if file.suffix.lower() == ".npz":
-        arrays = read_npz(file, ("distance", "z_depth", "depth", "sky"))
+        arrays = read_npz(file, ("distance", "z_depth", "depth", "mask", "sky", "meta"))
         wanted, other = ("distance", "z_depth") if is_distance else ("z_depth", "distance")
         key = wanted if wanted in arrays else "depth"
         if key not in arrays:
             held = one_line(", ".join(names_in(file)), 200)
             raise InputError(f"{file}: no array {wanted!r}; it has {held}")
-        sky = arrays["sky"].astype(bool) if "sky" in arrays else None
-        if sky is not None and sky.shape != arrays[key].shape:
-            raise InputError(f"{file}: sky {sky.shape} does not match {key} {arrays[key].shape}")
-        values = clean_map(arrays[key], sky)
+        values = clean_map(arrays[key])
+        unit = checked_unit(mark_from_npz(values, arrays, file) or said.get("unit"), file)
         if arrays[key].dtype.kind in "iu" and "scale" in said:
             values *= step_of(said["scale"], file)
         if other in arrays and values.shape == size:
@@ -192,7 +203,7 @@ def _read_z_depth(
             check_z_depth(*pair, lens)
     else:
         read = DistanceFile(scale=said.get("scale"), unit=said.get("unit"))(file)
-        values, unit = clean_map(read.distance), read.unit or "relative"
+        values, unit = clean_map(read.distance), read.unit
     scale = _scale_to(values.shape, size)
     if is_distance and scale is not None:
         down, right = scale
@@ -205,7 +216,7 @@ def _read_z_depth(
             for n, factor in zip(size, scale, strict=True)
         )
         values = values[np.ix_(rows, columns)]
-    return values, unit
+    return values, unit or "relative"
 
 
 def _scale_to(shape: tuple[int, ...], size: tuple[int, int]) -> tuple[float, float] | None:
