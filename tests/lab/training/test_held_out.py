@@ -48,7 +48,7 @@ def test_scores_of_it_are_logged_beside_those_of_worlds(make_config, renderer, f
     config = with_held_out(make_config(run=run), folder)
     scores = train(config, renderer=renderer).scores
     assert set(scores) == {"indoor", "outdoor", "sky", "kept"}
-    assert scores["kept"]["images"] == 2
+    assert (scores["kept"]["images"], scores["kept"]["left_out"]) == (2, 1)
     lines = (Path(config.run.out) / "log.jsonl").read_text().splitlines()
     told = [r for r in map(json.loads, lines) if r["event"] == "validate"]
     assert [set(record["held_out"]) for record in told] == [{"kept"}, {"kept"}]
@@ -74,6 +74,23 @@ def test_names_that_are_taken_are_whole_paths(make_config, folder):
     assert list(open_held_out(tables)) == [str(taken), f"{taken}/"]
     with pytest.raises(ConfigError, match="no such folder"):
         DistanceTask(with_held_out(make_config(), taken / "nowhere"))
+
+
+def test_a_folder_of_which_nothing_can_be_read_is_told(make_config, renderer, folder):
+    for name in "ac":
+        (folder / f"{name}.png").write_bytes(b"\x89PNG")
+    config = with_held_out(make_config(run={"steps": 1}), folder)
+    assert train(config, renderer=renderer).scores == {"kept": {"images": 0, "left_out": 3}}
+
+
+def test_no_table_takes_the_place_of_another(folder, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    for name in ("a", "c"):
+        Path(f"{name}.txt").write_text(name)
+    tables = [SourceConfig("folder", "kept", split=f"{s}.txt") for s in ("a", "c", "a", "a")]
+    opened = open_held_out(tables)
+    assert list(opened) == ["kept", "kept: c.txt", "kept: a.txt", "kept: 2"]
+    assert [source[0].meta["name"] for source in opened.values()] == ["a", "c", "a", "a"]
 
 
 def test_the_command_line_takes_folders(folder, tmp_path, capsys):

@@ -15,7 +15,8 @@ RENDERED = ("indoor", "outdoor", "sky")  # names that scores of rendered worlds 
 
 
 def open_held_out(tables: Sequence[SourceConfig]) -> dict[str, PanoramaSource]:
-    """The sources by the name of their folder, or by their whole path where that name is taken.
+    """The sources by the name of their folder; by their path, path and split, or path and number
+    where that is taken.
 
     Raises ConfigError or InputError, as `open_source` does.
     """
@@ -24,8 +25,9 @@ def open_held_out(tables: Sequence[SourceConfig]) -> dict[str, PanoramaSource]:
     opened: dict[str, PanoramaSource] = {}
     for table in tables:
         split = Path(table.split) if table.split else None
-        name = Path(table.path).resolve().name
-        name = str(table.path) if name in (*RENDERED, *opened) else name
+        names = [Path(table.path).resolve().name, table.path, f"{table.path}: {table.split}"]
+        names += [f"{table.path}: {number}" for number in range(2, len(tables) + 2)]
+        name = next(name for name in names if name not in (*RENDERED, *opened))
         opened[name] = open_source(table.kind, table.path, split=split)
     return opened
 

@@ -183,7 +183,7 @@ class DistanceTask(Task[Batch]):
 
     def validate(self) -> dict[str, dict[str, float]] | None:
         """Scores of the averaged network on rendered panoramas of the validation seed, and on what
-        is held out.
+        is held out; `left_out` counts what of that could not be read.
         """
         data, count = self.config.data, self.config.run.validate_count
         model = self.averaged() if count or self._held_out else None
@@ -199,6 +199,10 @@ class DistanceTask(Task[Batch]):
             scores[found.dataset] = {**kept, "images": found.images}
             if "sky_iou" in measures and found.dataset in self._worlds:
                 scores["sky"] = {"iou": measures["sky_iou"]}
+        for name, source in self._held_out.items():
+            told = scores.setdefault(name, {"images": 0})
+            if left_out := len(source) - told["images"]:
+                told["left_out"] = left_out
         return scores
 
     def _render_worlds(self) -> dict[str, list[Panorama]]:
