@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from panodepth.cli import main
+from panodepth.errors import ConfigError, PanodepthError
 from panodepth.lab.training.engine import Engine
 from panodepth.lab.training.feed.samples import Stored
 from panodepth.lab.training.metres.config import MetresRecipe
@@ -74,6 +77,54 @@ def test_a_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
     one, other = (load_metres(r.weights).state_dict() for r in (whole, parts))
     for name, tensor in one.items():
         torch.testing.assert_close(tensor, other[name], atol=1e-3, rtol=0)
+
+
+def test_panoramas_without_a_unit_teach_no_metres(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for name, meta in (("a", "{}"), ("b", '{"unit": "m"}')):
+        Image.new("RGB", (56, 28), "grey").save(folder / f"{name}.png")
+        distance = np.full((28, 56), 2.0, np.float32)
+        np.savez(folder / f"{name}_distance.npz", distance=distance, meta=meta)
+    sources = [{"kind": "folder", "path": str(folder)}]
+    said = {**recipe(tmp_path / "run").to_dict(), "sources": sources}
+    said["data"]["scenes_weight"] = 0
+    stream = Trainer(MetresTask(MetresRecipe.from_dict(said))).stream
+    with stream:
+        stream.stored(0)
+        (problem,) = stream.new_problems()
+        assert "a: its distance has no unit" in problem
+        (folder / "b_distance.npz").unlink()
+        (folder / "b.png").unlink()
+    alone = Trainer(MetresTask(MetresRecipe.from_dict(said))).stream
+    with (
+        alone,
+        pytest.raises(PanodepthError, match="the first: a: its distance has no unit"),
+    ):
+        alone.stored(0)
+
+
+@pytest.mark.parametrize(
+    "said", ["optim.kind=muon", "optim.backbone_lr=0.1", "data.heights=[28]", "optim.layer_decay=1"]
+)
+def test_what_would_do_nothing_is_refused(
+    said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("metres", "detail"):
+        file = str(ROOT / f"recipes/{name}.toml")
+        out = ["--set", f"run.out={tmp_path}/run"]
+        assert main([f"train-{name}", "--recipe", file, "--set", said, *out]) == 2
+        assert said.partition("=")[0].rpartition(".")[2] in capsys.readouterr().err
+
+
+def test_a_run_that_goes_on_keeps_its_batches_a_step(tmp_path: Path) -> None:
+    trainer = Trainer(MetresTask(recipe(tmp_path)))
+    with trainer.stream:
+        trainer.train_step()
+    trainer.save()
+    said = {**recipe(tmp_path).to_dict(), "optim": {"accumulate": 2}}
+    with pytest.raises(ConfigError, match=r"optim.accumulate is 2, but checkpoint .* with 1"):
+        Trainer(MetresTask(MetresRecipe.from_dict(said)))
 
 
 def test_the_recipe_is_read(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from panodepth.errors import ConfigError
 from panodepth.lab.evaluation.protocol import VALIDATION_SEED
@@ -122,16 +122,22 @@ class StepConfig:
 
 
 @dataclass(frozen=True)
-class OptimConfig(StepConfig):
-    """The optimiser, its schedule and the moving average of the weights."""
+class AdamWConfig(StepConfig):
+    """AdamW, its schedule and the moving average of the weights."""
 
-    kind: Literal["adamw", "muon"] = "adamw"  # muon: for matrices and kernels, AdamW for the rest
     beta1: Memory = 0.9
     beta2: Memory = 0.98
     schedule: Literal["cosine", "trapezoid"] = "trapezoid"
     cooldown: Share = 0.2  # trapezoid: share of the steps spent falling to final_lr
     final_lr: Share = 0.02  # share of lr at the end
     ema: Memory = 0.999  # 0 switches the average off
+
+
+@dataclass(frozen=True)
+class OptimConfig(AdamWConfig):
+    """`AdamWConfig`, or Muon; and how fast the backbone learns."""
+
+    kind: Literal["adamw", "muon"] = "adamw"  # muon: for matrices and kernels, AdamW for the rest
     backbone_lr: Amount = 1.0  # factor on lr for the backbone; below 1 when it is pretrained
     layer_decay: Annotated[float, Range(above=0, at_most=1)] = (
         1.0  # further factor per block, from the last (1) down to the stem
@@ -180,8 +186,13 @@ class Recipe:
     """What recipes of every kind of training have; ConfigError for values that do not go together.
 
     The tables are those of `panodepth train`; other kinds put their own in place of some.
+
+    shrinks: whether it trains at `data.heights`. needs_metres: whether panoramas whose distance is
+    relative are of no use.
     """
 
+    shrinks: ClassVar[bool] = False
+    needs_metres: ClassVar[bool] = False
     data: DataConfig = field(default_factory=DataConfig)
     optim: StepConfig = field(default_factory=StepConfig)
     run: LoopConfig = field(default_factory=RunConfig)
@@ -200,6 +211,10 @@ class Recipe:
         require(
             all(0 < height <= data.height for height in data.heights),
             f"data.heights must lie in 1 to data.height = {data.height}: panoramas are only shrunk",
+        )
+        require(
+            self.shrinks or not data.heights,
+            "data.heights are of `panodepth train` alone: this kind of training has one height",
         )
         require(
             data.seed < VALIDATION_SEED,
@@ -233,6 +248,7 @@ class Recipe:
 class TrainConfig(Recipe):
     """One training run of a distance network."""
 
+    shrinks: ClassVar[bool] = True
     network: NetworkConfig = field(default_factory=NetworkConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     loss: LossConfig = field(default_factory=LossConfig)

@@ -16,7 +16,7 @@ from panodepth.errors import ConfigError
 from panodepth.geometry.resizing import resize_erp
 from panodepth.lab.evaluation.worlds import Renderer
 from panodepth.lab.training.checkpoint import Snapshot
-from panodepth.lab.training.config import LoopConfig, OptimConfig, Recipe
+from panodepth.lab.training.config import AdamWConfig, LoopConfig, Recipe
 from panodepth.lab.training.engine import Engine
 from panodepth.lab.training.feed.samples import mix_seed
 from panodepth.lab.training.optimisation.optim import MovingAverage, learning_rate
@@ -34,7 +34,7 @@ class HelperTask(Task[B]):
 
     file: ClassVar[str]
     run: LoopConfig
-    optim: OptimConfig
+    optim: AdamWConfig
 
     def __init__(
         self, config: Recipe, coarse: str, precision: str, renderer: Renderer | None = None
@@ -44,7 +44,7 @@ class HelperTask(Task[B]):
         renderer: as in `DistanceTask`.
         """
         super().__init__(config)
-        assert isinstance(config.optim, OptimConfig)
+        assert isinstance(config.optim, AdamWConfig)
         self.run, self.optim = config.run, config.optim
         self.renderer, self.precision, self._coarse = renderer, precision, coarse
         torch.manual_seed(mix_seed(config.run.seed, 0))

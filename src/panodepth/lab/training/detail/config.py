@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from panodepth.lab.training.config import (
+    AdamWConfig,
     DataConfig,
     LoopConfig,
     Memory,
     Number,
-    OptimConfig,
     Recipe,
     Steps,
     require,
@@ -50,7 +50,7 @@ class DetailLoss:
 
 
 @dataclass(frozen=True)
-class DetailOptim(OptimConfig):
+class DetailOptim(AdamWConfig):
     """AdamW."""
 
     lr: Positive = 1e-3

@@ -20,7 +20,10 @@ from panodepth.model.detail import DetailNetwork, save_detail
 class DetailTask(HelperTask[Crops]):
     """The detail network on windows of rendered panoramas and those from disk."""
 
-    fixed = ("network", "crops", "coarse", "loss", "data", "sources", "run.seed")
+    fixed = (
+        *("network", "crops", "coarse", "loss", "data", "sources"),
+        *("optim.accumulate", "run.seed"),
+    )
     batch_seed, loss_seed = 31, 32
     file = "detail.safetensors"
     config: DetailRecipe

@@ -27,14 +27,24 @@ class SourceReader:
 
     The sample at a position is a pure function of (source, seed, position). One that cannot be used
     is replaced by the source's next one that can. Several threads may read at once.
+
+    size: (H, W). needs_metres: whether a sample whose distance is relative cannot be used.
     """
 
-    def __init__(self, source: PanoramaSource, seed: int, size: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        source: PanoramaSource,
+        seed: int,
+        size: tuple[int, int],
+        *,
+        needs_metres: bool = False,
+    ) -> None:
         if len(source) == 0:
             raise InputError(f"source {source.name} is empty")
         self.source = source
         self.seed = seed
         self.size = size
+        self.needs_metres = needs_metres
         self.replaced = 0  # samples that stood in for a broken one
         self._broken: dict[int, str] = {}
         self._reported = 0
@@ -78,6 +88,11 @@ class SourceReader:
         panorama = load_resized(self.source, index, self.size)
         if panorama.distance is None:
             raise InputError(f"sample {index} of {self.source.name} has no distance")
+        if self.needs_metres and panorama.meta["unit"] != "m":
+            raise InputError(
+                f"{panorama.meta['name']}: its distance has no unit, and metres are learnt here; "
+                'where they are metres say so, in dataset.json: {"unit": "m"}'
+            )
         image = (panorama.image.transpose(2, 0, 1) * 255.0 + 0.5).clip(0, 255).astype(np.uint8)
         distance = panorama.distance
         if panorama.mask is not None:  # what is masked is unknown, unless it is sky
@@ -95,7 +110,11 @@ class SourceReader:
 
 
 def open_readers(
-    sources: Sequence[SourceConfig], data: DataConfig, order_seed: int = 0
+    sources: Sequence[SourceConfig],
+    data: DataConfig,
+    order_seed: int = 0,
+    *,
+    needs_metres: bool = False,
 ) -> list[SourceReader]:
     """A reader for each `[[sources]]` table. Raises ConfigError or InputError."""
     from panodepth.lab.data import open_source
@@ -105,7 +124,8 @@ def open_readers(
         split = Path(source.split) if source.split else None
         opened = open_source(source.kind, source.path, split=split)
         seed = mix_seed(data.seed, 4, number, order_seed)
-        readers.append(SourceReader(opened, seed, (data.height, data.width)))
+        size = data.height, data.width
+        readers.append(SourceReader(opened, seed, size, needs_metres=needs_metres))
     return readers
 
 

@@ -48,7 +48,9 @@ class SampleStream:
         )
         self.readers: list[SourceReader] = []
         if config.sources:
-            self.readers = open_readers(config.sources, config.data, config.run.seed)
+            self.readers = open_readers(
+                config.sources, config.data, config.run.seed, needs_metres=config.needs_metres
+            )
         self._ahead = ReadAhead(self._calls, config.data, cancelled)
 
     def __enter__(self) -> SampleStream:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from panodepth.lab.training.config import (
+    AdamWConfig,
     AugmentConfig,
     DataConfig,
     LoopConfig,
     Memory,
     Number,
-    OptimConfig,
     Recipe,
     Steps,
 )
@@ -20,7 +20,7 @@ from panodepth.strict import Amount, Positive
 
 
 @dataclass(frozen=True)
-class MetresOptim(OptimConfig):
+class MetresOptim(AdamWConfig):
     """AdamW."""
 
     lr: Positive = 1e-3
@@ -54,6 +54,7 @@ class MetresRecipe(Recipe):
     coarse: the model whose predictions are told the metres of.
     """
 
+    needs_metres: ClassVar[bool] = True
     network: MetresConfig = field(default_factory=MetresConfig)
     coarse: str = "default"
     data: DataConfig = field(default_factory=_data)

@@ -33,7 +33,7 @@ class MetresBatch(NamedTuple):
 class MetresTask(HelperTask[MetresBatch]):
     """The metres network on predictions of rendered panoramas, whose sizes are true."""
 
-    fixed = ("network", "coarse", "data", "sources", "augment", "run.seed")
+    fixed = ("network", "coarse", "data", "sources", "augment", "optim.accumulate", "run.seed")
     batch_seed, loss_seed = 41, 42
     file = "metres.safetensors"
     config: MetresRecipe

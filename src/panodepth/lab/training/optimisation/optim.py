@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from panodepth.lab.training.config import OptimConfig
+from panodepth.lab.training.config import AdamWConfig, OptimConfig
 from panodepth.lab.training.engine import local, shard_like
 from panodepth.lab.training.optimisation.muon import Muon, is_matrix
 
@@ -66,7 +66,7 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
         group["lr"] = rate * group.get("scale", 1.0)
 
 
-def learning_rate(step: int, steps: int, config: OptimConfig) -> float:
+def learning_rate(step: int, steps: int, config: AdamWConfig) -> float:
     """Learning rate of step `step` (from 0) of `steps`.
 
     Linear warm-up, then "cosine" to final_lr, or "trapezoid": constant, then a linear fall over
