@@ -71,7 +71,9 @@ def render_block(config: TrainConfig, number: int, device: torch.device) -> Batc
     for world in range(number * count, (number + 1) * count):
         world += data.first_index
         spec = ViewSpec(size, fov, directions(world))
-        film = render_views(data.seed, [world], spec, kind=data.kind, device=device)
+        film = render_views(
+            data.seed, [world], spec, kind=data.kind, device=device, priors=data.priors
+        )
         valid = film.distance[0] > 0
         truth = (torch.where(valid, film.distance[0], 1.0), valid, film.sky[0])
         made.append((film.image[0], *truth))
@@ -80,8 +82,13 @@ def render_block(config: TrainConfig, number: int, device: torch.device) -> Batc
 
 
 def new_worlds(config: TrainConfig) -> int:
-    """Worlds that a step sees for the first time, as many as end to end. Raises ConfigError."""
+    """Worlds that a step sees for the first time, as many as end to end.
+
+    Raises ConfigError for a recipe of which views cannot have the same.
+    """
     data = config.data
+    if config.sources or data.heights or config.optim.accumulate > 1:
+        raise ConfigError("views are of rendered worlds, of one height, one batch a step")
     if data.batch % data.reuse:
         raise ConfigError(f"data.batch = {data.batch} must be a multiple of reuse = {data.reuse}")
     return data.batch // data.reuse

@@ -198,6 +198,21 @@ def test_a_batch_that_reuse_does_not_divide_is_refused(tmp_path):
         train.Training(config, tmp_path)
 
 
+def test_worlds_are_those_of_the_recipe(monkeypatch):
+    seen = []
+    render = train.render_views
+    monkeypatch.setattr(train, "render_views", lambda *a, **k: seen.append(k) or render(*a, **k))
+    config = load_config(train.RECIPE, [*TINY, "data.worlds=2", "data.overcast=0.1"])
+    train.render_block(config, 0, torch.device("cpu"))
+    assert {used["priors"] for used in seen} == {config.data.priors}
+
+
+@pytest.mark.parametrize("said", ["optim.accumulate=2", "data.heights=[14]"])
+def test_what_views_cannot_have_is_refused(tmp_path, said):
+    with pytest.raises(ConfigError, match="of one height, one batch a step"):
+        train.Training(load_config(train.RECIPE, [*TINY, said]), tmp_path)
+
+
 def test_training_stops_and_goes_on_the_same(tmp_path):
     options = [word for setting in TINY for word in ("--set", setting)]
     straight, again = tmp_path / "straight", tmp_path / "again"
