@@ -57,7 +57,7 @@ def evaluate(
             "give --data NAME=DIR, e.g. --data stanford2d3d=/data/2D3DS, or a folder of your own"
         )
     folders = split_groups(open_datasets(request.data, protocol, request.split), request.group)
-    predictor, identity = _choose(request, folders, device, dtype, size)
+    predictor, identity = _choose(request, folders, device, dtype, size, extras.rotation)
     datasets = (*folders, *_rendered(request, predictor, size))
     run = Run(datasets, predictor.make, protocol, extras, request.threads)
     total = len(tasks(datasets, request.part))
@@ -76,7 +76,12 @@ def evaluate(
 
 
 def _choose(
-    request: Request, datasets: list[Dataset], device: str, dtype: str, size: str | None
+    request: Request,
+    datasets: list[Dataset],
+    device: str,
+    dtype: str,
+    size: str | None,
+    turned: bool,
 ) -> tuple[NamedPredictor, str]:
     """The predictor, and all that tells it from others: its options, digests, how it is loaded."""
     from panodepth.lab.evaluation.run.choice import choose_predictor, parse_options
@@ -89,6 +94,8 @@ def _choose(
     named = choose_predictor(request.predictor, load_model, datasets, options)
     if request.quality and named.kind != "model":
         raise ConfigError("--quality is of models: leave it out")
+    if turned and named.kind == "folder":
+        raise ConfigError("--rotation predicts turned pictures, a folder cannot: leave it out")
     settings = {}
     if named.kind == "model":
         _, weights = find_model(request.predictor)  # fails now, not in a worker

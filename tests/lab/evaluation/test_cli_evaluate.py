@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from panodepth.cli import main
@@ -118,6 +120,24 @@ def test_another_run_in_the_same_folder_is_refused(whole, tmp_path, capsys):
     assert run(whole, out, "--predictor", str(whole), "--protocol", "sphere", "--quiet") == 0
     assert run(whole, out, "--predictor", str(whole), "--protocol", "uncapped", "--quiet") == 2
     assert "holds a run with another protocol" in capsys.readouterr().err
+
+
+def test_numbers_of_predictions_that_were_made_again_are_not_kept(whole, tmp_path, capsys):
+    out, predicted = tmp_path / "out", tmp_path / "predicted"
+    shutil.copytree(whole, predicted)
+    more = ("--predictor", str(predicted), "--protocol", "sphere", "--quiet")
+    assert run(whole, out, *more) == 0
+    assert run(whole, out, *more) == 0
+    file = next(predicted.rglob("*_distance.npz"))
+    with np.load(file) as arrays:
+        np.savez(file, distance=1 / arrays["distance"])
+    assert run(whole, out, *more) == 2
+    assert "holds a run with another identity; choose another --out" in capsys.readouterr().err
+
+
+def test_a_folder_cannot_predict_turned_pictures(whole, tmp_path, capsys):
+    assert run(whole, tmp_path / "out", "--predictor", str(whole), "--rotation") == 2
+    assert "--rotation predicts turned pictures, a folder cannot" in capsys.readouterr().err
 
 
 def test_points_need_scipy(whole, tmp_path, capsys, monkeypatch):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -64,7 +66,7 @@ def choose_predictor(
             )
         names = (d.sample_name(i) for d in datasets for i in range(len(d.source)))
         make = partial(FromFolder, path, shared_names(names), **options)
-        return NamedPredictor(make, text, identity, "folder")
+        return NamedPredictor(make, text, f"{_files_stamp(path)} {identity}", "folder")
     make = partial(_from_model, load_model, dict(options))
     return NamedPredictor(make, text, f"{stamp(path)} {identity}", "model")
 
@@ -93,6 +95,15 @@ def _has_distances(folder: Path) -> bool:
     if any(folder.glob("*.safetensors")):
         return False
     return any(file.suffix.lower() in DISTANCE_SUFFIXES for file in files_below(folder))
+
+
+def _files_stamp(folder: Path) -> str:
+    """A digest of the distance files in the folder and below: of names and contents."""
+    digest = hashlib.sha256()
+    for file in sorted(files_below(folder)):
+        if file.suffix.lower() in DISTANCE_SUFFIXES:
+            digest.update(os.fsencode(file.relative_to(folder)) + stamp(file).encode())
+    return digest.hexdigest()[:16]
 
 
 def _option_stamps(options: Mapping[str, Any]) -> list[str]:
