@@ -44,6 +44,7 @@ from panodepth.cli.training.train import train
 from panodepth.cli.training.train_detail import train_detail
 from panodepth.cli.training.train_metres import train_metres
 from panodepth.cli.training.train_outpainter import train_outpainter
+from panodepth.cli.video import video
 from panodepth.cli.view import view
 from panodepth.errors import PanodepthError, is_disk_full, not_installed, printable
 from panodepth.streams import machine_readable, prepare_streams, print_document
@@ -53,7 +54,7 @@ INTERRUPTED_TEXT = "interrupted; every file that was written is whole"
 TERMINATED_TEXT = "ended by SIGTERM; every file that was written is whole"
 # as --help lists them
 COMMANDS = (
-    *(predict, view, live, align, info, train, evaluate, render, curate, export, bench),
+    *(predict, view, video, live, align, info, train, evaluate, render, curate, export, bench),
     *(serve, app_command, train_detail, train_metres, train_outpainter),
 )
 

@@ -1,0 +1,1 @@
+"""360° video in, distances that hold still out."""

@@ -1,0 +1,206 @@
+"""Frames of a video file, or of a folder of pictures, one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from panodepth.errors import InputError, require
+from panodepth.images import IMAGE_SUFFIXES, ImageData, check_aspect, read_image
+from panodepth.predict.live.loop import reduced
+from panodepth.types import ByteArray
+from panodepth.video.names import name_of
+from panodepth.video.options import VideoOptions
+
+if TYPE_CHECKING:
+    from av import VideoFrame
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+# Containers of one file, by FFmpeg's names. Play lists are none: they name files and addresses.
+CONTAINERS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,ogg,asf,mxf,ivf,nut,"
+    "h264,hevc"
+)
+HDR = {16: "PQ", 18: "HLG"}  # transfer curves, by their numbers in ISO/IEC 23091-2
+UNSAID, BT_709, HD_ROWS = 2, 1, 720  # colour space of a frame that does not say; FFmpeg's numbers
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame. number: in its source, from 0. time: from the clip's first frame on [s].
+
+    image: (H, W, 3) uint8 sRGB; or, from a picture that says more of itself, all of that.
+    """
+
+    number: int
+    time: float
+    image: ByteArray | ImageData
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A clip while it is open. count: frames that will come, as far as the file says; 0 = unknown.
+
+    rate: frames a second that will come, where they come evenly. notes: for people. damaged: when
+    pieces were that could not be decoded, which grows as frames are read [s].
+    """
+
+    name: str
+    source: Path
+    count: int
+    rate: float
+    frames: Iterator[Frame]
+    notes: tuple[str, ...] = ()
+    damaged: list[float] = field(default_factory=list)
+
+
+@contextmanager
+def open_clip(path: Path, options: VideoOptions) -> Iterator[Clip]:
+    """A clip, closed at the end. Raises InputError, and so do its frames, where it is damaged."""
+    if path.is_dir():
+        yield _folder(path, options)
+        return
+    require("video", "video", "av")
+    import av
+
+    try:
+        with path.open("rb") as file:
+            kinds = {"format_whitelist": CONTAINERS}
+            with av.open(file, "r", metadata_errors="replace", options=kinds) as container:
+                yield _video(path, container, options)
+    except av.FFmpegError as error:
+        raise InputError(f"{path}: no video that FFmpeg reads ({error.strerror})") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def _folder(path: Path, options: VideoOptions) -> Clip:
+    """A clip of the pictures of a folder, by name."""
+    files = sorted(file for file in path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
+    first, last = _span(options, len(files) / options.rate)
+    chosen = [
+        (number, file) for number, file in enumerate(files) if first <= number / options.rate < last
+    ][:: options.every]
+
+    def frames() -> Iterator[Frame]:
+        for number, file in chosen:
+            data = read_image(file)
+            plain = data.valid is None and data.pano is None
+            image = shown(data.to_uint8(), options) if plain else data
+            yield Frame(number, (number - chosen[0][0]) / options.rate, image)
+
+    rate = options.rate / options.every
+    return Clip(name_of(path), path, len(chosen), rate, frames())
+
+
+def _video(path: Path, container: InputContainer, options: VideoOptions) -> Clip:
+    """A clip of the first video stream of a file."""
+    if not container.streams.video:
+        raise InputError(f"{path}: holds no pictures, sound alone")
+    stream = container.streams.video[0]
+    stream.thread_type = "AUTO"
+    size = (stream.height, stream.width)
+    if not options.has_lens:
+        check_aspect(size, options.allow_any_aspect, name=str(path))
+    rate = float(stream.average_rate or stream.guessed_rate or options.rate)
+    whole = _length(container, stream) or stream.frames / rate
+    first, last = _span(options, whole or float("inf"))
+    count = int((min(last, whole) - first) * rate / options.every + 0.5) if whole else 0
+    curve = HDR.get(stream.codec_context.color_trc)
+    note = f"{path.name}: HDR ({curve}) is read as it is coded, which is paler than it was seen"
+    damaged: list[float] = []
+    frames = _frames(path, _decoded(path, container, damaged), stream, options, (first, last))
+    notes = (note,) if curve else ()
+    every = rate / options.every
+    return Clip(name_of(path), path, max(count, 0), every, frames, notes, damaged)
+
+
+def _length(container: InputContainer, stream: VideoStream) -> float:
+    """Of the stream [s]; 0 = the file does not say."""
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    return container.duration / 1e6 if container.duration else 0.0
+
+
+def _span(options: VideoOptions, length: float) -> tuple[float, float]:
+    """From when to when frames are taken [s]. Raises InputError where none are."""
+    start = options.start or 0.0
+    if start >= length > 0:
+        raise InputError(f"the clip ends at {length:.1f} s, before the start at {start:g} s")
+    return start, float("inf") if options.end is None else options.end
+
+
+def _frames(
+    path: Path,
+    decoded: Iterator[VideoFrame],
+    stream: VideoStream,
+    options: VideoOptions,
+    span: tuple[float, float],
+) -> Iterator[Frame]:
+    """Those inside a span of time [s], every so-manieth. Raises InputError where none is."""
+    begun: tuple[int, float] | None = None
+    origin: float | None = None
+    for number, frame in enumerate(decoded):
+        at = number / float(stream.average_rate or 30) if frame.time is None else frame.time
+        origin = _start(stream, at) if origin is None else origin
+        at -= origin
+        if at < span[0] - 1e-6:
+            continue
+        if at >= span[1]:
+            return
+        begun = (number, at) if begun is None else begun
+        if (number - begun[0]) % options.every == 0:
+            yield Frame(number, at - begun[1], _picture(frame, options))
+    if begun is None:
+        raise InputError(f"{path}: no frame could be decoded")
+
+
+def _start(stream: VideoStream, first: float) -> float:
+    """When the stream begins, which is not always 0 [s]. first: the time of its first frame."""
+    if stream.start_time is None or stream.time_base is None:
+        return first
+    return float(stream.start_time * stream.time_base)
+
+
+def _decoded(path: Path, container: InputContainer, damaged: list[float]) -> Iterator[VideoFrame]:
+    """Frames as FFmpeg decodes them. damaged: gets the time of each piece that it cannot [s]."""
+    import av
+
+    packets, done = container.demux(video=0), 0
+    while True:
+        try:
+            packet = next(packets)
+        except StopIteration:
+            return
+        except av.FFmpegError as error:
+            raise InputError(f"{path}: damaged after frame {done} ({error.strerror})") from error
+        try:
+            frames = packet.decode()
+        except av.error.InvalidDataError:
+            damaged.append(float(packet.dts * packet.time_base) if packet.dts else 0.0)
+            continue
+        for frame in frames:
+            done += 1
+            yield frame
+
+
+def _picture(frame: VideoFrame, options: VideoOptions) -> ByteArray:
+    """(H, W, 3) uint8 sRGB, reduced where it may be."""
+    height, width = frame.height, frame.width
+    if height > options.rows and not options.counts_pixels:
+        width, height = max(2, round(width * options.rows / height)), options.rows
+    guess = frame.colorspace == UNSAID and frame.height >= HD_ROWS
+    given: dict[str, Any] = {"src_colorspace": BT_709} if guess else {}
+    rgb = frame.reformat(width, height, "rgb24", interpolation="AREA", **given)
+    return np.asarray(rgb.to_ndarray(), np.uint8)
+
+
+def shown(picture: ByteArray, options: VideoOptions) -> ByteArray:
+    """A picture (H, W, 3), with fewer rows where it may have fewer."""
+    return picture if options.counts_pixels else reduced(picture, options.rows)

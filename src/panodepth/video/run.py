@@ -1,0 +1,140 @@
+"""A clip through a predictor, frame by frame: what it becomes, and how it goes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from panodepth.atomic import write_atomic
+from panodepth.export import save
+from panodepth.geometry.level.floor import SCALE_FACTS
+from panodepth.geometry.rotation import quaternion_from_rotation
+from panodepth.predict.predictor import Predictor
+from panodepth.types import Prediction
+from panodepth.video.options import VideoOptions
+from panodepth.video.reading import Clip, Frame
+from panodepth.video.steady import Steadier, Steady
+from panodepth.video.streams import Stream, opened, stream_path
+
+MISSING = 0.02  # share of the frames of which a file speaks; when more lack, it is told
+
+
+@dataclass
+class ClipResult:
+    """What became of a clip. shots: how many it was found to hold. notes: for people."""
+
+    source: str
+    frames: int = 0
+    shots: int = 0
+    files: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def steadied(
+    predictor: Predictor, frames: Iterator[Frame], options: VideoOptions
+) -> Iterator[tuple[Frame, Steady]]:
+    """Each frame with its prediction, held to those before where `options.steady` says so."""
+    held, following = Steadier(), options.carried_on()
+    for frame in frames:
+        predict = partial(predictor.predict, frame.image)
+        if options.steady:
+            at_cut = partial(predict, options=options) if options.in_metres else None
+            yield frame, held.hold(predict(options=following), at_cut)
+        else:
+            yield frame, Steadier().hold(predict(options=options))
+
+
+def predict_clip(
+    predictor: Predictor,
+    clip: Clip,
+    options: VideoOptions,
+    on_frame: Callable[[], None] = lambda: None,
+) -> ClipResult:
+    """Predict a clip and write it. on_frame: called after each frame.
+
+    Files of the whole clip take their names at the end, all of them or none; those of single frames
+    are in a folder of its name, numbered from 1 on. NAME_frames.jsonl, written last, has a line a
+    frame. Raises InputError, OutputError.
+    """
+    result = ClipResult(str(clip.source), notes=list(clip.notes))
+    lines: list[str] = []
+    with ExitStack() as held:
+        streams: list[Stream] = []
+        for frame, now in steadied(predictor, clip.frames, options):
+            number = len(lines) + 1
+            prediction = replace(now.prediction, meta=_meta(now, clip.name, number, frame))
+            if not lines:
+                streams = _streams(held, clip, options, prediction)
+            for stream in streams:
+                stream.add(prediction, frame.time)
+            if options.files:
+                folder = options.out / clip.name
+                save(prediction, folder, options.files, options.file_settings({}))
+            result.shots += options.steady and now.cut
+            lines.append(_line(frame, now, number))
+            on_frame()
+    write_atomic(frames_path(options.out, clip.name), "".join(lines))
+    result.frames, result.files = len(lines), [str(path) for path in written(options, clip.name)]
+    return replace(result, notes=result.notes + _lacking(clip, len(lines)))
+
+
+def frames_path(out: Path, clip: str) -> Path:
+    """The file that has a line for each frame, and that is written last."""
+    return out / f"{clip}_frames.jsonl"
+
+
+def written(options: VideoOptions, clip: str) -> list[Path]:
+    """What a clip becomes: its files, the folder of those of its frames, and the lines."""
+    streams = [stream_path(options.out, clip, name) for name in options.streams]
+    return [*streams, *[options.out / clip] * bool(options.files), frames_path(options.out, clip)]
+
+
+def _streams(held: ExitStack, clip: Clip, options: VideoOptions, first: Prediction) -> list[Stream]:
+    told = {"steady": options.steady}
+    if options.metadata:
+        kept = ("model", "quality", "network_size", *SCALE_FACTS)
+        told |= {key: first.meta[key] for key in kept if key in first.meta}
+    paths = {name: stream_path(options.out, clip.name, name) for name in options.streams}
+    return [
+        held.enter_context(opened(name, path, first, clip.rate, told))
+        for name, path in paths.items()
+    ]
+
+
+def _meta(now: Steady, clip: str, number: int, frame: Frame) -> dict[str, Any]:
+    """A prediction's metadata, as a frame of a clip."""
+    place = {"frame": frame.number, "time_s": round(frame.time, 6), "factor": now.factor}
+    return {**now.prediction.meta, "name": f"{clip}_{number:06d}", "video": place}
+
+
+def _line(frame: Frame, now: Steady, number: int) -> str:
+    """What is known of a frame, as JSON; the turn is from its rays to those of the one before."""
+    told = {
+        "number": number,
+        "frame": frame.number,
+        "time_s": round(frame.time, 6),
+        "cut": now.cut,
+        "unit": now.prediction.unit,
+        "factor": round(now.factor, 6),
+        "still": round(now.still, 4),
+        "turn_wxyz": [round(float(x), 7) for x in quaternion_from_rotation(now.motion.turn)],
+        "step": [round(float(x), 6) for x in now.motion.step],
+    }
+    return json.dumps(told) + "\n"
+
+
+def _lacking(clip: Clip, done: int) -> list[str]:
+    """Notes on frames that a file says it has, and that could not be had."""
+    notes = []
+    if clip.damaged:
+        at = f"the first at {clip.damaged[0]:.1f} s"
+        notes.append(f"{clip.source.name}: {len(clip.damaged)} damaged pieces were left out, {at}")
+    if done < clip.count * (1 - MISSING) - 1:
+        told = f"{clip.source.name}: {done} frames of {clip.count}: the file may be cut"
+        notes.append(told)
+    return notes
