@@ -49,6 +49,7 @@ ALLOWED: dict[str, set[str]] = {
     "onnx": {"geometry", "model", "export"},
     "predict": {"geometry", "images", "model", "export", "onnx"},
     "scene": {"geometry", "images", "model", "export", "onnx", "predict"},
+    "video": {*PRODUCT},
     "client": set(),
     "serve": {*PRODUCT},
     "app": {*PRODUCT},

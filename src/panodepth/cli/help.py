@@ -22,6 +22,10 @@ EXAMPLES = {
         ("panodepth view out --html rooms.html", "what was predicted before"),
     ),
     "align": (("panodepth align hall.jpg kitchen.jpg --out flat", "two rooms in one frame"),),
+    "video": (
+        ("panodepth video walk.mp4", "distances and a preview, as videos, in out/"),
+        ("panodepth video walk.mp4 --camera-height 1.6 --format mkv,path,exr", "docs/video.md"),
+    ),
     "live": (("panodepth live frames --camera-height 1.2 --beams 360", "docs/robots.md"),),
     "serve": (("panodepth serve --port 8360", "docs/service.md"),),
     "evaluate": (

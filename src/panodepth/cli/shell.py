@@ -26,9 +26,10 @@ from panodepth.cli.bench import bench
 from panodepth.cli.curate import curate
 from panodepth.cli.evaluate import evaluate
 from panodepth.cli.export import export
+from panodepth.cli.frames.live import live
+from panodepth.cli.frames.video import video
 from panodepth.cli.help import shown
 from panodepth.cli.info import info
-from panodepth.cli.live import live
 from panodepth.cli.options import (
     DONE,
     INTERRUPTED,
@@ -44,7 +45,6 @@ from panodepth.cli.training.train import train
 from panodepth.cli.training.train_detail import train_detail
 from panodepth.cli.training.train_metres import train_metres
 from panodepth.cli.training.train_outpainter import train_outpainter
-from panodepth.cli.video import video
 from panodepth.cli.view import view
 from panodepth.errors import PanodepthError, is_disk_full, not_installed, printable
 from panodepth.streams import machine_readable, prepare_streams, print_document

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from panodepth.geometry.grid import erp_rays, solid_angles
 from panodepth.geometry.rotation import rotate_vectors
 from panodepth.geometry.sampling import sample_erp
+from panodepth.geometry.seam import pad_erp
 from panodepth.types import FloatArray
 
 Matrix = npt.NDArray[np.float64]
@@ -24,20 +25,27 @@ REST = 2e-4  # a change after which it is at rest [rad]
 STILL = 0.04  # rows of the finest picture that a turn must reach to be one
 WORTH = 0.97  # share of the residual that a camera that moves must leave at most, to be one
 OUTLIER = 2.5  # medians of the residual from which on pixels count less (Huber)
+COARSE = 8  # rows of the finest picture; what is larger does not count for `alike`
 FARTHEST = 0.5  # of the median distance, that the camera may move from frame to frame
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Motion:
     """From one frame to the next: a point P of the new camera's frame is turn P + step in the old.
 
     turn: (3, 3). step: (3,) where the new camera stands in the old one's frame, in the unit of the
-    distances. alike: correlation of the pictures once they are brought together, -1 to 1.
+    distances. alike: correlation of what is small in the pictures, once they are brought together,
+    -1 to 1.
     """
 
     turn: Matrix
     step: Vector
     alike: float
+
+    def after(self, before: Motion) -> Motion:
+        """Both, one after the other: from the frame that `before` began at. alike: the lesser."""
+        step = before.step + before.turn @ self.step
+        return Motion(before.turn @ self.turn, step, min(self.alike, before.alike))
 
     @property
     def none(self) -> bool:
@@ -46,7 +54,7 @@ class Motion:
 
 
 class _Level(NamedTuple):
-    """Pictures (h, w) of one size, the distances of the second, and what does not change in a fit."""
+    """Pictures (h, w) of one size, distances of the second, and what does not change in a fit."""
 
     before: FloatArray
     after: FloatArray
@@ -66,13 +74,12 @@ def turn_between(before: FloatArray, after: FloatArray) -> Motion:
     weights, and a gain and an offset for the exposure. It starts at the yaw at which the columns
     agree best.
     """
-    motion = Motion(np.eye(3), np.zeros(3), 0.0)
+    motion = stands = Motion(np.eye(3), np.zeros(3), 0.0)
     for rows in TURN_ROWS:
         level = _level(before, after, np.ones_like(after), rows, moves=False)
         if rows == TURN_ROWS[0]:
             motion = Motion(_best_yaw(level.before, level.after), np.zeros(3), 0.0)
         motion = _fitted(level, motion)
-    stands = Motion(np.eye(3), np.zeros(3), 0.0)
     small = np.linalg.norm(cv2.Rodrigues(motion.turn)[0]) < STILL * np.pi / TURN_ROWS[-1]
     if small or _residual(level, motion) > _residual(level, stands):
         motion = stands
@@ -107,6 +114,7 @@ def seen_before(motion: Motion, distance: FloatArray, rays: FloatArray) -> Float
 def _level(
     before: FloatArray, after: FloatArray, distance: FloatArray, rows: int, *, moves: bool
 ) -> _Level:
+    """Pictures and distances (H, W), averaged to `rows`. moves: with the columns of a step."""
     size = (2 * rows, rows)
     one, other, far = (
         np.asarray(cv2.resize(x, size, interpolation=cv2.INTER_AREA), np.float32)
@@ -153,17 +161,23 @@ def _brought(level: _Level, motion: Motion) -> FloatArray:
 
 def _told(level: _Level, motion: Motion) -> Motion:
     """The motion, with how alike the pictures are."""
-    one, other = _brought(level, motion), level.after
+    one, other = (_details(x) for x in (_brought(level, motion), level.after))
     weight = _shares(*one.shape)
-    one, other = (x - (x * weight).sum() for x in (one, other))
     spread = float((weight * one**2).sum() * (weight * other**2).sum())
     # Pictures of one brightness each say nothing.
     alike = float((weight * one * other).sum()) / np.sqrt(spread) if spread > 1e-12 else 1.0
     return Motion(motion.turn, motion.step, alike)
 
 
+def _details(picture: FloatArray) -> FloatArray:
+    """(h, w) what is smaller than COARSE rows: that a sky is bright is so of many places."""
+    pad = 3 * COARSE
+    blurred = cv2.GaussianBlur(pad_erp(picture, pad), (0, 0), COARSE)
+    return picture - np.asarray(blurred, np.float32)[pad:-pad, pad:-pad]
+
+
 def _best_yaw(before: FloatArray, after: FloatArray) -> Matrix:
-    """The turn by whole columns after which the pictures differ least."""
+    """The turn (3, 3) by whole columns after which the pictures (h, w) differ least."""
     weight = np.cos((np.arange(len(before)) + 0.5) / len(before) * np.pi - np.pi / 2)
     spectra = [np.fft.rfft(picture - picture.mean(), axis=1) for picture in (before, after)]
     product = (spectra[0] * np.conj(spectra[1]) * weight[:, None]).sum(axis=0)

@@ -23,6 +23,7 @@ STREAMS = {
     "mkv": ("_distance.mkv", "lossless distance, 16 bits a pixel"),
     "preview": ("_preview.mp4", "the picture above its map, to look at"),
     "grey": ("_grey.mp4", "8 bits, near = white"),
+    "path": ("_path.txt", "where the camera was, as TUM has it"),
 }
 
 
@@ -107,6 +108,8 @@ class VideoOptions(PredictOptions, FileOptions):
         if self.end is not None and self.end <= (self.start or 0):
             raise ConfigError(f"the end, {self.end:g} s, is not after the start")
         object.__setattr__(self, "formats", known_formats(self.formats))
+        if "path" in self.formats and not self.steady:
+            raise ConfigError("format path: without --steady nothing says how the camera moved")
         check_installed(self.files)
         if not self.in_metres:
             check_metres(self.files)

@@ -14,6 +14,7 @@ from panodepth.video.options import VideoOptions
 from panodepth.video.run import frames_path, written
 from panodepth.video.streams import is_ours, stream_path
 
+LINE, SHOT = '{"number": 1, "frame": ', "# a shot; "  # how files of text begin
 SUFFIXES = (  # of the videos that a folder is searched for; a file that is named may end otherwise
     *(".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg"),
     *(".wmv", ".flv", ".ogv", ".3gp", ".mxf", ".insv", ".360"),
@@ -60,23 +61,20 @@ def check_free(clips: Sequence[Path], options: VideoOptions) -> None:
     """Raise OutputError where a result would take the place of what panodepth did not write."""
     for clip in clips:
         name = name_of(clip)
-        for path in (stream_path(options.out, name, stream) for stream in options.streams):
-            if os.path.lexists(path) and not is_ours(path):
+        texts = {frames_path(options.out, name): LINE, stream_path(options.out, name, "path"): SHOT}
+        for path in written(options, name):
+            ours = _begins(path, texts[path]) if path in texts else path.is_dir() or is_ours(path)
+            if os.path.lexists(path) and not ours:
                 raise _taken(path)
-        lines = frames_path(options.out, name)
-        if os.path.lexists(lines) and not _is_lines(lines):
-            raise _taken(lines)
 
 
-def _is_lines(path: Path) -> bool:
+def _begins(path: Path, words: str) -> bool:
+    """Whether a file begins with these words."""
     try:
         with path.open("rb") as file:
-            return file.read(len(FIRST)) == FIRST
+            return file.read(len(words)) == words.encode()
     except OSError:
         return False
-
-
-FIRST = b'{"number": 1, "frame": '
 
 
 def _taken(path: Path) -> OutputError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,15 +69,17 @@ def open_clip(path: Path, options: VideoOptions) -> Iterator[Clip]:
     require("video", "video", "av")
     import av
 
-    try:
-        with path.open("rb") as file:
+    with ExitStack() as held:
+        try:
+            file = held.enter_context(path.open("rb"))
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+        try:
             kinds = {"format_whitelist": CONTAINERS}
-            with av.open(file, "r", metadata_errors="replace", options=kinds) as container:
-                yield _video(path, container, options)
-    except av.FFmpegError as error:
-        raise InputError(f"{path}: no video that FFmpeg reads ({error.strerror})") from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+            container = av.open(file, "r", metadata_errors="replace", options=kinds)
+        except (av.FFmpegError, OSError) as error:  # of an empty file it is the latter
+            raise InputError(f"{path}: no video that FFmpeg reads ({error.strerror})") from error
+        yield _video(path, held.enter_context(container), options)
 
 
 def _folder(path: Path, options: VideoOptions) -> Clip:

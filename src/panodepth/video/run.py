@@ -16,9 +16,10 @@ from panodepth.geometry.level.floor import SCALE_FACTS
 from panodepth.geometry.rotation import quaternion_from_rotation
 from panodepth.predict.predictor import Predictor
 from panodepth.types import Prediction
+from panodepth.video.motion import Motion
 from panodepth.video.options import VideoOptions
 from panodepth.video.reading import Clip, Frame
-from panodepth.video.steady import Steadier, Steady
+from panodepth.video.steady import STANDS, Steadier, Steady
 from panodepth.video.streams import Stream, opened, stream_path
 
 MISSING = 0.02  # share of the frames of which a file speaks; when more lack, it is told
@@ -63,10 +64,12 @@ def predict_clip(
     """
     result = ClipResult(str(clip.source), notes=list(clip.notes))
     lines: list[str] = []
+    path: list[str] = []
     with ExitStack() as held:
         streams: list[Stream] = []
+        place = STANDS
         for frame, now in steadied(predictor, clip.frames, options):
-            number = len(lines) + 1
+            number, place = len(lines) + 1, STANDS if now.cut else now.motion.after(place)
             prediction = replace(now.prediction, meta=_meta(now, clip.name, number, frame))
             if not lines:
                 streams = _streams(held, clip, options, prediction)
@@ -76,8 +79,11 @@ def predict_clip(
                 folder = options.out / clip.name
                 save(prediction, folder, options.files, options.file_settings({}))
             result.shots += options.steady and now.cut
-            lines.append(_line(frame, now, number))
+            lines.append(_line(frame, now, place, number))
+            path += _path_line(frame, now.cut, place)
             on_frame()
+    if "path" in options.streams:
+        write_atomic(stream_path(options.out, clip.name, "path"), "".join(path))
     write_atomic(frames_path(options.out, clip.name), "".join(lines))
     result.frames, result.files = len(lines), [str(path) for path in written(options, clip.name)]
     return replace(result, notes=result.notes + _lacking(clip, len(lines)))
@@ -99,7 +105,8 @@ def _streams(held: ExitStack, clip: Clip, options: VideoOptions, first: Predicti
     if options.metadata:
         kept = ("model", "quality", "network_size", *SCALE_FACTS)
         told |= {key: first.meta[key] for key in kept if key in first.meta}
-    paths = {name: stream_path(options.out, clip.name, name) for name in options.streams}
+    names = (name for name in options.streams if name != "path")
+    paths = {name: stream_path(options.out, clip.name, name) for name in names}
     return [
         held.enter_context(opened(name, path, first, clip.rate, told))
         for name, path in paths.items()
@@ -112,8 +119,8 @@ def _meta(now: Steady, clip: str, number: int, frame: Frame) -> dict[str, Any]:
     return {**now.prediction.meta, "name": f"{clip}_{number:06d}", "video": place}
 
 
-def _line(frame: Frame, now: Steady, number: int) -> str:
-    """What is known of a frame, as JSON; the turn is from its rays to those of the one before."""
+def _line(frame: Frame, now: Steady, place: Motion, number: int) -> str:
+    """What is known of a frame, as JSON. place: the camera in the frame of its shot's first."""
     told = {
         "number": number,
         "frame": frame.number,
@@ -122,10 +129,18 @@ def _line(frame: Frame, now: Steady, number: int) -> str:
         "unit": now.prediction.unit,
         "factor": round(now.factor, 6),
         "still": round(now.still, 4),
-        "turn_wxyz": [round(float(x), 7) for x in quaternion_from_rotation(now.motion.turn)],
-        "step": [round(float(x), 6) for x in now.motion.step],
+        "position": [round(float(x), 6) for x in place.step],
+        "rotation_wxyz": [round(float(x), 7) for x in quaternion_from_rotation(place.turn)],
     }
     return json.dumps(told) + "\n"
+
+
+def _path_line(frame: Frame, cut: bool, place: Motion) -> list[str]:
+    """Lines of TUM's text format: time, position, quaternion x y z w."""
+    w, x, y, z = quaternion_from_rotation(place.turn)
+    numbers = (*place.step, x, y, z, w)
+    line = " ".join([f"{frame.time:.6f}", *(f"{float(number):.7f}" for number in numbers)])
+    return [*["# a shot; its first camera: x right, y down, z forward\n"] * cut, line + "\n"]
 
 
 def _lacking(clip: Clip, done: int) -> list[str]:

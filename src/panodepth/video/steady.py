@@ -24,11 +24,12 @@ from panodepth.types import BoolArray, FloatArray, Prediction, push_back
 from panodepth.video.motion import Motion, motion_between, seen_before, turn_between
 
 ROWS = 256  # of the maps that frames are compared on, at most
-ALIKE = 0.5  # correlation of two pictures below which they are of two shots
+ALIKE = 0.2  # correlation of two pictures' details below which they are of two shots
 NEW = 0.3  # weight of a frame where nothing moved: of steady noise 0.23 is left from frame to frame
 COLOUR = (0.03, 0.10)  # difference from which on a pixel moved a little; moved for sure
 LOG_DISTANCE = (0.10, 0.30)  # the same, of log distance
 BLUR = 1.0  # standard deviation of what colours are compared after [px]
+STANDS = Motion(np.eye(3), np.zeros(3), 1.0)
 FEWEST = 0.02  # share of the sphere that must be still for its scale to be trusted
 
 
@@ -81,7 +82,7 @@ class Steadier:
         if self._before is None or motion is None or motion.alike < ALIKE:
             first = prediction if at_cut is None else at_cut()
             self._before, self._age, self._shot = _reduced(first), 1, _scale_facts(first)
-            return Steady(first, True, Motion(np.eye(3), np.zeros(3), 1.0), 1.0, 0.0)
+            return Steady(first, True, STANDS, 1.0, 0.0)
         self._age += 1
         before, motion, shift, moved, still = _found(self._before, now, motion)
         now = replace(now, log_distance=now.log_distance + shift)
@@ -169,13 +170,14 @@ def _compared(before: _Before, now: _Before) -> tuple[FloatArray, float, float]:
 
 
 def _weighted_median(values: FloatArray, weights: npt.NDArray[np.float64]) -> float:
+    """Of (N,) values."""
     order = np.argsort(values)
     total = np.cumsum(weights[order])
     return float(values[order[np.searchsorted(total, total[-1] / 2)]])
 
 
 def _step(values: FloatArray, limits: tuple[float, float]) -> FloatArray:
-    """0 up to the first limit, 1 from the second on, a straight line between them."""
+    """(h, w) 0 up to the first limit, 1 from the second on, a straight line between them."""
     low, high = limits
     return np.asarray(np.clip((values - low) / (high - low), 0, 1), np.float32)
 

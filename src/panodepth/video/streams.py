@@ -176,7 +176,8 @@ def is_ours(path: Path) -> bool:
     """Whether a file is a video that panodepth wrote."""
     try:
         with path.open("rb") as file, av.open(file) as container:
-            return f'"generator": "{GENERATOR}' in container.metadata.get("comment", "")
+            tags = {key.lower(): value for key, value in container.metadata.items()}
+            return f'"generator": "{GENERATOR}' in tags.get("comment", "")
     except (av.FFmpegError, OSError):
         return False
 

@@ -1,0 +1,1 @@
+"""Commands over the frames of a camera or a video."""
