@@ -11,10 +11,10 @@ from tests.images.pictures import refused
 @pytest.mark.parametrize(
     ("content", "kind"),
     [
-        (b"\0\0\0\x18ftypmp420000mp41", "a video"),
-        (b"\0\0\0\x08wide\0\0\0\0mdat", "a video"),
-        (b"\x1a\x45\xdf\xa3" + bytes(20), "a video"),
-        (b"RIFF\n\n\n\nAVI LIST", "a video"),
+        (b"\0\0\0\x18ftypmp420000mp41", "a video: panodepth video takes it"),
+        (b"\0\0\0\x08wide\0\0\0\0mdat", "a video: panodepth video takes it"),
+        (b"\x1a\x45\xdf\xa3" + bytes(20), "a video: panodepth video takes it"),
+        (b"RIFF\n\n\n\nAVI LIST", "a video: panodepth video takes it"),
         (b"\xef\xbb\xbf<!DOCTYPE html><html>404", "a web page: save the picture itself"),
         (b'<?xml version="1.0"?><Error><Code>AccessDenied', "text: save"),
         (b'<svg xmlns="http://www.w3.org/2000/svg">', "SVG; save it as"),

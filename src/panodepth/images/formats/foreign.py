@@ -6,8 +6,8 @@ import re
 
 _KINDS = (
     (rb"(?s)....ftypcrx", "a raw photograph"),
-    (rb"(?s)....(ftyp|wide|mdat|moov|free|skip)", "a video"),
-    (rb"(?s)\x1a\x45\xdf\xa3|RIFF....AVI ", "a video"),
+    (rb"(?s)....(ftyp|wide|mdat|moov|free|skip)", "a video: panodepth video takes it"),
+    (rb"(?s)\x1a\x45\xdf\xa3|RIFF....AVI ", "a video: panodepth video takes it"),
     (rb"GIF8", "GIF"),
     (rb"BM", "BMP"),
     (rb"8BPS", "Photoshop"),
