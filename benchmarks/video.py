@@ -1,6 +1,6 @@
 """How still video is: rendered flights, each frame by itself and held to the ones before.
 
-    python benchmarks/video.py [--clips 6] [--frames 60] [--size 256]
+    python benchmarks/video.py [--clips 6] [--frames 30] [--size 192] [--out FILE.json]
 
 Worlds of the validation seed, seen by a camera that stands with a noisy sensor, turns by hand, or
 walks. Flicker is the mean change of log distance, from frame to frame, beyond what the true
@@ -13,10 +13,12 @@ from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
 
 import numpy as np
 
 import panodepth
+from panodepth.atomic import write_atomic
 from panodepth.geometry.resampling import rotate_erp
 from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll
 from panodepth.lab.worlds.draws import Draws
@@ -110,8 +112,9 @@ def mean(rows: list[dict[str, float]]) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clips", type=int, default=6)
-    parser.add_argument("--frames", type=int, default=60)
-    parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--frames", type=int, default=30)
+    parser.add_argument("--size", type=int, default=192)
+    parser.add_argument("--out", type=Path)
     parser.add_argument("--model", default="default")
     given = parser.parse_args()
     predictor = panodepth.load(given.model)
@@ -130,7 +133,10 @@ def main() -> None:
             for name, steady in (("alone", False), ("steady", True))
         }
         print(way, json.dumps(told[way]), flush=True)
-    print(json.dumps(told, indent=2))
+    text = json.dumps(told, indent=2) + "\n"
+    print(text, end="")
+    if given.out:
+        write_atomic(given.out, text)
 
 
 if __name__ == "__main__":
