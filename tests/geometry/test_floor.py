@@ -15,6 +15,7 @@ from tests.drawn import drawn
 from panodepth.errors import ConfigError, InputError
 from panodepth.geometry.grid import erp_rays
 from panodepth.geometry.level.floor import check_shows_something, find_floor
+from panodepth.geometry.rotation import rotate_vectors, rotation_from_yaw_pitch_roll
 from panodepth.predict.options import PredictOptions
 from panodepth.types import Prediction, Up
 
@@ -145,3 +146,14 @@ def test_a_prediction_becomes_metres_afterwards() -> None:
     with pytest.raises(InputError, match="one colour"):
         flat.to_metres(camera_height=1.6)
     assert repr(metres) == f"Prediction(box: {W}×{H} px, unit 'm', 75% surface, 25% sky)"
+
+
+@pytest.mark.parametrize("roll_deg", [20, 90, 180])
+def test_metres_afterwards_are_by_the_floor_however_the_camera_is_held(roll_deg: float) -> None:
+    turn = rotation_from_yaw_pitch_roll(0, 0, math.radians(roll_deg))
+    level = rotate_vectors(turn, erp_rays(H, W))
+    walls = np.where(level > 0, [2.5, 1.6, 4.0] / level, [-2.0, -1.1, -3.0] / level)
+    distance = walls.min(-1).astype(np.float32)
+    image = np.repeat(np.linspace(0, 255, W).astype(np.uint8)[None, :, None], H, 0).repeat(3, 2)
+    held = Prediction(distance / 4, np.ones((H, W), bool), image, rotation=turn)
+    assert held.to_metres(camera_height=1.6).scale == pytest.approx(4, rel=0.01)

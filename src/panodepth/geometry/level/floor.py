@@ -19,6 +19,7 @@ from panodepth.geometry.grid import erp_rays, solid_angles
 from panodepth.geometry.lens import ERP
 from panodepth.geometry.level.up import estimate_up
 from panodepth.geometry.points import distance_to_normals
+from panodepth.geometry.resampling import rotate_erp
 from panodepth.geometry.resizing import resize_erp
 
 MOST_TILT_DEG = 42.0  # beyond it walls are taken for floors
@@ -149,6 +150,13 @@ def scale_facts(
         image = cv2.resize(prediction.image, (size[1], rows), interpolation=cv2.INTER_AREA)
         valid = resize_erp(prediction.mask.astype(np.float32), size) > 0.5
         distance = resize_erp(prediction.solid, size)
+        if prediction.rotation is not None:  # the floor is looked for below a level camera
+            turn = np.asarray(prediction.rotation).T
+            distance, valid = (
+                rotate_erp(x[None].astype(np.float32), turn, mode="nearest")[0]
+                for x in (distance, valid)
+            )
+            valid = valid > 0.5
         facts = floor_facts(distance, valid, image.mean(-1) / 255, camera_height)
     factor = facts["metres_per_unit"]
     before = prediction.scale if prediction.unit == "m" else 1.0
