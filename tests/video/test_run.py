@@ -156,6 +156,15 @@ def test_frames_that_lack_are_told(
     ]
 
 
+def test_files_of_a_longer_run_are_told(
+    predictor: Predictor, picture: np.ndarray, tmp_path: Path
+) -> None:
+    options = VideoOptions(out=tmp_path, formats=("npz",))
+    assert predict_clip(predictor, clip([picture] * 3), options).notes == []
+    told = f"{tmp_path / 'clip'}: files from clip_000002 on are of an earlier, longer run"
+    assert predict_clip(predictor, clip([picture]), options).notes == [told]
+
+
 def test_what_others_wrote_is_not_overwritten(
     video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -86,7 +86,8 @@ def predict_clip(
         write_atomic(stream_path(options.out, clip.name, "path"), "".join(path))
     write_atomic(frames_path(options.out, clip.name), "".join(lines))
     result.frames, result.files = len(lines), [str(path) for path in written(options, clip.name)]
-    return replace(result, notes=result.notes + _lacking(clip, len(lines)))
+    notes = _lacking(clip, len(lines)) + _older(options.out / clip.name, len(lines))
+    return replace(result, notes=result.notes + notes)
 
 
 def frames_path(out: Path, clip: str) -> Path:
@@ -141,6 +142,14 @@ def _path_line(frame: Frame, cut: bool, place: Motion) -> list[str]:
     numbers = (*place.step, x, y, z, w)
     line = " ".join([f"{frame.time:.6f}", *(f"{float(number):.7f}" for number in numbers)])
     return [*["# a shot; its first camera: x right, y down, z forward\n"] * cut, line + "\n"]
+
+
+def _older(folder: Path, done: int) -> list[str]:
+    """A note on files of frames that this run has not: an earlier one went on for longer."""
+    following = f"{folder.name}_{done + 1:06d}"
+    if not folder.is_dir() or not any(f.name.startswith(following) for f in folder.iterdir()):
+        return []
+    return [f"{folder}: files from {following} on are of an earlier, longer run"]
 
 
 def _lacking(clip: Clip, done: int) -> list[str]:

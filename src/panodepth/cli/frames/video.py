@@ -82,7 +82,7 @@ def video(
     elif not quiet:
         skipped = f", {summary['skipped']} skipped" if summary["skipped"] else ""
         speed = f", {frames / seconds:.1f} frames/s" if frames else ""
-        print(f"{len(results)} of {len(waiting)} clips{skipped}: {frames} frames{speed}")
+        print(f"{len(results)} of {len(waiting)} clips{skipped}: {_counted(frames)}{speed}")
     raise Exit(code)
 
 
@@ -103,5 +103,9 @@ def _one(
             print_note(note)
         shots = f", {result.shots} shots" if result.shots > 1 else ""
         files = ", ".join(result.files)
-        print(printable(f"{clip} -> {files} ({result.frames} frames{shots})"), flush=True)
+        print(printable(f"{clip} -> {files} ({_counted(result.frames)}{shots})"), flush=True)
     return result
+
+
+def _counted(frames: int) -> str:
+    return f"{frames} frame{'s' * (frames != 1)}"
