@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from panodepth.errors import InputError
 from panodepth.types import Prediction
 from panodepth.video.steady import Steadier, Steady
 
@@ -122,6 +123,24 @@ def test_metres_of_the_first_frame_are_those_of_the_shot() -> None:
         assert now.prediction.meta["metres_by"] == "camera_height"
         assert now.prediction.scale == pytest.approx(4 / scale, rel=2e-3)
     assert not asked
+
+
+def test_a_shot_without_a_scale_of_its_own_has_that_of_the_one_before() -> None:
+    def no_floor() -> Prediction:
+        raise InputError("no floor")
+
+    facts = {"unit": "m", "metres_per_unit": 4.0, "metres_by": "camera_height"}
+    steadier = Steadier()
+    steadier.hold(frame(), at_cut=lambda: replace(frame(scale=4.0), meta=facts))
+    steadier.hold(frame(scale=0.5))
+    other = cv2.resize(RNG.integers(0, 255, (16, 32, 3)).astype(np.uint8), (W, H))
+    now = steadier.hold(frame(scale=0.5, picture=other), at_cut=no_floor)
+    assert now.cut
+    assert now.note == "the scale is that of the shot before: no floor"
+    assert (now.prediction.unit, now.factor) == ("m", pytest.approx(8, rel=2e-3))
+    np.testing.assert_allclose(now.prediction.distance, 4 * DISTANCE, rtol=2e-3)
+    with pytest.raises(InputError, match="no floor"):
+        Steadier().hold(frame(), at_cut=no_floor)
 
 
 def test_a_panorama_has_no_left_or_right_edge() -> None:

@@ -79,6 +79,7 @@ def predict_clip(
                 folder = options.out / clip.name
                 save(prediction, folder, options.files, options.file_settings({}))
             result.shots += options.steady and now.cut
+            result.notes += [f"{clip.source.name}, {frame.time:.1f} s: {now.note}"] * bool(now.note)
             lines.append(_line(frame, now, place, number))
             path += _path_line(frame, now.cut, place)
             on_frame()

@@ -8,6 +8,7 @@ was the distance mostly does too.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,6 +17,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from panodepth.errors import InputError, one_line
 from panodepth.geometry.grid import erp_rays
 from panodepth.geometry.level.floor import SCALE_FACTS
 from panodepth.geometry.resizing import resize_erp
@@ -39,7 +41,7 @@ class Steady:
 
     cut: whether a new shot begins with it. motion: of the camera since the frame before; none at a
     cut. factor: what its distances were multiplied by. still: share of the picture in which nothing
-    but the camera moved, 0 at a cut.
+    but the camera moved, 0 at a cut. note: for people; "" = there is nothing to say.
     """
 
     prediction: Prediction
@@ -47,6 +49,7 @@ class Steady:
     motion: Motion
     factor: float
     still: float
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,7 @@ class Steadier:
         self._before: _Before | None = None
         self._age = 0  # frames since the last cut
         self._shot: dict[str, Any] = {}  # what is said of its scale
+        self._factor = 1.0  # of the frame before
 
     def hold(
         self, prediction: Prediction, at_cut: Callable[[], Prediction] | None = None
@@ -73,16 +77,17 @@ class Steadier:
         """One frame's prediction of a panorama, held to the frames before.
 
         at_cut: what a shot begins with in place of `prediction`, such as one in metres; what
-        follows takes its scale and unit.
+        follows takes its scale and unit. An InputError of it is raised for the first shot alone:
+        others then have the scale of the one before, and a note.
         """
         now = _reduced(prediction)
         motion = None
         if self._before is not None:
             motion = turn_between(_grey(self._before.colours), _grey(now.colours))
         if self._before is None or motion is None or motion.alike < ALIKE:
-            first = prediction if at_cut is None else at_cut()
+            first, note = self._begun(prediction, at_cut)
             self._before, self._age, self._shot = _reduced(first), 1, _scale_facts(first)
-            return Steady(first, True, STANDS, 1.0, 0.0)
+            return Steady(first, True, STANDS, self._factor, 0.0, note)
         self._age += 1
         before, motion, shift, moved, still = _found(self._before, now, motion)
         now = replace(now, log_distance=now.log_distance + shift)
@@ -92,10 +97,29 @@ class Steadier:
         bend = kept * (before.log_distance - now.log_distance)
         clouds = kept * (before.sky - now.sky)
         self._before = replace(now, log_distance=now.log_distance + bend, sky=now.sky + clouds)
-        held, factor = _bent(prediction, shift, bend, clouds), float(np.exp(shift))
-        scale = {"metres_per_unit": factor} if self._shot.get("unit") == "m" else {}
-        held = replace(held, meta={**held.meta, **self._shot, **scale})
-        return Steady(held, False, motion, factor, still)
+        self._factor = float(np.exp(shift))
+        held = self._told(_bent(prediction, shift, bend, clouds))
+        return Steady(held, False, motion, self._factor, still)
+
+    def _begun(
+        self, prediction: Prediction, at_cut: Callable[[], Prediction] | None
+    ) -> tuple[Prediction, str]:
+        """What a shot begins with, and a note where its scale is not its own."""
+        try:
+            first = prediction if at_cut is None else at_cut()
+        except InputError as error:
+            if self._before is None:
+                raise
+            nothing = np.zeros_like(self._before.sky)
+            scaled = _bent(prediction, math.log(self._factor), nothing, nothing)
+            return self._told(scaled), f"the scale is that of the shot before: {one_line(error)}"
+        self._factor = 1.0
+        return first, ""
+
+    def _told(self, prediction: Prediction) -> Prediction:
+        """A prediction that was brought to the scale of a shot, and that says so."""
+        scale = {"metres_per_unit": self._factor} if self._shot.get("unit") == "m" else {}
+        return replace(prediction, meta={**prediction.meta, **self._shot, **scale})
 
 
 def _scale_facts(prediction: Prediction) -> dict[str, Any]:
