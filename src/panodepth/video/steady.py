@@ -25,7 +25,7 @@ from panodepth.geometry.sampling import sample_erp
 from panodepth.types import BoolArray, FloatArray, Prediction, push_back
 from panodepth.video.motion import Motion, motion_between, seen_before, turn_between
 
-ROWS = 256  # of the maps that frames are compared on, at most
+ROWS = 192  # of the maps that frames are compared on, at most
 ALIKE = 0.2  # correlation of two pictures' details below which they are of two shots
 NEW = 0.3  # weight of a frame where nothing moved: of steady noise 0.23 is left from frame to frame
 COLOUR = (0.03, 0.10)  # difference from which on a pixel moved a little; moved for sure
