@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from panodepth.errors import InputError
+from panodepth.types import Prediction
 from panodepth.video.options import VideoOptions
 from panodepth.video.places import find_clips
 from panodepth.video.reading import Frame, open_clip
@@ -92,6 +94,28 @@ def test_a_folder_of_pictures_is_a_clip(tmp_path: Path) -> None:
     assert numbers(found) == [0, 2, 4]
     assert [each.time for each in found] == pytest.approx([0, 0.4, 0.8])
     assert find_clips([str(tmp_path)]) == [tmp_path]
+
+
+def test_frames_are_in_the_order_in_which_people_count(tmp_path: Path) -> None:
+    for number in (0, 1, 2, 9, 10, 11):
+        cv2.imwrite(str(tmp_path / f"frame_{number}.png"), picture(number))
+    cv2.imwrite(str(tmp_path / "._frame_3.png"), picture(3))
+    assert numbers(frames(tmp_path)) == [0, 1, 2, 9, 10, 11]
+
+
+def test_results_among_the_frames_are_none(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), picture(1))
+    distance = np.ones((64, 128), np.float32)
+    Prediction(distance, distance > 0, picture(1), {"name": "a"}).save(tmp_path, ["preview"])
+    assert len(list(tmp_path.iterdir())) == 2
+    assert len(frames(tmp_path)) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names there")
+def test_a_pipe_in_a_folder_is_not_waited_for(tmp_path: Path) -> None:
+    write_video(tmp_path / "a.mp4", 2)
+    os.mkfifo(tmp_path / "b.mp4")
+    assert find_clips([str(tmp_path)]) == [tmp_path / "a.mp4"]
 
 
 def test_a_folder_of_videos_stands_for_each(tmp_path: Path) -> None:

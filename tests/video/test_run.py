@@ -175,6 +175,24 @@ def test_what_others_wrote_is_not_overwritten(
     assert other.read_bytes() == b"mine"
 
 
+def test_a_name_that_is_too_long_is_told_before_anything_runs(
+    video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    long = video.rename(tmp_path / f"{'n' * 245}.mp4")
+    assert main(["video", str(long), "--out", str(tmp_path / "out")]) == 2
+    assert "cannot be written (File name too long)" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_measurements_that_are_not_there_are_told_before_anything_runs(
+    video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert main(["video", str(video), "--out", str(out), "--points", str(tmp_path / "no.csv")]) == 2
+    assert "no.csv" in capsys.readouterr().err
+    assert not out.exists()
+
+
 def test_clips_that_are_done_are_left_and_own_results_are_no_clips(
     video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

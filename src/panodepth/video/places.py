@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +10,8 @@ from pathlib import Path
 from panodepth.errors import InputError, OutputError
 from panodepth.images import IMAGE_SUFFIXES
 from panodepth.predict.folder.inputs import key_of
-from panodepth.video.names import name_of
+from panodepth.predict.folder.outputs import check_output_folder
+from panodepth.video.names import frames_of, name_of
 from panodepth.video.options import VideoOptions
 from panodepth.video.run import frames_path, written
 from panodepth.video.streams import is_ours, stream_path
@@ -32,8 +34,8 @@ def find_clips(inputs: Sequence[str]) -> list[Path]:
         path = Path(os.path.expanduser(text))
         if path.is_dir():
             inside = sorted(file for file in path.iterdir() if not file.name.startswith("."))
-            videos = [file for file in inside if file.suffix.lower() in SUFFIXES]
-            if not videos and not any(f.suffix.lower() in IMAGE_SUFFIXES for f in inside):
+            videos = [f for f in inside if f.suffix.lower() in SUFFIXES and f.is_file()]
+            if not videos and not frames_of(path):
                 raise InputError(f"{text}: no video and no picture in this folder")
             clips += [file for file in videos if not is_ours(file)] if videos else [path]
         elif not path.is_file():
@@ -58,14 +60,26 @@ def is_complete(clip: Path, options: VideoOptions) -> bool:
 
 
 def check_free(clips: Sequence[Path], options: VideoOptions) -> None:
-    """Raise OutputError where a result would take the place of what panodepth did not write."""
+    """Raise OutputError where a result cannot be written, or would take the place of what panodepth
+    did not write.
+    """
     for clip in clips:
         name = name_of(clip)
         texts = {frames_path(options.out, name): LINE, stream_path(options.out, name, "path"): SHOT}
         for path in written(options, name):
+            _check_length(check_output_folder(options.out) / path.name, path)
             ours = _begins(path, texts[path]) if path in texts else path.is_dir() or is_ours(path)
             if os.path.lexists(path) and not ours:
                 raise _taken(path)
+
+
+def _check_length(place: Path, path: Path) -> None:
+    """Raise OutputError for a path whose name no file can have. place: of it, in a folder there."""
+    try:
+        os.lstat(place)
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
 
 
 def _begins(path: Path, words: str) -> bool:

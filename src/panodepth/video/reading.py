@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from panodepth.errors import InputError, require
-from panodepth.images import IMAGE_SUFFIXES, ImageData, check_aspect, read_image
+from panodepth.images import ImageData, check_aspect, read_image
 from panodepth.predict.live.loop import reduced
 from panodepth.types import ByteArray
-from panodepth.video.names import name_of
+from panodepth.video.names import frames_of, name_of
 from panodepth.video.options import VideoOptions
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def open_clip(path: Path, options: VideoOptions) -> Iterator[Clip]:
 
 def _folder(path: Path, options: VideoOptions) -> Clip:
     """A clip of the pictures of a folder, by name."""
-    files = sorted(file for file in path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
+    files = frames_of(path)
     first, last = _span(options, len(files) / options.rate)
     chosen = [
         (number, file) for number, file in enumerate(files) if first <= number / options.rate < last

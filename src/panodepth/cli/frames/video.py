@@ -52,14 +52,14 @@ def video(
     One scale holds for a shot; surfaces that are still stay still; the camera may turn.
     """
     require("video", "video", "av")
-    from panodepth.predict.folder.outputs import check_output_folder
+    from panodepth.predict.metric.files import check_measured
     from panodepth.predict.trial import described, load_chosen
     from panodepth.video.places import check_free, find_clips, is_complete
 
     started = time.perf_counter()
-    check_output_folder(options.out)
     clips = find_clips(inputs)
     check_free(clips, options)
+    check_measured(options)
     waiting = [c for c in clips if not (skip_existing and is_complete(c, options))]
     summary: dict[str, Any] = {"version": __version__, "skipped": len(clips) - len(waiting)}
     results: list[ClipResult] = []
