@@ -1,0 +1,114 @@
+"""The add-on of integrations/blender in Blender, as its Python module, from a script."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parents[2]
+BLENDER = ROOT / ".venv-blender/bin/python"
+PICTURE = ROOT / "examples/interior.jpg"
+SIZE = (256, 128)
+SCRIPT = """
+import sys
+import bpy
+
+folder, picture, home, width, height = sys.argv[1:]
+sys.path.insert(0, home)
+bpy.ops.wm.read_factory_settings(use_empty=True)
+import panodepth_blender as addon
+
+addon.register()
+call = bpy.ops.import_scene.panodepth
+assert call(
+    filepath=picture, quality="fast", metres="height", camera_height=1.5, world=True,
+    more="--device cpu",
+) == {"FINISHED"}
+mesh, camera = bpy.data.objects["interior"], bpy.data.objects["interior camera"]
+assert mesh["unit"] == "m" and mesh["metres_by"] == "camera_height", dict(mesh)
+heights = [(mesh.matrix_world @ vertex.co).z for vertex in mesh.data.vertices]
+assert -2.2 < sorted(heights)[len(heights) // 50] < -1.2, "the floor is not 1.5 below"
+scene = bpy.context.scene
+assert scene.camera is camera and set(bpy.data.collections["interior"].objects) == {mesh, camera}
+scene.render.engine, scene.cycles.samples = "CYCLES", 4
+scene.render.resolution_x, scene.render.resolution_y = int(width), int(height)
+scene.view_settings.view_transform = "Standard"
+for name in ("mesh", "world"):
+    scene.render.filepath = f"{folder}/{name}.png"
+    bpy.ops.render.render(write_still=True)
+    if name == "mesh":
+        bpy.data.objects.remove(mesh)
+try:
+    call(filepath=f"{folder}/no.jpg")
+except RuntimeError as error:
+    assert "no.jpg" in str(error)
+else:
+    raise AssertionError("a picture that is not there was imported")
+
+# With a window it goes on beside Blender; there is none here, so one is stood in for.
+import types
+
+told = []
+window = types.SimpleNamespace(
+    cursor_modal_set=told.append, cursor_modal_restore=lambda: told.append("restored"),
+)
+manager = types.SimpleNamespace(
+    event_timer_add=lambda seconds, window: "timer", event_timer_remove=told.append,
+    modal_handler_add=told.append,
+)
+context = types.SimpleNamespace(
+    window=window, window_manager=manager, preferences=bpy.context.preferences,
+    workspace=types.SimpleNamespace(status_text_set=told.append), scene=scene,
+    view_layer=bpy.context.view_layer,
+)
+kind = addon.ImportPanorama
+for key, wanted in (("ESC", {"CANCELLED"}), ("TIMER", {"FINISHED"})):
+    operator = types.SimpleNamespace(
+        filepath=picture, quality="fast", metres="none", camera_height=1.6, faces=0, more="",
+        camera=False, world=False, report=lambda kind, text: told.append(text),
+    )
+    for name in ("_place", "_quiet", "_failed"):
+        setattr(operator, name, getattr(kind, name).__get__(operator))
+    operator._say = kind._say
+    addon.bpy = types.SimpleNamespace(
+        app=types.SimpleNamespace(background=False, version=bpy.app.version),
+        path=bpy.path, data=bpy.data, ops=bpy.ops,
+    )
+    assert kind.execute(operator, context) == {"RUNNING_MODAL"}
+    happens = lambda key: kind.modal(operator, context, types.SimpleNamespace(type=key))
+    assert happens("MOUSEMOVE") == {"PASS_THROUGH"}
+    if key == "TIMER":
+        assert happens(key) == {"PASS_THROUGH"}
+        operator._run.wait()
+    assert happens(key) == wanted
+    assert operator._run.ended() and "restored" in told and told[-1] != "timer"
+assert told[-1] == "interior: lengths are relative" and "interior" in bpy.data.objects
+addon.bpy = bpy
+addon.unregister()
+"""
+
+
+@pytest.mark.skipif(not BLENDER.exists(), reason="make test-readers installs Blender")
+def test_the_camera_and_the_world_see_the_picture_again(tmp_path: Path) -> None:
+    if subprocess.run([BLENDER, "-c", "import bpy"], capture_output=True).returncode:
+        pytest.skip("Blender has no wheel for this Python")
+    done = subprocess.run(
+        [BLENDER, "-c", SCRIPT, tmp_path, PICTURE, ROOT / "integrations/blender", *map(str, SIZE)],
+        capture_output=True,
+        text=True,
+        env={"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "HOME": str(tmp_path)},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    with Image.open(PICTURE) as picture:
+        wanted = np.asarray(picture.convert("RGB").resize(SIZE, Image.Resampling.BOX), float)
+    for name in ("mesh", "world"):
+        with Image.open(tmp_path / f"{name}.png") as rendered:
+            seen = np.asarray(rendered.convert("RGB"), float)
+        off = np.abs(seen - wanted).mean()
+        turned = min(np.abs(np.roll(seen, s, 1) - wanted).mean() for s in range(8, SIZE[0] - 8, 8))
+        assert off < min(8, turned / 3), (name, off, turned)
