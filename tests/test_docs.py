@@ -9,13 +9,15 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.main import get_command
 
+import panodepth
 from panodepth.cli.shell import app
 from panodepth.export.formats import FORMATS
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 BESIDE = [ROOT / "src/panodepth/weights/README.md", *sorted(ROOT.glob("[!.]*/README.md"))]
 ALL = [*PAGES, *BESIDE, *sorted(ROOT.glob("[!.]*/*/README.md"))]
 # A Python file with its folder, or a folder in a table's first column: `model/config.py`, `jobs/`.
@@ -119,3 +121,10 @@ def test_python_on_a_page_imports_what_there_is(page: Path) -> None:
 def test_files_that_a_recipe_names_are_there(recipe: Path) -> None:
     named = re.findall(r"\b(?:src|docs|recipes)/[\w/]+\.\w+", recipe.read_text(encoding="utf-8"))
     assert [file for file in named if not (ROOT / file).exists()] == []
+
+
+def test_the_citation_names_this_version() -> None:
+    told = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    assert told["version"] == panodepth.__version__
+    assert told["license"] == "Apache-2.0"
+    assert {"cff-version", "message", "title", "authors"} <= set(told)  # what the format asks for
