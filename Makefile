@@ -35,6 +35,7 @@ test: $(VENV)/.dev
 $(VENV)/.tools: $(VENV)/.dev
 	$(PIP) --editable ".[browser]"
 	command -v chromium || (apt-get update -qq && apt-get install -qq -y chromium)
+	npm ci --silent --prefix web || true
 	touch $@
 
 test-tools: $(VENV)/.tools test-readers .venv-app/.ready

@@ -2,6 +2,7 @@
 
 import { Color, Scene, WebGLRenderer } from "three";
 import { measure, type Measured } from "./extent";
+import { Headset, type Place } from "./headset";
 import { hit, type Hit } from "./pick";
 import { readRooms, readTable, type Room } from "./room";
 import { COLOURS, look, Surface, tableTexture, type Colour } from "./surface";
@@ -13,6 +14,8 @@ const COARSE_STEP = 3;
 const CLICK_PIXELS = 6; // a pointer that moved farther has dragged
 const [MILDEST_CUT, SHARPEST_CUT] = [0.7, 0.02]; // see `look.uEdge`
 const CEILING_CUT = 0.86; // of the way from the camera to the ceiling
+const SKY_REACH = 4; // what a headset draws, of the farthest distance; the sky is within
+const EYES_OVER_FLOOR = 1.6; // of a room without metres, in a headset [m]
 
 const find = <T extends Element>(selector: string) => document.querySelector(selector) as T;
 const buttons = (selector: string) => [...document.querySelectorAll<HTMLButtonElement>(selector)];
@@ -24,6 +27,7 @@ class Viewer {
   private readonly surfaces: Surface[];
   private readonly views: Views;
   private readonly tapes: Tapes;
+  private readonly headset: Headset;
   private readonly placed: boolean;
   private readonly spots: HTMLButtonElement[] = [];
   private extent: Measured;
@@ -52,6 +56,12 @@ class Viewer {
       (tape) => this.lengthOf(tape),
       (tape) => this.askLength(tape),
     );
+    this.headset = new Headset(this.renderer, this.scene, {
+      prepare: () => this.showSurfaces(),
+      next: () => this.chooseRoom(this.room + 1),
+      ended: () => this.resize(),
+    });
+    void Headset.isThere().then((there) => (find<HTMLElement>("#headset").hidden = !there));
     this.buildRooms();
     this.listen();
     this.chooseRoom(0);
@@ -99,6 +109,7 @@ class Viewer {
     }
     this.setCut(this.ownCut());
     this.showLegend();
+    if (this.headset.on) this.headset.goTo(this.headsetPlace());
   }
 
   chooseView(view: View): void {
@@ -271,6 +282,30 @@ class Viewer {
     find<HTMLElement>("#chip").hidden = true;
   }
 
+  // --- a headset
+
+  private async enterHeadset(): Promise<void> {
+    if (find<HTMLElement>("#headset").hidden || this.headset.on) return;
+    this.chooseView("inside");
+    this.setMeasuring(false);
+    if (this.compare >= 0) this.setCompare(-1);
+    try {
+      await this.headset.enter(this.headsetPlace());
+    } catch {
+      this.hint("The headset could not be started.");
+    }
+  }
+
+  /** A room without metres has its floor so far below the eyes as people have. */
+  private headsetPlace(): Place {
+    const { eye, floor } = this.extent;
+    const { room, group } = this.surfaces[this.room];
+    const known = this.metresPerUnit[this.known] ?? (this.unit === "m" ? 1 : null);
+    const metre = known ? 1 / known : Math.max(eye.y - floor, 1e-6) / EYES_OVER_FLOOR;
+    const far = SKY_REACH * room.info.far * group.scale.x;
+    return { eye, turn: this.views.walker.rotation.y, metre, far };
+  }
+
   // --- the window
 
   private hint(text: string): void {
@@ -303,6 +338,7 @@ class Viewer {
   }
 
   private resize(): void {
+    if (this.headset.on) return;
     this.renderer.setPixelRatio(Math.min(2, devicePixelRatio));
     this.renderer.setSize(innerWidth, innerHeight, false);
     this.views.resize();
@@ -345,13 +381,14 @@ class Viewer {
   // --- frames
 
   private redraw(): void {
-    if (this.waiting) return;
+    if (this.waiting || this.headset?.on) return;
     this.waiting = true;
     requestAnimationFrame((now) => this.frame(now));
   }
 
   private frame(now: number): void {
     this.waiting = false;
+    if (this.headset.on) return;
     const seconds = Math.min(0.1, (now - this.lastFrame) / 1000);
     const apart = now - this.lastFrame;
     this.lastFrame = now;
@@ -365,17 +402,21 @@ class Viewer {
   }
 
   private render(step = 1): void {
+    if (this.headset.on) return;
     look.uStep.value = step;
     const share = this.compare * this.canvas.clientWidth * this.renderer.getPixelRatio();
     look.uSplit.value = this.compare < 0 ? -1 : share;
-    const inside = this.views.view === "inside";
-    for (const surface of this.surfaces) {
-      surface.group.visible = this.shown.includes(surface);
-      surface.prepare(inside);
-    }
+    this.showSurfaces();
     this.renderer.render(this.scene, this.views.camera);
     this.tapes.draw(this.views.camera);
-    this.drawSpots(inside);
+    this.drawSpots(this.views.view === "inside");
+  }
+
+  private showSurfaces(): void {
+    for (const surface of this.surfaces) {
+      surface.group.visible = this.shown.includes(surface);
+      surface.prepare(this.views.view === "inside");
+    }
   }
 
   /** Inside, the places of the other rooms, to step to. */
@@ -411,6 +452,7 @@ class Viewer {
     });
     on("#shot", () => this.saveShot());
     on("#full", () => this.fullScreen());
+    on("#headset", () => void this.enterHeadset());
     on("#theme", () => document.documentElement.classList.toggle("light"));
     on("#reset", () => this.views.reset());
     on("#help", () => find<HTMLDialogElement>("#keys").showModal());
@@ -441,6 +483,7 @@ class Viewer {
       c: () => this.chooseColour(COLOURS[(COLOURS.indexOf(this.colour) + 1) % 3]),
       x: () => this.setCompare(this.compare < 0 ? 0.5 : -1),
       f: () => this.fullScreen(),
+      v: () => void this.enterHeadset(),
       g: () => this.saveShot(),
       r: () => this.views.reset(),
       n: () => this.chooseRoom(this.room + 1),
