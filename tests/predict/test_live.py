@@ -21,7 +21,7 @@ import pytest
 from panodepth.cli import main
 from panodepth.errors import ConfigError, InputError
 from panodepth.images import ImageData
-from panodepth.predict.live.loop import frames_of, reduced, scans, shown
+from panodepth.predict.live.loop import reduced, scans, shown
 from panodepth.predict.live.options import LiveOptions
 from panodepth.types import Prediction
 
@@ -107,16 +107,16 @@ def test_a_file_with_invalid_pixels_is_shown_as_it_is(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_read_by_name(tmp_path: Path) -> None:
-    for name, value in (("b.png", 30), ("a.png", 20)):
-        cv2.imwrite(str(tmp_path / name), frame(value))
+    for name in ("b10.png", "b9.png", "a.png", "._a.png"):
+        cv2.imwrite(str(tmp_path / name), frame(20))
     (tmp_path / "notes.txt").write_text("no picture")
     found = list(scans(Ball(), tmp_path, OPTIONS))  # type: ignore[arg-type]
-    assert [Path(f.name).name for f in found] == ["a.png", "b.png"]
+    assert [Path(f.name).name for f in found] == ["a.png", "b9.png", "b10.png"]
     assert found[0].scan is not None
     (tmp_path / "empty").mkdir()
     for folder in ("empty", "nowhere"):
         with pytest.raises(InputError, match=folder):
-            frames_of(tmp_path / folder)
+            next(scans(Ball(), tmp_path / folder, OPTIONS))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("bad", [np.zeros((64, 128)), np.zeros((64, 128, 3), np.float32)])

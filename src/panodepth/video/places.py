@@ -9,9 +9,10 @@ from pathlib import Path
 
 from panodepth.errors import InputError, OutputError
 from panodepth.images import IMAGE_SUFFIXES
+from panodepth.predict.folder.frames import frames_of
 from panodepth.predict.folder.inputs import key_of
 from panodepth.predict.folder.outputs import check_output_folder
-from panodepth.video.names import frames_of, name_of
+from panodepth.video.names import name_of
 from panodepth.video.options import VideoOptions
 from panodepth.video.run import frames_path, written
 from panodepth.video.streams import is_ours, stream_path

@@ -12,9 +12,10 @@ import numpy as np
 
 from panodepth.errors import InputError, require
 from panodepth.images import ImageData, check_aspect, read_image
+from panodepth.predict.folder.frames import frames_of
 from panodepth.predict.live.loop import reduced
 from panodepth.types import ByteArray
-from panodepth.video.names import frames_of, name_of
+from panodepth.video.names import name_of
 from panodepth.video.options import VideoOptions
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ import numpy as np
 from panodepth.errors import InputError, OutputError, one_line
 from panodepth.export.robots.scan import LaserScan, laser_scan
 from panodepth.images import ImageData, read_image
+from panodepth.predict.folder.frames import frames_of
 from panodepth.predict.live.options import LiveOptions
 from panodepth.predict.predictor import Predictor
 from panodepth.types import ByteArray, Prediction
@@ -48,7 +49,7 @@ def scans(
     any.
     """
     if isinstance(frames, str | Path):
-        frames = frames_of(Path(frames))
+        frames = _frames_in(Path(frames))
     for number, frame in enumerate(frames):
         stamp, began = time.time(), time.perf_counter()
         name = str(frame) if isinstance(frame, str | Path) else f"frame {number}"
@@ -72,14 +73,11 @@ def scan_of(prediction: Prediction, options: LiveOptions, name: str = "frame") -
     return laser_scan(prediction, options.scan_options(), Path(name))
 
 
-def frames_of(folder: Path) -> list[Path]:
-    """The pictures of a folder, by name. Raises InputError."""
-    from panodepth.images import IMAGE_SUFFIXES
-
+def _frames_in(folder: Path) -> list[Path]:
+    """The frames in a folder. Raises InputError where there are none."""
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
-    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
-    if not found:
+    if not (found := frames_of(folder)):
         raise InputError(f"{folder}: no picture in this folder")
     return found
 
