@@ -96,6 +96,23 @@ def test_other_errors_are_not_hidden(make_config, renderer, monkeypatch):
         run.run()
 
 
+def test_a_copy_of_a_checkpoint_beside_it_is_none(tmp_path):
+    for name in ("step_00000002", "step_00000001", "step_00000001.bak", "step_best"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "state.json").write_text("{}")
+    assert [path.name for path in list_snapshots(tmp_path)] == ["step_00000001", "step_00000002"]
+
+
+NESTED = pytest.param("[" * 100_000, id="nested")
+
+
+@pytest.mark.parametrize("state", ["[", "[]", "null", '{"format": 1}', NESTED])
+def test_a_checkpoint_of_a_damaged_state_is_named(tmp_path, state):
+    (tmp_path / "state.json").write_text(state)
+    with pytest.raises(PanodepthError, match=f"checkpoint {tmp_path}"):
+        load_snapshot(tmp_path)
+
+
 def test_full_disk_while_saving_keeps_the_old_checkpoint(make_config, renderer):
     config = make_config()
     run = saved_run(config, renderer)

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from panodepth.errors import ConfigError, PanodepthError
 from panodepth.lab.training.config import FREE_DATA_FIELDS, Recipe
-from panodepth.strict import first_difference
+from panodepth.strict import first_difference, parse_json
 
 FORMAT = 1
 STATE = "state.json"
@@ -71,9 +71,10 @@ def save_snapshot(snapshot: Snapshot, folder: Path, keep: int) -> Path:
 
 
 def list_snapshots(folder: Path) -> list[Path]:
-    """All whole checkpoints, oldest first."""
-    found = [p for p in folder.glob(f"{PREFIX}*") if (p / STATE).exists()]
-    return sorted(found, key=lambda p: int(p.name.removeprefix(PREFIX)))
+    """All whole checkpoints, oldest first; a copy under another name, as in step_1.bak, is none."""
+    named = ((p.name.removeprefix(PREFIX), p) for p in folder.glob(f"{PREFIX}*"))
+    found = [(int(step), p) for step, p in named if step.isdecimal() and (p / STATE).exists()]
+    return [path for _, path in sorted(found)]
 
 
 def clear_leftovers(out: Path, before: float) -> None:
@@ -100,12 +101,12 @@ def clear_leftovers(out: Path, before: float) -> None:
 def load_snapshot(path: Path) -> Snapshot:
     """Read one checkpoint folder. Raises PanodepthError when it is damaged or of another format."""
     try:
-        state = json.loads((path / STATE).read_text(encoding="utf-8"))
+        state = dict(parse_json((path / STATE).read_bytes()))
         if state.pop("format") != FORMAT:
             raise PanodepthError(f"checkpoint {path} is of another version of this package")
         tensors = {p.stem: load_file(p) for p in sorted(path.glob("*.safetensors"))}
         return Snapshot(int(state.pop("step")), tensors, state)
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise PanodepthError(
             f"cannot read checkpoint {path}: {error}; remove that folder to go on from an earlier "
             "one"
