@@ -173,6 +173,17 @@ def test_which_kind_a_text_means(tmp_path, tree, file):
         choose_predictor(str(tree), model, datasets, {"factor": 1})
 
 
+def test_a_folder_whose_name_looks_like_a_python_file_is_no_end_of_the_path(tmp_path):
+    file = tmp_path / ".pyenv" / "mine.py"
+    file.parent.mkdir()
+    file.write_text(
+        "class Mine:\n    def predict(self, image):\n        return image[..., 0] + 1\n"
+    )
+    named = choose_predictor(f"{file}:Mine", list, [], {})
+    assert named.kind == "file"
+    assert named.make()(Panorama(np.zeros((2, 4, 3), np.float32))).distance.max() == 1
+
+
 def test_another_file_of_the_same_name_is_another_predictor(file, tree):
     datasets = open_datasets([str(tree)], PROTOCOLS["uncapped"])
     before = choose_predictor(str(file), list, datasets, {}).identity

@@ -20,6 +20,7 @@ from panodepth.lab.evaluation.run.predictors import (
     ImagePredictor,
     Predictor,
     load_file,
+    python_file,
     shared_names,
 )
 from panodepth.predict.folder.walk import files_below
@@ -52,11 +53,10 @@ def choose_predictor(
     options: keyword arguments of the class, of `FromFolder` (scale, unit), or of a model's
     `predict` (camera_height). Raises ConfigError when a file or folder cannot be a predictor.
     """
-    file, dot, name = text.partition(".py")
     identity = " ".join([json.dumps(dict(options), sort_keys=True), *_option_stamps(options)])
     make: Callable[[], Predictor] = partial(load_file, text, dict(options))
-    if dot and (not name or name.startswith(":")):
-        return NamedPredictor(make, text, f"{stamp(Path(f'{file}.py'))} {identity}", "file")
+    if (file := python_file(text)) is not None:
+        return NamedPredictor(make, text, f"{stamp(file[0])} {identity}", "file")
     path = Path(text).expanduser()
     if path.is_dir() and _has_distances(path):
         unknown = set(options) - {"scale", "unit"}

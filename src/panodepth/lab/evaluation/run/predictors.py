@@ -7,6 +7,7 @@ make one of anything with `predict(image)`.
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -84,6 +85,12 @@ def _array(value: Any) -> np.ndarray[Any, Any]:
         value = value.detach().cpu()
         value = value.float() if value.is_floating_point() else value  # NumPy has no bfloat16
     return np.asanyarray(value)
+def python_file(text: str) -> tuple[Path, str] | None:
+    """The file and the class (default "Predictor") of FILE.py[:CLASS]; None when it is no such."""
+    found = re.fullmatch(r"(.*?\.py)(?::(.*))?", text, re.DOTALL)
+    return None if found is None else (Path(found[1]).expanduser(), found[2] or "Predictor")
+
+
 
 
 def load_file(text: str, options: Mapping[str, Any] | None = None) -> Predictor:
@@ -93,9 +100,7 @@ def load_file(text: str, options: Mapping[str, Any] | None = None) -> Predictor:
     trust. Raises ConfigError, one line, when it cannot be imported, has no such class (default
     "Predictor"), or the class cannot be made.
     """
-    file, _, name = text.partition(".py")
-    path = Path(f"{file}.py").expanduser()
-    class_name = name.lstrip(":") or "Predictor"
+    path, class_name = python_file(text) or (Path(text), "")
     if not path.is_file():
         raise ConfigError(f"{path}: no such file")
     module_name = f"panodepth_predictor_{path.stem}"
