@@ -25,7 +25,7 @@ from panodepth.predict.models import is_exported, size_to_load, weights_stamp
 from panodepth.predict.openvino.conversion import cache_folder, converted_file
 from panodepth.predict.predictor import Predictor
 from panodepth.size import Size
-from panodepth.strict import build
+from panodepth.strict import build, parse_json
 from panodepth.types import FloatArray
 
 MOST_DIFFERENCE = 0.002  # mean relative, from torch in float32
@@ -109,7 +109,7 @@ def _try_once(model: str, size: Size | None) -> None:
 def read(path: Path) -> Trial | None:
     """A trial that was kept; None where there is none, or one of another machine or version."""
     try:
-        trial = build(Trial, json.loads(path.read_text(encoding="utf-8")), str(path))
+        trial = build(Trial, parse_json(path.read_bytes()), str(path))
     except (OSError, ValueError, PanodepthError):
         return None
     here = (_machine(), version("openvino"))

@@ -174,7 +174,12 @@ def test_an_output_folder_that_is_removed_meanwhile(made: Made) -> None:
         curate(source, PLAN, made.root / "second", OPTIONS, progress=lose)
 
 
-@pytest.mark.parametrize("text", ["{}", '{"units": 3}', '{"units": [{"name": 1}]}', "[", "[1]"])
+NESTED = pytest.param("[" * 100_000, id="nested")
+
+
+@pytest.mark.parametrize(
+    "text", ["{}", '{"units": 3}', '{"units": [{"name": 1}]}', "[", "[1]", NESTED]
+)
 def test_damaged_records_are_named(made: Made, text: str) -> None:
     source, out = frames(made, 2), made.root / "out"
     curate(source, PLAN, out, OPTIONS)

@@ -157,6 +157,8 @@ def test_without_diffusers(
 def test_weights_that_are_not_there(tiny: Callable[[str], Path], tmp_path: Path) -> None:
     fails(ConfigError, "no such folder", model=str(tmp_path / "none"))
     fails(ConfigError, "no readable model_index.json", model=str(tmp_path))
+    (tmp_path / "model_index.json").write_text("null")
+    fails(ConfigError, "no readable model_index.json", model=str(tmp_path))
     fails(ConfigError, "holds a FluxFillPipeline", "flux2-klein", model=str(tiny("flux")))
     damaged = tmp_path / "damaged"
     damaged.mkdir()

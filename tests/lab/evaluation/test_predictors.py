@@ -193,6 +193,7 @@ def test_another_file_of_the_same_name_is_another_predictor(file, tree):
 
 def test_options_and_parts():
     assert parse_options(["a=1.5", "b=text", "c=true"]) == {"a": 1.5, "b": "text", "c": True}
+    assert parse_options(["a=" + "[" * 100_000]) == {"a": "[" * 100_000}
     assert parse_part("2/8") == (2, 8)
     for text in ("0/3", "4/3", "x", "1/"):
         with pytest.raises(ConfigError, match="--part"):

@@ -177,9 +177,10 @@ def test_files_are_written_and_read_again(tmp_path):
     assert report.read_report(tmp_path) == json.loads(json.dumps(made))
     with pytest.raises(ConfigError, match="no report"):
         report.read_report(tmp_path / "none")
-    (tmp_path / "report.json").write_text("{}")
-    with pytest.raises(ConfigError, match="no report"):
-        report.read_report(tmp_path)
+    for damaged in ("{}", "[" * 100_000):
+        (tmp_path / "report.json").write_text(damaged)
+        with pytest.raises(ConfigError, match="no report"):
+            report.read_report(tmp_path)
 
 
 def test_panels_show_input_truth_prediction_and_error():

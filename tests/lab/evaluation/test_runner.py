@@ -137,9 +137,10 @@ def test_a_journal_of_another_run_is_not_mixed_in(tmp_path):
         read_rows(tmp_path, other)
     with pytest.raises(ConfigError, match="another predictor"), open_journal(tmp_path, other):
         pass
-    (tmp_path / "rows.jsonl").write_text("nonsense")
-    with pytest.raises(ConfigError, match="not a journal"):
-        read_rows(tmp_path, HEADER)
+    for damaged in ("nonsense", '{"run": 5}', "[" * 100_000):
+        (tmp_path / "rows.jsonl").write_text(damaged)
+        with pytest.raises(ConfigError, match="not a journal"):
+            read_rows(tmp_path, HEADER)
 
 
 def test_numbers_come_back_as_they_were(tmp_path):

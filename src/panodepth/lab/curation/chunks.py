@@ -33,6 +33,7 @@ from panodepth.lab.curation.stages import Curated, Plan, Tools, curate_views
 from panodepth.lab.data import Encoding, ShardLimits, ShardWriter
 from panodepth.lab.data.shard_writer import clean_key
 from panodepth.types import ByteArray
+from panodepth.strict import parse_json
 
 Result = Curated | RejectedError  # of one unit
 PARTS = "parts"  # folder of the records
@@ -192,7 +193,7 @@ class ChunkJob:
 def read_record(path: Path) -> dict[str, Any]:
     """The content of a chunk's record. Raises InputError."""
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content: dict[str, Any] = parse_json(path.read_bytes())
         if not all({"unit", "name"} <= set(row) for row in content["units"]):
             raise ValueError("a row without unit or name")
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from panodepth.errors import ConfigError, ModelError, is_out_of_memory, one_line, require
 from panodepth.lab.curation.outpainters.settings import PAINTERS, usual_sampling
 from panodepth.predict.hub import fetch, refusal
+from panodepth.strict import parse_json
 
 if TYPE_CHECKING:
     import torch
@@ -70,8 +71,8 @@ def _weights(painter: str, model: str, folder: Path) -> Weights:
     """What a folder's index says of its weights. Raises ConfigError for those of another family."""
     pipeline = PAINTERS[painter][0]
     try:
-        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        index = dict(parse_json((folder / INDEX).read_bytes()))
+    except (OSError, ValueError, TypeError):
         raise ConfigError(
             f"{folder}: no readable {INDEX}; weights must be in diffusers' layout"
         ) from None

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -19,6 +18,7 @@ from panodepth.lab.evaluation.report.catalogue import MEASURES
 from panodepth.lab.evaluation.report.published import IMAGES, KEYS, KINDS, published
 from panodepth.lab.evaluation.report.summary import summarise
 from panodepth.lab.evaluation.run.journal import Row
+from panodepth.strict import parse_json
 
 REPORT_FILE = "report.json"
 INTERVALS = "Means over images, with 95 % bootstrap intervals over the images."
@@ -63,7 +63,7 @@ def read_report(folder: str | Path) -> dict[str, Any]:
     path = Path(folder)
     path = path / REPORT_FILE if path.is_dir() else path
     try:
-        report = json.loads(path.read_text(encoding="utf-8"))
+        report = parse_json(path.read_bytes())
         report["run"]["predictor"], report["protocol"]["name"], report["datasets"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{path}: no report of an evaluation ({error})") from error

@@ -25,6 +25,7 @@ from panodepth.lab.evaluation.run.predictors import (
 )
 from panodepth.predict.folder.walk import files_below
 from panodepth.predict.models import stamp
+from panodepth.strict import parse_json
 
 _LONGEST_PATH = 1024
 LoadModel = Callable[[], ImagePredictor]
@@ -79,7 +80,7 @@ def parse_options(texts: Iterable[str]) -> dict[str, Any]:
         if not (equals and key.isidentifier()):
             raise ConfigError(f"--option {text!r} is not KEY=VALUE")
         try:
-            options[key] = json.loads(value)
+            options[key] = parse_json(value)
         except ValueError:
             options[key] = value
     return options

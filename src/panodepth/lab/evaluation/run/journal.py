@@ -16,7 +16,7 @@ from typing import IO, Any
 from panodepth.atomic import write_atomic
 from panodepth.errors import ConfigError, OutputError, one_line
 from panodepth.jobs.lock import only_run
-from panodepth.strict import first_difference
+from panodepth.strict import first_difference, parse_json
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def _read(path: Path, header: Mapping[str, Any]) -> Iterator[Row]:
     """Rows of one journal; a last line that was cut short is left out."""
     try:
         lines = path.read_text(encoding="utf-8").rstrip("\n").split("\n")
-        first = json.loads(lines[0])["run"] if lines[0] else None  # empty: of a lost disk
+        first = dict(parse_json(lines[0])["run"]) if lines[0] else None  # empty: of a lost disk
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{path}: not a journal of an evaluation ({error})") from error
     if first is None:
@@ -123,7 +123,7 @@ def _read(path: Path, header: Mapping[str, Any]) -> Iterator[Row]:
             )
     for number, text in enumerate(lines[1:], 2):
         try:
-            yield Row(**json.loads(text))
+            yield Row(**parse_json(text))
         except (ValueError, TypeError) as error:
             if number == len(lines):
                 return

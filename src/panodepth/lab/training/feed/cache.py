@@ -17,6 +17,7 @@ from panodepth.lab.training.config import DataConfig
 from panodepth.lab.training.feed.samples import Stored
 from panodepth.lab.worlds.priors import STATES
 from panodepth.predict.folder.outputs import check_output_folder
+from panodepth.strict import parse_json
 
 IDENTITY = ("seed", "first_index", "chunk", "render_batch", "height", "width", "kind")
 CACHE_FORMAT = 1  # raise when the stored form or the meaning of a scene index changes
@@ -47,9 +48,9 @@ class ChunkCache:
         try:
             check_output_folder(self.folder)
             if self._note.exists():
-                found = json.loads(self._note.read_text()).get("state", 1)
+                found = dict(parse_json(self._note.read_bytes())).get("state", 1)
                 self.stale = found != self._identity["state"]
-        except (OSError, ValueError, OutputError) as error:
+        except (OSError, ValueError, TypeError, OutputError) as error:
             raise ConfigError(f"data.cache {root} cannot be used: {error}") from None
 
     def _path(self, chunk: int) -> Path:
@@ -64,14 +65,14 @@ class ChunkCache:
         """The chunk, or None when it is absent or damaged."""
         path = self._path(chunk)
         try:
-            expected = json.loads(path.with_suffix(".json").read_text())["sha256"]
+            expected = parse_json(path.with_suffix(".json").read_bytes())["sha256"]
             if _sha256(path) != expected:
                 return None
             with np.load(path, allow_pickle=False) as arrays:
                 return Stored(
                     torch.from_numpy(arrays["image"]), torch.from_numpy(arrays["distance"])
                 )
-        except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+        except (OSError, LookupError, TypeError, ValueError, zipfile.BadZipFile):
             return None
 
     def write(self, chunk: int, stored: Stored) -> None:
