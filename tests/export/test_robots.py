@@ -329,9 +329,9 @@ def test_without_metres_the_ways_to_them_are_named(
 
 
 def test_options_that_cannot_be(room: Prediction, tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="below high"):
+    with pytest.raises(ConfigError, match="below high"):
         room.save(tmp_path, ["laserscan"], low=2.0, high=1.0)
-    with pytest.raises(OutputError, match=r"range_min = 3 must be below range_max = 2"):
+    with pytest.raises(ConfigError, match=r"range_min = 3.0 must be below range_max = 2.0"):
         room.save(tmp_path, ["laserscan"], range_min=3.0, range_max=2.0)
     told = replace(room, meta={**room.meta, "camera_height_m": 1.6})
     for name in ("laserscan", "octomap", "birdseye"):

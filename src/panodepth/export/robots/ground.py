@@ -9,7 +9,7 @@ from typing import Annotated
 import numpy as np
 import numpy.typing as npt
 
-from panodepth.errors import InputError, OutputError
+from panodepth.errors import ConfigError, InputError, OutputError
 from panodepth.export.formats import NO_METRES
 from panodepth.export.frames import FRAMES
 from panodepth.export.reprojection import as_level_panorama, levelled_points
@@ -43,6 +43,10 @@ class BandOptions(GroundOptions):
     low: Height = 0.1
     high: Height = 1.8
 
+    def __post_init__(self) -> None:
+        if self.low >= self.high:
+            raise ConfigError(f"low = {self.low} must be below high = {self.high}")
+
 
 def check_metres(prediction: Prediction, path: Path) -> None:
     """Raise OutputError, which names the ways to metres, for a relative prediction."""
@@ -53,11 +57,9 @@ def check_metres(prediction: Prediction, path: Path) -> None:
 def over_ground(prediction: Prediction, path: Path, options: GroundOptions) -> Float64Array:
     """(N, 3) points of all valid pixels, camera at (0, 0, its height), the floor at z = 0.
 
-    Raises OutputError for a relative prediction, bad heights, or where no floor says the height.
+    Raises OutputError for a relative prediction, or where no floor says the height.
     """
     check_metres(prediction, path)
-    if isinstance(options, BandOptions) and options.low >= options.high:
-        raise OutputError(f"{path}: low = {options.low} must be below high = {options.high}")
     house = levelled_points(prediction)[prediction.mask]
     points = FRAMES["ros"].points(house).astype(np.float64)
     points[:, 2] += camera_height(prediction, path, options)

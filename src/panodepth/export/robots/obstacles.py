@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from panodepth.errors import OutputError
 from panodepth.export.reprojection import reprojected
 from panodepth.export.robots.ground import (
     BandOptions,
@@ -55,11 +54,9 @@ class Seen:
 
 def seen_around(prediction: Prediction, path: Path, options: BandOptions) -> Seen:
     """What lies between `low` and `high` and is no floor, within `range_max`. Raises OutputError
-    for a relative prediction, bad heights, or where no floor says the camera's height.
+    for a relative prediction, or where no floor says the camera's height.
     """
     check_metres(prediction, path)
-    if options.low >= options.high:
-        raise OutputError(f"{path}: low = {options.low} must be below high = {options.high}")
     height = camera_height(prediction, path, options)
     level = upright(prediction)
     distance, valid = level.solid.astype(np.float64), level.mask

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from panodepth.atomic import write_atomic
-from panodepth.errors import OutputError
+from panodepth.errors import ConfigError
 from panodepth.export.metadata import metadata, to_json
 from panodepth.export.robots.ground import (
     FRAME_ID,
@@ -33,6 +33,12 @@ class ScanOptions(BandOptions):
     beams: Annotated[int, Range(at_least=4, at_most=100_000)] = 720
     sectors: Sectors = 8
     range_min: Positive = 0.05
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.range_min >= self.range_max:
+            least, most = self.range_min, self.range_max
+            raise ConfigError(f"range_min = {least} must be below range_max = {most}")
 
 
 @dataclass(frozen=True)
@@ -124,9 +130,6 @@ def laser_scan(
     What is nearer than `range_min` is the camera's own stand: a beam goes on behind it, and is NaN
     where nothing is seen behind: it may be a wall as well.
     """
-    if options.range_min >= options.range_max:
-        low, high = options.range_min, options.range_max
-        raise OutputError(f"{path}: range_min = {low:g} must be below range_max = {high:g}")
     seen = seen_around(prediction, path, options)
     told = min(options.beams, seen.columns)  # beams between two columns have no point of their own
     middles = (np.arange(options.beams) + 0.5) / options.beams

@@ -66,11 +66,7 @@ class LiveOptions(PredictOptions):
             check_metres(["laserscan"])
         if self.rows < 64:
             raise ConfigError(f"rows must be at least 64: {self.rows}")
-        if self.low >= self.high:
-            raise ConfigError(f"low = {self.low} must be below high = {self.high}")
-        if self.range_min >= self.range_max:
-            least, most = self.range_min, self.range_max
-            raise ConfigError(f"range_min = {least} must be below range_max = {most}")
+        self.scan_options()  # says what is wrong
 
     @property
     def counts_pixels(self) -> bool:
