@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -22,8 +24,8 @@ from panodepth.model.detail import (
     Rows,
     load_detail,
     planes,
-    save_detail,
 )
+from panodepth.model.helpers import save_helper
 
 SIZE = (24, 48)
 SMALL = DetailConfig(channels=6, first_dilations=(1, 2), first_rings=(1, 3), next_dilations=(1,))
@@ -108,7 +110,8 @@ def test_planes_of_two_walls_do_not_cross_the_edge_between_them() -> None:
 def test_a_file_gives_the_same_network(tmp_path: Path) -> None:
     made = network()
     made = made.half().float()  # what the file keeps
-    path = save_detail(SMALL, made.state_dict(), tmp_path / "detail.safetensors", {"steps": "1"})
+    path = tmp_path / "detail.safetensors"
+    save_helper("detail", SMALL, made.state_dict(), path, {"steps": "1"})
     loaded = load_detail(path)
     assert loaded.config == SMALL
     assert all(
@@ -126,13 +129,14 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     save_file(tensors, path, {"detail": '{"chanels": 6}'})
     with pytest.raises(ModelError, match="chanels"):
         load_detail(path)
-    save_file(tensors, path, {"detail": "{"})
-    with pytest.raises(ModelError, match=r"x\.safetensors"):
-        load_detail(path)
-    save_file(tensors, path, {"detail": DetailConfig().to_json()})
+    for damaged in ("{", "[" * 100_000):
+        save_file(tensors, path, {"detail": damaged})
+        with pytest.raises(ModelError, match=r"x\.safetensors"):
+            load_detail(path)
+    save_file(tensors, path, {"detail": json.dumps(asdict(DetailConfig()))})
     with pytest.raises(ModelError, match="missing"):
         load_detail(path)
     tensors["first.head.bias"] = torch.full_like(tensors["first.head.bias"], torch.nan)
-    save_file(tensors, path, {"detail": SMALL.to_json()})
+    save_file(tensors, path, {"detail": json.dumps(asdict(SMALL))})
     with pytest.raises(ModelError, match="not finite"):
         load_detail(path)

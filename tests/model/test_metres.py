@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -9,12 +11,12 @@ import torch
 from safetensors.torch import save_file
 
 from panodepth.errors import ConfigError, ModelError
+from panodepth.model.helpers import save_helper
 from panodepth.model.metres import (
     SPREAD_RANGE,
     MetresConfig,
     MetresNetwork,
     load_metres,
-    save_metres,
 )
 
 SMALL = MetresConfig(channels=(4, 6), rows=16)
@@ -56,7 +58,8 @@ def test_the_spread_stays_in_its_range() -> None:
 
 def test_a_file_gives_the_same_network(tmp_path: Path) -> None:
     made = network().half().float()  # what the file keeps
-    path = save_metres(SMALL, made.state_dict(), tmp_path / "metres.safetensors", {"steps": "1"})
+    path = tmp_path / "metres.safetensors"
+    save_helper("metres", SMALL, made.state_dict(), path, {"steps": "1"})
     loaded = load_metres(path)
     assert loaded.config == SMALL
     torch.testing.assert_close(loaded(*inputs()), made(*inputs()), atol=0, rtol=0)
@@ -68,7 +71,7 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     save_file(tensors, path)
     with pytest.raises(ModelError, match="not a metres network"):
         load_metres(path)
-    save_file(tensors, path, {"metres": MetresConfig(channels=(4,), rows=16).to_json()})
+    save_file(tensors, path, {"metres": json.dumps(asdict(MetresConfig(channels=(4,), rows=16)))})
     with pytest.raises(ModelError, match="metres"):
         load_metres(path)
     save_file(tensors, path, {"metres": '{"rows": 1000000}'})

@@ -12,13 +12,10 @@ vector n, and evaluating it in another pixel is a product with that pixel's ray.
 
 from __future__ import annotations
 
-import json
 import math
 import os
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -26,8 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from panodepth.geometry.arrays import exact_indices, to_dtype
-from panodepth.model.helpers import load_helper, save_helper
-from panodepth.strict import build
+from panodepth.model.helpers import load_helper
 
 MEAN = 2  # the map is given to the network relative to its mean over this many pixels each way
 GAINS = (2.0, 20.0)  # of those differences: for steps between surfaces, and for slopes
@@ -52,15 +48,6 @@ class DetailConfig:
     first_rings: tuple[int, ...] = (1, 2, 4, 7)
     next_dilations: tuple[int, ...] = (1, 2, 1)
     next_rings: tuple[int, ...] = (1,)
-
-    @classmethod
-    def from_json(cls, text: str) -> DetailConfig:
-        """What `to_json` has written. Raises ConfigError."""
-        return build(cls, json.loads(text), "the detail network's config")
-
-    def to_json(self) -> str:
-        """Plain JSON."""
-        return json.dumps(asdict(self))
 
 
 class Rows(NamedTuple):
@@ -291,18 +278,9 @@ class DetailNetwork(nn.Module):
         return self.next if number else self.first
 
 
-def save_detail(
-    config: DetailConfig, tensors: Mapping[str, Tensor], path: Path, texts: Mapping[str, str]
-) -> Path:
-    """Write a detail network's parameters, (...) each, as float16 .safetensors; OutputError."""
-    return save_helper("detail", config.to_json(), tensors, path, texts)
-
-
 def load_detail(path: str | os.PathLike[str], device: torch.device | str = "cpu") -> DetailNetwork:
-    """A detail network in eval mode, float32, from what `save_detail` has written.
+    """A detail network in eval mode, float32, from what `save_helper` has written.
 
     Raises ModelError, one line, for any other file.
     """
-    return load_helper(
-        "detail", lambda text: DetailNetwork(DetailConfig.from_json(text)), path, device
-    )
+    return load_helper("detail", DetailConfig, DetailNetwork, path, device)

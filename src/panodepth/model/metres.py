@@ -6,11 +6,8 @@ What it can know of scale is what things are: the height a camera stands at, doo
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -19,9 +16,8 @@ from torch.nn import functional
 
 from panodepth.errors import ConfigError
 from panodepth.geometry.grid import solid_angles
-from panodepth.model.helpers import load_helper, save_helper
+from panodepth.model.helpers import load_helper
 from panodepth.model.layers import SphereConv2d
-from panodepth.strict import build
 
 FIELDS = 3 + 4  # picture; log distance, surface, sine and cosine of the polar angle
 LOG_RANGE = (-5.0, 1.0)  # of the relative distance
@@ -49,15 +45,6 @@ class MetresConfig:
     def size(self) -> tuple[int, int]:
         """(h, w) of what it sees."""
         return self.rows, 2 * self.rows
-
-    @classmethod
-    def from_json(cls, text: str) -> MetresConfig:
-        """What `to_json` has written. Raises ConfigError."""
-        return build(cls, json.loads(text), "the metres network's config")
-
-    def to_json(self) -> str:
-        """Plain JSON."""
-        return json.dumps(asdict(self))
 
 
 class Metres(NamedTuple):
@@ -110,18 +97,9 @@ class MetresNetwork(nn.Module):
         return Metres(log, spread.clamp(*SPREAD_RANGE))
 
 
-def save_metres(
-    config: MetresConfig, tensors: Mapping[str, Tensor], path: Path, texts: Mapping[str, str]
-) -> Path:
-    """Write a metres network's parameters, (...) each, as float16 .safetensors; OutputError."""
-    return save_helper("metres", config.to_json(), tensors, path, texts)
-
-
 def load_metres(path: str | os.PathLike[str], device: torch.device | str = "cpu") -> MetresNetwork:
-    """A metres network in eval mode, float32, from what `save_metres` has written.
+    """A metres network in eval mode, float32, from what `save_helper` has written.
 
     Raises ModelError, one line, for any other file.
     """
-    return load_helper(
-        "metres", lambda text: MetresNetwork(MetresConfig.from_json(text)), path, device
-    )
+    return load_helper("metres", MetresConfig, MetresNetwork, path, device)

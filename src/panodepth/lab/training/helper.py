@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from abc import abstractmethod
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -21,6 +19,7 @@ from panodepth.lab.training.engine import Engine
 from panodepth.lab.training.feed.samples import mix_seed
 from panodepth.lab.training.optimisation.optim import MovingAverage, learning_rate
 from panodepth.lab.training.task import Task
+from panodepth.model.helpers import save_helper
 from panodepth.predict.loading import load
 
 B = TypeVar("B")
@@ -29,10 +28,10 @@ B = TypeVar("B")
 class HelperTask(Task[B]):
     """A small network trained with AdamW in one process on what a larger model predicts.
 
-    The constructor of a subclass sets `model` after this one. file: name of what comes out.
+    The constructor of a subclass sets `model` after this one. kind: what its file calls it.
     """
 
-    file: ClassVar[str]
+    kind: ClassVar[str]
     run: LoopConfig
     optim: AdamWConfig
 
@@ -96,15 +95,11 @@ class HelperTask(Task[B]):
         """How often the average was moved."""
         return {"ema_updates": self.average.updates}
 
-    @abstractmethod
-    def save(self, tensors: Mapping[str, Tensor], path: Path, texts: Mapping[str, str]) -> None:
-        """Write the network with these parameters, (...) each, and these metadata."""
-
     def export(self, step: int, samples: int) -> Path:
-        """Write the averaged weights to `file`."""
-        path = self.out / self.file
+        """Write the averaged weights to KIND.safetensors."""
+        path = self.out / f"{self.kind}.safetensors"
         if self.engine.is_main:
             training = json.dumps(self.config.to_dict())
             texts = {"steps": str(step), "samples": str(samples), "training": training}
-            self.save(self.average.tensors(), path, texts)
+            save_helper(self.kind, self.model.config, self.average.tensors(), path, texts)
         return path

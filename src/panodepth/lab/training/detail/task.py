@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-
 from torch import Tensor
 
 from panodepth.errors import ConfigError
@@ -14,7 +11,7 @@ from panodepth.lab.training.detail.crops import FINER, Crops, cut_crops
 from panodepth.lab.training.detail.objective import detail_loss
 from panodepth.lab.training.feed.samples import Stored
 from panodepth.lab.training.helper import HelperTask
-from panodepth.model.detail import DetailNetwork, save_detail
+from panodepth.model.detail import DetailNetwork
 
 
 class DetailTask(HelperTask[Crops]):
@@ -25,7 +22,7 @@ class DetailTask(HelperTask[Crops]):
         *("optim.accumulate", "run.seed"),
     )
     batch_seed, loss_seed = 31, 32
-    file = "detail.safetensors"
+    kind = "detail"
     config: DetailRecipe
 
     def __init__(self, config: DetailRecipe, *, renderer: Renderer | None = None) -> None:
@@ -46,7 +43,3 @@ class DetailTask(HelperTask[Crops]):
         rows = self.config.data.height // FINER
         with self.engine.autocast():
             return detail_loss(self.model, batch, self.config.loss, rows)
-
-    def save(self, tensors: Mapping[str, Tensor], path: Path, texts: Mapping[str, str]) -> None:
-        """See `save_detail`."""
-        save_detail(self.config.network, tensors, path, texts)

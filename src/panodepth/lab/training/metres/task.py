@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -15,7 +13,7 @@ from panodepth.lab.training.feed.augment import augment
 from panodepth.lab.training.feed.samples import Stored
 from panodepth.lab.training.helper import HelperTask
 from panodepth.lab.training.metres.config import MetresRecipe
-from panodepth.model.metres import MetresNetwork, save_metres
+from panodepth.model.metres import MetresNetwork
 from panodepth.predict.predictor import SCALE_QUANTILE
 
 
@@ -35,7 +33,7 @@ class MetresTask(HelperTask[MetresBatch]):
 
     fixed = ("network", "coarse", "data", "sources", "augment", "optim.accumulate", "run.seed")
     batch_seed, loss_seed = 41, 42
-    file = "metres.safetensors"
+    kind = "metres"
     config: MetresRecipe
 
     def __init__(self, config: MetresRecipe, *, renderer: Renderer | None = None) -> None:
@@ -70,10 +68,6 @@ class MetresTask(HelperTask[MetresBatch]):
             return found.log.sum() * 0, {}
         loss = (error * torch.exp(-spread) + spread).mean()
         return loss, {"error": error.mean().detach(), "spread": spread.exp().mean().detach()}
-
-    def save(self, tensors: Mapping[str, Tensor], path: Path, texts: Mapping[str, str]) -> None:
-        """See `save_metres`."""
-        save_metres(self.config.network, tensors, path, texts)
 
 
 def _each(values: Tensor, valid: Tensor, q: float) -> Tensor:
