@@ -66,7 +66,7 @@ class Glb:
         self._length += length + len(padding)
         return len(views) - 1
 
-    def accessor(self, values: npt.NDArray[Any], *, target: int) -> int:
+    def accessor(self, values: npt.NDArray[Any], target: int = ARRAY_BUFFER) -> int:
         """Add (N, C) values, C = 1 to 4, float32, uint32 or uint16; returns the accessor's index.
 
         target: glTF's bufferView.target.
@@ -106,6 +106,27 @@ class Glb:
         """Add `count` > 0 points, (n, 3) float32 in parts; low, high: smallest, largest x, y, z."""
         limits = {"min": [float(x) for x in low], "max": [float(x) for x in high]}
         return self.streamed(parts, (count, 3), np.float32, more=limits)
+
+    def points(self, values: FloatArray) -> int:
+        """Add (N, 3) points, N > 0, and their limits; returns the accessor's index."""
+        # By column: numpy is slow at an axis next to one of length 3.
+        low, high = ([limit(column) for column in values.T] for limit in (np.min, np.max))
+        return self.positions([values], len(values), low, high)
+
+    def triangles(
+        self,
+        positions: FloatArray,
+        uv: FloatArray,
+        faces: npt.NDArray[np.uint32],
+        normals: FloatArray | None = None,
+    ) -> dict[str, Any]:
+        """Add a mesh: (N, 3), (N, 2), (M, 3), (N, 3); what its primitive says of it."""
+        attributes = {"POSITION": self.points(positions)}
+        if normals is not None:
+            attributes["NORMAL"] = self.accessor(normals)
+        attributes["TEXCOORD_0"] = self.accessor(uv)
+        indices = self.accessor(faces.reshape(-1, 1), ELEMENT_ARRAY_BUFFER)
+        return {"attributes": attributes, "indices": indices}
 
     def uses(self, extension: str) -> None:
         """Say that the file uses an extension."""

@@ -15,7 +15,7 @@ from panodepth.export.clouds.options import CloudOptions
 from panodepth.export.clouds.ply import QUANTITY
 from panodepth.export.clouds.rows import kept_rows
 from panodepth.export.clouds.selection import chosen, cloud_normals
-from panodepth.export.glb import ARRAY_BUFFER, POINTS, Glb
+from panodepth.export.glb import POINTS, Glb
 from panodepth.export.metadata import GLTF_FRAME, metadata
 from panodepth.export.thinning import BAND_PIXELS, Cloud
 from panodepth.images import srgb_to_linear
@@ -45,7 +45,7 @@ def write_points_glb(
         ),
     }
     if options.normals:
-        attributes["NORMAL"] = glb.accessor(cloud_normals(prediction, cloud), target=ARRAY_BUFFER)
+        attributes["NORMAL"] = glb.accessor(cloud_normals(prediction, cloud))
     glb.write(path, {"attributes": attributes, "mode": POINTS})
     return [path]
 

@@ -4,27 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from panodepth.errors import ConfigError
 from panodepth.export.frames import FRAMES
-from panodepth.export.glb import (
-    ARRAY_BUFFER,
-    CLAMP_TO_EDGE,
-    ELEMENT_ARRAY_BUFFER,
-    REPEAT,
-    TRIANGLES,
-    Glb,
-)
+from panodepth.export.glb import CLAMP_TO_EDGE, REPEAT, TRIANGLES, Glb
 from panodepth.export.jpeg import jpeg, reduced
 from panodepth.export.meshes.mesh import MeshOptions, made_mesh
 from panodepth.export.meshes.tiles import LEAST_LIMIT, Tile, tiles
 from panodepth.export.metadata import GLTF_FRAME, metadata
 from panodepth.export.reprojection import as_panorama, levelled
 from panodepth.strict import Index
-from panodepth.types import FloatArray, Prediction
+from panodepth.types import Prediction
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,25 +49,10 @@ def write_mesh(
         parts = list(tiles(mesh, image, limit))
     primitives = []
     for part in parts:
-        attributes = {
-            "POSITION": _positions(glb, levelled(prediction, part.positions)),
-            "TEXCOORD_0": glb.accessor(part.uv, target=ARRAY_BUFFER),
-        }
+        positions = FRAMES["y"].points(levelled(prediction, part.positions))
+        primitive = glb.triangles(positions, part.uv, part.faces)
         wrap = REPEAT if len(parts) == 1 else CLAMP_TO_EDGE
-        primitive: dict[str, Any] = {
-            "attributes": attributes,
-            "indices": glb.accessor(part.faces.reshape(-1, 1), target=ELEMENT_ARRAY_BUFFER),
-            "material": glb.photograph(jpeg(part.image), wrap, part.name),
-            "mode": TRIANGLES,
-        }
-        primitives.append(primitive)
+        material = glb.photograph(jpeg(part.image), wrap, part.name)
+        primitives.append({**primitive, "material": material, "mode": TRIANGLES})
     glb.write(path, *primitives)
     return [path]
-
-
-def _positions(glb: Glb, points: FloatArray) -> int:
-    """Add (N, 3) points of the house frame, N > 0."""
-    turned = FRAMES["y"].points(points)
-    # By column: numpy is slow at an axis next to one of length 3.
-    low, high = ([float(limit(column)) for column in turned.T] for limit in (np.min, np.max))
-    return glb.positions([turned], len(turned), low, high)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from panodepth.export.glb import ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER, TRIANGLES, Glb
+from panodepth.export.glb import TRIANGLES, Glb
 from panodepth.export.jpeg import jpeg
 from panodepth.export.meshes.files import turned
 from panodepth.export.meshes.mesh import MeshOptions
@@ -26,19 +25,10 @@ def write_light_dome(
     """
     found = turned(prediction, path, options, "y")
     glb = Glb(found.meta)
-    low, high = (limit(axis=0).tolist() for limit in (found.positions.min, found.positions.max))
-    attributes = {
-        "POSITION": glb.positions([found.positions], len(found.positions), low, high),
-        "TEXCOORD_0": glb.accessor(found.mesh.uv, target=ARRAY_BUFFER),
-    }
+    primitive = glb.triangles(found.positions, found.mesh.uv, found.faces)
     picture, strength = coded(found.picture.linear, found.picture.image)
-    primitive: dict[str, Any] = {
-        "attributes": attributes,
-        "indices": glb.accessor(found.faces.reshape(-1, 1), target=ELEMENT_ARRAY_BUFFER),
-        "material": glb.light(jpeg(picture, options.max_texture_width), strength),
-        "mode": TRIANGLES,
-    }
-    glb.write(path, primitive)
+    material = glb.light(jpeg(picture, options.max_texture_width), strength)
+    glb.write(path, {**primitive, "material": material, "mode": TRIANGLES})
     return [path]
 
 

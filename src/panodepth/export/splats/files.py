@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from panodepth.export.glb import ARRAY_BUFFER, POINTS, Glb
+from panodepth.export.glb import POINTS, Glb
 from panodepth.export.mark import write_with_sidecar
 from panodepth.export.splats.gaussians import OPACITY, Gaussians, SplatOptions, gaussians
+from panodepth.images import srgb_to_linear
 from panodepth.types import FloatArray, Prediction
 
 # Kerbl and others, "3D Gaussian Splatting" (2023): a colour is 0.5 + SH0 times its coefficient.
@@ -59,24 +60,18 @@ def write_gltf_splat(
     """Binary glTF with KHR_gaussian_splatting; other viewers show its points and their colours."""
     found = gaussians(prediction, path, options, "y")
     glb = Glb(found.meta)
-    count = len(found.xyz)
-    low, high = found.xyz.min(axis=0).tolist(), found.xyz.max(axis=0).tolist()
-    rgba = np.concatenate([found.rgb, np.full((count, 1), 255, np.uint8)], axis=1)
-    linear = np.where(rgba <= 10, rgba / 255 / 12.92, ((rgba / 255 + 0.055) / 1.055) ** 2.4)
-    linear[:, 3] = OPACITY
+    opacity = np.full((len(found.xyz), 1), OPACITY, np.float32)
+    linear = srgb_to_linear(found.rgb.astype(np.float32) / 255)
     parts = {
         "ROTATION": np.roll(found.turn, -1, axis=1),  # x, y, z, w
         "SCALE": found.sigma,
-        "OPACITY": np.full((count, 1), OPACITY, np.float32),
+        "OPACITY": opacity,
         "SH_DEGREE_0_COEF_0": _coefficients(found),
     }
     attributes = {
-        "POSITION": glb.positions([found.xyz], count, low, high),
-        "COLOR_0": glb.accessor(linear.astype(np.float32), target=ARRAY_BUFFER),
-        **{
-            f"{EXTENSION}:{name}": glb.accessor(values, target=ARRAY_BUFFER)
-            for name, values in parts.items()
-        },
+        "POSITION": glb.points(found.xyz),
+        "COLOR_0": glb.accessor(np.concatenate([linear, opacity], axis=1)),
+        **{f"{EXTENSION}:{name}": glb.accessor(values) for name, values in parts.items()},
     }
     glb.uses(EXTENSION)
     extension = {EXTENSION: {"kernel": "ellipse", "colorSpace": "srgb_rec709_display"}}

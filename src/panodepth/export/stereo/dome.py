@@ -12,7 +12,7 @@ import numpy.typing as npt
 from panodepth.atomic import atomic
 from panodepth.export.bands import row_bands
 from panodepth.export.frames import FRAMES
-from panodepth.export.glb import ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER, TRIANGLES, Glb
+from panodepth.export.glb import TRIANGLES, Glb
 from panodepth.export.jpeg import jpeg
 from panodepth.export.metadata import GLTF_FRAME, exr_attributes, metadata
 from panodepth.export.rasters import exr
@@ -45,22 +45,12 @@ def write_dome(
     positions, uv, faces = sphere(options.columns)
     meta = metadata(panorama, "unit sphere, to be displaced", frame=GLTF_FRAME)
     glb = Glb(meta)
-    low, high = (limit(axis=0).tolist() for limit in (positions.min, positions.max))
-    attributes = {
-        "POSITION": glb.positions([positions], len(positions), low, high),
-        "NORMAL": glb.accessor(positions, target=ARRAY_BUFFER),
-        "TEXCOORD_0": glb.accessor(uv, target=ARRAY_BUFFER),
-    }
-    primitive = {
-        "attributes": attributes,
-        "indices": glb.accessor(faces.reshape(-1, 1), target=ELEMENT_ARRAY_BUFFER),
-        "material": glb.photograph(jpeg(panorama.image, options.max_texture_width)),
-        "mode": TRIANGLES,
-    }
+    primitive = glb.triangles(positions, uv, faces, normals=positions)
+    material = glb.photograph(jpeg(panorama.image, options.max_texture_width))
     sidecar = path.with_name(path.name + ".exr")
     with atomic(sidecar) as (temporary,):
         _write_displacement(panorama, temporary)
-        glb.write(path, primitive)
+        glb.write(path, {**primitive, "material": material, "mode": TRIANGLES})
     return [path, sidecar]
 
 
