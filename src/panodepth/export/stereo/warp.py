@@ -14,12 +14,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from panodepth.export.meshes.triangles import EDGE_THRESHOLD, GRAZING_ANGLE_DEG
 from panodepth.types import FloatArray
 
 Float64Array = npt.NDArray[np.float64]
 
-GRAZING_DEG = 84.0  # surfaces seen at a more grazing angle are taken for a depth edge ...
-LEAST_JUMP = 0.06  # ... but none where the distance changes by less than this share
 NETWORK_COLUMNS = 1092  # how fine predictions are at most
 RAMP = 2  # of their pixels, to either side of a depth edge
 STEPS = 1 << 30  # of a pixel: places are multiples of one, and their sums exact
@@ -27,8 +26,10 @@ WIDEST_SINE = 0.5  # what is nearer than the viewing circle's diameter is drawn 
 
 
 def depth_jump(width: int) -> float:
-    """From which ratio - 1 on two neighbouring distances in a row are no one surface."""
-    return max(LEAST_JUMP, math.tan(math.radians(GRAZING_DEG)) * 2 * math.pi / width)
+    """From which ratio - 1 on two neighbouring distances in a row are no one surface: as meshes
+    are cut.
+    """
+    return max(EDGE_THRESHOLD, math.tan(math.radians(GRAZING_ANGLE_DEG)) * 2 * math.pi / width)
 
 
 def sharpened(distance: FloatArray) -> FloatArray:
