@@ -228,6 +228,11 @@ class TestRefusals:
         assert "no such weights" in refused(tmp_path / "nowhere.safetensors")
         assert "no model.safetensors" in refused(tmp_path)
 
+    def test_a_hidden_file_beside_the_weights_is_none(self, build: Build, tmp_path: Path) -> None:
+        save_model(build(dim=32), tmp_path / "a.safetensors")
+        (tmp_path / "._a.safetensors").touch()
+        assert load_model(tmp_path).config.dim == 32
+
     def test_folder_with_several(self, build: Build, tmp_path: Path) -> None:
         for name in ("a", "b"):
             save_model(build(), tmp_path / f"{name}.safetensors")

@@ -37,7 +37,7 @@ def find_weights(path: str | os.PathLike[str]) -> Path:
     """
     place = Path(path)
     if place.is_dir():
-        found = sorted(place.glob("*.safetensors"))
+        found = sorted(place.glob("[!.]*.safetensors"))
         if len(found) > 1:
             found = [f for f in found if f.name == "model.safetensors"]
         if not found:

@@ -69,7 +69,7 @@ def stamp(path: Path) -> str:
     It changes when weights are trained on, and is the same on every machine. Of a large file only
     its size, both ends and 64 pieces between are read: milliseconds for 1.4 GB.
     """
-    files = sorted(path.glob("*.safetensors")) if path.is_dir() else [path]
+    files = sorted(path.glob("[!.]*.safetensors")) if path.is_dir() else [path]
     if path.suffix.lower() == ".xml":
         files.append(path.with_suffix(".bin"))
     if not files or not all(file.is_file() for file in files):
@@ -119,7 +119,7 @@ def size_to_load(name_or_path: str | os.PathLike[str] | None, size: Size) -> Siz
     try:
         bundled = name_or_path is None or name_or_path == DEFAULT
         path = bundled_weights() if bundled else Path(os.path.expanduser(str(name_or_path)))
-        (place,) = [path] if path.is_file() else path.glob("*.safetensors")
+        (place,) = [path] if path.is_file() else path.glob("[!.]*.safetensors")
         with place.open("rb") as file:
             header = json.loads(file.read(min(int.from_bytes(file.read(8), "little"), MAX_HEADER)))
         stated = json.loads(header["__metadata__"]["config"])

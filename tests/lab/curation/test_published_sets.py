@@ -47,6 +47,7 @@ def test_vkitti2(made: Made) -> None:
 
 def test_mvs_synth(made: Made) -> None:
     made.image("GTAV_540/0003/images/0000.png")
+    made.path("GTAV_540/0003/images/._0000.png").touch()
     values = np.full(SIZE, 40.0)
     values[0] = np.inf
     made.exr("GTAV_540/0003/depths/0000.exr", values)

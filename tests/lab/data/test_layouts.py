@@ -57,6 +57,7 @@ def structured(root: Path) -> None:
 
 def test_stanford2d3d(tmp_path):
     stanford(tmp_path)
+    (tmp_path / STANFORD.format("rgb", 0)).with_name("._camera_00_rgb.png").touch()
     source = open_source("stanford2d3d", tmp_path)
     assert len(source) == 3
     sample = source[1]

@@ -45,7 +45,7 @@ def open_curated(
     there, is not unpacked, or its JSON is of another form.
     """
     root = check_folder(path)
-    lists = sorted(root.glob("*_pano.json"))
+    lists = sorted(root.glob("[!.]*_pano.json"))
     if not lists:
         raise ConfigError(f"{root}: no NAME_pano.json with its folder NAME_pano")
     pairs = [pair for file in lists for pair in _pairs_of(file, root)]

@@ -74,6 +74,7 @@ class Layout:
         pairs = [
             Pair(str(Path(file).with_suffix("")), file, re.sub(*self.distance_file, file))
             for file in sorted(found)
+            if not Path(file).name.startswith(".")  # such as macOS leaves on other disks
         ]
         if not pairs:
             raise ConfigError(f"{root}: no {self.name}; looked for {' and '.join(self.pictures)}")

@@ -35,9 +35,9 @@ SOURCES: dict[str, SourceFactory] = {
 def kind_of(path: str | Path) -> str:
     """The kind of the data at `path` by its files: shards, curated, structured3d or folder."""
     root = Path(path).expanduser()
-    if root.is_file() or any(root.glob("*.tar")):
+    if root.is_file() or any(root.glob("[!.]*.tar")):
         return "shards"
-    if any(root.glob("*_pano.json")):
+    if any(root.glob("[!.]*_pano.json")):
         return "curated"
     structured = any(root.glob("scene_*/2D_rendering")) or (root / "Structured3D").is_dir()
     return "structured3d" if structured else "folder"

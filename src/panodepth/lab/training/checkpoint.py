@@ -104,7 +104,7 @@ def load_snapshot(path: Path) -> Snapshot:
         state = dict(parse_json((path / STATE).read_bytes()))
         if state.pop("format") != FORMAT:
             raise PanodepthError(f"checkpoint {path} is of another version of this package")
-        tensors = {p.stem: load_file(p) for p in sorted(path.glob("*.safetensors"))}
+        tensors = {p.stem: load_file(p) for p in sorted(path.glob("[!.]*.safetensors"))}
         return Snapshot(int(state.pop("step")), tensors, state)
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise PanodepthError(

@@ -176,7 +176,7 @@ class Tree:
         items = [
             Item(name, picture.as_posix(), seen=(picture.as_posix(),))
             for name, picture in named
-            if name
+            if name and not picture.name.startswith(".")
         ]
         return listed(self.name, root, items, self.read, self.looked_for)
 
