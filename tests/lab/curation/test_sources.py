@@ -15,7 +15,7 @@ from panodepth.errors import ConfigError
 from panodepth.geometry.lens import Pinhole
 from panodepth.geometry.points import z_depth_to_distance
 from panodepth.lab.curation.frame import Frame
-from panodepth.lab.curation.sources import SOURCES, open_frame_source
+from panodepth.lab.curation.sources import SOURCES, open_frame_source, parse_source
 
 H, W = SIZE
 SHARED = Path(__file__).parents[4] / "shared" / "data" / "rgbd"
@@ -50,6 +50,12 @@ def test_plain_folder_with_a_field_of_view_for_all(made: Made) -> None:
     assert frame.lens.fx == pytest.approx(W / 2)
     assert fov_deg(frame) == pytest.approx(90)
     assert frame.meta["licence"] == "CC0-1.0"
+
+
+def test_a_plain_folder_s_path_may_hold_an_equals_sign(made: Made) -> None:
+    made.image("fps=2/a.png")
+    for text in (f"{made.root}/fps=2", f"frames={made.root}/fps=2"):
+        assert len(parse_source(text, without_depth=True)) == 1
 
 
 @pytest.mark.parametrize("ending", ["npz", "npy"])

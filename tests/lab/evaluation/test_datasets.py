@@ -51,6 +51,22 @@ def test_names_kinds_and_splits(stanford, tree, tmp_path):
     assert len(datasets[1].source) == 30
 
 
+def test_a_folder_s_path_may_hold_an_equals_sign(tree, tmp_path):
+    folder = tmp_path / "lr=1" / "rooms"
+    folder.parent.mkdir()
+    folder.symlink_to(tree, target_is_directory=True)
+    for text, name in ((f"mine={folder}", "mine"), (str(folder), "tree")):
+        (dataset,) = open_datasets([text], PROTOCOLS["da2"])
+        assert (dataset.name, dataset.path, len(dataset.source)) == (name, str(folder), 30)
+
+
+def test_hidden_files_say_nothing_of_what_a_folder_holds(tree):
+    for name in ("._old.tar", "._old_pano.json"):
+        (tree / name).touch()
+    (dataset,) = open_datasets([str(tree)], PROTOCOLS["da2"])
+    assert dataset.kind == "folder"
+
+
 def test_the_fit_copy_is_smaller_for_panosuncg(tmp_path):
     room = tmp_path / "house" / "room"
     room.mkdir(parents=True)

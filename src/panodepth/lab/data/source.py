@@ -171,6 +171,14 @@ def check_same_size(array: npt.NDArray[Any], size: tuple[int, ...], where: str) 
     if array.shape != tuple(size):
         found = "x".join(map(str, array.shape[::-1]))
         raise InputError(f"{where}: is {found}, its picture {size[1]}x{size[0]}")
+def named_path(text: str) -> tuple[str | None, str]:
+    """What stands before the = of WHAT=PATH, and the path; None before a PATH alone, which may hold
+    a = too where it is there.
+    """
+    what, equals, path = text.partition("=")
+    return (what, path) if equals and not Path(text).expanduser().exists() else (None, text)
+
+
 
 
 def check_folder(root: str | Path, what: str = "panoramas") -> Path:

@@ -14,6 +14,7 @@ from panodepth.lab.curation.sources.synthetic import (
     UNREALSTEREO4K,
     VKITTI2,
 )
+from panodepth.lab.data.source import named_path
 from panodepth.strict import find_named
 
 SOURCES: dict[str, Callable[[str | Path], FrameSource]] = {
@@ -34,10 +35,8 @@ def parse_source(text: str, *, without_depth: bool = False) -> FrameSource:
 
     without_depth: see `open_frame_source`.
     """
-    kind, equals, path = text.partition("=")
-    if not equals:
-        kind, path = "frames", text
-    return open_frame_source(kind, path, without_depth=without_depth)
+    kind, path = named_path(text)
+    return open_frame_source("frames" if kind is None else kind, path, without_depth=without_depth)
 
 
 def open_frame_source(kind: str, path: str | Path, *, without_depth: bool = False) -> FrameSource:

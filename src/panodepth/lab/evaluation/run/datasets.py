@@ -10,6 +10,7 @@ from pathlib import Path
 from panodepth.errors import ConfigError
 from panodepth.lab.data import MATTERPORT3D, SOURCES, STANFORD2D3D, PanoramaSource, open_source
 from panodepth.lab.data.registry import kind_of
+from panodepth.lab.data.source import named_path
 from panodepth.lab.evaluation.protocol import FIT_SIDE, FIT_SIDES, VALIDATION_SEED, Protocol
 from panodepth.lab.evaluation.worlds import KINDS, WorldSource
 from panodepth.types import Panorama
@@ -79,10 +80,10 @@ def open_datasets(
     lists = _split_files(splits)
     datasets = []
     for text in texts:
-        left, equals, path = text.rpartition("=")
-        kind, _, name = left.rpartition(":")
+        left, path = named_path(text)
+        kind, _, name = (left or "").rpartition(":")
         name = name or Path(path).expanduser().resolve().name
-        if equals and not left:
+        if left == "":
             raise ConfigError(f"--data {text!r}: no name before =")
         if not kind:
             kind = name if left and name in SOURCES else kind_of(path)
