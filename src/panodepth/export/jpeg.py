@@ -12,7 +12,9 @@ JPEG_QUALITY = 92
 COMMENT = 0xFE  # marker of a comment
 
 
-def jpeg(image: npt.NDArray[np.uint8], max_width: int | None = None) -> bytes:
+def jpeg(
+    image: npt.NDArray[np.uint8], max_width: int | None = None, quality: int = JPEG_QUALITY
+) -> bytes:
     """The panorama (H, W, 3) as a JPEG file, at its own size or reduced to `max_width` [px].
 
     Raises OSError when it cannot be encoded.
@@ -20,7 +22,7 @@ def jpeg(image: npt.NDArray[np.uint8], max_width: int | None = None) -> bytes:
     import cv2
 
     bgr = cv2.cvtColor(image if max_width is None else reduced(image, max_width), cv2.COLOR_RGB2BGR)
-    done, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    done, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not done:
         raise OSError("JPEG encoding failed")
     return bytes(encoded)

@@ -21,6 +21,7 @@ import numpy as np
 from panodepth.atomic import write_atomic
 from panodepth.errors import InputError, PanodepthError, one_line
 from panodepth.export.colour import colourise
+from panodepth.export.jpeg import jpeg
 from panodepth.jobs import limited_threads
 from panodepth.lab.curation.estimate import DepthEstimator
 from panodepth.lab.curation.frame import UNREADABLE, Frame, RejectedError
@@ -32,8 +33,8 @@ from panodepth.lab.curation.sources import FrameSource
 from panodepth.lab.curation.stages import Curated, Plan, Tools, curate_views
 from panodepth.lab.data import Encoding, ShardLimits, ShardWriter
 from panodepth.lab.data.shard_writer import clean_key
-from panodepth.types import ByteArray
 from panodepth.strict import parse_json
+from panodepth.types import ByteArray
 
 Result = Curated | RejectedError  # of one unit
 PARTS = "parts"  # folder of the records
@@ -215,8 +216,7 @@ def _thumbnail(frame: Frame, result: Result) -> str:
         if frame.z_depth is not None:
             pictures.append(colourise(frame.z_depth))
         sheet = np.concatenate([_shrunk(picture, THUMB // 2) for picture in pictures], axis=1)
-    done, encoded = cv2.imencode(".jpg", sheet[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])
-    return base64.b64encode(encoded.tobytes()).decode() if done else ""
+    return base64.b64encode(jpeg(sheet, quality=80)).decode()
 
 
 def _shrunk(picture: ByteArray, width: int) -> ByteArray:

@@ -13,7 +13,7 @@ Renderers write a large number where a ray hits nothing: from SKY_FROM on it is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -60,10 +60,8 @@ class DistanceMap(NamedTuple):
     unit: str | None = None
 
 
-class DistanceReader(Protocol):
-    """Reads one distance file; raises InputError naming it."""
-
-    def __call__(self, path: Path) -> DistanceMap: ...
+DistanceReader = Callable[[Path], DistanceMap]
+"""Reads one distance file; raises InputError naming it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,14 +169,14 @@ def check_same_size(array: npt.NDArray[Any], size: tuple[int, ...], where: str) 
     if array.shape != tuple(size):
         found = "x".join(map(str, array.shape[::-1]))
         raise InputError(f"{where}: is {found}, its picture {size[1]}x{size[0]}")
+
+
 def named_path(text: str) -> tuple[str | None, str]:
     """What stands before the = of WHAT=PATH, and the path; None before a PATH alone, which may hold
     a = too where it is there.
     """
     what, equals, path = text.partition("=")
     return (what, path) if equals and not Path(text).expanduser().exists() else (None, text)
-
-
 
 
 def check_folder(root: str | Path, what: str = "panoramas") -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,28 +14,12 @@ from panodepth.lab.evaluation.protocol import VALIDATION_SEED
 from panodepth.types import Panorama
 
 if TYPE_CHECKING:
-    from panodepth.lab.worlds import Priors
+    from panodepth.lab.worlds import Priors, SceneBatch
 
 KINDS = ("indoor", "outdoor")
 
 
-class Scenes(Protocol):
-    """What a renderer returns for N panoramas, such as `panodepth.lab.worlds.SceneBatch`.
-
-    image: (N, 3, H, W) in [0, 1]. distance: (N, H, W) [m]. sky, valid: (N, H, W) bool.
-    """
-
-    @property
-    def image(self) -> Tensor: ...
-    @property
-    def distance(self) -> Tensor: ...
-    @property
-    def sky(self) -> Tensor: ...
-    @property
-    def valid(self) -> Tensor: ...
-
-
-Renderer = Callable[..., Scenes]
+Renderer = Callable[..., "SceneBatch"]
 """A function like `panodepth.lab.worlds.render_batch`."""
 
 
@@ -46,7 +30,7 @@ def scene_renderer() -> Renderer:
     return render_batch
 
 
-def as_stored(scenes: Scenes) -> tuple[Tensor, Tensor]:
+def as_stored(scenes: SceneBatch) -> tuple[Tensor, Tensor]:
     """Rendered panoramas as files keep them.
 
     scenes: N of them. Returns image (N, 3, H, W) uint8 and distance (N, H, W) float32 [m], in which

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from panodepth.export.colour import colourise, distance_range
+from panodepth.export.jpeg import jpeg
 from panodepth.lab.evaluation.run.journal import Row
 from panodepth.lab.evaluation.scoring import Compared
 from panodepth.types import BoolArray, ByteArray, FloatArray
@@ -69,11 +70,7 @@ def strip(image: FloatArray, compared: Compared) -> bytes:
     ]
     gap = np.full((WIDTH // 2, GAP, 3), 255, np.uint8)
     joined = np.concatenate([part for panel in small for part in (panel, gap)][:-1], axis=1)
-    done, encoded = cv2.imencode(
-        ".jpg", cv2.cvtColor(joined, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
-    )
-    assert done
-    return bytes(encoded.tobytes())
+    return jpeg(joined, quality=QUALITY)
 
 
 def _error(compared: Compared) -> ByteArray:

@@ -10,7 +10,7 @@ import importlib.util
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -38,10 +38,8 @@ class Predicted(NamedTuple):
     sky: BoolArray | None = None
 
 
-class Predictor(Protocol):
-    """What the evaluation calls; panorama holds image and meta, never the truth."""
-
-    def __call__(self, panorama: Panorama) -> Predicted: ...
+Predictor = Callable[[Panorama], Predicted]
+"""What the evaluation calls; the panorama holds image and meta, never the truth."""
 
 
 class ImagePredictor(Protocol):
@@ -85,12 +83,12 @@ def _array(value: Any) -> np.ndarray[Any, Any]:
         value = value.detach().cpu()
         value = value.float() if value.is_floating_point() else value  # NumPy has no bfloat16
     return np.asanyarray(value)
+
+
 def python_file(text: str) -> tuple[Path, str] | None:
     """The file and the class (default "Predictor") of FILE.py[:CLASS]; None when it is no such."""
     found = re.fullmatch(r"(.*?\.py)(?::(.*))?", text, re.DOTALL)
     return None if found is None else (Path(found[1]).expanduser(), found[2] or "Predictor")
-
-
 
 
 def load_file(text: str, options: Mapping[str, Any] | None = None) -> Predictor:
