@@ -70,7 +70,7 @@ def strip(image: FloatArray, compared: Compared) -> bytes:
     ]
     gap = np.full((WIDTH // 2, GAP, 3), 255, np.uint8)
     joined = np.concatenate([part for panel in small for part in (panel, gap)][:-1], axis=1)
-    return jpeg(joined, quality=QUALITY)
+    return jpeg(np.asarray(joined, np.uint8), quality=QUALITY)
 
 
 def _error(compared: Compared) -> ByteArray:
