@@ -12,7 +12,7 @@ from panodepth.export.file_options import FileOptions
 from panodepth.export.formats import check_installed, check_metres
 from panodepth.export.registry import WRITERS
 from panodepth.options import option
-from panodepth.predict.lenses.options import Numbers
+from panodepth.predict.lenses.options import LensOptions, Numbers
 from panodepth.predict.metric.options import MetricOptions
 from panodepth.predict.options import PredictOptions
 from panodepth.size import Size
@@ -123,6 +123,12 @@ class VideoOptions(PredictOptions, FileOptions):
     def files(self) -> tuple[str, ...]:
         """The formats that are files for each frame."""
         return tuple(name for name in self.formats if name not in STREAMS)
+
+    @property
+    def says_what_took_it(self) -> bool:
+        """Whether an option says what the tags of a file may say, and counts before them."""
+        names = (field.name for field in fields(LensOptions) if field.name != "pose")
+        return any(getattr(self, name) != getattr(LensOptions, name) for name in names)
 
     @property
     def counts_pixels(self) -> bool:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from panodepth.errors import InputError, require
-from panodepth.images import ImageData, check_aspect, read_image
+from panodepth.images import ImageData, read_image
 from panodepth.predict.folder.frames import frames_of
 from panodepth.predict.live.loop import reduced
 from panodepth.types import ByteArray
 from panodepth.video.names import name_of
 from panodepth.video.options import VideoOptions
+from panodepth.video.pictures import Pictures
+from panodepth.video.spherical import Tags, tags_of
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -28,8 +30,8 @@ CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,ogg,asf,mxf,ivf,nut,"
     "h264,hevc"
 )
+ANEW, TICK = 2, 1e-3  # frames back, from which on a clock begins anew; least between frames [s]
 HDR = {16: "PQ", 18: "HLG"}  # transfer curves, by their numbers in ISO/IEC 23091-2
-UNSAID, BT_709, HD_ROWS = 2, 1, 720  # colour space of a frame that does not say; FFmpeg's numbers
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ def open_clip(path: Path, options: VideoOptions) -> Iterator[Clip]:
 def _folder(path: Path, options: VideoOptions) -> Clip:
     """A clip of the pictures of a folder, by name."""
     files = frames_of(path)
-    first, last = _span(options, len(files) / options.rate)
+    first, last = _span(path, options, len(files) / options.rate)
     chosen = [
         (number, file) for number, file in enumerate(files) if first <= number / options.rate < last
     ][:: options.every]
@@ -108,18 +110,24 @@ def _video(path: Path, container: InputContainer, options: VideoOptions) -> Clip
         raise InputError(f"{path}: holds no pictures, sound alone")
     stream = container.streams.video[0]
     stream.thread_type = "AUTO"
-    size = (stream.height, stream.width)
-    if not options.has_lens:
-        check_aspect(size, options.allow_any_aspect, name=str(path))
+    damaged: list[float] = []
+    decoded = _decoded(path, container, damaged)
+    one = next(decoded, None)
+    if one is None:
+        raise InputError(f"{path}: no frame could be decoded")
+    tags = Tags() if options.says_what_took_it else tags_of(path, stream, one)
+    tags = tags if options.pose == "use" else replace(tags, pose_deg=Tags.pose_deg)
+    pixel = float(stream.sample_aspect_ratio or 1)
+    pictures = Pictures(path, one, pixel, tags, options)
     rate = float(stream.average_rate or stream.guessed_rate or options.rate)
     whole = _length(container, stream) or stream.frames / rate
-    first, last = _span(options, whole or float("inf"))
+    first, last = _span(path, options, whole or math.inf)
     count = int((min(last, whole) - first) * rate / options.every + 0.5) if whole else 0
     curve = HDR.get(stream.codec_context.color_trc)
     note = f"{path.name}: HDR ({curve}) is read as it is coded, which is paler than it was seen"
-    damaged: list[float] = []
-    frames = _frames(path, _decoded(path, container, damaged), stream, options, (first, last))
+    frames = _frames(pictures, _timed(chain([one], decoded), stream, rate), options, (first, last))
     notes = (note,) if curve else ()
+    notes += (f"{path.name}: by its tags {tags}",) if str(tags) else ()
     every = rate / options.every
     return Clip(name_of(path), path, max(count, 0), every, frames, notes, damaged)
 
@@ -128,40 +136,54 @@ def _length(container: InputContainer, stream: VideoStream) -> float:
     """Of the stream [s]; 0 = the file does not say."""
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
-    return container.duration / 1e6 if container.duration else 0.0
+    begins = container.start_time if "matroska" in container.format.name else 0
+    return max(0.0, ((container.duration or 0) - (begins or 0)) / 1e6)
 
 
-def _span(options: VideoOptions, length: float) -> tuple[float, float]:
+def _span(path: Path, options: VideoOptions, length: float) -> tuple[float, float]:
     """From when to when frames are taken [s]. Raises InputError where none are."""
     start = options.start or 0.0
     if start >= length > 0:
-        raise InputError(f"the clip ends at {length:.1f} s, before the start at {start:g} s")
-    return start, float("inf") if options.end is None else options.end
+        raise InputError(f"{path}: ends at {length:.1f} s, before the start at {start:g} s")
+    return start, math.inf if options.end is None else options.end
 
 
 def _frames(
-    path: Path,
-    decoded: Iterator[VideoFrame],
-    stream: VideoStream,
+    pictures: Pictures,
+    timed: Iterator[tuple[float, VideoFrame]],
     options: VideoOptions,
     span: tuple[float, float],
 ) -> Iterator[Frame]:
     """Those inside a span of time [s], every so-manieth. Raises InputError where none is."""
     begun: tuple[int, float] | None = None
-    origin: float | None = None
-    for number, frame in enumerate(decoded):
-        at = number / float(stream.average_rate or 30) if frame.time is None else frame.time
-        origin = _start(stream, at) if origin is None else origin
-        at -= origin
+    for number, (at, frame) in enumerate(timed):
         if at < span[0] - 1e-6:
             continue
         if at >= span[1]:
-            return
+            break
         begun = (number, at) if begun is None else begun
         if (number - begun[0]) % options.every == 0:
-            yield Frame(number, at - begun[1], _picture(frame, options))
+            yield Frame(number, at - begun[1], pictures.of(frame))
     if begun is None:
-        raise InputError(f"{path}: no frame could be decoded")
+        raise InputError(f"{pictures.path}: no frame from {span[0]:g} s on could be decoded")
+
+
+def _timed(
+    decoded: Iterator[VideoFrame], stream: VideoStream, rate: float
+) -> Iterator[tuple[float, VideoFrame]]:
+    """When each frame is shown, from the beginning of the stream on, and the frame.
+
+    Time always goes on: where files were joined and their clock begins anew, at their rate.
+    """
+    origin: float | None = None
+    last = -math.inf
+    for number, frame in enumerate(decoded):
+        at = number / rate if frame.time is None else frame.time
+        origin = _start(stream, at) if origin is None else origin
+        if at - origin < last - ANEW / rate:
+            origin = at - last - 1 / rate
+        last = max(at - origin, last + TICK)
+        yield last, frame
 
 
 def _start(stream: VideoStream, first: float) -> float:
@@ -191,17 +213,6 @@ def _decoded(path: Path, container: InputContainer, damaged: list[float]) -> Ite
         for frame in frames:
             done += 1
             yield frame
-
-
-def _picture(frame: VideoFrame, options: VideoOptions) -> ByteArray:
-    """(H, W, 3) uint8 sRGB, reduced where it may be."""
-    height, width = frame.height, frame.width
-    if height > options.rows and not options.counts_pixels:
-        width, height = max(2, round(width * options.rows / height)), options.rows
-    guess = frame.colorspace == UNSAID and frame.height >= HD_ROWS
-    given: dict[str, Any] = {"src_colorspace": BT_709} if guess else {}
-    rgb = frame.reformat(width, height, "rgb24", interpolation="AREA", **given)
-    return np.asarray(rgb.to_ndarray(), np.uint8)
 
 
 def shown(picture: ByteArray, options: VideoOptions) -> ByteArray:
