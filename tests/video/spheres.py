@@ -16,18 +16,18 @@ TO_ENTRY = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd")
 
 
 def write(
-    path: Path, images: list[np.ndarray], codec: str = "libx264", **of_stream: object
+    path: Path, images: list[np.ndarray], begins: int = 0, codec: str = "libx264", **of: object
 ) -> Path:
-    """A video of pictures (H, W, 3) uint8; its index comes last."""
+    """A video of pictures (H, W, 3) uint8; its index comes last. of: facts of its stream."""
     with av.open(str(path), "w") as file:
         stream = file.add_stream(codec, RATE, {"crf": "10"} if codec == "libx264" else {})
         stream.height, stream.width = images[0].shape[:2]
         stream.pix_fmt = "yuv420p"
-        for name, value in of_stream.items():
+        for name, value in of.items():
             setattr(stream.codec_context, name, value)
         for number, image in enumerate(images):
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-            frame.pts, frame.time_base = number, Fraction(1, RATE)
+            frame.pts, frame.time_base = begins + number, Fraction(1, RATE)
             file.mux(stream.encode(frame))
         file.mux(stream.encode(None))
     return path

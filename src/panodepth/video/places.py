@@ -38,7 +38,10 @@ def find_clips(inputs: Sequence[str]) -> list[Path]:
             videos = [f for f in inside if f.suffix.lower() in SUFFIXES and f.is_file()]
             if not videos and not frames_of(path):
                 raise InputError(f"{text}: no video and no picture in this folder")
-            clips += [file for file in videos if not is_ours(file)] if videos else [path]
+            others = [file for file in videos if not is_ours(file)]
+            if videos and not others:
+                raise InputError(f"{text}: no video in this folder but results of panodepth")
+            clips += others or [path]
         elif not path.is_file():
             address = "://" in text
             why = "an address, not a file: download it first" if address else "no such file"

@@ -39,11 +39,13 @@ class Frame:
     """One frame. number: in its source, from 0. time: from the clip's first frame on [s].
 
     image: (H, W, 3) uint8 sRGB; or, from a picture that says more of itself, all of that.
+    clock: when it is shown by the clock of its file [s]; None = a picture of a folder.
     """
 
     number: int
     time: float
     image: ByteArray | ImageData
+    clock: float | None = None
 
 
 @dataclass(frozen=True)
@@ -94,8 +96,16 @@ def _folder(path: Path, options: VideoOptions) -> Clip:
     ][:: options.every]
 
     def frames() -> Iterator[Frame]:
+        size = None
         for number, file in chosen:
             data = read_image(file)
+            size = size or data.size
+            if data.size != size:
+                (one, other), (h, w) = size, data.size
+                raise InputError(
+                    f"{file}: {w}x{h}, and the frames before it are {other}x{one}: frames of a "
+                    "clip have one size"
+                )
             plain = data.valid is None and data.pano is None
             image = shown(data.to_uint8(), options) if plain else data
             yield Frame(number, (number - chosen[0][0]) / options.rate, image)
@@ -163,7 +173,7 @@ def _frames(
             break
         begun = (number, at) if begun is None else begun
         if (number - begun[0]) % options.every == 0:
-            yield Frame(number, at - begun[1], pictures.of(frame))
+            yield Frame(number, at - begun[1], pictures.of(frame), frame.time)
     if begun is None:
         raise InputError(f"{pictures.path}: no frame from {span[0]:g} s on could be decoded")
 
@@ -197,19 +207,25 @@ def _decoded(path: Path, container: InputContainer, damaged: list[float]) -> Ite
     """Frames as FFmpeg decodes them. damaged: gets the time of each piece that it cannot [s]."""
     import av
 
-    packets, done = container.demux(video=0), 0
+    packets, done, at = container.demux(video=0), 0, 0.0
     while True:
         try:
             packet = next(packets)
         except StopIteration:
             return
         except av.FFmpegError as error:
+            if done and isinstance(error, av.error.InvalidDataError):
+                damaged.append(at)  # what there was so far is as good as of a file that was cut
+                return
             raise InputError(f"{path}: damaged after frame {done} ({error.strerror})") from error
+        at = float(packet.dts * packet.time_base) if packet.dts else at
         try:
             frames = packet.decode()
-        except av.error.InvalidDataError:
-            damaged.append(float(packet.dts * packet.time_base) if packet.dts else 0.0)
+        except av.FFmpegError:
+            damaged.append(at)
             continue
+        if packet.is_corrupt or any(frame.is_corrupt for frame in frames):
+            damaged.append(at)
         for frame in frames:
             done += 1
             yield frame

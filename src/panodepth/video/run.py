@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from panodepth.atomic import write_atomic
+from panodepth.errors import InputError
 from panodepth.export import save
 from panodepth.geometry.level.floor import SCALE_FACTS
 from panodepth.geometry.rotation import quaternion_from_rotation
@@ -19,6 +20,7 @@ from panodepth.types import Prediction
 from panodepth.video.motion import Motion
 from panodepth.video.options import VideoOptions
 from panodepth.video.reading import Clip, Frame
+from panodepth.video.sound import Heard
 from panodepth.video.steady import STANDS, Steadier, Steady
 from panodepth.video.streams import Stream, opened, stream_path
 
@@ -68,11 +70,13 @@ def predict_clip(
     with ExitStack() as held:
         streams: list[Stream] = []
         place = STANDS
-        for frame, now in steadied(predictor, clip.frames, options):
+        for frame, now in _named(clip, steadied(predictor, clip.frames, options)):
             number, place = len(lines) + 1, STANDS if now.cut else now.motion.after(place)
             prediction = replace(now.prediction, meta=_meta(now, clip.name, number, frame))
             if not lines:
-                streams = _streams(held, clip, options, prediction)
+                streams = _streams(held, clip, options, prediction, frame)
+                told = prediction.meta.get("notes", ())
+                result.notes += [f"{clip.source.name}: {note}" for note in told]
             for stream in streams:
                 stream.add(prediction, frame.time)
             if options.files:
@@ -91,6 +95,20 @@ def predict_clip(
     return replace(result, notes=result.notes + notes)
 
 
+def _named(clip: Clip, frames: Iterator[tuple[Frame, Steady]]) -> Iterator[tuple[Frame, Steady]]:
+    """The same; an InputError names the clip, and where in it."""
+    time = 0.0
+    try:
+        for frame, now in frames:
+            time = frame.time
+            yield frame, now
+    except InputError as error:
+        if str(clip.source) in str(error):
+            raise
+        told = str(error).removeprefix("image: ")
+        raise InputError(f"{clip.source}, after {time:.1f} s: {told}") from error
+
+
 def frames_path(out: Path, clip: str) -> Path:
     """The file that has a line for each frame, and that is written last."""
     return out / f"{clip}_frames.jsonl"
@@ -102,17 +120,23 @@ def written(options: VideoOptions, clip: str) -> list[Path]:
     return [*streams, *[options.out / clip] * bool(options.files), frames_path(options.out, clip)]
 
 
-def _streams(held: ExitStack, clip: Clip, options: VideoOptions, first: Prediction) -> list[Stream]:
+def _streams(
+    held: ExitStack, clip: Clip, options: VideoOptions, first: Prediction, frame: Frame
+) -> list[Stream]:
+    """Those of a clip, opened. first: what is predicted of its first frame."""
     told = {"steady": options.steady}
     if options.metadata:
         kept = ("model", "quality", "network_size", *SCALE_FACTS)
         told |= {key: first.meta[key] for key in kept if key in first.meta}
     names = (name for name in options.streams if name != "path")
     paths = {name: stream_path(options.out, clip.name, name) for name in names}
-    return [
+    streams = [
         held.enter_context(opened(name, path, first, clip.rate, told))
         for name, path in paths.items()
     ]
+    for stream in streams:
+        stream.hear(None if frame.clock is None else Heard(clip.source, frame.clock))
+    return streams
 
 
 def _meta(now: Steady, clip: str, number: int, frame: Frame) -> dict[str, Any]:
@@ -158,7 +182,7 @@ def _lacking(clip: Clip, done: int) -> list[str]:
     notes = []
     if clip.damaged:
         at = f"the first at {clip.damaged[0]:.1f} s"
-        notes.append(f"{clip.source.name}: {len(clip.damaged)} damaged pieces were left out, {at}")
+        notes.append(f"{clip.source.name}: {len(clip.damaged)} damaged pieces, {at}")
     if done < clip.count * (1 - MISSING) - 1:
         told = f"{clip.source.name}: {done} frames of {clip.count}: the file may be cut"
         notes.append(told)

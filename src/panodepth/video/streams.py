@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +22,8 @@ from panodepth.types import ByteArray, FloatArray, Prediction
 from panodepth.version import __version__
 from panodepth.video.coding import LIMITS, decode, encode
 from panodepth.video.options import STREAMS
+from panodepth.video.sound import Heard, Sound
+from panodepth.video.tagging import tag_panorama
 
 CLOCK = Fraction(1, 90_000)  # [s], of MPEG: every usual rate is a whole number of them
 WIDEST = 1024  # [px], of previews
@@ -36,11 +39,15 @@ class Stream(ABC):
     codec: tuple[str, ...]  # the first that FFmpeg has
     pixels: str
 
+    sounds = False  # whether it has the sound of the clip
+    panorama = False  # whether its pictures are whole panoramas, which players are told
+
     def __init__(self, file: Path, first: Prediction, rate: float, told: dict[str, Any]) -> None:
         self.limits = self.limits_of(first)
         self.unit = first.unit
         height, width = self.picture(first).shape[:2]
-        flags = {"movflags": "+faststart"} if self.container == "mp4" else {}
+        early = self.container == "mp4" and not self.panorama  # which tagging does as well
+        flags = {"movflags": "+faststart"} if early else {}
         self._file = av.open(str(file.absolute()), "w", format=self.container, options=flags)
         for key, value in self.facts(told).items():
             self._file.metadata[key] = value
@@ -53,7 +60,14 @@ class Stream(ABC):
         stream.width, stream.height, stream.pix_fmt = width, height, self.pixels
         stream.codec_context.time_base = CLOCK
         stream.codec_context.gop_size = max(1, round(2 * rate))  # players find places by them
-        self._stream = stream
+        self._stream, self._path, self._frame = stream, file, 1 / rate
+        self._sound: Sound | None = None
+        self._ends = 0.0  # [s]
+
+    def hear(self, heard: Heard | None) -> None:
+        """Have the sound of a clip beside the pictures, where there is any; before the first."""
+        if self.sounds and heard is not None:
+            self._sound = Sound(heard, self._file)
 
     @abstractmethod
     def limits_of(self, first: Prediction) -> tuple[float, float]:
@@ -79,14 +93,23 @@ class Stream(ABC):
             frame.colorspace, frame.color_range = BT_709, LIMITED
         frame.pts, frame.time_base = round(time / CLOCK), CLOCK
         self._mux(frame)
+        self._ends = time + self._frame
+        if self._sound is not None:
+            self._sound.until(time)
 
     def finish(self) -> None:
         """Write what is left, and the index."""
+        if self._sound is not None:
+            self._sound.until(self._ends)
         self._mux(None)
         self._file.close()
+        if self.panorama:
+            tag_panorama(self._path)
 
     def close(self) -> None:
         """Close the file, whatever is in it."""
+        if self._sound is not None:
+            self._sound.close()
         with suppress(av.FFmpegError):
             self._file.close()
 
@@ -127,6 +150,8 @@ class Shown(Stream):
 class Preview(Shown):
     """The picture, and below it its map in colours."""
 
+    sounds = True
+
     def picture(self, prediction: Prediction) -> ByteArray:
         height, width = prediction.distance.shape
         size = (min(width, WIDEST) // 2 * 2, round(height * min(1, WIDEST / width)) // 2 * 2)
@@ -138,6 +163,8 @@ class Preview(Shown):
 
 class Grey(Shown):
     """Near is white, far is dark, on a logarithmic scale; no surface is black."""
+
+    panorama = True
 
     def picture(self, prediction: Prediction) -> ByteArray:
         near, far = self.limits
@@ -188,7 +215,7 @@ def read_distance(path: str | Path) -> Iterator[tuple[float, FloatArray]]:
     Raises InputError where the file is none.
     """
     try:
-        with av.open(str(path)) as file:
+        with av.open(os.path.abspath(path)) as file:  # no protocol, as in a:b.mkv
             tags = file.metadata
             if "PANODEPTH_NEAR" not in tags:
                 raise InputError(f"{path}: no distance video of panodepth")
