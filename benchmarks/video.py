@@ -68,7 +68,7 @@ def clip(index: int, way: str, count: int, height: int):
     for pose in path:
         one = render_scenes([moved(scene, pose)], grid, [camera])
         image = one.image[0].permute(1, 2, 0).numpy() * 255 + rng.normal(
-            0, 3, (height, 2 * height, 3)
+            0, NOISE, (height, 2 * height, 3)
         )
         images.append(np.clip(np.rint(image), 0, 255).astype(np.uint8))
         distances.append(np.where(one.sky[0], 0, one.distance[0]).astype(np.float32))

@@ -96,6 +96,25 @@ def test_another_picture_begins_another_shot() -> None:
     assert found[3].factor == pytest.approx(1.3, rel=1e-3)
 
 
+def test_a_clip_that_begins_black_has_not_the_scale_of_nothing() -> None:
+    black = np.zeros_like(PICTURE)
+    found = held([frame(picture=black, scale=3.0), frame(picture=black), frame(), frame(scale=2.0)])
+    assert [each.cut for each in found] == [True, False, True, False]
+    np.testing.assert_allclose(found[2].prediction.distance, DISTANCE, rtol=1e-5)
+    np.testing.assert_allclose(found[3].prediction.distance, DISTANCE, rtol=2e-3)
+
+
+@pytest.mark.parametrize("grey", [0, 255])
+def test_a_blank_frame_does_not_end_a_shot(grey: int) -> None:
+    nothing = frame(picture=np.full_like(PICTURE, grey), scale=3.0, distance=DISTANCE[::-1])
+    found = held([frame(), frame(scale=1.2), nothing, frame(scale=2.0)])
+    assert [each.cut for each in found] == [True, False, False, False]
+    assert found[3].factor == pytest.approx(0.5, rel=1e-3)
+    np.testing.assert_allclose(found[3].prediction.distance, DISTANCE, rtol=2e-3)
+    other = cv2.resize(RNG.integers(0, 255, (16, 32, 3)).astype(np.uint8), (W, H))
+    assert held([frame(), nothing, frame(picture=other)])[2].cut
+
+
 def test_sky_does_not_flicker() -> None:
     sky = np.zeros((H, W), bool)
     sky[:20] = True

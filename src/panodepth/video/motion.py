@@ -25,6 +25,7 @@ REST = 2e-4  # a change after which it is at rest [rad]
 STILL = 0.04  # rows of the finest picture that a turn must reach to be one
 WORTH = 0.97  # share of the residual that a camera that moves must leave at most, to be one
 OUTLIER = 2.5  # medians of the residual from which on pixels count less (Huber)
+BLANK = 4 / 255  # from the darkest to the brightest pixel: less is a picture of nothing
 COARSE = 8  # rows of the finest picture; what is larger does not count for `alike`
 FARTHEST = 0.5  # of the median distance, that the camera may move from frame to frame
 
@@ -35,7 +36,7 @@ class Motion:
 
     turn: (3, 3). step: (3,) where the new camera stands in the old one's frame, in the unit of the
     distances. alike: correlation of what is small in the pictures, once they are brought together,
-    -1 to 1.
+    -1 to 1; 1 where the new one is blank, 0 where the old one alone is.
     """
 
     turn: Matrix
@@ -111,6 +112,11 @@ def seen_before(motion: Motion, distance: FloatArray, rays: FloatArray) -> Float
     return np.asarray(points + motion.step.astype(np.float32), np.float32)
 
 
+def blank(picture: FloatArray) -> bool:
+    """Whether there is nothing to see in a grey picture (h, w): black, white, fog."""
+    return float(np.ptp(picture)) < BLANK
+
+
 def _level(
     before: FloatArray, after: FloatArray, distance: FloatArray, rows: int, *, moves: bool
 ) -> _Level:
@@ -164,8 +170,12 @@ def _told(level: _Level, motion: Motion) -> Motion:
     one, other = (_details(x) for x in (_brought(level, motion), level.after))
     weight = _shares(*one.shape)
     spread = float((weight * one**2).sum() * (weight * other**2).sum())
-    # Pictures of one brightness each say nothing.
-    alike = float((weight * one * other).sum()) / np.sqrt(spread) if spread > 1e-12 else 1.0
+    if blank(level.after):
+        alike = 1.0  # what is to be seen says nothing against it
+    elif blank(level.before):
+        alike = 0.0
+    else:
+        alike = float((weight * one * other).sum()) / np.sqrt(spread) if spread > 1e-12 else 1.0
     return Motion(motion.turn, motion.step, alike)
 
 

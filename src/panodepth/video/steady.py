@@ -23,7 +23,7 @@ from panodepth.geometry.level.floor import SCALE_FACTS
 from panodepth.geometry.resizing import resize_erp
 from panodepth.geometry.sampling import sample_erp
 from panodepth.types import BoolArray, FloatArray, Prediction, push_back
-from panodepth.video.motion import Motion, motion_between, seen_before, turn_between
+from panodepth.video.motion import Motion, blank, motion_between, seen_before, turn_between
 
 ROWS = 192  # of the maps that frames are compared on, at most
 ALIKE = 0.2  # correlation of two pictures' details below which they are of two shots
@@ -96,7 +96,8 @@ class Steadier:
         kept = (1 - np.maximum(NEW, 1 / self._age)) * (1 - new)
         bend = kept * (before.log_distance - now.log_distance)
         clouds = kept * (before.sky - now.sky)
-        self._before = replace(now, log_distance=now.log_distance + bend, sky=now.sky + clouds)
+        if not blank(_grey(now.colours)):  # else what comes is compared with what came before it
+            self._before = replace(now, log_distance=now.log_distance + bend, sky=now.sky + clouds)
         self._factor = float(np.exp(shift))
         held = self._told(_bent(prediction, shift, bend, clouds))
         return Steady(held, False, motion, self._factor, still)
