@@ -33,6 +33,12 @@ def test_time_goes_on_where_files_were_joined(tmp_path: Path) -> None:
     assert [frame.number for frame in part] == [8, 9, 10, 11, 12]
 
 
+def test_frames_that_are_coded_out_of_turn_are_in_time(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.avi", [GREY] * 20, max_b_frames=3)
+    times = [frame.time for frame in frames(path)]
+    assert times == pytest.approx(np.arange(20) / RATE, abs=2e-3)
+
+
 def test_a_clock_that_begins_late_adds_no_frames(tmp_path: Path) -> None:
     path = write(tmp_path / "late.mkv", [GREY] * 10, begins=50)
     with open_clip(path, VideoOptions(start=0.25)) as clip:

@@ -135,7 +135,7 @@ def _reduced(eye: Size, tags: Tags, options: VideoOptions) -> tuple[Size, Area |
     columns = max(2, round(width * rows / height))
     if not any(tags.lacks):
         return (rows, columns), None
-    size = round(rows * down), round(columns * across)
+    size = max(1, round(rows * down)), max(1, round(columns * across))
     place = min(round(top * rows), rows - size[0]), min(round(left * columns), columns - size[1])
     return size, Area((rows, columns), *place, size)
 

@@ -183,12 +183,14 @@ def _timed(
 ) -> Iterator[tuple[float, VideoFrame]]:
     """When each frame is shown, from the beginning of the stream on, and the frame.
 
-    Time always goes on: where files were joined and their clock begins anew, at their rate.
+    Time always goes on: where files were joined and their clock begins anew, at their rate. AVI has
+    no times but of decoding, in another order.
     """
+    counted = stream.container.format.name == "avi"
     origin: float | None = None
     last = -math.inf
     for number, frame in enumerate(decoded):
-        at = number / rate if frame.time is None else frame.time
+        at = number / rate if counted or frame.time is None else frame.time
         origin = _start(stream, at) if origin is None else origin
         if at - origin < last - ANEW / rate:
             origin = at - last - 1 / rate

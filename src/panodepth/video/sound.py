@@ -41,7 +41,8 @@ class Sound:
         except (av.FFmpegError, OSError):
             return
         stream: Any = source.streams.best("audio")
-        if stream is None or stream.codec_context.name not in CODECS:
+        codec = stream and stream.codec_context
+        if not codec or codec.name not in CODECS:
             return
         self._stream = target.add_stream_from_template(stream)
         self._packets = source.demux(stream)
