@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 
 import numpy as np
@@ -158,3 +159,61 @@ def test_tags_in_any_encoding_under_any_prefix(prefix: str, encoding: str) -> No
     xmp = PART.replace("GPano:", f"{prefix}:").replace("xmlns:GPano", f"xmlns:{prefix}")
     area, note = pano_area(xmp.encode(encoding), (H, W), "x")
     assert (area, note) == (Area((64, 128), 16, 32, (32, 64)), "")
+
+
+FIELDS = re.findall(r'GPano:(\w+)="(\w+)"', PART)
+
+
+@pytest.mark.parametrize(
+    ("opening", "closing"),
+    [
+        (' rdf:datatype="http://www.w3.org/2001/XMLSchema#integer">', ""),
+        ('><rdf:Alt><rdf:li xml:lang="x-default">', "</rdf:li></rdf:Alt>"),
+        ("><rdf:Seq>\n <rdf:li>", "</rdf:li></rdf:Seq>"),
+        ("><![CDATA[", "]]>"),
+        ("><!-- of the whole: 7 -->\n", "\n"),
+        (">&#32;", "&#x20;"),
+    ],
+)
+def test_elements_as_rdf_and_xml_allow_them(opening: str, closing: str) -> None:
+    tags = "".join(f"<GPano:{k}{opening}{v}{closing}</GPano:{k}>" for k, v in FIELDS)
+    area, _ = pano_area(f"<GPano:Empty/>{tags}".encode(), (H, W), "x")
+    assert area == Area((64, 128), 16, 32, (32, 64))
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("prefix", ["", "p"])
+def test_the_namespace_may_be_named_by_each_element(prefix: str, scheme: str, slash: str) -> None:
+    named = f'{scheme}://ns.google.com/photos/1.0/panorama{slash}"'
+    where, colon = (f"xmlns:{prefix}", ":") if prefix else ("xmlns", "")
+    tags = [f'<{prefix}{colon}{k} {where}="{named}>{v}</{prefix}{colon}{k}>' for k, v in FIELDS]
+    area, _ = pano_area("".join(tags).encode(), (H, W), "x")
+    assert area == Area((64, 128), 16, 32, (32, 64))
+
+
+def test_an_empty_element_does_not_take_the_next_ones_value() -> None:
+    tags = dict(FIELDS, FullPanoWidthPixels="") | {"CroppedAreaLeftPixels": "32"}
+    xmp = "".join(
+        f"<GPano:{k}>{v}</GPano:{k}>" if v else f'<GPano:{k} a="b"/>' for k, v in tags.items()
+    )
+    area, _ = pano_area(xmp.encode(), (H, W), "x")  # the width follows from the height
+    assert area == Area((64, 128), 16, 32, (32, 64))
+
+
+def test_many_prefixes_are_replaced_at_once() -> None:
+    named = '"http://ns.google.com/photos/1.0/panorama/"'
+    xmp = "".join(f"xmlns:a{number}={named} " for number in range(15_000)) + PART
+    started = time.monotonic()
+    area, _ = pano_area(xmp.encode(), (H, W), "x")
+    assert area == Area((64, 128), 16, 32, (32, 64))
+    assert time.monotonic() - started < 60  # one by one they took many minutes
+
+
+def test_a_second_xmp_packet_counts_too(tmp_path: Path) -> None:
+    path = write_xmp(tmp_path / "p.jpg", picture(), PART)
+    first = b"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta/>"
+    content = path.read_bytes()
+    segment = b"\xff\xe1" + (len(first) + 2).to_bytes(2, "big") + first
+    path.write_bytes(content[:2] + segment + content[2:])
+    assert read_image(path).pano.area == Area((64, 128), 16, 32, (32, 64))

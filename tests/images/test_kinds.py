@@ -236,6 +236,14 @@ def test_extended_xmp_is_joined_by_its_offsets(cuts: list[int], random: Any) -> 
         assert data.pano.area.top == 12
 
 
+def test_extended_xmp_may_name_the_tags_by_another_prefix() -> None:
+    named = ' xmlns:pano="http://ns.google.com/photos/1.0/panorama/" pano:'
+    whole = XMP.replace(" GPano:", named, 1).replace("GPano:", "pano:").encode()
+    parts = [extension(whole, a, b) for a, b in pairwise([0, 90, len(whole)])]
+    data = to_image_data(with_segments(saved("JPEG", quarters(40, 128)), [STANDARD, *parts]))
+    assert data.pano.area.top == 12
+
+
 def test_extended_xmp_of_another_picture_says_nothing() -> None:
     other = extension(XMP.encode(), 0, len(XMP), b"F" * 32)
     short = b"http://ns.adobe.com/xmp/extension/\0" + GUID + b"\0"

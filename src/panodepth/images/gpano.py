@@ -5,13 +5,14 @@ Fields may be attributes or elements. Source: developers.google.com/streetview/s
 
 from __future__ import annotations
 
+import html
 import re
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from panodepth.errors import InputError
+from panodepth.errors import InputError, one_line
 from panodepth.images.formats.orientation import MAX_XMP
 from panodepth.images.formats.pillow import Decoded, Opened
 from panodepth.images.limits import ASPECT_TOLERANCE_PERCENT
@@ -29,9 +30,12 @@ TAGS: dict[str, type] = {
     "InitialViewRollDegrees": float,
     "UsePanoramaViewer": bool,
 }
-_NAMESPACE = re.compile(
-    r"""xmlns:([\w.-]+)\s*=\s*["']http://ns\.google\.com/photos/1\.0/panorama/["']"""
+_NAMESPACE = re.compile(  # "": the one of elements without a prefix
+    r"""xmlns(?::([\w.-]+))?\s*=\s*["']https?://ns\.google\.com/photos/1\.0/panorama/?["']"""
 )
+# The rest of an element's opening tag, and of RDF's own elements around its value.
+_OPENED = r"(?:\s[^<>]{0,400}(?<!/))?>\s*(?:<\w[^<>]{0,200}(?<!/)>\s*){0,3}"
+_PREFIX = re.compile(r"(?<![\w.-])([\w.-]+):(?=[A-Z])")
 _FILL_SAMPLES = 1 << 16  # pixels that the colour outside the picture is the median of
 
 
@@ -179,8 +183,9 @@ def on_canvas(mask: BoolArray, area: Area) -> BoolArray:
 
 
 def _field(text: str, name: str) -> str:
-    found = re.search(rf"GPano:{name}\s*(?:=\s*[\"']|>)\s*([^\"'<]*)", text)
-    return found[1].strip() if found else ""
+    field = rf"(?:GPano:{name}\s*=\s*[\"']|<GPano:{name}{_OPENED})([^\"'<]*)"
+    found = re.search(field, text)
+    return html.unescape(found[1]).strip() if found else ""
 
 
 def _text(xmp: bytes) -> str:
@@ -189,8 +194,14 @@ def _text(xmp: bytes) -> str:
     The tags are of ASCII, which UTF-16 and UTF-32 pad with zeros.
     """
     text = xmp[:MAX_XMP].replace(b"\0", b"").decode("utf-8", "replace")
-    for prefix in {*_NAMESPACE.findall(text)} - {"GPano"}:
-        text = re.sub(rf"(?<![\w.-]){re.escape(prefix)}:(?=[A-Z])", "GPano:", text)
+    text, *commented = text.split("<!--")
+    text += "".join(part.partition("-->")[2] for part in commented)
+    text = text.replace("<![CDATA[", "").replace("]]>", "")
+    prefixes = {*_NAMESPACE.findall(text)} - {"GPano"}
+    if "" in prefixes:
+        text = re.sub("(?<=<)(?=[A-Z])", "GPano:", text)
+    if prefixes - {""}:  # in one pass, however many there are
+        text = _PREFIX.sub(lambda found: "GPano:" if found[1] in prefixes else found[0], text)
     return text
 
 
@@ -212,7 +223,8 @@ def _number(text: str, tag: str, kind: type, name: str) -> Any:
     try:
         return kind(float(text))
     except (ValueError, OverflowError):
-        raise InputError(f"{name}: its GPano tag {tag} is no number") from None
+        told = one_line(repr(text), 40)
+        raise InputError(f"{name}: its GPano tag {tag} is no number ({told})") from None
 
 
 def _same_shape(size: tuple[int, int], other: tuple[int, int]) -> bool:

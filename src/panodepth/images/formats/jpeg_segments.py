@@ -34,7 +34,7 @@ _MAX_SCANS = 500  # each takes as long as the whole picture
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"  # XMP specification, part 3, 1.1.3.1
 _GUID = re.compile(rb"""xmpNote:HasExtendedXMP\s*(?:=\s*["']|>)\s*([0-9A-Fa-f]{32})""")
-_GPANO = re.compile(rb"""GPano:\w+\s*(?:=\s*["']|>)[^"'<]{,200}["'<]""")
+_DATA = re.compile(rb"[A-Za-z0-9+/=\s]{1000,}")  # of other pictures, in base64
 # CIPA DC-007, tables 3 and 4: the entries of a file's pictures, and one view of several as a type.
 _ENTRIES, _ENTRY_BYTES, _VIEW = 0xB002, 16, 0x02
 
@@ -83,8 +83,8 @@ def explained(name: str, file: BinaryIO, error: Exception) -> Exception:
 
 
 def stated(image: JpegImageFile) -> tuple[bytes, int, str]:
-    """XMP packet with the GPano tags that go on behind it, EXIF orientation, and a note, or ""."""
-    xmp = next((body[len(_XMP) :] for _, body in image.applist if body.startswith(_XMP)), b"")
+    """XMP packets with what goes on behind them, EXIF orientation, and a note, or ""."""
+    xmp = b" ".join(body[len(_XMP) :] for _, body in image.applist if body.startswith(_XMP))
     if b"HasExtendedXMP" in xmp:
         xmp += extended_gpano(image.applist, xmp)
     note = views_note(image.info["mp"]) if "mp" in image.info else ""
@@ -92,9 +92,9 @@ def stated(image: JpegImageFile) -> tuple[bytes, int, str]:
 
 
 def extended_gpano(segments: Iterable[tuple[str, bytes]], xmp: bytes) -> bytes:
-    """The GPano tags in the segments that go on with an XMP packet, whatever their order.
+    """What the segments that go on with an XMP packet say, whatever their order.
 
-    segments: names and contents. What else is there may be megabytes of other pictures, left out.
+    segments: names and contents. Megabytes of other pictures in them are left out.
     """
     named = _GUID.search(xmp)
     if named is None:
@@ -104,7 +104,7 @@ def extended_gpano(segments: Iterable[tuple[str, bytes]], xmp: bytes) -> bytes:
         guid, rest = body[len(_EXTENSION) :][:32], body[len(_EXTENSION) + 32 :]
         if body.startswith(_EXTENSION) and guid.upper() == named[1].upper() and len(rest) > 8:
             parts[int.from_bytes(rest[4:8], "big")] = rest[8:]  # behind the whole length
-    return b" ".join(_GPANO.findall(b"".join(parts[offset] for offset in sorted(parts))))
+    return _DATA.sub(b"", b"".join(parts[offset] for offset in sorted(parts)))
 
 
 def views_note(index: bytes) -> str:

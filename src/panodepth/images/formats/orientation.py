@@ -19,7 +19,8 @@ def stated_orientation(exif: bytes, xmp: bytes) -> int:
     """EXIF's orientation, 1 to 8; else the one in XMP; else 1."""
     if (stated := _in_exif(exif)) is not None:
         return stated
-    found = re.search(rb'tiff:Orientation(?:="|>)([1-8])', xmp[:MAX_XMP])
+    stated = rb"""tiff:Orientation\s*(?:=\s*["']|>)\s*([1-8])"""
+    found = re.search(stated, xmp[:MAX_XMP].replace(b"\0", b""))
     return int(found[1]) if found else 1
 
 
