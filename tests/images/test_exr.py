@@ -56,7 +56,7 @@ NAMES = [
     "C",
     "Denoised",
 ]
-NAMES += ["Final Image", "RGB_color", "ViewLayer.Noisy Image"]
+NAMES += ["Final Image", "RGB_color", "ViewLayer.Noisy Image", "Ci", "Denoised Image"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -64,6 +64,35 @@ def test_exr_other_names_of_the_picture(tmp_path: Path, name: str) -> None:
     data = read_image(write_layers(tmp_path / "r.exr", {"AO.RGB": 3.0, f"{name}.RGB": 2.0}))
     assert tint_of(data) == pytest.approx(2, rel=0.02)
     assert data.notes == ()
+
+
+@pytest.mark.parametrize("name", ["MasterBeauty", "Combined_raw", "ViewLayer.beauty pass"])
+def test_exr_longer_names_of_the_picture_leave_a_note(tmp_path: Path, name: str) -> None:
+    data = read_image(write_layers(tmp_path / "r.exr", {"AO.RGB": 3.0, f"{name}.RGBA": 2.0}))
+    assert tint_of(data) == pytest.approx(2, rel=0.02)
+    assert data.valid is not None
+    assert data.notes == (f"layer {name} is read; it also has AO",)
+
+
+def test_exr_of_two_eyes_the_left_ones_picture_is_read(tmp_path: Path) -> None:
+    layers = {f"ViewLayer.{n}.RGB": tint for n, tint in {"AO.left": 3.0, "AO.right": 3.0}.items()}
+    layers |= {"ViewLayer.Combined.left.RGBA": 2.0, "ViewLayer.Combined.right.RGBA": 4.0}
+    data = read_image(write_layers(tmp_path / "r.exr", layers))
+    assert tint_of(data) == pytest.approx(2, rel=0.02)
+    assert data.notes == (
+        "layer ViewLayer.Combined.left is read; it also has ViewLayer.Combined.right",
+    )
+
+
+def test_exr_channels_may_be_called_by_their_colours(tmp_path: Path) -> None:
+    base = np.linspace(0.1, 1, H * W, dtype=np.float32).reshape(H, W)
+    colours = {"red": 2, "green": 1, "blue": 1}
+    planes = {f"rgba.{c}": base * np.float32(tint) for c, tint in colours.items()}
+    planes |= {f"AO.{c}": base for c in colours} | {"rgba.alpha": np.float32(base > 0.5)}
+    OpenEXR.File({}, planes).write(str(tmp_path / "n.exr"))
+    data = read_image(tmp_path / "n.exr")
+    assert tint_of(data) == pytest.approx(2, rel=0.02)
+    assert data.valid is not None
 
 
 def test_exr_without_such_a_name_says_which_layer_was_taken(tmp_path: Path) -> None:
@@ -121,6 +150,8 @@ def test_exr_parts_with_names(tmp_path: Path) -> None:
         return path
 
     assert tint_of(read_image(write(tmp_path / "m.exr", {"AO": 3, "Combined": 2}))) > 1.9
+    eyes = read_image(write(tmp_path / "e.exr", {"AO.left": 3, "rgba.left": 2, "rgba.right": 4}))
+    assert tint_of(eyes) == pytest.approx(2, rel=0.02)
     stereo = read_image(write(tmp_path / "s.exr", {"left": 2, "right": 3}))
     assert tint_of(stereo) == pytest.approx(2, rel=0.02)
     assert stereo.notes == ("layer left is read; it also has right",)
@@ -185,7 +216,7 @@ def test_exr_grey_has_its_alpha(tmp_path: Path) -> None:
     ("channels", "header", "says"),
     [
         ("XYZ", {}, "may be colours or places"),
-        ("UV", {}, "no R, G, B or Y channel; it has U, V"),
+        ("UV", {}, "no channels R, G and B, nor Y; it has U, V"),
         ("RGB", {"envmap": OpenEXR.Envmap.ENVMAP_CUBE}, "cube map"),
     ],
 )

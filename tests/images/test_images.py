@@ -240,7 +240,7 @@ def test_exr_channels_layers_alpha_and_windows(tmp_path: Path) -> None:
     assert np.array_equal(grey[..., 0], grey[..., 2])
     assert np.median(grey) == pytest.approx(0.4613, abs=1e-3)
     OpenEXR.File({}, {"Z": depth}).write(str(path))
-    with pytest.raises(InputError, match=r"no R, G, B or Y channel; it has Z"):
+    with pytest.raises(InputError, match=r"no channels R, G and B, nor Y; it has Z"):
         read_image(path)
 
     alpha = np.ones((H, W), np.float32)

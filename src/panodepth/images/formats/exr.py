@@ -26,7 +26,8 @@ from panodepth.images.formats.quiet import without_library_lines
 from panodepth.images.limits import check_bytes
 
 # Names of the layer or part that is the picture, the first there is; of a name its small letters
-# and digits. "Image" is of Blender's file output, "FinalImage" of Unreal, "C" of Houdini.
+# and digits. "Image" is of Blender's file output, "FinalImage" of Unreal, "C" of Houdini, "Ci" of
+# RenderMan.
 PICTURE_LAYERS: tuple[str, ...] = ("combined", "beauty", "rgba", "rgb", "color", "colour", "final")
 PICTURE_LAYERS += (
     "composite",
@@ -35,9 +36,14 @@ PICTURE_LAYERS += (
     "rgbcolor",
     "main",
     "c",
+    "ci",
     "denoised",
+    "denoisedimage",
     "noisyimage",
 )
+_LIKE_PICTURES = re.compile("combined|beauty")  # in longer names, where none is one of those
+_VIEWS = ("left", "right")  # of a layer: its name's last word in files of two eyes
+_LETTERS = {"RED": "R", "GREEN": "G", "BLUE": "B", "ALPHA": "A"}  # as Nuke names them
 _CHROMA = {"Y", "RY", "BY"}
 
 
@@ -116,9 +122,10 @@ def choose_layer(name: str, parts: Sequence[Part]) -> Choice:
     names = [[channel.name for channel in part.channels] for part in parts]
     layers = [layer for number, found in enumerate(names) for layer in _layers(number, found)]
     for wanted in ("", *PICTURE_LAYERS):
-        named = [layer for layer in layers if _called(layer, wanted, parts)]
+        named = [layer for layer in layers if _called(layer, parts) == wanted]
         if named:
             return Choice(named[0].part, named[0].names, _note(named, parts))
+    layers.sort(key=lambda layer: _LIKE_PICTURES.search(_called(layer, parts)) is None)
     plain = [layer for layer in layers if not layer.prefix]
     if plain:
         return Choice(plain[0].part, plain[0].names, _note(plain, parts))
@@ -134,24 +141,31 @@ def choose_layer(name: str, parts: Sequence[Part]) -> Choice:
     if layers:
         return Choice(layers[0].part, layers[0].names, _note(layers, parts))
     held = ", ".join(channel for found in names for channel in found)
-    raise InputError(f"{name}: no R, G, B or Y channel; it has {held[:300]}")
+    raise InputError(f"{name}: no channels R, G and B, nor Y; it has {held[:300]}")
 
 
 def _layers(part: int, names: Sequence[str]) -> Iterator[Layer]:
     layers: dict[str, dict[str, str]] = {}  # prefix to capital to name
     for channel in sorted(names, reverse=True):  # capitals last, so that they count
         prefix, dot, letter = channel.rpartition(".")
-        layers.setdefault(prefix + dot, {})[letter.upper()] = channel
+        letter = letter.upper()
+        layers.setdefault(prefix + dot, {})[_LETTERS.get(letter, letter)] = channel
     for prefix in dict.fromkeys(channel[: channel.rfind(".") + 1] for channel in names):
         if set("RGB") <= set(found := layers[prefix]):
             yield Layer(part, prefix, [found[letter] for letter in "RGBA" if letter in found])
 
 
-def _called(layer: Layer, wanted: str, parts: Sequence[Part]) -> bool:
-    """Whether a layer, or its part, has this name; "": no name at all in a part without one."""
+def _called(layer: Layer, parts: Sequence[Part]) -> str:
+    """The name of a layer, or of its part, in small letters and digits, without that of an eye.
+
+    "": it has none, in a part without one.
+    """
     # A part with a name and plain R, G, B is as good as a layer of that name.
-    called = layer.prefix.rstrip(".") or parts[layer.part].text("name")
-    return re.sub(r"[\W_]", "", called.rsplit(".", 1)[-1]).lower() == wanted
+    part = parts[layer.part]
+    words = (layer.prefix.rstrip(".") or part.text("name")).split(".")
+    if len(words) > 1 and (words[-1].lower() in _VIEWS or words[-1] == part.text("view")):
+        del words[-1]
+    return re.sub(r"[\W_]", "", words[-1]).lower()
 
 
 def _note(layers: Sequence[Layer], parts: Sequence[Part]) -> str:
