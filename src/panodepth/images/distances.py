@@ -12,15 +12,15 @@ from panodepth.types import BoolArray, FloatArray
 
 SKY_FROM = 1e9  # Blender writes 1e10; others the largest float32, 3.4e38
 HALF_MAX = 65504.0  # the largest float16: what was farther, and the sky, was clipped to it
-CODE_MAX = 65535  # the largest uint16, likewise
+CODE_MAX = 65535  # the largest uint16, likewise; programs put both into wider types, too
 
 
 def clean_distance(values: npt.NDArray[Any]) -> FloatArray:
     """A new float32 map with 0 where nothing is given (NaN, values <= 0) and inf in the sky.
 
     values: (H, W) distance or z-depth of any type as it is stored. Sky: values from SKY_FROM on,
-    and those clipped to what 16 bits can hold: HALF_MAX in float16, CODE_MAX in uint16, and either
-    where it is the largest of all values of other floats.
+    and those clipped to what a type can hold: HALF_MAX in float16, and either it or CODE_MAX where
+    it is the largest of all values of other floats; of whole numbers see `clipped`.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         clean = np.array(values, np.float32)
@@ -30,7 +30,7 @@ def clean_distance(values: npt.NDArray[Any]) -> FloatArray:
         farthest = clean.max(initial=0, where=np.isfinite(clean))
         if values.dtype == np.float16 or farthest in (HALF_MAX, CODE_MAX):
             clean[clean >= max(farthest, HALF_MAX)] = np.inf
-    elif values.dtype == np.uint16:
+    elif values.dtype.kind in "iu":
         clean[clipped(values)] = np.inf
     return clean
 
@@ -55,6 +55,11 @@ def flags(values: npt.NDArray[Any], shape: tuple[int, ...], where: str) -> BoolA
 
 
 def clipped(codes: npt.NDArray[Any]) -> BoolArray:
-    """Where whole numbers (H, W) are the largest of uint16, in that type; nowhere in others."""
-    most = CODE_MAX if codes.dtype == np.uint16 else np.inf
-    return np.asarray(codes == most)
+    """Where whole numbers (H, W) are the largest of their type, or CODE_MAX that is the largest.
+
+    Nowhere in 8 bits, of which distances use the last value like any other.
+    """
+    if codes.dtype.itemsize == 1:
+        return np.zeros(codes.shape, np.bool_)
+    most = np.iinfo(codes.dtype).max
+    return np.asarray(codes == (CODE_MAX if codes.max(initial=0) == CODE_MAX else most))

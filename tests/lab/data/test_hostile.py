@@ -89,6 +89,10 @@ def test_the_end_of_16_bit_whole_numbers_is_the_sky(tmp_path: Path) -> None:
     assert clean_distance(codes).tolist() == [[1, 65534, np.inf]]
     assert clean_distance(codes.astype(np.float64)).tolist() == [[1, 65534, np.inf]]
     assert clean_distance(codes.astype(np.int32) + 1).tolist() == [[2, 65535, 65536]]
+    for kind in ("int32", "uint32", "int64"):
+        assert clean_distance(codes.astype(kind)).tolist() == [[1, 65534, np.inf]]
+    assert clean_distance(np.array([[9, 255]], np.uint8)).tolist() == [[9, 255]]
+
     whole = np.tile(codes, (H, W // 3))
     for suffix, own in (("png", False), ("tif", False), ("png", True)):
         file = tmp_path / f"x_distance.{suffix}"
@@ -98,6 +102,16 @@ def test_the_end_of_16_bit_whole_numbers_is_the_sky(tmp_path: Path) -> None:
         last = DistanceFile()(file).distance[:, 2]
         assert np.isinf(last).all() != own
         assert own or np.isinf(DistanceFile()(file).distance).mean() == pytest.approx(1 / 3, 0.1)
+
+
+@pytest.mark.parametrize("kind", ["uint16", "int16", "uint32", "int32"])
+def test_whole_numbers_with_a_scale_end_in_the_sky(tmp_path: Path, kind: str) -> None:
+    codes = np.full((8, 16), 2500, kind)
+    codes[0] = np.iinfo(kind).max
+    np.savez(tmp_path / "a_distance.npz", distance=codes)
+    found = DistanceFile(scale=0.001)(tmp_path / "a_distance.npz").distance
+    assert np.isinf(found[0]).all()
+    assert np.allclose(found[1:], 2.5)
 
 
 @settings(max_examples=50, deadline=None)

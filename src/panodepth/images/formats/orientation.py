@@ -19,8 +19,8 @@ def stated_orientation(exif: bytes, xmp: bytes) -> int:
     """EXIF's orientation, 1 to 8; else the one in XMP; else 1."""
     if (stated := _in_exif(exif)) is not None:
         return stated
-    stated = rb"""tiff:Orientation\s*(?:=\s*["']|>)\s*([1-8])"""
-    found = re.search(stated, xmp[:MAX_XMP].replace(b"\0", b""))
+    field = rb"""tiff:Orientation\s*(?:=\s*["']|>)\s*([1-8])"""
+    found = re.search(field, xmp[:MAX_XMP].replace(b"\0", b""))
     return int(found[1]) if found else 1
 
 

@@ -6,8 +6,9 @@
     dataset.json                                  optional, at the top: unit, scale, licence, source
 
 NaN, 0 and negative values are not given; inf is sky, and so are 1e9 and more, 65504 in half floats
-and 65535 in 16-bit whole numbers. `scale` is for files of whole numbers without their own. Folders
-that `panodepth render` and `panodepth predict` write read back.
+and the largest value of whole numbers of 16 bits or more (65535 in wider ones, too, where it is
+the largest of all). `scale` is for files of whole numbers without their own. Folders that
+`panodepth render` and `panodepth predict` write read back.
 """
 
 from __future__ import annotations
