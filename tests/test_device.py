@@ -22,6 +22,23 @@ def test_unknown_or_absent_devices(name: str) -> None:
         device.choose_device(name)
 
 
+def test_numbers_of_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch keeps them in 8 bits: cuda:256 would be cuda:0, and of mps and cpu there is one."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert device.choose_device("cuda:1") == torch.device("cuda", 1)
+    assert device.choose_device("cuda").index is None  # the current one
+    assert device.choose_device("cpu:0") == torch.device("cpu")
+    assert device.choose_device("mps:0") == torch.device("mps")
+    for name in ("cuda:2", "cuda:255", "cuda:256", "cuda:999", "cpu:1", "mps:1"):
+        with pytest.raises(ConfigError, match=f"device '{name}' is not here"):
+            device.choose_device(name)
+    for name in ("cuda:", "cuda:-1", "cuda:1x", "cpu:" + "9" * 5000):
+        with pytest.raises(ConfigError, match="unknown device"):
+            device.choose_device(name)
+
+
 def test_dtype(monkeypatch: pytest.MonkeyPatch) -> None:
     cpu = torch.device("cpu")
     monkeypatch.setattr(device, "cpu_has_bfloat16", lambda: True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 from typing import NamedTuple
 
 import torch
@@ -36,19 +37,18 @@ def choose_device(name: str = "auto") -> torch.device:
         if torch.cuda.is_available():
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise ConfigError(f"unknown device {name!r}: use auto, cpu, cuda, cuda:N or mps") from None
-    if device.type == "cuda":
-        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        if (device.index or 0) >= count:
-            raise ConfigError(f"device {name!r} is not here: this machine has {count} CUDA devices")
-    elif device.type == "mps" and not torch.backends.mps.is_available():
-        raise ConfigError("device 'mps' is not here: use auto or cpu")
-    elif device.type not in ("cpu", "mps"):
+    kind, colon, digits = name.partition(":")
+    if kind not in ("cpu", "cuda", "mps") or (colon and not re.fullmatch("[0-9]{1,9}", digits)):
         raise ConfigError(f"unknown device {name!r}: use auto, cpu, cuda, cuda:N or mps")
-    return device
+    number = int(digits or 0)  # which torch keeps in 8 bits: its cuda:256 is cuda:0
+    if kind == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if number >= count:
+            raise ConfigError(f"device {name!r} is not here: this machine has {count} CUDA devices")
+        return torch.device(kind, number) if colon else torch.device(kind)
+    if number or (kind == "mps" and not torch.backends.mps.is_available()):
+        raise ConfigError(f"device {name!r} is not here: use auto or cpu")
+    return torch.device(kind)
 
 
 def choose_dtype(name: str, device: torch.device, *, float16: bool = False) -> torch.dtype:
