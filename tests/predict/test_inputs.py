@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import unicodedata
-from pathlib import Path, PurePath
+from pathlib import Path, PurePath, PureWindowsPath
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from panodepth.errors import InputError, ModelError
 from panodepth.export import WRITERS
 from panodepth.predict.folder.inputs import (
     InputFile,
+    _below_common,
     _with_unique_targets,
     find_inputs,
     find_mask,
@@ -182,6 +183,29 @@ def test_linked_folders_are_walked_once_under_the_link_s_name(tmp_path: Path) ->
     assert targets(tmp_path / "in") == {**expected, "ring.jpg": "ring"}
     (tmp_path / "in" / "out").symlink_to("../other")
     assert "far.png" not in targets(tmp_path / "in", out=tmp_path / "other")
+
+
+def test_junctions_are_walked_as_links_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of Windows, where `os.walk` does not follow them from Python 3.12 on."""
+    make(tmp_path, "in/a/1.jpg", "in/b/2.jpg")
+
+    def walk(top: Any, **more: Any) -> Any:
+        for place, folders, names in os_walk(top, **more):
+            yield place, folders, names
+            folders[:] = [name for name in folders if name != "a"]
+
+    os_walk = os.walk
+    monkeypatch.setattr(os, "walk", walk)
+    isjunction = lambda path: Path(path).name == "a"  # noqa: E731
+    monkeypatch.setattr(os.path, "isjunction", isjunction, raising=False)
+    assert list(targets(tmp_path / "in").values()) == ["b/2", "a/1"]
+
+
+def test_names_of_several_drives() -> None:
+    """Windows: they have no folder in common."""
+    paths = [PureWindowsPath(p) for p in (r"C:\a\room.jpg", r"D:\a\room.jpg", r"\\nas\x\room.jpg")]
+    below = [path.as_posix() for path in _below_common(paths)]
+    assert below == ["C/a/room.jpg", "D/a/room.jpg", "nas_x/room.jpg"]
 
 
 def test_folders_that_cannot_be_read_are_told(

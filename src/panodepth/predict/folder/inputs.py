@@ -11,6 +11,7 @@ from __future__ import annotations
 import glob
 import itertools
 import os
+import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -170,13 +171,21 @@ def _rename_collisions(
 
 def _tell_apart_by_folder(group: list[InputFile]) -> list[InputFile]:
     real = [Path(os.path.realpath(item.path)) for item in group]
-    common = Path(os.path.commonpath([path.parent for path in real]))
-    if all(path.parent == common for path in real):
+    if len({path.parent for path in real}) == 1:
         return group
-    return [
-        replace(item, target=_target(path.relative_to(common)))
-        for item, path in zip(group, real, strict=True)
-    ]
+    below = [_target(path) for path in _below_common(real)]
+    return [replace(item, target=target) for item, target in zip(group, below, strict=True)]
+
+
+def _below_common(paths: Sequence[PurePath]) -> list[PurePath]:
+    """The paths from the folder on in which all lie; of several drives of Windows from the drive's
+    name on.
+    """
+    if len({path.drive.lower() for path in paths}) > 1:
+        drives = (re.sub(r"\W+", "_", path.drive).strip("_") for path in paths)
+        return [PurePath(drive, *path.parts[1:]) for drive, path in zip(drives, paths, strict=True)]
+    common = os.path.commonpath([path.parent for path in paths])
+    return [path.relative_to(common) for path in paths]
 
 
 def _tell_apart_by_ending(group: list[InputFile]) -> list[InputFile]:

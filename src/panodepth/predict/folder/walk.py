@@ -106,8 +106,9 @@ def folders_below(
             seen.add(real)
             below = [here / name for name in sorted(folders) if not _is_hidden(name)]
             below = [path for path in below if os.path.realpath(path) != skipped]
-            folders[:] = [path.name for path in below if not path.is_symlink()]
-            waiting += [path for path in below if path.is_symlink() and not _leads_up(path, real)]
+            links = [path for path in below if path.is_symlink() or _is_junction(path)]
+            folders[:] = [path.name for path in below if path not in links]
+            waiting += [path for path in links if not _leads_up(path, real)]
             yield here, sorted(names)
 
 
@@ -120,10 +121,15 @@ def _is_hidden(folder: str) -> bool:
     return folder.startswith(".") or folder in _THUMBNAILS
 
 
+def _is_junction(path: Path) -> bool:
+    """Whether a folder is a link of Windows's second kind, which `os.walk` follows up to 3.11."""
+    known: Callable[[Path], bool] | None = getattr(os.path, "isjunction", None)
+    return known is not None and known(path)
+
+
 def _leads_up(link: Path, place: str) -> bool:
     """Whether a link leads to the folder it lies in, or to one around that."""
-    target = os.path.realpath(link)
-    return os.path.commonpath([target, place]) == target
+    return Path(place).is_relative_to(os.path.realpath(link))
 
 
 def _noted_in(left_out: LeftOut) -> Callable[[OSError], None]:
