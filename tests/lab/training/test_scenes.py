@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import subprocess
+import sys
 from collections import Counter
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
@@ -228,3 +230,30 @@ def test_mixed_seeds_differ():
     assert mix_seed(1, 2) == mix_seed(1, 2)
     assert all(0 <= s < 2**63 for s in seeds)
     assert isinstance(np.int64(max(seeds)), np.int64)
+
+
+ORPHAN = """
+import multiprocessing, os, time
+
+def stay(ready):
+    number = os.getppid()
+    os.getppid = lambda: number  # as on Windows, whatever became of the parent
+    from panodepth.lab.training.feed.rendering import _start_worker
+    _start_worker(1)
+    ready.send(None)
+    time.sleep(300)
+
+if __name__ == "__main__":
+    here, there = multiprocessing.Pipe()
+    multiprocessing.get_context("spawn").Process(target=stay, args=(there,)).start()
+    there.close()
+    here.recv()
+    os._exit(0)
+"""
+
+
+def test_workers_end_with_the_process_that_started_them(tmp_path):
+    (tmp_path / "orphan.py").write_text(ORPHAN)
+    # returns when nobody holds its standard output any more
+    command = [sys.executable, "orphan.py"]
+    subprocess.run(command, cwd=tmp_path, capture_output=True, check=True, timeout=250)

@@ -7,10 +7,10 @@ import multiprocessing
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -42,19 +42,18 @@ def result_of(future: Future[T], cancelled: Callable[[], bool]) -> T:
     return future.result()
 
 
-def _start_worker(threads: int, parent: int) -> None:
+def _start_worker(threads: int) -> None:
     """Leave signals to the parent process, end with it, and take low priority and few threads."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
+    threading.Thread(target=_leave_with, args=(parent_process(),), daemon=True).start()
     with contextlib.suppress(OSError, AttributeError):
         os.nice(5)
     torch.set_num_threads(threads)
 
 
-def _leave_with(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(2.0)
+def _leave_with(parent: Any) -> None:
+    parent.join()  # by what the system tells: on Windows the parent's number stays as it was
     os._exit(1)
 
 
@@ -121,7 +120,7 @@ class ChunkFactory:
                 self.data.workers,
                 mp_context=multiprocessing.get_context("spawn"),
                 initializer=_start_worker,
-                initargs=(self.data.worker_threads, os.getpid()),
+                initargs=(self.data.worker_threads,),
             )
         parts = self._parts(chunk)
         return [self._pool.submit(_render_part, self.renderer, self.data, p) for p in parts]
