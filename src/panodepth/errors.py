@@ -7,8 +7,14 @@ import importlib.util
 import re
 import sys
 
-# Words that torch, its allocators and CUDA write into RuntimeErrors when memory is not enough.
-OUT_OF_MEMORY = ("DefaultCPUAllocator", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
+# Words that torch, its allocators, the libraries of CUDA and ROCm (cuBLAS, cuDNN, hipBLAS) and
+# Metal (of a buffer larger than it takes) write into RuntimeErrors when memory is not enough.
+OUT_OF_MEMORY = (
+    "DefaultCPUAllocator",
+    "out of memory",
+    "STATUS_ALLOC_FAILED",
+    "Invalid buffer size",
+)
 OPENCV_NO_MEMORY = -4  # cv2.Error.StsNoMem
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 

@@ -85,6 +85,21 @@ def test_a_real_allocation_that_fails_is_recognised():
     assert not is_out_of_memory(ValueError("out of memory"))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+        "CUDA error: HIPBLAS_STATUS_ALLOC_FAILED when calling `hipblasCreate(handle)`",
+        "HIP out of memory. Tried to allocate 2.00 GiB",
+        "MPS backend out of memory (MPS allocated: 17.9 GiB, max allowed: 18.1 GiB)",
+        "Invalid buffer size: 28.09 GiB",  # MPS: more than a buffer of Metal takes
+    ],
+)
+def test_memory_of_any_device(text):
+    assert is_out_of_memory(RuntimeError(text))
+
+
 def test_other_errors_are_not_hidden(make_config, renderer, monkeypatch):
     run = Trainer(DistanceTask(make_config(), renderer=renderer))
 
