@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 from PIL import Image
 
 from panodepth.cli import main
-from panodepth.streams import machine_readable, print_document
+from panodepth.streams import machine_readable, nobody_reads, print_document
 
 ROWS = np.tile(np.arange(0, 224, 4, np.uint8)[:, None, None], (1, 112, 3))  # not blank
 
@@ -167,3 +168,10 @@ def test_names_with_control_characters_stay_on_their_line(
     assert "\x1b" not in shown.out + shown.err
     assert r"new\nline.png -> " in shown.out
     assert (len(shown.out.splitlines()), len(shown.err.splitlines())) == (2, 1)
+
+
+def test_a_pipe_without_a_reader_is_another_error_on_windows() -> None:
+    assert nobody_reads(BrokenPipeError(errno.EPIPE, "Broken pipe"), "nt")
+    assert nobody_reads(OSError(errno.EINVAL, "Invalid argument"), "nt")
+    assert not nobody_reads(OSError(errno.EINVAL, "Invalid argument"), "posix")
+    assert not nobody_reads(OSError(errno.ENOSPC, "No space left on device"), "nt")

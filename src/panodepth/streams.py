@@ -4,6 +4,7 @@ stream that is closed; and with --json standard output is one document, whatever
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -29,10 +30,15 @@ class _Patient(io.FileIO):
         except OSError as error:
             global _reader_gone
             if self.fileno() != 2:
-                if not isinstance(error, BrokenPipeError):
+                if not nobody_reads(error):
                     raise OSError(error.errno, error.strerror, "standard output") from error
                 _reader_gone = True
             return memoryview(data).nbytes
+
+
+def nobody_reads(error: OSError, system: str = os.name) -> bool:
+    """Whether writing failed as a pipe's other end is closed: to Windows an invalid argument."""
+    return isinstance(error, BrokenPipeError) or (system == "nt" and error.errno == errno.EINVAL)
 
 
 def reader_gone() -> bool:
