@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -105,6 +107,24 @@ def test_ply_meshes_find_their_texture_whatever_their_name(
         assert trimesh.load_mesh(path, process=False).visual.material.image.size == (128, 64)
     if name == "my room":
         assert picture.name == f"{path.name}.jpg"
+
+
+def test_usd_is_written_where_its_library_still_holds_its_file(
+    whole: Prediction, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows removes nothing that is held."""
+    pytest.importorskip("pxr.Usd")
+
+    def unlink(path: Any, **more: Any) -> None:
+        if str(path).endswith("panorama.usdc"):
+            raise PermissionError(13, "The process cannot access the file")
+        remove(path, **more)
+
+    remove = os.unlink
+    monkeypatch.setattr(os, "unlink", unlink)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    for name in ("room.usdz", "room.usdc"):
+        assert whole.save(tmp_path / name)[0].stat().st_size
 
 
 def test_usdz(whole: Prediction, room_corners: tuple, tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def write_usdc(
     asset = "".join(c if c.isprintable() else "_" for c in beside[0].name)
     with (
         atomic(path, *beside) as (temporary, picture, text),
-        TemporaryDirectory() as folder,
+        _folder() as folder,
     ):
         stage = Path(folder) / "panorama.usdc"
         with _as_os_error():
@@ -104,7 +104,7 @@ def _light_exr(light: npt.NDArray[np.float32], max_width: int) -> bytes:
 def _write_package(path: Path, found: Turned, shown: Picture) -> list[Path]:
     """The package of a stage and its picture."""
     # The library takes no name that is not UTF-8, and goes by endings.
-    with atomic(path) as (temporary,), TemporaryDirectory() as folder:
+    with atomic(path) as (temporary,), _folder() as folder:
         picture = Path(folder) / shown.name
         picture.write_bytes(shown.content)
         whole = _package(Path(folder), found, shown)
@@ -132,6 +132,13 @@ def _package(folder: Path, found: Turned, picture: Picture) -> Path:
     if not done:
         raise OSError("the USDZ package could not be made")
     return whole
+
+
+def _folder() -> TemporaryDirectory[str]:
+    """Where the library writes. It lets go of a stage a little later than its functions return, and
+    Windows removes nothing that is held: what is left then is left to the system.
+    """
+    return TemporaryDirectory(prefix="panodepth-", ignore_cleanup_errors=True)
 
 
 @contextmanager
