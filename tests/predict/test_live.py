@@ -36,9 +36,10 @@ class Ball:
     def __init__(self) -> None:
         self.seen: list[tuple[int, ...]] = []
 
-    def predict(self, image: np.ndarray, options: Any) -> Prediction:
+    def predict(self, image: Any, options: Any) -> Prediction:
         assert options.level == "none"
         assert options.one_view
+        image = image.pixels if isinstance(image, ImageData) else image
         self.seen.append(image.shape)
         if not image.any():
             raise InputError("the picture is one colour")
@@ -167,6 +168,21 @@ def test_the_command_prints_a_line_for_each_frame(
     assert err.startswith("error: ")
     assert "1 scans" in err.splitlines()[-1]
     assert err.endswith("; 1 failed\n")
+
+
+def test_a_frame_that_is_refused_is_told_as_the_file_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (400, 800, 3), np.uint8)
+    photo, unstitched = tmp_path / "photo.jpg", tmp_path / "a.insp"
+    cv2.imwrite(str(photo), noise[:, :600])
+    unstitched.write_bytes(cv2.imencode(".jpg", noise)[1].tobytes())
+    assert main(["live", str(photo), str(unstitched), "--camera-height", "1.6"]) == 1
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith(f"error: {photo}: 600x400 is not a full panorama")
+    assert second.startswith(f"error: {unstitched}: is not stitched")  # as its ending says
+    with pytest.raises(InputError, match="600x400"):
+        shown(noise[:, :600], OPTIONS)
 
 
 def test_a_result_that_is_named_as_a_frame_is_told(

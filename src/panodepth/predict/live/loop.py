@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 from panodepth.errors import InputError, OutputError, one_line
 from panodepth.export.robots.scan import LaserScan, laser_scan
 from panodepth.images import ImageData, read_image
+from panodepth.images.limits import check_aspect
 from panodepth.predict.folder.frames import frames_of
 from panodepth.predict.live.options import LiveOptions
 from panodepth.predict.predictor import Predictor
@@ -89,13 +90,17 @@ def shown(frame: Any, options: LiveOptions) -> ByteArray | ImageData:
     """
     if isinstance(frame, str | Path):
         data = read_image(frame)
-        if data.valid is not None or data.pano is not None:
+        if options.counts_pixels or data.valid is not None or data.pano is not None:
             return data
-        frame = data.to_uint8()
+        check_aspect(data.size, options.allow_any_aspect, name=data.source)  # told as it came
+        return replace(data, pixels=reduced(data.to_uint8(), options.rows), light=None)
     array = np.asarray(frame)
     if array.ndim != 3 or array.shape[2] != 3 or array.dtype != np.uint8:
         raise InputError(f"a frame is (H, W, 3) uint8, not {array.shape} {array.dtype}")
-    return array if options.counts_pixels else reduced(array, options.rows)
+    if options.counts_pixels:
+        return array
+    check_aspect((array.shape[0], array.shape[1]), options.allow_any_aspect)
+    return reduced(array, options.rows)
 
 
 def reduced(frame: ByteArray, rows: int) -> ByteArray:
