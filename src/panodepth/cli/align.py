@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Exit, Option
 
@@ -23,6 +23,18 @@ from panodepth.cli.view import RoomOptions
 from panodepth.errors import InputError, OutputError, printable
 from panodepth.streams import print_document
 
+if TYPE_CHECKING:
+    from panodepth.scene.align import Scene
+
+CloudFormats = Annotated[
+    list[str] | None,
+    Option(
+        "--format",
+        help="Of the joint cloud: ply, las, laz, e57; repeat, or separate by commas.",
+        show_default="ply",
+    ),
+]
+
 
 @with_fields
 def align(
@@ -39,6 +51,7 @@ def align(
             help="Where the pictures stand, if known, as in rooms.json; else it is found.",
         ),
     ] = None,
+    formats: CloudFormats = None,
     model: Model = "default",
     device: Device = "auto",
     dtype: Dtype = "auto",
@@ -50,22 +63,24 @@ def align(
     from panodepth.export.mark import foreign
     from panodepth.predict.folder.outputs import check_output_folder
     from panodepth.scene.align import align as aligned
-    from panodepth.scene.files import CLOUD, PAGE, described, write_scene
+    from panodepth.scene.cloud import checked_formats
+    from panodepth.scene.files import described, scene_files, write_scene
     from panodepth.scene.poses import read_poses
 
+    clouds = checked_formats(formats or ["ply"])
     check_output_folder(out)
     given = None if poses is None else read_poses(poses, metres=True)
     files = find_rooms(inputs)
     if len(files) < 2:
         raise InputError(f"{files[0]}: one panorama alone has nothing to be aligned with")
-    if taken := foreign([out / CLOUD, out / PAGE]):
+    if taken := foreign(scene_files(out, clouds)[1:]):
         raise OutputError(f"{taken}: is there already, and no result of panodepth")
     rooms = read_rooms(files, options, (model, device, dtype), need_pictures=True)
     try:
         scene = aligned(rooms, given)
     except InputError as error:
         raise BegunError(str(error)) from error
-    written = write_scene(scene, rooms, out)
+    written = write_scene(scene, rooms, out, clouds)
     lost = [room.name for room in scene.rooms if room.place is None]
     for name in lost:
         told = f"error: {name}: shows nothing of what the others show, left out"
@@ -76,11 +91,16 @@ def align(
     if as_json:
         print_document({**described(scene, rooms), "files": [str(file) for file in written]})
     elif not quiet:
-        for room in scene.rooms:
-            if room.place is not None:
-                x, y, z = room.place.position
-                told = f"{room.name}: turned {room.place.yaw_deg:.1f}°, at {x:.2f} {y:.2f} {z:.2f}"
-                told += f" {scene.unit}, scale {room.place.scale:.3f}, {room.matches} matches"
-                print(printable(told))
+        _print_places(scene)
         print(printable(", ".join(str(file) for file in written)))
     raise Exit(SOME_FAILED if lost else DONE)
+
+
+def _print_places(scene: Scene) -> None:
+    """A line for each room that has a place."""
+    for room in scene.rooms:
+        if room.place is not None:
+            x, y, z = room.place.position
+            told = f"{room.name}: turned {room.place.yaw_deg:.1f}°, at {x:.2f} {y:.2f} {z:.2f}"
+            told += f" {scene.unit}, scale {room.place.scale:.3f}, {room.matches} matches"
+            print(printable(told))

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from panodepth.atomic import atomic
 from panodepth.export.clouds.ply import QUANTITY
-from panodepth.export.clouds.selection import ScanOptions, chosen, gathered_in_metres
+from panodepth.export.clouds.selection import Points, ScanOptions, chosen, gathered_in_metres
 from panodepth.export.formats import check_installed
 from panodepth.export.frames import stored
 from panodepth.export.metadata import GENERATOR, metadata, to_json
@@ -19,6 +23,17 @@ from panodepth.types import Prediction
 
 POINT_BYTES = 20  # in the file, at most
 EXTENSION = "urn:panodepth"  # XML namespace of our metadata
+
+
+@dataclass(frozen=True)
+class Scan:
+    """points: around its camera, along the axes of the file. place: where the camera stands in
+    the file, in the points' unit.
+    """
+
+    name: str
+    points: Points
+    place: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
 
 def write_e57(
@@ -30,34 +45,43 @@ def write_e57(
     The format is in metres; a relative prediction is written as it is, 1 = 1 m.
     """
     check_installed(["e57"])
-    import pye57
-
     cloud = chosen(prediction, path, options, options.up)
     points = gathered_in_metres(cloud)
     frame = stored(options.up, metres=True)
     meta = metadata(prediction, QUANTITY, stride=cloud.stride, **frame)
-    columns = dict(zip(("cartesianX", "cartesianY", "cartesianZ"), points.xyz.T, strict=True))
-    columns |= dict(zip(("colorRed", "colorGreen", "colorBlue"), points.rgb.T, strict=True))
-    columns |= dict(zip(("rowIndex", "columnIndex"), points.pixels.T, strict=True))
+    return write_scans(path, [Scan("panorama", points)], meta)
+
+
+def write_scans(path: Path, scans: Sequence[Scan], meta: Mapping[str, Any]) -> list[Path]:
+    """A file of one scan or more, each with its own camera."""
+    import pye57
+
     said = to_json(meta)
+    count = sum(len(scan.points.xyz) for scan in scans)
     # The library takes no file that is there, and no name that is not UTF-8.
     with atomic(path) as (temporary,), TemporaryDirectory() as folder:
         made = Path(folder) / "scan.e57"
         for place in (temporary, made):
-            _reserve(place, cloud.count * POINT_BYTES + len(said))
+            _reserve(place, count * POINT_BYTES + len(said))
         made.unlink()
         with pye57.E57(str(made), mode="w") as file:
-            file.write_scan_raw(
-                {name: np.ascontiguousarray(column) for name, column in columns.items()},
-                name="panorama",
-                rotation=np.array([1.0, 0, 0, 0]),
-                translation=np.zeros(3),
-            )
+            for scan in scans:
+                columns = _columns(scan.points)
+                turn, at = np.array([1.0, 0, 0, 0]), np.array(scan.place)
+                file.write_scan_raw(columns, name=scan.name, rotation=turn, translation=at)
             file.image_file.extensionsAdd(GENERATOR, EXTENSION)
             text = pye57.libe57.StringNode(file.image_file, said)
             file.root.set(f"{GENERATOR}:metadata", text)
         shutil.copyfile(made, temporary)
     return [path]
+
+
+def _columns(points: Points) -> dict[str, npt.NDArray[Any]]:
+    """The fields of E57, each (N,)."""
+    columns = dict(zip(("cartesianX", "cartesianY", "cartesianZ"), points.xyz.T, strict=True))
+    columns |= dict(zip(("colorRed", "colorGreen", "colorBlue"), points.rgb.T, strict=True))
+    columns |= dict(zip(("rowIndex", "columnIndex"), points.pixels.T, strict=True))
+    return {name: np.ascontiguousarray(column) for name, column in columns.items()}
 
 
 def _reserve(path: Path, size: int) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from panodepth.atomic import write_atomic
 from panodepth.export.clouds.ply import QUANTITY
@@ -13,7 +16,7 @@ from panodepth.export.clouds.selection import ScanOptions, chosen, gathered_in_m
 from panodepth.export.formats import check_installed
 from panodepth.export.frames import stored
 from panodepth.export.metadata import GENERATOR, metadata, to_json
-from panodepth.types import Prediction
+from panodepth.types import ByteArray, Prediction
 
 STEP = 0.001  # of coordinates, in the file's unit; coarser where 32-bit numbers would not reach
 REACH = 2**31 - 1
@@ -41,15 +44,27 @@ def _write(
     prediction: Prediction, path: Path, options: ScanOptions, *, compress: bool
 ) -> list[Path]:
     check_installed(["laz" if compress else "las"])
-    import laspy
-
     cloud = chosen(prediction, path, options, options.up)
     points = gathered_in_metres(cloud)
     frame = stored(options.up, metres=True)
     meta = metadata(prediction, QUANTITY, stride=cloud.stride, **frame)
+    return write_points(path, points.xyz, points.rgb, meta, compress=compress)
+
+
+def write_points(
+    path: Path,
+    xyz: npt.NDArray[Any],
+    rgb: ByteArray,
+    meta: Mapping[str, Any],
+    *,
+    compress: bool,
+) -> list[Path]:
+    """A file of points (N, 3), in the unit that `meta` says, and their colours (N, 3)."""
+    import laspy
+
     header = laspy.LasHeader(point_format=7, version="1.4")
     header.generating_software = str(meta["generator"])[:32]
-    low, high = (limit(axis=0).astype(np.float64) for limit in (points.xyz.min, points.xyz.max))
+    low, high = (limit(axis=0).astype(np.float64) for limit in (xyz.min, xyz.max))
     extent = float((high - low).max())
     step = STEP if meta["unit"] == "m" else 10.0 ** np.floor(np.log10(max(extent, 1e-30))) * 1e-6
     header.offsets = np.floor(low)
@@ -59,8 +74,8 @@ def _write(
         piece = said[at : at + RECORD_BYTES]
         header.vlrs.append(laspy.VLR(GENERATOR, number + 1, "metadata, JSON", piece))
     data = laspy.LasData(header)
-    data.x, data.y, data.z = points.xyz.T.astype(np.float64)
-    data.red, data.green, data.blue = points.rgb.T.astype(np.uint16) * 257
+    data.x, data.y, data.z = xyz.T.astype(np.float64)
+    data.red, data.green, data.blue = rgb.T.astype(np.uint16) * 257
     data.return_number[:] = data.number_of_returns[:] = 1
     whole = io.BytesIO()  # the library tells a full disk in a way of its own
     data.write(whole, do_compress=compress)
