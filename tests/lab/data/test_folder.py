@@ -258,6 +258,18 @@ def test_a_missing_half_is_told_when_read(folder):
     assert source[2].mask.all()
 
 
+def test_a_distance_that_is_called_depth_is_told(folder):
+    # Not read: most files of that name hold z-depth. Nor is it a picture without its distance.
+    Image.new("I;16", (64, 32), 900).save(folder / "a_depth.png")
+    (folder / "a_distance.npz").unlink()
+    source = open_folder(folder)
+    assert len(source) == 3
+    with pytest.raises(
+        InputError, match=r"belongs to a\.png; a_depth\.png is not read: call it a_d"
+    ):
+        source[0]
+
+
 def _rewrite(folder: Path, name: str, array: np.ndarray) -> None:
     np.savez(folder / "x_distance.npz", **{name: array})
 

@@ -22,12 +22,12 @@ from typing import Any
 from panodepth.errors import ConfigError, one_line
 from panodepth.export.mark import is_result
 from panodepth.lab.data.distances import DISTANCE_SUFFIXES, DistanceFile
-from panodepth.lab.data.source import Pair, PairSource, check_folder, read_json
+from panodepth.lab.data.source import DEPTH, DISTANCE, Pair, PairSource, check_folder, read_json
 from panodepth.lab.data.splits import read_split, select
 from panodepth.predict.folder.walk import folders_below
 
 PICTURE_SUFFIXES = (".png", ".tif", ".tiff", ".exr", ".hdr", ".jpg", ".jpeg", ".webp")
-DISTANCE, MASK = "_distance", "_mask"
+MASK = "_mask"
 OTHER_ENDINGS = ("_preview", "_normals", "_points")  # what predict writes beside a distance
 DATASET_FILE = "dataset.json"
 KEPT_KEYS = ("licence", "credit")  # of dataset.json, in every sample's meta
@@ -82,6 +82,7 @@ def find_pairs(root: Path, images: Path | None = None) -> list[Pair]:
         beside = folder if images is None else images / here
         pictures = files if images is None else _by_stem(_names(beside))
         own = {s for s in pictures if not s.endswith((DISTANCE, MASK, *OTHER_ENDINGS))}
+        own -= {s for s in own if s.endswith(DEPTH) and s.removesuffix(DEPTH) in own}
         for stem in sorted(stems | (own if images is None else set())):
             distance = _first(files, stem + DISTANCE, DISTANCE_SUFFIXES)
             if stem in stems and distance is None:

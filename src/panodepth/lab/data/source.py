@@ -13,6 +13,7 @@ Renderers write a large number where a ray hits nothing: from SKY_FROM on it is 
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,7 @@ from panodepth.strict import parse_json
 from panodepth.types import BoolArray, FloatArray, Panorama
 
 MAX_JSON_BYTES = 1 << 26
+DISTANCE, DEPTH = "_distance", "_depth"  # after NAME: what is read, what others call it
 
 
 class PanoramaSource(Protocol):
@@ -100,7 +102,8 @@ class PairSource:
         image_path, distance_path = self.root / pair.image, self.root / pair.distance
         for path, other in ((image_path, distance_path), (distance_path, image_path)):
             if not is_file(path):
-                raise InputError(f"{path}: no such file; it belongs to {other.name}")
+                told = f"{path}: no such file; it belongs to {other.name}"
+                raise InputError(told + _lies_there(path))
         size = image_size(image_path)
         check_full_sphere(size, str(image_path))
         stored = self.read_distance(distance_path)
@@ -119,6 +122,16 @@ class PairSource:
             "distance": pair.distance,
         }
         return make_panorama(picture.image, stored.distance, mask, meta, str(distance_path))
+
+
+def _lies_there(missing: Path) -> str:
+    """What is said where NAME_depth.* lies in the place of NAME_distance: it may be z-depth."""
+    stem = missing.stem.removesuffix(DISTANCE)
+    found = sorted(missing.parent.glob(f"{glob.escape(stem)}{DEPTH}.*"))
+    if stem == missing.stem or not found:
+        return ""
+    own = found[0].name
+    return f"; {own} is not read: call it {stem}{DISTANCE} if it is the distance along the ray"
 
 
 def make_panorama(
