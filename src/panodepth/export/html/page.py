@@ -113,7 +113,7 @@ def _about(panorama: Prediction) -> str:
     """What a reader should know of the numbers, in one line."""
     height, width = panorama.distance.shape
     meta = panorama.meta
-    cue = str(meta.get("metres_by") or "").replace("_", " ")
+    cue = str(meta.get("metres_by") or "").replace("_", " ").replace("learned", "estimate")
     unit = "relative distances"
     if panorama.unit == "m":
         unit = f"metres by {cue}" if cue else "metres"
