@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import laspy
@@ -13,7 +16,9 @@ from plyfile import PlyData
 from panodepth.cli import main
 from panodepth.errors import OutputError
 from panodepth.export.mark import stated
+from panodepth.scene.align import Room, Scene
 from panodepth.scene.cloud import checked_formats, write_cloud
+from panodepth.scene.files import write_scene
 from panodepth.scene.poses import Place
 from panodepth.types import Prediction
 
@@ -77,6 +82,23 @@ def test_rooms_stand_where_a_survey_has_them(
     else:
         file = laspy.read(path)
         checked(np.array(file.xyz), np.asarray(file.red), places)
+
+
+def test_the_page_is_in_the_unit_of_the_scene_and_near_its_first_room(tmp_path: Path) -> None:
+    # By poses in metres: what is predicted is relative, and a tape would say "rel.".
+    rooms = [ball("hall", 3.0), ball("study", 4.0)]
+    relative = [replace(room, meta={**room.meta, "unit": "relative"}) for room in rooms]
+    placed = (Room("hall", UTM[0]), Room("study", UTM[1]))
+    *_, page = write_scene(Scene(placed, "m"), relative, tmp_path)
+    told = re.search(r'id="rooms">(.*?)</script>', page.read_text(encoding="utf-8"))
+    assert told is not None
+    first, second = json.loads(told[1])
+    assert (first["unit"], second["unit"]) == ("m", "m")
+    assert first["place"] == {"yaw_deg": 0.0, "position": [0.0, 0.0, 0.0], "scale": 1.0}
+    assert second["place"] == {"yaw_deg": 90.0, "position": [3.0, -1.0, 2.0], "scale": 1.0}
+    assert (first["near"], second["near"]) == pytest.approx((2, 4), rel=1e-3)
+    kept = json.loads((tmp_path / "rooms.json").read_text())["rooms"][1]
+    assert (kept["scale"], kept["position"][0]) == (2.0, EAST + 3)
 
 
 def test_other_formats_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,6 +18,7 @@ from panodepth.export.clouds.ply import COLOURS, QUANTITY
 from panodepth.export.clouds.selection import Points, gathered
 from panodepth.export.formats import check_installed
 from panodepth.export.frames import FRAMES, stored
+from panodepth.export.html.page import FAR
 from panodepth.export.metadata import metadata, ply_comments
 from panodepth.export.registry import parse_formats
 from panodepth.export.thinning import thinned
@@ -26,7 +27,6 @@ from panodepth.scene.registration import turned
 from panodepth.types import Prediction
 
 MAX_POINTS = 4096 * 2048  # of the joint cloud, as of a single one
-FAR = 4096.0  # from the origin: beyond it single floats are steps of half a millimetre and more
 FORMATS = ("ply", "las", "laz", "e57")
 SURVEY_UP = "z"  # x right, y forward, z up: east, north and height of a survey
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from panodepth.export.html.page import write_rooms
 from panodepth.export.metadata import HOUSE_FRAME, metadata
 from panodepth.scene.align import Scene
 from panodepth.scene.cloud import write_cloud
+from panodepth.scene.poses import Place
 from panodepth.types import Prediction
 
 JSON, CLOUD, PAGE = "rooms.json", "rooms_points", "rooms.html"
@@ -39,10 +41,20 @@ def write_scene(
     ]
     for cloud in clouds:
         write_cloud(scene.unit, placed, cloud)
-    write_rooms([p for p, _ in placed], page, [place for _, place in placed])
+    shown = [_in_unit(scene.unit, *room) for room in placed]
+    write_rooms([p for p, _ in shown], page, [place for _, place in shown])
     # Last: where it lies, all of them do.
     write_atomic(described_in, json.dumps(described(scene, predictions), indent=2) + "\n")
     return files
+
+
+def _in_unit(unit: str, prediction: Prediction, place: Place) -> tuple[Prediction, Place]:
+    """A room for the page, whose lengths are in the unit that its rooms say: metres where the
+    scene has them.
+    """
+    if unit != "m" or prediction.unit == "m":
+        return prediction, place
+    return prediction.to_metres(scale=place.scale), replace(place, scale=1.0)
 
 
 def described(scene: Scene, predictions: Sequence[Prediction]) -> dict[str, Any]:

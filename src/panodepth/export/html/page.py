@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from panodepth.types import Prediction
 
 MARK = "<!--rooms-->"  # in the bundle: where they go
 PAGE = "viewer"  # what a page says that it is
+FAR = 4096.0  # from the origin: beyond it single floats are steps of half a millimetre and more
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +63,7 @@ def write_rooms(
 
     Raises OutputError when a prediction has no surface, or the page cannot be written.
     """
-    given = list(places or [None] * len(predictions))
+    given = _around_the_first(list(places or [None] * len(predictions)))
     panoramas = [as_panorama(prediction) for prediction in predictions]
     infos, data = [], [("table", as_text(distance_table().tobytes()))]
     for number, (panorama, place) in enumerate(zip(panoramas, given, strict=True)):
@@ -80,6 +81,19 @@ def write_rooms(
     before, _, after = bundle().partition(MARK)
     write_atomic(path, "\n".join([before.rstrip("\n"), *head]) + after)
     return [path]
+
+
+def _around_the_first(places: list[Place | None]) -> list[Place | None]:
+    """Places as they are; where the first stands `FAR` off, as seen from it, as what draws counts
+    in single floats.
+    """
+    x, y, z = next((place.position for place in places if place), (0.0, 0.0, 0.0))
+    if max(abs(x), abs(y), abs(z)) < FAR:
+        return places
+    return [
+        p and replace(p, position=(p.position[0] - x, p.position[1] - y, p.position[2] - z))
+        for p in places
+    ]
 
 
 def _room(panorama: Prediction, place: Place | None, columns: int) -> tuple[dict[str, Any], str]:
