@@ -1,7 +1,7 @@
 """Makers of solids: prisms, ramps, roofs, tapered blocks, cones, arches and basins.
 
 Each returns a `Solid` in its own frame (x right, y up, z to the front; metres), to be placed with
-`Scene.add_solid`. They lie exactly in their bounding box, which culling and clearance rely on.
+`Scene.add`. They lie exactly in their bounding box, which culling and clearance rely on.
 """
 
 from __future__ import annotations
