@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 from panodepth.cli import main
+from panodepth.cli.frames.live import _frames
 from panodepth.errors import ConfigError, InputError
 from panodepth.images import ImageData
 from panodepth.predict.live.loop import reduced, scans, shown
@@ -108,11 +109,15 @@ def test_a_file_with_invalid_pixels_is_shown_as_it_is(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_read_by_name(tmp_path: Path) -> None:
-    for name in ("b10.png", "b9.png", "a.png", "._a.png"):
-        cv2.imwrite(str(tmp_path / name), frame(20))
+    for name, value in (("a_10.png", 30), ("a_9.png", 20)):
+        cv2.imwrite(str(tmp_path / name), frame(value))
     (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "._a_9.png").write_bytes(b"of a Mac")
     found = list(scans(Ball(), tmp_path, OPTIONS))  # type: ignore[arg-type]
-    assert [Path(f.name).name for f in found] == ["a.png", "b9.png", "b10.png"]
+    assert [Path(f.name).name for f in found] == ["a_9.png", "a_10.png"]
+    named = [str(tmp_path / name) for name in ("a_10.png", "a_9.png")]
+    assert _frames([str(tmp_path)]) == (named[::-1], {})
+    assert _frames(named) == (named, {})
     assert found[0].scan is not None
     (tmp_path / "empty").mkdir()
     for folder in ("empty", "nowhere"):

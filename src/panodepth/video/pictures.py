@@ -20,7 +20,7 @@ from panodepth.predict.lenses.sphere import on_sphere
 from panodepth.size import Size
 from panodepth.types import ByteArray
 from panodepth.video.options import VideoOptions
-from panodepth.video.spherical import Tags
+from panodepth.video.spherical import Tags, side_data
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -71,13 +71,12 @@ class Pictures:
 
     def of(self, frame: VideoFrame) -> ByteArray | ImageData:
         """(H, W, 3) uint8 sRGB; or, where there is more to say of it, all of that."""
-        if self.plain:
-            small = _rgb(frame, self.size)
-        else:
-            eye = self.turn.shown(_rgb(frame, self.coded))[self.part]
-            same = eye.shape[:2] == self.size
-            small = eye if same else cv2.resize(eye, self.size[::-1], interpolation=cv2.INTER_AREA)
-            small = np.ascontiguousarray(small, np.uint8)
+        small = _rgb(frame, self.size if self.plain else self.coded)
+        if not self.plain:
+            eye: Any = self.turn.shown(small)[self.part]
+            if eye.shape[:2] != self.size:
+                eye = cv2.resize(eye, self.size[::-1], interpolation=cv2.INTER_AREA)
+            small = np.ascontiguousarray(eye, np.uint8)
         if self.tags.projection == "cubemap":
             return self._of_cube(small)
         pano = Pano(self.area, self.tags.pose_deg)
@@ -98,13 +97,13 @@ class Pictures:
 
 def _turn(frame: VideoFrame) -> Turn:
     """What a frame's display matrix says, in quarter turns."""
-    for data in frame.side_data:
-        if data.type.name == "DISPLAYMATRIX" and data.buffer_size >= 36:
-            a, b, _, c, d = struct.unpack_from("=5i", bytes(data))
-            if abs(b) > abs(a):
-                return Turn(exchanged=True, rows=b < 0, columns=c < 0)
-            return Turn(rows=d < 0, columns=a < 0)
-    return Turn()
+    matrix = side_data(frame).get("DISPLAYMATRIX", b"")
+    if len(matrix) < 36:
+        return Turn()
+    a, b, _, c, d = struct.unpack_from("=5i", matrix)
+    if abs(b) > abs(a):
+        return Turn(exchanged=True, rows=b < 0, columns=c < 0)
+    return Turn(rows=d < 0, columns=a < 0)
 
 
 def _widened(eye: Size, pixel: float, exchanged: bool) -> Size:

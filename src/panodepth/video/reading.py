@@ -136,8 +136,8 @@ def _video(path: Path, container: InputContainer, options: VideoOptions) -> Clip
     curve = HDR.get(stream.codec_context.color_trc)
     note = f"{path.name}: HDR ({curve}) is read as it is coded, which is paler than it was seen"
     frames = _frames(pictures, _timed(chain([one], decoded), stream, rate), options, (first, last))
-    notes = (note,) if curve else ()
-    notes += (f"{path.name}: by its tags {tags}",) if str(tags) else ()
+    by_tags = f"{path.name}: by its tags {tags}"
+    notes = (*[note] * bool(curve), *[by_tags] * bool(str(tags)))
     every = rate / options.every
     return Clip(name_of(path), path, max(count, 0), every, frames, notes, damaged)
 

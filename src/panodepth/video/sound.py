@@ -31,8 +31,8 @@ class Sound:
     def __init__(self, heard: Heard, target: OutputContainer) -> None:
         self._target, self._begins = target, heard.begins
         self._held = ExitStack()
-        self._packets: Iterator[Packet] = iter(())
-        self._waiting: Packet | None = None
+        self._packets: Iterator[Packet[Any]] = iter(())
+        self._waiting: Packet[Any] | None = None
         self._last = -(1 << 62)  # time stamp of decoding, of the packet before
         try:
             file = self._held.enter_context(heard.path.open("rb"))
@@ -69,7 +69,7 @@ class Sound:
         """Close the file that it is read from."""
         self._held.close()
 
-    def _following(self) -> Packet | None:
+    def _following(self) -> Packet[Any] | None:
         """The next packet; None at the end, also where the file is damaged."""
         try:
             packet = next(self._packets, None)

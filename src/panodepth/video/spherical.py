@@ -10,7 +10,7 @@ import re
 import struct
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from panodepth.errors import InputError
 from panodepth.images.gpano import pano_tags
@@ -69,7 +69,7 @@ def tags_of(path: Path, stream: VideoStream, frame: VideoFrame) -> Tags:
     """
     mp4 = "mp4" in stream.container.format.name
     more = said(path, stream.id) if mp4 else Said()
-    data = {each.type.name: bytes(each) for each in frame.side_data}
+    data = side_data(frame)
     tags = _eyes(path, data.get("STEREO3D", b""), more)
     if more.projection not in (b"", b"equi", b"cbmp"):
         raise _unread(path, "a mesh" if more.projection == b"mshp" else "an unknown kind")
@@ -78,6 +78,12 @@ def tags_of(path: Path, stream: VideoStream, frame: VideoFrame) -> Tags:
     if "SPHERICAL" in data:
         return _of_ffmpeg(path, data["SPHERICAL"], tags)
     return tags
+
+
+def side_data(frame: VideoFrame) -> dict[str, bytes]:
+    """What FFmpeg tells of a frame beside its picture, by name."""
+    held: Any = frame.side_data  # PyAV's types take it for a mapping alone
+    return {each.type.name: bytes(each) for each in held}
 
 
 def _eyes(path: Path, data: bytes, more: Said) -> Tags:

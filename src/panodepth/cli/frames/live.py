@@ -7,6 +7,7 @@ import os
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
+from itertools import groupby
 from typing import Annotated, Any
 
 from typer import Argument, Exit
@@ -86,12 +87,18 @@ def _named() -> Iterator[str]:
 
 
 def _frames(inputs: list[str]) -> tuple[list[str], dict[str, str]]:
-    """The frames, and what is none of them, with why."""
+    """The frames, those of a folder as people count them; and what is none of them, with why."""
     from panodepth.predict.folder.inputs import find_inputs
+    from panodepth.predict.folder.frames import counted
 
     found = find_inputs(inputs)
     refused = found.left_out.problems
     if not found.files:
         told = [f"{text}: {why}" for text, why in refused.items()] or inputs
         raise InputError(f"no picture found: {', '.join(told)}")
-    return [str(item.path) for item in found.files] + found.missing, refused
+    files: list[str] = []
+    for _, inside in groupby(found.files, key=lambda item: item.path.parent):
+        paths = [item.path for item in inside]
+        named = any(str(path) in inputs for path in paths)  # then their order is the user's
+        files += map(str, paths if named else sorted(paths, key=counted))
+    return files + found.missing, refused

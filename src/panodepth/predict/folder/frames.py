@@ -11,10 +11,10 @@ def frames_of(folder: Path) -> list[Path]:
     """The pictures in a folder, by name, frame_9 before frame_10; no hidden files, no results."""
     files = (file for file in folder.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
     found = [f for f in files if f.is_file() and not f.name.startswith(".") and not is_result(f)]
-    return sorted(found, key=lambda file: (_counted(file.stem), file.name))
+    return sorted(found, key=counted)
 
 
-def _counted(name: str) -> list[tuple[int, str]]:
-    """A name in parts that compare as people count: its numbers by value."""
-    parts = re.split(r"([0-9]+)", name)
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
+def counted(file: Path) -> tuple[list[tuple[int, str]], str]:
+    """A key by which files are in the order in which people count: numbers in names by value."""
+    parts = re.split(r"([0-9]+)", file.stem)
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts], file.name
