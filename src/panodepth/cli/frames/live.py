@@ -88,8 +88,8 @@ def _named() -> Iterator[str]:
 
 def _frames(inputs: list[str]) -> tuple[list[str], dict[str, str]]:
     """The frames, those of a folder as people count them; and what is none of them, with why."""
-    from panodepth.predict.folder.inputs import find_inputs
     from panodepth.predict.folder.frames import counted
+    from panodepth.predict.folder.inputs import find_inputs
 
     found = find_inputs(inputs)
     refused = found.left_out.problems
