@@ -26,6 +26,10 @@ PLY = "ply\nformat {} 1.0\nelement vertex {}\n" + "".join(f"property float {x}\n
         "\n# by a scanner, in metres; two points\n\n1 2 3\n4 5 6.5 # the last\n",
         "# a b c\n1,2,3,red\n4,5,6.5,blue\n",
         "X;Y;Z\n1;2;3\n4;5;6,5\n",
+        'id,"x","y","z"\n10,1,2,3\n11,4,5,6.5\n',
+        "z\ty\tred\tx\n3 2 255 1\n6.5 5 0 4\n",
+        "# 3D point list:\n#   POINT3D_ID, X, Y, Z, R, G, B, ERROR, TRACK[] as (IMAGE_ID, ...)\n"
+        "63 1 2 3 9 9 9 0.5 1 2\n64 4 5 6.5 9 9 9 0.5 1 2\n",
     ],
 )
 def test_rows_of_numbers_in_whatever_is_between_them(text: str, tmp_path: Path) -> None:
@@ -33,8 +37,22 @@ def test_rows_of_numbers_in_whatever_is_between_them(text: str, tmp_path: Path) 
     assert read_points(tmp_path / "a.csv").tolist() == [[1, 2, 3], [4, 5, 6.5]]
 
 
+@pytest.mark.parametrize("form", ["ascii", "binary_little_endian"])
+def test_vertices_with_lists_are_refused(form: str, tmp_path: Path) -> None:
+    header = PLY.format(form, 1).replace("property", "property list uchar int seen\nproperty", 1)
+    (tmp_path / "a.ply").write_text(header + "end_header\n2 7 8 1.5 2.5 3.5\n")
+    with pytest.raises(InputError, match="a PLY with lists among its vertices"):
+        read_points(tmp_path / "a.ply")
+
+
 @pytest.mark.parametrize(
-    ("text", "line"), [("1,2,3\n\n4,5\n", 3), ("# a; b\n1 2 3\n4 x 6\n", 3), ("a\nb\n", 2)]
+    ("text", "line"),
+    [
+        ("1,2,3\n\n4,5\n", 3),
+        ("# a; b\n1 2 3\n4 x 6\n", 3),
+        ("a\nb\n", 2),
+        ("id,x,y,z\n1,2,3,4\n5,6,7\n", 3),
+    ],
 )
 def test_the_line_that_is_no_point_is_named(text: str, line: int, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(text)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,8 @@ _PLY_TYPES = {
     **dict.fromkeys(("float", "float32"), "f4"),
     **dict.fromkeys(("double", "float64"), "f8"),
 }
+_FIRST = (0, 1, 2)  # columns of a CSV
+_COLMAP = re.compile(r"#\s*POINT3D_ID\W+X\W+Y\W+Z\b")  # before the rows of its points3D.txt
 _BYTE_ORDERS = {"binary_little_endian": "<", "binary_big_endian": ">"}
 
 
@@ -44,7 +48,7 @@ def check_measured(options: MetricOptions) -> None:
 
 
 def read_points(path: Path, pose: Float64Array | None = None) -> Float64Array:
-    """(N, 3) points [m] of a PLY, or of a CSV whose first three columns are x, y, z.
+    """(N, 3) points [m] of a PLY, or of a CSV whose columns x, y, z are named or the first three.
 
     pose: (4, 4) camera to the points' frame; None = they are in the camera's (x right, y down,
     z forward). Points with NaN or inf are left out. Raises InputError.
@@ -134,33 +138,43 @@ def _content(what: str, path: Path) -> bytes:
 
 
 def _csv(content: bytes) -> Float64Array:
-    """Rows of numbers between commas, semicolons (then commas are decimal) or blanks."""
+    """Rows of numbers between commas, semicolons (then commas are decimal) or blanks.
+
+    x, y, z are the columns of these names in a first line of names, COLMAP's own, else the first.
+    """
     try:
-        lines = [line.partition("#")[0] for line in content.decode("utf-8-sig").splitlines()]
+        stored = content.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError:
         raise DamageError("neither a PLY nor a text of rows x, y, z") from None
+    lines = [line.partition("#")[0] for line in stored]
     filled = [number for number, line in enumerate(lines) if line.strip()]
     first = lines[filled[0]] if filled else ""
     separator = ";" if ";" in first else "," if "," in first else None
     if separator == ";":
         lines = [line.replace(",", ".") for line in lines]
+    columns: Sequence[int] = _FIRST
     if filled and not _is_row(lines[filled[0]], separator):  # names of columns
+        names = [name.strip(' \t"').lower() for name in lines[filled[0]].split(separator)]
+        columns = [names.index(a) for a in "xyz"] if {*"xyz"} <= set(names) else columns
         del filled[0]
+    elif any(_COLMAP.match(line) for line in stored[: filled[0] if filled else 0]):
+        columns = [1, 2, 3]
     if not filled:
         raise DamageError("it holds no point")
-    rows, columns = [lines[number] for number in filled], (0, 1, 2)
+    rows = [lines[number] for number in filled]
     try:
         return np.loadtxt(rows, np.float64, delimiter=separator, usecols=columns, ndmin=2)
     except ValueError:
-        bad = next((n for n in filled if not _is_row(lines[n], separator)), filled[0])
+        bad = next((n for n in filled if not _is_row(lines[n], separator, columns)), filled[0])
         raise DamageError(f"line {bad + 1}: expected three numbers, x, y, z") from None
 
 
-def _is_row(line: str, separator: str | None) -> bool:
-    """Whether a line begins with three numbers."""
+def _is_row(line: str, separator: str | None, columns: Sequence[int] = _FIRST) -> bool:
+    """Whether these columns of a line are numbers."""
+    parts = line.split(separator)
     try:
-        return len([float(part) for part in line.split(separator)[:3]]) == 3
-    except ValueError:
+        return all(isinstance(float(parts[column]), float) for column in columns)
+    except (ValueError, IndexError):
         return False
 
 
@@ -179,6 +193,8 @@ def _ply(content: bytes) -> Float64Array:
         raise DamageError("a PLY whose header has no vertices with x, y, z first") from None
     if count > len(body):  # a vertex takes a byte at least
         raise DamageError(f"a PLY of fewer vertices than the {count:,} it says: it is cut short")
+    if any(kind == "list" for _, kind in fields):  # of any length: where x lies, no header says
+        raise DamageError("a PLY with lists among its vertices")
     if form == "ascii":
         rows = body.decode("ascii", "replace").split("\n", count)[:count]
         try:
@@ -190,7 +206,7 @@ def _ply(content: bytes) -> Float64Array:
         return np.array(found, np.float64).reshape(-1, 3)
     order = _BYTE_ORDERS.get(form)
     if order is None or not all(kind in _PLY_TYPES for _, kind in fields):
-        raise DamageError("a PLY with lists among its vertices, or in a form that is not known")
+        raise DamageError("a PLY in a form, or of numbers of a type, that is not known")
     if len(set(names)) < len(names):
         raise DamageError("a PLY with two properties of one name")
     vertex = np.dtype([(name, order + _PLY_TYPES[kind]) for name, kind in fields])
