@@ -11,7 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from panodepth.cli import main
-from panodepth.errors import ConfigError, first_line, not_installed, one_line, require
+from panodepth.cli.shell import _explain
+from panodepth.errors import (
+    ConfigError,
+    device_failed,
+    first_line,
+    not_installed,
+    one_line,
+    require,
+)
+from panodepth.predict.folder.inputs import InputFile
+from panodepth.predict.folder.results import failed
 
 
 @pytest.mark.parametrize(
@@ -47,6 +57,24 @@ def test_long_texts_are_cut_between_words(text: str, limit: int) -> None:
 )
 def test_the_first_line_of_a_long_error(error: Exception, text: str) -> None:
     assert first_line(error) == text
+
+
+def test_a_gpu_that_torch_has_no_kernels_for_is_one_line() -> None:
+    error = RuntimeError(
+        "CUDA error: no kernel image is available for execution on the device\nCUDA kernel errors "
+        "might be asynchronously reported at some other API call.\nFor debugging consider passing "
+        "CUDA_LAUNCH_BLOCKING=1"
+    )
+    said = (
+        "the GPU cannot run this (CUDA error: no kernel image is available for execution on the "
+        "device): use the device cpu, or a torch made for it"
+    )
+    assert device_failed(error) == said
+    item = InputFile(Path("a.jpg"), Path("a.jpg"), Path("a"))
+    assert failed(item, error).error == f"a.jpg: {said}"
+    assert _explain(error, ()) == (said, 1)
+    assert device_failed(RuntimeError("shapes do not match")) is None
+    assert device_failed(ValueError("CUDA error: x")) is None
 
 
 def test_what_is_missing_is_named_with_the_way_to_install_it() -> None:

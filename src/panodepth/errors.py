@@ -82,6 +82,14 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError)
 
 
+def device_failed(error: BaseException) -> str | None:
+    """One line for an error of a GPU itself, as one that torch has no kernels for; else None."""
+    found = re.search("(CUDA|HIP) error: [^\n]+", str(error))
+    if found is None or not isinstance(error, RuntimeError):
+        return None
+    return f"the GPU cannot run this ({found[0]}): use the device cpu, or a torch made for it"
+
+
 def damaged(name: str, kind: str, error: Exception) -> InputError:
     """What a decoder's error on a file means: what a library says of itself is left out."""
     if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):

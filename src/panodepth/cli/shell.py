@@ -46,7 +46,13 @@ from panodepth.cli.training.train_detail import train_detail
 from panodepth.cli.training.train_metres import train_metres
 from panodepth.cli.training.train_outpainter import train_outpainter
 from panodepth.cli.view import view
-from panodepth.errors import PanodepthError, is_disk_full, not_installed, printable
+from panodepth.errors import (
+    PanodepthError,
+    device_failed,
+    is_disk_full,
+    not_installed,
+    printable,
+)
 from panodepth.streams import machine_readable, prepare_streams, print_document
 from panodepth.version import __version__
 
@@ -143,6 +149,8 @@ def _explain(error: BaseException, arguments: Sequence[str]) -> tuple[str, int]:
         return f"{where}{error.strerror or error}", SOME_FAILED
     if missing := not_installed(error):
         return missing, NOTHING_STARTED
+    if failing := device_failed(error):
+        return failing, SOME_FAILED
     text = f"unexpected {type(error).__name__}: {error} (PANODEPTH_DEBUG=1 tells more)"
     return text, SOME_FAILED
 

@@ -9,6 +9,7 @@ from typing import Any
 from panodepth.errors import (
     OutputError,
     PanodepthError,
+    device_failed,
     is_out_of_memory,
     not_installed,
     one_line,
@@ -47,7 +48,8 @@ def failed(item: InputFile, error: Exception) -> FileResult:
     elif isinstance(error, OSError):
         text = one_line(error.strerror or error)
     else:
-        text = not_installed(error) or one_line(f"unexpected {type(error).__name__}: {error}")
+        text = device_failed(error) or not_installed(error) or ""
+        text = text or one_line(f"unexpected {type(error).__name__}: {error}")
     path = str(item.path)
     text = text.replace(one_line(path), path) if "\n" in path else text
     if path not in text and not isinstance(error, RunEndedError):
