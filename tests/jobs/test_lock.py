@@ -61,3 +61,22 @@ def test_a_removed_folder_does_not_matter_in_the_end(tmp_path: Path) -> None:
         (tmp_path / "a" / ".curate.lock").unlink()
         (tmp_path / "a").rmdir()
     assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="looks there for open files")
+def test_nothing_is_left_where_open_files_cannot_be_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows."""
+
+    def unlink(path: Path) -> None:
+        held = [os.path.realpath(f"/proc/self/fd/{n}") for n in os.listdir("/proc/self/fd")]
+        if os.path.realpath(path) in held:
+            raise PermissionError(13, "The process cannot access the file")
+        os.unlink(path)
+
+    monkeypatch.setattr(Path, "unlink", unlink)
+    monkeypatch.setattr(sys, "platform", "win32")
+    with only_run(tmp_path, "curate"):
+        assert os.listdir(tmp_path) == [".curate.lock"]
+    assert os.listdir(tmp_path) == []

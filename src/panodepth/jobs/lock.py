@@ -33,6 +33,8 @@ def only_run(folder: Path, name: str) -> Iterator[None]:
     finally:
         with contextlib.suppress(OSError):
             if _is_at(file, path):
+                if sys.platform == "win32":
+                    file.close()  # an open file cannot be removed there
                 path.unlink()
         file.close()
 
