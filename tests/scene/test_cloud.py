@@ -109,3 +109,18 @@ def test_other_formats_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture
     assert main(["align", "a.jpg", "b.jpg", "--out", str(out), "--format", "glb"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
     assert not out.exists()
+
+
+def test_pictures_without_a_pose_are_told_before_any_is_predicted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pictures = [tmp_path / f"{name}.jpg" for name in ("hall", "study")]
+    for path in pictures:
+        path.write_bytes(b"not opened")
+    poses = tmp_path / "poses.json"
+    posed = [{"name": name, "yaw_deg": 0, "position": [0, 0, 0]} for name in ("hall", "attic")]
+    poses.write_text(json.dumps({"rooms": posed}))
+    out = ["--out", str(tmp_path / "out"), "--poses", str(poses)]
+    assert main(["align", *map(str, pictures), *out]) == 2
+    told = "error: poses: there is none of study; it has those of hall, attic\n"
+    assert capsys.readouterr().err == told

@@ -59,7 +59,7 @@ def align(
     quiet: Quiet = False,
 ) -> None:
     """Find turn, place and scale of panoramas of one place: rooms.json, joint cloud, viewer."""
-    from panodepth.cli.view import find_rooms, read_rooms
+    from panodepth.cli.view import check_named, find_rooms, read_rooms
     from panodepth.export.mark import foreign
     from panodepth.predict.folder.outputs import check_output_folder
     from panodepth.scene.align import align as aligned
@@ -73,6 +73,8 @@ def align(
     files = find_rooms(inputs)
     if len(files) < 2:
         raise InputError(f"{files[0]}: one panorama alone has nothing to be aligned with")
+    if given is not None:
+        check_named(files, given)
     if taken := foreign(scene_files(out, clouds)[1:]):
         raise OutputError(f"{taken}: is there already, and no result of panodepth")
     rooms = read_rooms(files, options, (model, device, dtype), need_pictures=True)

@@ -112,6 +112,16 @@ def find_rooms(inputs: list[str]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
+def check_named(files: list[Path], poses: dict[str, Place]) -> None:
+    """Raise InputError for pictures without a pose, before any is predicted. What is saved has its
+    name inside, and is told later.
+    """
+    from panodepth.scene.poses import check_poses
+
+    if not any(map(_is_saved, files)):
+        check_poses(_told_apart({file: file.stem for file in files}).values(), poses)
+
+
 def read_rooms(
     files: list[Path],
     options: PredictOptions,

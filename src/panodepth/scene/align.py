@@ -18,7 +18,7 @@ from panodepth.errors import InputError
 from panodepth.scene.evening import clear_share, evened
 from panodepth.scene.guided import register_features
 from panodepth.scene.matching import Features, Matches, find_features, match
-from panodepth.scene.poses import Place, in_frame, inverse
+from panodepth.scene.poses import Place, check_poses, in_frame, inverse
 from panodepth.scene.registration import FINE_RAD, MIN_MATCHES, Registration, turned
 from panodepth.scene.sweep import Maps, level_maps
 from panodepth.types import Prediction
@@ -151,9 +151,7 @@ def _by_poses(
     names: Sequence[str], features: Sequence[Features], poses: Mapping[str, Place]
 ) -> Scene:
     """Each picture's scale by where the rays of matches cross."""
-    missing = [name for name in names if name not in poses]
-    if missing:
-        raise InputError(f"poses: there is none of {', '.join(missing)}")
+    check_poses(names, poses)
     places = [poses[name] for name in names]
     ratios: list[list[Float64Array]] = [[] for _ in names]
     for j in range(len(names)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from panodepth.export.html.page import Place
 from panodepth.scene.registration import turned
 from panodepth.strict import parse_json, read_bounded
 
-__all__ = ["Place", "in_frame", "inverse", "read_poses"]
+__all__ = ["Place", "check_poses", "in_frame", "inverse", "read_poses"]
 
 
 def in_frame(outer: Place, inner: Place) -> Place:
@@ -54,6 +55,14 @@ def read_poses(path: Path, *, metres: bool = False) -> dict[str, Place]:
             f'poses: {path}: not {{"rooms": [{{"name", "yaw_deg", "position": [x, y, z]}}, ...]}}'
             + why
         ) from error
+
+
+def check_poses(names: Iterable[str], poses: Mapping[str, Place]) -> None:
+    """Raise InputError for names that have none, which tells what there is."""
+    missing = [name for name in names if name not in poses]
+    if missing:
+        there = ", ".join(poses) or "no picture"
+        raise InputError(f"poses: there is none of {', '.join(missing)}; it has those of {there}")
 
 
 def _place(room: dict[str, Any]) -> Place:
