@@ -69,6 +69,20 @@ def test_rooms_stand_where_align_says(folder: Path) -> None:
     assert places(folder / "hall.html") == [None]
 
 
+def test_rooms_in_another_unit_than_was_aligned_are_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Else they would stand metres apart, each a seventh of its size, without a word.
+    for then, code in (("m", 0), ("relative", 2)):
+        room = {"name": "hall", "yaw_deg": 0, "position": [0, 0, 0], "distances": then}
+        Path("flat.json").write_text(json.dumps({"rooms": [room]}))
+        page = folder / f"{code}.html"
+        arguments = ["view", "rooms", "--rooms", "flat.json", "--html", str(page), "--quiet"]
+        assert main(arguments) == code
+        assert page.exists() == (code == 0)
+    assert "hall was aligned with distances in unit" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("scale", ["0", "-1", "NaN"])
 def test_a_file_of_places_that_is_none_is_told(
     scale: str, folder: Path, capsys: pytest.CaptureFixture[str]

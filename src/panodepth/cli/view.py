@@ -59,13 +59,17 @@ def view(
     """Write one HTML file that shows panoramas in 3D: look, walk, measure, without a server."""
     from panodepth.export.html.page import PAGE, write_rooms
     from panodepth.export.mark import stated
+    from panodepth.scene.poses import check_units, read_poses
 
-    known = known_places(inputs, places)
+    placing = places_in(inputs, places)
+    known = {name: place for file in placing for name, place in read_poses(file).items()}
     files = find_rooms(inputs)
     out = html or Path(f"{_name(inputs[0], files)}.html")
     if os.path.lexists(out) and (stated(out) or {}).get("quantity") != PAGE:
         raise OutputError(f"{out}: is there already, and no page of panodepth: name another file")
     rooms = read_rooms(files, options, (model, device, dtype))
+    for file in placing:
+        check_units(file, {str(room.meta.get("name")): room.unit for room in rooms})
     write_rooms(rooms, out, [known.get(str(room.meta.get("name"))) for room in rooms])
     if not quiet:
         print(printable(str(out)))
@@ -75,13 +79,10 @@ def view(
         webbrowser.open(out.resolve().as_uri())
 
 
-def known_places(inputs: list[str], given: Path | None) -> dict[str, Place]:
-    """Places by name: of the file given, else of rooms.json in the folders that are inputs."""
-    from panodepth.scene.poses import read_poses
-
+def places_in(inputs: list[str], given: Path | None) -> list[Path]:
+    """Where places stand: the file given, else rooms.json of the folders that are inputs."""
     lying = (Path(os.path.expanduser(text)) / "rooms.json" for text in inputs)
-    found = [file for file in lying if file.is_file()] if given is None else [given]
-    return {name: place for file in found for name, place in read_poses(file).items()}
+    return [file for file in lying if file.is_file()] if given is None else [given]
 
 
 def find_rooms(inputs: list[str]) -> list[Path]:

@@ -68,6 +68,7 @@ def described(scene: Scene, predictions: Sequence[Prediction]) -> dict[str, Any]
             "yaw_deg": round(room.place.yaw_deg, 4),
             "position": [round(part, 5) for part in room.place.position],
             "scale": room.place.scale,
+            "distances": prediction.unit,
             "matches": room.matches,
             "seen_from": None if room.seen_from is None else names[room.seen_from],
             "yaw_spread_deg": round(room.yaw_spread_deg, 4),

@@ -14,7 +14,7 @@ from panodepth.export.html.page import Place
 from panodepth.scene.registration import turned
 from panodepth.strict import parse_json, read_bounded
 
-__all__ = ["Place", "check_poses", "in_frame", "inverse", "read_poses"]
+__all__ = ["Place", "check_poses", "check_units", "in_frame", "inverse", "read_poses"]
 
 
 def in_frame(outer: Place, inner: Place) -> Place:
@@ -63,6 +63,21 @@ def check_poses(names: Iterable[str], poses: Mapping[str, Place]) -> None:
     if missing:
         there = ", ".join(poses) or "no picture"
         raise InputError(f"poses: there is none of {', '.join(missing)}; it has those of {there}")
+
+
+def check_units(path: Path, units: Mapping[str, str]) -> None:
+    """Raise InputError where a room that rooms.json places, which `read_poses` took, has its
+    distances in another unit now: they would be as large as they are not. units: by name.
+    """
+    for room in parse_json(read_bounded(path))["rooms"]:
+        name, then = str(room["name"]), room.get("distances")
+        now = units.get(name, then)
+        if then in ("m", "relative") and now != then:
+            what = "give what gave metres then" if then == "m" else "give nothing that gives metres"
+            raise InputError(
+                f"{path}: {name} was aligned with distances in unit {then!r}, and they are {now!r} "
+                f"now: {what}, such as --camera-height, or align again"
+            )
 
 
 def _place(room: dict[str, Any]) -> Place:
