@@ -95,6 +95,9 @@ def test_a_place_that_is_not_known_well_is_said_so() -> None:
         note = Scene((first, second), "relative").note(second)
         assert (note is not None) == noted
         assert note is None or f"off by {scale:.0%}, its place by {position / 2:.0%}" in note
+    second = Room("b", Place(0.0, (1e-7, 0.0, 0.0)), 20, 0, 0.1, 0.01, 0.01)  # the same picture
+    note = Scene((first, second), "relative").note(second)
+    assert note == "it seems to be taken where a was: no step between them is clear"
 
 
 def test_other_guesses_are_of_what_the_first_leaves() -> None:

@@ -65,8 +65,11 @@ class Scene:
         place = room.position_spread / max(step, 1e-9)
         if room.scale_spread <= UNSURE_SCALE and place <= UNSURE_PLACE:
             return None
+        other = self.rooms[room.seen_from].name
+        if place > 1:
+            return f"it seems to be taken where {other} was: no step between them is clear"
         off = f"scale may be off by {room.scale_spread:.0%}, its place by {place:.0%} of the step"
-        return f"its {off} from {self.rooms[room.seen_from].name}"
+        return f"its {off} from {other}"
 
 
 def align(predictions: Sequence[Prediction], poses: Mapping[str, Place] | None = None) -> Scene:
