@@ -31,7 +31,7 @@ from panodepth.streams import print_document
 from panodepth.version import __version__
 
 if TYPE_CHECKING:
-    from panodepth.predict.folder.inputs import InputFile
+    from panodepth.predict.folder.inputs import FoundInputs, InputFile
     from panodepth.predict.folder.results import FileResult
     from panodepth.predict.folder.walk import LeftOut
     from panodepth.predict.predictor import Predictor
@@ -63,10 +63,11 @@ def predict(
     chosen_backend(backend, model)
     from panodepth.predict.folder.run import predict_files
 
-    pending, results, left_out = _find(inputs, options, model if skip_existing else None)
-    summary: dict[str, Any] = {"version": __version__, "seconds": {}, "left_out": left_out.counts}
+    pending, results, found = _find(inputs, options, model if skip_existing else None)
+    counts = found.left_out.counts
+    summary: dict[str, Any] = {"version": __version__, "seconds": {}, "left_out": counts}
     if not (quiet or as_json):
-        _tell_left(left_out, results)
+        _tell_left(found.left_out, results)
     if pending:
         from panodepth.predict.trial import described, load_chosen
 
@@ -88,10 +89,10 @@ def predict(
                     _tell(result, bar)
 
             results += predict_files(predictor, pending, options, on_result)
-        order = {str(item.path): number for number, item in enumerate(pending)}
-        results.sort(key=lambda result: order.get(result.input, -1))
         written = sum(result.status == "written" for result in results)
         summary["images_per_second"] = written / (time.perf_counter() - loaded)
+    order = {str(item.path): number for number, item in enumerate(found.files)}
+    results.sort(key=lambda result: order.get(result.input, -1))
     summary["seconds"]["total"] = time.perf_counter() - started
     raise Exit(_report(results, summary, as_json=as_json, quiet=quiet))
 
@@ -126,8 +127,8 @@ def _tell_left(left_out: LeftOut, results: list[FileResult]) -> None:
 
 def _find(
     inputs: list[str], options: RunOptions, skip_for: str | None
-) -> tuple[list[InputFile], list[FileResult], LeftOut]:
-    """The pictures to predict, results of those that cannot be or are done, and what is no picture.
+) -> tuple[list[InputFile], list[FileResult], FoundInputs]:
+    """The pictures to predict, results of those that cannot be or are done, and what was found.
 
     skip_for: the model for which what is done is skipped; None = nothing is.
     Raises OutputError when nothing can be written, InputError when there is no picture at all.
@@ -169,7 +170,7 @@ def _find(
         else:
             waiting.append(item)
     pending, refused = check_first(waiting, options)
-    return pending, results + refused, found.left_out
+    return pending, results + refused, found
 
 
 def _check_files(options: RunOptions) -> None:
