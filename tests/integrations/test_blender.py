@@ -75,6 +75,14 @@ def test_what_is_chosen_becomes_options(
     assert got == ["predict", "a b.jpg", "--out", "out", "--json", "--format", "glb", *wanted]
 
 
+def test_backslashes_part_folders_on_windows(
+    command: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "WINDOWS", True)
+    more = command.Request("a.jpg", metres="none", more='--mask "C:\\my masks\\a.png" --level none')
+    assert more.arguments("out")[-4:] == ["--mask", "C:\\my masks\\a.png", "--level", "none"]
+
+
 def test_an_open_quotation_is_told(command: ModuleType) -> None:
     with pytest.raises(command.RunError, match=r"more options.*quotation"):
         command.Request("a.jpg", more="--mask 'a").arguments("out")

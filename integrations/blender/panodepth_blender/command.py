@@ -11,13 +11,13 @@ import os
 import shlex
 import shutil
 import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 NAME = "panodepth"
+WINDOWS = os.name == "nt"
 # Where installers put programs; one that is started from a desktop often has none of them on PATH.
 USUAL = ("~/.local/bin", "/opt/homebrew/bin", "/usr/local/bin")
 INSTALL = "install panodepth (pip install), and say where it is in the add-on's preferences"
@@ -53,8 +53,11 @@ class Request:
             given += ["--camera-height", f"{self.camera_height:g}"]
         if self.faces:
             given += ["--faces", str(self.faces)]
+        words = shlex.shlex(self.more, posix=True, punctuation_chars=False)
+        words.whitespace_split, words.commenters = True, ""
+        words.escape = "" if WINDOWS else words.escape  # there it parts folders
         try:
-            return given + shlex.split(self.more, posix=os.name != "nt")
+            return given + list(words)
         except ValueError as error:
             raise RunError(f"more options {self.more!r}: {error}") from None
 
@@ -154,4 +157,4 @@ class Run:
 def environment() -> dict[str, str]:
     """That of Blender, without what is meant for its own Python."""
     kept = {k: v for k, v in os.environ.items() if k not in ("PYTHONHOME", "PYTHONPATH")}
-    return kept | {"PYTHONIOENCODING": "utf-8"} if sys.platform == "win32" else kept
+    return kept | {"PYTHONIOENCODING": "utf-8"} if WINDOWS else kept
