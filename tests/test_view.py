@@ -69,6 +69,22 @@ def test_rooms_stand_where_align_says(folder: Path) -> None:
     assert places(folder / "hall.html") == [None]
 
 
+def test_relative_rooms_that_were_placed_in_metres_are_shown_in_metres(folder: Path) -> None:
+    distance, image = np.full((8, 16), 0.5, np.float32), np.full((8, 16, 3), 100, np.uint8)
+    meta = {"name": "cellar", "unit": "relative"}
+    Prediction(distance, np.ones((8, 16), bool), image, meta).save("cellar/", ["npz"])
+    room = {"name": "cellar", "yaw_deg": 0, "position": [4, 0, 0], "scale": 3.0}
+    for unit, shown, scale, far in (("m", "m", 1.0, 1.5), ("relative", "relative", 3.0, 0.5)):
+        told = {"unit": unit, "rooms": [room | {"distances": "relative"}]}
+        Path("cellar/rooms.json").write_text(json.dumps(told))
+        assert main(["view", "cellar", "--html", f"{unit}.html", "--quiet"]) == 0
+        page = (folder / f"{unit}.html").read_text()
+        (found,) = json.loads(re.search(r'id="rooms">(.*?)</script>', page)[1])  # type: ignore[index]
+        assert found["unit"] == shown
+        assert found["place"] == {"yaw_deg": 0.0, "position": [4.0, 0.0, 0.0], "scale": scale}
+        assert found["far"] == pytest.approx(far, rel=1e-3)
+
+
 def test_rooms_in_another_unit_than_was_aligned_are_refused(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -59,7 +59,8 @@ def view(
     """Write one HTML file that shows panoramas in 3D: look, walk, measure, without a server."""
     from panodepth.export.html.page import PAGE, write_rooms
     from panodepth.export.mark import stated
-    from panodepth.scene.poses import check_units, read_poses
+    from panodepth.scene.files import in_unit
+    from panodepth.scene.poses import check_units, read_poses, relative_in_metres
 
     placing = places_in(inputs, places)
     known = {name: place for file in placing for name, place in read_poses(file).items()}
@@ -67,10 +68,12 @@ def view(
     out = html or Path(f"{_name(inputs[0], files)}.html")
     if os.path.lexists(out) and (stated(out) or {}).get("quantity") != PAGE:
         raise OutputError(f"{out}: is there already, and no page of panodepth: name another file")
-    rooms = read_rooms(files, options, (model, device, dtype))
+    rooms = {str(r.meta.get("name")): r for r in read_rooms(files, options, (model, device, dtype))}
     for file in placing:
-        check_units(file, {str(room.meta.get("name")): room.unit for room in rooms})
-    write_rooms(rooms, out, [known.get(str(room.meta.get("name"))) for room in rooms])
+        check_units(file, {name: room.unit for name, room in rooms.items()})
+        for name in relative_in_metres(file) & rooms.keys():
+            rooms[name], known[name] = in_unit("m", rooms[name], known[name])
+    write_rooms(list(rooms.values()), out, [known.get(name) for name in rooms])
     if not quiet:
         print(printable(str(out)))
     if show:

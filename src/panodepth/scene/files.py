@@ -41,14 +41,14 @@ def write_scene(
     ]
     for cloud in clouds:
         write_cloud(scene.unit, placed, cloud)
-    shown = [_in_unit(scene.unit, *room) for room in placed]
+    shown = [in_unit(scene.unit, *room) for room in placed]
     write_rooms([p for p, _ in shown], page, [place for _, place in shown])
     # Last: where it lies, all of them do.
     write_atomic(described_in, json.dumps(described(scene, predictions), indent=2) + "\n")
     return files
 
 
-def _in_unit(unit: str, prediction: Prediction, place: Place) -> tuple[Prediction, Place]:
+def in_unit(unit: str, prediction: Prediction, place: Place) -> tuple[Prediction, Place]:
     """A room for the page, whose lengths are in the unit that its rooms say: metres where the
     scene has them.
     """

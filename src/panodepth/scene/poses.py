@@ -80,6 +80,13 @@ def check_units(path: Path, units: Mapping[str, str]) -> None:
             )
 
 
+def relative_in_metres(path: Path) -> set[str]:
+    """Rooms with relative distances that rooms.json, which `read_poses` took, places in metres."""
+    told = parse_json(read_bounded(path))
+    rooms = told["rooms"] if told.get("unit") == "m" else []
+    return {str(room["name"]) for room in rooms if room.get("distances") == "relative"}
+
+
 def _place(room: dict[str, Any]) -> Place:
     x, y, z = (float(part) for part in room["position"])
     yaw = float(room["yaw_deg"])
