@@ -310,6 +310,28 @@ class TestSphereVit:
         assert not logit.any()
         assert torch.allclose(after.sky_logit, before.sky_logit, rtol=0, atol=1e-6)
 
+    @pytest.mark.parametrize("features", [(2, 4, 6, 8), (1, 3, 6, 8), (1, 2, 3, 8)])
+    def test_new_blocks_add_nothing_until_they_are_trained(
+        self, build: Build, panorama: Tensor, tmp_path: Path, features: tuple[int, ...]
+    ) -> None:
+        own = {"great_circle_bias": True, "class_token": False}
+        source = build(depth=4, features=(1, 2, 3, 4), **own)
+        path = save_model(source, tmp_path / "m.safetensors")
+        model = build(depth=8, features=features, **own).train()
+        report = initialise(model, path)
+        with torch.no_grad():
+            assert torch.equal(model(panorama).log_distance, source.train()(panorama).log_distance)
+        assert not report.fresh
+        assert "copied from the block before" in report.summary()
+        model(panorama).log_distance.sum().backward()
+        still = [n for n, p in model.named_parameters() if "blocks" in n and not p.grad.any()]
+        assert still, "what is behind a zero factor"
+        assert not [n for n in still if ".scale_" in n], "every factor can grow"
+
+    def test_blocks_are_not_taken_away(self, build: Build, tmp_path: Path) -> None:
+        path = save_model(build(depth=6, features=(1, 2, 3, 6)), tmp_path / "m.safetensors")
+        assert "missing" in refused(build(depth=8, features=(1, 4, 6, 8), sky_head=True), path)
+
     def test_changed_behaviour_is_said(self, build: Build, tmp_path: Path) -> None:
         path = save_model(build(), tmp_path / "m.safetensors")
         report = initialise(build(wrap_padding=True), path)

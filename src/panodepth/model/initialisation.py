@@ -6,6 +6,7 @@ import dataclasses
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -28,7 +29,7 @@ from panodepth.model.spherevit import SphereViT
 HEAD_ROWS = ("head.out.weight", "head.out.bias")  # a sky output adds a row, a second depth two
 APART = 0.04  # between two depths that start as one, in log distance: else they would stay one
 OURS, RELEASED, DINOV2 = "panodepth", "DA² release", "DINOv2"
-STEM = "backbone.stem."
+STEM, BLOCKS = "backbone.stem.", "backbone.blocks."
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,9 @@ def initialise(
     """Copy weights of a file into `model`, in place, and say what was taken and what is fresh.
 
     path: a .safetensors file, or a folder with one. A file of ours or the released DA² checkpoint
-    gives the whole network, which must fit exactly (but for a sky output that the file lacks), or
-    its backbone alone with `backbone_only`. DINOv2's weights (ViT-S, B or L without registers, in
+    gives the whole network, which must fit exactly (but for a sky output or a second depth that
+    the file lacks, and for more transformer blocks, which begin as ones that add nothing), or its
+    backbone alone with `backbone_only`. DINOv2's weights (ViT-S, B or L without registers, in
     the layout of `transformers` or the original one) always give the backbone alone:
 
     - learned positions (37×37 and the class token's) are taken as they are, resized bicubically to
@@ -131,6 +133,7 @@ def _from_spherevit(model: SphereViT, path: Path, source: str, backbone_only: bo
         changed = _behaviour_changes(other.config, model.config)
         if changed:
             adapted["network"] = f"now has {changed}"
+        adapted |= _deepen(model.config, other.config, state)
         if how := _fit_outputs(model, other.config, state):
             adapted |= dict.fromkeys(HEAD_ROWS, how)
         try:
@@ -141,6 +144,34 @@ def _from_spherevit(model: SphereViT, path: Path, source: str, backbone_only: bo
             wanted = f"set network.preset = {other.config.name!r}, which the file holds"
             raise ModelError(f"{error}; {wanted}") from None
     return _copy(model, path, source, state, adapted, unused)
+
+
+def _deepen(now: ModelConfig, before: ModelConfig, state: dict[str, Tensor]) -> dict[str, str]:
+    """Give `state` the transformer blocks that it lacks, in place; names of the new ones and how.
+
+    state: by name, with each block's factors (dim,) and layers, (out, in). Between two features the
+    blocks of the file come first. A new block is a copy of the last of them whose residual factors
+    are 0: the network says what it said until it is trained on (block expansion of LLaMA Pro,
+    arXiv 2401.02415). Nothing is done where a feature would lose blocks.
+    """
+    old, new = ((0, *c.features, c.depth) for c in (before, now))
+    counts = [(b - a, d - c) for (a, b), (c, d) in zip(pairwise(old), pairwise(new), strict=True)]
+    if now.depth <= before.depth or any(n < o or (n > o == 0) for o, n in counts):
+        return {}
+    sources: list[tuple[int, bool]] = []  # for each block: where it is from, and whether it is new
+    for start, (kept, wanted) in zip(old, counts, strict=False):
+        sources += [(start + min(i, kept - 1), i >= kept) for i in range(wanted)]
+    before_it, adapted = dict(state), {}
+    for i, (source, fresh) in enumerate(sources):
+        place = f"{BLOCKS}{source}."
+        for name in [n for n in before_it if n.startswith(place)]:
+            key = f"{BLOCKS}{i}.{name.removeprefix(place)}"
+            state[key] = before_it[name]
+            if fresh:
+                adapted[key] = "copied from the block before"
+                if ".scale_" in key:
+                    state[key], adapted[key] = torch.zeros_like(before_it[name]), "set to zero"
+    return adapted
 
 
 def _fit_outputs(model: SphereViT, before: ModelConfig, state: dict[str, Tensor]) -> str:
