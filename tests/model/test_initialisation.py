@@ -323,10 +323,13 @@ class TestSphereVit:
             assert torch.equal(model(panorama).log_distance, source.train()(panorama).log_distance)
         assert not report.fresh
         assert "copied from the block before" in report.summary()
+        zero = [n for n, p in model.backbone.named_parameters() if not p.any()]
+        assert sum("out.weight" in name for name in zero) == 2 * 4
         model(panorama).log_distance.sum().backward()
-        still = [n for n, p in model.named_parameters() if "blocks" in n and not p.grad.any()]
-        assert still, "what is behind a zero factor"
-        assert not [n for n in still if ".scale_" in n], "every factor can grow"
+        new = [f"backbone.blocks.{i}." for i in range(8) if f"blocks.{i}.out.weight" in zero]
+        assert len(new) == 4
+        moved = {n for n, p in model.named_parameters() if p.grad is not None and p.grad.any()}
+        assert all({f"{b}out.weight", f"{b}mlp_out.weight"} <= moved for b in new)
 
     def test_blocks_are_not_taken_away(self, build: Build, tmp_path: Path) -> None:
         path = save_model(build(depth=6, features=(1, 2, 3, 6)), tmp_path / "m.safetensors")

@@ -30,6 +30,7 @@ HEAD_ROWS = ("head.out.weight", "head.out.bias")  # a sky output adds a row, a s
 APART = 0.04  # between two depths that start as one, in log distance: else they would stay one
 OURS, RELEASED, DINOV2 = "panodepth", "DA² release", "DINOv2"
 STEM, BLOCKS = "backbone.stem.", "backbone.blocks."
+ENDS = ("out.", "mlp_out.")  # the last layers of a block's two branches
 
 
 @dataclass(frozen=True)
@@ -150,9 +151,10 @@ def _deepen(now: ModelConfig, before: ModelConfig, state: dict[str, Tensor]) -> 
     """Give `state` the transformer blocks that it lacks, in place; names of the new ones and how.
 
     state: by name, with each block's factors (dim,) and layers, (out, in). Between two features the
-    blocks of the file come first. A new block is a copy of the last of them whose residual factors
-    are 0: the network says what it said until it is trained on (block expansion of LLaMA Pro,
-    arXiv 2401.02415). Nothing is done where a feature would lose blocks.
+    blocks of the file come first. A new block is a copy of the last of them whose last layers are
+    0: the network says what it said until it is trained on (block expansion of LLaMA Pro, arXiv
+    2401.02415). The residual factors stay, since 0 there would hardly grow: only Muon is quick, and
+    it is for matrices. Nothing is done where a feature would lose blocks.
     """
     old, new = ((0, *c.features, c.depth) for c in (before, now))
     counts = [(b - a, d - c) for (a, b), (c, d) in zip(pairwise(old), pairwise(new), strict=True)]
@@ -169,7 +171,7 @@ def _deepen(now: ModelConfig, before: ModelConfig, state: dict[str, Tensor]) -> 
             state[key] = before_it[name]
             if fresh:
                 adapted[key] = "copied from the block before"
-                if ".scale_" in key:
+                if name.startswith(ENDS, len(place)):
                     state[key], adapted[key] = torch.zeros_like(before_it[name]), "set to zero"
     return adapted
 
