@@ -30,11 +30,34 @@ PLY = "ply\nformat {} 1.0\nelement vertex {}\n" + "".join(f"property float {x}\n
         "z\ty\tred\tx\n3 2 255 1\n6.5 5 0 4\n",
         "# 3D point list:\n#   POINT3D_ID, X, Y, Z, R, G, B, ERROR, TRACK[] as (IMAGE_ID, ...)\n"
         "63 1 2 3 9 9 9 0.5 1 2\n64 4 5 6.5 9 9 9 0.5 1 2\n",
+        "id,x [m],y (m),z_m\n10,1,2,3\n11,4,5,6.5\n",
+        "Point;X (m);Y (m);Z (m)\n10;1;2;3\n11;4;5;6,5\n",
+        "id X [m] Y [m] Z [m]\n10 1 2 3\n11 4 5 6.5\n",
+        "//X,Y,Z,R,G,B\n1,2,3,9,9,9\n4,5,6.5,9,9,9\n",
+        "# id x y z\n10 1 2 3\n11 4 5 6.5\n",
+        "# by a scanner\n#id,x,y,z\n# of a room\n10,1,2,3\n11,4,5,6.5\n",
+        "# x right, y down, z forward\n1 2 3 9 9 9\n4 5 6.5 9 9 9\n",
+        "2\n1 2 3 9\n4 5 6.5 9\n",
     ],
 )
 def test_rows_of_numbers_in_whatever_is_between_them(text: str, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(text, newline="")
     assert read_points(tmp_path / "a.csv").tolist() == [[1, 2, 3], [4, 5, 6.5]]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("id,x [mm],y [mm],z [mm]\n1,1000,2000,3000\n", "are in mm, and metres"),
+        ("# x_ft y_ft z_ft\n1 2 3\n", "are in ft, and metres"),
+        ("u,v,distance\n512,300,2.4\n", r"are called 'u,v,distance': call three of them x, y"),
+        ("Easting;Northing;Height\n1;2;3\n", "are called 'Easting;Northing;Height'"),
+    ],
+)
+def test_columns_that_are_no_x_y_z_in_metres_are_told(text: str, why: str, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(text)
+    with pytest.raises(InputError, match=f"points: .*a.csv: its columns {why}"):
+        read_points(tmp_path / "a.csv")
 
 
 @pytest.mark.parametrize("form", ["ascii", "binary_little_endian"])
@@ -134,6 +157,16 @@ def test_points_that_panodepth_wrote_are_in_metres_or_refused(tmp_path: Path) ->
     made.to_metres(scale=1.5).save(tmp_path / "a.ply")
     found = read_points(tmp_path / "a.ply")
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 3, rtol=1e-6)
+
+
+@pytest.mark.parametrize("up", ["house", "y", "z", "ros", "unity", "unreal"])
+def test_points_that_panodepth_wrote_are_in_the_frame_they_say(tmp_path: Path, up: str) -> None:
+    distance = np.linspace(1, 9, 128, dtype=np.float32).reshape(8, 16)
+    mask = np.ones((8, 16), bool)
+    made = Prediction(distance, mask, np.zeros((8, 16, 3), np.uint8), {"unit": "m"})
+    made.save(tmp_path / "a.ply", up=up)
+    found = read_points(tmp_path / "a.ply")
+    np.testing.assert_allclose(found, made.points.reshape(-1, 3), atol=1e-5)
 
 
 def test_what_a_coarse_map_masks_is_not_known(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from panodepth.errors import DamageError, InputError
+from panodepth.errors import DamageError, InputError, one_line
+from panodepth.export.frames import FRAMES
 from panodepth.export.mark import stated
 from panodepth.images import read_stored
 from panodepth.images.arrays import read_npz
@@ -35,7 +36,9 @@ _PLY_TYPES = {
     **dict.fromkeys(("double", "float64"), "f8"),
 }
 _FIRST = (0, 1, 2)  # columns of a CSV
-_COLMAP = re.compile(r"#\s*POINT3D_ID\W+X\W+Y\W+Z\b")  # before the rows of its points3D.txt
+_COLMAP = re.compile(r"#\s*POINT3D_ID\b")  # over the rows of its points3D.txt, which end in lists
+_AXIS = re.compile(r"([xyz])[ _]?[\[(]?([kcdm]?m|met(?:er|re)s?|ft|feet|in|inch(?:es)?)?[\])]?")
+_METRES = (None, "m", "meter", "metre", "meters", "metres")
 _BYTE_ORDERS = {"binary_little_endian": "<", "binary_big_endian": ">"}
 
 
@@ -51,10 +54,11 @@ def read_points(path: Path, pose: Float64Array | None = None) -> Float64Array:
     """(N, 3) points [m] of a PLY, or of a CSV whose columns x, y, z are named or the first three.
 
     pose: (4, 4) camera to the points' frame; None = they are in the camera's (x right, y down,
-    z forward). Points with NaN or inf are left out. Raises InputError.
+    z forward), or in the frame that a PLY of panodepth says. Points with NaN or inf are left out.
+    Raises InputError.
     """
     content = _content("points", path)
-    _stated_in_metres("points", path)
+    said = _stated_in_metres("points", path).get("frame")
     try:
         points = _ply(content) if content.startswith(b"ply") else _csv(content)
         points = points[np.isfinite(points).all(axis=1)]
@@ -63,8 +67,9 @@ def read_points(path: Path, pose: Float64Array | None = None) -> Float64Array:
     except DamageError as error:
         raise InputError(f"points: {path}: {error}") from error
     if pose is not None:
-        points = (points - pose[:3, 3]) @ pose[:3, :3]
-    return points
+        return (points - pose[:3, 3]) @ pose[:3, :3]
+    stored = next((frame.matrix for frame in FRAMES.values() if frame.about == said), None)
+    return points if stored is None else points @ np.linalg.inv(stored.astype(np.float64)).T
 
 
 def read_pose(path: Path | None) -> Float64Array | None:
@@ -140,7 +145,7 @@ def _content(what: str, path: Path) -> bytes:
 def _csv(content: bytes) -> Float64Array:
     """Rows of numbers between commas, semicolons (then commas are decimal) or blanks.
 
-    x, y, z are the columns of these names in a first line of names, COLMAP's own, else the first.
+    x, y, z are the columns of these names in a first line of names or a comment, else the first.
     """
     try:
         stored = content.decode("utf-8-sig").splitlines()
@@ -153,12 +158,14 @@ def _csv(content: bytes) -> Float64Array:
     if separator == ";":
         lines = [line.replace(",", ".") for line in lines]
     columns: Sequence[int] = _FIRST
-    if filled and not _is_row(lines[filled[0]], separator):  # names of columns
-        names = [name.strip(' \t"').lower() for name in lines[filled[0]].split(separator)]
-        columns = [names.index(a) for a in "xyz"] if {*"xyz"} <= set(names) else columns
+    if filled and not _is_row(lines[filled[0]], separator):  # names of columns, or a title
+        columns = _named(first, separator) or columns
+        if columns is _FIRST and len(first.split(separator)) > 2:
+            told = one_line(first.strip(), 60)
+            raise DamageError(f"its columns are called {told!r}: call three of them x, y and z [m]")
         del filled[0]
-    elif any(_COLMAP.match(line) for line in stored[: filled[0] if filled else 0]):
-        columns = [1, 2, 3]
+    elif filled:
+        columns = _commented(stored[: filled[0]], len(first.split(separator))) or columns
     if not filled:
         raise DamageError("it holds no point")
     rows = [lines[number] for number in filled]
@@ -167,6 +174,31 @@ def _csv(content: bytes) -> Float64Array:
     except ValueError:
         bad = next((n for n in filled if not _is_row(lines[n], separator, columns)), filled[0])
         raise DamageError(f"line {bad + 1}: expected three numbers, x, y, z") from None
+
+
+def _named(names: str, separator: str | None) -> list[int] | None:
+    """Which columns are x, y, z [m] by a line of names; None where they are not named."""
+    parts = re.sub(r"\s+(?=[\[(])", "", names.lower()).split(separator)  # "x [m]" is one name
+    parts = [part.strip(' \t"/') for part in parts]
+    if not {*"xyz"} <= set(parts):
+        found = [_AXIS.fullmatch(part) or ["", "", None] for part in parts]
+        parts = [str(name[1]) for name in found]
+        others = {str(name[2]) for name in found if name[2] not in _METRES}
+        if {*"xyz"} <= set(parts) and others:
+            raise DamageError(f"its columns are in {sorted(others)[0]}, and metres are needed")
+    return [parts.index(axis) for axis in "xyz"] if {*"xyz"} <= set(parts) else None
+
+
+def _commented(comments: Sequence[str], count: int) -> list[int] | None:
+    """As `_named`, by a comment that names as many columns as there are, or COLMAP's own."""
+    for line in comments:
+        names = re.sub("[#,;]", " ", line)
+        columns = _named(names, None)
+        several = re.sub(r"\s+(?=[\[(])", "", names).split()
+        together = columns is not None and max(columns) - min(columns) == 2  # not in a sentence
+        if together and (len(several) == count or _COLMAP.match(line)):
+            return columns
+    return None
 
 
 def _is_row(line: str, separator: str | None, columns: Sequence[int] = _FIRST) -> bool:
