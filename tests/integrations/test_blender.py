@@ -88,6 +88,12 @@ def test_an_open_quotation_is_told(command: ModuleType) -> None:
         command.Request("a.jpg", more="--mask 'a").arguments("out")
 
 
+def test_a_folder_is_no_picture(command: ModuleType, tmp_path: Path) -> None:
+    for picture in ("", str(tmp_path), f"{tmp_path}/"):  # the file browser's, where none is chosen
+        with pytest.raises(command.RunError, match="choose a picture: "):
+            command.Run(command.Request(picture), sys.executable)
+
+
 def test_it_is_found(command: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bin = tmp_path / ("Scripts" if os.name == "nt" else "bin")
     bin.mkdir()
@@ -137,6 +143,15 @@ def test_a_failed_picture_is_told_by_its_error(command: ModuleType, tmp_path: Pa
     with command.Run(command.Request("room.jpg"), there) as run:
         run.wait()
         with pytest.raises(command.RunError, match=r"^room\.jpg: too dark$"):
+            run.result()
+
+
+def test_several_pictures_are_told(command: ModuleType, tmp_path: Path) -> None:
+    found = {"files": ["room.glb"], "error": None, "facts": {}}
+    there = program(tmp_path, f"print({json.dumps({'results': [found, found]})!r})")
+    with command.Run(command.Request("room.jpg", more="hall.jpg"), there) as run:
+        run.wait()
+        with pytest.raises(command.RunError, match=r"^2 pictures are too many: more options"):
             run.result()
 
 

@@ -77,18 +77,37 @@ for key, wanted in (("ESC", {"CANCELLED"}), ("TIMER", {"FINISHED"})):
     operator._say = kind._say
     addon.bpy = types.SimpleNamespace(
         app=types.SimpleNamespace(background=False, version=bpy.app.version),
-        path=bpy.path, data=bpy.data, ops=bpy.ops,
+        path=bpy.path, types=bpy.types, data=bpy.data, ops=bpy.ops,
     )
     assert kind.execute(operator, context) == {"RUNNING_MODAL"}
-    happens = lambda key: kind.modal(operator, context, types.SimpleNamespace(type=key))
+    happens = lambda key, value="PRESS": kind.modal(
+        operator, context, types.SimpleNamespace(type=key, value=value)
+    )
     assert happens("MOUSEMOVE") == {"PASS_THROUGH"}
+    assert happens("ESC", "RELEASE") == {"PASS_THROUGH"}  # of a key that stopped something else
     if key == "TIMER":
         assert happens(key) == {"PASS_THROUGH"}
         operator._run.wait()
     assert happens(key) == wanted
     assert operator._run.ended() and "restored" in told and told[-1] != "timer"
 assert told[-1] == "interior: lengths are relative" and "interior" in bpy.data.objects
+assert kind.execute(operator, context) == {"RUNNING_MODAL"}
+del told[:]
+kind.cancel(types.SimpleNamespace(), context)  # of the file browser, before anything ran
+kind.cancel(operator, context)
+assert operator._run.ended() and told == ["timer", "restored", None], told
 addon.bpy = bpy
+import addon_utils
+
+addon_utils.disable("io_scene_gltf2")
+kept = set(bpy.data.collections)
+try:
+    call(filepath=picture)
+except RuntimeError as error:
+    assert "glTF 2.0 is off" in str(error) and "Traceback" not in str(error), error
+else:
+    raise AssertionError("there was no importer")
+assert set(bpy.data.collections) == kept
 addon.unregister()
 """
 

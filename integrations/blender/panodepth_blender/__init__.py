@@ -104,6 +104,7 @@ class ImportPanorama(bpy.types.Operator, ImportHelper):
         preferences = context.preferences.addons.get(__package__)
         told = preferences.preferences.program if preferences else ""
         try:
+            check_importer()
             self._run = Run(request, bpy.path.abspath(told) if told.startswith("//") else told)
         except RunError as error:
             return self._failed(error)
@@ -118,7 +119,7 @@ class ImportPanorama(bpy.types.Operator, ImportHelper):
 
     def modal(self, context: Any, event: Any) -> set[str]:
         """Look whether it has ended; Esc ends it."""
-        if event.type == "ESC":
+        if event.type == "ESC" and event.value == "PRESS":  # the release may be of another's press
             self._quiet(context)
             self._run.close()
             self.report({"INFO"}, "panodepth was stopped")
@@ -129,8 +130,9 @@ class ImportPanorama(bpy.types.Operator, ImportHelper):
         return {"PASS_THROUGH"}
 
     def cancel(self, context: Any) -> None:
-        """Blender closes."""
+        """No file is chosen; or Blender closes or opens another while panodepth is at work."""
         if hasattr(self, "_run"):
+            self._quiet(context)
             self._run.close()
 
     def _place(self, context: Any) -> set[str]:
@@ -164,6 +166,12 @@ class ImportPanorama(bpy.types.Operator, ImportHelper):
     def _say(context: Any, text: str | None) -> None:
         if context.workspace is not None:
             context.workspace.status_text_set(text)
+
+
+def check_importer() -> None:
+    """Raise RunError where Blender has no importer of meshes."""
+    if not hasattr(bpy.types, "IMPORT_SCENE_OT_gltf"):
+        raise RunError("Blender's add-on glTF 2.0 is off: switch it on in Preferences > Add-ons")
 
 
 def import_mesh(file: str, name: str, home: Any) -> Any:

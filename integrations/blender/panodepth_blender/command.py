@@ -44,7 +44,12 @@ class Request:
     more: str = ""
 
     def arguments(self, out: str) -> list[str]:
-        """Of `panodepth`, for a mesh in the folder `out`. Raises RunError for an open quotation."""
+        """Of `panodepth`, for a mesh in the folder `out`.
+
+        Raises RunError for an open quotation, and where no file was chosen.
+        """
+        if not self.picture or os.path.isdir(self.picture):
+            raise RunError(f"choose a picture: {self.picture or 'nothing'} is none")
         given = ["predict", self.picture, "--out", out, "--json", "--format", "glb"]
         given += ["--quality", self.quality]
         if self.metres == "learned":
@@ -139,9 +144,11 @@ class Run:
         """
         try:
             told = json.loads(self._said.read_text("utf-8"))
-            (found,) = told["results"]
+            found, *others = told["results"]
         except (OSError, ValueError, LookupError, TypeError):
             raise RunError(self._last_words()) from None
+        if others:
+            raise RunError(f"{1 + len(others)} pictures are too many: more options name some")
         if not found["files"]:
             raise RunError(found["error"] or self._last_words())
         return found["files"][0], found["facts"]
