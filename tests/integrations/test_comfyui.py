@@ -162,6 +162,15 @@ def test_a_batch_is_predicted_picture_by_picture(
     assert comfy.steps == [100, 200, 100]
 
 
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
+def test_halves_and_values_a_little_beyond(
+    nodes: ModuleType, picture: torch.Tensor, kind: torch.dtype
+) -> None:
+    ((found,), *_) = predict(nodes, (1.1 * picture - 0.05).to(kind))  # as bicubic upscaling makes
+    ((wanted,), *_) = predict(nodes, (1.1 * picture - 0.05).clamp(0, 1))
+    assert np.median(abs(found.distance / wanted.distance - 1)) < 0.02
+
+
 def test_the_bar_follows_and_a_stop_ends_it(
     nodes: ModuleType, comfy: Comfy, picture: torch.Tensor
 ) -> None:
@@ -236,6 +245,7 @@ def test_files_are_numbered_and_shown(
     assert told["ui"]["3d"] == [
         {"filename": f"hall_0000{k}_.glb", "subfolder": "rooms", "type": "output"} for k in (1, 2)
     ]
+    assert save(found[:1], "npz,obj", "flat")["result"][0] == "flat_00001_.obj"
     again = save(found[:1], "npz", "rooms/hall")
     assert again["result"][0] == "rooms/hall_00003__distance.npz"
     assert again["ui"]["3d"] == []

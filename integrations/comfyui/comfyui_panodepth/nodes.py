@@ -26,6 +26,7 @@ MODEL, PREDICTIONS = "PANODEPTH_MODEL", "PANODEPTH"  # the types of what goes be
 METRES = ("learned", "camera height", "none")
 NEAR_WHITE, FAR_WHITE, PLAIN = "near is white", "far is white", "distance"
 CUT = 0.005  # of the surfaces is nearer than what is drawn, and as much farther
+MESHES = (".glb", ".obj", ".stl")  # that Preview 3D shows
 BAR = 100  # steps of a progress bar for each picture
 
 
@@ -101,7 +102,8 @@ class Predict:
                 model_management.throw_exception_if_processing_interrupted()
                 bar.update_absolute(done + int(BAR * share))
 
-            pixels = picture[..., :3].cpu().numpy()
+            # Other nodes make halves, and values a little beyond what can be shown.
+            pixels = picture[..., :3].float().clamp(0, 1).cpu().numpy()
             found.append(model.predict(pixels, kept, watch=watch, **how))
             bar.update_absolute(BAR * (k + 1))
         return (
@@ -176,9 +178,11 @@ class Save:
             named = replace(each, meta={**each.meta, "name": f"{name}_{counter:05}_"})
             written = named.save(f"{folder}/", names, **options)
             files += [Path(os.path.relpath(file, home)).as_posix() for file in written]
-        meshes = [Path(file) for file in files if file.endswith(".glb")]
+        meshes = [Path(file) for file in files if file.endswith(MESHES)]
         shown = [
-            {"filename": m.name, "subfolder": m.parent.as_posix(), "type": "output"} for m in meshes
+            {"filename": m.name, "subfolder": m.parent.as_posix(), "type": "output"}
+            for m in meshes
+            if m.suffix == ".glb"
         ]
         first = meshes[0].as_posix() if meshes else files[0]
         return {"ui": {"3d": shown}, "result": (first, "\n".join(files))}
