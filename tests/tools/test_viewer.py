@@ -338,3 +338,16 @@ def test_a_damaged_page_says_so(room: Path, open_page: Opener, tmp_path: Path, d
 def test_without_webgl_a_sentence_says_so(room: Path, open_page: Opener) -> None:
     page = open_page(room, script="HTMLCanvasElement.prototype.getContext = () => null;")
     assert "WebGL" in page.inner_text("#problem")
+
+
+def test_a_graphics_card_that_was_lost_draws_again(room: Path, open_page: Opener) -> None:
+    page = open_page(room)
+    before = pixels(page)
+    page.evaluate("""() => new Promise(done => {
+        const canvas = document.querySelector("#canvas");
+        const card = panodepth.renderer.getContext().getExtension("WEBGL_lose_context");
+        canvas.addEventListener("webglcontextlost", () => setTimeout(() => card.restoreContext()));
+        canvas.addEventListener("webglcontextrestored", () => setTimeout(done, 500));
+        card.loseContext();
+    })""")
+    np.testing.assert_allclose(pixels(page), before, atol=1)

@@ -467,6 +467,7 @@ class Viewer {
       this.applyCut(floor + share * (top - floor));
     });
     addEventListener("resize", () => this.resize());
+    this.canvas.addEventListener("webglcontextrestored", () => this.redraw());
     addEventListener("keydown", (event) => this.onKey(event));
     this.listenToPointer();
     this.listenToDivider();
