@@ -16,6 +16,7 @@ from panodepth.lab.evaluation.request import parse_part
 from panodepth.lab.evaluation.run.choice import choose_predictor, parse_options
 from panodepth.lab.evaluation.run.datasets import open_datasets
 from panodepth.lab.evaluation.run.predictors import FromFolder, FromImages, load_file, shared_names
+from panodepth.predict.loading import load
 from panodepth.types import Panorama, Prediction
 
 GOOD = """
@@ -239,6 +240,20 @@ def test_a_model_is_measured_as_it_is_unless_told(tmp_path):
     for options in ({}, {"level": "auto"}):
         choose_predictor("default", Model, [], options).make()(panorama())
     assert [found["level"] for found in asked] == ["none", "auto"]
+
+
+def test_black_borders_are_shown_to_a_model_as_the_protocol_has_them(model_file: Path) -> None:
+    """`predict` masks them and continues the scene there, which no published number does."""
+    image = np.random.default_rng(0).uniform(0.3, 0.9, (64, 128, 3)).astype(np.float32)
+    image[:8] = image[-8:] = 0  # as scans have them that see neither zenith nor nadir
+    model = load(model_file, device="cpu")
+    made = lambda **options: choose_predictor("m", lambda: model, [], options).make()  # noqa: E731
+    as_it_is = model.predict(image, level="none", projection="erp").raw
+    filled = model.predict(image, level="none")
+    assert "black rows" in filled.meta["notes"][0]
+    assert not np.array_equal(filled.raw, as_it_is)
+    np.testing.assert_array_equal(made()(Panorama(image)).distance, as_it_is)
+    np.testing.assert_array_equal(made(projection="auto")(Panorama(image)).distance, filled.raw)
 
 
 def test_what_a_masked_array_masks_is_not_predicted() -> None:

@@ -87,8 +87,9 @@ def parse_options(texts: Iterable[str]) -> dict[str, Any]:
 
 
 def _from_model(load_model: LoadModel, options: Mapping[str, Any]) -> Predictor:
-    # The network is measured as it is; `--option level=auto` measures what users get.
-    return FromImages(load_model(), {"level": "none", **options})
+    # The network is measured as it is, on the pictures as the protocol gives them: none is turned
+    # upright, no black border of one filled in. `--option level=auto` measures what users get.
+    return FromImages(load_model(), {"level": "none", "projection": "erp", **options})
 
 
 def _has_distances(folder: Path) -> bool:
