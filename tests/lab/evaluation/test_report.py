@@ -119,6 +119,18 @@ def test_missing_predictions_are_told():
     assert "d: predictions are missing on 25.00% of the pixels" in report.remarks(made)
 
 
+def test_an_earlier_report_on_other_files_is_told_of():
+    def of(stamp: str) -> dict:
+        row = Row("d", 0, "a", {"abs_rel": 0.1}, files=stamp)
+        return report.build([row], PROTOCOLS["uncapped"], {"d": "folder"}, RUN)
+
+    told = "d: mine<1>, protocol uncapped was measured on other images"
+    assert told in report.markdown(of("x"), [of("y")])
+    assert "was measured on other images" in html(of("x"), [of("y")])
+    for other in (of("x"), of("")):  # the same, or a report that does not know
+        assert "other images" not in report.markdown(of("x"), [other])
+
+
 def test_csv_reads_back_exactly():
     value = 0.1 + 0.2
     text = report.csv_text([Row("d", 0, "a,b", {"abs_rel": value, "seam": None}), rows()[-1]])

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from panodepth.cli import main
 from panodepth.errors import ConfigError, OutputError
 from panodepth.jobs import Workers
+from panodepth.lab.data import open_source, write_shards
 from panodepth.lab.evaluation.protocol import PROTOCOLS, Extras
 from panodepth.lab.evaluation.run.datasets import open_datasets
 from panodepth.lab.evaluation.run.journal import Row, open_journal, read_rows
@@ -126,6 +129,47 @@ def test_what_goes_wrong_with_a_sample_is_told_and_the_others_go_on(tree, tmp_pa
     assert reasons == {"ValueError: too dark for me"}
     assert 0 < report["datasets"]["mini"]["images"] < 29
     assert capfd.readouterr().err.count("error: mini: ") == len(report["skipped"])
+
+
+@pytest.mark.parametrize("changed", ["p03_distance.npz", "p03.png", "dataset.json"])
+def test_samples_whose_files_changed_are_measured_again(tree, tmp_path, changed):
+    calls: list[str] = []
+    place = Place(tmp_path / "out", HEADER)
+    before = run_all(counting(tree, calls), place)
+    assert len(calls) == 29
+    calls.clear()
+    assert run_all(counting(tree, calls), place) == before
+    assert not calls
+    if changed.endswith(".npz"):
+        np.savez(tree / changed, distance=np.full((32, 64), 7, np.float32))
+    elif changed.endswith(".png"):
+        shutil.copy(tree / "p04.png", tree / changed)
+    else:
+        (tree / changed).write_text('{"unit": "m", "credit": "nobody"}')
+    after = run_all(counting(tree, calls), place)
+    same = changed != "dataset.json"  # which holds for all
+    assert calls == (["p03"] if same else [row.name for row in before if row.reason is None])
+    assert (after[3].values == before[3].values) is not same
+    assert (after[4] == before[4]) is same
+    calls.clear()
+    assert run_all(counting(tree, calls), place) == after
+    assert not calls
+
+
+def test_samples_of_shards_that_were_written_anew_are_measured_again(tree, tmp_path):
+    (tree / "p07.png").unlink()
+    for first in (0, 1):
+        source = open_source("folder", tree)
+        write_shards(source, tmp_path / f"shards{first}")
+        (tree / "p00.png").unlink(missing_ok=True)
+        (tree / "p00_distance.npz").unlink(missing_ok=True)
+    calls: list[str] = []
+    place = Place(tmp_path / "out", HEADER)
+    run_all(counting(tmp_path / "shards0", calls), place)
+    assert len(calls) == 29
+    calls.clear()
+    rows = run_all(counting(tmp_path / "shards1", calls), place)  # "#0" is another one now
+    assert len(calls) == len(rows) == 28
 
 
 def test_a_journal_of_another_run_is_not_mixed_in(tmp_path):

@@ -22,14 +22,21 @@ from typing import Any
 from panodepth.errors import ConfigError, one_line
 from panodepth.export.mark import is_result
 from panodepth.lab.data.distances import DISTANCE_SUFFIXES, DistanceFile
-from panodepth.lab.data.source import DEPTH, DISTANCE, Pair, PairSource, check_folder, read_json
+from panodepth.lab.data.source import (
+    DATASET_FILE,
+    DEPTH,
+    DISTANCE,
+    Pair,
+    PairSource,
+    check_folder,
+    read_json,
+)
 from panodepth.lab.data.splits import read_split, select
 from panodepth.predict.folder.walk import folders_below
 
 PICTURE_SUFFIXES = (".png", ".tif", ".tiff", ".exr", ".hdr", ".jpg", ".jpeg", ".webp")
 MASK = "_mask"
 OTHER_ENDINGS = ("_preview", "_normals", "_points")  # what predict writes beside a distance
-DATASET_FILE = "dataset.json"
 KEPT_KEYS = ("licence", "credit")  # of dataset.json, in every sample's meta
 
 

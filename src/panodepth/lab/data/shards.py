@@ -41,17 +41,27 @@ class Shards:
 
     def __getitem__(self, index: int) -> Panorama:
         """Raises InputError naming shard and sample when its files are damaged."""
-        if not 0 <= index < len(self):
-            raise IndexError(f"{self.name} has {len(self)} samples, not {index + 1}")
-        shard = bisect.bisect_right(self._ends, index)
-        before = self._ends[shard - 1] if shard else 0
-        tar, sample = self.tars[shard], self.indexes[shard].sample(index - before)
+        tar, sample = self._find(index)
         where = f"{tar}: {sample.key}"
         files = read_sample(tar, sample)
         defaults = {"name": sample.key, "source": self.name}
         panorama = decode(files, where, defaults)
         panorama.meta["shard"] = {"file": tar.name, "key": sample.key}
         return panorama
+
+    def stamp(self, index: int) -> str:
+        """A digest of what the index says of sample `index`: sizes and checksums of its files."""
+        _, sample = self._find(index)
+        files = sorted((ending, file.size, file.crc32) for ending, file in sample.files.items())
+        return hashlib.sha256(f"{sample.key} {files}".encode()).hexdigest()[:16]
+
+    def _find(self, index: int) -> tuple[Path, Sample]:
+        """The shard of sample `index`, and where the sample lies in it."""
+        if not 0 <= index < len(self):
+            raise IndexError(f"{self.name} has {len(self)} samples, not {index + 1}")
+        shard = bisect.bisect_right(self._ends, index)
+        before = self._ends[shard - 1] if shard else 0
+        return self.tars[shard], self.indexes[shard].sample(index - before)
 
 
 def read_sample(tar: Path, sample: Sample) -> dict[str, bytes]:

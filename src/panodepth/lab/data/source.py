@@ -14,6 +14,7 @@ Renderers write a large number where a ray hits nothing: from SKY_FROM on it is 
 from __future__ import annotations
 
 import glob
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,11 +26,13 @@ import numpy.typing as npt
 from panodepth.errors import ConfigError, DamageError, InputError
 from panodepth.images import image_size, read_image, read_mask
 from panodepth.images.distances import SKY_FROM
+from panodepth.predict.models import stamp
 from panodepth.strict import parse_json
 from panodepth.types import BoolArray, FloatArray, Panorama
 
 MAX_JSON_BYTES = 1 << 26
 DISTANCE, DEPTH = "_distance", "_depth"  # after NAME: what is read, what others call it
+DATASET_FILE = "dataset.json"  # at the top of a folder: what holds for all of its samples
 
 
 class PanoramaSource(Protocol):
@@ -122,6 +125,14 @@ class PairSource:
             "distance": pair.distance,
         }
         return make_panorama(picture.image, stored.distance, mask, meta, str(distance_path))
+
+    def stamp(self, index: int) -> str:
+        """A digest of what sample `index` is read from, of which large files are read in part."""
+        pair = self.pairs[index]
+        beside = (pair.mask, f"{pair.distance}.json", DATASET_FILE)
+        names = (pair.image, pair.distance, *(name for name in beside if name is not None))
+        stamps = [stamp(path) for path in (self.root / name for name in names) if is_file(path)]
+        return hashlib.sha256(" ".join(stamps).encode()).hexdigest()[:16]
 
 
 def _lies_there(missing: Path) -> str:

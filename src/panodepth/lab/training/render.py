@@ -15,7 +15,7 @@ from torch import Tensor
 
 from panodepth.atomic import atomic, write_atomic
 from panodepth.errors import ConfigError, OutputError
-from panodepth.lab.data.folder import DATASET_FILE
+from panodepth.lab.data.source import DATASET_FILE
 from panodepth.lab.training.config import SceneKind
 from panodepth.strict import Count, Index, Range, check_fields
 from panodepth.types import ByteArray

@@ -43,7 +43,8 @@ def html(
 ) -> str:
     """The whole page."""
     head = escape(title(report))
-    facts = "".join(f"<li>{escape(fact)}</li>" for fact in (*report["facts"], *remarks(report)))
+    known = (*report["facts"], *remarks(report, others))
+    facts = "".join(f"<li>{escape(fact)}</li>" for fact in known)
     tables = [f"<h2>{name}</h2>\n{_table(t)}" for name, t in sections(report, others).items()]
     parts = [
         f"<!doctype html><html lang=en><meta charset=utf-8><title>{head}</title>",

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ def build(
             "kind": kinds.get(summary.dataset, "folder"),
             "images": summary.images,
             "skipped": summary.skipped,
+            "files": _digest(row.files for row in rows if row.dataset == summary.dataset),
             "seconds_predict_median": timed[len(timed) // 2] if timed else None,
             "measures": {key: asdict(value) for key, value in summary.measures.items()},
         }
@@ -56,6 +58,15 @@ def build(
         "datasets": datasets,
         "skipped": skipped,
     }
+
+
+def _digest(stamps: Iterable[str]) -> str:
+    """One digest of those of the samples that were measured, in order; "" = of none is one known.
+
+    The same number of images of the same names may be other files.
+    """
+    known = [stamp for stamp in stamps if stamp]
+    return hashlib.sha256(" ".join(known).encode()).hexdigest()[:16] if known else ""
 
 
 def read_report(folder: str | Path) -> dict[str, Any]:
@@ -157,7 +168,7 @@ def markdown(report: Mapping[str, Any], others: Sequence[Mapping[str, Any]] = ()
         INTERVALS,
         "\n".join(f"- {fact}" for fact in report["facts"]),
         _markdown_table(measure_table(report)),
-        "\n".join(f"- {remark}" for remark in remarks(report)),
+        "\n".join(f"- {remark}" for remark in remarks(report, others)),
     ]
     for heading, table in sections(report, others).items():
         parts += [f"## {heading}", _markdown_table(table)]
@@ -178,9 +189,23 @@ def other_images(report: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def remarks(report: Mapping[str, Any]) -> list[str]:
-    """What a reader must know about the numbers, one sentence each."""
-    found = other_images(report)
+def other_files(report: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A sentence for each dataset that an earlier report has measured other files of."""
+    found = []
+    for other in others:
+        for name, dataset in other["datasets"].items():
+            here, there = (d.get("files") for d in (report["datasets"].get(name, {}), dataset))
+            if here and there and here != there:
+                found.append(
+                    f"{name}: {title(other)} was measured on other images, or on other files of "
+                    "theirs: not to be compared"
+                )
+    return found
+
+
+def remarks(report: Mapping[str, Any], others: Sequence[Mapping[str, Any]] = ()) -> list[str]:
+    """What a reader must know about the numbers, one sentence each; others: earlier reports."""
+    found = [*other_images(report), *other_files(report, others)]
     if unit_of(report) != "m":
         found.append("[unit]: that of each dataset's distances, metres where they are in metres")
     for name, dataset in report["datasets"].items():

@@ -57,11 +57,21 @@ class Dataset:
 
     def sample_name(self, index: int) -> str:
         """A sample's name without reading it; "#0", "#1", ... where the source has no names."""
-        whole = self.source
-        if isinstance(whole, Part):
-            index, whole = whole.indices[index], whole.source
+        whole, index = self._whole(index)
         pairs = getattr(whole, "pairs", None)
         return f"#{index}" if pairs is None else str(pairs[index].name)
+
+    def stamp(self, index: int) -> str:
+        """A digest of a sample's files; "" where the source does not keep any, as worlds do."""
+        whole, index = self._whole(index)
+        found = getattr(whole, "stamp", None)
+        return "" if found is None else str(found(index))
+
+    def _whole(self, index: int) -> tuple[PanoramaSource, int]:
+        """The source that a sample comes from, and its number there."""
+        if isinstance(self.source, Part):
+            return self.source.source, self.source.indices[index]
+        return self.source, index
 
     def describe(self) -> dict[str, str | None]:
         """Plain values that say which samples these are."""

@@ -26,6 +26,7 @@ class Row:
     values: measure -> number or None (nothing to measure); empty when skipped.
     reason: why it was skipped, one line; None when it was measured.
     seconds: wall time of the prediction and of everything else; not part of the results.
+    files: a digest of the sample's files; "" = not known.
     """
 
     dataset: str
@@ -34,6 +35,7 @@ class Row:
     values: dict[str, float | None] = field(default_factory=dict)
     reason: str | None = None
     seconds: dict[str, float] = field(default_factory=dict)
+    files: str = ""
 
     @property
     def key(self) -> tuple[str, int, str]:

@@ -89,7 +89,7 @@ def run_all(
     for task in tasks(run.datasets, place.part):
         dataset = run.datasets[task[0]]
         row = known.get((dataset.name, task[1], dataset.sample_name(task[1])))
-        if row is None:
+        if row is None or row.files not in ("", dataset.stamp(task[1])):  # other files by now
             pending.append(task)
         else:
             rows[task] = row
@@ -133,6 +133,7 @@ def score_sample(run: Run, predictor: Predictor, task: Task) -> Row:
     started = time.perf_counter()
     timed = _Timed(predictor)
     try:
+        files = dataset.stamp(task[1])  # before: what is written meanwhile is measured again
         panorama = sample(dataset, task[1])
         values = evaluate(panorama, timed, run.protocol, run.extras, fit_side=dataset.fit_side)
     except ConfigError:
@@ -145,7 +146,7 @@ def score_sample(run: Run, predictor: Predictor, task: Task) -> Row:
         return Row(dataset.name, task[1], name, reason=one_line(text).rstrip(": "))
     total = time.perf_counter() - started
     seconds = {"predict": timed.first, "rest": total - timed.total}
-    return Row(dataset.name, task[1], name, values, seconds=seconds)
+    return Row(dataset.name, task[1], name, values, seconds=seconds, files=files)
 
 
 def sample(dataset: Dataset, index: int) -> Panorama:
