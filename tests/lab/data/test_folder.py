@@ -13,9 +13,9 @@ from PIL import Image
 
 from panodepth.errors import ConfigError, InputError, PanodepthError
 from panodepth.export import save
-from panodepth.lab.data import open_folder, open_source
+from panodepth.lab.data import open_folder, open_source, resize_panorama
 from panodepth.lab.data.distances import DistanceFile
-from panodepth.types import Prediction
+from panodepth.types import Panorama, Prediction
 
 from .conftest import H, W, make_distance, make_image, write_image, write_pair
 
@@ -316,6 +316,30 @@ def test_a_broken_sample_is_an_input_error_that_names_its_file(tmp_path, case):
     assert str(tmp_path / "x") in str(caught.value)
     assert "\n" not in str(caught.value)
     assert source[1].mask.all()
+
+
+def test_smaller_distances_are_taken_where_the_folder_says_so(tmp_path):
+    pixels = make_image(0, 4 * H, 4 * W)
+    write_image(tmp_path / "x.png", pixels)
+    np.savez(tmp_path / "x_distance.npz", distance=make_distance())
+    shown = np.full((4 * H, 4 * W), 255, np.uint8)
+    shown[:, : 2 * W] = 0
+    write_image(tmp_path / "x_mask.png", shown)
+    with pytest.raises(InputError, match=r'"resize_pictures": true} in dataset\.json'):
+        open_folder(tmp_path)[0]
+    (tmp_path / "dataset.json").write_text('{"resize_pictures": true, "unit": "m"}')
+    sample = open_folder(tmp_path)[0]
+    whole = Panorama((pixels / 255).astype(np.float32))
+    np.testing.assert_array_equal(sample.image, resize_panorama(whole, (H, W)).image)
+    np.testing.assert_array_equal(sample.distance[:, W // 2 :], make_distance()[:, W // 2 :])
+    assert sample.mask[:, W // 2 :].all()
+    assert not sample.mask[:, : W // 2].any()
+    np.savez(tmp_path / "x_distance.npz", distance=make_distance(0, H, W + 2))
+    with pytest.raises(InputError, match=f"is {W + 2}x{H}, its picture {4 * W}x{4 * H}$"):
+        open_folder(tmp_path)[0]
+    (tmp_path / "dataset.json").write_text('{"resize_pictures": "yes"}')
+    with pytest.raises(ConfigError, match="resize_pictures is 'yes'; expected true or false"):
+        open_folder(tmp_path)
 
 
 def test_8_bit_and_colour_distances_are_refused(tmp_path):

@@ -4,6 +4,7 @@
     NAME_distance.{npz,npy,exr,tiff,tif,png,pfm}  distance; the first that is there
     NAME_mask.png                                 optional: white = distance is valid
     dataset.json                                  optional, at the top: unit, scale, licence, source
+                                                  and resize_pictures
 
 NaN, 0 and negative values are not given; inf is sky, and so are 1e9 and more, 65504 in half floats
 and the largest value of whole numbers of 16 bits or more (65535 in wider ones, too, where it is
@@ -69,7 +70,8 @@ def open_folder(
         scale=about.get("scale") if scale is None else scale, unit=unit or about.get("unit")
     )
     name = str(about.get("source", root.resolve().name))
-    return PairSource(name, root, pairs, reader, "relative", meta, use_alpha=True)
+    resize = about.get("resize_pictures", False)
+    return PairSource(name, root, pairs, reader, "relative", meta, use_alpha=True, resize=resize)
 
 
 def find_pairs(root: Path, images: Path | None = None) -> list[Pair]:
@@ -138,6 +140,9 @@ def _about(root: Path) -> dict[str, Any]:
     if scale is not None and not (isinstance(scale, int | float) and 0 < scale < math.inf):
         told = one_line(repr(scale), 40)
         raise ConfigError(f"{file}: scale is {told}; expected a number above 0")
+    if not isinstance(about.get("resize_pictures", False), bool):
+        told = one_line(repr(about["resize_pictures"]), 40)
+        raise ConfigError(f"{file}: resize_pictures is {told}; expected true or false")
     if about.get("unit") not in (None, "m", "relative"):
         told = one_line(repr(about["unit"]), 40)
         raise ConfigError(f"{file}: unit is {told}; expected 'm' or 'relative'")

@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from panodepth.errors import ConfigError, DamageError, InputError
+from panodepth.geometry.resizing import resize_erp
 from panodepth.images import image_size, read_image, read_mask
 from panodepth.images.distances import SKY_FROM
 from panodepth.predict.models import stamp
@@ -32,6 +33,7 @@ from panodepth.types import BoolArray, FloatArray, Panorama
 
 MAX_JSON_BYTES = 1 << 26
 DISTANCE, DEPTH = "_distance", "_depth"  # after NAME: what is read, what others call it
+RESIZING = '; {"resize_pictures": true} in dataset.json brings pictures to the size of distances'
 DATASET_FILE = "dataset.json"  # at the top of a folder: what holds for all of its samples
 
 
@@ -84,7 +86,8 @@ class PairSource:
     """A source of picture and distance files; the readers differ in how they find and decode them.
 
     unit: of files that do not say. meta: added to every sample's. use_alpha: whether transparent
-    pixels of the picture are not valid.
+    pixels of the picture are not valid. resize: whether a picture of another size than its distance
+    is brought to that, else it is refused; None = nobody can ask for it.
     """
 
     name: str
@@ -94,6 +97,7 @@ class PairSource:
     unit: str = "m"
     meta: Mapping[str, Any] = field(default_factory=dict)
     use_alpha: bool = False
+    resize: bool | None = None
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -116,6 +120,11 @@ class PairSource:
             drawn = read_mask(self.root / pair.mask)
             check_same_size(drawn, size, str(self.root / pair.mask))
             mask = drawn if mask is None else drawn & mask
+        image, there = picture.image, stored.distance.shape
+        if self.resize is not None and there != size and there[1] == 2 * there[0]:
+            if not self.resize:
+                check_same_size(stored.distance, size, str(distance_path), RESIZING)
+            image, mask = _at_size(image, mask, there)
         meta = {
             **self.meta,
             "name": pair.name,
@@ -124,7 +133,7 @@ class PairSource:
             "image": pair.image,
             "distance": pair.distance,
         }
-        return make_panorama(picture.image, stored.distance, mask, meta, str(distance_path))
+        return make_panorama(image, stored.distance, mask, meta, str(distance_path))
 
     def stamp(self, index: int) -> str:
         """A digest of what sample `index` is read from, of which large files are read in part."""
@@ -133,6 +142,16 @@ class PairSource:
         names = (pair.image, pair.distance, *(name for name in beside if name is not None))
         stamps = [stamp(path) for path in (self.root / name for name in names) if is_file(path)]
         return hashlib.sha256(" ".join(stamps).encode()).hexdigest()[:16]
+
+
+def _at_size(
+    image: FloatArray, mask: BoolArray | None, size: tuple[int, ...]
+) -> tuple[FloatArray, BoolArray | None]:
+    """A picture (h, w, 3), averaged where it shrinks, and its mask (h, w), at another size."""
+    height, width = size
+    planes = resize_erp(image.transpose(2, 0, 1), (height, width)).clip(0, 1)
+    nearest = None if mask is None else resize_erp(mask, (height, width), mode="nearest")
+    return planes.transpose(1, 2, 0), nearest
 
 
 def _lies_there(missing: Path) -> str:
@@ -188,11 +207,13 @@ def check_full_sphere(size: tuple[int, ...], where: str) -> None:
         )
 
 
-def check_same_size(array: npt.NDArray[Any], size: tuple[int, ...], where: str) -> None:
-    """Raise InputError unless `array` has the picture's (H, W)."""
+def check_same_size(
+    array: npt.NDArray[Any], size: tuple[int, ...], where: str, advice: str = ""
+) -> None:
+    """Raise InputError unless `array` has the picture's (H, W). advice: what to do about it."""
     if array.shape != tuple(size):
         found = "x".join(map(str, array.shape[::-1]))
-        raise InputError(f"{where}: is {found}, its picture {size[1]}x{size[0]}")
+        raise InputError(f"{where}: is {found}, its picture {size[1]}x{size[0]}{advice}")
 
 
 def named_path(text: str) -> tuple[str | None, str]:
