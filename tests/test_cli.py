@@ -19,6 +19,7 @@ import panodepth
 from panodepth.cli import main
 from panodepth.cli.options import with_fields
 from panodepth.errors import OutputError
+from panodepth.export.formats import relative_note
 from panodepth.options import option
 from panodepth.predict.folder.options import RunOptions
 from panodepth.size import parse_size
@@ -126,6 +127,19 @@ def test_threads_change_nothing_but_the_time(run: Any, tmp_path: Path) -> None:
     assert told[0] == told[1] == told[3]
     code, out, _ = run(tmp_path / "in" / "0.png", "--json", out=tmp_path / "one")
     assert json.loads(out)["images_per_second"] > 0
+
+
+def test_relative_distances_in_a_format_of_metres_are_told_once(run: Any, tmp_path: Path) -> None:
+    """Tools take the numbers of glTF, LAS, E57 and USD for metres."""
+    picture(tmp_path / "a.png")
+    told = "note: " + relative_note(("glb", "npz", "points-glb"))
+    assert "glb, points-glb have no unit but metres" in told
+    assert relative_note(("npz", "ply", "exr")) == ""
+    code, _, err = run(tmp_path / "a.png", "--format", "glb,npz,points-glb")
+    assert code == 0
+    assert [line for line in err.splitlines() if line.startswith("note:")] == [told]
+    err = run(tmp_path / "a.png", "--format", "glb", "--max-distance", "20")[2]
+    assert "no unit but metres" not in err
 
 
 def test_same_names_do_not_overwrite_each_other(run: Any, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from panodepth.cli.options import (
     with_fields,
 )
 from panodepth.errors import InputError, print_note, printable
+from panodepth.export.formats import relative_note
 from panodepth.predict.folder.options import RunOptions
 from panodepth.predict.models import chosen_backend, model_name, weights_stamp
 from panodepth.predict.options import SHARP
@@ -76,6 +77,8 @@ def predict(
         loaded = time.perf_counter()
         if not (quiet or as_json):
             _tell_size(predictor, options.size)
+            if not options.in_metres and (told := relative_note(options.formats)):
+                print_note(told)
         summary |= described(predictor)
         summary["seconds"]["load"] = loaded - started
         one = len(pending) == 1 and options.quality in SHARP

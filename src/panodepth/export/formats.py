@@ -110,6 +110,9 @@ NO_METRES_EYES = (
     "--scale learned or another cue (docs/cookbook.md, Metres)"
 )
 
+# Metres by their standards, so that other tools take what is relative for metres.
+TAKEN_FOR_METRES = ("glb", "points-glb", "las", "laz", "e57", "usdz", "usdc")
+
 Up = Literal["house", "y", "z", "ros", "blender", "unity", "unreal"]  # see `frames.FRAMES`
 
 
@@ -137,6 +140,16 @@ def check_installed(formats: Sequence[str]) -> None:
         if name in NEEDS:
             extra, *modules = NEEDS[name]
             require(f"format {name}", extra, *modules)
+
+
+def relative_note(formats: Sequence[str]) -> str:
+    """What to know of those that relative distances are written in as if in metres; "" = none."""
+    named = ", ".join(name for name in formats if name in TAKEN_FOR_METRES)
+    return named and (
+        f"distances are relative, and {named} {'have' if ',' in named else 'has'} no unit but "
+        "metres: tools will take 1 for 1 m; --camera-height, --scale learned or another cue gives "
+        "metres (docs/cookbook.md, Metres)"
+    )
 
 
 def check_metres(formats: Sequence[str]) -> None:
