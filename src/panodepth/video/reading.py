@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from panodepth.errors import InputError, require
 from panodepth.images import ImageData, read_image
@@ -18,11 +18,13 @@ from panodepth.types import ByteArray
 from panodepth.video.names import name_of
 from panodepth.video.options import VideoOptions
 from panodepth.video.pictures import Pictures
+from panodepth.video.seeking import TICK, key_before, packets_from
 from panodepth.video.spherical import Tags, tags_of
 
 if TYPE_CHECKING:
     from av import VideoFrame
     from av.container import InputContainer
+    from av.packet import Packet
     from av.video.stream import VideoStream
 
 # Containers of one file, by FFmpeg's names. Play lists are none: they name files and addresses.
@@ -30,7 +32,7 @@ CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,ogg,asf,mxf,ivf,nut,"
     "h264,hevc"
 )
-ANEW, TICK = 2, 1e-3  # frames back, from which on a clock begins anew; least between frames [s]
+ANEW = 2  # frames back, from which on a clock begins anew
 HDR = {16: "PQ", 18: "HLG"}  # transfer curves, by their numbers in ISO/IEC 23091-2
 
 
@@ -72,19 +74,29 @@ def open_clip(path: Path, options: VideoOptions) -> Iterator[Clip]:
         yield _folder(path, options)
         return
     require("video", "video", "av")
+    with ExitStack() as held:
+        yield _video(path, held, options)
+
+
+def _opened(path: Path, held: ExitStack) -> tuple[InputContainer, VideoStream]:
+    """A file, and its first video stream; both closed with `held`."""
     import av
 
-    with ExitStack() as held:
-        try:
-            file = held.enter_context(path.open("rb"))
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-        try:
-            kinds = {"format_whitelist": CONTAINERS}
-            container = av.open(file, "r", metadata_errors="replace", options=kinds)
-        except (av.FFmpegError, OSError) as error:  # of an empty file it is the latter
-            raise InputError(f"{path}: no video that FFmpeg reads ({error.strerror})") from error
-        yield _video(path, held.enter_context(container), options)
+    try:
+        file = held.enter_context(path.open("rb"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    try:
+        kinds = {"format_whitelist": CONTAINERS}
+        container = av.open(file, "r", metadata_errors="replace", options=kinds)
+    except (av.FFmpegError, OSError) as error:  # of an empty file it is the latter
+        raise InputError(f"{path}: no video that FFmpeg reads ({error.strerror})") from error
+    held.enter_context(container)
+    if not container.streams.video:
+        raise InputError(f"{path}: holds no pictures, sound alone")
+    stream = container.streams.video[0]
+    stream.thread_type = "AUTO"
+    return container, stream
 
 
 def _folder(path: Path, options: VideoOptions) -> Clip:
@@ -114,14 +126,11 @@ def _folder(path: Path, options: VideoOptions) -> Clip:
     return Clip(name_of(path), path, len(chosen), rate, frames())
 
 
-def _video(path: Path, container: InputContainer, options: VideoOptions) -> Clip:
+def _video(path: Path, held: ExitStack, options: VideoOptions) -> Clip:
     """A clip of the first video stream of a file."""
-    if not container.streams.video:
-        raise InputError(f"{path}: holds no pictures, sound alone")
-    stream = container.streams.video[0]
-    stream.thread_type = "AUTO"
+    container, stream = _opened(path, held)
     damaged: list[float] = []
-    decoded = _decoded(path, container, damaged)
+    decoded = _decoded(path, container.demux(stream), damaged)
     one = next(decoded, None)
     if one is None:
         raise InputError(f"{path}: no frame could be decoded")
@@ -135,11 +144,39 @@ def _video(path: Path, container: InputContainer, options: VideoOptions) -> Clip
     count = int((min(last, whole) - first) * rate / options.every + 0.5) if whole else 0
     curve = HDR.get(stream.codec_context.color_trc)
     note = f"{path.name}: HDR ({curve}) is read as it is coded, which is paler than it was seen"
-    frames = _frames(pictures, _timed(chain([one], decoded), stream, rate), options, (first, last))
+    later = _later(path, held, first, damaged) if first else None
+    number, wanted = later or (0, chain([one], decoded))
+    timed = enumerate(_timed(wanted, stream, rate), number)
+    frames = _frames(pictures, timed, options, (first, last))
     by_tags = f"{path.name}: by its tags {tags}"
     notes = (*[note] * bool(curve), *[by_tags] * bool(str(tags)))
     every = rate / options.every
     return Clip(name_of(path), path, max(count, 0), every, frames, notes, damaged)
+
+
+def _later(
+    path: Path, held: ExitStack, start: float, damaged: list[float]
+) -> tuple[int, Iterator[VideoFrame]] | None:
+    """The number of a frame before `start` [s], and the frames from it on.
+
+    None where they may be others than of a file that is decoded from its beginning.
+    """
+    import av
+
+    before = len(damaged)
+    try:
+        container, stream = _opened(path, held)
+        key = key_before(container, stream, start)
+        packets = key and packets_from(container, stream, key)
+        if key and packets:
+            frames = _decoded(path, packets, damaged)
+            one = next((frame for frame in frames if (frame.pts or 0) >= key.pts), None)
+            if one is not None and one.pts == key.pts:
+                return key.number, chain([one], frames)
+    except (av.FFmpegError, InputError):
+        pass  # which decoding from the beginning tells, where it comes to it
+    del damaged[before:]
+    return None
 
 
 def _length(container: InputContainer, stream: VideoStream) -> float:
@@ -160,13 +197,13 @@ def _span(path: Path, options: VideoOptions, length: float) -> tuple[float, floa
 
 def _frames(
     pictures: Pictures,
-    timed: Iterator[tuple[float, VideoFrame]],
+    timed: Iterator[tuple[int, tuple[float, VideoFrame]]],
     options: VideoOptions,
     span: tuple[float, float],
 ) -> Iterator[Frame]:
     """Those inside a span of time [s], every so-manieth. Raises InputError where none is."""
     begun: tuple[int, float] | None = None
-    for number, (at, frame) in enumerate(timed):
+    for number, (at, frame) in timed:
         if at < span[0] - 1e-6:
             continue
         if at >= span[1]:
@@ -205,11 +242,13 @@ def _start(stream: VideoStream, first: float) -> float:
     return float(stream.start_time * stream.time_base)
 
 
-def _decoded(path: Path, container: InputContainer, damaged: list[float]) -> Iterator[VideoFrame]:
+def _decoded(
+    path: Path, packets: Iterator[Packet[Any]], damaged: list[float]
+) -> Iterator[VideoFrame]:
     """Frames as FFmpeg decodes them. damaged: gets the time of each piece that it cannot [s]."""
     import av
 
-    packets, done, at = container.demux(video=0), 0, 0.0
+    done, at = 0, 0.0
     while True:
         try:
             packet = next(packets)
