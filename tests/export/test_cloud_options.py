@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,6 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from panodepth.errors import ConfigError, OutputError
+from panodepth.export.clouds.e57 import Scan, write_scans
+from panodepth.export.clouds.e57_names import crc32c
+from panodepth.export.clouds.selection import Points
 from panodepth.export.frames import FRAMES
 from panodepth.export.mark import stated
 from panodepth.types import Prediction
@@ -172,3 +176,26 @@ def test_las_holds_places_as_far_apart_or_as_close_as_they_come(
     room.save(file, up="house")
     off = np.abs(_las(file) - room.points[room.mask]).max()
     assert off < 1e-3 * size
+
+
+def test_the_same_scans_are_the_same_e57(room: Prediction, tmp_path: Path) -> None:
+    pye57 = pytest.importorskip("pye57")
+    points = Points(room.points[room.mask], room.image[room.mask], np.argwhere(room.mask))
+    other = replace(points, xyz=points.xyz + 1)
+    files = {"a": points, "b": points, "c": other}
+    for name, second in files.items():
+        scans = [Scan("left", points), Scan("right", second, (1.0, 2.0, 3.0))]
+        write_scans(tmp_path / f"{name}.e57", scans, {"name": "x" * 3000})
+    one, same, unlike = ((tmp_path / f"{name}.e57").read_bytes() for name in files)
+    assert one == same
+    guids = re.compile(rb"\{[0-9a-f-]{36}\}")
+    found = guids.findall(one)
+    assert len(set(found)) == len(found) >= 2  # of the file and its scans; one may lie on two pages
+    assert not set(found) & set(guids.findall(unlike))
+    with pye57.E57(str(tmp_path / "c.e57")) as file:  # which checks the sums of pages
+        assert [file.get_header(n)["guid"].value()[:1] for n in (0, 1)] == ["{", "{"]
+        assert len(file.read_scan_raw(1)["cartesianX"]) == room.mask.sum()
+
+
+def test_the_checksum_is_that_of_the_standard() -> None:
+    assert crc32c(b"123456789") == 0xE3069283  # RFC 3720, B.4

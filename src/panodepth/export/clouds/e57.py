@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from panodepth.atomic import atomic
+from panodepth.export.clouds.e57_names import settle_names
 from panodepth.export.clouds.ply import QUANTITY
 from panodepth.export.clouds.selection import Points, ScanOptions, chosen, gathered_in_metres
 from panodepth.export.formats import check_installed
@@ -72,6 +73,7 @@ def write_scans(path: Path, scans: Sequence[Scan], meta: Mapping[str, Any]) -> l
             file.image_file.extensionsAdd(GENERATOR, EXTENSION)
             text = pye57.libe57.StringNode(file.image_file, said)
             file.root.set(f"{GENERATOR}:metadata", text)
+        settle_names(made)
         shutil.copyfile(made, temporary)
     return [path]
 
