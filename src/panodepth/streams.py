@@ -109,8 +109,9 @@ def machine_readable(wanted: bool) -> Iterator[None]:
 
 
 def print_document(values: Any) -> None:
-    """Print plain values as the JSON document that `--json` promises."""
-    text = json.dumps(values, indent=2)
+    """Print plain values as the JSON document that `--json` promises; NaN and inf as null."""
+    sound = json.loads(json.dumps(values), parse_constant=lambda _: None)
+    text = json.dumps(sound, indent=2)
     if _documents is None:
         print(text)
     else:

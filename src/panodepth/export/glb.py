@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import struct
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from panodepth.atomic import atomic
-from panodepth.export.metadata import plain
+from panodepth.export.metadata import to_json
 from panodepth.types import FloatArray
 
 # glTF 2.0 constants: https://registry.khronos.org/glTF/specs/2.0/glTF-2.0.html
@@ -174,7 +173,7 @@ class Glb:
         name = self._tree["nodes"][0]["name"]
         self._tree["meshes"] = [{"name": name, "primitives": list(primitives)}]
         self._tree["buffers"] = [{"byteLength": self._length}]
-        text = json.dumps(self._tree, separators=(",", ":"), default=plain).encode()
+        text = to_json(self._tree, separators=(",", ":")).encode()
         text += b" " * (-len(text) % 4)
         total = 12 + 8 + len(text) + 8 + self._length
         with atomic(path) as (temporary,), temporary.open("wb") as file:

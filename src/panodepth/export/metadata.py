@@ -66,16 +66,16 @@ def ply_comments(meta: dict[str, Any]) -> list[str]:
     may cut spaces off the ends of a line, so no piece begins or ends with one.
     """
     said = {key: to_json(str(meta[key]))[1:-1][:PLY_LINE] for key in ("frame", "unit", "scale")}
-    text = json.dumps(meta, default=plain, separators=(",", ":"))  # spaces in strings alone
+    text = to_json(meta, separators=(",", ":"))  # spaces in strings alone
     pieces = [text[at : at + PLY_LINE] for at in range(0, len(text), PLY_LINE)]
-    whole = (re.sub(r"^ | $", r"\\u0020", piece) for piece in pieces)
-    lines = [f"{key}: {text}" for key, text in said.items()]
-    return [f"comment {line}" for line in [*lines, *(f"{PLY_COMMENT} {piece}" for piece in whole)]]
+    lines = [f"{PLY_COMMENT} " + re.sub(r"^ | $", r"\\u0020", piece) for piece in pieces]
+    return [f"comment {line}" for line in [*(f"{k}: {text}" for k, text in said.items()), *lines]]
 
 
-def to_json(values: Any) -> str:
-    """One line of plain ASCII JSON; what JSON does not know becomes text."""
-    return json.dumps(values, default=plain)
+def to_json(values: Any, **style: Any) -> str:
+    """Plain ASCII JSON, one line unless `style` says; what JSON lacks is text, NaN and inf null."""
+    sound = json.loads(json.dumps(values, default=plain), parse_constant=lambda _: None)
+    return json.dumps(sound, **style)
 
 
 def plain(value: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from panodepth.atomic import write_atomic
 from panodepth.export.html.page import write_rooms
-from panodepth.export.metadata import HOUSE_FRAME, metadata
+from panodepth.export.metadata import HOUSE_FRAME, metadata, to_json
 from panodepth.scene.align import Scene
 from panodepth.scene.cloud import write_cloud
 from panodepth.scene.poses import Place
@@ -44,7 +43,7 @@ def write_scene(
     shown = [in_unit(scene.unit, *room) for room in placed]
     write_rooms([p for p, _ in shown], page, [place for _, place in shown])
     # Last: where it lies, all of them do.
-    write_atomic(described_in, json.dumps(described(scene, predictions), indent=2) + "\n")
+    write_atomic(described_in, to_json(described(scene, predictions), indent=2) + "\n")
     return files
 
 

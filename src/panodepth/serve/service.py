@@ -26,6 +26,7 @@ import numpy as np
 from panodepth.errors import ConfigError, InputError, PanodepthError
 from panodepth.export import WRITERS, output_paths
 from panodepth.export.formats import check_installed, check_metres
+from panodepth.export.metadata import to_json
 from panodepth.export.privacy import without_folder
 from panodepth.export.views.archive import pack
 from panodepth.images import image_size, read_image
@@ -283,7 +284,7 @@ def _between(watch: Callable[[float], None], share: float) -> None:
 def written(prediction: Prediction, format_name: str) -> Answer:
     """A prediction as a file of a format; of one with several files, a ZIP file of them."""
     if format_name == FACTS:
-        return Answer(json.dumps(facts(prediction)).encode(), MEDIA[".json"], f"{NAME}.json")
+        return Answer(to_json(facts(prediction)).encode(), MEDIA[".json"], f"{NAME}.json")
     with tempfile.TemporaryDirectory(prefix="panodepth-") as folder, without_folder(folder):
         prediction.meta["name"] = NAME
         files = prediction.save(folder + "/", [format_name])

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-from panodepth.export.metadata import DATA, HOUSE_FRAME, metadata, plain, png_texts
+from panodepth.export.metadata import DATA, HOUSE_FRAME, metadata, png_texts, to_json
 from panodepth.export.views.archive import archive
 from panodepth.export.views.cameras import ViewOptions, depth_png, depth_step, shots
 from panodepth.types import Prediction
@@ -46,5 +45,5 @@ def write_views(
             "views": told,
             "metadata": meta,
         }
-        add("views.json", json.dumps(about, indent=1, default=plain).encode("ascii"))
+        add("views.json", to_json(about, indent=1).encode("ascii"))
     return [path]

@@ -6,14 +6,13 @@ world has z up; poses go from the camera to the world.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from panodepth.export.frames import FRAMES
-from panodepth.export.metadata import metadata, plain, ply_comments
+from panodepth.export.metadata import metadata, ply_comments, to_json
 from panodepth.export.views.archive import archive
 from panodepth.export.views.cameras import (
     MILLIMETRE,
@@ -55,7 +54,7 @@ def write_nerfstudio(
         add(CLOUD, _cloud(taken, options, meta))
         told = {**_model(taken[0]), "ply_file_path": CLOUD, "frames": frames}
         told["panodepth"] = meta
-        add("transforms.json", json.dumps(told, indent=1, default=plain).encode("ascii"))
+        add("transforms.json", to_json(told, indent=1).encode("ascii"))
     return [path]
 
 
