@@ -176,9 +176,9 @@ def test_tiff_kinds_that_are_not_read_say_so(tmp_path: Path) -> None:
     assert "3 samples of 32 bits, sample format 1" in refused(path)
     tifffile.imwrite(path, picture()[..., 0].astype(np.int8))
     assert "1 samples of 8 bits, sample format 2" in refused(path)
-    five = np.stack([picture()[..., 0]] * 5)
-    tifffile.imwrite(path, five, photometric="rgb", planarconfig="separate")
-    assert "5 samples of 8 bits, sample format 1, photometric 2, planar" in refused(path)
+    seven = np.stack([picture()[..., 0]] * 7)
+    tifffile.imwrite(path, seven, photometric="rgb", planarconfig="separate")
+    assert "7 samples of 8 bits, sample format 1, photometric 2, planar" in refused(path)
     tifffile.imwrite(path, picture().astype(np.int16), photometric="rgb")
     assert "3 samples of 16 bits, sample format 2" in refused(path)
 
@@ -205,3 +205,49 @@ def test_tiff_grey_that_was_multiplied_by_its_alpha(tmp_path: Path) -> None:
             off = np.abs(data.pixels[..., 0].astype(int) - grey)
             assert off[8:16].max() <= 2
             assert not off[16:].any()
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize("extra", ["unassalpha", "assocalpha", "unspecified"])
+@pytest.mark.parametrize("grey", [True, False])
+@pytest.mark.parametrize("turned", [1, 3])
+def test_tiff_of_8_bits_apart_with_alpha(
+    tmp_path: Path, compression: str | None, extra: str, grey: bool, turned: int
+) -> None:
+    colours = picture()[..., :1] if grey else picture()
+    alpha = np.full((H, W, 1), 255, np.uint8)
+    alpha[: H // 4], alpha[0] = 128, 0
+    multiplied = np.rint(colours * (alpha / 255)) if extra == "assocalpha" else colours
+    stored = np.concatenate([multiplied.astype(np.uint8), alpha, alpha], -1)  # and one of no use
+    tifffile.imwrite(
+        tmp_path / "a.tif",
+        np.moveaxis(stored[:: 2 - turned, :: 2 - turned], -1, 0),
+        photometric="minisblack" if grey else "rgb",
+        planarconfig="separate",
+        extrasamples=[extra, "unspecified"],
+        compression=compression,
+        extratags=[(274, 3, 1, turned, True)],
+    )
+    data = read_image(tmp_path / "a.tif")
+    valid = np.ones((H, W), bool) if extra == "unspecified" else alpha[..., 0] > 0
+    assert np.array_equal(np.ones_like(valid) if data.valid is None else data.valid, valid)
+    apart = np.abs(data.to_uint8().astype(int) - colours)[valid]
+    assert apart.max() <= (2 if extra == "assocalpha" else 0)
+
+
+@pytest.mark.parametrize("factor", [1, 257])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_tiff_palettes_of_8_bits_in_16(tmp_path: Path, factor: int, order: str) -> None:
+    """Some programs write 0 to 255 where the standard says 0 to 65535."""
+    rng = np.random.default_rng(1)
+    colours = rng.integers(0, 256, (3, 256), np.uint16)
+    places = rng.integers(0, 256, (H, W), np.uint8)
+    tifffile.imwrite(
+        tmp_path / "a.tif",
+        places,
+        photometric="palette",
+        colormap=(factor * colours).astype(np.uint16),
+        byteorder=order,
+    )
+    found = read_image(tmp_path / "a.tif").to_uint8()
+    assert np.array_equal(found, np.moveaxis(colours[:, places], 0, -1))

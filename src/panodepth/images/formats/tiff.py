@@ -3,12 +3,14 @@
 | page | read by |
 |---|---|
 | 8 bits or fewer, any mode | Pillow, from a directory with only the tags that make the picture |
+| 8 bits apart, with alpha or more beside the colours | OpenCV, each by itself |
 | 16-bit and float grey, RGB, RGBA | OpenCV (Pillow keeps 8 bits of 16-bit RGB) |
 """
 
 from __future__ import annotations
 
 import io
+import math
 import struct
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,6 +19,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 from PIL import TiffImagePlugin, TiffTags
+from PIL.Image import fromarray, merge
 
 from panodepth.errors import DamageError, InputError
 from panodepth.images.formats.jpeg import open_jpeg
@@ -29,7 +32,8 @@ from panodepth.images.limits import MAX_PIXELS, check_bytes
 
 _NEW_SUBFILE, _SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = *range(254, 260), 262
 _SAMPLES, _PLANAR, _SUB_PAGES, _EXTRA, _FORMAT = 277, 284, 330, 338, 339
-_PREDICTOR = 317
+_PREDICTOR, _MAP = 317, 320
+_PALETTE, _MAX_8_BIT = 3, 255  # photometric; largest value
 _STRIPS, _STRIP_BYTES, _TILES, _TILE_BYTES = 273, 279, 324, 325
 _TEXTS = {"ImageDescription": DESCRIPTION, "GDAL_NODATA": 42113}
 _JPEG, _JPEG_TABLES = 7, 347
@@ -64,6 +68,7 @@ def open_tiff(name: str, file: BinaryIO) -> Opened:
     page, note = _choose(tags, pages)
     bits = max(page.numbers(_BITS) or (1,))
     decode = _decode_8_bit if bits <= 8 else _decode_deep
+    decode = _decode_apart if _is_apart(page, bits) else decode
     check = _check_8_bit if bits <= 8 else _check_deep
     check(name, page)
 
@@ -129,7 +134,8 @@ def _check_8_bit(name: str, page: Directory) -> None:
         raise InputError(f"{name}: 8-bit BigTIFF in big-endian order is not read; save it as TIFF")
     samples, planar = page.number(_SAMPLES, 1), page.number(_PLANAR, 1) == 2
     signed = 2 in page.numbers(_FORMAT)  # Pillow takes -1 for 255
-    if samples > (4 if planar else TiffImagePlugin.MAX_SAMPLESPERPIXEL) or signed:
+    most = TiffImagePlugin.MAX_SAMPLESPERPIXEL
+    if samples > (4 if planar and not _is_apart(page, 8) else most) or signed:
         raise InputError(_not_read(name, page))
     code = page.number(_COMPRESSION, 1)
     if code not in TiffImagePlugin.COMPRESSION_INFO or code == _WEBP:
@@ -142,9 +148,13 @@ def _decode_8_bit(name: str, file: BinaryIO, page: Directory) -> Decoded:
     """Pillow gets the file with a directory of its own behind it, and turns it upright itself."""
     tags = page.tags
     start, offset = (8, "Q") if tags.big else (4, "I")
+    place, changed, colours = tags.length + tags.length % 2, dict[int, bytes](), _full_map(page)
+    if colours:
+        code = f"{tags.order}HH{offset}{offset}"
+        changed[_MAP] = struct.pack(code, _MAP, 3, len(colours) // 2, place)
     file.seek(0)
-    head = file.read(start) + struct.pack(f"{tags.order}{offset}", tags.length + tags.length % 2)
-    behind = bytes(tags.length % 2) + _directory(page, {})
+    head = file.read(start) + struct.pack(f"{tags.order}{offset}", place + len(colours))
+    behind = bytes(place - tags.length) + colours + _directory(page, changed)
     try:
         image = TiffImagePlugin.TiffImageFile(
             spliced(file, [head, (len(head), tags.length), behind])
@@ -162,6 +172,41 @@ def _decode_8_bit(name: str, file: BinaryIO, page: Directory) -> Decoded:
         if kind := _COMPRESSIONS.get(page.number(_COMPRESSION, 1)):
             raise DamageError(f"its {kind} data cannot be decoded") from error
         raise
+
+
+def _full_map(page: Directory) -> bytes:
+    """A palette whose 16-bit colours go up to 255 alone, as some programs write it, up to 65535;
+    b"" = it is as it should be. libtiff goes by the same sign.
+    """
+    colours = page.numbers(_MAP, 3 << 8)
+    if (
+        page.number(_PHOTOMETRIC, 1) != _PALETTE
+        or max(colours, default=_MAX_8_BIT + 1) > _MAX_8_BIT
+    ):
+        return b""
+    return struct.pack(f"{page.tags.order}{len(colours)}H", *(257 * value for value in colours))
+
+
+def _is_apart(page: Directory, bits: int) -> bool:
+    """Whether 8-bit samples lie apart, more than the colours: Pillow mixes these up."""
+    colours = {0: 1, 1: 1, 2: 3}.get(page.number(_PHOTOMETRIC, 1), 0)
+    apart = bits == 8 and page.number(_PLANAR, 1) == 2
+    extra = page.number(_SAMPLES, 1) > colours > 0
+    return apart and extra and page.number(_COMPRESSION, 1) in _DEEP_COMPRESSIONS
+
+
+def _decode_apart(name: str, file: BinaryIO, page: Directory) -> Decoded:
+    """Colours and the first of what stands beside them, if that is alpha."""
+    extra = page.number(_EXTRA, 0)
+    colours = "RGB" if page.number(_PHOTOMETRIC, 1) == 2 else "L"
+    mode = colours + {1: "a", 2: "A"}.get(extra, "")
+    check_bytes(math.prod(_size(page)) * len(mode), name)
+    file.seek(0)
+    content = bytearray(file.read())
+    planes = [_plane(content, page, number, 1) for number in range(len(mode))]
+    if page.number(_PHOTOMETRIC, 1) == 0:  # "white is zero"
+        planes[0] = 255 - planes[0]
+    return from_pillow(merge(mode, [fromarray(plane) for plane in planes]), 1)
 
 
 def _check_jpegs(name: str, page: Directory) -> None:
