@@ -143,6 +143,21 @@ def test_damage_in_the_middle_is_passed_over_and_told(tmp_path: Path) -> None:
         assert 5 <= len(list(clip.frames)) <= 20
 
 
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+def test_what_a_decoder_fills_in_is_told_with_its_time(tmp_path: Path, name: str) -> None:
+    path = write_video(tmp_path / name, grain=True)
+    with av.open(str(path)) as file:
+        key = [p for p in file.demux(video=0) if p.is_keyframe][2]
+        place, time = (key.pos or 0) + key.size // 2, float((key.pts or 0) * key.time_base)
+    content = bytearray(path.read_bytes())
+    for start in range(place, place + 8):
+        content[start] ^= 0xA5
+    path.write_bytes(content)
+    with open_clip(path, VideoOptions()) as clip:
+        assert len(list(clip.frames)) == 20
+        assert clip.damaged == pytest.approx([time])
+
+
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [

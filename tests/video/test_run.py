@@ -151,7 +151,7 @@ def test_frames_that_lack_are_told(
     short = replace(clip([picture]), count=100, damaged=[0.5])
     result = predict_clip(predictor, short, VideoOptions(out=tmp_path, formats=("mkv",)))
     assert result.notes == [
-        "clip.mp4: 1 damaged pieces, the first at 0.5 s",
+        "clip.mp4: 1 damaged piece, at 0.5 s: what follows may be off, too",
         "clip.mp4: 1 frames of 100: the file may be cut",
     ]
 

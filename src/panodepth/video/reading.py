@@ -265,9 +265,11 @@ def _decoded(
         except av.FFmpegError:
             damaged.append(at)
             continue
-        if packet.is_corrupt or any(frame.is_corrupt for frame in frames):
+        if packet.is_corrupt and not frames:
             damaged.append(at)
         for frame in frames:
+            if packet.is_corrupt or frame.is_corrupt:  # the decoder has filled something in
+                damaged.append(at if frame.time is None else frame.time)
             done += 1
             yield frame
 

@@ -24,6 +24,7 @@ from panodepth.video.sound import Heard
 from panodepth.video.steady import STANDS, Steadier, Steady
 from panodepth.video.streams import Stream, opened, stream_path
 
+TOLD = 5  # places of damage that are named
 MISSING = 0.02  # share of the frames of which a file speaks; when more lack, it is told
 
 
@@ -181,8 +182,10 @@ def _lacking(clip: Clip, done: int) -> list[str]:
     """Notes on frames that a file says it has, and that could not be had."""
     notes = []
     if clip.damaged:
-        at = f"the first at {clip.damaged[0]:.1f} s"
-        notes.append(f"{clip.source.name}: {len(clip.damaged)} damaged pieces, {at}")
+        count, places = len(clip.damaged), sorted(clip.damaged)[:TOLD]
+        at = ", ".join(f"{time:.1f}" for time in places) + " and later" * (count > TOLD)
+        told = f"{count} damaged piece{'s' * (count > 1)}, at {at} s: what follows may be off, too"
+        notes.append(f"{clip.source.name}: {told}")
     if done < clip.count * (1 - MISSING) - 1:
         told = f"{clip.source.name}: {done} frames of {clip.count}: the file may be cut"
         notes.append(told)
