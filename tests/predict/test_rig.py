@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,10 @@ from panodepth.geometry.lenses import KB4, BrownConrady
 from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll
 from panodepth.geometry.stitching import Camera
 from panodepth.images import linear_to_srgb, srgb_to_linear
+from panodepth.predict.folder import memory
+from panodepth.predict.folder.checks import check_first
 from panodepth.predict.folder.inputs import find_rig_folders
+from panodepth.predict.folder.options import RunOptions
 from panodepth.predict.folder.pipeline import _pixels
 from panodepth.predict.lenses.exposures import log_gains, matched
 from panodepth.predict.lenses.rig import read_rig
@@ -210,3 +215,18 @@ def test_what_agrees_or_does_not_overlap_stays() -> None:
     assert log_gains(*apart) == pytest.approx([0, 0])
     black = [np.zeros_like(pictures[0]), pictures[1]]
     assert log_gains(black, cameras[:2]) == pytest.approx([0, 0])
+
+
+def test_a_rig_that_takes_too_much_memory_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of its pictures count, each of which alone is small enough."""
+    rig = write_rig(tmp_path)
+    monkeypatch.setattr(memory, "PIXEL_BYTES", 1 << 14)
+    items = find_rig_folders([str(tmp_path)]).files
+    options = RunOptions(rig=rig, out=tmp_path / "out", max_memory=1.0)
+    left, refused = check_first(items, options)
+    assert left == []
+    told = r"6 pictures, the first 128x96, take about 1\.6 GB, more than --max-memory 1GB"
+    assert re.search(told, str(refused[0].error))
+    assert check_first(items, replace(options, max_memory=2.0))[1] == []

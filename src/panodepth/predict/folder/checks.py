@@ -44,12 +44,15 @@ def check_first(
 def _check(item: InputFile, options: RunOptions) -> None:
     name = str(item.path)
     if options.rig is not None:
-        read_rig(options.rig).check_folder(item.path)
+        rig = read_rig(options.rig)
+        rig.check_folder(item.path)
+        sizes = [image_size(item.path / picture) for picture in rig.names]
+        check_memory(sizes, options.max_memory, name)
         check_free(item, options)
         return
     size = image_size(item.path)
     check_size(size, name)
-    check_memory(size, options.max_memory, name)
+    check_memory([size], options.max_memory, name)
     if options.has_lens:
         size = eye_size(size, options)
     if not options.has_lens or isinstance(input_lens(options, size), ERP):

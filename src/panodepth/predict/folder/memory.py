@@ -6,6 +6,9 @@ picture's size are held whole, all else is worked on in bands and tiles.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 from panodepth.errors import ConfigError, InputError
 from panodepth.size import Size
 
@@ -34,12 +37,16 @@ def most_pixels(max_memory: float | None, default: int) -> int:
     return min(default, int((max_memory * GIB - PROCESS_BYTES) / PIXEL_BYTES))
 
 
-def check_memory(size: Size, max_memory: float | None, name: str) -> None:
-    """Raise InputError where a picture of (height, width) takes more than max_memory [GiB]."""
-    height, width = size
-    needed = (PROCESS_BYTES + height * width * PIXEL_BYTES) / GIB
+def check_memory(sizes: Sequence[Size], max_memory: float | None, name: str) -> None:
+    """Raise InputError where a picture of (height, width), or all of a rig's, take more than
+    max_memory [GiB].
+    """
+    needed = (PROCESS_BYTES + sum(map(math.prod, sizes)) * PIXEL_BYTES) / GIB
     if max_memory is not None and needed > max_memory:
+        (height, width), *others = sizes
+        several = f"{len(sizes)} pictures, the first {width}x{height}, take"
+        taken = several if others else f"{width}x{height} takes"
         raise InputError(
-            f"{name}: {width}x{height} takes about {needed:.1f} GB, more than "
-            f"--max-memory {max_memory:g}GB: allow more, or resize it"
+            f"{name}: {taken} about {needed:.1f} GB, more than "
+            f"--max-memory {max_memory:g}GB: allow more, or resize {'them' if others else 'it'}"
         )
