@@ -4,6 +4,7 @@
 # make test-tools  the viewer, the demo and the page without a server in Chromium, which Debian's packages have
 # make benchmark  the offline benchmark's table: about half an hour on two cores
 # make space  the folder of a hosted Space of the demo, space-out
+# make addon  the add-on for Blender, panodepth_blender.zip
 # make check  lint and types
 
 PYTHON ?= python3
@@ -11,7 +12,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: space demo test test-tools test-readers benchmark check wheel-test clean
+.PHONY: space addon demo test test-tools test-readers benchmark check wheel-test clean
 
 $(VENV)/.core: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -80,6 +81,12 @@ space:
 	rm -rf space-out && cp -r space space-out && cp -r src/panodepth space-out
 	mkdir space-out/panodepth/app/examples && cp examples/*.jpg space-out/panodepth/app/examples
 	find space-out -name __pycache__ -prune -exec rm -rf {} +
+
+addon:
+	rm -rf build/addon panodepth_blender.zip && mkdir -p build/addon
+	cp -r integrations/blender/panodepth_blender build/addon
+	find build/addon -name __pycache__ -prune -exec rm -rf {} +
+	cd build/addon && $(PYTHON) -m zipfile -c ../../panodepth_blender.zip panodepth_blender
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
