@@ -41,6 +41,7 @@ from panodepth.lab.evaluation.run.predictors import FromImages
 from panodepth.lab.evaluation.scoring import score_panoramas
 from panodepth.lab.training import train
 from panodepth.lab.training.config import TrainConfig, load_config
+from panodepth.predict.models import stamp
 from panodepth.types import Panorama
 
 RECIPES = Path(__file__).parents[1] / "recipes" / "ablations"
@@ -118,6 +119,11 @@ def _identity(config: TrainConfig) -> dict[str, Any]:
     return values
 
 
+def _named(init: Path | None) -> str | None:
+    """Weights by their name and a digest of them; None = random ones."""
+    return None if init is None else f"{init.name} {stamp(init)}"
+
+
 def run_one(plan: Plan, name: str, seed: int, scorer: Scorer) -> dict[str, Any]:
     """`run_config` of the recipe `name`."""
     out = f"run.out={json.dumps(str(plan.out / f'{name}_seed{seed}'))}"
@@ -133,11 +139,13 @@ def run_config(plan: Plan, name: str, config: TrainConfig, scorer: Scorer) -> di
     seed = config.run.seed
     file = plan.out / "results" / f"{name}_seed{seed}.json"
     record: dict[str, Any] = {"recipe": name, "seed": seed, "config": _identity(config)}
-    record |= {"rows": {}, "seconds": 0.0}
+    record |= {"init": _named(plan.init), "rows": {}, "seconds": 0.0}
     if file.exists():
         earlier = json.loads(file.read_text(encoding="utf-8"))
         if earlier["config"] != record["config"]:
             raise ConfigError(f"{file} is of another state of {name}.toml; use another --out")
+        if earlier.get("init", record["init"]) != record["init"]:  # early ones do not say
+            raise ConfigError(f"{file} began from other weights; use another --out")
         record |= earlier
     weights = Path(config.run.out) / "model.safetensors"
     wanted = {*plan.data, *(["rendered"] if plan.rendered else [])}

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import importlib
 import json
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from panodepth.errors import ConfigError
 from panodepth.lab.training.config import load_config
 from panodepth.lab.training.distance.network import build_network
 from panodepth.lab.training.feed.samples import mix_seed
@@ -153,3 +156,25 @@ def test_the_seed_changes_the_order_but_not_the_worlds(make_config, renderer):
     assert order(0) != order(1)
     assert sorted(order(0)) == sorted(order(1)) == list(range(16))
     assert mix_seed(5, 1, 7, 0) == mix_seed(5, 1, 7)  # so seed 0 is what it was without one
+
+
+def test_results_say_which_weights_a_run_began_from(ablations, monkeypatch, tmp_path):
+    class Scorer:
+        def score(self, weights, kept):
+            return {}
+
+    monkeypatch.setattr(ablations, "train", lambda config, init: SimpleNamespace(finished=True))
+    init = tmp_path / "a.safetensors"
+    init.write_bytes(b"1" * 99)
+    settings = tuple(f"{key}={value}" for key, value in TINY.items())
+    plan = ablations.Plan(tmp_path / "out", ("full",), (0,), settings, {}, 0, init)
+    ablations.run_one(plan, "full", 0, Scorer())
+    record = json.loads((tmp_path / "out/results/full_seed0.json").read_text())
+    assert record["init"].startswith("a.safetensors ")
+    ablations.run_one(plan, "full", 0, Scorer())
+    for other in (b"2" * 99, None):
+        init = None if other is None else init
+        if other:
+            init.write_bytes(other)
+        with pytest.raises(ConfigError, match="began from other weights"):
+            ablations.run_one(replace(plan, init=init), "full", 0, Scorer())
