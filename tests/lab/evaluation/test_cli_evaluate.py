@@ -85,6 +85,8 @@ def test_parts_from_the_command_line(whole, tmp_path, capsys):
         (["--compare", "nowhere"], "no report of an evaluation"),
         (["--size", "big"], "is not HxW"),
         (["--option", "x"], "is not KEY=VALUE"),
+        (["--rendered", "4", "--worlds", "3"], "Invalid value for '--worlds'"),
+        (["--rendered", "1"], "--rendered 1: from 2 on"),
     ],
 )
 def test_what_cannot_start_is_one_line_and_code_2(whole, tmp_path, capsys, more, said):

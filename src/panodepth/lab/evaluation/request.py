@@ -41,7 +41,7 @@ class Request:
     )
     rendered: int = option(0, "So many rendered worlds too, half of them indoor.", min=0)
     seed: int = option(VALIDATION_SEED, "Seed of the rendered worlds.", min=0)
-    worlds: int = option(1, "Version of the rendered worlds, 1 or 2.", min=1)
+    worlds: int = option(1, "Version of the rendered worlds, 1 or 2.", min=1, max=2)
     options: tuple[str, ...] = option(
         (), "Passed to the predictor; repeat.", flag="--option", metavar="KEY=VALUE"
     )
@@ -58,6 +58,8 @@ class Request:
     def __post_init__(self) -> None:
         if self.quality:
             check_quality(self.quality)
+        if self.rendered == 1:
+            raise ConfigError("--rendered 1: from 2 on, as half of the worlds are indoor")
 
     @property
     def all_options(self) -> tuple[str, ...]:
