@@ -77,6 +77,22 @@ def test_plain_arrays_of_whole_numbers_take_the_scale(made: Made, ending: str) -
     )
 
 
+def test_whole_numbers_are_no_sky_before_they_are_scaled(made: Made) -> None:
+    """Nanometres: 1.5 m are beyond what stands for sky among floats. Both maps are scaled."""
+    from panodepth.lab.curation.frame import pinhole_from_fov
+
+    z_depth = np.full(SIZE, 1.5, np.float32)
+    distance = z_depth_to_distance(z_depth, pinhole_from_fov(90, SIZE))
+    z_codes, codes = (np.rint(values.astype(np.float64) * 1e9) for values in (z_depth, distance))
+    made.image("x.jpg")
+    whole = {"z_depth": z_codes.astype(np.int64), "distance": codes.astype(np.int64)}
+    np.savez(made.path("x_depth.npz"), **whole)
+    made.json("camera.json", {"x_fov_deg": 90, "unit": "m", "scale": 1e-9})
+    frame = first("frames", made)
+    assert frame.z_depth is not None
+    np.testing.assert_allclose(frame.z_depth, 1.5, rtol=1e-6)
+
+
 def test_plain_distance_with_holes_and_sky(made: Made) -> None:
     values = np.full(SIZE, 2.0, np.float32)
     values[0], values[1], values[2] = np.nan, np.inf, -1

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from panodepth.errors import ConfigError, InputError, one_line
 from panodepth.geometry.lens import Pinhole
@@ -193,12 +194,10 @@ def _read_z_depth(
         if key not in arrays:
             held = one_line(", ".join(names_in(file)), 200)
             raise InputError(f"{file}: no array {wanted!r}; it has {held}")
-        values = clean_map(arrays[key])
+        values = _in_units(arrays[key], said, file)
         unit = checked_unit(mark_from_npz(values, arrays, file) or said.get("unit"), file)
-        if arrays[key].dtype.kind in "iu" and "scale" in said:
-            values *= step_of(said["scale"], file)
         if other in arrays and values.shape == size:
-            second = clean_map(arrays[other])
+            second = _in_units(arrays[other], said, file)
             pair = (second, values) if is_distance else (values, second)
             check_z_depth(*pair, lens)
     else:
@@ -217,6 +216,13 @@ def _read_z_depth(
         )
         values = values[np.ix_(rows, columns)]
     return values, unit or "relative"
+
+
+def _in_units(stored: npt.NDArray[Any], said: dict[str, Any], file: Path) -> FloatArray:
+    """(h, w) of an npz: whole numbers times the scale that is said of them, cleaned thereafter."""
+    if stored.dtype.kind in "iu" and "scale" in said:
+        return clean_map(stored * step_of(said["scale"], file), clipped(stored))
+    return clean_map(stored)
 
 
 def _scale_to(shape: tuple[int, ...], size: tuple[int, int]) -> tuple[float, float] | None:
