@@ -26,6 +26,19 @@ def test_the_site_is_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert main(["app", "--static", str(site), "--quiet"]) == 0  # again, over itself
 
 
+@pytest.mark.parametrize(
+    "given",
+    [["--port", "80"], ["--host", "0.0.0.0"], ["--device", "cpu"], ["--max-megapixels", "9"]],
+)
+def test_what_says_nothing_about_a_site_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], given: list[str]
+) -> None:
+    assert main(["app", "--static", str(tmp_path / "site"), *given]) == 2
+    told = f"{given[0]} says nothing about a site that --static writes: leave it out"
+    assert told in capsys.readouterr().err
+    assert not (tmp_path / "site").exists()
+
+
 def test_another_page_is_not_overwritten(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

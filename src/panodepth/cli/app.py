@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated
 
@@ -38,6 +39,7 @@ def app(
     """
     models = model or ["default"]
     if static is not None:
+        _check_alone(options, device, dtype)
         _write_site(static, models, int8, quiet)
         return
     if int8:
@@ -56,6 +58,17 @@ def app(
     if not quiet:
         print(f"panodepth shows its page at {address(listening)}", flush=True)
     answer(page, listening, STOP_SECONDS)
+
+
+def _check_alone(options: AppOptions, device: str, dtype: str) -> None:
+    """Raise ConfigError for an option of the page that is served: a site has none of these."""
+    given = {
+        field.name for field in fields(options) if getattr(options, field.name) != field.default
+    }
+    given |= {name for name, value in (("device", device), ("dtype", dtype)) if value != "auto"}
+    if given:
+        flag = min(given).replace("_", "-")
+        raise ConfigError(f"--{flag} says nothing about a site that --static writes: leave it out")
 
 
 def _write_site(folder: Path, models: list[str], int8: bool, quiet: bool) -> None:
