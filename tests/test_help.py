@@ -6,10 +6,11 @@ import re
 import shlex
 
 import pytest
+from typer.main import get_command
 
 from panodepth.cli import main
 from panodepth.cli.help import EXAMPLES
-from panodepth.cli.shell import COMMANDS
+from panodepth.cli.shell import COMMANDS, app
 
 LINES = [line for lines in EXAMPLES.values() for line, _ in lines]
 
@@ -49,3 +50,10 @@ def test_an_example_can_be_typed(line: str, capsys: pytest.CaptureFixture[str]) 
 
 def test_every_example_is_of_a_command() -> None:
     assert set(EXAMPLES) <= {command.__name__.replace("_", "-") for command in COMMANDS}
+
+
+def test_every_command_that_tells_what_it_did_can_be_quiet() -> None:
+    """`info` and `bench` print what they were asked for, and nothing else."""
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    flags = {name: {flag for p in of.params for flag in p.opts} for name, of in commands.items()}
+    assert {name for name, found in flags.items() if "--quiet" not in found} == {"info", "bench"}

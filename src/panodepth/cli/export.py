@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from typer import Argument, Option
 
-from panodepth.cli.options import AsJson, Model, Size
+from panodepth.cli.options import AsJson, Model, Quiet, Size
 from panodepth.errors import ConfigError, InputError, print_note, require
 from panodepth.predict.models import EXPORTED, is_exported
 from panodepth.size import parse_size, show_size
@@ -45,10 +45,9 @@ def export(
             help="Of an .xml activations too, measured on these pictures; `worlds`: rendered ones.",
         ),
     ] = None,
-    licence: Annotated[
-        str, Option(help="Licence of the weights, for the metadata; of models that are not ours.")
-    ] = "",
+    licence: Annotated[str, Option(help="Of weights that are not ours, for the metadata.")] = "",
     as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Write a model for other runtimes: picture in, distance out, for one fixed size."""
     for_openvino = out.suffix.lower() == ".xml"
@@ -71,7 +70,7 @@ def export(
     )
     network = load_model(path)
     proto = onnx_file.build_onnx(network, options)
-    if chosen_size is not None and chosen_size < network.config.size and not as_json:
+    if chosen_size is not None and chosen_size < network.config.size and not (as_json or quiet):
         print_note(f"{MADE_FOR} {show_size(network.config.size)}; at fewer pixels it is much worse")
     if for_openvino and calibrate is not None:
         _write_calibrated(proto, out, calibrate)
@@ -85,7 +84,7 @@ def export(
     facts["precision"] = "int8" if int8 else "float32"
     if as_json:
         print_document(facts)
-    else:
+    elif not quiet:
         kind = f"{facts['height']}×{facts['width']}, {facts['precision']}"
         print(f"{model} -> {out} ({kind}, {_bytes_of(out) / 1e6:.1f} MB)")
 

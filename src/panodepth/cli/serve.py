@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from panodepth.cli.options import Device, Dtype, Model, with_fields
+from panodepth.cli.options import Device, Dtype, Model, Quiet, with_fields
 from panodepth.errors import require
 from panodepth.serve.options import KEY_VARIABLE, ServeOptions
 
@@ -13,6 +13,7 @@ def serve(
     model: Model = "default",
     device: Device = "auto",
     dtype: Dtype = "auto",
+    quiet: Quiet = False,
 ) -> None:
     """Answer pictures with distance files over HTTP; SIGTERM finishes what was accepted."""
     require("serve", "serve", "fastapi", "uvicorn", "prometheus_client")
@@ -25,5 +26,6 @@ def serve(
     listening = listen(options.host, options.port)
     app = make_app(load(model, device=device, dtype=dtype), options)
     key = "a key is asked for" if os.environ.get(KEY_VARIABLE) else "no key is asked for"
-    print(f"panodepth serves at {address(listening)} ({key}; API: /docs)", flush=True)
+    if not quiet:
+        print(f"panodepth serves at {address(listening)} ({key}; API: /docs)", flush=True)
     answer(app, listening, options.stop_seconds, app.state.service.end_soon)
