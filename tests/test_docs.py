@@ -96,6 +96,17 @@ def test_links_lead_to_a_file_and_a_heading_of_it(page: Path) -> None:
             assert not heading or heading in anchors(target), link
 
 
+def test_every_page_is_two_clicks_from_the_first() -> None:
+    def linked(page: Path) -> set[Path]:
+        found = ("".join(link).partition("#")[0] for link in LINK.findall(prose(page)))
+        files = {(page.parent / file).resolve() for file in found if file and "://" not in file}
+        return {file for file in files if file.suffix == ".md"}
+
+    near = linked(ROOT / "README.md")
+    near |= {file for page in near for file in linked(page)}
+    assert {str(page.relative_to(ROOT)) for page in {*ALL} - near} <= {"README.md"}
+
+
 @pytest.mark.parametrize("page", ALL, ids=lambda page: str(page.relative_to(ROOT)))
 def test_tables_have_a_head_and_rows_of_one_length(page: Path) -> None:
     """A blank line ends a table: the rows after it would be shown as they stand here."""
