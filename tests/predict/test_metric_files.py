@@ -38,6 +38,14 @@ PLY = "ply\nformat {} 1.0\nelement vertex {}\n" + "".join(f"property float {x}\n
         "# by a scanner\n#id,x,y,z\n# of a room\n10,1,2,3\n11,4,5,6.5\n",
         "# x right, y down, z forward\n1 2 3 9 9 9\n4 5 6.5 9 9 9\n",
         "2\n1 2 3 9\n4 5 6.5 9\n",
+        "id z_m x_m y_m\n10 3 1 2\n11 6.5 4 5\n",
+        "time,pos_x,pos_y,pos_z,normal_x\n10,1,2,3,0\n11,4,5,6.5,0\n",
+        '"Normals:0","Normals:1","Normals:2","Points:0","Points:1","Points:2"\n'
+        "9,9,9,1,2,3\n9,9,9,4,5,6.5\n",
+        "# z,y,x\n3,2,1\n6.5,5,4\n",
+        "//X Y Z R G B\n2\n1 2 3 9 9 9\n4 5 6.5 9 9 9\n",  # CloudCompare
+        "2\n1 2 3 9 9 9\n4 5 6.5 9 9 9\n",  # PTS
+        '"1","2","3"\n"4","5","6.5"\n',
     ],
 )
 def test_rows_of_numbers_in_whatever_is_between_them(text: str, tmp_path: Path) -> None:
@@ -48,15 +56,45 @@ def test_rows_of_numbers_in_whatever_is_between_them(text: str, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("id,x [mm],y [mm],z [mm]\n1,1000,2000,3000\n", "are in mm, and metres"),
-        ("# x_ft y_ft z_ft\n1 2 3\n", "are in ft, and metres"),
-        ("u,v,distance\n512,300,2.4\n", r"are called 'u,v,distance': call three of them x, y"),
-        ("Easting;Northing;Height\n1;2;3\n", "are called 'Easting;Northing;Height'"),
+        ("id,x [mm],y [mm],z [mm]\n1,1000,2000,3000\n", "its columns are in mm, and metres"),
+        ("# x_ft y_ft z_ft\n1 2 3\n", "its columns are in ft, and metres"),
+        ("u,v,distance\n512,300,2.4\n", "its columns are called u, v, distance; call three"),
+        ("Easting;Northing;Height\n1;2;3\n", "its columns are called easting, northing, height"),
     ],
 )
 def test_columns_that_are_no_x_y_z_in_metres_are_told(text: str, why: str, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(text)
-    with pytest.raises(InputError, match=f"points: .*a.csv: its columns {why}"):
+    with pytest.raises(InputError, match=f"points: .*a.csv: {why}"):
+        read_points(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "# caf\xe9\n1,2,3\n4,5,6.5\n".encode("latin-1"),
+        "x\ty\tz\n1\t2\t3\n4\t5\t6.5".encode("utf-16"),
+    ],
+)
+def test_rows_in_other_codes(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(content)
+    assert read_points(tmp_path / "a.txt").tolist() == [[1, 2, 3], [4, 5, 6.5]]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"id,easting,northing,height\n1,2,3,4\n", "call three of them x, y and z"),
+        (b"id,x_mm,y_mm,z_mm\n1,2,3,4\n", "its columns are in mm, and metres are needed"),
+        (b"2\n1\n0 0 0\n1 0 0\n0 1 0\n0 0 1\n1 2 3 0.5\n", "it is PTX"),
+        (b"OFF\n2 1 0\n1 2 3\n4 5 6\n3 0 1 0\n", "it is OFF; save its points as PLY or CSV"),
+        (b"LASF" + bytes(300), "it is LAS or LAZ; save"),
+        (b"ASTM-E57" + bytes(300), "it is E57; save"),
+        (b"# .PCD v0.7 - Point Cloud Data\nVERSION 0.7\n", "it is PCD; save"),
+    ],
+)
+def test_what_holds_points_otherwise_is_refused(content: bytes, says: str, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(content)
+    with pytest.raises(InputError, match=says):
         read_points(tmp_path / "a.csv")
 
 

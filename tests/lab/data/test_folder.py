@@ -173,6 +173,27 @@ def test_pfm_rows_begin_at_the_bottom(tmp_path, order):
             open_folder(tmp_path)[0]
 
 
+@pytest.mark.parametrize(
+    "header", ["Pf\r\n{} {}\r\n-1.0\r\n", "Pf\n{} {}\n-1.0 \n", "Pf {} {} -1 "]
+)
+def test_the_header_of_a_pfm_may_end_otherwise(tmp_path, header):
+    write_image(tmp_path / "x.png", make_image())
+    metres = make_distance().astype(np.float32)
+    content = header.format(W, H).encode() + metres[::-1].astype("<f4").tobytes()
+    (tmp_path / "x_distance.pfm").write_bytes(content)
+    sample = open_folder(tmp_path)[0]
+    np.testing.assert_array_equal(sample.distance[sample.mask], metres[sample.mask])
+
+
+@pytest.mark.parametrize(
+    ("meta", "unit"), [(b'{"unit": "m"}', "m"), ("of a room", "relative"), (["a", "b"], "relative")]
+)
+def test_what_others_write_as_meta(tmp_path, meta, unit):
+    write_image(tmp_path / "x.png", make_image())
+    np.savez(tmp_path / "x_distance.npz", distance=make_distance(), meta=meta)
+    assert open_folder(tmp_path)[0].meta["unit"] == unit
+
+
 def test_what_a_png_makes_transparent_is_not_given(tmp_path):
     write_image(tmp_path / "x.png", make_image())
     values = np.full((H, W), 2000, np.uint16)

@@ -178,6 +178,28 @@ def test_a_distance_saved_as_a_grey_picture(tmp_path: Path) -> None:
         assert np.array_equal(DistanceFile()(file).distance, make_distance())
 
 
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        (("R", "G", "B"), "R, G and B differ: a picture in colours"),
+        (("R", "G", "B", "A"), "R, G and B differ"),
+        (("R", "G", "B", "ZDepth"), "which channel is the distance"),
+        (("R", "G", "B", "SceneDepth.R"), "which channel is the distance"),
+        (("X", "Y", "Z"), "which channel is the distance"),
+        (("R", "G", "B", "Normal.X", "Normal.Y", "Normal.Z"), "which channel is the distance"),
+    ],
+)
+def test_colours_and_places_are_no_distance(
+    tmp_path: Path, names: tuple[str, ...], says: str
+) -> None:
+    planes = {name: make_distance() * (i + 1) for i, name in enumerate(names)}
+    file = tmp_path / "x_distance.exr"
+    OpenEXR.File({}, planes).write(str(file))
+    assert says in refused(lambda: DistanceFile()(file))
+    OpenEXR.File({}, {**planes, "View.Depth.Z": make_distance()}).write(str(file))
+    assert np.array_equal(DistanceFile()(file).distance, make_distance())
+
+
 # Bombs
 
 

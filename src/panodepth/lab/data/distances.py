@@ -24,7 +24,10 @@ from panodepth.types import FloatArray
 DISTANCE_SUFFIXES = (".npz", ".npy", ".exr", ".tiff", ".tif", ".png", ".pfm")  # the first there is
 EXR_CHANNELS = ("Y", "distance", "depth", "Z", "V")  # the first that is there, in any case
 EXR_LAYERS = ("depth", "distance", "z")  # that are preferred, in any case
-_PFM = re.compile(rb"Pf\s+(\d{1,9})\s+(\d{1,9})\s+([+-]?[\d.]+(?:[eE][+-]?\d+)?)\s")
+COLOURS = ("R", "G", "B", "A")
+ALIKE, MOST_UNLIKE = 0.01, 0.1  # grey as R, G and B: relative, and the share that lossy files miss
+# The header's last line may end as Windows writes it, or behind blanks.
+_PFM = re.compile(rb"Pf\s+(\d{1,9})\s+(\d{1,9})\s+([+-]?[\d.]+(?:[eE][+-]?\d+)?)(?:[ \t]*\r?\n|\s)")
 SIDECAR = ".json"  # NAME_distance.png.json beside NAME_distance.png
 
 
@@ -120,7 +123,10 @@ def mark_from_npz(
         distance[~given & np.isfinite(distance)] = 0
     if "sky" in arrays:
         distance[flags(arrays["sky"], distance.shape, f"{path}: sky")] = np.inf
-    meta = json.loads(str(arrays["meta"])) if "meta" in arrays else {}
+    try:
+        meta = json.loads(arrays["meta"].item()) if "meta" in arrays else {}
+    except (ValueError, TypeError):  # another program's
+        meta = {}
     return meta.get("unit") if isinstance(meta, dict) else None
 
 
@@ -142,7 +148,12 @@ def _read_exr(path: Path, scale: float | None) -> DistanceMap:
         if part.data != part.display:
             raise InputError(f"{path}: its data window is not the whole picture; save it uncropped")
         check_pixels((part.data[3] - part.data[1], part.data[2] - part.data[0]), str(path))
-        (values,) = read_channels(str(path), file, parts, Choice(number, [channel]))
+        names = [name.name for name in part.channels if name.name in COLOURS[:3]]
+        wanted = names[::-1] if channel == "R" else [channel]
+        values, *others = read_channels(str(path), file, parts, Choice(number, wanted))
+    for other in others:
+        if (~np.isclose(values, other, rtol=ALIKE, equal_nan=True)).mean() > MOST_UNLIKE:
+            raise InputError(f"{path}: R, G and B differ: a picture in colours, not a distance")
     found = _array(values, scale, path)
     return found._replace(unit=found.unit or part.text("unit") or None)
 
@@ -150,31 +161,39 @@ def _read_exr(path: Path, scale: float | None) -> DistanceMap:
 def _exr_channel(parts: Sequence[Part], path: Path) -> tuple[int, str]:
     """The number of the part and the name of the channel that is the distance.
 
-    R, of a distance saved as a grey picture, counts where nothing else does: beside a layer with a
-    distance it is a colour.
+    R, of a distance saved as a grey picture, counts where nothing but colours is: beside anything
+    else it is a colour. X, Y and Z of one layer are places or directions.
     """
     first = [channel.name for channel in parts[0].channels]
     if len(first) == 1:
         return 0, first[0]
     known = [name.lower() for name in EXR_CHANNELS]
-    plain = sorted((known.index(n.lower()), n) for n in first if n.lower() in known)
+    all_channels = [(i, channel.name) for i, part in enumerate(parts) for channel in part.channels]
+    every = [(i, name) for i, name in all_channels if not _is_vector(name, parts[i])]
+    plain = sorted((known.index(n.lower()), n) for i, n in every if not i and n.lower() in known)
     if plain:
         return 0, plain[0][1]
-    every = [(i, channel.name) for i, part in enumerate(parts) for channel in part.channels]
     in_layers = [found for found in every if _last(found[1]) in known[1:]]
     of_depth = [f for f in in_layers or every if _last(f[1].rpartition(".")[0]) in EXR_LAYERS]
     candidates = of_depth if len(of_depth) == 1 or not in_layers else in_layers
     if not in_layers:  # all channels of such a layer: grey
-        candidates = [found for found in of_depth if _last(found[1]) == "r"]
+        candidates = [found for found in of_depth if _last(found[1]) in ("r", "y")]
     if len(candidates) == 1:
         return candidates[0]
-    if not candidates and "R" in first:
+    if not candidates and "R" in first and {name for _, name in all_channels} <= {*COLOURS}:
         return 0, "R"
-    held = ", ".join(name for _, name in every)
+    held = ", ".join(name for _, name in all_channels)
     raise InputError(
         f"{path}: which channel is the distance? It has {held[:300]}; "
         f"known are {', '.join(EXR_CHANNELS)}, R"
     )
+
+
+def _is_vector(name: str, part: Part) -> bool:
+    """Whether a channel is X, Y or Z beside the other two of its layer."""
+    prefix = name.rpartition(".")[0].lower()
+    beside = {_last(c.name) for c in part.channels if c.name.rpartition(".")[0].lower() == prefix}
+    return _last(name) in {*"xyz"} and {*"xyz"} <= beside
 
 
 def _last(name: str) -> str:
@@ -286,7 +305,8 @@ def step_of(scale: Any, path: Path) -> np.float32:
         told = "unknown" if scale is None else one_line(scale, 40)
         raise InputError(
             f"{path}: the scale of its whole numbers is {told}; "
-            f'write {{"scale": 0.001, "unit": "m"}} into {path.name}{SIDECAR} or dataset.json'
+            f'write {{"scale": 0.001, "unit": "m"}} into {path.name}{SIDECAR} or dataset.json '
+            "(of frames: camera.json)"
         )
     return np.float32(step)
 

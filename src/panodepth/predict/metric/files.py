@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from panodepth.errors import DamageError, InputError, one_line
+from panodepth.errors import DamageError, InputError
 from panodepth.export.frames import FRAMES
 from panodepth.export.mark import stated
 from panodepth.images import read_stored
 from panodepth.images.arrays import read_npz
 from panodepth.images.distances import check_floats, clean_distance, flags
 from panodepth.predict.metric.options import MetricOptions
+from panodepth.predict.metric.rows import read_rows
 from panodepth.strict import parse_json, read_bounded
 from panodepth.types import FloatArray
 
@@ -35,10 +34,8 @@ _PLY_TYPES = {
     **dict.fromkeys(("float", "float32"), "f4"),
     **dict.fromkeys(("double", "float64"), "f8"),
 }
-_FIRST = (0, 1, 2)  # columns of a CSV
-_COLMAP = re.compile(r"#\s*POINT3D_ID\b")  # over the rows of its points3D.txt, which end in lists
-_AXIS = re.compile(r"([xyz])[ _]?[\[(]?([kcdm]?m|met(?:er|re)s?|ft|feet|in|inch(?:es)?)?[\])]?")
-_METRES = (None, "m", "meter", "metre", "meters", "metres")
+_OTHERS = {b"LASF": "LAS or LAZ", b"ASTM-E57": "E57", b"# .PCD": "PCD", b"glTF": "glTF"}
+_OTHERS |= {b"OFF": "OFF", b"COFF": "OFF", b"PK\3\4": "an archive", b"\x1f\x8b": "packed (gzip)"}
 _BYTE_ORDERS = {"binary_little_endian": "<", "binary_big_endian": ">"}
 
 
@@ -60,7 +57,9 @@ def read_points(path: Path, pose: Float64Array | None = None) -> Float64Array:
     content = _content("points", path)
     said = _stated_in_metres("points", path).get("frame")
     try:
-        points = _ply(content) if content.startswith(b"ply") else _csv(content)
+        if other := next((kind for mark, kind in _OTHERS.items() if content.startswith(mark)), ""):
+            raise DamageError(f"it is {other}; save its points as PLY or CSV")
+        points = _ply(content) if content.startswith(b"ply") else read_rows(content)
         points = points[np.isfinite(points).all(axis=1)]
         if not len(points):
             raise DamageError("it holds no point")
@@ -140,74 +139,6 @@ def _content(what: str, path: Path) -> bytes:
         raise InputError(f"{what}: {path}: {error}") from error
     except OSError as error:
         raise InputError(f"{what}: {path}: {error.strerror}") from error
-
-
-def _csv(content: bytes) -> Float64Array:
-    """Rows of numbers between commas, semicolons (then commas are decimal) or blanks.
-
-    x, y, z are the columns of these names in a first line of names or a comment, else the first.
-    """
-    try:
-        stored = content.decode("utf-8-sig").splitlines()
-    except UnicodeDecodeError:
-        raise DamageError("neither a PLY nor a text of rows x, y, z") from None
-    lines = [line.partition("#")[0] for line in stored]
-    filled = [number for number, line in enumerate(lines) if line.strip()]
-    first = lines[filled[0]] if filled else ""
-    separator = ";" if ";" in first else "," if "," in first else None
-    if separator == ";":
-        lines = [line.replace(",", ".") for line in lines]
-    columns: Sequence[int] = _FIRST
-    if filled and not _is_row(lines[filled[0]], separator):  # names of columns, or a title
-        columns = _named(first, separator) or columns
-        if columns is _FIRST and len(first.split(separator)) > 2:
-            told = one_line(first.strip(), 60)
-            raise DamageError(f"its columns are called {told!r}: call three of them x, y and z [m]")
-        del filled[0]
-    elif filled:
-        columns = _commented(stored[: filled[0]], len(first.split(separator))) or columns
-    if not filled:
-        raise DamageError("it holds no point")
-    rows = [lines[number] for number in filled]
-    try:
-        return np.loadtxt(rows, np.float64, delimiter=separator, usecols=columns, ndmin=2)
-    except ValueError:
-        bad = next((n for n in filled if not _is_row(lines[n], separator, columns)), filled[0])
-        raise DamageError(f"line {bad + 1}: expected three numbers, x, y, z") from None
-
-
-def _named(names: str, separator: str | None) -> list[int] | None:
-    """Which columns are x, y, z [m] by a line of names; None where they are not named."""
-    parts = re.sub(r"\s+(?=[\[(])", "", names.lower()).split(separator)  # "x [m]" is one name
-    parts = [part.strip(' \t"/') for part in parts]
-    if not {*"xyz"} <= set(parts):
-        found = [_AXIS.fullmatch(part) or ["", "", None] for part in parts]
-        parts = [str(name[1]) for name in found]
-        others = {str(name[2]) for name in found if name[2] not in _METRES}
-        if {*"xyz"} <= set(parts) and others:
-            raise DamageError(f"its columns are in {sorted(others)[0]}, and metres are needed")
-    return [parts.index(axis) for axis in "xyz"] if {*"xyz"} <= set(parts) else None
-
-
-def _commented(comments: Sequence[str], count: int) -> list[int] | None:
-    """As `_named`, by a comment that names as many columns as there are, or COLMAP's own."""
-    for line in comments:
-        names = re.sub("[#,;]", " ", line)
-        columns = _named(names, None)
-        several = re.sub(r"\s+(?=[\[(])", "", names).split()
-        together = columns is not None and max(columns) - min(columns) == 2  # not in a sentence
-        if together and (len(several) == count or _COLMAP.match(line)):
-            return columns
-    return None
-
-
-def _is_row(line: str, separator: str | None, columns: Sequence[int] = _FIRST) -> bool:
-    """Whether these columns of a line are numbers."""
-    parts = line.split(separator)
-    try:
-        return all(isinstance(float(parts[column]), float) for column in columns)
-    except (ValueError, IndexError):
-        return False
 
 
 def _ply(content: bytes) -> Float64Array:
