@@ -46,6 +46,10 @@ def with_chunks(*chunks: tuple[bytes, bytes]) -> bytes:
         ([(b"cICP", bytes([9, 16, 0, 1]))], ("its PQ curve is taken for sRGB's",)),
         ([(b"cICP", bytes([9, 18, 0, 1]))], ("its HLG curve is taken for sRGB's",)),
         ([(b"cICP", bytes([1, 13, 0, 1]))], ()),
+        (
+            [(b"cICP", bytes([12, 13, 0, 1]))],
+            ("its colours are Display P3's and taken for sRGB's",),
+        ),
         ([(b"gAMA", b"x")], ()),
     ],
 )
@@ -63,6 +67,24 @@ def test_avif(code: int, curve: str) -> None:
     content[at : at + 2] = struct.pack(">H", code)
     note = f"its {curve} curve is taken for sRGB's"
     assert read_image(bytes(content)).notes == ((note,) if curve else ())
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow has no AVIF")
+def test_avif_of_other_colours() -> None:
+    content = bytearray(saved("AVIF"))
+    at = content.index(b"colrnclx") + 8
+    content[at : at + 2] = struct.pack(">H", 9)
+    said = "its colours are BT.2020's and taken for sRGB's"
+    assert read_image(bytes(content)).notes == (said,)
+
+
+def test_heic_of_other_colours() -> None:
+    heif = pytest.importorskip("pillow_heif")
+    for primaries, said in ((1, ()), (12, ("its colours are Display P3's and taken for sRGB's",))):
+        file = io.BytesIO()
+        about = {"color_primaries": primaries, "transfer_characteristics": 13}
+        heif.from_pillow(Image.fromarray(picture())).save(file, **about)
+        assert read_image(file.getvalue()).notes == said
 
 
 def test_png_of_apples_apps_is_no_damage(tmp_path: Path) -> None:

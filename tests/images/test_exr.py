@@ -45,6 +45,23 @@ def test_exr_the_layer_called_combined_is_the_picture_with_its_alpha(tmp_path: P
     assert data.notes == ()
 
 
+@pytest.mark.parametrize(
+    ("primaries", "said"),
+    [
+        ((0.64, 0.33, 0.3, 0.6, 0.15, 0.06), ""),
+        ((0.713, 0.293, 0.165, 0.83, 0.128, 0.044), "ACES AP1 (ACEScg)"),
+        ((0.7, 0.3, 0.2, 0.7, 0.1, 0.05), "of other primaries"),
+    ],
+)
+def test_exr_of_other_colours_than_srgb_s(
+    tmp_path: Path, primaries: tuple[float, ...], said: str
+) -> None:
+    header = {"chromaticities": (*primaries, 0.3127, 0.329)}
+    data = read_image(write_layers(tmp_path / "r.exr", {"RGB": 2.0}, header))
+    assert tint_of(data) == pytest.approx(2, rel=0.02)
+    assert data.notes == ((f"its colours are {said} and taken for sRGB's",) if said else ())
+
+
 NAMES = [
     "Beauty",
     "RGBA",

@@ -42,7 +42,7 @@ PLY = "ply\nformat {} 1.0\nelement vertex {}\n" + "".join(f"property float {x}\n
         "time,pos_x,pos_y,pos_z,normal_x\n10,1,2,3,0\n11,4,5,6.5,0\n",
         '"Normals:0","Normals:1","Normals:2","Points:0","Points:1","Points:2"\n'
         "9,9,9,1,2,3\n9,9,9,4,5,6.5\n",
-        "# z,y,x\n3,2,1\n6.5,5,4\n",
+        "# z,y,x\n# of a room\n\n3,2,1\n6.5,5,4\n",
         "//X Y Z R G B\n2\n1 2 3 9 9 9\n4 5 6.5 9 9 9\n",  # CloudCompare
         "2\n1 2 3 9 9 9\n4 5 6.5 9 9 9\n",  # PTS
         '"1","2","3"\n"4","5","6.5"\n',

@@ -8,20 +8,27 @@ from collections.abc import Mapping
 
 # ITU-T H.273, table 3: curves of pictures made for brighter screens, and of linear light.
 _CODES = {8: "linear", 16: "PQ", 18: "HLG"}
+_PRIMARIES = {9: "BT.2020", 11: "DCI-P3", 12: "Display P3"}  # table 2
 MOST_PROFILE = 1 << 22  # bytes; those of printers have half as many
 PNG_CURVES = (b"cICP", b"gAMA", b"iCCP", b"sRGB")  # chunks; of several the first here counts
 _SRGB_GAMMA, _ALIKE = 0.45455, 0.15  # as PNG's chunk states it; a share of it that changes little
 
 
-def code_notes(code: int | None) -> tuple[str, ...]:
-    """code: a transfer characteristic of H.273, None = not stated."""
-    return (f"its {_CODES[code]} curve is taken for sRGB's",) if code in _CODES else ()
+def code_notes(code: int | None, primaries: int | None = None) -> tuple[str, ...]:
+    """code, primaries: transfer characteristic and colours by H.273's numbers, None = not stated.
+
+    One note at most: what has a curve of its own has its own colours, too.
+    """
+    if code in _CODES:
+        return (f"its {_CODES[code]} curve is taken for sRGB's",)
+    told = _PRIMARIES.get(primaries or 0)
+    return (f"its colours are {told}'s and taken for sRGB's",) if told else ()
 
 
 def png_curve_notes(chunks: Mapping[bytes, bytes]) -> tuple[str, ...]:
     """chunks: contents of those of PNG_CURVES that a file has."""
     if len(stated := chunks.get(b"cICP", b"")) == 4:
-        return code_notes(stated[1])
+        return code_notes(stated[1], stated[0])
     if len(chunks.get(b"gAMA", b"")) != 4 or b"sRGB" in chunks or b"iCCP" in chunks:
         return ()
     gamma = int.from_bytes(chunks[b"gAMA"], "big") / 100_000
@@ -32,8 +39,12 @@ def png_curve_notes(chunks: Mapping[bytes, bytes]) -> tuple[str, ...]:
 
 def avif_curve_notes(start: bytes) -> tuple[str, ...]:
     """start: of the file, with its boxes (ISO/IEC 23008-12: colr of type nclx)."""
-    found = re.search(rb"(?s)colrnclx..(..)", start)
-    return code_notes(None if found is None else int.from_bytes(found[1], "big"))
+    found = re.search(rb"(?s)colrnclx(..)(..)", start)
+    if found is None:
+        return ()
+    primaries, code = (int.from_bytes(part, "big") for part in found.groups())
+    profiled = b"colrprof" in start or b"colrrICC" in start  # says the colours itself
+    return code_notes(code, None if profiled else primaries)
 
 
 def png_profile(chunks: Mapping[bytes, bytes]) -> bytes:

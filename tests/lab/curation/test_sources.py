@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image, features
 from tests.lab.curation.conftest import SIZE, Made
 from tests.lab.curation.frames import first, fov_deg, refusal
 
@@ -56,6 +57,18 @@ def test_a_plain_folder_s_path_may_hold_an_equals_sign(made: Made) -> None:
     made.image("fps=2/a.png")
     for text in (f"{made.root}/fps=2", f"frames={made.root}/fps=2"):
         assert len(parse_source(text, without_depth=True)) == 1
+
+
+@pytest.mark.parametrize("name", ["x.JPG", "x.Png", "x.avif"])
+def test_plain_pictures_of_any_kind_and_spelling(made: Made, name: str) -> None:
+    if name.endswith("avif") and not features.check("avif"):
+        pytest.skip("this Pillow has no AVIF")
+    kind = {"JPG": "JPEG"}.get(name[2:], name[2:])
+    Image.new("RGB", SIZE[::-1], "grey").save(made.root / name, kind)
+    made.codes("x_depth.png", np.full(SIZE, 1500))
+    made.json("camera.json", {"x_fov_deg": 90, "unit": "m", "scale": 0.001})
+    assert first("frames", made).size == SIZE
+    assert len(open_frame_source("frames", made.root, without_depth=True)) == 1
 
 
 @pytest.mark.parametrize("ending", ["npz", "npy"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -165,6 +166,14 @@ def test_flying_pixels_are_found_and_slanted_floors_are_not() -> None:
     assert cleaned.z_depth is not None
     assert (cleaned.z_depth[20:40, 20] == 0).all()
     assert np.count_nonzero(cleaned.z_depth) == flown.size - 20
+
+
+def test_depths_next_to_nothing_fly_without_a_warning() -> None:
+    z_depth = np.full((8, 9), 2, np.float32)
+    z_depth[2:4, 2:6] = [[1e-40, 1e-20, 3e38, 1e-14]]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        flying(z_depth)
 
 
 def test_hashes_know_a_picture_again_and_tell_others_apart() -> None:

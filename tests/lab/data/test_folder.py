@@ -185,6 +185,20 @@ def test_the_header_of_a_pfm_may_end_otherwise(tmp_path, header):
     np.testing.assert_array_equal(sample.distance[sample.mask], metres[sample.mask])
 
 
+def test_whole_numbers_may_have_an_offset(tmp_path):
+    codes = np.full((H, W), 1500, np.uint16)
+    codes[0] = 0
+    file = write_image(tmp_path / "x_distance.png", codes)
+    side = tmp_path / "x_distance.png.json"
+    side.write_text('{"scale": 0.001, "offset": 0.25}')
+    distance = DistanceFile()(file).distance
+    assert not distance[0].any()
+    np.testing.assert_allclose(distance[1:], 1.75, rtol=1e-6)
+    side.write_text('{"scale": 0.001, "offset": [1]}')
+    with pytest.raises(InputError, match=r"the offset of its whole numbers is \[1\]"):
+        DistanceFile()(file)
+
+
 @pytest.mark.parametrize(
     ("meta", "unit"), [(b'{"unit": "m"}', "m"), ("of a room", "relative"), (["a", "b"], "relative")]
 )

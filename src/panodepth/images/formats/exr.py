@@ -45,6 +45,15 @@ _LIKE_PICTURES = re.compile("combined|beauty")  # in longer names, where none is
 _VIEWS = ("left", "right")  # of a layer: its name's last word in files of two eyes
 _LETTERS = {"RED": "R", "GREEN": "G", "BLUE": "B", "ALPHA": "A"}  # as Nuke names them
 _CHROMA = {"Y", "RY", "BY"}
+# x and y of red, green and blue, as a file states its colours: sRGB's, and others by their names.
+_SRGB_PRIMARIES = (0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
+_PRIMARIES = {
+    "ACES AP0": (0.7347, 0.2653, 0.0, 1.0, 0.0001, -0.077),
+    "ACES AP1 (ACEScg)": (0.713, 0.293, 0.165, 0.83, 0.128, 0.044),
+    "BT.2020": (0.708, 0.292, 0.17, 0.797, 0.131, 0.046),
+    "P3": (0.68, 0.32, 0.265, 0.69, 0.15, 0.06),
+}
+_PRIMARY_SLACK = 0.01
 
 
 class Choice(NamedTuple):
@@ -77,7 +86,7 @@ def open_exr(name: str, file: BinaryIO) -> Opened:
             raise InputError(f"{name}: subsampled channels are not read; save R, G, B in full")
         pixels = planes[0] if len(planes) == 1 else np.stack(planes, axis=-1)
         pixels = pixels.astype(np.float32) if pixels.dtype.kind == "u" else pixels
-        notes = (choice.note,) if choice.note else ()
+        notes = tuple(note for note in (choice.note, _colours_note(part)) if note)
         return _in_display_window(pixels, part.display, part.data, notes)
 
     return Opened((part.display[3] - part.display[1], part.display[2] - part.display[0]), decode)
@@ -178,6 +187,18 @@ def _note(layers: Sequence[Layer], parts: Sequence[Part]) -> str:
     ]
     others = ", ".join(called[1:])
     return f"layer {called[0]} is read; it also has {others[:200]}"
+
+
+def _colours_note(part: Part) -> str:
+    """What is said of a part whose colours are not sRGB's; "" where it states none."""
+    kind, content = part.attributes.get("chromaticities", ("", b""))
+    if kind != "chromaticities" or len(content) < 24:
+        return ""
+    stated = np.frombuffer(content, "<f4", 6)
+    if np.allclose(stated, _SRGB_PRIMARIES, atol=_PRIMARY_SLACK):
+        return ""
+    found = (k for k, v in _PRIMARIES.items() if np.allclose(stated, v, atol=_PRIMARY_SLACK))
+    return f"its colours are {next(found, 'of other primaries')} and taken for sRGB's"
 
 
 def _from_chroma(planes: Sequence[npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:

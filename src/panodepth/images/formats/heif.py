@@ -62,8 +62,9 @@ def _open_heic(name: str, file: BinaryIO) -> Opened:
     notes = []
     if len(image) > 1:
         notes.append(f"picture {image.primary_index + 1} of {len(image)} is read")
-    stated = image.info.get("nclx_profile", {}).get("transfer_characteristics")
-    notes += code_notes(stated)
+    stated = image.info.get("nclx_profile", {})
+    primaries = None if image.info.get("icc_profile") else stated.get("color_primaries")
+    notes += code_notes(stated.get("transfer_characteristics"), primaries)
 
     def decode() -> Decoded:
         profile = bytes(image.info.get("icc_profile") or b"")

@@ -18,6 +18,7 @@ from panodepth.strict import build
 from panodepth.types import BoolArray, ByteArray, FloatArray
 
 STEP = 0.05  # share by which neighbouring depths must differ to be an edge
+NEAREST = 1e-15  # what is nearer is no depth: 1 / z, squared, is more than float32 holds
 STRONG = 0.7  # quantile of the picture's gradients above which one counts as an edge
 ENOUGH_EDGES = 200  # pixels of depth edges below which their agreement says nothing
 ROUNDING = 0.125  # variance that rounding to 8 bits adds: of three colours, then of their grey
@@ -125,8 +126,8 @@ def flying(z_depth: FloatArray) -> BoolArray:
 
     z_depth: 0 = not given, inf = sky. On a slanted surface the pixels beyond step as well.
     """
-    with np.errstate(divide="ignore"):
-        inverse = np.where(z_depth > 0, 1 / z_depth, 0).astype(np.float32)
+    with np.errstate(divide="ignore", over="ignore"):
+        inverse = np.where(z_depth > NEAREST, 1 / z_depth, 0).astype(np.float32)
     found = np.zeros(z_depth.shape, bool)
     for values, out in ((inverse, found), (inverse.T, found.T)):
         if values.shape[1] < 5:

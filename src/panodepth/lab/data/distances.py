@@ -277,7 +277,7 @@ def _array(values: npt.NDArray[Any], scale: float | None, path: Path) -> Distanc
 def _scaled(
     values: npt.NDArray[Any], said: Mapping[str, Any], scale: float | None, path: Path
 ) -> DistanceMap:
-    """Whole numbers times their scale; floats are distances as they are.
+    """Whole numbers times their scale, plus their offset; floats are distances as they are.
 
     values: (H, W). said: what the file says about itself; a sidecar file comes before it. Raises
     InputError for another shape or an unknown scale.
@@ -289,7 +289,10 @@ def _scaled(
     unit = unit if isinstance(unit, str) else None
     if values.dtype.kind == "f":
         return DistanceMap(_plane(values, path), unit)
-    distance = _plane(values * step_of(said.get("scale", scale), path), path)
+    scaled = values * step_of(said.get("scale", scale), path)
+    if offset := _offset_of(said.get("offset", 0), path):
+        scaled = np.where(values > 0, scaled + offset, np.float32(0))
+    distance = _plane(scaled, path)
     if not {"sky", "invalid"} & said.keys():  # as predict's own say, whose farthest surface it is
         distance[clipped(values)] = np.inf
     return DistanceMap(distance, unit)
@@ -309,6 +312,18 @@ def step_of(scale: Any, path: Path) -> np.float32:
             "(of frames: camera.json)"
         )
     return np.float32(step)
+
+
+def _offset_of(offset: Any, path: Path) -> np.float32:
+    """What is added to scaled whole numbers, as a finite number. Raises InputError."""
+    try:
+        added = float(offset)
+    except (TypeError, ValueError, OverflowError):
+        added = np.inf
+    if not np.isfinite(added):
+        told = one_line(offset, 40)
+        raise InputError(f"{path}: the offset of its whole numbers is {told}; expected a number")
+    return np.float32(added)
 
 
 def checked_unit(unit: Any, path: Path) -> str | None:

@@ -1,6 +1,6 @@
 """Your own panoramas: a folder of NAME.png with NAME_distance.npz, nested as you like.
 
-    NAME.{png,jpg,jpeg,webp,tif,tiff,exr,hdr}     the picture
+    NAME.{png,jpg,jpeg,webp,tif,tiff,exr,hdr,heic,heif,avif}  the picture
     NAME_distance.{npz,npy,exr,tiff,tif,png,pfm}  distance; the first that is there
     NAME_mask.png                                 optional: white = distance is valid
     dataset.json                                  optional, at the top: unit, scale, licence, source
@@ -35,7 +35,8 @@ from panodepth.lab.data.source import (
 from panodepth.lab.data.splits import read_split, select
 from panodepth.predict.folder.walk import folders_below
 
-PICTURE_SUFFIXES = (".png", ".tif", ".tiff", ".exr", ".hdr", ".jpg", ".jpeg", ".webp")
+PICTURE_SUFFIXES: tuple[str, ...] = (".png", ".tif", ".tiff", ".exr", ".hdr")
+PICTURE_SUFFIXES += (".jpg", ".jpeg", ".webp", ".heic", ".heif", ".avif")
 MASK = "_mask"
 OTHER_ENDINGS = ("_preview", "_normals", "_points")  # what predict writes beside a distance
 KEPT_KEYS = ("licence", "credit")  # of dataset.json, in every sample's meta

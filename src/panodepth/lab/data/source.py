@@ -185,7 +185,7 @@ def make_panorama(
     if mask is not None:
         valid &= mask
     if not valid.any():
-        raise InputError(f"{where}: no valid pixel (all are 0, NaN, infinite or masked)")
+        raise InputError(f"{where}: no valid pixel (all are 0, negative, NaN, infinite or masked)")
     clean = np.where(valid, distance, np.where(sky, np.inf, 0)).astype(np.float32)
     return Panorama(np.ascontiguousarray(image, np.float32), clean, valid, dict(meta))
 

@@ -97,7 +97,7 @@ def _places(names: Sequence[str]) -> tuple[int, ...] | None:
 
 def _commented(comments: Sequence[str], count: int) -> tuple[int, ...] | None:
     """As `_places`, by a comment of as many names as there are columns, x, y and z side by side."""
-    for line in comments:
+    for line in reversed(comments):
         told = re.split(r"[\s,;]+", re.sub(r"\s+(?=[\[(])", "", line).strip("# \t\r").lower())
         places = _places(told) if len(told) == count else None
         if places is not None and max(places) - min(places) == 2:  # not in a sentence

@@ -1,6 +1,6 @@
 """Your own frames: plain folders, the frames of `panodepth render --views`, and meta.json lists.
 
-    NAME.{png,jpg,...}                       the picture
+    NAME.{png,jpg,heic,...}                  the picture
     NAME_distance.{npz,npy,exr,tiff,png,pfm} along the ray; an npz may hold `z_depth`, `mask`, `sky`
                                              and `meta` (JSON with "unit") too
     NAME_depth.{npz,npy,exr,tiff,png,pfm}    or: along the axis; either may be smaller than the
@@ -59,7 +59,7 @@ from panodepth.predict.folder.walk import files_below
 from panodepth.types import FloatArray
 
 SHAPE_SLACK = 0.01  # how far width / height of a depth map and its picture may differ
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".heic", ".heif", ".avif")
 MATRIX = "[[fx, 0, cx], [0, fy, cy], [0, 0, 1]]"
 EXAMPLE = '{"x_fov_deg": 90}'
 CAMERA_FILE, LIST_FILE = "camera.json", "meta.json"
@@ -90,10 +90,14 @@ def open_frames(path: str | Path, *, without_depth: bool = False) -> ListedFrame
         found = (p for p in every if p.suffix.lower() in PICTURES)
         names = {below(root, p.with_suffix("")) for p in found if not _NO_FRAME.search(p.stem)}
         depths = dict.fromkeys(sorted(names), "") | depths
+    pictures: dict[tuple[str, str], str] = {}  # by NAME and ending in small letters
+    for file in every:
+        key = below(root, file.with_suffix("")), file.suffix.lower()
+        pictures.setdefault(key, below(root, file))
     items = []
     for name, depth_file in sorted(depths.items()):
-        pictures = [f"{name}{suffix}" for suffix in PICTURES]
-        picture = next((file for file in pictures if file in seen), pictures[0])
+        own = (pictures[name, ending] for ending in PICTURES if (name, ending) in pictures)
+        picture = next(own, f"{name}{PICTURES[0]}")
         view = _VIEW.fullmatch(name)
         there = tuple(f for f in (picture, depth_file, f"{name}.json") if f in seen)
         items.append(Item(name, picture, view[1] if view else "", depth_file, there))
