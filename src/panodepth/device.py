@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import torch
 
-from panodepth.errors import ConfigError
+from panodepth.errors import ConfigError, one_line
 
 DTYPES = {
     "float32": torch.float32,
@@ -39,7 +39,9 @@ def choose_device(name: str = "auto") -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     kind, colon, digits = name.partition(":")
     if kind not in ("cpu", "cuda", "mps") or (colon and not re.fullmatch("[0-9]{1,9}", digits)):
-        raise ConfigError(f"unknown device {name!r}: use auto, cpu, cuda, cuda:N or mps")
+        raise ConfigError(
+            f"unknown device {one_line(name, 60)!r}: use auto, cpu, cuda, cuda:N or mps"
+        )
     number = int(digits or 0)  # which torch keeps in 8 bits: its cuda:256 is cuda:0
     if kind == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
@@ -66,7 +68,7 @@ def choose_dtype(name: str, device: torch.device, *, float16: bool = False) -> t
         return torch.float16 if float16 and _has_only_float16(device) else torch.float32
     if name not in DTYPES:
         known = "float32, bfloat16 or float16" if float16 else "float32 or bfloat16"
-        raise ConfigError(f"unknown dtype {name!r}: use auto, {known}")
+        raise ConfigError(f"unknown dtype {one_line(name, 60)!r}: use auto, {known}")
     if DTYPES[name] == torch.float16 and not float16:
         raise ConfigError(f"dtype {name} has too small a range here: use auto, float32 or bfloat16")
     if DTYPES[name] == torch.float16 and device.type == "cpu":
@@ -81,7 +83,7 @@ def choose_precision(name: str, device: torch.device) -> Precision:
     """
     if name not in ("auto", "int8", *DTYPES):
         known = "auto, float32, bfloat16, int8 (CPUs) or float16 (GPUs)"
-        raise ConfigError(f"unknown dtype {name!r}: use {known}")
+        raise ConfigError(f"unknown dtype {one_line(name, 60)!r}: use {known}")
     if name != "int8":
         return Precision(choose_dtype(name, device, float16=True), int8=False)
     if device.type != "cpu":

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field, fields, replace
+from dataclasses import field, is_dataclass
 from typing import Any, TypeVar
-
-from panodepth.errors import ConfigError
 
 T = TypeVar("T")
 
@@ -14,18 +12,16 @@ T = TypeVar("T")
 def option(default: Any, help: str, **more: Any) -> Any:
     """A field that the command line offers; default `dataclasses.MISSING`: it must be given.
 
-    help: a short sentence. more: `flag`, if not "--" and the field's name; `metavar`; `min`; and
-    `parser`, which makes a value of a text.
+    help: a short sentence. more: `flag`, if not "--" and the field's name; `metavar`; `min`;
+    `counts`, of numbers in a row; and `parser`, which makes a value of a text.
     """
     return field(default=default, metadata={"help": help, **more})
 
 
 def changed(options: T, changes: Mapping[str, Any]) -> T:
     """A dataclass with other values of some fields. Raises ConfigError for an unknown name."""
-    names = [field.name for field in fields(options)]  # type: ignore[arg-type]
-    for name in changes:
-        if name not in names:
-            from panodepth.strict import suggestion
+    if changes or not is_dataclass(type(options)):
+        from panodepth.strict import replaced
 
-            raise ConfigError(f"no option {name!r}; {suggestion(name, names)}")
-    return replace(options, **changes)  # type: ignore[type-var]
+        return replaced(options, changes)
+    return options

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
+from typing import Any
 
 from panodepth.errors import ConfigError, one_line
 
@@ -17,6 +19,18 @@ def parse_size(text: str) -> Size:
         if not side.isdecimal() or len(side) > MOST_DIGITS:
             raise ConfigError(f"size {one_line(repr(text), 60)} is not HxW, e.g. 546x1092")
     return int(height), int(width)
+
+
+def as_size(size: Any) -> Size:
+    """(height, width) [px] of two whole numbers of any kind, or of a text. Raises ConfigError."""
+    if isinstance(size, str):
+        return parse_size(size)
+    try:
+        height, width = (operator.index(side) for side in size)
+    except (TypeError, ValueError):
+        told = one_line(repr(size), 60)
+        raise ConfigError(f"size {told} is not (height, width) in whole pixels") from None
+    return height, width
 
 
 def show_size(size: tuple[int, ...]) -> str:

@@ -14,19 +14,20 @@ import os
 import stat
 import types
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from panodepth.errors import ConfigError, DamageError
+from panodepth.errors import ConfigError, DamageError, one_line
 
 T = TypeVar("T")
 
 DEEPEST = 100  # brackets that a recipe may open in a row
 MOST_BYTES = 1 << 26  # of a TOML or JSON file
 LONGEST = 60  # characters of a value in an error
+_HINTS: dict[type[Any], dict[str, Any]] = {}
 _WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 _WORDS |= {dict: "a table", Mapping: "a table", Path: "a path"}
 
@@ -85,6 +86,67 @@ def check_fields(config: Any, where: str) -> dict[str, Any]:
     Returned are their values with lists as tuples and whole numbers as floats where so declared.
     """
     return {k: _checked(k, getattr(config, k), h, where) for k, h in _hints(type(config)).items()}
+
+
+def settle(options: Any) -> None:
+    """Hold fields of a frozen dataclass, which Python may fill with anything, to their types.
+
+    A text is read as on the command line where a field has a parser. NumPy's numbers become
+    Python's, lists and arrays tuples; a text becomes a path, or a number or path a text, where a
+    field wants one. Raises ConfigError, which names the field.
+    """
+    hints = _hints(type(options))
+    for field in dataclasses.fields(options):
+        value, hint = getattr(options, field.name), hints[field.name]
+        if value is field.default or (hint is Any and not hasattr(value, "__array__")):
+            continue
+        if isinstance(value, str) and "parser" in field.metadata:
+            made = field.metadata["parser"](value)
+        else:
+            made = _as_hinted(value, hint, str(field.metadata.get("metavar", "")))
+        if hint is Any or not _fits(made, hint):
+            raise ConfigError(f"{field.name} must be {_in_words(hint)}, not {_told(value)}")
+        counts = field.metadata.get("counts")
+        if made is not None and counts and len(made) not in counts:
+            most = " or ".join(map(str, counts))
+            raise ConfigError(f"{field.name} has {most} values, not {len(made)}: {_told(value)}")
+        object.__setattr__(options, field.name, made)
+
+
+def replaced(options: T, changes: Mapping[str, Any]) -> T:
+    """See `panodepth.options.changed`. Raises ConfigError for what is no dataclass, too."""
+    if not dataclasses.is_dataclass(type(options)):
+        kind = type(options).__name__
+        raise ConfigError(f"options are given as PredictOptions or by name, not as {kind}")
+    names = [field.name for field in dataclasses.fields(options)]  # type: ignore[arg-type]
+    for name in changes:
+        if name not in names:
+            raise ConfigError(f"no option {name!r}; {suggestion(name, names)}")
+    return dataclasses.replace(options, **changes)  # type: ignore[type-var]
+
+
+def _as_hinted(value: Any, hint: Any, metavar: str) -> Any:
+    """A value as `hint` has it where it means the same. metavar: "MODE|FILE" takes paths too."""
+    value, kinds = plain(value), [typing.get_origin(h) or h for h in _parts(hint)]
+    if tuple in kinds and isinstance(value, str | list | tuple):
+        return (value,) if isinstance(value, str) else tuple(map(plain, value))
+    if Path in kinds and isinstance(value, str | os.PathLike):
+        return Path(os.fsdecode(value))
+    is_word = isinstance(value, os.PathLike) or _fits(value, float)
+    return str(value) if str in kinds and "|" in metavar and is_word else value
+
+
+def plain(value: Any) -> Any:
+    """NumPy's and torch's single numbers as Python's, their vectors as lists; all else as it is."""
+    return value.tolist() if hasattr(value, "tolist") and value.ndim < 2 else value
+
+
+def positive(value: Any, wanted: str) -> float:
+    """A finite number > 0 as a float. Raises ConfigError, which says what is wanted."""
+    found = plain(value)
+    if not (_fits(found, float) and found > 0):
+        raise ConfigError(f"{wanted}, not {_told(value)}")
+    return float(found)
 
 
 def check_numbers(options: Any) -> None:
@@ -237,8 +299,11 @@ def _parsed(text: str) -> dict[str, Any]:
 
 
 def _hints(cls: type[Any]) -> dict[str, Any]:
-    hints = typing.get_type_hints(cls, include_extras=True)
-    return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
+    """The types of a dataclass's fields by name; worked out once, which takes milliseconds."""
+    if cls not in _HINTS:
+        hints = typing.get_type_hints(cls, include_extras=True)
+        _HINTS[cls] = {field.name: hints[field.name] for field in dataclasses.fields(cls)}
+    return _HINTS[cls]
 
 
 def _defaults(cls: type[Any]) -> dict[str, Any]:
@@ -274,21 +339,22 @@ def _checked(key: str, value: Any, hint: Any, where: str) -> Any:
             raise ConfigError(f"{name} is {told}; choose one of {known}")
         return value
     ranges = getattr(hint, "__metadata__", ())
-    plain = typing.get_args(hint)[0] if ranges else hint
-    if not _fits(value, plain):
-        raise ConfigError(f"{name} must be {_in_words(plain)}, not {_told(value)}")
+    kind = typing.get_args(hint)[0] if ranges else hint
+    value = plain(value)
+    if not _fits(value, kind):
+        raise ConfigError(f"{name} must be {_in_words(kind)}, not {_told(value)}")
     for allowed in ranges:
         if value not in allowed:
             raise ConfigError(f"{name} must be {allowed}, not {_told(value)}")
-    if typing.get_origin(plain) is tuple:
+    if typing.get_origin(kind) is tuple:
         return tuple(value)  # TOML and JSON have lists alone
-    return float(value) if plain is float else value
+    return float(value) if kind is float else value
 
 
 def _told(value: Any) -> str:
     """A value in an error, cut where it is long."""
     try:
-        text = repr(value)
+        text = one_line(repr(value))
     except ValueError:  # a whole number of more digits than Python writes
         text = f"a whole number of about {value.bit_length() * 0.30103:.0f} digits"
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
@@ -300,10 +366,16 @@ def _in_words(hint: Any) -> str:
     if origin is Literal:
         return " or ".join(repr(choice) for choice in inner)
     if origin in (typing.Union, types.UnionType):
-        return " or ".join(_in_words(part) for part in inner if part is not types.NoneType)
+        return " or ".join(_in_words(part) for part in _parts(hint))
     if origin in (list, tuple):
         return f"a list, each {_in_words(inner[0])}"
-    return _WORDS.get(origin or hint, "something else")
+    return "a function" if origin is Callable else _WORDS.get(origin or hint, "something else")
+
+
+def _parts(hint: Any) -> list[Any]:
+    """The types of a union but for None, or the one type there is."""
+    union = typing.get_origin(hint) in (typing.Union, types.UnionType)
+    return [h for h in typing.get_args(hint) if h is not types.NoneType] if union else [hint]
 
 
 def _fits(value: Any, hint: Any) -> bool:

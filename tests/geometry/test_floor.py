@@ -88,7 +88,7 @@ def test_no_floor_is_refused() -> None:
 
 @pytest.mark.parametrize("height", [0.0, -1.0, math.nan, math.inf])
 def test_impossible_heights(height: float) -> None:
-    with pytest.raises(ConfigError, match="camera height"):
+    with pytest.raises(ConfigError, match=r"camera.height"):
         PredictOptions(camera_height=height)
 
 

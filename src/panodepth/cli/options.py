@@ -67,7 +67,7 @@ def _offered(kind: Any) -> list[Field[Any]]:
 
 def _parameter(name: str, field: Field[Any], kind: Any) -> inspect.Parameter:
     """A field as typer reads it: as text where it has a parser, to be repeated if a tuple."""
-    more = dict(field.metadata)
+    more = {key: value for key, value in field.metadata.items() if key != "counts"}
     default = list(field.default) if isinstance(field.default, tuple) else field.default
     if more.pop("parser", None):
         kind = str | None if default is None else str

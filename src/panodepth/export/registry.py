@@ -7,7 +7,7 @@ A new format is a function `write(prediction, path) -> files written` in the fol
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -64,12 +64,12 @@ ENDINGS = (*BY_SUFFIX, ".json", ".jpg", ".jpeg", ".zip", ".bt", ".cdr")
 def parse_formats(formats: Sequence[str] | None) -> tuple[str, ...]:
     """Known format names, each once, in the order given; None means DEFAULT_FORMATS.
 
-    A single string may list several, separated by commas. Raises OutputError for an unknown name,
-    with the list of those there are.
+    A single string may list several, by commas. Raises OutputError, which lists all there are.
     """
-    given = [formats] if isinstance(formats, str) else formats
-    if given is None:
+    if formats is None:
         return DEFAULT_FORMATS
+    one = isinstance(formats, str | bytes) or not isinstance(formats, Iterable)
+    given = map(str, [formats] if one else formats)
     names = [name.strip().lower() for entry in given for name in entry.split(",") if name.strip()]
     unknown = [name for name in names if name not in WRITERS]
     if unknown or not names:

@@ -35,6 +35,8 @@ def save(
     Raises ConfigError for a bad option, OutputError, one line, for an unknown format or ending or a
     place that cannot be written; no half-written file is left.
     """
+    if not isinstance(path, str | os.PathLike) or not str(path) or "\0" in str(path):
+        raise OutputError(f"a prediction is saved to the path of a file or folder, not {path!r}")
     where, title, options = Path(path), _name(prediction), dict(options or {})
     if "metadata" in options:
         from panodepth.export.privacy import told

@@ -132,7 +132,7 @@ def _reading(source: Source) -> Iterator[Opened]:
 
 
 def _name(source: Source) -> str:
-    return "image bytes" if isinstance(source, Content) else os.fspath(source)
+    return "image bytes" if isinstance(source, Content) else os.fspath(source) or "an empty path"
 
 
 def _file(source: Source, name: str) -> BinaryIO:

@@ -10,11 +10,13 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from panodepth.errors import ConfigError
+from panodepth.errors import ConfigError, one_line
 from panodepth.predict.models import chosen_backend, find_model, is_exported, size_to_load
-from panodepth.size import Size
+from panodepth.size import Size, as_size
 
 if TYPE_CHECKING:
+    import torch
+
     from panodepth.model import ModelConfig
     from panodepth.predict.predictor import Predictor
 
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
 def load(
     name_or_path: str | os.PathLike[str] | None = None,
     *,
-    device: str = "auto",
-    dtype: str = "auto",
+    device: str | torch.device = "auto",
+    dtype: str | torch.dtype = "auto",
     size: Size | None = None,
     config: ModelConfig | Mapping[str, Any] | str | None = None,
     compile: bool = False,
@@ -35,7 +37,8 @@ def load(
         from the hub; a hub id "org/name"; a folder; a .safetensors file; an .onnx or .xml file of
         `panodepth export`. A path that exists wins.
     device: "auto", "cpu", "cuda", "cuda:N" or "mps". dtype: "auto", "float32", "bfloat16"; on
-        GPUs "float16" too; on CPUs "int8": linear layers in 8 bits, faster and less exact.
+        GPUs "float16" too; on CPUs "int8": linear layers in 8 bits, faster and less exact. Both may
+        be torch's own.
     size: (height, width) the network runs at, in steps of 14 or 32; None = the model's own, which
         is taken for smaller ones, too (models in the released format are taken at their word).
     config: a ModelConfig, its fields or a preset's name, for checkpoints that do not say.
@@ -46,6 +49,10 @@ def load(
     An exported file has one size, and no config or compile.
     Raises ModelError when the model cannot be found or read, ConfigError for a bad option.
     """
+    device, dtype = str(device), str(dtype).removeprefix("torch.")
+    if not isinstance(compile, bool):
+        raise ConfigError(f"compile is true or false, not {one_line(repr(compile), 60)}")
+    size = None if size is None else as_size(size)
     chosen = chosen_backend(backend, name_or_path)
     if chosen != "torch" and (compile or config is not None):
         which = "--compile" if compile else "a config"

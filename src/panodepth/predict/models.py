@@ -8,7 +8,7 @@ import os
 import re
 from pathlib import Path
 
-from panodepth.errors import ConfigError, ModelError
+from panodepth.errors import ConfigError, ModelError, one_line
 from panodepth.size import Size, check_steps
 
 DEFAULT = "default"
@@ -24,16 +24,33 @@ END_BYTES, PIECES, PIECE_BYTES = 1 << 20, 64, 1 << 12
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
+def _named(name_or_path: str | os.PathLike[str] | None) -> str:
+    """A model's name or path as a text. Raises ModelError for another thing, and for no name."""
+    if name_or_path is None:
+        return DEFAULT
+    text = os.fspath(name_or_path) if isinstance(name_or_path, str | os.PathLike) else ""
+    if not text or "\0" in text:
+        raise ModelError(
+            f"a model is given by its name or path, not by {one_line(repr(name_or_path), 60)}"
+        )
+    return text
+
+
 def is_exported(name_or_path: str | os.PathLike[str] | None) -> bool:
     """Whether a model's name is that of a file of `panodepth export`: .onnx or .xml."""
-    return name_or_path is not None and os.fspath(name_or_path).lower().endswith(EXPORTED)
+    return _named(name_or_path).lower().endswith(EXPORTED)
 
 
 def chosen_backend(backend: str, name_or_path: str | os.PathLike[str] | None) -> str:
-    """torch, onnx or openvino: what a model of this name runs on. Raises ConfigError."""
-    if backend not in ("auto", *BACKENDS):
-        raise ConfigError(f"unknown --backend {backend!r}: use auto, {', '.join(BACKENDS)}")
-    ending = os.path.splitext(os.fspath(name_or_path or ""))[1].lower()
+    """torch, onnx or openvino: what a model of this name runs on.
+
+    Raises ConfigError for another backend, ModelError for what is no name.
+    """
+    if str(backend) not in ("auto", *BACKENDS):
+        raise ConfigError(
+            f"unknown --backend {one_line(repr(backend), 60)}: use auto, {', '.join(BACKENDS)}"
+        )
+    ending = os.path.splitext(_named(name_or_path))[1].lower()
     runs = {".onnx": ("onnx", "openvino"), ".xml": ("openvino",)}.get(ending, ("torch", "openvino"))
     if backend == "auto":
         return runs[0]
@@ -46,7 +63,7 @@ def chosen_backend(backend: str, name_or_path: str | os.PathLike[str] | None) ->
 
 def model_name(name_or_path: str | os.PathLike[str] | None) -> str:
     """What a model is called in results, which loads nothing: default, a file's stem, a hub id."""
-    text = os.fspath(name_or_path or DEFAULT)
+    text = _named(name_or_path)
     path = Path(os.path.expanduser(text))
     if text == DEFAULT or not path.exists():
         return ALIASES.get(text, text)
@@ -55,7 +72,7 @@ def model_name(name_or_path: str | os.PathLike[str] | None) -> str:
 
 def weights_stamp(name_or_path: str | os.PathLike[str] | None) -> str:
     """`stamp` of a model that lies here; "" of one from the hub, or that cannot be read."""
-    text = os.fspath(name_or_path or DEFAULT)
+    text = _named(name_or_path)
     bundled = WEIGHTS / f"{DEFAULT}.safetensors"
     try:
         return stamp(bundled if text == DEFAULT else Path(os.path.expanduser(text)))
@@ -92,7 +109,7 @@ def find_model(name_or_path: str | os.PathLike[str] | None) -> tuple[str, Path]:
     """Return (name for people, local file or folder), downloading from the hub where needed."""
     if name_or_path is None or name_or_path == DEFAULT:
         return DEFAULT, bundled_weights()
-    text, repo = os.fspath(name_or_path), model_name(name_or_path)
+    text, repo = _named(name_or_path), model_name(name_or_path)
     path = Path(os.path.expanduser(text))
     if path.exists():
         return repo, path

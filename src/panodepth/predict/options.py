@@ -18,6 +18,7 @@ from panodepth.predict.extras.options import ExtraOptions, check_nadir, check_sk
 from panodepth.predict.lenses.options import LensOptions
 from panodepth.predict.metric.options import MetricOptions, check_metric
 from panodepth.size import Size, parse_size
+from panodepth.strict import settle
 
 if TYPE_CHECKING:
     from panodepth.geometry.level.up import Up
@@ -74,6 +75,7 @@ class PredictOptions(LensOptions, MetricOptions, ExtraOptions):
     watch: Callable[[float], None] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
+        settle(self)
         if self.sky not in SKY_MODES:
             check_sky(self)
         check_quality(self.quality)

@@ -123,8 +123,9 @@ class Predictor(ABC):
             raise InputError("predict_batch takes a list of images; for a single one use predict")
         options = changed(options, changes)
         masks = [None] * len(images) if masks is None else masks
-        if len(masks) != len(images):
-            raise InputError(f"{len(masks)} masks do not match {len(images)} images")
+        count = len(masks) if hasattr(masks, "__len__") and getattr(masks, "ndim", True) else "no"
+        if count != len(images):
+            raise InputError(f"{count} masks do not match {len(images)} images")
         requests = [self.prepare(*pair, options) for pair in zip(images, masks, strict=True)]
         seen = [picture for request in requests for picture in request.pictures]
         outputs = answers(requests, self.run(seen)) if requests else []

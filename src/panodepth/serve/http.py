@@ -38,6 +38,7 @@ from panodepth.serve.service import (
     StoppedError,
     TooLargeError,
     Wanted,
+    in_fields,
     read_wanted,
 )
 from panodepth.version import __version__
@@ -268,9 +269,10 @@ def problem(error: BaseException) -> JSONResponse:
         case StoppedError():
             status, text = 503, str(error)
         case InputError() | ConfigError():
-            status, text = 413 if isinstance(error, TooLargeError) else 400, one_line(error)
+            status = 413 if isinstance(error, TooLargeError) else 400
+            text = in_fields(one_line(error))
         case OutputError() if not isinstance(error.__cause__, OSError):  # nothing to write there
-            status, text = 400, one_line(error)
+            status, text = 400, in_fields(one_line(error))
         case ClientDisconnect():
             status, text = 400, "the client went away"  # and does not read it
         case _ if is_out_of_memory(error):

@@ -37,7 +37,6 @@ from panodepth.predict.request import answers
 from panodepth.serve.batching import Batcher
 from panodepth.serve.cache import Answer, AnswerCache
 from panodepth.serve.options import ServeOptions
-from panodepth.size import parse_size
 from panodepth.strict import find_named
 from panodepth.types import Prediction
 
@@ -70,6 +69,7 @@ CHOICES = {"sky": ("auto", "none")}  # elsewhere a file, too
 QUANTILES = (0.02, 0.5, 0.98)
 READ, RUN, FINISHED = 0.1, 0.4, 0.9  # share of the work done after each step
 PIECES_HELD = 4  # threads that decode and write
+LONGEST = 500  # characters of an option, whose value an error repeats
 MOST_NETWORK_PIXELS = 1 << 20  # that a client may ask for: one pass cannot be stopped
 
 
@@ -108,6 +108,9 @@ def read_wanted(query: Mapping[str, str], accept: str = "") -> Wanted:
     accept: the header of that name; it counts where the query names no format. Raises ConfigError.
     """
     values = dict(query)
+    long = next((key for key, text in values.items() if len(key) + len(text) > LONGEST), None)
+    if long is not None:
+        raise ConfigError(f"{long[:60]!r} is given with more than {LONGEST} characters")
     name = values.pop("format") if "format" in values else format_of(accept)
     find_named("format", name, {**WRITERS, FACTS: None})
     offered = {f.name: f for f in fields(PredictOptions) if f.name in OFFERED}
@@ -163,9 +166,11 @@ def _weight(part: str) -> float:
 def _parsed(field: Any, text: str) -> Any:
     """A field's value from the text of a query. Raises ConfigError."""
     if "parser" in field.metadata:
-        return field.metadata["parser"](text)
-    if field.name == "size":
-        return parse_size(text)
+        try:
+            return field.metadata["parser"](text)
+        except ConfigError as error:
+            told = str(error)
+            raise ConfigError(told if field.name in told else f"{field.name}: {told}") from None
     kind = str(field.type)
     if "bool" in kind:
         if text.lower() not in ("true", "false", "1", "0"):
@@ -177,6 +182,21 @@ def _parsed(field: Any, text: str) -> Any:
         except ValueError:
             raise ConfigError(f"{field.name} must be a number, not {text!r}") from None
     return text
+
+
+def in_fields(text: str) -> str:
+    """An error's text with the names of fields, as a query has them, for those of flags.
+
+    One that is told in both ways, "--allow-any-aspect (allow_any_aspect=True)", is told once.
+    """
+    text = re.sub(r"--[a-z-]+ \((\w+=)True\)", r"\1true", text)
+    names = {field.name for field in fields(PredictOptions)} | {"format"}
+
+    def field_of(found: re.Match[str]) -> str:
+        name = found[1].replace("-", "_")
+        return name if name in names else found[0]
+
+    return re.sub(r"--([a-z-]*[a-z])", field_of, text)
 
 
 class Service:

@@ -21,7 +21,9 @@ from panodepth.geometry.level.up import estimate_up
 from panodepth.geometry.points import distance_to_normals
 from panodepth.geometry.resampling import rotate_erp
 from panodepth.geometry.resizing import resize_erp
+from panodepth.strict import positive
 
+MOST_METRES = 1e9  # of one unit: farther is the sky in any file
 MOST_TILT_DEG = 42.0  # beyond it walls are taken for floors
 LOOKS_DOWN = math.sin(math.radians(20.0))  # farther floor is seen at a glancing angle
 FACES_UP = math.cos(math.radians(30.0))  # a predicted floor's normals wobble; a wall's are 90° off
@@ -138,9 +140,13 @@ def scale_facts(
 
     prediction: a `Prediction`. camera_height [m] or scale: as `Prediction.to_metres` takes them.
     """
-    given = [value for value in (camera_height, scale) if value is not None]
-    if len(given) != 1 or not (math.isfinite(given[0]) and given[0] > 0):
-        raise ConfigError("give camera_height=METRES or scale=METRES_PER_UNIT, one of both, > 0")
+    wanted = {"camera_height": camera_height, "scale": scale}
+    given = {name: value for name, value in wanted.items() if value is not None}
+    told = "give camera_height=METRES or scale=METRES_PER_UNIT, one of both, > 0"
+    if len(given) != 1:
+        raise ConfigError(told)
+    [metres] = (positive(value, told) for value in given.values())
+    camera_height, scale = (metres if name in given else None for name in wanted)
     facts: dict[str, Any] = {"unit": "m", "metres_per_unit": scale, "metres_by": "scale"}
     if camera_height is not None:
         if not isinstance(prediction.lens, ERP):
@@ -159,6 +165,8 @@ def scale_facts(
             valid = valid > 0.5
         facts = floor_facts(distance, valid, image.mean(-1) / 255, camera_height)
     factor = facts["metres_per_unit"]
+    if not 1 / MOST_METRES < factor < MOST_METRES:
+        raise ConfigError(f"a unit of the map would be {factor:.3g} metres")
     before = prediction.scale if prediction.unit == "m" else 1.0
     kept = {key: value for key, value in prediction.meta.items() if key not in SCALE_FACTS}
     return np.float32(factor), kept | facts | {"metres_per_unit": before and before * factor}

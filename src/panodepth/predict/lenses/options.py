@@ -36,7 +36,8 @@ def numbers(flag: str, *counts: int, form: str, separator: str = ",") -> Callabl
 
 def _lens_option(help: str, flag: str, *counts: int, form: str, separator: str = ",") -> Any:
     parser = numbers(flag, *counts, form=form, separator=separator)
-    return option(None, help, flag=flag, metavar=form, parser=parser, rich_help_panel="Lenses")
+    more = {"flag": flag, "metavar": form, "parser": parser, "counts": counts}
+    return option(None, help, **more, rich_help_panel="Lenses")
 
 
 def _words(default: str, help: str) -> Any:
@@ -108,7 +109,12 @@ class LensOptions:
         None, "Field of view of the result [deg].", metavar="DEG", rich_help_panel="Lenses"
     )
     out_size: Size | None = option(
-        None, "Size of the result [px].", metavar="HxW", parser=parse_size, rich_help_panel="Lenses"
+        None,
+        "Size of the result [px].",
+        metavar="HxW",
+        parser=parse_size,
+        counts=(2,),
+        rich_help_panel="Lenses",
     )
     out_view: Numbers | None = _lens_option(
         "Where the result looks [deg].", "--out-view", 1, 2, 3, form="YAW[,PITCH[,ROLL]]"

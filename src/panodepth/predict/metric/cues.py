@@ -17,7 +17,7 @@ import numpy.typing as npt
 from panodepth.errors import InputError
 from panodepth.geometry.coordinates import pixels_to_rays, rays_to_pixels
 from panodepth.geometry.grid import erp_rays
-from panodepth.geometry.level.floor import check_shows_something
+from panodepth.geometry.level.floor import MOST_METRES, check_shows_something
 from panodepth.geometry.resizing import resize_erp
 from panodepth.geometry.sampling import sample_erp
 from panodepth.predict.metric.files import read_anchor, read_points, read_pose
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from panodepth.predict.lenses.sphere import Origin
 
 MIN_POINTS = 50
-MOST_METRES = 1e9  # of one unit: farther is the sky in any file
 LEARNED = "learned"  # name of the metres network's cue
 AROUND_RAD = math.radians(1.0)  # where a measured pixel's neighbours tell how sure it is
 MAD_TO_STD = 1.4826
