@@ -48,6 +48,8 @@ def test_no_option_takes_what_it_is_not() -> None:
             as_is = field.name in ("lens", "watch") or type(thing) is type(field.default)
             if as_is or (field.name in WORDS and isinstance(thing, str | bytes)):
                 continue
+            if field.name == "size" and isinstance(thing, list | tuple) and not thing:
+                continue  # the network says what it takes
             with pytest.raises(ConfigError) as told:
                 PredictOptions(**{field.name: thing})
             assert "\n" not in str(told.value), field.name
