@@ -37,8 +37,7 @@ def load(
         from the hub; a hub id "org/name"; a folder; a .safetensors file; an .onnx or .xml file of
         `panodepth export`. A path that exists wins.
     device: "auto", "cpu", "cuda", "cuda:N" or "mps". dtype: "auto", "float32", "bfloat16"; on
-        GPUs "float16" too; on CPUs "int8": linear layers in 8 bits, faster and less exact. Both may
-        be torch's own.
+        GPUs "float16" too; on CPUs "int8": linear layers in 8 bits, faster and less exact.
     size: (height, width) the network runs at, in steps of 14 or 32; None = the model's own, which
         is taken for smaller ones, too (models in the released format are taken at their word).
     config: a ModelConfig, its fields or a preset's name, for checkpoints that do not say.
@@ -49,10 +48,7 @@ def load(
     An exported file has one size, and no config or compile.
     Raises ModelError when the model cannot be found or read, ConfigError for a bad option.
     """
-    device, dtype = str(device), str(dtype).removeprefix("torch.")
-    if not isinstance(compile, bool):
-        raise ConfigError(f"compile is true or false, not {one_line(repr(compile), 60)}")
-    size = None if size is None else as_size(size)
+    device, dtype, size = _settled(device, dtype, size, compile)
     chosen = chosen_backend(backend, name_or_path)
     if chosen != "torch" and (compile or config is not None):
         which = "--compile" if compile else "a config"
@@ -85,3 +81,12 @@ def load(
         path, config=config, device=where, dtype=precision, int8=int8, fuse=not compile
     )
     return TorchPredictor(model, name=name, size=size, dtype=precision, compile=compile)
+
+
+def _settled(
+    device: object, dtype: object, size: Any, compile: object
+) -> tuple[str, str, Size | None]:
+    """Device and dtype as texts, torch's own too, and the size (h, w). Raises ConfigError."""
+    if not isinstance(compile, bool):
+        raise ConfigError(f"compile is true or false, not {one_line(repr(compile), 60)}")
+    return str(device), str(dtype).removeprefix("torch."), None if size is None else as_size(size)
