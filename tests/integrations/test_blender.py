@@ -8,9 +8,11 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import subprocess
 import sys
 import time
 import tomllib
+import zipfile
 from pathlib import Path
 from types import ModuleType
 
@@ -31,6 +33,17 @@ def command() -> ModuleType:
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
+
+
+def test_make_addon_packs_what_blender_reads_and_nothing_else(tmp_path: Path) -> None:
+    for name in ("Makefile", "integrations"):
+        (tmp_path / name).symlink_to(ADDON.parents[2] / name)
+    made = ["make", "--silent", f"PYTHON={sys.executable}", "addon"]
+    subprocess.run(made, cwd=tmp_path, check=True, timeout=60)
+    with zipfile.ZipFile(tmp_path / "panodepth_blender.zip") as packed:
+        names = {name for name in packed.namelist() if not name.endswith("/")}
+    files = {"__init__.py", "blender_manifest.toml", "command.py"}
+    assert names == {f"panodepth_blender/{name}" for name in files}
 
 
 def program(folder: Path, text: str) -> str:
