@@ -12,6 +12,7 @@ from typer import Exit
 from panodepth.cli.options import (
     DONE,
     SOME_FAILED,
+    AsJson,
     Device,
     Dtype,
     Quiet,
@@ -25,6 +26,7 @@ from panodepth.lab.evaluation.protocol import Extras
 from panodepth.lab.evaluation.request import Request
 from panodepth.progress import progress
 from panodepth.size import parse_size
+from panodepth.streams import print_document
 
 if TYPE_CHECKING:
     from panodepth.lab.evaluation.run.choice import NamedPredictor
@@ -43,6 +45,7 @@ def evaluate(
     device: Device = "auto",
     dtype: Dtype = "auto",
     size: Size = None,
+    as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Measure a predictor on datasets by a named protocol; the same command goes on if stopped."""
@@ -61,7 +64,10 @@ def evaluate(
     datasets = (*folders, *_rendered(request, predictor, size))
     run = Run(datasets, predictor.make, protocol, extras, request.threads)
     total = len(tasks(datasets, request.part))
-    with progress(total, "image", silent=quiet) as bar, fail_if_begun() as done:
+    with (
+        progress(total, "image", silent=quiet, as_json=as_json) as bar,
+        fail_if_begun() as done,
+    ):
 
         def advance(_: Row) -> None:
             done.add()
@@ -70,9 +76,12 @@ def evaluate(
         report = evaluate_run(run, request, workers, identity, advance)
     for line in skipped_lines(report):
         print(f"error: {printable(line)}", file=sys.stderr)
-    if not quiet:
+    code = SOME_FAILED if report["skipped"] else DONE
+    if as_json:
+        print_document({**report, "out": str(request.out), "exit_code": code})
+    elif not quiet:
         print(plain_text(report, request))
-    raise Exit(SOME_FAILED if report["skipped"] else DONE)
+    raise Exit(code)
 
 
 def _choose(

@@ -7,10 +7,11 @@ from typing import Annotated
 
 from typer import Option
 
-from panodepth.cli.options import Quiet, fail_if_begun
+from panodepth.cli.options import DONE, AsJson, Quiet, fail_if_begun
 from panodepth.errors import ConfigError
 from panodepth.progress import progress
 from panodepth.size import parse_size
+from panodepth.streams import print_document
 
 
 def render(
@@ -34,6 +35,7 @@ def render(
     move: Annotated[
         float, Option(metavar="M", min=0, help="Views from up to so far away, with --views.")
     ] = 0.0,
+    as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Render synthetic panoramas with exact distance: NAME.png with NAME_distance.npz.
@@ -53,12 +55,18 @@ def render(
     values, kind_of_job = (chosen | camera, ViewJob) if views else (chosen, PanoramaJob)
     job = build(kind_of_job, values, "render")
     total = count * (views or 1)
-    with progress(total, "image", silent=quiet) as bar, fail_if_begun("were written") as done:
+    with (
+        progress(total, "image", silent=quiet, as_json=as_json) as bar,
+        fail_if_begun("were written") as done,
+    ):
 
         def advance(_: Path) -> None:
             done.add()
             bar.update(1)
 
         files = render_files(job, out, on_done=advance)
-    if not quiet:
+    if as_json:
+        paths = [str(file) for file in files]
+        print_document({"written": len(files), "exit_code": DONE, "out": str(out), "files": paths})
+    elif not quiet:
         print(f"{len(files)} {'views' if views else 'panoramas'} in {out}")

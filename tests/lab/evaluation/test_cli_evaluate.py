@@ -37,6 +37,11 @@ def test_the_truth_as_a_prediction_is_perfect(whole, tmp_path, capsys):
     assert "--" not in shown.err
     page = (tmp_path / "out" / "index.html").read_text()
     assert page.count("<img") == 6
+    again = ["--predictor", str(whole), "--protocol", "sphere", "--json"]
+    assert run(whole, tmp_path / "out", *again) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told.pop("out"), told.pop("exit_code")) == (str(tmp_path / "out"), 0)
+    assert told == json.loads((tmp_path / "out" / "report.json").read_text())
 
 
 def test_a_model_and_a_comparison(whole, tmp_path, model_file, capsys):

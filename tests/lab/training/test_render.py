@@ -1,6 +1,7 @@
 """The bodies of `panodepth train` and `panodepth render`."""
 
 import errno
+import json
 import math
 from pathlib import Path
 from types import SimpleNamespace
@@ -86,6 +87,14 @@ def test_worlds_of_version_2_are_rendered_when_asked_for(tmp_path, capsys):
             assert np.abs(seen - made.permute(1, 2, 0).numpy()).mean() < 0.01
     assert cli_main([*line, "--worlds", "3", "--out", str(tmp_path / "3")]) == 2
     assert "--worlds" in capsys.readouterr().err
+
+
+def test_what_was_rendered_is_told_as_json(tmp_path, capsys):
+    line = ["render", "--count", "1", "--size", "28x56", "--first", "20", "--json"]
+    assert cli_main([*line, "--out", str(tmp_path)]) == 0
+    told = json.loads(capsys.readouterr().out)
+    (picture,) = tmp_path.glob("*.png")
+    assert told == {"written": 1, "exit_code": 0, "out": str(tmp_path), "files": [str(picture)]}
 
 
 def test_rendered_dataset_can_be_read_and_scored(tmp_path):
