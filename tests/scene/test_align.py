@@ -19,6 +19,7 @@ from plyfile import PlyData
 from panodepth.cli import main
 from panodepth.cli.view import read_rooms
 from panodepth.errors import InputError
+from panodepth.export.formats import relative_note
 from panodepth.geometry.grid import erp_rays
 from panodepth.geometry.rotation import rotate_vectors, rotation_from_yaw_pitch_roll
 from panodepth.predict.options import PredictOptions
@@ -183,6 +184,8 @@ def test_the_command(
     told = json.loads(shown.out)
     assert [room["name"] for room in told["rooms"]] == ["a", "b"]
     assert all(Path(file).is_file() for file in told["files"])
+    assert main(["align", *names[:2], *out, "--format", "las,ply"]) == 0
+    assert capsys.readouterr().err == f"note: {relative_note(('las',))}\n"
     assert main(["align", names[0], names[2], *out, "--json"]) == 1
     told = json.loads(capsys.readouterr().out)
     assert told == {"error": "no two of these pictures show the same place", "exit_code": 1}

@@ -20,7 +20,8 @@ from panodepth.cli.options import (
     with_fields,
 )
 from panodepth.cli.view import RoomOptions
-from panodepth.errors import InputError, OutputError, printable
+from panodepth.errors import InputError, OutputError, print_note, printable
+from panodepth.export.formats import relative_note
 from panodepth.streams import print_document
 
 if TYPE_CHECKING:
@@ -93,13 +94,15 @@ def align(
     if as_json:
         print_document({**described(scene, rooms), "files": [str(file) for file in written]})
     elif not quiet:
-        _print_places(scene)
+        _print_places(scene, clouds)
         print(printable(", ".join(str(file) for file in written)))
     raise Exit(SOME_FAILED if lost else DONE)
 
 
-def _print_places(scene: Scene) -> None:
-    """A line for each room that has a place."""
+def _print_places(scene: Scene, clouds: tuple[str, ...]) -> None:
+    """A line for each room that has a place, and a note where clouds will be taken for metres."""
+    if scene.unit != "m" and (note := relative_note(clouds)):
+        print_note(note)
     for room in scene.rooms:
         if room.place is not None:
             x, y, z = room.place.position

@@ -21,6 +21,7 @@ from panodepth.cli.options import (
     with_fields,
 )
 from panodepth.errors import InputError, OutputError, one_line, print_note, printable, require
+from panodepth.export.formats import relative_note
 from panodepth.progress import progress
 from panodepth.streams import print_document
 from panodepth.version import __version__
@@ -68,6 +69,9 @@ def video(
         where = {"device": device, "dtype": dtype, "backend": "auto"}
         predictor = load_chosen(model, size=options.size, compile=False, **where)
         summary |= described(predictor)
+        told = "" if options.in_metres else relative_note(options.files)
+        if told and not (quiet or as_json):
+            print_note(told)
         for clip in waiting:
             try:
                 results.append(_one(predictor, clip, options, as_json=as_json, quiet=quiet))
@@ -77,8 +81,8 @@ def video(
     code = SOME_FAILED if errors else DONE
     frames, seconds = sum(r.frames for r in results), time.perf_counter() - started
     if as_json:
-        told = {"frames": frames, "seconds": seconds, "errors": errors, "exit_code": code}
-        print_document({**summary, **told, "results": [asdict(result) for result in results]})
+        ended = {"frames": frames, "seconds": seconds, "errors": errors, "exit_code": code}
+        print_document({**summary, **ended, "results": [asdict(result) for result in results]})
     elif not quiet:
         skipped = f", {summary['skipped']} skipped" if summary["skipped"] else ""
         speed = f", {frames / seconds:.1f} frames/s" if frames else ""
