@@ -98,6 +98,18 @@ def test_sound_is_copied_to_the_preview_in_time(
         assert len(list(file.decode(video=0))) == (COUNT if start is None else 12)
 
 
+@pytest.mark.parametrize(("start", "first"), [(None, 0.0), (2.2, 2.2)])
+def test_sound_goes_on_where_files_were_joined(
+    tmp_path: Path, start: float | None, first: float
+) -> None:
+    whole = with_sound(tmp_path / "one.ts", "aac").read_bytes()
+    (tmp_path / "a.ts").write_bytes(2 * whole)
+    run(tmp_path / "a.ts", tmp_path / "out", formats=("preview",), start=start)
+    changes = np.array([0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5]) - first
+    found = [time for time in loud(tmp_path / "out/a_preview.mp4") if time > 0.1]
+    assert found == pytest.approx(changes[changes > 0.1], abs=0.06)
+
+
 def test_sound_that_mp4_does_not_hold_is_left_out(tmp_path: Path) -> None:
     run(with_sound(tmp_path / "a.avi", "pcm_s16le"), tmp_path / "out")
     with av.open(str(tmp_path / "out/a_preview.mp4")) as file:

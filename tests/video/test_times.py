@@ -31,6 +31,8 @@ def test_time_goes_on_where_files_were_joined(tmp_path: Path) -> None:
     assert times == pytest.approx(np.arange(20) / RATE, abs=2e-3)
     part = frames(joined, start=0.75, end=1.25)
     assert [frame.number for frame in part] == [8, 9, 10, 11, 12]
+    later = frames(joined, start=1.55)  # after what the file says of its length
+    assert [frame.number for frame in later] == [16, 17, 18, 19]
 
 
 def test_frames_that_are_coded_out_of_turn_are_in_time(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from panodepth.errors import InputError, require
 from panodepth.images import ImageData, read_image
@@ -33,7 +33,15 @@ CONTAINERS = (
     "h264,hevc"
 )
 ANEW = 2  # frames back, from which on a clock begins anew
+JOINED = 0.5  # and how far back it does where files were joined [s]
 HDR = {16: "PQ", 18: "HLG"}  # transfer curves, by their numbers in ISO/IEC 23091-2
+
+
+class Clock(NamedTuple):
+    """What the clock of a file shows [s], after it began anew `part` times."""
+
+    part: int
+    time: float
 
 
 @dataclass(frozen=True)
@@ -41,13 +49,13 @@ class Frame:
     """One frame. number: in its source, from 0. time: from the clip's first frame on [s].
 
     image: (H, W, 3) uint8 sRGB; or, from a picture that says more of itself, all of that.
-    clock: when it is shown by the clock of its file [s]; None = a picture of a folder.
+    clock: when it is shown by the clock of its file; None = a picture of a folder.
     """
 
     number: int
     time: float
     image: ByteArray | ImageData
-    clock: float | None = None
+    clock: Clock | None = None
 
 
 @dataclass(frozen=True)
@@ -140,7 +148,8 @@ def _video(path: Path, held: ExitStack, options: VideoOptions) -> Clip:
     pictures = Pictures(path, one, pixel, tags, options)
     rate = float(stream.average_rate or stream.guessed_rate or options.rate)
     whole = _length(container, stream) or stream.frames / rate
-    first, last = _span(path, options, whole or math.inf)
+    joined = container.format.name == "mpegts"  # perhaps, and then the length is of a part alone
+    first, last = _span(path, options, math.inf if joined else whole or math.inf)
     count = int((min(last, whole) - first) * rate / options.every + 0.5) if whole else 0
     curve = HDR.get(stream.codec_context.color_trc)
     note = f"{path.name}: HDR ({curve}) is read as it is coded, which is paler than it was seen"
@@ -197,42 +206,44 @@ def _span(path: Path, options: VideoOptions, length: float) -> tuple[float, floa
 
 def _frames(
     pictures: Pictures,
-    timed: Iterator[tuple[int, tuple[float, VideoFrame]]],
+    timed: Iterator[tuple[int, tuple[float, VideoFrame, int]]],
     options: VideoOptions,
     span: tuple[float, float],
 ) -> Iterator[Frame]:
     """Those inside a span of time [s], every so-manieth. Raises InputError where none is."""
     begun: tuple[int, float] | None = None
-    for number, (at, frame) in timed:
+    for number, (at, frame, part) in timed:
         if at < span[0] - 1e-6:
             continue
         if at >= span[1]:
             break
         begun = (number, at) if begun is None else begun
         if (number - begun[0]) % options.every == 0:
-            yield Frame(number, at - begun[1], pictures.of(frame), frame.time)
+            clock = None if frame.time is None else Clock(part, frame.time)
+            yield Frame(number, at - begun[1], pictures.of(frame), clock)
     if begun is None:
         raise InputError(f"{pictures.path}: no frame from {span[0]:g} s on could be decoded")
 
 
 def _timed(
     decoded: Iterator[VideoFrame], stream: VideoStream, rate: float
-) -> Iterator[tuple[float, VideoFrame]]:
-    """When each frame is shown, from the beginning of the stream on, and the frame.
+) -> Iterator[tuple[float, VideoFrame, int]]:
+    """When each frame is shown, from the beginning of the stream on; the frame; its `Clock.part`.
 
     Time always goes on: where files were joined and their clock begins anew, at their rate. AVI has
     no times but of decoding, in another order.
     """
     counted = stream.container.format.name == "avi"
     origin: float | None = None
-    last = -math.inf
+    last, part = -math.inf, 0
     for number, frame in enumerate(decoded):
         at = number / rate if counted or frame.time is None else frame.time
         origin = _start(stream, at) if origin is None else origin
         if at - origin < last - ANEW / rate:
+            part += at - origin < last - JOINED
             origin = at - last - 1 / rate
         last = max(at - origin, last + TICK)
-        yield last, frame
+        yield last, frame, part
 
 
 def _start(stream: VideoStream, first: float) -> float:

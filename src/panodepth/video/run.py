@@ -20,7 +20,6 @@ from panodepth.types import Prediction
 from panodepth.video.motion import Motion
 from panodepth.video.options import VideoOptions
 from panodepth.video.reading import Clip, Frame
-from panodepth.video.sound import Heard
 from panodepth.video.steady import STANDS, Steadier, Steady
 from panodepth.video.streams import Stream, opened, stream_path
 
@@ -79,7 +78,7 @@ def predict_clip(
                 told = prediction.meta.get("notes", ())
                 result.notes += [f"{clip.source.name}: {note}" for note in told]
             for stream in streams:
-                stream.add(prediction, frame.time)
+                stream.add(prediction, frame.time, frame.clock)
             if options.files:
                 folder = options.out / clip.name
                 save(prediction, folder, options.files, options.file_settings({}))
@@ -136,7 +135,7 @@ def _streams(
         for name, path in paths.items()
     ]
     for stream in streams:
-        stream.hear(None if frame.clock is None else Heard(clip.source, frame.clock))
+        stream.hear(None if frame.clock is None else clip.source)
     return streams
 
 

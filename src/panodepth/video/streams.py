@@ -22,7 +22,8 @@ from panodepth.types import ByteArray, FloatArray, Prediction
 from panodepth.version import __version__
 from panodepth.video.coding import LIMITS, decode, encode
 from panodepth.video.options import STREAMS
-from panodepth.video.sound import Heard, Sound
+from panodepth.video.reading import Clock
+from panodepth.video.sound import Sound
 from panodepth.video.tagging import tag_panorama
 
 CLOCK = Fraction(1, 90_000)  # [s], of MPEG: every usual rate is a whole number of them
@@ -64,7 +65,7 @@ class Stream(ABC):
         self._sound: Sound | None = None
         self._ends = 0.0  # [s]
 
-    def hear(self, heard: Heard | None) -> None:
+    def hear(self, heard: Path | None) -> None:
         """Have the sound of a clip beside the pictures, where there is any; before the first."""
         if self.sounds and heard is not None:
             self._sound = Sound(heard, self._file)
@@ -83,8 +84,8 @@ class Stream(ABC):
         facts = {**told, "near": near, "far": far, "unit": self.unit}
         return {"comment": to_json({"generator": f"{GENERATOR} {__version__}", **facts})}
 
-    def add(self, prediction: Prediction, time: float) -> None:
-        """One more frame, `time` seconds after the first."""
+    def add(self, prediction: Prediction, time: float, clock: Clock | None = None) -> None:
+        """One more frame, `time` seconds after the first; clock: of its file."""
         picture = self.picture(prediction)
         kind = "rgb24" if picture.ndim == 3 else "gray16le" if picture.itemsize == 2 else "gray"
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format=kind)
@@ -95,7 +96,7 @@ class Stream(ABC):
         self._mux(frame)
         self._ends = time + self._frame
         if self._sound is not None:
-            self._sound.until(time)
+            self._sound.until(time, clock)
 
     def finish(self) -> None:
         """Write what is left, and the index."""
