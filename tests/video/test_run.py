@@ -16,6 +16,7 @@ import pytest
 import panodepth
 from panodepth.cli import main
 from panodepth.errors import ConfigError, InputError, OutputError
+from panodepth.export.formats import relative_note
 from panodepth.predict.predictor import Predictor
 from panodepth.video.options import VideoOptions, parse_seconds
 from panodepth.video.reading import Clip, Frame
@@ -205,6 +206,17 @@ def test_clips_that_are_done_are_left_and_own_results_are_no_clips(
     assert (again["skipped"], again["frames"], again["results"]) == (1, 0, [])
 
 
+def test_relative_frames_in_a_format_of_metres_are_told_once(
+    video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["video", str(video), "--out", str(tmp_path), "--end", "0.25", "--format"]
+    assert main([*command, "points-glb,mkv"]) == 0
+    told = f"note: {relative_note(('points-glb',))}"
+    assert [line for line in capsys.readouterr().err.splitlines() if "metres" in line] == [told]
+    assert main([*command, "mkv"]) == 0
+    assert "metres" not in capsys.readouterr().err
+
+
 def test_one_bad_clip_does_not_stop_the_others(
     video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -231,12 +243,21 @@ def test_one_bad_clip_does_not_stop_the_others(
         ({"formats": ("mp3",)}, OutputError, "unknown format 'mp3'"),
         ({"formats": ()}, OutputError, "no format named"),
         ({"formats": ("laserscan",)}, ConfigError, "laserscan"),
+        ({"up_axis": "z"}, ConfigError, "no file of a frame is written"),
+        ({"settings": ("ply.up=z",), "formats": ("mkv",)}, ConfigError, "no file of a frame"),
+        ({"settings": ("ply.upp=z",), "formats": ("ply",)}, ConfigError, "upp"),
+        ({"up_axis": "w", "formats": ("ply", "mkv")}, ConfigError, "w"),
         ({"formats": ("path",), "steady": False}, ConfigError, "nothing says how the camera moved"),
     ],
 )
 def test_options_that_cannot_be(given: dict[str, Any], error: type[Exception], told: str) -> None:
     with pytest.raises(error, match=told):
         VideoOptions(**given)
+
+
+def test_settings_of_formats_are_those_of_predict() -> None:
+    given = VideoOptions(formats=("ply", "mkv"), settings=("ply.max_points=9",), up_axis="z")
+    assert given.writer_settings == {"up": "z", "ply.max_points": 9}
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,12 +16,20 @@ PANEL = "Files"
 class FileOptions:
     """None = as each format has it.
 
+    settings: options of single formats, "glb.max_columns=2000", which come first.
     up_axis: `up`, the frame of clouds and meshes. faces: of meshes. voxel, max_points: of clouds.
     edge_threshold: of both. views: how many pictures `views`, `colmap` and `nerfstudio` take.
     metadata: False = files say what it takes to read them, and nothing of
     the picture, the model or how it was used.
     """
 
+    settings: tuple[str, ...] = option(
+        (),
+        "Change an option of a format, as in glb.max_columns=2000; repeat.",
+        flag="--set",
+        metavar="FORMAT.OPTION=VALUE",
+        rich_help_panel=PANEL,
+    )
     up_axis: str | None = option(
         None,
         "Frame of clouds and meshes: house, y, z, ros, blender, unity or unreal.",
@@ -54,8 +62,11 @@ class FileOptions:
         rich_help_panel=PANEL,
     )
 
-    def file_settings(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """What `save` takes: these options, and `given` by --set, which comes first."""
+    @property
+    def writer_settings(self) -> dict[str, Any]:
+        """What `Prediction.save` takes as options. Raises ConfigError for a bad setting."""
+        from panodepth.export.options import parse_settings
+
         own = {
             "up": self.up_axis,
             "faces": None if self.faces is None else setting_value(self.faces),
@@ -65,4 +76,13 @@ class FileOptions:
             "views": self.views,
             "metadata": None if self.metadata else False,
         }
-        return {name: value for name, value in own.items() if value is not None} | dict(given)
+        given = parse_settings(self.settings)
+        return {name: value for name, value in own.items() if value is not None} | given
+
+    def check_writers(self, formats: Sequence[str]) -> None:
+        """Raise ConfigError for an option that none of the formats has, or that cannot be."""
+        given = {k: v for k, v in self.writer_settings.items() if k != "metadata"}
+        if given:
+            from panodepth.export.options import writer_options
+
+            writer_options(formats, given)  # says what is wrong

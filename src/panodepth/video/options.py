@@ -111,6 +111,11 @@ class VideoOptions(PredictOptions, FileOptions):
         if "path" in self.formats and not self.steady:
             raise ConfigError("format path: without --steady nothing says how the camera moved")
         check_installed(self.files)
+        if not self.files and (given := [key for key in self.writer_settings if key != "metadata"]):
+            streams = ", ".join(self.streams)
+            told = f"no file of a frame is written, but {streams} alone"
+            raise ConfigError(f"option {given[0]}: {told}")
+        self.check_writers(self.files)
         if not self.in_metres:
             check_metres(self.files)
 

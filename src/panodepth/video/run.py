@@ -81,7 +81,7 @@ def predict_clip(
                 stream.add(prediction, frame.time, frame.clock)
             if options.files:
                 folder = options.out / clip.name
-                save(prediction, folder, options.files, options.file_settings({}))
+                save(prediction, folder, options.files, options.writer_settings)
             result.shots += options.steady and now.cut
             result.notes += [f"{clip.source.name}, {frame.time:.1f} s: {now.note}"] * bool(now.note)
             lines.append(_line(frame, now, place, number))

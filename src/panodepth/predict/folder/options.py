@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from panodepth.errors import ConfigError, one_line, require
 from panodepth.export.file_options import FileOptions
@@ -40,7 +39,6 @@ class RunOptions(PredictOptions, FileOptions):
 
     out: output folder.
     formats: names of `panodepth.export`; OutputError for an unknown one.
-    settings: options of the formats, "glb.max_columns=2000"; ConfigError for a bad one.
     mask: one file for all pictures, or a folder with one of the same name for each; None = none.
     rig: a file of `lenses.rig`, whose cameras' pictures become one panorama; None = none.
     batch_size: panoramas that go through the network together; None = as many as the predictor
@@ -56,12 +54,6 @@ class RunOptions(PredictOptions, FileOptions):
         DEFAULT_FORMATS,
         f"What to write; repeat, or separate by commas: {_FORMATS}.",
         flag="--format",
-    )
-    settings: tuple[str, ...] = option(
-        (),
-        "Change an option of a format, as in glb.max_columns=2000; repeat.",
-        flag="--set",
-        metavar="FORMAT.OPTION=VALUE",
     )
     mask: Path | None = option(
         None, "White = valid; a folder holds one per picture.", metavar="FILE|DIR"
@@ -107,18 +99,7 @@ class RunOptions(PredictOptions, FileOptions):
         check_installed(self.formats)
         if not self.in_metres:
             check_metres(self.formats)
-        if self.writer_settings:
-            from panodepth.export.options import writer_options
-
-            given = {k: v for k, v in self.writer_settings.items() if k != "metadata"}
-            writer_options(self.formats, given)  # says what is wrong
-
-    @property
-    def writer_settings(self) -> dict[str, Any]:
-        """What `Prediction.save` takes as options."""
-        from panodepth.export.options import parse_settings
-
-        return self.file_settings(parse_settings(self.settings))
+        self.check_writers(self.formats)
 
     @property
     def worker_count(self) -> int:
