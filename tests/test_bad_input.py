@@ -168,6 +168,17 @@ def test_a_picture_above_the_memory_given(
     assert "8192x4096 takes about 1.4 GB, more than --max-memory 1GB" in line
 
 
+def test_a_fisheye_whose_sphere_is_above_the_memory_given(
+    model_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.fromarray(np.zeros((1600, 1600), np.uint8)).save(tmp_path / "round.png")
+    arguments = ["predict", str(tmp_path / "round.png"), "--out", str(tmp_path / "out")]
+    arguments += ["--projection", "fisheye", "--fov", "190"]
+    arguments += ["--model", str(model_file), "--max-memory", "1GB"]
+    line = check(arguments, 1, tmp_path, capsys)
+    assert "1600x1600 takes about 1.5 GB, more than --max-memory 1GB" in line
+
+
 def without_a_key(good: Path, bad: Path) -> None:
     from safetensors.torch import load_file, save_file
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from panodepth.geometry.lenses import (
     StereographicFisheye,
 )
 from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll
+from panodepth.predict.lenses.choice import input_lens
+from panodepth.predict.lenses.sphere import sphere_size
 from panodepth.predict.options import PredictOptions
 
 DEG = math.radians
@@ -309,3 +312,15 @@ def test_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     ):
         assert main([*base, *wrong]) == code
         assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_how_fine_a_sphere_must_be_is_found_in_little_memory() -> None:
+    """By rays of all pixels it took four times what the rest of a run does."""
+    size = (1600, 1600)
+    lens = input_lens(PredictOptions(projection="fisheye", fov=(190.0,)), size)
+    tracemalloc.start()
+    try:
+        assert sphere_size(lens, size) == (1664, 3328)  # 12.7 times 128 in the middle
+        assert tracemalloc.get_traced_memory()[1] < 50 * math.prod(size)
+    finally:
+        tracemalloc.stop()

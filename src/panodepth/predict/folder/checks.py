@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from panodepth.errors import PanodepthError
 from panodepth.geometry.lens import ERP
+from panodepth.geometry.lenses import Cubemap
 from panodepth.images import check_aspect, image_size
 from panodepth.images.limits import check_size
 from panodepth.predict.folder.inputs import InputFile, find_mask
-from panodepth.predict.folder.memory import check_memory
+from panodepth.predict.folder.memory import SPHERE_BYTES, WHOLE_BYTES, check_memory
 from panodepth.predict.folder.options import RunOptions
 from panodepth.predict.folder.outputs import check_free
 from panodepth.predict.folder.results import FileResult, failed
 from panodepth.predict.lenses.choice import input_lens
 from panodepth.predict.lenses.rig import read_rig
+from panodepth.predict.lenses.sphere import sphere_size
 from panodepth.predict.lenses.stereo import eye_size
 
 MAX_CHECKED = 100  # pictures; of more, those up to the first that is well
@@ -52,10 +55,14 @@ def _check(item: InputFile, options: RunOptions) -> None:
         return
     size = image_size(item.path)
     check_size(size, name)
-    check_memory([size], options.max_memory, name)
-    if options.has_lens:
-        size = eye_size(size, options)
-    if not options.has_lens or isinstance(input_lens(options, size), ERP):
-        check_aspect(size, options.allow_any_aspect, name=name)
+    seen = eye_size(size, options) if options.has_lens else size
+    lens = input_lens(options, seen) if options.has_lens else ERP()
+    if isinstance(lens, ERP):
+        check_memory([size], options.max_memory, name)
+        check_aspect(seen, options.allow_any_aspect, name=name)
+    elif options.max_memory is not None:
+        each = WHOLE_BYTES if isinstance(lens, Cubemap) else SPHERE_BYTES
+        laid = math.prod(sphere_size(lens, seen)) * each
+        check_memory([size], options.max_memory, name, laid)
     find_mask(options.mask, item)
     check_free(item, options)

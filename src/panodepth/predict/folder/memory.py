@@ -15,6 +15,8 @@ from panodepth.size import Size
 GIB = 1 << 30
 PROCESS_BYTES = GIB // 2  # Python, torch and a small network
 PIXEL_BYTES = 28  # of the picture, from reading it to the files written
+SPHERE_BYTES = 176  # of the sphere, while a picture of another lens is laid on it and continued
+WHOLE_BYTES = 60  # the same where the lens sees all of it
 LEAST_GIB = 1.0  # below that nothing but thumbnails fits
 
 
@@ -37,11 +39,13 @@ def most_pixels(max_memory: float | None, default: int) -> int:
     return min(default, int((max_memory * GIB - PROCESS_BYTES) / PIXEL_BYTES))
 
 
-def check_memory(sizes: Sequence[Size], max_memory: float | None, name: str) -> None:
+def check_memory(
+    sizes: Sequence[Size], max_memory: float | None, name: str, beside: int = 0
+) -> None:
     """Raise InputError where a picture of (height, width), or all of a rig's, take more than
-    max_memory [GiB].
+    max_memory [GiB]. beside: what is taken besides [bytes].
     """
-    needed = (PROCESS_BYTES + sum(map(math.prod, sizes)) * PIXEL_BYTES) / GIB
+    needed = (PROCESS_BYTES + sum(map(math.prod, sizes)) * PIXEL_BYTES + beside) / GIB
     if max_memory is not None and needed > max_memory:
         (height, width), *others = sizes
         several = f"{len(sizes)} pictures, the first {width}x{height}, take"

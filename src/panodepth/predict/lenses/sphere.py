@@ -12,7 +12,7 @@ import numpy as np
 from panodepth.errors import InputError
 from panodepth.geometry.arrays import Array
 from panodepth.geometry.coordinates import rays_to_pixels
-from panodepth.geometry.lens import ERP, Lens, Size, View
+from panodepth.geometry.lens import ERP, Lens, Size, View, pixel_centres
 from panodepth.geometry.lenses.dual import DualFisheye
 from panodepth.geometry.resampling import resample
 from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll
@@ -31,6 +31,7 @@ from panodepth.types import BoolArray, FloatArray
 Options = TypeVar("Options", bound=MetricOptions)
 MAX_ROWS = 2048  # of the sphere: the network sees far fewer
 MIN_ROWS = 128
+SEEN_ROWS = 512  # of a picture, by which the sphere's are chosen: all would take gigabytes
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,9 @@ def sphere_size(lens: Lens, size: Size) -> Size:
     if isinstance(lens, ERP):
         rows = size[0]
     else:
-        rays = lens.rays(size, dtype=np.float64)
+        every = math.ceil(size[0] / SEEN_ROWS)
+        pixels = pixel_centres((size[0] // every, size[1]), dtype=np.float64)
+        rays = lens.unproject(pixels * (1, every), size)
         sees = rays.any(axis=-1)
         both = sees[:, :-1] & sees[:, 1:]
         steps = np.linalg.norm(rays[:, 1:] - rays[:, :-1], axis=-1)[both]
