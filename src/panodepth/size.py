@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
 from typing import Any
 
 from panodepth.errors import ConfigError, one_line
@@ -41,28 +40,25 @@ def show_size(size: tuple[int, ...]) -> str:
 MOST_PIXELS = 1 << 24  # of a picture as a network sees it; more would take all memory
 
 
-def check_steps(size: Sequence[int], step: int, own: Size | None, name: str) -> Size:
-    """(h, w) again, if both are multiples of a network's step and h <= w. Raises ConfigError.
+def check_steps(size: Any, step: int, own: Size | None, name: str) -> Size:
+    """(h, w), if both are multiples of a network's step and h <= w. Raises ConfigError.
 
-    own: the size that the network was made for. name: what it is called.
+    size: see `as_size`. own: the size that the network was made for. name: what it is called.
     """
-    if len(size) == 2 and all(s > 0 and s % step == 0 for s in size):
-        check_not_swapped((size[0], size[1]))
-        if size[0] * size[1] > MOST_PIXELS:
+    height, width = size = as_size(size)
+    if all(s > 0 and s % step == 0 for s in size):
+        check_not_swapped(size)
+        if height * width > MOST_PIXELS:
             raise ConfigError(
-                f"size {show_size(tuple(size))} (height×width): a network works at up to "
+                f"size {show_size(size)} (height×width): a network works at up to "
                 f"{MOST_PIXELS:,} pixels"
             )
-        return int(size[0]), int(size[1])
-    near = (
-        [max(step, round(s / step) * step) for s in size[:2]]
-        if len(size) == 2
-        else (step, 2 * step)
-    )
-    told = "" if own is None or tuple(size) == own else f", its own size is {show_size(own)}"
+        return height, width
+    near = tuple(max(step, (s + step // 2) // step * step) for s in size)
+    told = "" if own is None or size == own else f", its own size is {show_size(own)}"
     raise ConfigError(
-        f"size {show_size(tuple(size))} (height×width): the {name!r} network takes"
-        f" multiples of {step}; the nearest is {show_size(tuple(near))}{told}"
+        f"size {show_size(size)} (height×width): the {name!r} network takes"
+        f" multiples of {step}; the nearest is {show_size(near)}{told}"
     )
 
 
