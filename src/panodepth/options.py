@@ -18,6 +18,13 @@ def option(default: Any, help: str, **more: Any) -> Any:
     return field(default=default, metadata={"help": help, **more})
 
 
+def to_number(text: str) -> float:
+    """A number as people write it. Raises ValueError, for "1_6" too, which Python takes for 16."""
+    if "_" in text:
+        raise ValueError(text)
+    return float(text)
+
+
 def changed(options: T, changes: Mapping[str, Any]) -> T:
     """A dataclass with other values of some fields. Raises ConfigError for an unknown name."""
     if changes or not is_dataclass(type(options)):

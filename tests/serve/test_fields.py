@@ -26,7 +26,12 @@ from panodepth.serve.service import in_fields, read_wanted
         ({"out_size": "abc"}, "out_size: size 'abc' is not HxW"),
         ({"known_distance": "1"}, "known_distance: '1' is not U,V=METRES"),
         ({"known_length": "1"}, "known_length: '1' is not U,V,U,V=METRES"),
-        ({"format": "laserscan"}, "give camera_height, known_distance"),
+        ({"format": "laserscan"}, "give camera_height, known_distance or another cue"),
+        ({"camera_height": "1_6"}, "camera_height must be a number, not '1_6'"),
+        ({"fov": "3_60"}, "fov '3_60' is not H[xV]"),
+        ({"known_distance": "1_2,3=2"}, "known_distance: '1_2,3=2' is not U,V=METRES"),
+        ({"nadir": "1_0"}, "unknown nadir '1_0'"),
+        ({"camera_height": "0.001"}, "camera_height is 0.001; give a finite number at least 0.01"),
     ],
 )
 def test_a_refusal_names_the_field(query: dict[str, str], told: str) -> None:

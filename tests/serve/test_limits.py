@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import json
 import math
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any
+from urllib.parse import urljoin
 
 import numpy as np
 import pytest
@@ -228,6 +231,17 @@ def test_a_form_or_an_option_said_twice_is_told_as_such(service: Running) -> Non
     assert (status, b"'format' is given more than once" in content) == (400, True)
 
 
-def test_a_load_balancer_may_ask_for_the_head(service: Running) -> None:
-    status, _, content = service.sent("/healthz", None, "HEAD")
+@pytest.mark.parametrize("path", ["/healthz", "/metrics", "/docs", "/openapi.json"])
+def test_a_load_balancer_may_ask_for_the_head(service: Running, path: str) -> None:
+    status, _, content = service.sent(path, None, "HEAD")
     assert (status, content) == (200, b"")
+
+
+def test_the_page_finds_its_description_and_routes_behind_a_proxy(service: Running) -> None:
+    """As docs/service.md sets it up: /depth/docs asks for /depth/openapi.json and the rest."""
+    page = service.sent("/docs", None, "GET")[2].decode()
+    [place] = re.findall(r"url: '([^']*)'", page)
+    description = urljoin("http://proxy/depth/docs", place)
+    assert description == "http://proxy/depth/openapi.json"
+    [server] = json.loads(service.sent("/openapi.json", None, "GET")[2])["servers"]
+    assert urljoin(description, server["url"]) == "http://proxy/depth/"

@@ -101,8 +101,8 @@ NEEDS: dict[str, tuple[str, ...]] = {
 
 IN_METRES = ("laserscan", "occupancy", "birdseye", "octomap", "pointcloud2", "mcap", "rosbag2")
 NO_METRES = (
-    "distances are relative, and robots need metres: give --camera-height, --known-distance, "
-    "--points or another cue (docs/cookbook.md, Metres)"
+    "distances are relative, and robots need metres: give --camera-height, --known-distance or "
+    "another cue (docs/cookbook.md, Metres)"
 )
 EYES_IN_METRES = ("ods", "ods-jpeg", "vr180")
 NO_METRES_EYES = (

@@ -14,7 +14,8 @@ from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
@@ -87,7 +88,14 @@ def make_app(predictor: Predictor, options: ServeOptions) -> FastAPI:
         yield
         await asyncio.to_thread(parts.service.close)
 
-    app = FastAPI(title="panodepth", version=__version__, lifespan=lifespan, redoc_url=None)
+    app = FastAPI(
+        title="panodepth",
+        version=__version__,
+        lifespan=lifespan,
+        servers=[{"url": "."}],  # beside the description, as behind a proxy's location /depth/
+        docs_url=None,
+        redoc_url=None,
+    )
     app.state.service = parts.service
     _watch(app, metrics, os.environ.get(KEY_VARIABLE, ""))
     app.add_exception_handler(HTTPException, _no_route)
@@ -181,12 +189,19 @@ def _add_state(app: FastAPI, parts: Parts) -> None:
         said = service.predictor.describe()
         return {"status": "ok", "version": __version__, "model": said, "waiting": service.waiting}
 
+    @app.head("/metrics", include_in_schema=False)
     @app.get("/metrics", responses=STATE, response_class=PlainTextResponse)
     async def prometheus() -> Response:
         """For Prometheus."""
         metrics.waiting.set(service.waiting)
         metrics.cached.set(service.cache.used)
         return Response(metrics.text(), media_type=metrics.media)
+
+    @app.head("/docs", include_in_schema=False)
+    @app.get("/docs", include_in_schema=False)
+    async def documentation() -> HTMLResponse:
+        """The description as a page, which finds it beside itself wherever a proxy has both."""
+        return get_swagger_ui_html(openapi_url="openapi.json", title="panodepth")
 
 
 async def _asked(request: Request, parts: Parts) -> tuple[bytes, Wanted, str]:

@@ -30,14 +30,14 @@ from panodepth.export.metadata import to_json
 from panodepth.export.privacy import without_folder
 from panodepth.export.views.archive import pack
 from panodepth.images import image_size, read_image
-from panodepth.options import changed
+from panodepth.options import changed, to_number
 from panodepth.predict.options import PredictOptions
 from panodepth.predict.predictor import Predictor
 from panodepth.predict.request import answers
 from panodepth.serve.batching import Batcher
 from panodepth.serve.cache import Answer, AnswerCache
 from panodepth.serve.options import ServeOptions
-from panodepth.strict import find_named
+from panodepth.strict import check_numbers, find_named
 from panodepth.types import Prediction
 
 NAME = "panorama"  # of every picture, whatever the client calls it
@@ -123,6 +123,7 @@ def read_wanted(query: Mapping[str, str], accept: str = "") -> Wanted:
     changes = {key: _parsed(offered[key], text) for key, text in values.items()}
     changes["confidence"] = name.startswith("confidence-")  # as in a run over files
     options = changed(PredictOptions(), changes)
+    check_numbers(options)  # as the description and the command line have them
     check_installed([name])
     if not options.in_metres:
         check_metres([name])
@@ -178,7 +179,8 @@ def _parsed(field: Any, text: str) -> Any:
         return text.lower() in ("true", "1")
     if "float" in kind or "int" in kind:
         try:
-            return float(text) if "float" in kind else int(text)
+            number = to_number(text)
+            return number if "float" in kind else int(text)
         except ValueError:
             raise ConfigError(f"{field.name} must be a number, not {text!r}") from None
     return text

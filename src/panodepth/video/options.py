@@ -11,7 +11,7 @@ from panodepth.errors import ConfigError, OutputError
 from panodepth.export.file_options import FileOptions
 from panodepth.export.formats import check_installed, check_metres
 from panodepth.export.registry import WRITERS
-from panodepth.options import option
+from panodepth.options import option, to_number
 from panodepth.predict.lenses.options import LensOptions, Numbers
 from panodepth.predict.metric.options import MetricOptions
 from panodepth.predict.options import PredictOptions
@@ -30,7 +30,7 @@ STREAMS = {
 def parse_seconds(text: str) -> float:
     """12.5, 1:02 or 1:02:03.5 as seconds >= 0. Raises ConfigError."""
     try:
-        parts = [float(part) for part in text.split(":")]
+        parts = [to_number(part) for part in text.split(":")]
     except ValueError:
         parts = []
     if not 1 <= len(parts) <= 3 or not all(math.isfinite(part) and part >= 0 for part in parts):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from panodepth.errors import ConfigError
-from panodepth.options import option
+from panodepth.options import option, to_number
 
 WIDEST_DEG = 60  # of what may be filled: beyond it too little floor is left to fit
 
@@ -49,8 +49,8 @@ def check_nadir(options: ExtraOptions) -> None:
     if options.nadir in ("auto", "none"):
         return
     try:
-        degrees = float(options.nadir)
-    except (TypeError, ValueError):
+        degrees = to_number(str(options.nadir))
+    except ValueError:
         degrees = math.nan
     if not 1 <= degrees <= WIDEST_DEG:
         raise ConfigError(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from panodepth.errors import ConfigError
-from panodepth.options import option
+from panodepth.options import option, to_number
 from panodepth.size import Size, parse_size
 
 PROJECTIONS = ("auto", "erp", "cubemap", "fisheye", "dual-fisheye", "perspective")
@@ -24,7 +24,7 @@ def numbers(flag: str, *counts: int, form: str, separator: str = ",") -> Callabl
 
     def parse(text: str) -> Numbers:
         try:
-            values = tuple(float(part) for part in text.lower().split(separator))
+            values = tuple(to_number(part) for part in text.lower().split(separator))
         except ValueError:
             values = ()
         if len(values) not in counts or not all(map(math.isfinite, values)):

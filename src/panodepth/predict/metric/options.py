@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from panodepth.errors import ConfigError
-from panodepth.options import option
+from panodepth.options import option, to_number
 
 Numbers = tuple[float, ...]
 SCALES = (None, "none", "learned")
@@ -21,7 +21,7 @@ def _measured(form: str, example: str) -> Callable[[str], Numbers]:
     def parse(text: str) -> Numbers:
         places, _, metres = text.partition("=")
         try:
-            numbers = tuple(float(part) for part in (*places.split(","), metres))
+            numbers = tuple(to_number(part) for part in (*places.split(","), metres))
         except ValueError:
             numbers = ()
         if len(numbers) != form.count(",") + 2:
