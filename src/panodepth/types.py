@@ -25,7 +25,7 @@ ByteArray = npt.NDArray[np.uint8]
 BEHIND = 1e10  # finite, and farther than all there is: what stands for the sky where inf cannot
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Panorama:
     """One equirectangular (ERP) image with what is known about it.
 
@@ -50,7 +50,7 @@ def push_back(distance: FloatArray, sky: BoolArray, mask: BoolArray) -> FloatArr
     return np.where(sky, np.maximum(distance, farthest), distance)
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)  # arrays have no one answer to ==
 class Prediction:
     """What a predictor returns for one panorama; all arrays are NumPy, at the input's size.
 

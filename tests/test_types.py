@@ -1,0 +1,33 @@
+"""Predictions and panoramas as values of Python: compared, kept in sets, copied, pickled."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+from panodepth.types import Panorama, Prediction
+
+SHAPE = (4, 8)
+
+
+def made(kind: str) -> Panorama | Prediction:
+    picture = np.zeros((*SHAPE, 3))
+    if kind == "panorama":
+        return Panorama(picture.astype(np.float32))
+    return Prediction(
+        np.ones(SHAPE, np.float32), np.ones(SHAPE, np.bool_), picture.astype(np.uint8)
+    )
+
+
+@pytest.mark.parametrize("kind", ["panorama", "prediction"])
+def test_each_is_itself_alone(kind: str) -> None:
+    """Arrays have no one answer to ==, so that to find one in a list or a set is to find itself."""
+    one, other = made(kind), made(kind)
+    assert one in [other, one]
+    assert one != other
+    assert len({one, other, one}) == 2
+    for again in (copy.copy(one), copy.deepcopy(one), pickle.loads(pickle.dumps(one))):
+        assert np.array_equal(again.image, one.image)
