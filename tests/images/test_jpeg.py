@@ -122,3 +122,14 @@ def test_jpeg_data_that_end_before_a_valid_end_mark_are_told(
     assert "damaged or unreadable JPEG file (its data end early" in refused(
         cut + b"\xff\xd9" + behind
     )
+
+
+@pytest.mark.parametrize("progressive", [True, False])
+def test_jpeg_whose_height_stands_behind_its_pixels_says_so(progressive: bool) -> None:
+    content = bytearray(coded(False, progressive=progressive))
+    at = content.index(b"\xff\xc2" if progressive else b"\xff\xc0") + 5
+    height, content[at : at + 2] = content[at : at + 2], bytes(2)
+    content[-2:-2] = b"\xff\xdc\0\4" + height
+    told = refused(bytes(content))
+    assert "height behind its pixels (DNL)" in told
+    assert "damaged" not in told

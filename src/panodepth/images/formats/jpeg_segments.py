@@ -76,6 +76,7 @@ def explained(name: str, file: BinaryIO, error: Exception) -> Exception:
         depth, channels = body[0], body[5]
         kind = kind or (f"{depth}-bit" if depth != 8 else "")
         kind = kind or (f"{channels}-channel" if channels not in (1, 3, 4) else "")
+        kind = kind or ("" if any(body[1:3]) else "a height behind its pixels (DNL):")
         if not kind:
             break
         return InputError(f"{name}: {kind} JPEG is not read; save it as an ordinary JPEG or PNG")
