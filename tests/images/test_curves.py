@@ -15,6 +15,9 @@ from panodepth.images import read_image
 from panodepth.images.formats.png import SIGNATURE
 
 LINEAR = struct.pack(">I", 100_000)
+WHITE = (31270, 32900)
+SRGB = struct.pack(">8I", *WHITE, 64000, 33000, 30000, 60000, 15000, 6000)
+ADOBE = struct.pack(">8I", *WHITE, 64000, 33000, 21000, 71000, 15000, 6000)
 
 
 def saved(kind: str, **options: object) -> bytes:
@@ -51,6 +54,14 @@ def with_chunks(*chunks: tuple[bytes, bytes]) -> bytes:
             ("its colours are Display P3's and taken for sRGB's",),
         ),
         ([(b"gAMA", b"x")], ()),
+        ([(b"cHRM", SRGB)], ()),
+        ([(b"cHRM", ADOBE)], ("its colours are Adobe RGB and taken for sRGB's",)),
+        (
+            [(b"gAMA", LINEAR), (b"cHRM", ADOBE)],
+            ("its gamma of 1 is taken for sRGB's, about 0.45",),
+        ),
+        ([(b"cHRM", ADOBE), (b"sRGB", b"\0")], ()),
+        ([(b"cHRM", ADOBE[:8])], ()),
     ],
 )
 def test_png(chunks: list[tuple[bytes, bytes]], note: tuple[str, ...]) -> None:

@@ -73,6 +73,27 @@ def test_rows_and_columns_in_any_order(
     assert np.array_equal(found.pixels, upright[..., :3] / np.float32(256))
 
 
+@pytest.mark.parametrize(
+    ("stated", "told"),
+    [
+        ("0.640 0.330 0.290 0.600 0.150 0.060 0.3333 0.3333", ""),
+        ("0.708 0.292 0.170 0.797 0.131 0.046 0.3127 0.3290", "BT.2020"),
+        ("0.9 0.1 0.1 0.9 0.1 0.1 0.3 0.3", "of other primaries"),
+        ("0.708 0.292", ""),
+        ("none of this is a number at all", ""),
+    ],
+)
+def test_colours_of_another_space_are_told(tmp_path: Path, stated: str, told: str) -> None:
+    line = f"-Y {ROWS} +X {COLUMNS}".encode()
+    path = write_hdr(tmp_path / "a.hdr", line, codes().tobytes())
+    content = path.read_bytes().replace(b"\n\n", f"\nPRIMARIES={stated}\n\n".encode(), 1)
+    path.write_bytes(content)
+    note = f"its colours are {told} and taken for sRGB's"
+    assert read_stored(path).notes == ((note,) if told else ())
+    path.write_bytes(content.replace(b"rgbe\n", b"xyze\n"))
+    assert read_stored(path).notes == ()
+
+
 def test_the_older_coding_of_repeats(tmp_path: Path) -> None:
     """R, G and B of 1: the last pixel again; runs go on across lines, as some programs write."""
     flat = codes().reshape(-1, 4)

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from panodepth.errors import DamageError, InputError
+from panodepth.images.curves import primaries_note
 from panodepth.images.exposure import LUMINANCE_WEIGHTS
 from panodepth.images.formats.exr_file import Part, Parts, read_parts
 from panodepth.images.formats.pillow import Decoded, Opened
@@ -45,15 +46,6 @@ _LIKE_PICTURES = re.compile("combined|beauty")  # in longer names, where none is
 _VIEWS = ("left", "right")  # of a layer: its name's last word in files of two eyes
 _LETTERS = {"RED": "R", "GREEN": "G", "BLUE": "B", "ALPHA": "A"}  # as Nuke names them
 _CHROMA = {"Y", "RY", "BY"}
-# x and y of red, green and blue, as a file states its colours: sRGB's, and others by their names.
-_SRGB_PRIMARIES = (0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
-_PRIMARIES = {
-    "ACES AP0": (0.7347, 0.2653, 0.0, 1.0, 0.0001, -0.077),
-    "ACES AP1 (ACEScg)": (0.713, 0.293, 0.165, 0.83, 0.128, 0.044),
-    "BT.2020": (0.708, 0.292, 0.17, 0.797, 0.131, 0.046),
-    "P3": (0.68, 0.32, 0.265, 0.69, 0.15, 0.06),
-}
-_PRIMARY_SLACK = 0.01
 
 
 class Choice(NamedTuple):
@@ -194,11 +186,7 @@ def _colours_note(part: Part) -> str:
     kind, content = part.attributes.get("chromaticities", ("", b""))
     if kind != "chromaticities" or len(content) < 24:
         return ""
-    stated = np.frombuffer(content, "<f4", 6)
-    if np.allclose(stated, _SRGB_PRIMARIES, atol=_PRIMARY_SLACK):
-        return ""
-    found = (k for k, v in _PRIMARIES.items() if np.allclose(stated, v, atol=_PRIMARY_SLACK))
-    return f"its colours are {next(found, 'of other primaries')} and taken for sRGB's"
+    return primaries_note(np.frombuffer(content, "<f4", 6))
 
 
 def _from_chroma(planes: Sequence[npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:

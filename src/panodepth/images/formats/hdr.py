@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from panodepth.errors import InputError
+from panodepth.images.curves import primaries_note
 from panodepth.images.formats.opencv import opencv_pixels
 from panodepth.images.formats.pillow import Decoded, Opened
 from panodepth.images.limits import check_bytes
@@ -16,6 +17,7 @@ from panodepth.images.limits import check_bytes
 _HEADER = 1 << 16  # bytes in which a Radiance file's header must end
 # How far apart pixels lie in the file: lines first, each from one side to the other.
 _RESOLUTION = re.compile(rb"\r?\n\r?\n([-+][XY]) +(\d+) +([-+][XY]) +(\d+) *\r?\n")
+_PRIMARIES = re.compile(rb"\nPRIMARIES=([^\r\n]*)")
 # CIE XYZ of white D65 to linear sRGB, IEC 61966-2-1.
 XYZ_TO_RGB = np.array(
     [[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]], np.float32
@@ -36,10 +38,13 @@ def open_hdr(name: str, file: BinaryIO) -> Opened:
     if first[1:] == second[1:]:
         raise InputError(f"{name}: its rows and columns both run along {first[1:].decode()}")
     stated = re.search(rb"\nFORMAT=([^\r\n]*)", header[: found.end()])
+    colours = _PRIMARIES.findall(header, 0, found.end())
     kind = stated[1].strip() if stated else b"32-bit_rle_rgbe"
     if kind not in (b"32-bit_rle_rgbe", b"32-bit_rle_xyze"):
         text = kind[:40].decode("latin-1")
         raise InputError(f"{name}: Radiance format {text!r} is not read; save it as RGBE")
+    told = "" if kind.endswith(b"xyze") or not colours else _colours_note(colours[-1])
+    notes = (told,) if told else ()
 
     def decode() -> Decoded:
         check_bytes(lines * each * 12, name)
@@ -55,9 +60,18 @@ def open_hdr(name: str, file: BinaryIO) -> Opened:
         if by_column:
             pixels = np.swapaxes(pixels, 0, 1)
         flipped = tuple(axis for axis, sign in ((0, b"+Y"), (1, b"-X")) if sign in (first, second))
-        return Decoded(np.ascontiguousarray(np.flip(pixels, flipped)), linear=True)
+        return Decoded(np.ascontiguousarray(np.flip(pixels, flipped)), linear=True, notes=notes)
 
     return Opened((each, lines) if by_column else (lines, each), decode)
+
+
+def _colours_note(stated: bytes) -> str:
+    """What is said of colours that are not sRGB's, or "". stated: x, y of red, ..., white."""
+    try:
+        numbers = [float(word) for word in stated.split()]
+    except ValueError:
+        return ""
+    return primaries_note(numbers[:6]) if len(numbers) == 8 else ""
 
 
 def _without_repeats(data: bytes, count: int) -> bytes:

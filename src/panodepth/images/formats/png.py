@@ -74,8 +74,9 @@ def open_png(name: str, file: BinaryIO) -> Opened:
     _read_behind(file, before)
     xmp = before.texts.get(_XMP_KEYWORD, "").encode()
     orientation = stated_orientation(before.exif, xmp)
-    notes = tuple(png_curve_notes(before.curve))
-    profile = b"" if before.colour in (0, 4) else png_profile(before.curve)
+    coloured = before.colour not in (0, 4)
+    notes = png_curve_notes(before.curve, coloured)
+    profile = png_profile(before.curve) if coloured else b""
     if before.animated:
         notes += ("an animation: its first picture is read",)
 
