@@ -34,6 +34,8 @@ def read_npy(path: Path) -> npt.NDArray[Any]:
 
 def read_npz(path: Path, wanted: Iterable[str]) -> dict[str, npt.NDArray[Any]]:
     """Those of the arrays `wanted` that an npz file has. Raises InputError as `read_npy`."""
+    if ending_of(path) == ".npy":
+        raise InputError(f"{path}: an npy file by its content; save it by numpy.savez")
     found = {}
     try:
         with zipfile.ZipFile(path) as archive:
@@ -54,6 +56,17 @@ def read_npz(path: Path, wanted: Iterable[str]) -> dict[str, npt.NDArray[Any]]:
     except Exception as error:
         raise_if_out_of_memory(error, str(path))
         raise damaged(str(path), "npz", error) from error
+
+
+def ending_of(path: Path) -> str:
+    """ ".npz" or ".npy" by a file's first bytes, whatever it is called; else its own ending."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(6)
+    except OSError:
+        start = b""
+    kinds = {b"PK\3\4": ".npz", b"\x93NUM": ".npy"}
+    return kinds.get(start[:4], path.suffix.lower())
 
 
 def names_in(path: Path) -> list[str]:

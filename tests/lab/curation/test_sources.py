@@ -90,6 +90,29 @@ def test_plain_arrays_of_whole_numbers_take_the_scale(made: Made, ending: str) -
     )
 
 
+def test_plain_arrays_of_whole_numbers_without_a_scale_are_refused(made: Made) -> None:
+    codes = np.full(SIZE, 1500, np.uint16)
+    made.image("x.jpg")
+    np.savez(made.path("x_depth.npz"), depth=codes)
+    made.json("camera.json", {"x_fov_deg": 90, "unit": "m"})
+    refused = refusal(open_frame_source("frames", made.root))
+    assert "scale of its whole numbers is unknown" in refused.detail
+    np.savez(made.path("x_depth.npz"), depth=codes // 500, meta='{"unit": "m"}')
+    frame = first("frames", made)
+    assert frame.z_depth is not None
+    assert frame.z_depth.max() == 3
+
+
+def test_plain_arrays_are_read_by_what_the_file_holds(made: Made) -> None:
+    made.image("x.jpg")
+    made.json("camera.json", {"x_fov_deg": 90})
+    with made.path("x_depth.npz").open("wb") as file:
+        np.save(file, np.full(SIZE, 2.5, np.float32))
+    frame = first("frames", made)
+    assert frame.z_depth is not None
+    assert (frame.z_depth == 2.5).all()
+
+
 def test_whole_numbers_are_no_sky_before_they_are_scaled(made: Made) -> None:
     """Nanometres: 1.5 m are beyond what stands for sky among floats. Both maps are scaled."""
     from panodepth.lab.curation.frame import pinhole_from_fov

@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from panodepth.errors import ConfigError, InputError, PanodepthError
@@ -134,13 +135,14 @@ def test_whole_numbers_need_a_scale(tmp_path, where, suffix):
 @pytest.mark.parametrize("where", ["sidecar", "dataset.json"])
 @pytest.mark.parametrize("kind", ["u2", ">u2", "i4", "u8"])
 @pytest.mark.parametrize("suffix", ["npz", "npy"])
-def test_a_scale_counts_for_arrays_of_whole_numbers(tmp_path, suffix, kind, where):
+def test_arrays_of_whole_numbers_need_a_scale(tmp_path, suffix, kind, where):
     write_image(tmp_path / "x.png", make_image())
     metres = make_distance()
     values = np.asfortranarray(np.rint(metres * 1000).astype(kind))
     file = tmp_path / f"x_distance.{suffix}"
     np.savez(file, distance=values) if suffix == "npz" else np.save(file, values)
-    assert open_folder(tmp_path)[0].distance.max() == values.max()  # as they are, in any unit
+    with pytest.raises(InputError, match="scale of its whole numbers is unknown"):
+        open_folder(tmp_path, unit="m")[0]  # millimetres were 1000 times too large
     said = file.with_name(file.name + ".json") if where == "sidecar" else tmp_path / where
     said.write_text('{"scale": 0.001, "unit": "m"}')
     sample = open_folder(tmp_path)[0]
@@ -183,6 +185,57 @@ def test_the_header_of_a_pfm_may_end_otherwise(tmp_path, header):
     (tmp_path / "x_distance.pfm").write_bytes(content)
     sample = open_folder(tmp_path)[0]
     np.testing.assert_array_equal(sample.distance[sample.mask], metres[sample.mask])
+
+
+def test_whole_numbers_of_a_file_that_says_its_unit_are_as_they_are(tmp_path):
+    file = tmp_path / "x_distance.npz"
+    np.savez(file, distance=np.full((H, W), 15, np.int32), meta='{"unit": "m"}')
+    assert DistanceFile()(file).distance.max() == 15
+    assert DistanceFile(scale=0.1)(file).distance.max() == 1.5
+
+
+def test_a_layer_of_whole_numbers_needs_a_scale_too(tmp_path):
+    openexr = pytest.importorskip("OpenEXR")
+    file = tmp_path / "x_distance.exr"
+    with openexr.File({}, {"Z": np.full((H, W), 1500, np.uint32)}) as opened:
+        opened.write(str(file))
+    with pytest.raises(InputError, match="scale of its whole numbers is unknown"):
+        DistanceFile(unit="m")(file)
+    assert DistanceFile(scale=0.5, unit="m")(file).distance.max() == 750
+
+
+@pytest.mark.parametrize("said", ['{"scale": true}', '{"scale": 1, "offset": true}'])
+def test_true_is_no_number(tmp_path, said):
+    file = write_image(tmp_path / "x_distance.png", np.full((H, W), 1500, np.uint16))
+    (tmp_path / "x_distance.png.json").write_text(said)
+    with pytest.raises(InputError, match="of its whole numbers is True"):
+        DistanceFile()(file)
+    (tmp_path / "dataset.json").write_text(said)
+    if "offset" not in said:
+        with pytest.raises(ConfigError, match="scale is True; expected a number above 0"):
+            open_folder(tmp_path)
+
+
+def test_a_tiff_whose_0_is_white_holds_what_it_holds(tmp_path):
+    """That is for showing it: 1.5 m became 653.85 m."""
+    codes = np.full((H, W), 150, np.uint16)
+    codes[0] = 0
+    file = tmp_path / "x_distance.tiff"
+    tifffile.imwrite(file, codes, photometric="miniswhite")
+    distance = DistanceFile(scale=0.01)(file).distance
+    np.testing.assert_allclose(distance, codes / 100, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["x_distance.npz", "x_distance.npy"])
+def test_arrays_are_read_by_what_the_file_holds(tmp_path, name):
+    with (tmp_path / name).open("wb") as file:
+        np.save(file, make_distance())
+    np.testing.assert_array_equal(DistanceFile()(tmp_path / name).distance, make_distance())
+    with (tmp_path / name).open("wb") as file:
+        np.savez(file, distance=make_distance(), meta='{"unit": "m"}')
+    found = DistanceFile()(tmp_path / name)
+    np.testing.assert_array_equal(found.distance, make_distance())
+    assert found.unit == "m"
 
 
 def test_whole_numbers_may_have_an_offset(tmp_path):

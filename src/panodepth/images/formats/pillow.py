@@ -24,7 +24,8 @@ class Decoded:
 
     linear: the values are light of any scale, not sRGB-coded ones. notes: choices that were made,
     a line each. texts: what the file says about itself, by PNG's keyword or TIFF's tag. pano: a
-    `gpano.Pano` where tags tell of one. profile: ICC, of RGB's colours; b"" = sRGB.
+    `gpano.Pano` where tags tell of one. profile: ICC, of RGB's colours; b"" = sRGB. turned: grey of
+    16 bits was turned round, as the file's 0 is white.
     """
 
     pixels: npt.NDArray[Any]
@@ -34,6 +35,12 @@ class Decoded:
     texts: Mapping[str, str] = field(default_factory=dict)
     pano: Any = None
     profile: bytes = b""
+    turned: bool = False
+
+    @property
+    def numbers(self) -> npt.NDArray[Any]:
+        """The pixels as the file holds them, where they are no shades of grey."""
+        return ~self.pixels if self.turned else self.pixels
 
 
 @dataclass(frozen=True)

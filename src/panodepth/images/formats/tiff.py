@@ -361,6 +361,5 @@ def _decode_deep(name: str, file: BinaryIO, page: Directory) -> Decoded:
         pixels = pixels if 2 in alpha else pixels[..., :3]
     elif samples == 4:
         _divide_by_alpha(pixels)
-    if page.number(_PHOTOMETRIC, 1) == 0 and pixels.dtype == np.uint16:  # "white is zero"
-        pixels = 65535 - pixels
-    return Decoded(pixels, linear=form == 3)
+    turned = page.number(_PHOTOMETRIC, 1) == 0 and pixels.dtype == np.uint16  # "white is zero"
+    return Decoded(~pixels if turned else pixels, linear=form == 3, turned=turned)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from panodepth.errors import DamageError, InputError, damaged, one_line, raise_if_out_of_memory
 from panodepth.images import read_stored
-from panodepth.images.arrays import names_in, read_npy, read_npz
+from panodepth.images.arrays import ending_of, names_in, read_npy, read_npz
 from panodepth.images.distances import clean_distance, clipped, flags
 from panodepth.images.formats.exr_file import MAGIC, Part
 from panodepth.images.limits import check_pixels
@@ -46,7 +46,8 @@ class DistanceFile:
 
     def __call__(self, path: Path) -> DistanceMap:
         try:
-            read = _READERS[path.suffix.lower()]
+            ending = path.suffix.lower()
+            read = _READERS[ending_of(path) if ending in (".npz", ".npy") else ending]
         except KeyError:
             raise InputError(
                 f"{path}: a distance file ends in {', '.join(DISTANCE_SUFFIXES)}"
@@ -107,14 +108,13 @@ def _read_npz(path: Path, scale: float | None) -> DistanceMap:
     if "distance" not in arrays:
         held = ", ".join(names_in(path)) or "nothing"
         raise InputError(f"{path}: no array 'distance'; it has {held[:300]}")
-    distance, unit = _array(arrays["distance"], scale, path)
-    return DistanceMap(distance, mark_from_npz(distance, arrays, path) or unit)
+    found = _array(arrays["distance"], scale, path, unit_of_npz(arrays))
+    mark_from_npz(found.distance, arrays, path)
+    return found
 
 
-def mark_from_npz(
-    distance: FloatArray, arrays: Mapping[str, npt.NDArray[Any]], path: Path
-) -> str | None:
-    """Set what `mask` and `sky` of an npz say in its distance; returns the unit of its `meta`.
+def mark_from_npz(distance: FloatArray, arrays: Mapping[str, npt.NDArray[Any]], path: Path) -> None:
+    """Set what `mask` and `sky` of an npz say in its distance.
 
     distance: (H, W), 0 = not given, inf = sky, changed in place. arrays: of the file.
     """
@@ -123,6 +123,10 @@ def mark_from_npz(
         distance[~given & np.isfinite(distance)] = 0
     if "sky" in arrays:
         distance[flags(arrays["sky"], distance.shape, f"{path}: sky")] = np.inf
+
+
+def unit_of_npz(arrays: Mapping[str, npt.NDArray[Any]]) -> str | None:
+    """What `meta` (JSON) of an npz says of its unit, if anything."""
     try:
         meta = json.loads(arrays["meta"].item()) if "meta" in arrays else {}
     except (ValueError, TypeError):  # another program's
@@ -154,8 +158,7 @@ def _read_exr(path: Path, scale: float | None) -> DistanceMap:
     for other in others:
         if (~np.isclose(values, other, rtol=ALIKE, equal_nan=True)).mean() > MOST_UNLIKE:
             raise InputError(f"{path}: R, G and B differ: a picture in colours, not a distance")
-    found = _array(values, scale, path)
-    return found._replace(unit=found.unit or part.text("unit") or None)
+    return _array(values, scale, path, part.text("unit") or None)
 
 
 def _exr_channel(parts: Sequence[Part], path: Path) -> tuple[int, str]:
@@ -204,7 +207,7 @@ def _last(name: str) -> str:
 def _read_tiff(path: Path, scale: float | None) -> DistanceMap:
     """GDAL's tag says which value stands for no value."""
     decoded = read_stored(path)
-    values = decoded.pixels
+    values = decoded.numbers
     try:
         missing = float(decoded.texts.get("GDAL_NODATA", "nan"))
     except ValueError:
@@ -266,12 +269,17 @@ def _plane(values: npt.NDArray[Any], path: Path) -> FloatArray:
     return clean_distance(values)
 
 
-def _array(values: npt.NDArray[Any], scale: float | None, path: Path) -> DistanceMap:
-    """Of files of numbers alone: whole ones times a scale, where one is given."""
+def _array(
+    values: npt.NDArray[Any], scale: float | None, path: Path, unit: str | None = None
+) -> DistanceMap:
+    """Of files of numbers alone: whole ones times a scale, as they are where `unit` is in the file
+    and nobody says a scale.
+    """
     given = scale is not None or path.with_name(path.name + SIDECAR).is_file()
-    if given and values.ndim == 2 and values.dtype.kind in "iu":
-        return _scaled(values, {}, scale, path)
-    return DistanceMap(_plane(values, path))
+    if (given or unit is None) and values.ndim == 2 and values.dtype.kind in "iu":
+        found = _scaled(values, {}, scale, path)
+        return found._replace(unit=unit or found.unit)
+    return DistanceMap(_plane(values, path), unit)
 
 
 def _scaled(
@@ -301,7 +309,7 @@ def _scaled(
 def step_of(scale: Any, path: Path) -> np.float32:
     """A scale that somebody stated, as a number above 0. Raises InputError."""
     try:
-        step = float(scale or 0)
+        step = 0.0 if isinstance(scale, bool) else float(scale or 0)
     except (TypeError, ValueError, OverflowError):
         step = 0.0
     if not (0 < step < np.inf):
@@ -317,7 +325,7 @@ def step_of(scale: Any, path: Path) -> np.float32:
 def _offset_of(offset: Any, path: Path) -> np.float32:
     """What is added to scaled whole numbers, as a finite number. Raises InputError."""
     try:
-        added = float(offset)
+        added = np.inf if isinstance(offset, bool) else float(offset)
     except (TypeError, ValueError, OverflowError):
         added = np.inf
     if not np.isfinite(added):

@@ -138,7 +138,8 @@ def _about(root: Path) -> dict[str, Any]:
         return {}
     about: dict[str, Any] = read_json(file, '{"unit": "m"}')
     scale = about.get("scale")
-    if scale is not None and not (isinstance(scale, int | float) and 0 < scale < math.inf):
+    is_number = isinstance(scale, int | float) and not isinstance(scale, bool)
+    if scale is not None and not (is_number and 0 < scale < math.inf):
         told = one_line(repr(scale), 40)
         raise ConfigError(f"{file}: scale is {told}; expected a number above 0")
     if not isinstance(about.get("resize_pictures", False), bool):

@@ -26,7 +26,7 @@ import numpy.typing as npt
 from panodepth.errors import ConfigError, InputError, one_line
 from panodepth.geometry.lens import Pinhole
 from panodepth.geometry.points import distance_to_z_depth
-from panodepth.images.arrays import names_in, read_npz
+from panodepth.images.arrays import ending_of, names_in, read_npz
 from panodepth.images.distances import clipped
 from panodepth.lab.curation.frame import (
     Frame,
@@ -53,6 +53,7 @@ from panodepth.lab.data.distances import (
     checked_unit,
     mark_from_npz,
     step_of,
+    unit_of_npz,
 )
 from panodepth.lab.data.source import check_folder, is_file, read_json
 from panodepth.predict.folder.walk import files_below
@@ -191,17 +192,19 @@ def _read_z_depth(
     two surfaces appears. One of another shape is returned as it is: the source rejects it.
     """
     is_distance = file.stem.endswith("_distance")
-    if file.suffix.lower() == ".npz":
+    if ending_of(file) == ".npz":
         arrays = read_npz(file, ("distance", "z_depth", "depth", "mask", "sky", "meta"))
         wanted, other = ("distance", "z_depth") if is_distance else ("z_depth", "distance")
         key = wanted if wanted in arrays else "depth"
         if key not in arrays:
             held = one_line(", ".join(names_in(file)), 200)
             raise InputError(f"{file}: no array {wanted!r}; it has {held}")
-        values = _in_units(arrays[key], said, file)
-        unit = checked_unit(mark_from_npz(values, arrays, file) or said.get("unit"), file)
+        own_unit = unit_of_npz(arrays)
+        values = _in_units(arrays[key], said, own_unit, file)
+        mark_from_npz(values, arrays, file)
+        unit = checked_unit(own_unit or said.get("unit"), file)
         if other in arrays and values.shape == size:
-            second = _in_units(arrays[other], said, file)
+            second = _in_units(arrays[other], said, own_unit, file)
             pair = (second, values) if is_distance else (values, second)
             check_z_depth(*pair, lens)
     else:
@@ -222,10 +225,15 @@ def _read_z_depth(
     return values, unit or "relative"
 
 
-def _in_units(stored: npt.NDArray[Any], said: dict[str, Any], file: Path) -> FloatArray:
-    """(h, w) of an npz: whole numbers times the scale that is said of them, cleaned thereafter."""
-    if stored.dtype.kind in "iu" and "scale" in said:
-        return clean_map(stored * step_of(said["scale"], file), clipped(stored))
+def _in_units(
+    stored: npt.NDArray[Any], said: dict[str, Any], unit: str | None, file: Path
+) -> FloatArray:
+    """(h, w) of an npz: whole numbers times the scale that is said of them, cleaned thereafter.
+
+    unit: what the file itself says; its whole numbers are of that unit where no scale is said.
+    """
+    if stored.dtype.kind in "iu" and ("scale" in said or unit is None):
+        return clean_map(stored * step_of(said.get("scale"), file), clipped(stored))
     return clean_map(stored)
 
 
