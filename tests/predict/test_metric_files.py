@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from panodepth.errors import InputError
 from panodepth.export.reprojection import reprojected
+from panodepth.export.saved import read_saved
 from panodepth.geometry.lens import Pinhole, View
 from panodepth.predict.metric.files import read_anchor, read_points, read_pose
 from panodepth.types import Prediction
@@ -221,6 +223,37 @@ def test_what_a_coarse_map_masks_is_not_known(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", distance=distance, mask=there[:4])
     with pytest.raises(InputError, match=r"anchor depth: .*mask bool \(4, 16\) does not match"):
         read_anchor(tmp_path / "a.npz")
+
+
+def test_the_sky_of_an_npz_without_a_mask_is_not_known(tmp_path: Path) -> None:
+    distance = np.full((8, 16), 3, np.float32)
+    sky = np.zeros((8, 16), bool)
+    sky[:2], distance[:2] = True, 500
+    np.savez(tmp_path / "a.npz", distance=distance, sky=sky)
+    np.testing.assert_array_equal(read_anchor(tmp_path / "a.npz"), np.where(sky, 0, distance))
+    saved = read_saved(tmp_path / "a.npz")
+    np.testing.assert_array_equal(saved.sky_mask, sky)
+    np.testing.assert_array_equal(saved.mask, ~sky)
+    np.savez(tmp_path / "a.npz", distance=distance, sky=sky[:4])
+    with pytest.raises(InputError, match=r"anchor depth: .*sky bool \(4, 16\) does not match"):
+        read_anchor(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("name", ["a.npz", "a.npy"])
+def test_a_coarse_map_is_read_by_its_content(tmp_path: Path, name: str) -> None:
+    distance = np.full((8, 16), 3, np.float32)
+    with (tmp_path / name).open("wb") as file:
+        np.save(file, distance)
+    np.testing.assert_array_equal(read_anchor(tmp_path / name), distance)
+    with (tmp_path / name).open("wb") as file:
+        np.savez(file, distance=distance)
+    np.testing.assert_array_equal(read_anchor(tmp_path / name), distance)
+
+
+def test_a_coarse_map_whose_0_is_white_holds_what_it_holds(tmp_path: Path) -> None:
+    file = tmp_path / "a.tif"
+    tifffile.imwrite(file, np.full((8, 16), 2500, np.uint16), photometric="miniswhite")
+    np.testing.assert_allclose(read_anchor(file), 2.5, rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["a.npz", "a.png"])

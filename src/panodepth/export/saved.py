@@ -48,8 +48,9 @@ def read_saved(path: Path, *, need_picture: bool = False) -> Prediction:
         raise InputError(f"{path}: {width}×{height} is no whole panorama, which is twice as wide")
     distance = clean_distance(distance)
     known = np.isfinite(distance) & (distance > 0)
-    mask = _flags(path, arrays, "mask", known) & known
-    sky = _flags(path, arrays, "sky", np.isposinf(distance)) & ~mask
+    sky = _flags(path, arrays, "sky", np.isposinf(distance))
+    mask = _flags(path, arrays, "mask", known & ~sky) & known
+    sky &= ~mask
     solid: FloatArray = np.where(known, distance, np.float32(1))
     image = _picture(path, meta, distance.shape)
     if image is None and need_picture:

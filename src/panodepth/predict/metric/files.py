@@ -13,7 +13,7 @@ from panodepth.errors import DamageError, InputError
 from panodepth.export.frames import FRAMES
 from panodepth.export.mark import stated
 from panodepth.images import read_stored
-from panodepth.images.arrays import read_npz
+from panodepth.images.arrays import ending_of, read_npy, read_npz
 from panodepth.images.distances import check_floats, clean_distance, flags
 from panodepth.predict.metric.options import MetricOptions
 from panodepth.predict.metric.rows import read_rows
@@ -90,8 +90,8 @@ def read_pose(path: Path | None) -> Float64Array | None:
 def read_anchor(path: Path) -> FloatArray:
     """(h, w) distance along the ray [m] over the whole sphere, 0 = not known. Raises InputError.
 
-    An .npz with `distance` and maybe `mask` (False = not known), or a PNG of 16 bits in
-    millimetres, or in steps that panodepth wrote.
+    An .npz with `distance` and maybe `mask` (False = not known) and `sky` (True = sky), an .npy, or
+    a PNG of 16 bits in millimetres, or in steps that panodepth wrote.
     """
     step = 1.0
     said = _stated_in_metres("anchor depth", path)
@@ -99,14 +99,18 @@ def read_anchor(path: Path) -> FloatArray:
         told = f"is what another lens sees ({lens.get('name')}), not the whole sphere"
         raise InputError(f"anchor depth: {path}: {told}")
     try:
-        if path.suffix.lower() == ".npz":
-            arrays = read_npz(path, ("distance", "mask"))
+        if (ending := ending_of(path)) in (".npz", ".npy"):
+            wanted = ("distance", "mask", "sky")
+            arrays = {"distance": read_npy(path)} if ending == ".npy" else read_npz(path, wanted)
             distance, known = arrays.get("distance"), arrays.get("mask")
             if distance is not None:
                 check_floats(distance, str(path))
+            if distance is not None and "sky" in arrays:
+                sky = flags(arrays["sky"], distance.shape, f"{path}: sky")
+                distance = np.where(sky, 0, distance)
         else:
             stored = read_stored(path)
-            distance, known = stored.pixels, stored.valid
+            distance, known = stored.numbers, stored.valid
             distance = distance if distance.dtype == np.uint16 else None
             step = said.get("scale", MILLIMETRE)
         if distance is not None and known is not None:
@@ -118,7 +122,7 @@ def read_anchor(path: Path) -> FloatArray:
         raise InputError(f"anchor depth: {path}: {told}")
     if not distance.size or distance.shape[1] != 2 * distance.shape[0]:
         raise InputError(f"anchor depth: {path}: {distance.shape} is not a whole sphere, (h, 2h)")
-    if not (isinstance(step, float | int) and 0 < step < math.inf):
+    if not (isinstance(step, float | int) and step is not True and 0 < step < math.inf):
         raise InputError(f"anchor depth: {path}: its scale is {step!r}, and no number above 0")
     clean = clean_distance(distance) / np.float32(1 / step)
     return np.where(np.isfinite(clean), clean, np.float32(0))  # of the sky nothing is known
