@@ -39,12 +39,17 @@ class Comfy:
     def __init__(self, home: Path) -> None:
         self.home, self.steps, self.stop_after = home, list[int](), 1000
         self.total = 0
+        self.device, self.freed = torch.device("cpu"), list[torch.device]()
 
     def modules(self) -> dict[str, Any]:
         folders = SimpleNamespace(
             get_output_directory=lambda: str(self.home), get_save_image_path=self.place
         )
-        management = SimpleNamespace(throw_exception_if_processing_interrupted=self.check)
+        management = SimpleNamespace(
+            throw_exception_if_processing_interrupted=self.check,
+            get_torch_device=lambda: self.device,
+            free_memory=lambda room, device: self.freed.append(device),
+        )
         utils = SimpleNamespace(ProgressBar=self.bar)
         comfy = SimpleNamespace(model_management=management, utils=utils)
         return {"folder_paths": folders, "comfy": comfy, "comfy.utils": utils}
@@ -182,6 +187,40 @@ def test_the_bar_follows_and_a_stop_ends_it(
     comfy.stop_after = 2
     with pytest.raises(StoppedError):
         predict(nodes, picture, quality="best")
+
+
+@pytest.mark.parametrize(
+    ("own", "device", "wanted"),
+    [
+        ("cpu", "auto", "cpu"),
+        ("cuda:1", "auto", "cuda:1"),
+        ("xpu:0", "auto", "auto"),
+        ("cuda:1", "cpu", "cpu"),
+    ],
+)
+def test_auto_is_the_device_that_comfyui_was_started_with(
+    nodes: ModuleType,
+    comfy: Comfy,
+    monkeypatch: pytest.MonkeyPatch,
+    own: str,
+    device: str,
+    wanted: str,
+) -> None:
+    comfy.device = torch.device(own)
+    monkeypatch.setattr(nodes.panodepth, "load", lambda model, device: device)
+    assert nodes.LoadModel().load("default", device) == (wanted,)
+
+
+def test_room_is_made_on_a_gpu_alone(nodes: ModuleType, comfy: Comfy) -> None:
+    nodes.make_room("cpu")
+    assert not comfy.freed
+    nodes.make_room("cuda:1")
+    assert comfy.freed == [torch.device("cuda:1")]
+
+
+def test_an_empty_batch_is_told(nodes: ModuleType, picture: torch.Tensor) -> None:
+    with pytest.raises(InputError, match="batch is empty"):
+        predict(nodes, picture[:0])
 
 
 def test_masks(nodes: ModuleType, picture: torch.Tensor) -> None:

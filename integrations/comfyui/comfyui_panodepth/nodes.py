@@ -27,6 +27,8 @@ METRES = ("learned", "camera height", "none")
 NEAR_WHITE, FAR_WHITE, PLAIN = "near is white", "far is white", "distance"
 CUT = 0.005  # of the surfaces is nearer than what is drawn, and as much farther
 MESHES = (".glb", ".obj", ".stl")  # that Preview 3D shows
+DEVICES = ("auto", "cpu", "cuda", "mps")
+ROOM = 4 << 30  # that a prediction may need on a GPU, from other nodes' models [bytes]
 BAR = 100  # steps of a progress bar for each picture
 
 
@@ -44,13 +46,13 @@ class LoadModel:
         return {
             "required": {
                 "model": ("STRING", {"default": "default", "tooltip": tip}),
-                "device": (["auto", "cpu", "cuda", "mps"],),
+                "device": (list(DEVICES), {"tooltip": "auto: as ComfyUI was started"}),
             }
         }
 
     def load(self, model: str, device: str) -> tuple[Any]:
         """The predictor."""
-        return (panodepth.load(model.strip(), device=device),)
+        return (panodepth.load(model.strip(), device=chosen(device)),)
 
 
 class Predict:
@@ -88,6 +90,9 @@ class Predict:
         mask: torch.Tensor | None = None,
     ) -> tuple[Any, ...]:
         """The predictions, their coloured distance, normals, and where surfaces and the sky are."""
+        if not len(image):
+            raise InputError("no picture came in: the batch is empty")
+        make_room(str(model.describe()["device"]))
         bar = ProgressBar(BAR * len(image))
         how: dict[str, Any] = {"quality": quality, "level": level}
         if metres == METRES[0]:
@@ -186,6 +191,18 @@ class Save:
         ]
         first = meshes[0].as_posix() if meshes else files[0]
         return {"ui": {"3d": shown}, "result": (first, "\n".join(files))}
+
+
+def chosen(device: str) -> str:
+    """`device`; for "auto" the one that ComfyUI computes on, where panodepth has its kind."""
+    own = model_management.get_torch_device()
+    return str(own) if device == DEVICES[0] and own.type in DEVICES else device
+
+
+def make_room(device: str) -> None:
+    """Let ComfyUI move models of other nodes off a GPU that is full."""
+    if device.startswith("cuda"):
+        model_management.free_memory(ROOM, torch.device(device))
 
 
 def valid(mask: torch.Tensor | None, image: torch.Tensor) -> list[np.ndarray | None]:
