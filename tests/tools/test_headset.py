@@ -211,3 +211,43 @@ def test_a_refusal_is_told(room: Path, open_page: Opener) -> None:
     page.click("#headset")
     page.wait_for_function("document.querySelector('#hint').textContent.includes('headset')")
     assert not page.evaluate("panodepth.headset.on")
+
+
+def test_the_head_is_at_the_camera_also_where_tracking_of_a_second_session_begins_late(
+    room: Path, open_page: Opener
+) -> None:
+    page = wear(open_page, room)
+    page.evaluate("panodepth.renderer.xr.getSession().end()")
+    page.wait_for_function("!panodepth.headset.on && !panodepth.renderer.xr.enabled")
+    page.evaluate("""() => {
+        const { prototype } = XRFrame, found = prototype.getViewerPose;
+        window.track = () => { prototype.getViewerPose = found; };
+        prototype.getViewerPose = () => null;
+        device.position.set(0.9, 1.6, 0.5);
+        document.querySelector("#headset").click();
+    }""")
+    page.wait_for_function("panodepth.headset.on")
+    frames(page)
+    page.evaluate("track()")
+    frames(page)
+    np.testing.assert_allclose(head(page)[0], 0, atol=1e-5)
+
+
+def test_frames_behind_a_menu_of_the_system_do_not_make_the_grid_coarse(
+    room: Path, open_page: Opener
+) -> None:
+    page = wear(open_page, room)
+    steps = page.evaluate("""() => {
+        const { headset, renderer, surfaces } = panodepth, frame = headset.frame.bind(headset);
+        const session = renderer.xr.getSession();
+        renderer.setAnimationLoop(null);
+        const step = surfaces[0].mesh.material.uniforms.uStep, found = [];
+        for (const state of ["visible-blurred", "visible"]) {
+            Object.defineProperty(session, "visibilityState", { value: state, configurable: true });
+            [headset.slow, step.value] = [0, 1];
+            for (let i = 1; i <= 40; i++) frame(1e7 + 50 * i);
+            found.push(step.value);
+        }
+        return found;
+    }""")
+    assert steps == [1, 2]

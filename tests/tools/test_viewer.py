@@ -340,6 +340,19 @@ def test_without_webgl_a_sentence_says_so(room: Path, open_page: Opener) -> None
     assert "WebGL" in page.inner_text("#problem")
 
 
+def test_an_old_browser_is_told(room: Path, open_page: Opener) -> None:
+    page = open_page(room, script="delete window.DecompressionStream;")
+    assert "too old" in page.inner_text("#problem")
+
+
+@pytest.mark.parametrize("anchor", ["#yaw=abc&pitch=1e309&room=x", "#room=1.5", "#yaw=&room=1e309"])
+def test_what_is_no_number_in_the_address_is_not_there(
+    room: Path, open_page: Opener, anchor: str
+) -> None:
+    page = open_page(room, anchor, viewport={"width": 240, "height": 160})
+    assert page.evaluate("[panodepth.views.yaw, panodepth.views.pitch, panodepth.room]") == [0] * 3
+
+
 def test_a_graphics_card_that_was_lost_draws_again(room: Path, open_page: Opener) -> None:
     page = open_page(room)
     before = pixels(page)

@@ -97,6 +97,7 @@ export class Headset {
 
   private begin(place: Place): void {
     [this.last, this.slow, look.uStep.value, this.fresh] = [0, 0, 1, true];
+    this.renderer.xr.getCamera().cameras.splice(0); // those of the session before
     this.rig.quaternion.setFromAxisAngle(UP, place.turn);
     this.show(place);
   }
@@ -134,7 +135,10 @@ export class Headset {
     }
     const apart = this.last ? now - this.last : 0;
     this.last = now;
-    this.slow = apart > SLOW_MS ? this.slow + 1 : Math.max(0, this.slow - 1);
+    // Behind a menu of the headset's own, frames are few by its choice.
+    if (this.renderer.xr.getSession()?.visibilityState === "visible") {
+      this.slow = apart > SLOW_MS ? this.slow + 1 : Math.max(0, this.slow - 1);
+    }
     if (this.slow > SLOW_FRAMES && look.uStep.value < COARSEST) {
       look.uStep.value += 1;
       this.slow = 0;

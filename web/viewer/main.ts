@@ -368,14 +368,19 @@ class Viewer {
   /** #view=dollhouse&colour=distance&yaw=30&pitch=-10&room=2: what the page opens with. */
   private readHash(): void {
     const given = new URLSearchParams(location.hash.slice(1));
-    const room = Number(given.get("room") ?? 1);
+    /** What is no number is as if it were not there. */
+    const number = (key: string) => {
+      const value = Number(given.get(key));
+      return Number.isFinite(value) ? value : 0;
+    };
+    const room = Math.trunc(number("room"));
     if (room > 1) this.chooseRoom(room - 1);
     const view = given.get("view") as View;
     if (VIEWS.includes(view)) this.chooseView(view);
     const colour = given.get("colour") as Colour;
     if (COLOURS.includes(colour)) this.chooseColour(colour);
     if (given.has("compare")) this.setCompare(0.5);
-    this.views.look(Number(given.get("yaw") ?? 0), Number(given.get("pitch") ?? 0));
+    this.views.look(number("yaw"), number("pitch"));
   }
 
   // --- frames
@@ -566,6 +571,10 @@ async function start(): Promise<void> {
   }
   if (!document.createElement("canvas").getContext("webgl2")) {
     explain("This browser cannot show 3D: it has no WebGL 2, or it is switched off.");
+    return;
+  }
+  if (!("DecompressionStream" in window)) {
+    explain("This browser is too old for this page: update it, or open the page in another.");
     return;
   }
   let rooms: Room[];
