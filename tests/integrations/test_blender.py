@@ -140,6 +140,21 @@ def test_a_picture_becomes_a_mesh(command: ModuleType, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("more", "wanted"),
+    [
+        ("", False),
+        ("--level none --camera-height 2", False),
+        ("--projection fisheye --fov 200", True),
+        ("--level none --projection=fisheye", True),
+    ],
+)
+def test_what_a_lens_saw_is_no_panorama_as_it_lies(
+    command: ModuleType, more: str, wanted: bool
+) -> None:
+    assert command.Request("a.exr", more=more).through_lens == wanted
+
+
+@pytest.mark.parametrize(
+    ("more", "wanted"),
     [("", "no.jpg"), ("--level sideways", "sideways"), ("--nosuch", "--nosuch")],
 )
 def test_its_words_are_told(command: ModuleType, tmp_path: Path, more: str, wanted: str) -> None:

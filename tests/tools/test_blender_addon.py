@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -49,6 +50,26 @@ except RuntimeError as error:
     assert "no.jpg" in str(error)
 else:
     raise AssertionError("a picture that is not there was imported")
+
+broken = set(bpy.data.objects), set(bpy.data.collections)
+with open(f"{folder}/broken.glb", "wb") as file:
+    file.write(b"glTF")
+try:
+    addon.import_mesh(f"{folder}/broken.glb")
+except addon.RunError as error:
+    assert "glTF 2.0 failed on the mesh" in str(error) and "\\n" not in str(error), error
+else:
+    raise AssertionError("there was a mesh")
+assert broken == (set(bpy.data.objects), set(bpy.data.collections))
+
+# What a fisheye saw of high range is no light by itself.
+assert call(
+    filepath=f"{folder}/circle.hdr", quality="fast", metres="none", world=True, camera=False,
+    more="--device cpu --projection fisheye --fov 180",
+) == {"FINISHED"}
+nodes = scene.world.node_tree.nodes
+(shown,) = (node.image for node in nodes if node.type == "TEX_ENVIRONMENT")
+assert shown.size[0] == 2 * shown.size[1] and "circle.hdr" not in shown.filepath, shown.filepath
 
 # With a window it goes on beside Blender; there is none here, so one is stood in for.
 import types
@@ -116,6 +137,7 @@ addon.unregister()
 def test_the_camera_and_the_world_see_the_picture_again(tmp_path: Path) -> None:
     if subprocess.run([BLENDER, "-c", "import bpy"], capture_output=True).returncode:
         pytest.skip("Blender has no wheel for this Python")
+    cv2.imwrite(str(tmp_path / "circle.hdr"), np.full((128, 128, 3), 0.5, np.float32))
     done = subprocess.run(
         [BLENDER, "-c", SCRIPT, tmp_path, PICTURE, ROOT / "integrations/blender", *map(str, SIZE)],
         capture_output=True,

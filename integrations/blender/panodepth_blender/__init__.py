@@ -139,16 +139,19 @@ class ImportPanorama(bpy.types.Operator, ImportHelper):
         with self._run as run:
             try:
                 mesh, facts = run.result()
+                placed = import_mesh(mesh)
             except RunError as error:
                 return self._failed(error)
-            name = Path(self.filepath).stem
-            home = bpy.data.collections.new(name)
-            context.scene.collection.children.link(home)
-            placed = import_mesh(mesh, name, home)
+        name = Path(self.filepath).stem
+        home = bpy.data.collections.new(name)
+        context.scene.collection.children.link(home)
+        move(placed, name, home)
         if self.camera:
             context.scene.camera = panoramic_camera(name, home)
         if self.world:
-            light(context.scene, picture_of(placed, bpy.path.abspath(self.filepath)))
+            lens = Request(self.filepath, more=self.more).through_lens
+            file = "" if lens else bpy.path.abspath(self.filepath)
+            light(context.scene, picture_of(placed, file))
         context.view_layer.objects.active = placed
         self.report({"INFO"}, f"{name}: {told_size(facts)}")
         return {"FINISHED"}
@@ -174,16 +177,24 @@ def check_importer() -> None:
         raise RunError("Blender's add-on glTF 2.0 is off: switch it on in Preferences > Add-ons")
 
 
-def import_mesh(file: str, name: str, home: Any) -> Any:
-    """The object of a GLB file, in the collection `home`; x right, y forward, z up."""
+def import_mesh(file: str) -> Any:
+    """The object of a GLB file; x right, y forward, z up. Raises RunError where there is none."""
     before = set(bpy.data.objects)
-    bpy.ops.import_scene.gltf(filepath=file)
-    (placed,) = (o for o in bpy.data.objects if o not in before and o.type == "MESH")
+    try:
+        bpy.ops.import_scene.gltf(filepath=file)
+        (placed,) = (o for o in bpy.data.objects if o not in before and o.type == "MESH")
+    except (RuntimeError, ValueError) as error:  # an importer of another version, or memory ended
+        said = [line for line in str(error).splitlines() if not line.startswith("Location:")]
+        raise RunError(f"Blender's add-on glTF 2.0 failed on the mesh: {said[-1]}") from None
+    return placed
+
+
+def move(placed: Any, name: str, home: Any) -> None:
+    """Name an object and its mesh, and put it into the collection `home` alone."""
     for holder in placed.users_collection:
         holder.objects.unlink(placed)
     home.objects.link(placed)
     placed.name = placed.data.name = name
-    return placed
 
 
 def panoramic_camera(name: str, home: Any) -> Any:
@@ -204,6 +215,7 @@ def picture_of(placed: Any, file: str) -> Any:
     """The image that lights: of high dynamic range the file's, else what is on the mesh.
 
     The mesh's is equirectangular whatever the file holds, and Blender reads it always.
+    file: "" where it is no panorama by itself.
     """
     if Path(file).suffix.lower() in HIGH_RANGE:
         return bpy.data.images.load(file, check_existing=True)

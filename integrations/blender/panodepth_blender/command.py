@@ -20,6 +20,7 @@ NAME = "panodepth"
 WINDOWS = os.name == "nt"
 # Where installers put programs; one that is started from a desktop often has none of them on PATH.
 USUAL = ("~/.local/bin", "/opt/homebrew/bin", "/usr/local/bin")
+LENS = ("--projection", "--fov", "--top", "--bottom", "--camera", "--stereo", "--rig")
 INSTALL = "install panodepth (pip install), and say where it is in the add-on's preferences"
 
 
@@ -42,6 +43,11 @@ class Request:
     camera_height: float = 1.6
     faces: int = 0
     more: str = ""
+
+    @property
+    def through_lens(self) -> bool:
+        """Whether further options say that the picture is no panorama as it lies."""
+        return any(word.partition("=")[0] in LENS for word in self.more.split())
 
     def arguments(self, out: str) -> list[str]:
         """Of `panodepth`, for a mesh in the folder `out`.
