@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import field, is_dataclass
 from typing import Any, TypeVar
 
+from panodepth.strict import replaced
+
 T = TypeVar("T")
 
 
@@ -18,17 +20,6 @@ def option(default: Any, help: str, **more: Any) -> Any:
     return field(default=default, metadata={"help": help, **more})
 
 
-def to_number(text: str) -> float:
-    """A number as people write it. Raises ValueError, for "1_6" too, which Python takes for 16."""
-    if "_" in text:
-        raise ValueError(text)
-    return float(text)
-
-
 def changed(options: T, changes: Mapping[str, Any]) -> T:
     """A dataclass with other values of some fields. Raises ConfigError for an unknown name."""
-    if changes or not is_dataclass(type(options)):
-        from panodepth.strict import replaced
-
-        return replaced(options, changes)
-    return options
+    return replaced(options, changes) if changes or not is_dataclass(type(options)) else options

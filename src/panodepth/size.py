@@ -1,4 +1,4 @@
-"""Sizes: (height, width) in pixels, in this order everywhere in the package; as text HxW."""
+"""Sizes, (height, width) in pixels everywhere in the package and as text HxW; numbers as text."""
 
 from __future__ import annotations
 
@@ -70,3 +70,10 @@ def check_not_swapped(size: Size) -> None:
             f"size {show_size(size)} (height×width) is taller than wide, and a panorama is wider "
             f"than tall: did you mean {show_size((width, height))}?"
         )
+
+
+def to_number(text: str) -> float:
+    """A number as people write it. Raises ValueError, for "1_6" too, which Python takes for 16."""
+    if "_" in text:
+        raise ValueError(text)
+    return float(text)

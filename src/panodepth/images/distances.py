@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from panodepth.errors import InputError
 from panodepth.types import BoolArray, FloatArray
+
+if TYPE_CHECKING:
+    from panodepth.images.formats.pillow import Decoded
 
 SKY_FROM = 1e9  # Blender writes 1e10; others the largest float32, 3.4e38
 HALF_MAX = 65504.0  # the largest float16: what was farther, and the sky, was clipped to it
@@ -52,6 +55,11 @@ def flags(values: npt.NDArray[Any], shape: tuple[int, ...], where: str) -> BoolA
     if values.shape != shape or values.dtype.kind not in "biuf":
         raise InputError(f"{where} {values.dtype} {values.shape} does not match distance {shape}")
     return np.asarray(values, np.bool_)
+
+
+def stored_numbers(decoded: Decoded) -> npt.NDArray[Any]:
+    """(H, W), as the file holds them: grey whose 0 is white is turned round, distances are not."""
+    return ~decoded.pixels if decoded.turned else decoded.pixels
 
 
 def clipped(codes: npt.NDArray[Any]) -> BoolArray:

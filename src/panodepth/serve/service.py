@@ -30,13 +30,14 @@ from panodepth.export.metadata import to_json
 from panodepth.export.privacy import without_folder
 from panodepth.export.views.archive import pack
 from panodepth.images import image_size, read_image
-from panodepth.options import changed, to_number
+from panodepth.options import changed
 from panodepth.predict.options import PredictOptions
 from panodepth.predict.predictor import Predictor
 from panodepth.predict.request import answers
 from panodepth.serve.batching import Batcher
 from panodepth.serve.cache import Answer, AnswerCache
 from panodepth.serve.options import ServeOptions
+from panodepth.size import to_number
 from panodepth.strict import check_numbers, find_named
 from panodepth.types import Prediction
 

@@ -11,11 +11,11 @@ from panodepth.errors import ConfigError, OutputError
 from panodepth.export.file_options import FileOptions
 from panodepth.export.formats import check_installed, check_metres
 from panodepth.export.registry import WRITERS
-from panodepth.options import option, to_number
+from panodepth.options import option
 from panodepth.predict.lenses.options import LensOptions, Numbers
 from panodepth.predict.metric.options import MetricOptions
 from panodepth.predict.options import PredictOptions
-from panodepth.size import Size
+from panodepth.size import Size, to_number
 
 PANEL = "Video"
 # name -> ending of the one file that a clip becomes, and what it is

@@ -37,11 +37,6 @@ class Decoded:
     profile: bytes = b""
     turned: bool = False
 
-    @property
-    def numbers(self) -> npt.NDArray[Any]:
-        """The pixels as the file holds them, where they are no shades of grey."""
-        return ~self.pixels if self.turned else self.pixels
-
 
 @dataclass(frozen=True)
 class Opened:

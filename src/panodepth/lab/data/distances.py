@@ -15,7 +15,7 @@ import numpy.typing as npt
 from panodepth.errors import DamageError, InputError, damaged, one_line, raise_if_out_of_memory
 from panodepth.images import read_stored
 from panodepth.images.arrays import ending_of, names_in, read_npy, read_npz
-from panodepth.images.distances import clean_distance, clipped, flags
+from panodepth.images.distances import clean_distance, clipped, flags, stored_numbers
 from panodepth.images.formats.exr_file import MAGIC, Part
 from panodepth.images.limits import check_pixels
 from panodepth.lab.data.source import DistanceMap, read_json
@@ -207,7 +207,7 @@ def _last(name: str) -> str:
 def _read_tiff(path: Path, scale: float | None) -> DistanceMap:
     """GDAL's tag says which value stands for no value."""
     decoded = read_stored(path)
-    values = decoded.numbers
+    values = stored_numbers(decoded)
     try:
         missing = float(decoded.texts.get("GDAL_NODATA", "nan"))
     except ValueError:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from panodepth.errors import ConfigError
-from panodepth.options import option, to_number
+from panodepth.options import option
+from panodepth.size import to_number
 
 WIDEST_DEG = 60  # of what may be filled: beyond it too little floor is left to fit
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from panodepth.errors import ConfigError
-from panodepth.options import option, to_number
-from panodepth.size import Size, parse_size
+from panodepth.options import option
+from panodepth.size import Size, parse_size, to_number
 
 PROJECTIONS = ("auto", "erp", "cubemap", "fisheye", "dual-fisheye", "perspective")
 OUT_PROJECTIONS = ("erp", "input", "cubemap", "fisheye", "perspective")

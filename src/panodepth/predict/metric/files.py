@@ -14,7 +14,7 @@ from panodepth.export.frames import FRAMES
 from panodepth.export.mark import stated
 from panodepth.images import read_stored
 from panodepth.images.arrays import ending_of, read_npy, read_npz
-from panodepth.images.distances import check_floats, clean_distance, flags
+from panodepth.images.distances import check_floats, clean_distance, flags, stored_numbers
 from panodepth.predict.metric.options import MetricOptions
 from panodepth.predict.metric.rows import read_rows
 from panodepth.strict import parse_json, read_bounded
@@ -110,7 +110,7 @@ def read_anchor(path: Path) -> FloatArray:
                 distance = np.where(sky, 0, distance)
         else:
             stored = read_stored(path)
-            distance, known = stored.numbers, stored.valid
+            distance, known = stored_numbers(stored), stored.valid
             distance = distance if distance.dtype == np.uint16 else None
             step = said.get("scale", MILLIMETRE)
         if distance is not None and known is not None:

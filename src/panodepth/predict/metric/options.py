@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from panodepth.errors import ConfigError
-from panodepth.options import option, to_number
+from panodepth.options import option
+from panodepth.size import to_number
 
 Numbers = tuple[float, ...]
 SCALES = (None, "none", "learned")
