@@ -49,7 +49,7 @@ def test_bad_json_values(text: str) -> None:
     ("changes", "words"),
     [
         ({"size": (100, 200)}, "multiples of 14"),
-        ({"size": (546,)}, "multiples of 14"),
+        ({"size": (546,)}, "is not .height, width. in whole pixels"),
         ({"backbone": "swin"}, "unknown backbone .swin.; there are"),
         ({"backbone": "conv"}, "stem_widths"),
         ({"stem_widths": (8, 8, 8)}, "stem_widths"),

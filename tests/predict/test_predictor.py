@@ -149,9 +149,17 @@ def test_rolling_the_panorama_rolls_the_result() -> None:
     np.testing.assert_allclose(np.roll(got.distance, shift, 1), rolled.distance, rtol=1e-5)
 
 
-@pytest.mark.parametrize("bad", [(50, 112), (0, 14), (56,), (-14, 28)])
-def test_impossible_network_size(bad: tuple[int, ...]) -> None:
-    with pytest.raises(ConfigError, match="multiples of 14"):
+@pytest.mark.parametrize(
+    ("bad", "told"),
+    [
+        ((50, 112), "multiples of 14"),
+        ((0, 14), "multiples of 14"),
+        ((56,), "is not .height, width. in whole pixels"),
+        ((-14, 28), "multiples of 14"),
+    ],
+)
+def test_impossible_network_size(bad: tuple[int, ...], told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
         predictor().predict(painted(smooth(56, 112)), size=bad)  # type: ignore[arg-type]
 
 

@@ -217,8 +217,11 @@ def test_the_client_sends_options_as_they_are_meant(locked: Running) -> None:
     client = locked.client(key="secret")
     facts = client.facts(small(), size=(140, 280), known_distance="1,2=3", camera_height=None)
     assert (facts["network_size"], facts["unit"]) == ([140, 280], "m")
-    for url, key in (("no/url", ""), ("http://127.0.0.1:9", "a\nb")):
-        with pytest.raises(ServiceError, match="cannot be reached"):
+    for url, key, told in (
+        ("no/url", "", "is no address such as http"),
+        ("http://127.0.0.1:9", "a\nb", "cannot be reached"),
+    ):
+        with pytest.raises(ServiceError, match=told):
             Client(url, key).predict(small())
     assert Client("x").seconds > ServeOptions().seconds
 
