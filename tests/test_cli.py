@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import errno
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -392,23 +390,3 @@ def test_failures_of_the_machine(
     monkeypatch.setenv("PANODEPTH_DEBUG", "1")
     with pytest.raises((type(failure), OutputError)):
         run(tmp_path / "in", "--format", "npz")
-
-
-def test_help_and_version_load_nothing_heavy(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--version"]) == 0
-    assert capsys.readouterr().out == f"panodepth {panodepth.__version__}\n"
-    code = (
-        "import sys; from panodepth.cli import main; main(['predict', '--help']); main([]);"
-        "heavy = {'torch', 'numpy', 'cv2', 'PIL', 'trimesh', 'huggingface_hub'} & set(sys.modules);"
-        "sys.exit(str(heavy) if heavy else 0)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "--skip-existing" in done.stdout
-
-
-def test_runs_as_a_module() -> None:
-    command = [sys.executable, "-m", "panodepth", "predict"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 2
-    assert done.stderr.count("\n") == 1
