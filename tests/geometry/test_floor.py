@@ -86,9 +86,17 @@ def test_no_floor_is_refused() -> None:
         find_floor(box_room(1.6, 1.2, (3, 3, 3, 3)), below_masked)
 
 
-@pytest.mark.parametrize("height", [0.0, -1.0, math.nan, math.inf])
-def test_impossible_heights(height: float) -> None:
-    with pytest.raises(ConfigError, match=r"camera.height"):
+@pytest.mark.parametrize(
+    ("height", "told"),
+    [
+        (0.0, "^camera height must be a positive number of metres: 0.0$"),
+        (-1.0, "^camera height must be a positive number of metres: -1.0$"),
+        (math.nan, "^camera_height must be a number, not nan$"),
+        (math.inf, "^camera_height must be a number, not inf$"),
+    ],
+)
+def test_impossible_heights(height: float, told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
         PredictOptions(camera_height=height)
 
 
