@@ -9,6 +9,7 @@ are is seen best there.
 sky_border.jpg: part of the courtyard example, its sky as the network says it, and as it is written.
 mesh_quality.jpg: the mesh of the indoor example by each `--quality`, seen from beside the camera;
 pink is where it has no triangle.
+behind.jpg: the same view of the best mesh, as it is and with `--behind 12`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ import numpy as np
 
 import panodepth
 from panodepth.export.colour import colourise
+from panodepth.export.meshes.hidden import behind
 from panodepth.export.meshes.mesh import build_mesh
+from panodepth.export.meshes.surface import Mesh
 from panodepth.geometry.resizing import resize_erp
 from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll
 from panodepth.lab.worlds import Priors, SceneBatch, render_batch, render_scenes
@@ -85,12 +88,27 @@ def overview() -> np.ndarray:
     return np.vstack([row(predictor.predict(file, quality="best")) for file in files])
 
 
-def seen_mesh(prediction: Prediction, width: int) -> np.ndarray:
+def seen_mesh(prediction: Prediction, width: int, behind_deg: float = 0) -> np.ndarray:
     """(width / 1.6, width, 3) uint8: its mesh from EYE, the farthest triangles painted first."""
-    mesh = build_mesh(prediction)
+    shown = [(prediction, build_mesh(prediction))]
+    if behind_deg and (hidden := behind(prediction, behind_deg)):
+        shown.append((hidden, build_mesh(hidden)))
+    height, focal = round(width / 1.6), width / 2 / np.tan(np.radians(FIELD_DEG / 2))
+    depth, corners, colours = (
+        np.concatenate(parts)
+        for parts in zip(*(_drawn(*each, width, focal) for each in shown), strict=True)
+    )
+    picture = np.full((height, width, 3), NOTHING, np.uint8)
+    for face in np.argsort(-depth):
+        cv2.fillConvexPoly(picture, corners[face], colours[face].tolist(), shift=4)
+    return picture
+
+
+def _drawn(prediction: Prediction, mesh: Mesh, width: int, focal: float) -> tuple:
+    """(N,) depth, (N, 3, 2) corners [px / 16] and (N, 3) colours of a mesh's triangles from EYE."""
+    height = round(width / 1.6)
     turn = rotation_from_yaw_pitch_roll(*np.radians([*LOOKS, 0.0]))
     points = (mesh.positions - np.array(EYE)) @ turn
-    height, focal = round(width / 1.6), width / 2 / np.tan(np.radians(FIELD_DEG / 2))
     ahead = points[mesh.faces][..., 2].min(1) > NEAR
     faces = mesh.faces[ahead]
     depth = points[faces][..., 2].mean(1)
@@ -101,11 +119,7 @@ def seen_mesh(prediction: Prediction, width: int) -> np.ndarray:
         np.minimum((uv[:, 1] * rows).astype(int), rows - 1),
         (uv[:, 0] * columns).astype(int) % columns,
     ]
-    picture = np.full((height, width, 3), NOTHING, np.uint8)
-    corners = np.round(pixels[faces] * 16).clip(-(2**20), 2**20).astype(np.int32)
-    for face in np.argsort(-depth):
-        cv2.fillConvexPoly(picture, corners[face], colours[face].tolist(), shift=4)
-    return picture
+    return depth, np.round(pixels[faces] * 16).clip(-(2**20), 2**20).astype(np.int32), colours
 
 
 def mesh_quality() -> np.ndarray:
@@ -113,6 +127,12 @@ def mesh_quality() -> np.ndarray:
     predictor, file = panodepth.load(), ROOT / "examples" / "interior.jpg"
     found = [predictor.predict(file, quality=quality) for quality in QUALITIES[1:]]
     return np.hstack([seen_mesh(prediction, WIDTH) for prediction in found])
+
+
+def behind_edges() -> np.ndarray:
+    """The best mesh, and with what near things hide, side by side."""
+    found = panodepth.load().predict(ROOT / "examples" / "interior.jpg", quality="best")
+    return np.hstack([seen_mesh(found, WIDTH * 5 // 4, reach) for reach in (0, 12)])
 
 
 def sky_border() -> np.ndarray:
@@ -178,6 +198,7 @@ def main() -> None:
         "worlds2": worlds2,
         "priors": priors,
         "mesh_quality": mesh_quality,
+        "behind": behind_edges,
         "sky_border": sky_border,
     }
     for name in sys.argv[1:] or makers:

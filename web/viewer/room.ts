@@ -19,6 +19,8 @@ export interface RoomInfo {
   colours: [number, number];
   /** where up is: x right, y down, z forward */
   up: [number, number, number];
+  /** of what nearer things hide, as far as it was guessed */
+  behind?: RoomInfo;
   place: { yaw_deg: number; position: [number, number, number]; scale: number } | null;
 }
 
@@ -33,21 +35,30 @@ export interface Room {
   /** (rows, columns): > 0, NOTHING or SKY */
   distance: Float32Array<ArrayBuffer>;
   photo: ImageBitmap;
+  behind?: Room;
 }
 
 export async function readRooms(): Promise<Room[]> {
   const infos = JSON.parse(textOf("rooms")) as RoomInfo[];
   if (!infos.length) throw new Error("no rooms");
   return Promise.all(
-    infos.map(async (info, i) => ({
-      info,
-      distance: unpack(await inflate(bytesOf(`distance-${i}`)), info),
-      photo: await createImageBitmap(new Blob([bytesOf(`photo-${i}`)], { type: "image/jpeg" }), {
-        colorSpaceConversion: "none",
-        premultiplyAlpha: "none",
-      }),
-    })),
+    infos.map(async (info, i) => {
+      const room = await readRoom(info, `distance-${i}`, `photo-${i}`);
+      if (info.behind) room.behind = await readRoom(info.behind, `behind-${i}`, `behind-photo-${i}`);
+      return room;
+    }),
   );
+}
+
+async function readRoom(info: RoomInfo, distances: string, photo: string): Promise<Room> {
+  return {
+    info,
+    distance: unpack(await inflate(bytesOf(distances)), info),
+    photo: await createImageBitmap(new Blob([bytesOf(photo)], { type: "image/jpeg" }), {
+      colorSpaceConversion: "none",
+      premultiplyAlpha: "none",
+    }),
+  };
 }
 
 /** The colours of distances, near to far: (256, 3). */

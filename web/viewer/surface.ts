@@ -22,7 +22,7 @@ import {
   Vector2,
   Vector3,
 } from "three";
-import { NOTHING, SKY, type Room } from "./room";
+import { NOTHING, SKY, type Room, type RoomInfo } from "./room";
 
 export const COLOURS = ["photo", "distance", "normals"] as const;
 export type Colour = (typeof COLOURS)[number];
@@ -154,34 +154,15 @@ export class Surface {
   readonly group = new Group();
   readonly mesh: Mesh<BufferGeometry, RawShaderMaterial>;
   readonly room: Room;
+  /** what nearer things hide, as far as it was guessed */
+  private readonly behind: Mesh<BufferGeometry, RawShaderMaterial> | null;
 
   constructor(room: Room, anisotropy: number) {
     this.room = room;
     const { info } = room;
-    const grid = new DataTexture(room.distance, info.columns, info.rows, RedFormat, FloatType);
-    grid.needsUpdate = true;
-    const uniforms = {
-      ...look,
-      uDistance: { value: grid },
-      uPhoto: { value: photoTexture(room.photo, anisotropy) },
-      uGrid: { value: new Vector2(info.columns, info.rows) },
-      uFirst: { value: new Vector2(...info.first) },
-      uFull: { value: new Vector2(info.width, info.height) },
-      uStride: { value: info.stride },
-      uPoles: { value: new Vector2(pole(room, 0), pole(room, info.rows - 1)) },
-      uSky: { value: 0 },
-      uRange: { value: new Vector2(Math.log(info.colours[0]), Math.log(info.colours[1])) },
-    };
-    const material = new RawShaderMaterial({
-      glslVersion: GLSL3,
-      vertexShader: VERTEX,
-      fragmentShader: FRAGMENT,
-      uniforms,
-      side: DoubleSide,
-    });
-    this.mesh = new Mesh(new BufferGeometry(), material);
-    this.mesh.frustumCulled = false;
-    this.group.add(this.mesh);
+    this.mesh = sphere(room, anisotropy);
+    this.behind = room.behind ? sphere(room.behind, anisotropy) : null;
+    this.group.add(this.mesh, ...(this.behind ? [this.behind] : []));
     const { place, up } = info;
     const level = new Quaternion().setFromUnitVectors(
       new Vector3(up[0], -up[1], -up[2]).normalize(),
@@ -200,13 +181,46 @@ export class Surface {
   /** Before a frame. inside: seen from the camera's place, with the sky, and both sides of walls;
    * from outside the walls in front are not drawn. */
   prepare(inside: boolean): void {
-    const { columns, rows, far } = this.room.info;
-    const step = look.uStep.value;
-    const cells = Math.ceil(columns / step) * (Math.ceil(rows / step) + 1);
-    this.mesh.geometry.setDrawRange(0, 6 * cells);
-    this.mesh.material.side = inside ? DoubleSide : FrontSide;
-    this.mesh.material.uniforms.uSky.value = inside ? 1.5 * far : 0;
+    show(this.mesh, this.room.info, inside);
+    this.mesh.material.uniforms.uSky.value = inside ? 1.5 * this.room.info.far : 0;
+    // Its own gaps stay open: what is in front of them is drawn.
+    if (this.behind && this.room.behind) show(this.behind, this.room.behind.info, inside);
   }
+}
+
+function show(mesh: Mesh<BufferGeometry, RawShaderMaterial>, info: RoomInfo, inside: boolean) {
+  const step = look.uStep.value;
+  const cells = Math.ceil(info.columns / step) * (Math.ceil(info.rows / step) + 1);
+  mesh.geometry.setDrawRange(0, 6 * cells);
+  mesh.material.side = inside ? DoubleSide : FrontSide;
+}
+
+function sphere(room: Room, anisotropy: number): Mesh<BufferGeometry, RawShaderMaterial> {
+  const { info } = room;
+  const grid = new DataTexture(room.distance, info.columns, info.rows, RedFormat, FloatType);
+  grid.needsUpdate = true;
+  const uniforms = {
+    ...look,
+    uDistance: { value: grid },
+    uPhoto: { value: photoTexture(room.photo, anisotropy) },
+    uGrid: { value: new Vector2(info.columns, info.rows) },
+    uFirst: { value: new Vector2(...info.first) },
+    uFull: { value: new Vector2(info.width, info.height) },
+    uStride: { value: info.stride },
+    uPoles: { value: new Vector2(pole(room, 0), pole(room, info.rows - 1)) },
+    uSky: { value: 0 },
+    uRange: { value: new Vector2(Math.log(info.colours[0]), Math.log(info.colours[1])) },
+  };
+  const material = new RawShaderMaterial({
+    glslVersion: GLSL3,
+    vertexShader: VERTEX,
+    fragmentShader: FRAGMENT,
+    uniforms,
+    side: DoubleSide,
+  });
+  const mesh = new Mesh(new BufferGeometry(), material);
+  mesh.frustumCulled = false;
+  return mesh;
 }
 
 /** The mean distance of a row, where most of it is a surface. */

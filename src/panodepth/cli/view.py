@@ -13,6 +13,7 @@ from typer import Argument, Option
 from panodepth.cli.options import Device, Dtype, Model, Quiet, with_fields
 from panodepth.errors import ConfigError, InputError, OutputError, printable
 from panodepth.predict.options import PredictOptions
+from panodepth.strict import build
 
 if TYPE_CHECKING:
     from panodepth.export.html.page import Place
@@ -50,6 +51,10 @@ def view(
             help="rooms.json of align: where they stand; else the one in a folder given.",
         ),
     ] = None,
+    behind: Annotated[
+        float,
+        Option(metavar="DEG", help="Guess what near things hide, so far behind their edges."),
+    ] = 0.0,
     show: Annotated[bool, Option("--open", help="Open it in the browser.")] = False,
     model: Model = "default",
     device: Device = "auto",
@@ -57,11 +62,12 @@ def view(
     quiet: Quiet = False,
 ) -> None:
     """Write one HTML file that shows panoramas in 3D: look, walk, measure, without a server."""
-    from panodepth.export.html.page import PAGE, write_rooms
+    from panodepth.export.html.page import PAGE, HtmlOptions, write_rooms
     from panodepth.export.mark import stated
     from panodepth.scene.files import in_unit
     from panodepth.scene.poses import check_units, read_poses, relative_in_metres
 
+    shape = build(HtmlOptions, {"behind": behind}, "the options")
     placing = places_in(inputs, places)
     known = {name: place for file in placing for name, place in read_poses(file).items()}
     files = find_rooms(inputs)
@@ -73,7 +79,7 @@ def view(
         check_units(file, {name: room.unit for name, room in rooms.items()})
         for name in relative_in_metres(file) & rooms.keys():
             rooms[name], known[name] = in_unit("m", rooms[name], known[name])
-    write_rooms(list(rooms.values()), out, [known.get(name) for name in rooms])
+    write_rooms(list(rooms.values()), out, [known.get(name) for name in rooms], shape)
     if not quiet:
         print(printable(str(out)))
     if show:

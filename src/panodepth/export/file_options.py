@@ -18,7 +18,8 @@ class FileOptions:
 
     settings: options of single formats, "glb.max_columns=2000", which come first.
     up_axis: `up`, the frame of clouds and meshes. faces: of meshes. voxel, max_points: of clouds.
-    edge_threshold: of both. views: how many pictures `views`, `colmap` and `nerfstudio` take.
+    edge_threshold: of both. behind: of glb, usdz, splats and html. views: how many pictures
+    `views`, `colmap` and `nerfstudio` take.
     metadata: False = files say what it takes to read them, and nothing of
     the picture, the model or how it was used.
     """
@@ -49,6 +50,12 @@ class FileOptions:
     edge_threshold: float | None = option(
         None, "Cut where distance jumps by this share.", metavar="SHARE", rich_help_panel=PANEL
     )
+    behind: float | None = option(
+        None,
+        "Guess what near things hide, so far behind their edges, of glb, usdz, splats, html.",
+        metavar="DEG",
+        rich_help_panel=PANEL,
+    )
     views: int | None = option(
         None,
         "Pictures round the horizon, of views, colmap and nerfstudio; 0 = six faces.",
@@ -73,6 +80,7 @@ class FileOptions:
             "voxel": self.voxel,
             "max_points": self.max_points,
             "edge_threshold": self.edge_threshold,
+            "behind": self.behind,
             "views": self.views,
             "metadata": None if self.metadata else False,
         }

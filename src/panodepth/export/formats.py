@@ -7,9 +7,10 @@ import os
 import re
 import zlib
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 from panodepth.errors import ConfigError, require
+from panodepth.strict import Range
 
 FORMATS: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "npz": ("_distance.npz", "rasters.npz:write_npz", "arrays", ()),
@@ -114,6 +115,7 @@ NO_METRES_EYES = (
 TAKEN_FOR_METRES = ("glb", "points-glb", "las", "laz", "e57", "usdz", "usdc")
 
 Up = Literal["house", "y", "z", "ros", "blender", "unity", "unreal"]  # see `frames.FRAMES`
+Reach = Annotated[float, Range(at_least=0, at_most=30)]  # [deg], behind depth edges
 
 
 def unknown_format(name: str) -> str:

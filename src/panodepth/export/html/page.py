@@ -12,6 +12,7 @@ from typing import Any
 from panodepth.atomic import write_atomic
 from panodepth.errors import OutputError
 from panodepth.export.colour import distance_range, distance_table
+from panodepth.export.formats import Reach
 from panodepth.export.html.packing import as_text, pack
 from panodepth.export.jpeg import jpeg
 from panodepth.export.metadata import metadata, to_json
@@ -27,10 +28,14 @@ FAR = 4096.0  # from the origin: beyond it single floats are steps of half a mil
 
 @dataclass(frozen=True, kw_only=True)
 class HtmlOptions:
-    """max_columns: distances round the equator at most. max_texture_width: of the photo [px]."""
+    """max_columns: distances round the equator at most. max_texture_width: of the photo [px].
+    behind: surfaces go on behind nearer ones, a guess, up to this angle from the edge [deg]; 0 =
+    not.
+    """
 
     max_columns: Count = 1100
     max_texture_width: Count = 2048
+    behind: Reach = 0.0
 
 
 @dataclass(frozen=True)
@@ -73,8 +78,14 @@ def write_rooms(
         infos.append(info)
         photo = jpeg(panorama.image, options.max_texture_width)
         data += [(f"distance-{number}", distances), (f"photo-{number}", as_text(photo))]
+        if options.behind and (hidden := _hidden(panorama, options)):
+            known, distances, photo = hidden
+            info["behind"] = {**known, "colours": info["colours"]}
+            info["about"] += " · what is hidden: guessed"
+            data += [(f"behind-{number}", distances), (f"behind-photo-{number}", as_text(photo))]
     names = [info["name"] for info in infos]
-    meta = metadata(panoramas[0], PAGE, rooms=names)
+    guessed = {"behind_deg": options.behind} if any("behind" in i for i in infos) else {}
+    meta = metadata(panoramas[0], PAGE, rooms=names, **guessed)
     title = html.escape(names[0]).encode(errors="replace").decode()  # names may be any bytes
     head = [f"<title>{title}</title>", _json("panodepth", meta), _json("rooms", infos)]
     head += [f'<script type="text/plain" id="{key}">{text}</script>' for key, text in data]
@@ -121,6 +132,16 @@ def _room(panorama: Prediction, place: Place | None, columns: int) -> tuple[dict
         "place": None if place is None else asdict(place),
     }
     return info, packed.text
+
+
+def _hidden(panorama: Prediction, options: HtmlOptions) -> tuple[dict[str, Any], str, bytes] | None:
+    """As `_room`, and the photo, of what the panorama hides; None where that is nothing."""
+    from panodepth.export.meshes.hidden import behind
+
+    found = behind(panorama, options.behind, max_columns=options.max_columns)
+    if found is None:
+        return None
+    return *_room(found, None, options.max_columns), jpeg(found.image, options.max_texture_width)
 
 
 def _about(panorama: Prediction) -> str:

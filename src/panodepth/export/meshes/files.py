@@ -63,7 +63,12 @@ class Turned:
 def turned(prediction: Prediction, path: Path, options: MeshOptions, up: str) -> Turned:
     """The mesh that the options ask for, in a frame. OutputError for an empty one."""
     panorama = as_panorama(prediction)
-    mesh, frame = made_mesh(panorama, path, options), FRAMES[up]
+    return placed(panorama, made_mesh(panorama, path, options), up)
+
+
+def placed(panorama: Prediction, mesh: Mesh, up: str) -> Turned:
+    """A panorama's mesh in a frame."""
+    frame = FRAMES[up]
     faces = mesh.faces[:, ::-1] if frame.left_handed else mesh.faces
     points = frame.points(levelled(panorama, mesh.positions))
     meta = metadata(panorama, "surface", stride=mesh.stride, **stored(up))

@@ -17,13 +17,15 @@ import numpy.typing as npt
 
 from panodepth.atomic import atomic
 from panodepth.errors import one_line
-from panodepth.export.formats import check_installed
+from panodepth.export.formats import Reach, check_installed
 from panodepth.export.glb import node_facts
 from panodepth.export.jpeg import jpeg, reduced
-from panodepth.export.meshes.files import Turned, short_json, told_jpeg, turned
+from panodepth.export.meshes.files import Turned, placed, short_json, told_jpeg, turned
+from panodepth.export.meshes.hidden import front_and_behind
 from panodepth.export.meshes.mesh import MeshOptions
 from panodepth.export.metadata import GENERATOR, to_json
 from panodepth.export.rasters import exr
+from panodepth.export.reprojection import as_panorama
 from panodepth.export.views.archive import FIRST_DAY
 from panodepth.types import Prediction
 
@@ -37,17 +39,34 @@ class Picture:
     linear: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class UsdzOptions(MeshOptions):
+    """behind: surfaces go on behind nearer ones, a guess, up to this angle from the edge [deg], as
+    a mesh of its own; 0 = not.
+    """
+
+    behind: Reach = 0.0
+
+
 def write_usdz(
-    prediction: Prediction, path: Path, options: MeshOptions = MeshOptions()
+    prediction: Prediction, path: Path, options: UsdzOptions = UsdzOptions()
 ) -> list[Path]:
     """USDZ: mesh and panorama in one file, Y up, in metres (a relative prediction as it is).
 
     The panorama is emissive: light is in the picture already.
     """
     check_installed(["usdz"])
-    found = turned(prediction, path, options, "y")
-    shown = jpeg(found.picture.image, options.max_texture_width)
-    return _write_package(path, found, Picture("panorama.jpg", shown))
+    panorama = as_panorama(prediction)
+    front, hidden = front_and_behind(panorama, path, options, options.behind)
+    parts = {"mesh": (panorama, front), **({"behind": hidden} if hidden else {})}
+    shown = {}
+    for name, (seen, mesh) in parts.items():
+        picture = "panorama.jpg" if name == "mesh" else f"{name}.jpg"
+        content = jpeg(seen.image, options.max_texture_width)
+        shown[name] = placed(seen, mesh, "y"), Picture(picture, content)
+    if hidden:
+        shown["mesh"][0].meta["behind_deg"] = options.behind
+    return _write_package(path, shown)
 
 
 def write_light_usdz(
@@ -63,7 +82,7 @@ def write_light_usdz(
         shown = Picture("light.jpg", jpeg(found.picture.image, options.max_texture_width))
     else:
         shown = Picture("light.exr", _light_exr(light, options.max_texture_width), linear=True)
-    return _write_package(path, found, shown)
+    return _write_package(path, {"mesh": (found, shown)})
 
 
 def write_usdc(
@@ -83,7 +102,7 @@ def write_usdc(
     ):
         stage = Path(folder) / "panorama.usdc"
         with _as_os_error():
-            _write_stage(stage, found, Picture(asset, b""))
+            _write_stage(stage, {"mesh": (found, Picture(asset, b""))})
         shutil.copyfile(stage, temporary)
         picture.write_bytes(told_jpeg(found, options.max_texture_width))
         told = {**found.meta, "bytes": stage.stat().st_size}
@@ -101,15 +120,18 @@ def _light_exr(light: npt.NDArray[np.float32], max_width: int) -> bytes:
     return file.getvalue()
 
 
-def _write_package(path: Path, found: Turned, shown: Picture) -> list[Path]:
-    """The package of a stage and its picture."""
+Parts = dict[str, tuple[Turned, Picture]]  # meshes by name, the panorama's first
+
+
+def _write_package(path: Path, parts: Parts) -> list[Path]:
+    """The package of a stage and its pictures."""
     # The library takes no name that is not UTF-8, and goes by endings.
     with atomic(path) as (temporary,), _folder() as folder:
-        picture = Path(folder) / shown.name
-        picture.write_bytes(shown.content)
-        whole = _package(Path(folder), found, shown)
+        for _, picture in parts.values():
+            (Path(folder) / picture.name).write_bytes(picture.content)
+        whole = _package(Path(folder), parts)
         with zipfile.ZipFile(whole, "a") as archive:
-            archive.comment = short_json(found.meta).encode("ascii")
+            archive.comment = short_json(parts["mesh"][0].meta).encode("ascii")
             starts = [entry.header_offset for entry in archive.infolist()]
             for entry in archive.infolist():
                 entry.date_time = FIRST_DAY
@@ -121,14 +143,17 @@ def _write_package(path: Path, found: Turned, shown: Picture) -> list[Path]:
     return [path]
 
 
-def _package(folder: Path, found: Turned, picture: Picture) -> Path:
-    """The package of a stage and its picture, made in a folder. Raises OSError."""
-    from pxr import Sdf, UsdUtils
+def _package(folder: Path, parts: Parts) -> Path:
+    """The package of a stage and its pictures, made in a folder. Raises OSError."""
+    from pxr import Sdf, Usd
 
+    writer = getattr(Sdf, "ZipFileWriter", None) or Usd.ZipFileWriter  # as until USD 24.11
     stage, whole = folder / "panorama.usdc", folder / "whole.usdz"
     with _as_os_error():
-        _write_stage(stage, found, picture)
-        done = UsdUtils.CreateNewUsdzPackage(Sdf.AssetPath(str(stage)), str(whole))
+        _write_stage(stage, parts)
+        archive = writer.CreateNew(str(whole))
+        names = [stage.name, *(picture.name for _, picture in parts.values())]
+        done = all(archive.AddFile(str(folder / name), name) for name in names) and archive.Save()
     if not done:
         raise OSError("the USDZ package could not be made")
     return whole
@@ -152,10 +177,11 @@ def _as_os_error() -> Iterator[None]:
         raise OSError(f"USD: {one_line(error, 200)}") from error
 
 
-def _write_stage(path: Path, found: Turned, picture: Picture) -> None:
-    """A stage with one mesh and its material."""
-    from pxr import Gf, Sdf, Usd, UsdGeom, UsdShade, Vt
+def _write_stage(path: Path, parts: Parts) -> None:
+    """A stage with the meshes and their materials."""
+    from pxr import Usd, UsdGeom
 
+    found = parts["mesh"][0]
     stage = Usd.Stage.CreateNew(str(path))
     UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.y)
     UsdGeom.SetStageMetersPerUnit(stage, 1.0)
@@ -165,7 +191,18 @@ def _write_stage(path: Path, found: Turned, picture: Picture) -> None:
     stage.SetDefaultPrim(root.GetPrim())
     for key, value in node_facts(found.meta).items():
         root.GetPrim().SetCustomDataByKey(key, value)
-    mesh = UsdGeom.Mesh.Define(stage, f"/{name}/mesh")
+    for part, (turned_mesh, picture) in parts.items():
+        suffix = "" if part == "mesh" else f"_{part}"
+        material = _material(stage, f"/{name}/material{suffix}", picture)
+        _add_mesh(stage, f"/{name}/{part}", turned_mesh, material)
+    stage.GetRootLayer().Save()
+
+
+def _add_mesh(stage: Any, place: str, found: Turned, material: Any) -> None:
+    """A mesh with its material."""
+    from pxr import Gf, Sdf, UsdGeom, UsdShade, Vt
+
+    mesh = UsdGeom.Mesh.Define(stage, place)
     mesh.CreatePointsAttr(Vt.Vec3fArray.FromNumpy(np.ascontiguousarray(found.positions)))
     mesh.CreateFaceVertexCountsAttr(Vt.IntArray.FromNumpy(np.full(len(found.faces), 3, np.int32)))
     corners = np.ascontiguousarray(found.faces.ravel().astype(np.int32))
@@ -180,8 +217,7 @@ def _write_stage(path: Path, found: Turned, picture: Picture) -> None:
     st = (found.mesh.uv * [1, -1] + [0, 1]).astype(np.float32)  # v counts from below
     places.Set(Vt.Vec2fArray.FromNumpy(np.ascontiguousarray(st)))
     binding = UsdShade.MaterialBindingAPI.Apply(mesh.GetPrim())
-    binding.Bind(_material(stage, f"/{name}/material", picture))
-    stage.GetRootLayer().Save()
+    binding.Bind(material)
 
 
 def _material(stage: Any, place: str, picture: Picture) -> Any:

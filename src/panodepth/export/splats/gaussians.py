@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,10 @@ import numpy.typing as npt
 
 from panodepth.export.clouds.options import CloudOptions
 from panodepth.export.clouds.selection import chosen, cloud_normals, gathered
+from panodepth.export.formats import Reach
 from panodepth.export.frames import stored
 from panodepth.export.metadata import metadata
+from panodepth.export.reprojection import as_panorama
 from panodepth.export.thinning import every_nth
 from panodepth.geometry.grid import axis_angles
 from panodepth.geometry.lens import ERP
@@ -27,9 +29,12 @@ OPACITY = 0.99
 
 @dataclass(frozen=True, kw_only=True)
 class SplatOptions(CloudOptions):
-    """As of clouds; a viewer of splats holds a few million."""
+    """As of clouds; a viewer of splats holds a few million. behind: surfaces go on behind nearer
+    ones, a guess, up to this angle from the edge [deg]; 0 = not.
+    """
 
     max_points: Count = 1 << 20
+    behind: Reach = 0.0
 
 
 @dataclass(frozen=True)
@@ -45,8 +50,24 @@ class Gaussians:
     meta: dict[str, Any]
 
 
-def gaussians(prediction: Prediction, path: Path, options: CloudOptions, up: str) -> Gaussians:
-    """One Gaussian for each point of the cloud. OutputError without a point."""
+def gaussians(prediction: Prediction, path: Path, options: SplatOptions, up: str) -> Gaussians:
+    """One for each point of the cloud, and of what is guessed behind. OutputError without any."""
+    if not options.behind:
+        return _gaussians(prediction, path, options, up)
+    from panodepth.export.meshes.hidden import behind
+
+    back = behind(as_panorama(prediction), options.behind)
+    fewer = options.max_points - (0 if back is None else int(np.count_nonzero(back.mask)))
+    if back is None or fewer < 1:
+        return _gaussians(prediction, path, options, up)
+    front = _gaussians(prediction, path, replace(options, max_points=fewer), up)
+    rest = _gaussians(back, path, options, up)
+    names = ("xyz", "sigma", "turn", "rgb")
+    both = {n: np.concatenate([getattr(front, n), getattr(rest, n)]) for n in names}
+    return Gaussians(**both, meta={**front.meta, "behind_deg": options.behind})
+
+
+def _gaussians(prediction: Prediction, path: Path, options: CloudOptions, up: str) -> Gaussians:
     cloud = chosen(prediction, path, options, up)
     points, normals = gathered(cloud), cloud_normals(prediction, cloud)
     length = np.linalg.norm(points.xyz, axis=1)
