@@ -137,6 +137,7 @@ def save_measured(folder: Path) -> None:
     Image.fromarray(np.full((32, 64), 2500, np.uint16)).save(folder / "coarse.png")
     sky = np.repeat(np.arange(64)[:, None] < 20, 128, 1)
     Image.fromarray(sky.astype(np.uint8) * 255).save(folder / "sky.png")
+    Image.fromarray(~sky).save(folder / "valid.png")
     Image.fromarray(rng.integers(0, 256, (128, 256, 3), np.uint8)).save(folder / "noise.png")
 
 

@@ -1,4 +1,6 @@
-"""Every line of docs/cookbook.md runs as it stands there, and says what the page says."""
+"""Every line of docs/cookbook.md and docs/troubleshooting.md runs as it stands there, and says what
+the page says.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,8 @@ from cookbook import SHEETS, make_inputs, sections
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs/cookbook.md").read_text(encoding="utf-8")
 TAKEN, REFUSED = PAGE.split("## What is refused")
-LINES = re.findall(r"`(panodepth predict [^`]+)`", TAKEN)
+TROUBLES = (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
+LINES = [*dict.fromkeys(re.findall(r"`(panodepth predict [^`]+)`", TAKEN + TROUBLES))]
 WRONG = re.findall(r"\| `(panodepth predict [^`]+)` \| ([^|]+) \|", REFUSED)
 
 
