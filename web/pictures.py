@@ -1,7 +1,7 @@
 """The pictures and the clip of docs/viewer.md, taken of a page by a real browser.
 
-    panodepth view examples/interior.jpg --camera-height 1.5 --html room.html
-    python web/pictures.py room.html docs/images
+    panodepth view examples/interior.jpg --quality best --camera-height 1.5 --html interior.html
+    python web/pictures.py interior.html docs/images
 
 Needs the package playwright and the program chromium.
 """

@@ -22,16 +22,16 @@ class AppOptions:
         disk, above which no more are taken.
     """
 
-    host: str = option("127.0.0.1", "Address to listen at; 0.0.0.0 = for other machines too.")
-    port: int = option(7860, "Its port; 0 = any that is free.", min=0, max=65535)
-    queue: int = option(16, "Pictures in work or waiting; more are refused.", min=1)
+    host: str = option("127.0.0.1", "Address to listen on; 0.0.0.0 = for other machines too.")
+    port: int = option(7860, "Port; 0 = any that is free.", min=0, max=65535)
+    queue: int = option(16, "Pictures in progress or waiting; more are refused.", min=1)
     pictures: int = option(16, "Pictures at a time from one visitor.", min=1)
     max_megabytes: float = option(64.0, "Largest file of a picture.", min=0.001)
     max_megapixels: float = option(34.0, "Largest picture; 8192x4096 is 34.", min=0.001)
-    seconds: float = option(120.0, "Longest time for a picture.", min=0.1)
-    kept_minutes: float = option(30.0, "How long a result is kept.", min=0.1)
+    seconds: float = option(120.0, "Longest time for a picture [s].", min=0.1)
+    kept_minutes: float = option(30.0, "How long a result is kept [minutes].", min=0.1)
     kept_megabytes: float = option(
-        2000.0, "Results kept in memory; as much of uploads on the disk.", min=1
+        2000.0, "Results kept in memory [MB], and as much of uploads on disk.", min=1
     )
 
     def __post_init__(self) -> None:

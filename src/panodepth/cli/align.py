@@ -31,7 +31,7 @@ CloudFormats = Annotated[
     list[str] | None,
     Option(
         "--format",
-        help="Of the joint cloud: ply, las, laz, e57; repeat, or separate by commas.",
+        help="Formats of the joint cloud: ply, las, laz, e57; repeat, or separate by commas.",
         show_default="ply",
     ),
 ]
@@ -49,7 +49,7 @@ def align(
         Option(
             "--poses",
             metavar="JSON",
-            help="Where the pictures stand, if known, as in rooms.json; else it is found.",
+            help="Known places of the pictures, as in rooms.json; default: found.",
         ),
     ] = None,
     formats: CloudFormats = None,
@@ -59,7 +59,7 @@ def align(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Find turn, place and scale of panoramas of one place: rooms.json, joint cloud, viewer."""
+    """Bring panoramas of one place into one frame and scale: rooms.json, joint cloud, viewer."""
     from panodepth.cli.view import check_named, find_rooms, read_rooms
     from panodepth.export.mark import foreign
     from panodepth.predict.folder.outputs import check_output_folder

@@ -24,7 +24,7 @@ def app(
     ] = None,
     model: Annotated[
         list[str] | None,
-        Option(help="A model as for `predict`; repeat it, and visitors choose."),
+        Option(help="A model as for `predict`; repeat it to let visitors choose."),
     ] = None,
     int8: Annotated[
         bool, Option("--int8", help="With --static: half the download, less exact.")
@@ -33,7 +33,7 @@ def app(
     dtype: Dtype = "auto",
     quiet: Quiet = False,
 ) -> None:
-    """Show a page that takes pictures and gives distance, viewer and files, until it is stopped.
+    """Run a web page that turns pictures into distance, viewer and files, until it is stopped.
 
     With --static: write a site that predicts in the visitor's browser and uploads nothing.
     """

@@ -42,9 +42,9 @@ class Panoramas:
     size: Size = option("512x1024", "Size of the panoramas.", metavar="HxW", parser=parse_size)
     outpainter: str = option("diffuse", "diffuse, none; flux, flux2-klein: docs/outpainting.md.")
     orientation: str = option("level", "Where a frame lies on the sphere: level, front or random.")
-    seed: int = option(0, "Of all that is drawn at random.", min=0)
+    seed: int = option(0, "Seed of everything that is random.", min=0)
     chunk: int = option(64, "Frames in a shard.", min=1)
-    count: int | None = option(None, "Only so many frames.", min=1)
+    count: int | None = option(None, "Use only this many frames.", min=1)
     stitch: bool = option(False, "Merge the views of a place into one panorama.")
     image: str = option("jpg", "How pictures are stored: jpg or png.")
     distance: str = option(
@@ -66,7 +66,7 @@ def curate(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Turn perspective RGB-D into panoramic training shards; goes on where it left off.
+    """Turn perspective RGB-D into panoramic training shards; continues where it left off.
 
     Frames that could not be read are tried again by the same command.
     """

@@ -48,7 +48,7 @@ def evaluate(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Measure a predictor on datasets by a named protocol; the same command goes on if stopped."""
+    """Measure a predictor on datasets by a named protocol; run it again to continue if stopped."""
     from panodepth.lab.evaluation.command import evaluate_run, plain_text, skipped_lines
     from panodepth.lab.evaluation.protocol import find_protocol
     from panodepth.lab.evaluation.run.datasets import open_datasets, split_groups

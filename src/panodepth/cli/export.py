@@ -29,7 +29,9 @@ LICENCES = {
 
 
 def export(
-    out: Annotated[Path, Argument(metavar="FILE", help="To write: .onnx, or .xml for OpenVINO.")],
+    out: Annotated[
+        Path, Argument(metavar="FILE", help="File to write: .onnx, or .xml for OpenVINO.")
+    ],
     model: Model = "default",
     size: Size = None,
     int8: Annotated[
@@ -42,10 +44,12 @@ def export(
         str | None,
         Option(
             metavar="DIR",
-            help="Of an .xml activations too, measured on these pictures; `worlds`: rendered ones.",
+            help="For .xml: 8-bit activations too, by these pictures; `worlds`: rendered ones.",
         ),
     ] = None,
-    licence: Annotated[str, Option(help="Of weights that are not ours, for the metadata.")] = "",
+    licence: Annotated[
+        str, Option(help="Licence of weights that are not ours, for the metadata.")
+    ] = "",
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:

@@ -20,7 +20,7 @@ Model = Annotated[
 ]
 Device = Annotated[str, Option(help="auto, cpu, cuda, cuda:N or mps.")]
 Dtype = Annotated[str, Option(help="auto, float32, bfloat16, int8 (CPUs), float16 (GPUs).")]
-Size = Annotated[str | None, Option(metavar="HxW", help="Network size; else the model's own.")]
+Size = Annotated[str | None, Option(metavar="HxW", help="Network size; default: the model's own.")]
 Settings = Annotated[
     list[str], Option("--set", metavar="TABLE.KEY=VALUE", help="Change a key; repeat.")
 ]

@@ -51,7 +51,7 @@ def predict(
     device: Device = "auto",
     dtype: Dtype = "auto",
     skip_existing: Annotated[
-        bool, Option("--skip-existing", help="Leave pictures whose results are all there.")
+        bool, Option("--skip-existing", help="Skip pictures whose results are all there.")
     ] = False,
     compile: Annotated[
         bool, Option("--compile", help="torch.compile the network: a slow start.")
@@ -59,7 +59,7 @@ def predict(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Predict the distance of every pixel of 360° pictures and write it in the formats named."""
+    """Predict the distance of every pixel of 360° pictures and write it in the chosen formats."""
     started = time.perf_counter()
     chosen_backend(backend, model)
     from panodepth.predict.folder.run import predict_files

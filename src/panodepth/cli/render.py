@@ -20,20 +20,20 @@ def render(
     seed: Annotated[int, Option(min=0, help="Other seeds, other worlds; training uses 0.")] = 0,
     size: Annotated[
         str | None,
-        Option(metavar="HxW", help="Default 512x1024; for --views any, default 480x640."),
+        Option(metavar="HxW", help="Default: 512x1024; with --views any size, default 480x640."),
     ] = None,
     kind: Annotated[str, Option(help="mixed, indoor or outdoor.")] = "mixed",
     worlds: Annotated[int, Option(min=1, max=2, help="Version of the worlds.")] = 1,
     first: Annotated[int, Option(min=0, help="Number of the first world.")] = 0,
     views: Annotated[
         int,
-        Option(min=0, help="In place of panoramas so many perspective RGB-D views of each world."),
+        Option(min=0, help="Instead of panoramas, this many perspective RGB-D views per world."),
     ] = 0,
     fov: Annotated[
         float, Option(metavar="DEG", help="Horizontal field of view, with --views.")
     ] = 90.0,
     move: Annotated[
-        float, Option(metavar="M", min=0, help="Views from up to so far away, with --views.")
+        float, Option(metavar="M", min=0, help="Views from up to this far away [m], with --views.")
     ] = 0.0,
     as_json: AsJson = False,
     quiet: Quiet = False,

@@ -15,7 +15,7 @@ def serve(
     dtype: Dtype = "auto",
     quiet: Quiet = False,
 ) -> None:
-    """Answer pictures with distance files over HTTP; SIGTERM finishes what was accepted."""
+    """Serve predictions over HTTP: pictures in, files out; SIGTERM finishes what was accepted."""
     require("serve", "serve", "fastapi", "uvicorn", "prometheus_client")
     import os
 

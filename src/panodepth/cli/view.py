@@ -40,7 +40,7 @@ def view(
         Option(
             "--html",
             metavar="FILE",
-            help="The page to write; else here, named after the first input.",
+            help="Page to write; default: here, named after the first input.",
         ),
     ] = None,
     places: Annotated[
@@ -48,7 +48,7 @@ def view(
         Option(
             "--rooms",
             metavar="JSON",
-            help="rooms.json of align: where they stand; else the one in a folder given.",
+            help="rooms.json of align, with their places; default: that of an input folder.",
         ),
     ] = None,
     behind: Annotated[

@@ -44,11 +44,16 @@ class FileOptions:
         rich_help_panel=PANEL,
     )
     voxel: float | None = option(
-        None, "One point for each cube of this edge.", metavar="LENGTH", rich_help_panel=PANEL
+        None,
+        "Keep one point per cube of this edge length.",
+        metavar="LENGTH",
+        rich_help_panel=PANEL,
     )
-    max_points: int | None = option(None, "Points of a cloud at most.", rich_help_panel=PANEL)
+    max_points: int | None = option(
+        None, "Largest number of points in a cloud.", rich_help_panel=PANEL
+    )
     edge_threshold: float | None = option(
-        None, "Cut where distance jumps by this share.", metavar="SHARE", rich_help_panel=PANEL
+        None, "Cut where the distance jumps by this share.", metavar="SHARE", rich_help_panel=PANEL
     )
     behind: float | None = option(
         None,
@@ -58,13 +63,13 @@ class FileOptions:
     )
     views: int | None = option(
         None,
-        "Pictures round the horizon, of views, colmap and nerfstudio; 0 = six faces.",
+        "Pictures around the horizon, for views, colmap, nerfstudio; 0 = six cube faces.",
         metavar="N",
         rich_help_panel=PANEL,
     )
     metadata: bool = option(
         True,
-        "Say in each file how it was made; without: only what it takes to read it.",
+        "Write how a file was made into it; without: only what is needed to read it.",
         flag="--metadata/--no-metadata",
         rich_help_panel=PANEL,
     )

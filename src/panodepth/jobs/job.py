@@ -66,11 +66,11 @@ class Workers:
     """
 
     count: int | None = option(
-        None, "Processes, 1; with ray, what the cluster holds.", flag="--workers", min=1
+        None, "Processes; default: 1, with ray what the cluster holds.", flag="--workers", min=1
     )
-    engine: str = option("local", "local, or ray: a cluster; the same bytes.")
+    engine: str = option("local", "local, or ray for a cluster; same bytes.")
     address: str | None = option(
-        None, "Of a running Ray cluster, or auto; else its own.", metavar="HOST:PORT"
+        None, "A running Ray cluster, or auto; default: a new one.", metavar="HOST:PORT"
     )
     gpus: float | None = option(None, "GPUs of each of Ray's workers; 1 for a model.", min=0)
 

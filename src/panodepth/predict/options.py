@@ -52,9 +52,9 @@ class PredictOptions(LensOptions, MetricOptions, ExtraOptions):
     """
 
     size: Size | None = option(
-        None, "Network size; else the model's own.", metavar="HxW", parser=parse_size
+        None, "Network size; default: the model's own.", metavar="HxW", parser=parse_size
     )
-    allow_any_aspect: bool = option(False, "Take a picture that is not 2:1 for 360°.")
+    allow_any_aspect: bool = option(False, "Treat a picture that is not 2:1 as 360°.")
     level: str = option("auto", "Turn tilted pictures upright: auto, best (slower) or none.")
     pitch: float | None = option(
         None, "Tilt of the camera; > 0 looks up.", metavar="DEG", min=-90, max=90

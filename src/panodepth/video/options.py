@@ -75,21 +75,21 @@ class VideoOptions(PredictOptions, FileOptions):
     )
     steady: bool = option(
         True,
-        "Hold scale and surfaces still, or each frame by itself.",
+        "Hold scale and surfaces still, or predict each frame alone.",
         flag="--steady/--no-steady",
         rich_help_panel=PANEL,
     )
     rows: int = option(
         512,
-        "Results have so many at most; larger frames are reduced.",
+        "Most rows of a result; larger frames are reduced.",
         min=64,
         rich_help_panel=PANEL,
     )
-    every: int = option(1, "Each so-manieth frame alone.", min=1, rich_help_panel=PANEL)
+    every: int = option(1, "Use every N-th frame only.", min=1, rich_help_panel=PANEL)
     start: float | None = _seconds("Where to begin: seconds, or 1:02:03.")
     end: float | None = _seconds("Where to stop.")
     rate: float = option(
-        30.0, "Frames in a second, where a folder of pictures is the clip.", rich_help_panel=PANEL
+        30.0, "Frames per second, for a folder of pictures.", rich_help_panel=PANEL
     )
 
     def __post_init__(self) -> None:

@@ -25,7 +25,10 @@ LATEST = 10_000  # scans whose latency is told: a camera may run for weeks
 def live(
     inputs: Annotated[
         list[str],
-        Argument(metavar="FRAME...", help="Frames in turn: pictures, folders, or - for names."),
+        Argument(
+            metavar="FRAME...",
+            help="Frames in order: pictures, folders, or - for names on standard input.",
+        ),
     ],
     options: LiveOptions,
     model: Model = "default",
@@ -33,7 +36,7 @@ def live(
     dtype: Dtype = "auto",
     quiet: Quiet = False,
 ) -> None:
-    """Turn frames of a 360° camera into laser scans, a line of JSON each on standard output.
+    """Turn frames of a 360° camera into laser scans: a line of JSON for each on standard output.
 
     The fields are those of ROS's LaserScan; `obstacles` is the nearest of each of eight sectors.
     """

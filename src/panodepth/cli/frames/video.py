@@ -43,14 +43,14 @@ def video(
     device: Device = "auto",
     dtype: Dtype = "auto",
     skip_existing: Annotated[
-        bool, Option("--skip-existing", help="Leave clips whose results are all there.")
+        bool, Option("--skip-existing", help="Skip clips whose results are all there.")
     ] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Predict every frame of 360° videos, held together over time, and write them as videos.
+    """Predict every frame of 360° videos, steady over time, and write them as videos.
 
-    One scale holds for a shot; surfaces that are still stay still; the camera may turn.
+    A shot has one scale, and what does not move stays still; the camera may turn and walk.
     """
     require("video", "video", "av")
     from panodepth.predict.metric.files import check_measured

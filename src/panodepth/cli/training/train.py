@@ -19,7 +19,7 @@ def train(
     ] = [],  # noqa: B006 - typer reads it, nobody writes it
     held_out: Annotated[
         list[Path],
-        Option(metavar="DIR", help="Panoramas to measure on as the run goes; repeat."),
+        Option(metavar="DIR", help="Panoramas to measure on during the run; repeat."),
     ] = [],  # noqa: B006 - typer reads it, nobody writes it
     settings: Settings = [],  # noqa: B006 - typer reads it, nobody writes it
     init: Annotated[
@@ -31,7 +31,7 @@ def train(
     cache: Annotated[Path | None, Option(help="Folder that keeps rendered panoramas.")] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Train from a recipe; goes on where run.out left off. Many GPUs: accelerate launch."""
+    """Train from a recipe; continues where run.out left off. Many GPUs: accelerate launch."""
     from panodepth.lab.training.config import load_config
     from panodepth.lab.training.distance.task import DistanceTask
     from panodepth.lab.training.trainer import Trainer

@@ -15,7 +15,7 @@ def train_detail(
     settings: Settings = [],  # noqa: B006 - typer reads it, nobody writes it
     quiet: Quiet = False,
 ) -> None:
-    """Train what `predict --quality balanced` uses; goes on where run.out left off."""
+    """Train what `predict --quality balanced` uses; continues where run.out left off."""
     from panodepth.lab.training.detail.config import DetailRecipe
     from panodepth.lab.training.detail.task import DetailTask
     from panodepth.lab.training.trainer import Trainer

@@ -15,7 +15,7 @@ def train_metres(
     settings: Settings = [],  # noqa: B006 - typer reads it, nobody writes it
     quiet: Quiet = False,
 ) -> None:
-    """Train what `predict --scale learned` uses; goes on where run.out left off."""
+    """Train what `predict --scale learned` uses; continues where run.out left off."""
     from panodepth.lab.training.metres.config import MetresRecipe
     from panodepth.lab.training.metres.task import MetresTask
     from panodepth.lab.training.trainer import Trainer

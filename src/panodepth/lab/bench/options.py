@@ -27,26 +27,31 @@ class BenchOptions:
     """What to measure; None = what suits the machine."""
 
     preset: tuple[str, ...] | None = option(
-        None, "Networks; compact,large by default.", metavar="A,B", parser=names_in
+        None, "Networks; default: compact,large.", metavar="A,B", parser=names_in
     )
     model: str | None = option(
         None, "This model in place of presets: a name, .safetensors or .onnx.", metavar="MODEL"
     )
     precision: tuple[str, ...] | None = option(
         None,
-        "float32, bfloat16, float16; the machine's by default.",
+        "float32, bfloat16, float16; default: the machine's.",
         metavar="A,B",
         parser=names_in,
     )
     routes: tuple[str, ...] | None = option(
-        None, "Ways to run it; all installed but compile.", metavar="A,B", parser=names_in
+        None,
+        "Ways to run it; default: all installed except compile.",
+        metavar="A,B",
+        parser=names_in,
     )
     batch: tuple[int, ...] | None = option(
-        None, "Images at once; 1, and 8 on CUDA.", metavar="A,B", parser=numbers_in
+        None, "Images at once; default: 1, and 8 on CUDA.", metavar="A,B", parser=numbers_in
     )
     device: str = option("auto", "auto, cpu, cuda, cuda:N or mps.")
     attention: str = option("eager", "eager, compile (adds torch.compile, slow to start), or none.")
-    quick: bool = option(False, "compact by torch alone, in seconds; no file.", flag="--quick")
+    quick: bool = option(
+        False, "Only compact with torch: takes seconds, writes no file.", flag="--quick"
+    )
     out: Path | None = option(
-        None, "Folder for DATE-machine.md; else benchmarks/results.", metavar="DIR"
+        None, "Folder for DATE-machine.md; default: benchmarks/results.", metavar="DIR"
     )

@@ -29,7 +29,7 @@ class Request:
 
     out: Path = option(MISSING, "Folder of the report.", metavar="DIR")
     data: tuple[str, ...] = option(
-        (), "A dataset; repeat. NAME: its kind, or your own.", metavar="[NAME=]DIR"
+        (), "A dataset; repeat. NAME is its kind or a name of your own.", metavar="[NAME=]DIR"
     )
     predictor: str = option("default", "A model, FILE.py[:CLASS], or a folder of predicted files.")
     protocol: str = option("da2", "da2, da2-fixed, affine, metric, unik3d, sphere or uncapped.")
@@ -37,9 +37,9 @@ class Request:
         (), "File that lists the samples of a dataset; repeat.", metavar="NAME=FILE"
     )
     group: tuple[str, ...] = option(
-        (), "Report samples whose names fit apart; repeat.", metavar="NAME=PATTERN"
+        (), "Report samples with matching names separately; repeat.", metavar="NAME=PATTERN"
     )
-    rendered: int = option(0, "So many rendered worlds too, half of them indoor.", min=0)
+    rendered: int = option(0, "Also measure this many rendered worlds, half indoor.", min=0)
     seed: int = option(VALIDATION_SEED, "Seed of the rendered worlds.", min=0)
     worlds: int = option(1, "Version of the rendered worlds, 1 or 2.", min=1, max=2)
     options: tuple[str, ...] = option(
@@ -47,7 +47,7 @@ class Request:
     )
     quality: str = option("", "Quality of a model's predictions, as in predict; else standard.")
     compare: tuple[str, ...] = option(
-        (), "An earlier report to stand beside; repeat.", metavar="DIR"
+        (), "An earlier report to compare with; repeat.", metavar="DIR"
     )
     threads: int = option(1, "Threads of each process.", min=1)
     part: tuple[int, int] | None = option(

@@ -27,12 +27,12 @@ class ExtraOptions:
     """
 
     nadir: str = option(
-        "none", "Floor in place of a tripod or cap: auto, none or its angle.", metavar="MODE|DEG"
+        "none", "Replace a tripod or cap by floor: auto, none or its angle.", metavar="MODE|DEG"
     )
-    confidence: bool = option(False, "Also write how sure the distance is; six times the work.")
+    confidence: bool = option(False, "Also write how certain distances are; six times the work.")
     one_view: bool = option(
         False,
-        "By the floor of one view, not four: quicker, less sure.",
+        "Use the floor of one view, not four: faster, less certain.",
         rich_help_panel="Metres",
     )
 

@@ -66,15 +66,15 @@ class RunOptions(PredictOptions, FileOptions):
     )
     batch_size: int | None = option(
         None,
-        "Pictures per pass; auto, the default, by a GPU's memory.",
+        "Pictures per pass; auto, the default, goes by GPU memory.",
         metavar="N|auto",
         parser=parse_batch_size,
     )
     workers: int | None = option(
-        None, "Threads that read, and that write; 0 = nothing overlaps.", min=0
+        None, "Threads that read, and as many that write; 0 = none.", min=0
     )
     max_memory: float | None = option(
-        None, "Refuse pictures that take more, e.g. 4GB.", metavar="GB", parser=parse_memory
+        None, "Refuse pictures that need more memory, e.g. 4GB.", metavar="GB", parser=parse_memory
     )
 
     def __post_init__(self) -> None:

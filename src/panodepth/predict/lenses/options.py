@@ -91,7 +91,7 @@ class LensOptions:
         form="CX,CY,R[,CX,CY,R]",
     )
     distortion: Numbers | None = _lens_option(
-        "OpenCV's coefficients, of a fisheye (for two: eight) or perspective.",
+        "OpenCV's coefficients of a fisheye (eight for two) or perspective lens.",
         *("--distortion", 4, 5, 8),
         form="K1,K2,K3,K4 or K1,K2,P1,P2[,K3]",
     )
@@ -99,9 +99,9 @@ class LensOptions:
         "Turn of the left fisheye against the right one [deg].", "--turn", 3, form="YAW,PITCH,ROLL"
     )
     camera: str = _words("", "A dual fisheye by its name: theta-sc.")
-    layout: str = _words("3x2", "Of a cubemap: 3x2, 6x1, 1x6, cross, tall-cross, eac.")
-    face_order: str = _words("", "Its faces in rows, of the letters frblud.")
-    face_turns: str = _words("", "Their quarter turns to the right, six digits.")
+    layout: str = _words("3x2", "Cubemap layout: 3x2, 6x1, 1x6, cross, tall-cross, eac.")
+    face_order: str = _words("", "Order of a cubemap's faces in rows: the letters frblud.")
+    face_turns: str = _words("", "Quarter turns of its faces to the right, six digits.")
     stereo: str = _words("none", "Two eyes in one picture: left-right or top-bottom.")
     pose: str = _words("use", "use levels by the pose in GPano tags, ignore does not.")
     out_projection: str = _words("erp", f"{', '.join(OUT_PROJECTIONS)}.")

@@ -40,21 +40,23 @@ class LiveOptions(PredictOptions):
     level: str = option("none", "Turn tilted frames upright: auto, best (slower) or none.")
     quality: str = option("fast", "fast = 1 run of the network, standard = 2; balanced, best.")
     one_view: bool = option(  # the next frame is waiting, and says as much again
-        True, "Metres by the floor of one view, or, surer, of four.", flag="--one-view/--four-views"
+        True,
+        "Metres from the floor of one view, or of four (more certain).",
+        flag="--one-view/--four-views",
     )
     low: float = option(
-        0.1, "In the way: from this height over the floor [m].", rich_help_panel=PANEL
+        0.1, "Obstacles start at this height over the floor [m].", rich_help_panel=PANEL
     )
     high: float = option(
-        1.8, "In the way: up to this height over the floor [m].", rich_help_panel=PANEL
+        1.8, "Obstacles end at this height over the floor [m].", rich_help_panel=PANEL
     )
-    range_max: float = option(30.0, "What is farther is left out [m].", rich_help_panel=PANEL)
+    range_max: float = option(30.0, "Farther points are left out [m].", rich_help_panel=PANEL)
     range_min: float = option(
-        0.3, "What is nearer (the robot itself) is left out [m].", rich_help_panel=PANEL
+        0.3, "Nearer points (the robot itself) are left out [m].", rich_help_panel=PANEL
     )
-    beams: int = option(360, "Directions of the scan, all around.", rich_help_panel=PANEL)
+    beams: int = option(360, "Beams of the scan, all around.", rich_help_panel=PANEL)
     rows: int = option(
-        192, "Larger frames are reduced to so many rows.", min=64, rich_help_panel=PANEL
+        192, "Larger frames are reduced to this many rows.", min=64, rich_help_panel=PANEL
     )
 
     def __post_init__(self) -> None:

@@ -65,11 +65,15 @@ class MetricOptions:
         parser=_measured("U,V,U,V=METRES", "512,300,512,420=0.9"),
     )
     points: Path | None = _metric("Measured points, CSV or PLY.", "FILE")
-    points_pose: Path | None = _metric("Camera to their frame, JSON: 4 rows of 4.", "FILE")
+    points_pose: Path | None = _metric(
+        "The camera's pose in their frame, JSON: 4 rows of 4.", "FILE"
+    )
     anchor_depth: Path | None = _metric("A coarse depth map: npz, or PNG in mm.", "FILE")
-    camera_height: float | None = _metric("Of the camera over the floor.", "METRES", min=0.01)
+    camera_height: float | None = _metric(
+        "Height of the camera over the floor.", "METRES", min=0.01
+    )
     max_distance: float | None = _metric("How far the picture goes.", "METRES", min=0.01)
-    scale: str | None = _metric("learned: estimate metres by what is seen.", "KIND")
+    scale: str | None = _metric("learned: estimate metres from what is seen.", "KIND")
 
 
 def check_metric(options: MetricOptions) -> None:

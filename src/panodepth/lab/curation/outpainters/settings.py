@@ -39,11 +39,11 @@ class PaintSettings:
     )
     lora: str = option("", "LoRA for it: .safetensors, or hub ORG/NAME:FILE.", metavar="FILE")
     lora_scale: float = 1.0
-    prompt: str = option("", "What it is told to paint.")
+    prompt: str = option("", "Its text prompt.")
     steps: int | None = option(None, "Its denoising steps.", flag="--paint-steps", min=1)
     guidance: float | None = option(None, "Its guidance.", min=0)
     height: int | None = option(None, "Rows it works on; else --size.", flag="--paint-height")
-    licence: str = option("", "Licence of its weights, if untold.", flag="--paint-licence")
+    licence: str = option("", "Licence of its weights, if they state none.", flag="--paint-licence")
     device: str = option("auto", "auto, cpu, cuda, cuda:N or mps.")
     dtype: str = option("auto", "auto, float32 or bfloat16.")
 
