@@ -57,3 +57,25 @@ def test_every_command_that_tells_what_it_did_can_be_quiet() -> None:
     commands = get_command(app).commands  # type: ignore[attr-defined]
     flags = {name: {flag for p in of.params for flag in p.opts} for name, of in commands.items()}
     assert {name for name, found in flags.items() if "--quiet" not in found} == {"info", "bench"}
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("predict a.png --camera-height 1_6", "'--camera-height': '1_6' is no number"),
+        ("predict a.png --voxel=0_1", "'--voxel': '0_1' is no number"),
+        ("predict a.png --workers 1_0", "'--workers': '1_0' is no number"),
+        ("predict a.png --max-memory 1_6", "'1_6' is no number of gigabytes"),
+        ("predict a.png --format glb --faces 1_000", "'1_000'"),
+        ("predict a.png --set ply.voxel=1_0", "voxel in the options of ply must be a number"),
+        ("live a.png --range-max 3_0", "'--range-max': '3_0' is no number"),
+        ("render --count 1_0 --out a_1", "'--count': '1_0' is no number"),
+    ],
+)
+def test_a_number_with_a_line_below_is_none(
+    given: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(given.split()) == 2
+    err = capsys.readouterr().err
+    assert told in err
+    assert err.count("\n") == 1

@@ -115,6 +115,7 @@ def test_vertices_with_lists_are_refused(form: str, tmp_path: Path) -> None:
         ("# a; b\n1 2 3\n4 x 6\n", 3),
         ("a\nb\n", 2),
         ("id,x,y,z\n1,2,3,4\n5,6,7\n", 3),
+        ("1,2,3\n4,1_6,6\n", 2),
     ],
 )
 def test_the_line_that_is_no_point_is_named(text: str, line: int, tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from panodepth.options import option
-from panodepth.strict import setting_value
 
 PANEL = "Files"
 
@@ -77,11 +76,11 @@ class FileOptions:
     @property
     def writer_settings(self) -> dict[str, Any]:
         """What `Prediction.save` takes as options. Raises ConfigError for a bad setting."""
-        from panodepth.export.options import parse_settings
+        from panodepth.export.options import option_value, parse_settings
 
         own = {
             "up": self.up_axis,
-            "faces": None if self.faces is None else setting_value(self.faces),
+            "faces": None if self.faces is None else option_value(self.faces),
             "voxel": self.voxel,
             "max_points": self.max_points,
             "edge_threshold": self.edge_threshold,

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 
 from panodepth.errors import ConfigError, InputError
-from panodepth.size import Size
+from panodepth.size import Size, to_number
 
 GIB = 1 << 30
 PROCESS_BYTES = GIB // 2  # Python, torch and a small network
@@ -24,7 +24,7 @@ def parse_memory(text: str) -> float:
     """Gibibytes: "4", "4GB" or "1.5 GiB" as a number. Raises ConfigError."""
     number = text.strip().lower().removesuffix("b").removesuffix("i").removesuffix("g").strip()
     try:
-        value = float(number)
+        value = to_number(number)
     except ValueError:
         raise ConfigError(f"--max-memory {text!r} is no number of gigabytes, as in 4GB") from None
     if not LEAST_GIB <= value < 1e6:

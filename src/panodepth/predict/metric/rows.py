@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from panodepth.errors import DamageError, one_line
+from panodepth.size import to_number
 
 _FIRST = (0, 1, 2)
 _COLMAP = re.compile(r"#\s*POINT3D_ID\W+X\W+Y\W+Z\b")  # before the rows of its points3D.txt
@@ -109,6 +110,6 @@ def _is_row(line: str, separator: str | None, columns: Sequence[int] = _FIRST) -
     """Whether these columns of a line are numbers."""
     parts = line.split(separator)
     try:
-        return all(isinstance(float(parts[column]), float) for column in columns)
+        return all(isinstance(to_number(parts[column]), float) for column in columns)
     except (ValueError, IndexError):
         return False
