@@ -40,6 +40,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for name, place in zip(NAMES, PLACES, strict=True)
     ]
     (tmp_path / "poses.json").write_text(json.dumps({"rooms": listed}))
+    (tmp_path / "utm32.wkt").write_text('PROJCS["ETRS89 / UTM zone 32N",UNIT["metre",1]]')
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(
         "panodepth.cli.view.read_rooms",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,7 +21,8 @@ from panodepth.cli.options import (
     with_fields,
 )
 from panodepth.cli.view import RoomOptions
-from panodepth.errors import InputError, OutputError, print_note, printable
+from panodepth.errors import ConfigError, InputError, OutputError, print_note, printable
+from panodepth.export.file_options import FileOptions
 from panodepth.export.formats import relative_note
 from panodepth.streams import print_document
 
@@ -37,12 +39,22 @@ CloudFormats = Annotated[
 ]
 
 
+@dataclass(frozen=True, kw_only=True)
+class JointOptions(FileOptions):
+    """Of the joint cloud: those of `predict` that its formats have."""
+
+    faces: str | None = None  # without `option`, so not offered: no cloud has any
+    views: int | None = None
+    metadata: bool = True
+
+
 @with_fields
 def align(
     inputs: Annotated[
         list[str], Argument(metavar="INPUT...", help="Pictures, saved .npz files, folders.")
     ],
     options: RoomOptions,
+    files: JointOptions,
     out: Annotated[Path, Option("--out", metavar="DIR", help="Folder for the results.")],
     poses: Annotated[
         Path | None,
@@ -50,6 +62,14 @@ def align(
             "--poses",
             metavar="JSON",
             help="Known places of the pictures, as in rooms.json; default: found.",
+        ),
+    ] = None,
+    crs: Annotated[
+        Path | None,
+        Option(
+            "--crs",
+            metavar="WKT",
+            help="File with the WKT of the reference system that --poses are in.",
         ),
     ] = None,
     formats: CloudFormats = None,
@@ -64,26 +84,35 @@ def align(
     from panodepth.export.mark import foreign
     from panodepth.predict.folder.outputs import check_output_folder
     from panodepth.scene.align import align as aligned
-    from panodepth.scene.cloud import checked_formats
+    from panodepth.scene.cloud import checked_formats, cloud_options, off_axes
     from panodepth.scene.files import described, scene_files, write_scene
     from panodepth.scene.poses import read_poses
+    from panodepth.scene.reference import read_crs
 
     clouds = checked_formats(formats or ["ply"])
+    writers = cloud_options(clouds, files.writer_settings)
+    if crs is not None and poses is None:
+        raise ConfigError("--crs says what system places are in that are known: give --poses too")
+    if crs is not None and (turned := off_axes(writers)):
+        raise ConfigError(
+            f"--crs: {turned} with this --up is not east, north, height: leave it out"
+        )
+    system = "" if crs is None else read_crs(crs)
     check_output_folder(out)
     given = None if poses is None else read_poses(poses, metres=True)
-    files = find_rooms(inputs)
-    if len(files) < 2:
-        raise InputError(f"{files[0]}: one panorama alone has nothing to be aligned with")
+    found = find_rooms(inputs)
+    if len(found) < 2:
+        raise InputError(f"{found[0]}: one panorama alone has nothing to be aligned with")
     if given is not None:
-        check_named(files, given)
+        check_named(found, given)
     if taken := foreign(scene_files(out, clouds)[1:]):
         raise OutputError(f"{taken}: is there already, and no result of panodepth")
-    rooms = read_rooms(files, options, (model, device, dtype), need_pictures=True)
+    rooms = read_rooms(found, options, (model, device, dtype), need_pictures=True)
     try:
         scene = aligned(rooms, given)
     except InputError as error:
         raise BegunError(str(error)) from error
-    written = write_scene(scene, rooms, out, clouds)
+    written = write_scene(scene, rooms, out, clouds, writers, system)
     lost = [room.name for room in scene.rooms if room.place is None]
     for name in lost:
         told = f"error: {name}: shows nothing of what the others show, left out"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from panodepth.atomic import write_atomic
 from panodepth.export.html.page import write_rooms
 from panodepth.export.metadata import HOUSE_FRAME, metadata, to_json
 from panodepth.scene.align import Scene
-from panodepth.scene.cloud import write_cloud
+from panodepth.scene.cloud import Options, write_cloud
 from panodepth.scene.poses import Place
 from panodepth.types import Prediction
 
@@ -28,9 +28,11 @@ def write_scene(
     predictions: Sequence[Prediction],
     folder: Path,
     formats: Sequence[str] = ("ply",),
+    options: Mapping[str, Options] | None = None,
+    crs: str = "",
 ) -> list[Path]:
-    """Write and return all `scene_files`; formats: of the cloud, of `cloud.FORMATS`. Raises
-    OutputError.
+    """Write and return all `scene_files`; formats: of the cloud, of `cloud.FORMATS`, with their
+    `cloud_options`. crs: see `write_cloud`. Raises OutputError.
     """
     described_in, *clouds, page = files = scene_files(folder, formats)
     placed = [
@@ -38,8 +40,8 @@ def write_scene(
         for prediction, room in zip(predictions, scene.rooms, strict=True)
         if room.place is not None
     ]
-    for cloud in clouds:
-        write_cloud(scene.unit, placed, cloud)
+    for name, cloud in zip(formats, clouds, strict=True):
+        write_cloud(scene.unit, placed, cloud, (options or {}).get(name), crs)
     shown = [in_unit(scene.unit, *room) for room in placed]
     write_rooms([p for p, _ in shown], page, [place for _, place in shown])
     # Last: where it lies, all of them do.

@@ -59,7 +59,10 @@ def write_points(
     *,
     compress: bool,
 ) -> list[Path]:
-    """A file of points (N, 3), in the unit that `meta` says, and their colours (N, 3)."""
+    """A file of points (N, 3), in the unit that `meta` says, and their colours (N, 3).
+
+    Where `meta` has "crs", the WKT of a reference system, it is the record for that.
+    """
     import laspy
 
     header = laspy.LasHeader(point_format=7, version="1.4")
@@ -69,6 +72,9 @@ def write_points(
     step = STEP if meta["unit"] == "m" else 10.0 ** np.floor(np.log10(max(extent, 1e-30))) * 1e-6
     header.offsets = np.floor(low)
     header.scales = [max(step, float((high - header.offsets).max()) / REACH)] * 3
+    header.global_encoding.wkt = True  # as LAS wants it of this format, with a system or without
+    if crs := meta.get("crs"):
+        header.vlrs.append(laspy.vlrs.known.WktCoordinateSystemVlr(crs))
     said = to_json(meta).encode("ascii")
     for number, at in enumerate(range(0, len(said), RECORD_BYTES)):
         piece = said[at : at + RECORD_BYTES]

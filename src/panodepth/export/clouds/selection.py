@@ -84,16 +84,22 @@ def selected(cloud: Cloud, options: CloudOptions, path: Path) -> Cloud:
 
 def one_per_voxel(cloud: Cloud, edge: float) -> BoolArray:
     """(h, w) True for the valid pixel whose point is nearest to the centre of its cube."""
-    xyz = gathered(cloud).xyz.astype(np.float64) / edge
-    cell = np.floor(xyz)
-    off_centre = ((xyz - cell - 0.5) ** 2).sum(axis=1)
+    kept = np.zeros(cloud.mask.shape, np.bool_)
+    kept[cloud.mask] = nearest_centres(gathered(cloud).xyz.astype(np.float64), edge)
+    return kept
+
+
+def nearest_centres(xyz: npt.NDArray[np.float64], edge: float) -> BoolArray:
+    """(N,) True for the point (N, 3) of each cube of this edge that is nearest to its centre."""
+    cubes = xyz / edge
+    cell = np.floor(cubes)
+    off_centre = ((cubes - cell - 0.5) ** 2).sum(axis=1)
     order = np.lexsort((off_centre, *cell.T))
     ordered = cell[order]
     first = np.ones(len(order), np.bool_)
     first[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
-    kept = np.zeros(cloud.mask.shape, np.bool_)
-    inside = np.flatnonzero(cloud.mask)
-    kept.reshape(-1)[inside[order[first]]] = True
+    kept = np.zeros(len(xyz), np.bool_)
+    kept[order[first]] = True
     return kept
 
 
