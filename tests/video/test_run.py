@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -201,6 +202,10 @@ def test_clips_that_are_done_are_left_and_own_results_are_no_clips(
     assert main(command) == 0
     first = json.loads(capsys.readouterr().out)
     assert (first["frames"], len(first["results"])) == (3, 1)
+    lines = (tmp_path / "walk é_frames.jsonl").read_text().splitlines()
+    each = [json.loads(line)["flicker"] for line in lines]
+    assert each[0] is None
+    assert first["results"][0]["flicker"] == pytest.approx(np.mean(each[1:]), abs=1e-6)
     assert main([*command, "--skip-existing"]) == 0
     again = json.loads(capsys.readouterr().out)
     assert (again["skipped"], again["frames"], again["results"]) == (1, 0, [])
@@ -214,7 +219,9 @@ def test_relative_frames_in_a_format_of_metres_are_told_once(
     told = f"note: {relative_note(('points-glb',))}"
     assert [line for line in capsys.readouterr().err.splitlines() if "metres" in line] == [told]
     assert main([*command, "mkv"]) == 0
-    assert "metres" not in capsys.readouterr().err
+    out, err = capsys.readouterr()
+    assert "metres" not in err
+    assert re.search(r"^flicker 0\.\d\d%: of what is still", out, re.MULTILINE)
 
 
 def test_one_bad_clip_does_not_stop_the_others(

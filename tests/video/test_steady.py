@@ -64,6 +64,21 @@ def test_noise_of_still_pictures_is_a_third_at_most_and_the_mean_is_kept() -> No
     np.testing.assert_allclose(np.log(now[-1].distance / DISTANCE).mean(), 0, atol=2e-3)
 
 
+def test_flicker_is_how_much_the_distances_of_what_is_still_change() -> None:
+    found = held([frame(noise=0.02) for _ in range(10)])
+    logs = [np.log(each.prediction.distance) for each in found]
+    weight = np.cos((np.arange(H) + 0.5) / H * np.pi - np.pi / 2)
+    for (before, now), each in zip(pairwise(logs), found[1:], strict=True):
+        change = np.repeat(np.abs(now - before), np.rint(20 * weight).astype(int), axis=0)
+        assert each.flicker == pytest.approx(np.median(change), rel=0.05)
+    assert found[0].flicker is None
+    still = held([frame(), frame(scale=1.5), frame()])
+    assert [each.flicker for each in still[1:]] == pytest.approx([0, 0], abs=1e-5)
+    other = held([frame(), frame(picture=np.roll(PICTURE, H // 2, axis=0)[:, ::-1].copy())])
+    assert other[1].cut
+    assert other[1].flicker is None
+
+
 def test_one_scale_holds_for_the_shot() -> None:
     scales = [1.0, 1.2, 0.8, 1.5]
     found = held([frame(scale=scale) for scale in scales])

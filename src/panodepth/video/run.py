@@ -29,11 +29,14 @@ MISSING = 0.02  # share of the frames of which a file speaks; when more lack, it
 
 @dataclass
 class ClipResult:
-    """What became of a clip. shots: how many it was found to hold. notes: for people."""
+    """What became of a clip. shots: how many it was found to hold. flicker: mean of those
+    of its frames (`Steady`); None = not known. notes: for people.
+    """
 
     source: str
     frames: int = 0
     shots: int = 0
+    flicker: float | None = None
     files: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -67,6 +70,7 @@ def predict_clip(
     result = ClipResult(str(clip.source), notes=list(clip.notes))
     lines: list[str] = []
     path: list[str] = []
+    changes: list[float] = []
     with ExitStack() as held:
         streams: list[Stream] = []
         place = STANDS
@@ -86,11 +90,13 @@ def predict_clip(
             result.notes += [f"{clip.source.name}, {frame.time:.1f} s: {now.note}"] * bool(now.note)
             lines.append(_line(frame, now, place, number))
             path += _path_line(frame, now.cut, place)
+            changes += [] if now.flicker is None else [now.flicker]
             on_frame()
     if "path" in options.streams:
         write_atomic(stream_path(options.out, clip.name, "path"), "".join(path))
     write_atomic(frames_path(options.out, clip.name), "".join(lines))
     result.frames, result.files = len(lines), [str(path) for path in written(options, clip.name)]
+    result.flicker = sum(changes) / len(changes) if changes else None
     notes = _lacking(clip, len(lines)) + _older(options.out / clip.name, len(lines))
     return replace(result, notes=result.notes + notes)
 
@@ -155,6 +161,7 @@ def _line(frame: Frame, now: Steady, place: Motion, number: int) -> str:
         "unit": now.prediction.unit,
         "factor": round(now.factor, 6),
         "still": round(now.still, 4),
+        "flicker": None if now.flicker is None else round(now.flicker, 6),
         "position": [round(float(x), 6) for x in place.step],
         "rotation_wxyz": [round(float(x), 7) for x in quaternion_from_rotation(place.turn)],
     }

@@ -41,7 +41,9 @@ class Steady:
 
     cut: whether a new shot begins with it. motion: of the camera since the frame before; none at a
     cut. factor: what its distances were multiplied by. still: share of the picture in which nothing
-    but the camera moved, 0 at a cut. note: for people; "" = there is nothing to say.
+    but the camera moved, 0 at a cut. flicker: median there of what log distance differs by from the
+    frame before's, as it is seen from here; None = too little is still, or a cut. note: for people;
+    "" = there is nothing to say.
     """
 
     prediction: Prediction
@@ -49,6 +51,7 @@ class Steady:
     motion: Motion
     factor: float
     still: float
+    flicker: float | None = None
     note: str = ""
 
 
@@ -87,7 +90,7 @@ class Steadier:
         if self._before is None or motion is None or motion.alike < ALIKE:
             first, note = self._begun(prediction, at_cut)
             self._before, self._age, self._shot = _reduced(first), 1, _scale_facts(first)
-            return Steady(first, True, STANDS, self._factor, 0.0, note)
+            return Steady(first, True, STANDS, self._factor, 0.0, note=note)
         self._age += 1
         before, motion, shift, moved, still = _found(self._before, now, motion)
         now = replace(now, log_distance=now.log_distance + shift)
@@ -96,11 +99,12 @@ class Steadier:
         kept = (1 - np.maximum(NEW, 1 / self._age)) * (1 - new)
         bend = kept * (before.log_distance - now.log_distance)
         clouds = kept * (before.sky - now.sky)
+        flicker = _flicker(before, replace(now, log_distance=now.log_distance + bend), moved)
         if not blank(_grey(now.colours)):  # else what comes is compared with what came before it
             self._before = replace(now, log_distance=now.log_distance + bend, sky=now.sky + clouds)
         self._factor = float(np.exp(shift))
         held = self._told(_bent(prediction, shift, bend, clouds))
-        return Steady(held, False, motion, self._factor, still)
+        return Steady(held, False, motion, self._factor, still, flicker)
 
     def _begun(
         self, prediction: Prediction, at_cut: Callable[[], Prediction] | None
@@ -184,14 +188,31 @@ def _compared(before: _Before, now: _Before) -> tuple[FloatArray, float, float]:
     gain = np.median(before.colours) / max(float(np.median(now.colours)), 1e-3)
     difference = np.abs(before.colours - now.colours * np.clip(gain, 0.5, 2)).max(axis=-1)
     moved = _step(difference, COLOUR)
-    both = before.valid & now.valid & (before.sky < 0.5) & (now.sky < 0.5)
-    area = np.cos((np.arange(len(moved)) + 0.5) / len(moved) * np.pi - np.pi / 2)
-    weight = np.broadcast_to(area[:, None], moved.shape)
+    both, weight = _in_both(before, now), _areas(moved)
     still = both & (moved < 0.5)
     share = float((weight * still).sum() / weight.sum())
     used = still if share > FEWEST else both if both.any() else np.ones_like(both)
     change = (before.log_distance - now.log_distance)[used]
     return moved, _weighted_median(change, weight[used]), share
+
+
+def _flicker(before: _Before, now: _Before, moved: FloatArray) -> float | None:
+    """Median change of log distance where a surface is seen in both and colours stayed."""
+    still, weight = _in_both(before, now) & (moved < 0.5), _areas(moved)
+    if not still.any() or weight[still].sum() <= FEWEST * weight.sum():
+        return None
+    return _weighted_median(np.abs(before.log_distance - now.log_distance)[still], weight[still])
+
+
+def _in_both(before: _Before, now: _Before) -> BoolArray:
+    """(h, w) True where both show a surface."""
+    return np.asarray(before.valid & now.valid & (before.sky < 0.5) & (now.sky < 0.5), np.bool_)
+
+
+def _areas(like: FloatArray) -> npt.NDArray[np.float64]:
+    """(h, w) solid angles of a map's pixels, in proportion."""
+    area = np.cos((np.arange(len(like)) + 0.5) / len(like) * np.pi - np.pi / 2)
+    return np.broadcast_to(area[:, None], like.shape)
 
 
 def _weighted_median(values: FloatArray, weights: npt.NDArray[np.float64]) -> float:

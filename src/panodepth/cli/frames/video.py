@@ -108,6 +108,10 @@ def _one(
         shots = f", {result.shots} shots" if result.shots > 1 else ""
         files = ", ".join(result.files)
         print(printable(f"{clip} -> {files} ({_counted(result.frames)}{shots})"), flush=True)
+        if result.flicker is not None:
+            print(
+                f"flicker {result.flicker:.2%}: of what is still, from frame to frame", flush=True
+            )
     return result
 
 
