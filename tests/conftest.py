@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -10,6 +11,16 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
+
+
+def pytest_collectstart() -> None:
+    """Nothing that is imported is garbage; to look for it takes a fifth of collecting."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")
@@ -44,6 +55,17 @@ def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         model.head.out.weight[1] = 0.0  # its second output is the sky logit
         model.head.out.bias[1] = -5.0
     return save_model(model, tmp_path_factory.mktemp("model") / "micro.safetensors")
+
+
+@pytest.fixture(scope="session")
+def onnx_file(model_file: Path) -> Path:
+    """The same network for onnxruntime: a process of its own starts without PyTorch's seconds."""
+    pytest.importorskip("onnxruntime")
+    from panodepth.model import load_model
+    from panodepth.onnx.onnx_file import OnnxOptions, build_onnx, write_onnx
+
+    proto = build_onnx(load_model(model_file), OnnxOptions(name="micro"))
+    return write_onnx(proto, model_file.with_name("micro.onnx"))
 
 
 @pytest.fixture(scope="session")

@@ -24,13 +24,13 @@ NAMES = ("a.png", "b東京.png", os.fsdecode(b"caf\xe9.png"))
 
 
 @pytest.fixture
-def command(model_file: Path, tmp_path: Path) -> list[str]:
+def command(onnx_file: Path, tmp_path: Path) -> list[str]:
     """A prediction of three small pictures, two of them with names that not every stream shows."""
     (tmp_path / "in").mkdir()
     for name in NAMES:
         Image.fromarray(ROWS).save(tmp_path / "in" / name)
     run = [sys.executable, "-m", "panodepth", "predict", "in", "--out", "out", "--format", "npz"]
-    return [*run, "--model", str(model_file)]
+    return [*run, "--model", str(onnx_file)]
 
 
 def start(command: list[str], folder: Path, redirected: str = "", **more: str) -> Any:

@@ -15,10 +15,8 @@ import torch
 
 import panodepth
 from panodepth.device import cpu_has_bfloat16
-from panodepth.model import load_model
 from panodepth.model.fast.int8 import Int8Linear, int8_works
 from panodepth.model.fast.packed import PackedLinear, packing_works
-from panodepth.onnx.onnx_file import OnnxOptions, build_onnx, write_onnx
 
 IMAGE = np.random.default_rng(0).integers(0, 255, (56, 112, 3), np.uint8)
 
@@ -26,17 +24,11 @@ no_int8 = pytest.mark.skipif(not int8_works(), reason="no products of 8-bit inte
 EIGHT_BITS = pytest.param("int8", marks=no_int8)
 
 
-@pytest.fixture(scope="module")
-def exported(model_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    proto = build_onnx(load_model(model_file), OnnxOptions(name="micro"))
-    return write_onnx(proto, tmp_path_factory.mktemp("onnx") / "micro.onnx")
-
-
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", EIGHT_BITS, "onnx"])
-def test_a_copy_predicts_the_same(dtype: str, model_file: Path, exported: Path) -> None:
+def test_a_copy_predicts_the_same(dtype: str, model_file: Path, onnx_file: Path) -> None:
     predictor: Any
     if dtype == "onnx":
-        predictor = panodepth.load(exported, device="cpu")
+        predictor = panodepth.load(onnx_file, device="cpu")
     else:
         predictor = panodepth.load(model_file, device="cpu", dtype=dtype, size=(28, 56))
     predictor.choice = "by a trial"
@@ -82,11 +74,11 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 @pytest.mark.skipif(sys.platform == "win32", reason="no fork there")
 @pytest.mark.parametrize("dtype", ["float32", EIGHT_BITS, "onnx"])
 def test_a_forked_process_predicts(
-    dtype: str, model_file: Path, exported: Path, monkeypatch: pytest.MonkeyPatch
+    dtype: str, model_file: Path, onnx_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With two threads, which do not come along, it would wait for ever."""
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
-    file = exported if dtype == "onnx" else model_file
+    file = onnx_file if dtype == "onnx" else model_file
     command = [sys.executable, "-c", FORK, str(file), "auto" if dtype == "onnx" else dtype]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
