@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -75,6 +74,10 @@ def test_every_format_writes_the_files_it_promises(room: Prediction, tmp_path: P
     assert sorted(p for p in out.rglob("*") if p.is_file()) == sorted(written)
     promised = output_paths(tmp_path / "out", "room", list(WRITERS))
     assert [p for paths in promised.values() for p in paths] == written
+    reference = tmp_path / "reference"
+    reference.touch()
+    for path in written:  # ordinary permissions, though made under a temporary name
+        assert path.stat().st_mode == reference.stat().st_mode, path.name
 
 
 def test_default_formats_and_default_name(room: Prediction, tmp_path: Path) -> None:
@@ -210,10 +213,9 @@ def test_a_full_disk_leaves_nothing_and_spoils_nothing(
 @pytest.mark.parametrize("format_name", list(WRITERS))
 @pytest.mark.usefixtures("small_bands")
 def test_a_disk_that_fills_in_the_middle_of_a_file_leaves_nothing(
-    make_room: Callable[..., Prediction], tmp_path: Path, format_name: str
+    room: Prediction, tmp_path: Path, format_name: str
 ) -> None:
     resource = pytest.importorskip("resource")
-    room = make_room(128, 256)
     before = {path: path.read_bytes() for path in save(room, tmp_path, [format_name])}
     largest = max(map(len, before.values()))
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -238,13 +240,6 @@ def test_any_failure_removes_the_temporary_files(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="a bug"):
         fail()
     assert not list(tmp_path.iterdir())
-
-
-def test_files_have_ordinary_permissions(room: Prediction, tmp_path: Path) -> None:
-    reference = tmp_path / "reference"
-    reference.touch()
-    for path in save(room, tmp_path / "out", list(WRITERS)):
-        assert path.stat().st_mode == reference.stat().st_mode, path.name
 
 
 def test_metadata_takes_numpy_values_and_paths(room: Prediction, tmp_path: Path) -> None:

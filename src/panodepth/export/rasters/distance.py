@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Literal
 
@@ -114,5 +115,7 @@ def write_tiff(
     }
     with atomic(path) as (temporary,):
         values = surface(prediction, sky=options.sky_value)
-        Image.fromarray(values).save(temporary, format="TIFF", tiffinfo=tags)
+        whole = BytesIO()  # straight into a file, Pillow misses that the disk was full at its end
+        Image.fromarray(values).save(whole, format="TIFF", tiffinfo=tags)
+        temporary.write_bytes(whole.getbuffer())
     return [path]
