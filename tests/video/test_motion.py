@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import cv2
 import numpy as np
 import pytest
@@ -23,6 +25,12 @@ def seen(pose: np.ndarray) -> tuple[FloatArray, FloatArray]:
     return batch.image[0].mean(0).numpy(), batch.distance[0].numpy()
 
 
+@cache
+def start() -> tuple[FloatArray, FloatArray]:
+    """From the first frame itself."""
+    return seen(np.eye(4))
+
+
 def at(angles_deg: tuple[float, float, float], place: tuple[float, float, float]) -> np.ndarray:
     pose = np.eye(4)
     pose[:3, :3] = rotation_from_yaw_pitch_roll(*np.radians(angles_deg))
@@ -37,20 +45,20 @@ def degrees_apart(one: np.ndarray, other: np.ndarray) -> float:
 @pytest.mark.parametrize("angles", [(0.4, 0, 0), (3, 2, -1), (60, 5, 4), (-170, 0, 2)])
 def test_a_turn_is_found(angles: tuple[float, float, float]) -> None:
     pose = at(angles, (0, 0, 0))
-    found = turn_between(seen(np.eye(4))[0], seen(pose)[0])
+    found = turn_between(start()[0], seen(pose)[0])
     assert degrees_apart(found.turn, pose[:3, :3]) < 0.15
     assert found.alike > 0.85
     assert not found.step.any()
 
 
 def test_a_camera_that_stands_still_does_not_turn_by_its_noise() -> None:
-    grey, rng = seen(np.eye(4))[0], np.random.default_rng(0)
+    grey, rng = start()[0], np.random.default_rng(0)
     noisy = [(grey + rng.normal(0, 3 / 255, grey.shape)).astype(np.float32) for _ in range(2)]
     assert turn_between(*noisy).none
 
 
 def test_exposure_is_no_motion() -> None:
-    grey = seen(np.eye(4))[0]
+    grey = start()[0]
     assert turn_between(grey, 0.7 * grey + 0.05).none
 
 
@@ -62,7 +70,7 @@ def test_a_step_is_found_in_the_unit_of_the_distances(
     angles: tuple[float, float, float], place: tuple[float, float, float]
 ) -> None:
     pose = at(angles, place)
-    (before, _), (after, distance) = seen(np.eye(4)), seen(pose)
+    (before, _), (after, distance) = start(), seen(pose)
     found = motion_between(before, after, distance, turn_between(before, after))
     assert np.linalg.norm(found.step - place) < 0.1 * np.linalg.norm(place)
     assert degrees_apart(found.turn, pose[:3, :3]) < 0.15
@@ -72,13 +80,13 @@ def test_a_step_is_found_in_the_unit_of_the_distances(
 
 def test_where_no_step_explains_more_the_turn_stays() -> None:
     pose = at((3, 1, 0), (0, 0, 0))
-    (before, _), (after, distance) = seen(np.eye(4)), seen(pose)
+    (before, _), (after, distance) = start(), seen(pose)
     turned = turn_between(before, after)
     assert motion_between(before, after, distance, turned) is turned
 
 
 def test_pictures_of_two_places_are_not_alike() -> None:
-    one = seen(np.eye(4))[0]
+    one = start()[0]
     other = make_scene(1_000_000, 4)
     grid = panorama_grid(128, 256)
     batch = render_scenes([other], grid, [make_camera(1_000_000, 4, faults=False)])

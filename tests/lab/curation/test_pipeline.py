@@ -203,23 +203,21 @@ def test_killed_at_any_moment_nothing_is_lost_or_doubled(made: Made) -> None:
     command = [sys.executable, "-m", "panodepth", "curate", "--source", str(made.root / "f")]
     command += ["--out", str(out), "--size", "64x128", "--chunk", "2", "--workers", "2"]
     command += ["--limit", "same=-1"]
-    kills = 0
-    for attempt in range(40):
+    kills, code = 0, -signal.SIGKILL
+    while code == -signal.SIGKILL:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
         enough = time.monotonic() + 120
         before = len(list((out / "parts").glob("f-*.json")))
-        while process.poll() is None and time.monotonic() < enough:
-            # Let it get one chunk further, then a little into the next, then kill all of it.
+        # Let it get one chunk further, then a little into the next, then kill all of it: thrice.
+        while kills < 3 and process.poll() is None and time.monotonic() < enough:
             if len(list((out / "parts").glob("f-*.json"))) > before:
-                time.sleep(0.01 * attempt)
+                time.sleep(0.02 * kills)
+                os.killpg(process.pid, signal.SIGKILL)
+                kills += 1
                 break
             time.sleep(0.005)
-        if process.poll() is not None:
-            break
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        kills += 1
-    assert process.returncode == 0
+        code = process.wait(120)
+    assert code == 0
     assert kills >= 2
     left = {name: data for name, data in files(out).items() if not name.startswith("report")}
     assert left == files(whole)

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from typer import Exit
 
 from panodepth.cli import main
 from panodepth.errors import ConfigError, PanodepthError
@@ -87,15 +88,25 @@ def test_scores_that_are_there_are_not_made_again(tmp_path, whole):
     assert [r["step"] for r in records(out, "validate")] == [2, 4, 4]
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_stopped_run_saves_and_tells_by_its_exit_code(tmp_path, number, code):
+def test_a_stopped_run_saves_and_tells_by_its_exit_code(tmp_path):
     out = tmp_path / "run"
-    done = run(out, "step", number)
-    assert done.returncode == code
-    assert json.loads(done.stdout.splitlines()[-1]) == {"exit_code": code}
+    done = run(out, "step", signal.SIGTERM)
+    assert done.returncode == 143
+    assert json.loads(done.stdout.splitlines()[-1]) == {"exit_code": 143}
     assert done.stdout.startswith("stopped at step 1: ")
     assert [path.name for path in list_snapshots(out / "checkpoints")] == ["step_00000001"]
     assert "step=1 of 4" in done.stderr
+    assert list(out.glob(".*")) == []
+
+
+def test_ctrl_c_has_an_exit_code_of_its_own(tmp_path, capsys):
+    """In this process: a real one of a stopped run is above."""
+    out = tmp_path / "run"
+    with pytest.raises(Exit) as ended:
+        killed.main(str(out), "step", signal.SIGINT, 4)
+    assert ended.value.exit_code == 130
+    assert capsys.readouterr().out.startswith("stopped at step 1: ")
+    assert [path.name for path in list_snapshots(out / "checkpoints")] == ["step_00000001"]
     assert list(out.glob(".*")) == []
 
 
