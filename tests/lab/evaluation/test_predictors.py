@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from tests.lab.evaluation.conftest import panorama
 
 from panodepth.errors import ConfigError, InputError
@@ -147,6 +148,38 @@ def test_the_three_formats_give_the_same(tmp_path):
         assert found.unit == "m"
         assert np.allclose(found.distance[mask], distance[mask], rtol=1e-4)
         assert not (found.distance[~mask] > 0).any()
+
+
+def test_pictures_beside_predicted_files_are_not_taken_for_them(tmp_path):
+    """People keep NAME.png, the panorama or a coloured map, beside NAME_depth.png or NAME.npy."""
+    colours = Image.new("RGB", (16, 8))
+    codes = Image.fromarray(np.full((8, 16), 7, np.uint16))
+    for name in ("a", "b"):
+        colours.save(tmp_path / f"{name}.png")
+    np.save(tmp_path / "a_pred.npy", np.full((2, 4), 5, np.float32))
+    codes.save(tmp_path / "b_depth.png")
+    np.save(tmp_path / "c.npy", np.full((2, 4), 6, np.float32))
+    colours.save(tmp_path / "c_depth.png")
+    codes.save(tmp_path / "D_depth.PNG")
+    found = [FromFolder(tmp_path)(named(name)).distance[0, 0] for name in ("a", "b", "c", "D")]
+    assert found == [5, 7, 6, 7]
+
+
+def test_whole_numbers_are_metres_only_by_a_stated_scale(tmp_path):
+    Image.fromarray(np.full((8, 16), 2000, np.uint16)).save(tmp_path / "p.png")
+    assert FromFolder(tmp_path, scale=0.001, unit="m")(named("p")).distance[0, 0] == 2
+    assert FromFolder(tmp_path)(named("p")).unit == "relative"
+    with pytest.raises(InputError, match=r"scale .* is unknown.*--option scale=0\.001"):
+        FromFolder(tmp_path, unit="m")(named("p"))
+
+
+@pytest.mark.parametrize(
+    "options", [{"unit": "cm"}, {"unit": 5}, {"scale": 0}, {"scale": "big"}, {"scale": True}]
+)
+def test_options_of_a_folder_are_checked_before_anything_is_measured(tmp_path, options):
+    put(tmp_path / "p.npz", 1)
+    with pytest.raises(ConfigError, match=f"--option {next(iter(options))}: expected"):
+        choose_predictor(str(tmp_path), list, [], options)
 
 
 def test_folders_that_cannot_be_predictions(tmp_path):

@@ -317,7 +317,7 @@ def step_of(scale: Any, path: Path) -> np.float32:
         raise InputError(
             f"{path}: the scale of its whole numbers is {told}; "
             f'write {{"scale": 0.001, "unit": "m"}} into {path.name}{SIDECAR} or dataset.json '
-            "(of frames: camera.json)"
+            "(of frames: camera.json; of predictions: --option scale=0.001)"
         )
     return np.float32(step)
 

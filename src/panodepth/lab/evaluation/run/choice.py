@@ -67,6 +67,7 @@ def choose_predictor(
             )
         names = (d.sample_name(i) for d in datasets for i in range(len(d.source)))
         make = partial(FromFolder, path, shared_names(names), **options)
+        make()  # fails now, not in a worker
         return NamedPredictor(make, text, f"{_files_stamp(path)} {identity}", "folder")
     make = partial(_from_model, load_model, dict(options))
     return NamedPredictor(make, text, f"{stamp(path)} {identity}", "model")

@@ -12,6 +12,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -20,9 +21,14 @@ import numpy as np
 from panodepth.errors import ConfigError, InputError, PanodepthError, one_line
 from panodepth.lab.data.distances import DISTANCE_SUFFIXES, DistanceFile
 from panodepth.predict.folder.walk import files_below
+from panodepth.strict import positive
 from panodepth.types import BoolArray, FloatArray, Panorama
 
-ENDINGS = ("_distance", "", "_pred", "_depth")  # NAME + ending + suffix; the first that is there
+ARRAY_SUFFIXES = (".npz", ".npy")
+ENDINGS = ("_distance", "_pred", "_depth", "")
+# NAME + ending + suffix, the first that is there: arrays before all else, and of that the bare name
+# last, as it may be the panorama, or a coloured map for people.
+FORMS = sorted(product(ENDINGS, DISTANCE_SUFFIXES), key=lambda form: form[1] not in ARRAY_SUFFIXES)
 
 
 class Predicted(NamedTuple):
@@ -132,17 +138,23 @@ class FromFolder:
     NAME is the sample's name with its folders, with or without the dataset's in front, or its last
     part alone where no two samples share it.
 
-    shared: last parts that several samples have. scale, unit: of files that do not say theirs
-        (whole-number PNG and TIFF); without a unit a prediction cannot be taken for metres.
-    Raises ConfigError when there is no such folder or no distance file in it.
+    shared: last parts that several samples have. scale, unit ("m" or "relative"): of files that do
+        not say theirs; without a unit a prediction cannot be taken for metres. Whole numbers
+        without a scale have steps of 1, but where they are said to be metres, which then says too
+        little.
+    Raises ConfigError for other values, or when there is no such folder or no distance file in it.
     """
 
     root: Path
     shared: frozenset[str] = frozenset()
-    scale: float = 1.0
+    scale: float | None = None
     unit: str | None = None
 
     def __post_init__(self) -> None:
+        if self.scale is not None:
+            positive(self.scale, "--option scale: expected a number above 0, metres per step")
+        if self.unit not in (None, "m", "relative"):
+            raise ConfigError(f"--option unit: expected m or relative, not {self.unit!r}")
         if not self.root.is_dir():
             raise ConfigError(f"{self.root}: no such folder of predictions")
         if not any(f.suffix.lower() in DISTANCE_SUFFIXES for f in files_below(self.root)):
@@ -152,7 +164,8 @@ class FromFolder:
 
     def __call__(self, panorama: Panorama) -> Predicted:
         name = str(panorama.meta["name"])
-        stored = DistanceFile(scale=self.scale)(self._find(name, panorama.meta.get("dataset")))
+        scale = 1.0 if self.scale is None and self.unit != "m" else self.scale
+        stored = DistanceFile(scale=scale)(self._find(name, panorama.meta.get("dataset")))
         return Predicted(stored.distance, stored.unit or self.unit or "relative")
 
     def _find(self, name: str, dataset: str | None) -> Path:
@@ -161,9 +174,9 @@ class FromFolder:
         if last not in self.shared:
             stems += [last] if dataset is None else [f"{dataset}/{last}", last]
         for stem in dict.fromkeys(stems):
-            for ending in ENDINGS:
-                for suffix in DISTANCE_SUFFIXES:
-                    path = self.root / f"{stem}{ending}{suffix}"
+            for ending, suffix in FORMS:
+                for spelt in (suffix, suffix.upper()):
+                    path = self.root / f"{stem}{ending}{spelt}"
                     if path.is_file():
                         return path
         raise InputError(f"no prediction in {self.root}: no {name}_distance.npz or the like")
