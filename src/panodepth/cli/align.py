@@ -39,6 +39,24 @@ CloudFormats = Annotated[
 ]
 
 
+Poses = Annotated[
+    Path | None,
+    Option(
+        "--poses",
+        metavar="JSON",
+        help="Known places of the pictures, as in rooms.json; default: found.",
+    ),
+]
+Crs = Annotated[
+    Path | None,
+    Option(
+        "--crs",
+        metavar="WKT",
+        help="File with the WKT of the reference system that --poses are in.",
+    ),
+]
+
+
 @dataclass(frozen=True, kw_only=True)
 class JointOptions(FileOptions):
     """Of the joint cloud: those of `predict` that its formats have."""
@@ -56,22 +74,8 @@ def align(
     options: RoomOptions,
     files: JointOptions,
     out: Annotated[Path, Option("--out", metavar="DIR", help="Folder for the results.")],
-    poses: Annotated[
-        Path | None,
-        Option(
-            "--poses",
-            metavar="JSON",
-            help="Known places of the pictures, as in rooms.json; default: found.",
-        ),
-    ] = None,
-    crs: Annotated[
-        Path | None,
-        Option(
-            "--crs",
-            metavar="WKT",
-            help="File with the WKT of the reference system that --poses are in.",
-        ),
-    ] = None,
+    poses: Poses = None,
+    crs: Crs = None,
     formats: CloudFormats = None,
     model: Model = "default",
     device: Device = "auto",
@@ -114,18 +118,23 @@ def align(
         raise BegunError(str(error)) from error
     written = write_scene(scene, rooms, out, clouds, writers, system)
     lost = [room.name for room in scene.rooms if room.place is None]
-    for name in lost:
-        told = f"error: {name}: shows nothing of what the others show, left out"
-        print(printable(told), file=sys.stderr)
-    for room in scene.rooms:
-        if (note := scene.note(room)) is not None:
-            print(printable(f"note: {room.name}: {note}"), file=sys.stderr)
+    _print_errors_and_notes(scene, lost)
     if as_json:
         print_document({**described(scene, rooms), "files": [str(file) for file in written]})
     elif not quiet:
         _print_places(scene, clouds)
         print(printable(", ".join(str(file) for file in written)))
     raise Exit(SOME_FAILED if lost else DONE)
+
+
+def _print_errors_and_notes(scene: Scene, lost: list[str]) -> None:
+    """On standard error. lost: names of the rooms without a place."""
+    for name in lost:
+        told = f"error: {name}: shows nothing of what the others show, left out"
+        print(printable(told), file=sys.stderr)
+    for room in scene.rooms:
+        if (note := scene.note(room)) is not None:
+            print(printable(f"note: {room.name}: {note}"), file=sys.stderr)
 
 
 def _print_places(scene: Scene, clouds: tuple[str, ...]) -> None:

@@ -27,6 +27,14 @@ LICENCES = {
     "haodongli/DA-2": "see https://huggingface.co/haodongli/DA-2",
 }
 
+Calibrate = Annotated[
+    str | None,
+    Option(
+        metavar="DIR",
+        help="For .xml: 8-bit activations too, by these pictures; `worlds`: rendered ones.",
+    ),
+]
+
 
 def export(
     out: Annotated[
@@ -40,13 +48,7 @@ def export(
     image: Annotated[
         str, Option(help="What it takes: float (1, 3, H, W) in [0, 1], or uint8 (1, H, W, 3).")
     ] = "float",
-    calibrate: Annotated[
-        str | None,
-        Option(
-            metavar="DIR",
-            help="For .xml: 8-bit activations too, by these pictures; `worlds`: rendered ones.",
-        ),
-    ] = None,
+    calibrate: Calibrate = None,
     licence: Annotated[
         str, Option(help="Licence of weights that are not ours, for the metadata.")
     ] = "",
