@@ -26,7 +26,7 @@ from panodepth.types import Prediction
 
 HEIGHT = 512  # of the first view [px]; a mesh's vertices are as close
 CELL = 4  # pixels of it to a direction that is looked at: no gap between vertices
-REACHES = (2.0, 4.0, 8.0, 16.0)  # [deg]
+REACHES = (4.0, 8.0, 12.0, 16.0)  # [deg]
 
 
 def seen(mesh: Mesh, image: np.ndarray, place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

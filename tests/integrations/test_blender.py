@@ -72,8 +72,8 @@ def test_the_manifest_is_that_of_an_extension() -> None:
         ({}, ["--quality", "best", "--scale", "learned"]),
         ({"metres": "none", "quality": "fast"}, ["--quality", "fast"]),
         (
-            {"metres": "height", "camera_height": 1.25, "faces": 9000},
-            ["--quality", "best", "--camera-height", "1.25", "--faces", "9000"],
+            {"metres": "height", "camera_height": 1.25, "faces": 9000, "behind": 7.5},
+            ["--quality", "best", "--camera-height", "1.25", "--faces", "9000", "--behind", "7.5"],
         ),
         (
             {"metres": "none", "more": "--level none --mask 'my mask.png'"},

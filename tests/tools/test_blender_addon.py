@@ -90,7 +90,8 @@ context = types.SimpleNamespace(
 kind = addon.ImportPanorama
 for key, wanted in (("ESC", {"CANCELLED"}), ("TIMER", {"FINISHED"})):
     operator = types.SimpleNamespace(
-        filepath=picture, quality="fast", metres="none", camera_height=1.6, faces=0, more="",
+        filepath=picture, quality="fast", metres="none", camera_height=1.6, faces=0, behind=0.0,
+        more="",
         camera=False, world=False, report=lambda kind, text: told.append(text),
     )
     for name in ("_place", "_quiet", "_failed"):

@@ -70,6 +70,14 @@ class ImportPanorama(bpy.types.Operator, ImportHelper):
         soft_max=10,
     )
     faces: IntProperty(name="Triangles", description="0: chosen", default=0, min=0)
+    behind: FloatProperty(
+        name="Fill behind edges",
+        description="How far surfaces continue behind nearer ones, in degrees: a guess, with the "
+        "material 'behind', that fills holes seen from beside the camera. 0: nothing is filled",
+        default=0.0,
+        min=0.0,
+        max=30.0,
+    )
     camera: BoolProperty(
         name="Camera",
         description="Add a panoramic camera where the picture's was, for Cycles",
@@ -87,7 +95,8 @@ class ImportPanorama(bpy.types.Operator, ImportHelper):
     def draw(self, context: Any) -> None:
         """The file browser's column."""
         self.layout.use_property_split = True
-        for name in ("quality", "metres", "camera_height", "faces", "camera", "world", "more"):
+        names = ("quality", "metres", "camera_height", "faces", "behind", "camera", "world", "more")
+        for name in names:
             if name != "camera_height" or self.metres == "height":
                 self.layout.prop(self, name)
 
@@ -99,6 +108,7 @@ class ImportPanorama(bpy.types.Operator, ImportHelper):
             self.metres,
             self.camera_height,
             self.faces,
+            self.behind,
             self.more,
         )
         preferences = context.preferences.addons.get(__package__)

@@ -33,7 +33,8 @@ class Request:
     """What is asked for one picture.
 
     metres: "learned" (estimated), "height" (by camera_height, [m]) or "none".
-    faces: triangles of the mesh; 0 = panodepth's choice. more: further options of
+    faces: triangles of the mesh; 0 = panodepth's choice. behind: how far surfaces continue behind
+        nearer ones, a guess [deg]; 0 = not at all. more: further options of
         `panodepth predict`, as they are typed.
     """
 
@@ -42,6 +43,7 @@ class Request:
     metres: str = "learned"
     camera_height: float = 1.6
     faces: int = 0
+    behind: float = 0.0
     more: str = ""
 
     @property
@@ -64,6 +66,8 @@ class Request:
             given += ["--camera-height", f"{self.camera_height:g}"]
         if self.faces:
             given += ["--faces", str(self.faces)]
+        if self.behind:
+            given += ["--behind", f"{self.behind:g}"]
         words = shlex.shlex(self.more, posix=True, punctuation_chars=False)
         words.whitespace_split, words.commenters = True, ""
         words.escape = "" if WINDOWS else words.escape  # there it parts folders
