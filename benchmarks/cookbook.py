@@ -137,7 +137,8 @@ def save_measured(folder: Path) -> None:
     Image.fromarray(np.full((32, 64), 2500, np.uint16)).save(folder / "coarse.png")
     sky = np.repeat(np.arange(64)[:, None] < 20, 128, 1)
     Image.fromarray(sky.astype(np.uint8) * 255).save(folder / "sky.png")
-    Image.fromarray(~sky).save(folder / "valid.png")
+    valid = np.kron(~sky, np.full((2, 2), 255, np.uint8))  # a mask has the size of its picture
+    Image.fromarray(valid).save(folder / "valid.png")
     Image.fromarray(rng.integers(0, 256, (128, 256, 3), np.uint8)).save(folder / "noise.png")
 
 

@@ -16,27 +16,41 @@ EXAMPLES = {
         ("panodepth predict photo.jpg", "distances, a preview and a point cloud, in out/"),
         ("panodepth predict photo.jpg --quality best --format glb,html", "a mesh, and a viewer"),
         ("panodepth predict photo.jpg --camera-height 1.6 --format e57,ods", "in metres"),
-        ("panodepth predict photos --format exr --skip-existing", "a folder; goes on if stopped"),
-        ("panodepth predict fisheye.jpg --projection fisheye --fov 200", "more: docs/cookbook.md"),
+        ("panodepth predict photos --format exr --skip-existing", "a folder; resumes if stopped"),
+        (
+            "panodepth predict fisheye.jpg --projection fisheye --fov 200",
+            "docs/cookbook.md has more",
+        ),
     ),
     "view": (
-        ("panodepth view photo.jpg --quality best --open", "predict and look, in the browser"),
-        ("panodepth view out --html rooms.html", "what was predicted before"),
+        ("panodepth view photo.jpg --quality best --open", "predict, and open the browser"),
+        ("panodepth view out --html rooms.html", "saved predictions; docs/viewer.md"),
     ),
-    "align": (("panodepth align hall.jpg kitchen.jpg --out flat", "two rooms in one frame"),),
+    "align": (("panodepth align hall.jpg kitchen.jpg --out flat", "docs/align.md"),),
     "video": (
         ("panodepth video walk.mp4", "distances and a preview, as videos, in out/"),
         ("panodepth video walk.mp4 --camera-height 1.6 --format mkv,path,exr", "docs/video.md"),
     ),
-    "live": (("panodepth live frames --camera-height 1.2 --beams 360", "docs/robots.md"),),
+    "live": (
+        ("panodepth live frames --camera-height 1.2 --beams 360", "a folder; docs/robots.md"),
+    ),
     "serve": (("panodepth serve --port 8360", "docs/service.md"),),
+    "app": (("panodepth app", "on this machine; docs/app.md"),),
+    "export": (("panodepth export model.onnx", "docs/onnx.md"),),
+    "render": (("panodepth render --count 4 --out worlds", "docs/worlds.md"),),
     "evaluate": (
-        ("panodepth evaluate --data my_panoramas --protocol uncapped --out report", "a folder"),
-        ("panodepth evaluate --rendered 20 --protocol uncapped --out worlds", "without any data"),
+        ("panodepth evaluate --data my_panoramas --protocol uncapped --out report", "your data"),
+        ("panodepth evaluate --rendered 20 --protocol uncapped --out worlds", "docs/protocols.md"),
     ),
     "train": (
-        ("panodepth train --recipe recipes/finetune.toml --init default --data my_panoramas", ""),
-        ("panodepth train --recipe recipes/compact.toml --set run.out=runs/mine", "from scratch"),
+        (
+            "panodepth train --recipe recipes/finetune.toml --init default --data my_panoramas",
+            "docs/finetuning.md",
+        ),
+        (
+            "panodepth train --recipe recipes/compact.toml --set run.out=runs/mine",
+            "docs/training.md",
+        ),
     ),
     "curate": (("panodepth curate --source my_frames --out shards", "docs/curation.md"),),
 }
