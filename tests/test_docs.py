@@ -107,6 +107,13 @@ def test_every_page_is_two_clicks_from_the_first() -> None:
     assert {str(page.relative_to(ROOT)) for page in {*ALL} - near} <= {"README.md"}
 
 
+def test_long_pages_begin_with_their_contents() -> None:
+    texts = {page: page.read_text(encoding="utf-8").splitlines() for page in ALL[1:]}
+    begins = {page: "\n".join(lines[:40]) for page, lines in texts.items() if len(lines) > 180}
+    assert len(begins) > 6
+    assert [page.name for page, text in begins.items() if "**On this page**" not in text] == []
+
+
 @pytest.mark.parametrize("page", ALL, ids=lambda page: str(page.relative_to(ROOT)))
 def test_tables_have_a_head_and_rows_of_one_length(page: Path) -> None:
     """A blank line ends a table: the rows after it would be shown as they stand here."""
