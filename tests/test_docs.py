@@ -107,6 +107,15 @@ def test_every_page_is_two_clicks_from_the_first() -> None:
     assert {str(page.relative_to(ROOT)) for page in {*ALL} - near} <= {"README.md"}
 
 
+def test_environment_variables_stand_on_a_page() -> None:
+    page = (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
+    code = "\n".join(file.read_text("utf-8") for file in (ROOT / "src").rglob("*.py"))
+    tags = {"PANODEPTH_NEAR", "PANODEPTH_FAR"}  # of a video file
+    named = {*re.findall(r"\bPANODEPTH_[A-Z_]+", code)} - tags
+    assert {"PANODEPTH_DEBUG", "PANODEPTH_API_KEY"} <= named
+    assert [name for name in named if f"`{name}" not in page] == []
+
+
 def test_long_pages_begin_with_their_contents() -> None:
     texts = {page: page.read_text(encoding="utf-8").splitlines() for page in ALL[1:]}
     begins = {page: "\n".join(lines[:40]) for page, lines in texts.items() if len(lines) > 180}
