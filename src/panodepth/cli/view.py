@@ -53,7 +53,7 @@ def view(
     ] = None,
     behind: Annotated[
         float,
-        Option(metavar="DEG", help="Guess what near things hide, so far behind their edges."),
+        Option(metavar="DEG", help="Guess what near things hide, this far behind their edges."),
     ] = 0.0,
     show: Annotated[bool, Option("--open", help="Open it in the browser.")] = False,
     model: Model = "default",

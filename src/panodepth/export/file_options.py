@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from panodepth.options import option
 
-PANEL = "Files"
+_file = partial(option, rich_help_panel="Files")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,54 +24,45 @@ class FileOptions:
     the picture, the model or how it was used.
     """
 
-    settings: tuple[str, ...] = option(
+    settings: tuple[str, ...] = _file(
         (),
         "Change an option of a format, as in glb.max_columns=2000; repeat.",
         flag="--set",
         metavar="FORMAT.OPTION=VALUE",
-        rich_help_panel=PANEL,
     )
-    up_axis: str | None = option(
+    up_axis: str | None = _file(
         None,
         "Frame of clouds and meshes: house, y, z, ros, blender, unity or unreal.",
         flag="--up",
-        rich_help_panel=PANEL,
     )
-    faces: str | None = option(
+    faces: str | None = _file(
         None,
         "Triangles that a mesh is reduced to, more along depth edges; all = not reduced.",
         metavar="N|auto|all",
-        rich_help_panel=PANEL,
     )
-    voxel: float | None = option(
+    voxel: float | None = _file(
         None,
         "Keep one point per cube of this edge length.",
         metavar="LENGTH",
-        rich_help_panel=PANEL,
     )
-    max_points: int | None = option(
-        None, "Largest number of points in a cloud.", rich_help_panel=PANEL
+    max_points: int | None = _file(None, "Largest number of points in a cloud.")
+    edge_threshold: float | None = _file(
+        None, "Cut where the distance jumps by this share.", metavar="SHARE"
     )
-    edge_threshold: float | None = option(
-        None, "Cut where the distance jumps by this share.", metavar="SHARE", rich_help_panel=PANEL
-    )
-    behind: float | None = option(
+    behind: float | None = _file(
         None,
-        "Guess what near things hide, so far behind their edges, of glb, usdz, splats, html.",
+        "Guess what near things hide, this far behind their edges: glb, usdz, splats, html.",
         metavar="DEG",
-        rich_help_panel=PANEL,
     )
-    views: int | None = option(
+    views: int | None = _file(
         None,
         "Pictures around the horizon, for views, colmap, nerfstudio; 0 = six cube faces.",
         metavar="N",
-        rich_help_panel=PANEL,
     )
-    metadata: bool = option(
+    metadata: bool = _file(
         True,
         "Write how a file was made into it; without: only what is needed to read it.",
         flag="--metadata/--no-metadata",
-        rich_help_panel=PANEL,
     )
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from panodepth.predict.metric.options import MetricOptions
 from panodepth.predict.options import PredictOptions
 from panodepth.size import Size, to_number
 
-PANEL = "Video"
+_video = partial(option, rich_help_panel="Video")
 # name -> ending of the one file that a clip becomes, and what it is
 STREAMS = {
     "mkv": ("_distance.mkv", "lossless distance, 16 bits a pixel"),
@@ -39,7 +40,7 @@ def parse_seconds(text: str) -> float:
 
 
 def _seconds(help: str) -> Any:
-    return option(None, help, metavar="TIME", parser=parse_seconds, rich_help_panel=PANEL)
+    return _video(None, help, metavar="TIME", parser=parse_seconds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,24 +74,20 @@ class VideoOptions(PredictOptions, FileOptions):
         + "; or a folder of files, one a frame, of any format of predict.",
         flag="--format",
     )
-    steady: bool = option(
+    steady: bool = _video(
         True,
         "Hold scale and surfaces still, or predict each frame alone.",
         flag="--steady/--no-steady",
-        rich_help_panel=PANEL,
     )
-    rows: int = option(
+    rows: int = _video(
         512,
         "Most rows of a result; larger frames are reduced.",
         min=64,
-        rich_help_panel=PANEL,
     )
-    every: int = option(1, "Use every N-th frame only.", min=1, rich_help_panel=PANEL)
+    every: int = _video(1, "Use every N-th frame only.", min=1)
     start: float | None = _seconds("Where to begin: seconds, or 1:02:03.")
     end: float | None = _seconds("Where to stop.")
-    rate: float = option(
-        30.0, "Frames per second, for a folder of pictures.", rich_help_panel=PANEL
-    )
+    rate: float = _video(30.0, "Frames per second, for a folder of pictures.")
 
     def __post_init__(self) -> None:
         super().__post_init__()

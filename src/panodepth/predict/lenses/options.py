@@ -34,14 +34,14 @@ def numbers(flag: str, *counts: int, form: str, separator: str = ",") -> Callabl
     return parse
 
 
+def _lens(default: Any, help: str, **more: Any) -> Any:
+    return option(default, help, rich_help_panel="Lenses", **more)
+
+
 def _lens_option(help: str, flag: str, *counts: int, form: str, separator: str = ",") -> Any:
     parser = numbers(flag, *counts, form=form, separator=separator)
     more = {"flag": flag, "metavar": form, "parser": parser, "counts": counts}
-    return option(None, help, **more, rich_help_panel="Lenses")
-
-
-def _words(default: str, help: str) -> Any:
-    return option(default, help, rich_help_panel="Lenses")
+    return _lens(None, help, **more)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,18 +67,14 @@ class LensOptions:
         out_view (yaw, pitch, roll) [deg]: of the others.
     """
 
-    projection: str = _words("auto", "erp, cubemap, fisheye, dual-fisheye or perspective.")
+    projection: str = _lens("auto", "erp, cubemap, fisheye, dual-fisheye or perspective.")
     lens: Any = None
     fov: Numbers | None = _lens_option(
         "Field of view [deg].", "--fov", 1, 2, form="H[xV]", separator="x"
     )
-    top: float | None = option(
-        None, "Elevation of the upper edge [deg].", metavar="DEG", rich_help_panel="Lenses"
-    )
-    bottom: float | None = option(
-        None, "Elevation of the lower edge [deg].", metavar="DEG", rich_help_panel="Lenses"
-    )
-    fisheye: str = _words("equidistant", f"{', '.join(FISHEYES)}.")
+    top: float | None = _lens(None, "Elevation of the upper edge [deg].", metavar="DEG")
+    bottom: float | None = _lens(None, "Elevation of the lower edge [deg].", metavar="DEG")
+    fisheye: str = _lens("equidistant", f"{', '.join(FISHEYES)}.")
     focal: Numbers | None = _lens_option(
         "Focal length [px].", "--focal", 1, 2, 4, form="FX[,FY[,FX,FY]]"
     )
@@ -98,23 +94,20 @@ class LensOptions:
     turn: Numbers | None = _lens_option(
         "Turn of the left fisheye against the right one [deg].", "--turn", 3, form="YAW,PITCH,ROLL"
     )
-    camera: str = _words("", "A dual fisheye by its name: theta-sc.")
-    layout: str = _words("3x2", "Cubemap layout: 3x2, 6x1, 1x6, cross, tall-cross, eac.")
-    face_order: str = _words("", "Order of a cubemap's faces in rows: the letters frblud.")
-    face_turns: str = _words("", "Quarter turns of its faces to the right, six digits.")
-    stereo: str = _words("none", "Two eyes in one picture: left-right or top-bottom.")
-    pose: str = _words("use", "use levels by the pose in GPano tags, ignore does not.")
-    out_projection: str = _words("erp", f"{', '.join(OUT_PROJECTIONS)}.")
-    out_fov: float | None = option(
-        None, "Field of view of the result [deg].", metavar="DEG", rich_help_panel="Lenses"
-    )
-    out_size: Size | None = option(
+    camera: str = _lens("", "A dual fisheye by its name: theta-sc.")
+    layout: str = _lens("3x2", "Cubemap layout: 3x2, 6x1, 1x6, cross, tall-cross, eac.")
+    face_order: str = _lens("", "Order of a cubemap's faces in rows: the letters frblud.")
+    face_turns: str = _lens("", "Quarter turns of its faces to the right, six digits.")
+    stereo: str = _lens("none", "Two eyes in one picture: left-right or top-bottom.")
+    pose: str = _lens("use", "use levels by the pose in GPano tags, ignore does not.")
+    out_projection: str = _lens("erp", f"{', '.join(OUT_PROJECTIONS)}.")
+    out_fov: float | None = _lens(None, "Field of view of the result [deg].", metavar="DEG")
+    out_size: Size | None = _lens(
         None,
         "Size of the result [px].",
         metavar="HxW",
         parser=parse_size,
         counts=(2,),
-        rich_help_panel="Lenses",
     )
     out_view: Numbers | None = _lens_option(
         "Where the result looks [deg].", "--out-view", 1, 2, 3, form="YAW[,PITCH[,ROLL]]"

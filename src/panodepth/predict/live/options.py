@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from panodepth.errors import ConfigError
@@ -15,7 +16,7 @@ from panodepth.size import Size
 if TYPE_CHECKING:
     from panodepth.export.robots.scan import ScanOptions
 
-PANEL = "Scan"
+_scan = partial(option, rich_help_panel="Scan")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,20 +45,12 @@ class LiveOptions(PredictOptions):
         "Metres from the floor of one view, or of four (more certain).",
         flag="--one-view/--four-views",
     )
-    low: float = option(
-        0.1, "Obstacles start at this height over the floor [m].", rich_help_panel=PANEL
-    )
-    high: float = option(
-        1.8, "Obstacles end at this height over the floor [m].", rich_help_panel=PANEL
-    )
-    range_max: float = option(30.0, "Farther points are left out [m].", rich_help_panel=PANEL)
-    range_min: float = option(
-        0.3, "Nearer points (the robot itself) are left out [m].", rich_help_panel=PANEL
-    )
-    beams: int = option(360, "Beams of the scan, all around.", rich_help_panel=PANEL)
-    rows: int = option(
-        192, "Larger frames are reduced to this many rows.", min=64, rich_help_panel=PANEL
-    )
+    low: float = _scan(0.1, "Obstacles start at this height over the floor [m].")
+    high: float = _scan(1.8, "Obstacles end at this height over the floor [m].")
+    range_max: float = _scan(30.0, "Farther points are left out [m].")
+    range_min: float = _scan(0.3, "Nearer points (the robot itself) are left out [m].")
+    beams: int = _scan(360, "Beams of the scan, all around.")
+    rows: int = _scan(192, "Larger frames are reduced to this many rows.", min=64)
 
     def __post_init__(self) -> None:
         super().__post_init__()
