@@ -9,14 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from typer import Exit
 
-from panodepth.cli.options import (
-    DONE,
-    SOME_FAILED,
-    AsJson,
-    Quiet,
-    fail_if_begun,
-    with_fields,
-)
+from panodepth.cli.options import DONE, SOME_FAILED, AsJson, Quiet, fail_if_begun, with_fields
 from panodepth.errors import one_line, printable
 from panodepth.jobs import Workers
 from panodepth.lab.curation.outpainters.settings import PaintSettings
@@ -95,10 +88,7 @@ def curate(
     if wanted.estimate is not None:
         estimator = parse_estimator(wanted.estimate, painting.device)
     pending = pending_units(frames, plan, wanted.out, options)
-    with (
-        progress(pending, "frame", silent=quiet, as_json=as_json) as bar,
-        fail_if_begun() as begun,
-    ):
+    with progress(pending, "frame", silent=quiet, as_json=as_json) as bar, fail_if_begun() as begun:
 
         def advance(_: bool) -> None:
             begun.add()

@@ -64,10 +64,7 @@ def evaluate(
     datasets = (*folders, *_rendered(request, predictor, size))
     run = Run(datasets, predictor.make, protocol, extras, request.threads)
     total = len(tasks(datasets, request.part))
-    with (
-        progress(total, "image", silent=quiet, as_json=as_json) as bar,
-        fail_if_begun() as done,
-    ):
+    with progress(total, "image", silent=quiet, as_json=as_json) as bar, fail_if_begun() as done:
 
         def advance(_: Row) -> None:
             done.add()

@@ -22,10 +22,7 @@ PICTURES = 16  # at most: each is kept in memory, and ranges settle soon
 RENDER_SEED, RENDER_HEIGHT = 2_000_003, 128
 
 MADE_FOR = "the network was made for"
-LICENCES = {
-    "default": "Apache-2.0",
-    "haodongli/DA-2": "see https://huggingface.co/haodongli/DA-2",
-}
+LICENCES = {"default": "Apache-2.0", "haodongli/DA-2": "see https://huggingface.co/haodongli/DA-2"}
 
 Calibrate = Annotated[
     str | None,

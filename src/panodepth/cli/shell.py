@@ -46,13 +46,7 @@ from panodepth.cli.training.train_detail import train_detail
 from panodepth.cli.training.train_metres import train_metres
 from panodepth.cli.training.train_outpainter import train_outpainter
 from panodepth.cli.view import view
-from panodepth.errors import (
-    PanodepthError,
-    device_failed,
-    is_disk_full,
-    not_installed,
-    printable,
-)
+from panodepth.errors import PanodepthError, device_failed, is_disk_full, not_installed, printable
 from panodepth.streams import machine_readable, prepare_streams, print_document
 from panodepth.version import __version__
 

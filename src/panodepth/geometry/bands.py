@@ -137,11 +137,7 @@ def _tangent(
 
 
 def _to_world(
-    local: tuple[Array, Array, Array],
-    lat: Array,
-    cos_lon: Array,
-    sin_lon: Array,
-    out: Array,
+    local: tuple[Array, Array, Array], lat: Array, cos_lon: Array, sin_lon: Array, out: Array
 ) -> None:
     """Bring normals along e, s and r to unit length and into the camera frame; out (3, rows, W)."""
     normal_e, normal_s, normal_r = local

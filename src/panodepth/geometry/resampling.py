@@ -10,12 +10,7 @@ from panodepth.geometry.sampling import SampleMode, sample_erp, sample_image
 
 
 def resample(
-    image: ArrayT,
-    source: Lens,
-    view: View,
-    *,
-    mode: SampleMode = "bilinear",
-    supersample: int = 1,
+    image: ArrayT, source: Lens, view: View, *, mode: SampleMode = "bilinear", supersample: int = 1
 ) -> tuple[ArrayT, ArrayT]:
     """An image that `source` took, as another camera in its place sees it.
 

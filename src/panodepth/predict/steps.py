@@ -234,9 +234,7 @@ def _cut(
     x = (column - steps.columns[number] + width / 2) % width - width / 2
     along, beside = y * down + x * right, np.abs(x * down - y * right)
     surface = np.where(
-        along < 0,
-        far + steps.far_slope[number] * along,
-        near + steps.near_slope[number] * along,
+        along < 0, far + steps.far_slope[number] * along, near + steps.near_slope[number] * along
     )
     surface = surface.clip(np.minimum(far, near) / MOST_PAST, np.maximum(far, near) * MOST_PAST)
     weight = ((REACH - np.abs(along)) / FADE).clip(0, 1)

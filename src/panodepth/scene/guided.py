@@ -13,14 +13,7 @@ from collections.abc import Callable
 import numpy as np
 
 from panodepth.scene.matching import Features, Matches, match
-from panodepth.scene.registration import (
-    Registration,
-    guesses,
-    refined,
-    register,
-    tilted,
-    turned,
-)
+from panodepth.scene.registration import Registration, guesses, refined, register, tilted, turned
 
 ALONG_RAD = math.radians(8.0)  # how far a wrong distance moves a feature
 ACROSS_RAD = math.radians(1.0)

@@ -35,8 +35,7 @@ if TYPE_CHECKING:
 @with_fields
 def video(
     inputs: Annotated[
-        list[str],
-        Argument(metavar="VIDEO...", help="360° videos, or folders of frames in order."),
+        list[str], Argument(metavar="VIDEO...", help="360° videos, or folders of frames in order.")
     ],
     options: VideoOptions,
     model: Model = "default",

@@ -52,12 +52,7 @@ def _write(
 
 
 def write_points(
-    path: Path,
-    xyz: npt.NDArray[Any],
-    rgb: ByteArray,
-    meta: Mapping[str, Any],
-    *,
-    compress: bool,
+    path: Path, xyz: npt.NDArray[Any], rgb: ByteArray, meta: Mapping[str, Any], *, compress: bool
 ) -> list[Path]:
     """A file of points (N, 3), in the unit that `meta` says, and their colours (N, 3).
 

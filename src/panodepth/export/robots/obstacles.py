@@ -16,12 +16,7 @@ from typing import Any
 import numpy as np
 
 from panodepth.export.reprojection import reprojected
-from panodepth.export.robots.ground import (
-    BandOptions,
-    Float64Array,
-    camera_height,
-    check_metres,
-)
+from panodepth.export.robots.ground import BandOptions, Float64Array, camera_height, check_metres
 from panodepth.geometry.grid import axis_angles
 from panodepth.geometry.lens import ERP, View
 from panodepth.types import BoolArray, Prediction

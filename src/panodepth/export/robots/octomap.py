@@ -13,12 +13,7 @@ from panodepth.atomic import write_atomic
 from panodepth.errors import OutputError
 from panodepth.export.frames import FRAMES
 from panodepth.export.metadata import metadata, ply_comments
-from panodepth.export.robots.ground import (
-    ROS_FRAME,
-    GroundOptions,
-    camera_height,
-    over_ground,
-)
+from panodepth.export.robots.ground import ROS_FRAME, GroundOptions, camera_height, over_ground
 from panodepth.strict import Positive, Range
 from panodepth.types import BoolArray, Prediction
 

@@ -13,12 +13,7 @@ import numpy as np
 from panodepth.atomic import write_atomic
 from panodepth.errors import ConfigError
 from panodepth.export.metadata import metadata, to_json
-from panodepth.export.robots.ground import (
-    FRAME_ID,
-    ROS_FRAME,
-    BandOptions,
-    Float64Array,
-)
+from panodepth.export.robots.ground import FRAME_ID, ROS_FRAME, BandOptions, Float64Array
 from panodepth.export.robots.obstacles import seen_around
 from panodepth.strict import Positive, Range
 from panodepth.types import FloatArray, Prediction
@@ -140,11 +135,7 @@ def laser_scan(
     ranges[ranges > options.range_max] = np.inf
     step = 2 * math.pi / options.beams
     return LaserScan(
-        -math.pi + step / 2,
-        step,
-        options.range_min,
-        options.range_max,
-        ranges.astype(np.float32),
+        -math.pi + step / 2, step, options.range_min, options.range_max, ranges.astype(np.float32)
     )
 
 

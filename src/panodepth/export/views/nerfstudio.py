@@ -14,14 +14,7 @@ import numpy as np
 from panodepth.export.frames import FRAMES
 from panodepth.export.metadata import metadata, ply_comments, to_json
 from panodepth.export.views.archive import archive
-from panodepth.export.views.cameras import (
-    MILLIMETRE,
-    ModelOptions,
-    Shot,
-    depth_png,
-    seeds,
-    shots,
-)
+from panodepth.export.views.cameras import MILLIMETRE, ModelOptions, Shot, depth_png, seeds, shots
 from panodepth.geometry.lens import ERP
 from panodepth.types import Prediction
 

@@ -21,10 +21,7 @@ class Network(Protocol):
 
 
 def with_extras(
-    prediction: Prediction,
-    seen: tuple[Request, RawOutput],
-    options: ExtraOptions,
-    network: Network,
+    prediction: Prediction, seen: tuple[Request, RawOutput], options: ExtraOptions, network: Network
 ) -> Prediction:
     """seen: what went into the network last, and what came out."""
     if options.confidence:

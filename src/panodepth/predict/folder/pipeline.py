@@ -47,10 +47,7 @@ class Pipeline:
     """One run over many files; see `run.predict_files`."""
 
     def __init__(
-        self,
-        predictor: Predictor,
-        options: RunOptions,
-        on_result: Callable[[FileResult], None],
+        self, predictor: Predictor, options: RunOptions, on_result: Callable[[FileResult], None]
     ) -> None:
         """on_result: called with each result, in the thread that calls `run`."""
         self.predictor, self.on_result = predictor, on_result
@@ -176,9 +173,7 @@ class Pipeline:
         try:
             self._folder.check()
             files = named.save(
-                f"{target.parent}{os.sep}",
-                self.options.formats,
-                **self.options.writer_settings,
+                f"{target.parent}{os.sep}", self.options.formats, **self.options.writer_settings
             )
             self._folder.check()
         except Exception as error:

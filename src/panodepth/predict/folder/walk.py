@@ -83,9 +83,7 @@ def walk(folder: Path, out: Path | None, left_out: LeftOut) -> Iterator[Path]:
 
 
 def folders_below(
-    folder: Path,
-    without: Path | None = None,
-    on_error: Callable[[OSError], None] | None = None,
+    folder: Path, without: Path | None = None, on_error: Callable[[OSError], None] | None = None
 ) -> Iterator[tuple[Path, list[str]]]:
     """`folder` and those under it, linked ones last, with the sorted names of the files in each.
 

@@ -10,14 +10,7 @@ import numpy as np
 
 from panodepth.errors import ConfigError
 from panodepth.geometry.lens import ERP, Lens, Pinhole, Size, View
-from panodepth.geometry.lenses import (
-    KB4,
-    LENSES,
-    BrownConrady,
-    Cubemap,
-    DualFisheye,
-    ERPPart,
-)
+from panodepth.geometry.lenses import KB4, LENSES, BrownConrady, Cubemap, DualFisheye, ERPPart
 from panodepth.geometry.lenses.cubemap import LAYOUTS
 from panodepth.geometry.lenses.dual import THETA_SC, THETA_SC_SIZE
 from panodepth.geometry.lenses.radial import Radial

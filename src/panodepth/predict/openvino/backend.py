@@ -17,13 +17,7 @@ import numpy as np
 
 from panodepth.errors import ConfigError, ModelError, print_note, require
 from panodepth.images.formats.quiet import without_library_lines
-from panodepth.predict.exported import (
-    ANEW,
-    ExportedPredictor,
-    Port,
-    cannot_load,
-    existing_file,
-)
+from panodepth.predict.exported import ANEW, ExportedPredictor, Port, cannot_load, existing_file
 from panodepth.predict.models import find_model, is_exported
 from panodepth.predict.openvino.conversion import FACTS, cache_folder, converted
 from panodepth.predict.request import RawOutput

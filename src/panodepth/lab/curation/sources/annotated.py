@@ -216,8 +216,7 @@ def _nyu_frame(
     (height, width), (h, w) = size_of(image), z_depth.shape
     if (height, width) != (480, 640):
         raise RejectedError(
-            "lying_intrinsics",
-            f"the camera is known for 640x480, the picture is {width}x{height}",
+            "lying_intrinsics", f"the camera is known for 640x480, the picture is {width}x{height}"
         )
     if (h, w) != (480, 640):
         raise RejectedError("size", f"depth is {w}x{h}, not 640x480")

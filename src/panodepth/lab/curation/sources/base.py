@@ -15,13 +15,7 @@ import numpy.typing as npt
 from panodepth.errors import ConfigError, InputError, one_line
 from panodepth.geometry.lens import Pinhole
 from panodepth.images import read_image, read_stored
-from panodepth.lab.curation.frame import (
-    UNREADABLE,
-    Frame,
-    Matrix,
-    RejectedError,
-    SourceGoneError,
-)
+from panodepth.lab.curation.frame import UNREADABLE, Frame, Matrix, RejectedError, SourceGoneError
 from panodepth.lab.data.source import check_folder
 from panodepth.types import ByteArray, FloatArray
 

@@ -34,10 +34,7 @@ class Fit(NamedTuple):
 
 
 def median_scale(
-    prediction: FloatArray,
-    truth: FloatArray,
-    valid: BoolArray,
-    weights: FloatArray | None = None,
+    prediction: FloatArray, truth: FloatArray, valid: BoolArray, weights: FloatArray | None = None
 ) -> float:
     """The factor median(truth) / median(prediction) over the valid pixels.
 

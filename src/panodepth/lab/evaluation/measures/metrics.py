@@ -23,10 +23,7 @@ def abs_rel(prediction: FloatArray, truth: FloatArray, valid: BoolArray) -> floa
 
 
 def ten_metrics(
-    prediction: FloatArray,
-    truth: FloatArray,
-    valid: BoolArray,
-    weights: FloatArray | None = None,
+    prediction: FloatArray, truth: FloatArray, valid: BoolArray, weights: FloatArray | None = None
 ) -> dict[str, float] | None:
     """The field's ten, with p = prediction, t = truth, g = ln p − ln t and weighted means:
 
