@@ -63,23 +63,9 @@ def kiosk(p: Place) -> None:
         p.box((0, h, 0), (w + 0.1, 0.06, d + 0.1), look)
 
 
-def lockers(p: Place) -> None:
-    """A row of metal cupboards."""
-    furniture.cabinet(p, 0.58, p.rng.uniform(1.2, 2.1), 0.26)
-
-
 def steps(p: Place) -> None:
     """A flight of stairs that ends in the air, on its own foot."""
     stairs(p, 0.45, 13)
-
-
-def seats_row(p: Place) -> None:
-    seats.seats(p, 1.6, 2)
-
-
-def small_car(p: Place) -> None:
-    """A block of a car that stands in a hall; detailed ones stand in garages."""
-    car(p, far=20.0)
 
 
 _INDUSTRY = {
@@ -89,14 +75,16 @@ _INDUSTRY = {
     Piece(0.4, 0.4, clutter): 0.1,
     Piece(0.35, 0.35, slender, FITTING): 0.2,
     Piece(0.35, 0.35, person, PERSON): 0.1,
-    Piece(1.0, 2.4, small_car): 0.05,
-    Piece(0.6, 0.3, lockers): 0.08,
+    # A block of a car; detailed ones stand in garages.
+    Piece(1.0, 2.4, lambda p: car(p, far=20.0)): 0.05,
+    # A row of metal cupboards.
+    Piece(0.6, 0.3, lambda p: furniture.cabinet(p, 0.58, p.rng.uniform(1.2, 2.1), 0.26)): 0.08,
     Piece(0.5, 1.9, steps): 0.03,
 }
 _PUBLIC = {
     Piece(0.35, 0.35, person, PERSON): 0.3,
     Piece(0.35, 0.35, slender, FITTING): 0.25,
-    Piece(1.7, 1.2, seats_row): 0.1,
+    Piece(1.7, 1.2, lambda p: seats.seats(p, 1.6, 2)): 0.1,
     Piece(1.0, 0.3, seats.park_bench): 0.12,
     Piece(1.9, 1.9, kiosk): 0.08,
     Piece(0.4, 0.4, lambda p: plants.big_plant(p, p.rng.uniform(1.0, 2.4)), PLANT): 0.1,

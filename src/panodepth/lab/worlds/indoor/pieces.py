@@ -138,10 +138,6 @@ def _lamp(p: Place) -> None:
     lamp_shade(p, (0, 0, 0), p.rng.uniform(1.2, 1.8))
 
 
-def _big_plant(p: Place) -> None:
-    plants.big_plant(p, p.rng.uniform(0.8, 1.8))
-
-
 _SMALL = {  # and their shares
     Piece(0.32, 0.32, seats.chair): 0.36,
     Piece(0.4, 0.36, clutter): 0.34,
@@ -150,7 +146,7 @@ _SMALL = {  # and their shares
     Piece(0.5, 0.5, fixtures.toys): 0.05,
     Piece(0.3, 0.3, _lamp): 0.04,
     Piece(0.85, 0.2, fixtures.screen): 0.02,
-    Piece(0.35, 0.35, _big_plant, PLANT): 0.03,
+    Piece(0.35, 0.35, lambda p: plants.big_plant(p, p.rng.uniform(0.8, 1.8)), PLANT): 0.03,
 }
 
 
