@@ -3,8 +3,10 @@
 import { Color, Scene, WebGLRenderer } from "three";
 import { measure, type Measured } from "./extent";
 import { Headset, type Place } from "./headset";
+import { taken } from "./keys";
 import { hit, type Hit } from "./pick";
 import { readRooms, readTable, type Room } from "./room";
+import { copy, save } from "./save";
 import { COLOURS, look, Surface, tableTexture, type Colour } from "./surface";
 import { Tapes, type Tape } from "./tape";
 import { VIEWS, Views, type View } from "./views";
@@ -98,6 +100,7 @@ class Viewer {
         : "Lengths are relative: this prediction has no metres. Measure something you know the length of, then click the result.";
     buttons("#stepper button").forEach((b, i) => {
       b.setAttribute("aria-pressed", String(i === this.room));
+      if (i === this.room) b.scrollIntoView({ block: "nearest", inline: "nearest" });
     });
     this.extent = this.measureRoom();
     if (this.placed) {
@@ -118,7 +121,7 @@ class Viewer {
     find<HTMLElement>("#cut").hidden = view === "inside";
     this.setCut(this.ownCut());
     this.hideChip();
-    const touch = matchMedia("(pointer: coarse)").matches;
+    const touch = isTouch();
     this.hint(
       {
         inside: touch ? "Drag to look around, pinch to walk" : "Drag to look around, scroll to walk",
@@ -182,7 +185,9 @@ class Viewer {
   private applyCut(height: number): void {
     const { floor, top } = this.extent;
     look.uCut.value = height >= top ? 1e9 : height;
-    find("#cut output").textContent = height >= top ? "no cut" : this.format(height - floor);
+    const said = height >= top ? "no cut" : this.format(height - floor);
+    find("#cut output").textContent = said;
+    find("#cut input").setAttribute("aria-valuetext", said);
     this.redraw();
   }
 
@@ -191,8 +196,9 @@ class Viewer {
   /** A length in the world. */
   private format(length: number): string {
     const value = length * (this.metresPerUnit[this.known] ?? 1);
-    const digits = value < 10 ? 2 : value < 100 ? 1 : 0;
-    return `${value.toFixed(digits)} ${this.unit === "m" ? "m" : "rel."}`;
+    const metres = this.unit === "m";
+    const digits = value < 1 && !metres ? 3 : value < 10 ? 2 : value < 100 ? 1 : 0;
+    return `${value.toFixed(digits)} ${metres ? "m" : "rel."}`;
   }
 
   /** The room whose unit counts: of rooms without places each has its own. */
@@ -217,22 +223,33 @@ class Viewer {
     this.redraw();
   }
 
-  private showTapeBar(): void {
+  /** missed: what was chosen last is no surface. */
+  private showTapeBar(missed = false): void {
     const bar = find<HTMLElement>("#tapebar");
     const { list, start } = this.tapes;
     bar.hidden = !this.measuring && !list.length;
-    let text = start ? "Now the other end" : "Click two points to measure between them";
-    if (list.length && !start) {
-      text = this.unit === "m" ? `${list.length} measured` : "Click a length to give it metres";
-    }
-    find("#tapebar span").textContent = text;
-    find<HTMLElement>("#clear").hidden = !list.length;
+    const last = list.at(-1);
+    let text = start ? "Now the other end" : `${isTouch() ? "Tap" : "Click"} two points`;
+    if (last && !start) text = this.lengthOf(last) + (list.length > 1 ? `, of ${list.length}` : "");
+    find("#tapebar span").textContent = missed ? "There is no surface" : text;
+    find<HTMLElement>("#give").hidden = !list.length || this.isMetric;
+    for (const id of ["#copy", "#clear"]) find<HTMLElement>(id).hidden = !list.length;
     if (!bar.hidden) this.hint("");
+  }
+
+  /** Whether the prediction itself has metres. */
+  private get isMetric(): boolean {
+    return this.surfaces[this.room].room.info.unit === "m";
+  }
+
+  private async copyLengths(): Promise<void> {
+    const done = await copy(this.tapes.list.map((tape) => this.lengthOf(tape)).join("\n"));
+    find("#tapebar span").textContent = done ? "Copied" : "The browser does not allow it";
   }
 
   /** One length that the user knows gives metres to a relative prediction. */
   private askLength(tape: Tape): void {
-    if (this.surfaces[this.room].room.info.unit === "m") return;
+    if (this.isMetric) return;
     const dialog = find<HTMLDialogElement>("#known");
     const input = find<HTMLInputElement>("#known input");
     input.value = "";
@@ -324,11 +341,8 @@ class Viewer {
     pen.drawImage(this.canvas, 0, 0);
     this.tapes.paint(pen, width / this.canvas.clientWidth);
     picture.toBlob((blob) => {
-      const link = document.createElement("a");
-      link.href = URL.createObjectURL(blob!);
-      link.download = `${this.surfaces[this.room].room.info.name}_view.png`;
-      link.click();
-      URL.revokeObjectURL(link.href);
+      if (blob) save(blob, `${this.surfaces[this.room].room.info.name}_view.png`);
+      else this.hint("There is not enough memory for a picture of this window.");
     });
   }
 
@@ -429,8 +443,10 @@ class Viewer {
     const { camera } = this.views;
     this.spots.forEach((spot, i) => {
       const at = this.surfaces[i].group.position.clone().applyMatrix4(camera.matrixWorldInverse);
-      spot.hidden = !inside || !this.placed || i === this.room || at.z > 0;
+      const behind = at.z > 0;
       at.applyMatrix4(camera.projectionMatrix);
+      const seen = !behind && Math.max(Math.abs(at.x), Math.abs(at.y)) < 1;
+      spot.hidden = !inside || !this.placed || i === this.room || !seen;
       spot.style.left = `${50 + 50 * at.x}%`;
       spot.style.top = `${50 - 50 * at.y}%`;
     });
@@ -450,6 +466,8 @@ class Viewer {
     }
     on("#compare", () => this.setCompare(this.compare < 0 ? 0.5 : -1));
     on("#measure", () => this.setMeasuring(!this.measuring));
+    on("#give", () => this.askLength(this.tapes.list.at(-1)!));
+    on("#copy", () => void this.copyLengths());
     on("#clear", () => {
       this.tapes.clear();
       this.showTapeBar();
@@ -462,9 +480,10 @@ class Viewer {
     on("#reset", () => this.views.reset());
     on("#help", () => find<HTMLDialogElement>("#keys").showModal());
     on("#more", () => {
-      const open = find("#looks").classList.toggle("open");
+      const open = document.body.classList.toggle("more");
       find("#more").setAttribute("aria-expanded", String(open));
     });
+    find<HTMLElement>("#full").hidden = !document.fullscreenEnabled;
     find("#edges input").addEventListener("input", () => this.setEdges());
     find("#cut input").addEventListener("input", (event) => {
       const share = Number((event.target as HTMLInputElement).value) / 1000;
@@ -479,13 +498,15 @@ class Viewer {
   }
 
   private onKey(event: KeyboardEvent): void {
-    const busy = event.target instanceof HTMLInputElement || document.querySelector("dialog[open]");
-    if (busy || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (taken(event)) return;
     const actions: Record<string, () => void> = {
       1: () => this.chooseView("inside"),
       2: () => this.chooseView("dollhouse"),
       3: () => this.chooseView("top"),
-      m: () => this.setMeasuring(!this.measuring),
+      m: () => {
+        this.setMeasuring(!this.measuring);
+        this.canvas.focus();
+      },
       c: () => this.chooseColour(COLOURS[(COLOURS.indexOf(this.colour) + 1) % 3]),
       x: () => this.setCompare(this.compare < 0 ? 0.5 : -1),
       f: () => this.fullScreen(),
@@ -496,6 +517,9 @@ class Viewer {
       "?": () => find<HTMLDialogElement>("#keys").showModal(),
       Escape: () => this.setMeasuring(false),
     };
+    if (event.target === this.canvas) {
+      actions.Enter = () => this.choose({ clientX: innerWidth / 2, clientY: innerHeight / 2 });
+    }
     actions[event.key.length === 1 ? event.key.toLowerCase() : event.key]?.();
   }
 
@@ -520,11 +544,7 @@ class Viewer {
       const clicked = down && !dragged && event.button === 0;
       down = null;
       if (!clicked) return;
-      const found = this.measuring ? this.pick(event.clientX, event.clientY) : null;
-      if (found) this.tapes.add(found.point);
-      this.showChip(event);
-      this.showTapeBar();
-      this.redraw();
+      this.choose(event);
     });
     canvas.addEventListener("pointercancel", () => (down = null));
     canvas.addEventListener("pointerleave", () => this.hideChip());
@@ -532,6 +552,15 @@ class Viewer {
       this.hideChip();
       this.hint("");
     });
+  }
+
+  /** A point of the window: says what is there, and one end of the tape is put there. */
+  private choose(at: { clientX: number; clientY: number }): void {
+    this.showChip(at);
+    const found = this.measuring ? this.pick(at.clientX, at.clientY) : null;
+    if (found) this.tapes.add(found.point);
+    this.showTapeBar(this.measuring && !found);
+    this.redraw();
   }
 
   private listenToDivider(): void {
@@ -551,8 +580,10 @@ class Viewer {
 }
 
 function check(selector: string, chosen: (button: HTMLButtonElement) => boolean): void {
-  for (const b of buttons(selector)) b.setAttribute("aria-checked", String(chosen(b)));
+  for (const b of buttons(selector)) b.setAttribute("aria-pressed", String(chosen(b)));
 }
+
+const isTouch = () => matchMedia("(pointer: coarse)").matches;
 
 const apart = (a: PointerEvent, b: PointerEvent) =>
   Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY);

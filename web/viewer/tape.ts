@@ -22,11 +22,12 @@ export class Tapes {
     private readonly onLabel: (tape: Tape) => void,
   ) {}
 
-  /** A click on a point: one begins, or the one begun ends. */
+  /** A click on a point: one begins, or the one begun ends; twice on one point is once. */
   add(point: Vector3): void {
+    this.hover = null;
+    if (this.start?.equals(point)) return;
     if (this.start) this.list.push({ from: this.start, to: point });
     this.start = this.start ? null : point;
-    this.hover = null;
   }
 
   clear(): void {

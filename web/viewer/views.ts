@@ -6,12 +6,14 @@ import {
   PerspectiveCamera,
   Quaternion,
   Ray,
+  Spherical,
   TOUCH,
   Vector2,
   Vector3,
   type Camera,
 } from "three";
 import { OrbitControls } from "three/addons/controls/OrbitControls.js";
+import { taken } from "./keys";
 
 export const VIEWS = ["inside", "dollhouse", "top"] as const;
 export type View = (typeof VIEWS)[number];
@@ -26,6 +28,8 @@ export interface Extent {
 const MOST_PITCH = (89 * Math.PI) / 180;
 const WIDEST_FOV = 100;
 const SECONDS_ACROSS = 4; // to walk as far as the room's radius
+const TURN = 1.5; // by keys [rad/s]
+const CLOSER = 0.8; // by keys, of the logarithm of the distance, in a second
 
 export class Views {
   view: View = "inside";
@@ -45,7 +49,7 @@ export class Views {
     private readonly onChange: () => void,
   ) {
     this.orbit = new OrbitControls(this.outer, canvas);
-    this.orbit.enableDamping = true;
+    this.orbit.enableDamping = !matchMedia("(prefers-reduced-motion: reduce)").matches;
     this.orbit.dampingFactor = 0.12;
     this.pan = new OrbitControls(this.plan, canvas);
     this.pan.enableRotate = false;
@@ -136,18 +140,49 @@ export class Views {
 
   /** Moves on; returns whether anything moves still. */
   update(seconds: number): boolean {
-    if (this.view === "dollhouse") return this.orbit.update();
-    if (this.view !== "inside" || !this.keys.size) return false;
+    if (this.keys.size) this.moveByKeys(seconds);
+    const glides = this.view === "dollhouse" && this.orbit.update();
+    return glides || this.keys.size > 0;
+  }
+
+  private moveByKeys(seconds: number): void {
     const held = (...names: string[]) => (names.some((name) => this.keys.has(name)) ? 1 : 0);
-    const move = new Vector3(
-      held("KeyD") - held("KeyA"),
-      held("KeyE", "PageUp") - held("KeyQ", "PageDown"),
-      held("KeyS", "ArrowDown") - held("KeyW", "ArrowUp"),
-    );
-    this.yaw += (held("ArrowRight") - held("ArrowLeft")) * 1.5 * seconds;
-    this.turn();
-    this.walk(move.multiplyScalar((this.extent.radius / SECONDS_ACROSS) * seconds));
-    return true;
+    const right = held("ArrowRight") - held("ArrowLeft");
+    const back = held("KeyS") - held("KeyW");
+    const aside = held("KeyD") - held("KeyA");
+    const down = held("ArrowDown") - held("ArrowUp");
+    if (this.view === "inside") {
+      const up = held("KeyE", "PageUp") - held("KeyQ", "PageDown");
+      this.yaw += right * TURN * seconds;
+      this.turn();
+      const way = (this.extent.radius / SECONDS_ACROSS) * seconds;
+      this.walk(new Vector3(aside, up, Math.sign(back + down)).multiplyScalar(way));
+    } else {
+      const [across, along] = [Math.sign(right + aside) * seconds, down * seconds];
+      const zoom = Math.exp(CLOSER * back * seconds);
+      if (this.view === "dollhouse") this.turnOuter(across * TURN, along * TURN, zoom);
+      else this.shiftPlan(across, along, zoom);
+    }
+  }
+
+  /** The dollhouse about what is in its middle [rad]. farther: so many times. */
+  private turnOuter(right: number, down: number, farther: number): void {
+    const { target } = this.orbit;
+    const at = new Spherical().setFromVector3(this.outer.position.clone().sub(target));
+    at.set(at.radius * farther, at.phi + down, at.theta + right).makeSafe();
+    this.outer.position.setFromSpherical(at).add(target);
+    this.outer.lookAt(target);
+    this.onChange();
+  }
+
+  /** The plan, by so many halves of the window. farther: so many times. */
+  private shiftPlan(right: number, down: number, farther: number): void {
+    const step = new Vector3(right, 0, down).multiplyScalar(this.plan.top / this.plan.zoom);
+    this.plan.position.add(step);
+    this.pan.target.add(step);
+    this.plan.zoom /= farther;
+    this.plan.updateProjectionMatrix();
+    this.onChange();
   }
 
   private walk(step: Vector3): void {
@@ -200,9 +235,7 @@ export class Views {
     );
     const moving = /^(Key[WASDQE]|Arrow(Up|Down|Left|Right)|Page(Up|Down))$/;
     addEventListener("keydown", (event) => {
-      const typing = event.target instanceof HTMLInputElement;
-      if (!moving.test(event.code) || typing || event.ctrlKey || event.metaKey) return;
-      if (this.view !== "inside") return;
+      if (!moving.test(event.code) || taken(event)) return;
       event.preventDefault();
       this.keys.add(event.code);
       this.onChange();
