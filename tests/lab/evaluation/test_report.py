@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from tests.lab.evaluation.conftest import Fixed, panorama, smooth
 from panodepth.errors import ConfigError
 from panodepth.lab.evaluation.command import skipped_lines, write_report
 from panodepth.lab.evaluation.protocol import PROTOCOLS
-from panodepth.lab.evaluation.report import pictures, report
+from panodepth.lab.evaluation.report import paired, pictures, report
 from panodepth.lab.evaluation.report.page import Shown, html
 from panodepth.lab.evaluation.report.published import published
 from panodepth.lab.evaluation.report.summary import RESAMPLES, statistic, summarise
@@ -159,8 +160,6 @@ def test_the_strip_shows_the_error_in_its_place():
     prediction[:, :64] *= 2
     mask = made.mask.copy()
     mask[:8] = False
-    from dataclasses import replace
-
     compared = compare(replace(made, mask=mask), Fixed(prediction)(made), PROTOCOLS["metric"])
     jpeg = pictures.strip(made.image, compared)
     strip = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
@@ -246,3 +245,45 @@ def test_what_all_samples_share_is_said_once():
     assert skipped_lines(made) == ["d: n0 and 15 more: no unit", "d: x: damaged"]
     made["datasets"]["d"]["images"] = 1
     assert len(skipped_lines(made)) == 17
+
+
+def test_two_runs_are_compared_image_by_image(tmp_path):
+    """Images differ by more than the runs do, and yet their difference is sure."""
+    other = made_report()
+    gains = np.linspace(0.001, 0.005, 20)
+    better = [
+        replace(r, values={**r.values, "abs_rel": r.values["abs_rel"] - g})
+        for r, g in zip(rows(), gains, strict=False)
+    ]
+    now = report.build(better, PROTOCOLS["da2"], {}, {"predictor": "tuned", "threads": 1})
+    write_report(tmp_path, rows(), other)
+    images = paired.read_images(tmp_path / "report.json", "images.csv")
+    (found,) = paired.differences(now, better, other, images)
+    assert (found["dataset"], found["beside"], found["images"]) == ("stanford2d3d", "mine<1>", 20)
+    told = found["measures"]["abs_rel"]
+    assert told["difference"] == pytest.approx(-gains.mean())
+    assert told["low"] < -gains.mean() < told["high"] < 0
+    assert told["p"] < 0.001
+    assert paired.verdict("abs_rel", told) == "better"
+    assert paired.verdict("delta1", {**told, "difference": -0.1}) == "worse"
+    assert found["measures"]["delta1"]["p"] == 1
+    text = report.markdown({**now, "beside": [found]}, [other])
+    assert "| stanford2d3d | mine<1> | 20 | -0.30 [" in text
+    assert "~ (p 1)" in text
+    (line,) = paired.sentences([found])
+    assert line.startswith("stanford2d3d, beside mine<1>, 20 images: AbsRel % ↓ -0.30 [")
+    sphere = report.build(better, PROTOCOLS["sphere"], {}, RUN)
+    assert paired.differences(sphere, better, other, images) == []
+    assert paired.differences(now, better, other, paired.read_images(tmp_path / "no", "no")) == []
+    (tmp_path / "images.csv").write_text("dataset;name;abs_rel\nd;n;0,05\n")  # by a spreadsheet
+    with pytest.raises(ConfigError, match="not the images of an earlier report"):
+        paired.read_images(tmp_path, "images.csv")
+
+
+def test_a_difference_of_few_images_is_never_sure():
+    assert paired.chance([-1.0, -1.1, -1.2, -1.3, -1.4]) == 2 / 32
+    assert paired.chance([-1.0, -1.1, -1.2, -1.3, -1.4, -1.5]) == 2 / 64
+    assert paired.chance([1.0, -1.0]) == 1
+    noise = np.random.default_rng(3).normal(0, 1, 200)
+    assert paired.chance(noise) > 0.05
+    assert paired.chance(noise - noise.mean() + 0.5) < 0.001

@@ -11,7 +11,7 @@ from typing import Any
 from panodepth.atomic import write_atomic
 from panodepth.errors import PanodepthError, require
 from panodepth.jobs import Workers
-from panodepth.lab.evaluation.report import pictures, report
+from panodepth.lab.evaluation.report import paired, pictures, report
 from panodepth.lab.evaluation.report.page import Shown, html
 from panodepth.lab.evaluation.request import Request
 from panodepth.lab.evaluation.run.journal import Row
@@ -38,6 +38,7 @@ def evaluate_run(
     if run.extras.points:
         require("--points", "eval", "scipy")
     others = [report.read_report(folder) for folder in request.compare]
+    earlier = [paired.read_images(folder, CSV_FILE) for folder in request.compare]
     header = {  # what tells this run from others: the journal's first line
         "version": __version__,
         "predictor": request.predictor,
@@ -50,6 +51,9 @@ def evaluate_run(
     rows = run_all(run, Place(request.out, header, request.part), workers, on_row)
     kinds = {dataset.name: dataset.kind for dataset in run.datasets}
     made = report.build(rows, run.protocol, kinds, header)
+    if others:
+        pairs = zip(others, earlier, strict=True)
+        made["beside"] = [r for pair in pairs for r in paired.differences(made, rows, *pair)]
     if request.part is None:
         shown = _pictures(run, rows, request.pictures)
         write_report(request.out, rows, made, others, shown)
@@ -81,6 +85,7 @@ def plain_text(made: Mapping[str, Any], request: Request) -> str:
     lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in table]
     head = f"{report.title(made)}: {made['protocol']['summary']}"
     notes = [f"note: {text}" for text in report.other_images(made)]
+    notes += paired.sentences(made.get("beside", ()))
     page = f"report: {request.out / PAGE_FILE}"
     return "\n".join([head, *(line.rstrip() for line in lines), *notes, page])
 

@@ -16,6 +16,7 @@ from typing import Any
 from panodepth.errors import ConfigError
 from panodepth.lab.evaluation.protocol import Protocol
 from panodepth.lab.evaluation.report.catalogue import MEASURES
+from panodepth.lab.evaluation.report.paired import SURE, difference_table
 from panodepth.lab.evaluation.report.published import IMAGES, KEYS, KINDS, published
 from panodepth.lab.evaluation.report.summary import summarise
 from panodepth.lab.evaluation.run.journal import Row
@@ -23,6 +24,7 @@ from panodepth.strict import parse_json
 
 REPORT_FILE = "report.json"
 INTERVALS = "Means over images, with 95 % bootstrap intervals over the images."
+PAIRED = f"Image by image (better, worse: p < {SURE:g} by turning signs; ~: no more than chance)"
 LOW_COVERAGE = 0.999  # below this the report says that predictions are missing
 
 Table = list[list[str]]
@@ -155,6 +157,8 @@ def sections(
     found = {}
     if others or any(d["kind"] in KINDS for d in report["datasets"].values()):
         found["Beside others"] = comparison_table([report, *others])
+    if report.get("beside"):
+        found[PAIRED] = difference_table(report["beside"])
     if report["skipped"]:
         found["Skipped"] = skip_table(report)
     return found
