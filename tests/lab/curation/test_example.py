@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from tests.lab.curation.conftest import Made
 from panodepth import cli
 from panodepth.lab.curation.frame import REASONS
 from panodepth.lab.curation.sources import SOURCES
+from panodepth.lab.curation.sources.plain import open_frames
 from panodepth.lab.data import open_source
 
 ROOT = Path(__file__).parents[3]
@@ -64,6 +66,35 @@ def test_the_page_knows_every_source_reason_and_limit() -> None:
     limits = [field.name for field in fields(Limits)]
     for name in (*SOURCES, *REASONS, *limits):
         assert f"`{name}`" in page, name
+
+
+def test_the_page_brings_scannet_s_tree_into_frames(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import numpy as np
+
+    made, scene = Made(tmp_path), "scene0000_00"
+    lost = np.full((4, 4), -np.inf)
+    for number, pose in (("0", np.eye(4)), ("10", lost)):
+        made.image(f"{scene}/color/{number}.jpg", (242, 324))
+        made.codes(f"{scene}/depth/{number}.png", np.full((120, 160), 2500, np.uint16))
+        made.text(f"{scene}/pose/{number}.txt", "\n".join(" ".join(map(str, r)) for r in pose))
+    lens = [[290, 0, 161.5, 0], [0, 290, 120.5, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
+    made.text(
+        f"{scene}/intrinsic/intrinsic_color.txt", "\n".join(" ".join(map(str, r)) for r in lens)
+    )
+    page = (ROOT / "docs" / "curation.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(block, "docs/curation.md", "exec"), {})
+    source = open_frames(tmp_path / "frames")
+    assert [source.label(i)[0] for i in range(len(source))] == [f"{scene}/0"]
+    frame = source[0]
+    assert frame.unit == "m"
+    assert frame.z_depth is not None
+    assert frame.z_depth.shape == (242, 324)
+    assert (frame.z_depth == np.float32(2.5)).all()
+    assert (frame.lens.cx, frame.lens.cy) == (162, 121)
 
 
 @pytest.mark.slow
