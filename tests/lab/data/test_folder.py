@@ -255,6 +255,8 @@ def test_8_bit_and_colour_distances_are_refused(tmp_path):
         ("dataset.json", "[]", "expected a JSON object"),
         ("dataset.json", '{"scale": -1}', "scale is -1"),
         ("dataset.json", '{"unit": "feet"}', "unit is 'feet'"),
+        ("dataset.json", '{"units": "m"}', "unknown key 'units'; did you mean 'unit'"),
+        ("dataset.json", '{"resize_picture": true}', "did you mean 'resize_pictures'"),
     ],
 )
 def test_a_bad_dataset_file_is_told_at_once(folder, file, text, said):
@@ -288,3 +290,8 @@ def test_what_predict_writes_beside_a_distance_is_no_picture(tmp_path):
     found.save(f"{tmp_path}/", ["preview-plain", "disparity", "mask", "gdepth"])
     assert len(list(tmp_path.iterdir())) >= 7
     assert [pair.name for pair in open_folder(tmp_path).pairs] == ["alone", "x"]
+
+
+def test_keys_of_other_programs_in_a_dataset_file_are_left_alone(folder):
+    (folder / "dataset.json").write_text('{"unit": "m", "license": "CC0", "images": [], "name": 1}')
+    assert open_folder(folder)[0].meta["unit"] == "m"

@@ -34,12 +34,14 @@ from panodepth.lab.data.source import (
 )
 from panodepth.lab.data.splits import read_split, select
 from panodepth.predict.folder.walk import folders_below
+from panodepth.strict import suggestion
 
 PICTURE_SUFFIXES: tuple[str, ...] = (".png", ".tif", ".tiff", ".exr", ".hdr")
 PICTURE_SUFFIXES += (".jpg", ".jpeg", ".webp", ".heic", ".heif", ".avif")
 MASK = "_mask"
 OTHER_ENDINGS = ("_preview", "_normals", "_points")  # what predict writes beside a distance
 KEPT_KEYS = ("licence", "credit")  # of dataset.json, in every sample's meta
+MEANING = ("unit", "scale", "resize_pictures")  # keys of it without which distances are others
 
 
 def open_folder(
@@ -137,6 +139,9 @@ def _about(root: Path) -> dict[str, Any]:
     if not file.is_file():
         return {}
     about: dict[str, Any] = read_json(file, '{"unit": "m"}')
+    for key in about.keys() - {*MEANING}:  # of other programs, if not a misspelt one of ours
+        if (advice := suggestion(key, MEANING)).endswith("?"):
+            raise ConfigError(f"{file}: unknown key {one_line(repr(key), 40)}; {advice}")
     scale = about.get("scale")
     is_number = isinstance(scale, int | float) and not isinstance(scale, bool)
     if scale is not None and not (is_number and 0 < scale < math.inf):
