@@ -100,6 +100,25 @@ def test_memory_of_any_device(text):
     assert is_out_of_memory(RuntimeError(text))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[/pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:547] Connection closed by peer "
+        "[127.0.0.1]:40123",
+        "ncclRemoteError: A call failed possibly due to a network error or a remote process exited",
+    ],
+)
+def test_a_process_that_died_is_told_by_the_others(make_config, renderer, monkeypatch, text):
+    run = Trainer(DistanceTask(make_config(), renderer=renderer))
+
+    def fails(image):
+        raise RuntimeError(text)
+
+    monkeypatch.setattr(run.task, "_network", fails)
+    with pytest.raises(PanodepthError, match=r"another process of the run is gone.*at step 0, the"):
+        run.run()
+
+
 def test_other_errors_are_not_hidden(make_config, renderer, monkeypatch):
     run = Trainer(DistanceTask(make_config(), renderer=renderer))
 

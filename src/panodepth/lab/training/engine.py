@@ -23,6 +23,14 @@ COLLECTIVE_HOURS = 2  # others wait this long while rank 0 validates or a rank r
 # What FSDP gathers at a time. A block's attention bias is computed outside of its forward pass.
 SHARD_UNITS = ("Block", "GreatCircleBias")
 
+# What gloo and NCCL say when a process that they talk to is gone.
+LOST_PROCESS = ("gloo/transport", "Connection closed by peer", "remote process exited")
+
+
+def lost_process(error: BaseException) -> bool:
+    """Whether it comes of another process of the run that ended, or cannot be reached any more."""
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in LOST_PROCESS)
+
 
 def use_bf16(precision: str, device: torch.device) -> bool:
     """Whether to compute in bfloat16; precision: bf16, fp32, or auto: where the hardware has it."""

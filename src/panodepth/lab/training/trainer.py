@@ -28,7 +28,7 @@ from panodepth.lab.training.checkpoint import (
     load_snapshot,
     save_snapshot,
 )
-from panodepth.lab.training.engine import Engine, launched_first
+from panodepth.lab.training.engine import Engine, launched_first, lost_process
 from panodepth.lab.training.feed.rendering import Cancelled
 from panodepth.lab.training.feed.samples import mix_seed
 from panodepth.lab.training.feed.stream import SampleStream
@@ -220,6 +220,11 @@ class Trainer:
             ):
                 return self._loop(log)
         except (RuntimeError, MemoryError) as error:
+            if lost_process(error):
+                text = (
+                    "another process of the run is gone: its own error or the system's log says why"
+                )
+                raise PanodepthError(f"{text}; at step {self.step}, {KEPT}") from error
             if not is_out_of_memory(error):
                 raise
             text = f"out of memory at step {self.step}: {self.task.memory_advice}"
