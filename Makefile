@@ -31,7 +31,7 @@ demo: $(VENV)/.core
 	@echo "Open in a browser, to walk in it and measure: demo-out/interior.html"
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 $(VENV)/.tools: $(VENV)/.dev
 	$(PIP) --editable ".[browser]"
