@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 from PIL import Image
 
 from panodepth.errors import ConfigError, InputError, OutputError
-from panodepth.predict.folder import jobs, network_stage, pipeline
+from panodepth.predict.folder import jobs, memory, network_stage, pipeline
 from panodepth.predict.folder.inputs import InputFile, find_inputs
 from panodepth.predict.folder.options import RunOptions
 from panodepth.predict.folder.pipeline import Pipeline
@@ -273,6 +274,15 @@ def test_less_memory_reads_fewer_pictures_ahead(tmp_path: Path) -> None:
     assert [r.status for r in run(Fake(), items, options(tmp_path, max_memory=1.0))] == [
         "written"
     ] * 6
+
+
+def test_the_sphere_a_fisheye_is_laid_on_counts_where_memory_is_limited(tmp_path: Path) -> None:
+    Image.fromarray(np.zeros((256, 256, 3), np.uint8)).save(tmp_path / "a.png")
+    (item,) = find_inputs([str(tmp_path)]).files
+    chosen = options(tmp_path, projection="fisheye", fov=(180.0,))
+    assert pipeline._pixels(item, chosen) == 256 * 256
+    limited = pipeline._pixels(item, replace(chosen, max_memory=1.0))
+    assert limited > 256 * 512 * memory.SPHERE_BYTES / memory.PIXEL_BYTES
 
 
 class Clock:

@@ -21,7 +21,7 @@ from panodepth.geometry.lenses import KB4, BrownConrady
 from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll
 from panodepth.geometry.stitching import Camera
 from panodepth.images import linear_to_srgb, srgb_to_linear
-from panodepth.predict.folder import memory
+from panodepth.predict.folder import checks, memory
 from panodepth.predict.folder.checks import check_first
 from panodepth.predict.folder.inputs import find_rig_folders
 from panodepth.predict.folder.options import RunOptions
@@ -103,7 +103,12 @@ def test_what_is_transparent_in_a_picture_is_taken_from_others_or_not_at_all(
 def test_all_pictures_of_a_rig_count_in_memory(tmp_path: Path) -> None:
     rig = write_rig(tmp_path)
     [item] = find_rig_folders([str(tmp_path)]).files
-    assert _pixels(item, rig) == 6 * SIZE[0] * SIZE[1]
+    options = RunOptions(rig=rig, out=tmp_path)
+    assert _pixels(item, options) == 6 * SIZE[0] * SIZE[1]
+    sphere = read_rig(rig).panorama(tmp_path).size
+    laid = math.prod(sphere) * memory.RIG_BYTES // memory.PIXEL_BYTES
+    limited = replace(options, max_memory=1.0)
+    assert _pixels(item, limited) == 6 * SIZE[0] * SIZE[1] + laid
 
 
 def test_a_folder_of_a_rig_on_the_command_line(
@@ -230,3 +235,14 @@ def test_a_rig_that_takes_too_much_memory_is_refused(
     told = r"6 pictures, the first 128x96, take about 1\.6 GB, more than --max-memory 1GB"
     assert re.search(told, str(refused[0].error))
     assert check_first(items, replace(options, max_memory=2.0))[1] == []
+
+
+def test_the_panorama_that_a_rig_becomes_counts_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = write_rig(tmp_path)
+    monkeypatch.setattr(memory, "PIXEL_BYTES", 1)
+    monkeypatch.setattr(checks, "RIG_BYTES", 1 << 15)
+    items = find_rig_folders([str(tmp_path)]).files
+    options = RunOptions(rig=rig, out=tmp_path / "out", max_memory=1.0)
+    assert "more than --max-memory 1GB" in str(check_first(items, options)[1][0].error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 from panodepth.errors import PanodepthError
 from panodepth.geometry.lens import ERP
@@ -11,7 +12,7 @@ from panodepth.geometry.lenses import Cubemap
 from panodepth.images import check_aspect, image_size
 from panodepth.images.limits import check_size
 from panodepth.predict.folder.inputs import InputFile, find_mask
-from panodepth.predict.folder.memory import SPHERE_BYTES, WHOLE_BYTES, check_memory
+from panodepth.predict.folder.memory import RIG_BYTES, SPHERE_BYTES, WHOLE_BYTES, check_memory
 from panodepth.predict.folder.options import RunOptions
 from panodepth.predict.folder.outputs import check_free
 from panodepth.predict.folder.results import FileResult, failed
@@ -44,13 +45,34 @@ def check_first(
     return left, refused
 
 
+def sphere_bytes(item: InputFile, options: RunOptions) -> int:
+    """What the sphere takes that a picture, or a rig's, are laid on; 0 for a panorama [bytes].
+
+    Raises PanodepthError.
+    """
+    if options.rig is not None:
+        rig = read_rig(options.rig)
+        sizes = [image_size(item.path / picture) for picture in rig.names]
+        return math.prod(rig.sphere(sizes)) * RIG_BYTES
+    if not options.has_lens:
+        return 0
+    seen = eye_size(image_size(item.path), options)
+    lens = input_lens(options, seen)
+    if isinstance(lens, ERP):
+        return 0
+    each = WHOLE_BYTES if isinstance(lens, Cubemap) else SPHERE_BYTES
+    return math.prod(sphere_size(lens, seen)) * each
+
+
 def _check(item: InputFile, options: RunOptions) -> None:
     name = str(item.path)
+    laid = partial(sphere_bytes, item, options)
     if options.rig is not None:
         rig = read_rig(options.rig)
         rig.check_folder(item.path)
         sizes = [image_size(item.path / picture) for picture in rig.names]
-        check_memory(sizes, options.max_memory, name)
+        if options.max_memory is not None:
+            check_memory(sizes, options.max_memory, name, laid())
         check_free(item, options)
         return
     size = image_size(item.path)
@@ -61,8 +83,6 @@ def _check(item: InputFile, options: RunOptions) -> None:
         check_memory([size], options.max_memory, name)
         check_aspect(seen, options.allow_any_aspect, name=name)
     elif options.max_memory is not None:
-        each = WHOLE_BYTES if isinstance(lens, Cubemap) else SPHERE_BYTES
-        laid = math.prod(sphere_size(lens, seen)) * each
-        check_memory([size], options.max_memory, name, laid)
+        check_memory([size], options.max_memory, name, laid())
     find_mask(options.mask, item)
     check_free(item, options)

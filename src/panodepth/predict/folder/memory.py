@@ -17,6 +17,7 @@ PROCESS_BYTES = GIB // 2  # Python, torch and a small network
 PIXEL_BYTES = 28  # of the picture, from reading it to the files written
 SPHERE_BYTES = 176  # of the sphere, while a picture of another lens is laid on it and continued
 WHOLE_BYTES = 60  # the same where the lens sees all of it
+RIG_BYTES = 112  # of the sphere, while the pictures of a rig are: 67 to 106 of rigs of 2 to 6
 LEAST_GIB = 1.0  # below that nothing but thumbnails fits
 
 

@@ -16,14 +16,14 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any, TypeVar
 
 from panodepth.errors import PanodepthError, is_disk_full
 from panodepth.images import ImageData, image_size, read_image
+from panodepth.predict.folder.checks import sphere_bytes
 from panodepth.predict.folder.inputs import InputFile, find_mask
 from panodepth.predict.folder.jobs import Job
-from panodepth.predict.folder.memory import most_pixels
+from panodepth.predict.folder.memory import PIXEL_BYTES, most_pixels
 from panodepth.predict.folder.network_stage import NetworkStage
 from panodepth.predict.folder.options import RunOptions, available_cores
 from panodepth.predict.folder.outputs import OutputFolder, check_free, made_with
@@ -103,7 +103,7 @@ class Pipeline:
 
     def _start_reading(self, waiting: deque[InputFile], readers: Executor) -> None:
         while waiting and len(self._reading) < self._ahead:
-            pixels = _pixels(waiting[0], self.options.rig)
+            pixels = _pixels(waiting[0], self.options)
             busy = self._reading or self._network or self._writing
             if busy and self._pixels + pixels > self._most_pixels:
                 return
@@ -222,14 +222,17 @@ class Pipeline:
         return error
 
 
-def _pixels(item: InputFile, rig: Path | None) -> int:
-    """H · W of a picture, or of all of a rig's, by the headers.
+def _pixels(item: InputFile, options: RunOptions) -> int:
+    """H · W of a picture, or of all of a rig's, by the headers; where memory is limited also as
+    many as the sphere takes that they are laid on.
 
     0 where one cannot be read: reading it tells why.
     """
+    rig = options.rig
     try:
         files = [item.path] if rig is None else [item.path / name for name in read_rig(rig).names]
-        return sum(height * width for height, width in map(image_size, files))
+        laid = 0 if options.max_memory is None else sphere_bytes(item, options) // PIXEL_BYTES
+        return laid + sum(height * width for height, width in map(image_size, files))
     except PanodepthError:
         return 0
 

@@ -14,6 +14,7 @@ yaw, pitch and roll turn the one into the other.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +23,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 
 from panodepth.errors import ConfigError, DamageError, InputError
-from panodepth.geometry.lens import Lens, Pinhole, View
+from panodepth.geometry.lens import Lens, Pinhole, Size, View
 from panodepth.geometry.lenses import KB4, LENSES, BrownConrady
 from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll
 from panodepth.geometry.stitching import Camera, stitch
@@ -139,6 +140,13 @@ class Rig:
                 f"{folder}: no picture {', '.join(missing)}, which the rig names{told}"
             )
 
+    def sphere(self, sizes: Sequence[Size]) -> Size:
+        """(H, W) of the panorama of pictures of these (height, width), one of each camera. Raises
+        ConfigError where one does not suit.
+        """
+        cameras = (own.camera(size) for own, size in zip(self.cameras, sizes, strict=True))
+        return max(sphere_size(c.view.lens, s) for c, s in zip(cameras, sizes, strict=True))
+
     def panorama(self, folder: Path) -> ImageData:
         """The pictures in a folder as one panorama; what no camera sees is not valid.
 
@@ -147,15 +155,15 @@ class Rig:
         Raises InputError for a picture that is missing or bad, ConfigError where one does not suit.
         """
         self.check_folder(folder)
-        pictures, valid, cameras, rows = [], [], [], 0
+        pictures, valid, cameras = [], [], []
         for camera in self.cameras:
             data = read_image(folder / camera.image)
             cameras.append(camera.camera(data.size))
             pictures.append(np.ascontiguousarray(np.moveaxis(data.image, -1, 0)))
             valid.append(data.valid)
-            rows = max(rows, sphere_size(cameras[-1].view.lens, data.size)[0])
+        size = self.sphere([camera.view.size for camera in cameras])
         pictures = matched(pictures, cameras, self.radius_m, valid)
-        pixels, seen = stitch(pictures, cameras, (rows, 2 * rows), self.radius_m, valid)
+        pixels, seen = stitch(pictures, cameras, size, self.radius_m, valid)
         if not seen.any():
             raise InputError(f"{folder}: no camera of the rig sees anything")
         image = np.ascontiguousarray(np.moveaxis(continued(pixels, seen), 0, -1))
