@@ -98,6 +98,21 @@ def test_stamps_keep_their_nanoseconds() -> None:
     assert Messages(0.0).nanoseconds == 0
 
 
+@pytest.mark.parametrize("name", ["pointcloud2", "mcap"])
+def test_frames_of_a_video_have_their_own_stamps(
+    room: Prediction, tmp_path: Path, name: str
+) -> None:
+    later = replace(room, meta={**room.meta, "video": {"frame": 30, "time_s": 1.001}})
+    file, *_ = later.save(tmp_path, [name], stamp=STAMP)
+    if name == "mcap":
+        message = read_bag(file)["/panorama/scan"][1]
+    else:
+        kind = "sensor_msgs/msg/PointCloud2"
+        message = typestore().deserialize_cdr(file.read_bytes(), kind)
+    stamp = message.header.stamp
+    assert stamp.sec + stamp.nanosec / 1e9 - STAMP == pytest.approx(1.001, abs=1e-6)
+
+
 def test_what_cannot_be_written(
     room: Prediction, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

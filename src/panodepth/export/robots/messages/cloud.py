@@ -26,7 +26,7 @@ LAST_SECOND = 2**31 - 1  # of ROS's time
 
 @dataclass(frozen=True, kw_only=True)
 class StampOptions:
-    """stamp: of the messages [s since 1970]."""
+    """stamp: of the messages, or of the moment 0 of a video [s since 1970]."""
 
     stamp: Annotated[float, Range(at_least=0, at_most=LAST_SECOND)] = 0.0
 

@@ -52,7 +52,7 @@ def write_pointcloud2(
     It has no room for metadata: they are in PATH.json.
     """
     cloud = point_cloud(prediction, options, path)
-    messages = Messages(options.stamp)
+    messages = Messages(_stamp(prediction, options))
     content = bytes(messages.serialised(messages.cloud(cloud)))
     meta = metadata(prediction, "points", frame=ROS_FRAME, message="sensor_msgs/msg/PointCloud2")
     return write_with_sidecar(path, content, meta)
@@ -78,6 +78,11 @@ def write_rosbag2(
     return write_with_sidecar(path, content, meta, {path.with_name("metadata.yaml"): text})
 
 
+def _stamp(prediction: Prediction, options: CloudMessageOptions) -> float:
+    """Of the messages [s since 1970]: frames of a video are as far apart as they were taken."""
+    return options.stamp + float(prediction.meta.get("video", {}).get("time_s", 0.0))
+
+
 def _meta(prediction: Prediction) -> dict[str, Any]:
     return metadata(prediction, "image, points and scan", frame=ROS_FRAME)
 
@@ -86,7 +91,7 @@ def _bag(
     prediction: Prediction, options: BagOptions, path: Path, storage: str
 ) -> tuple[bytes, str]:
     """The bytes of the one file of a bag, and its metadata.yaml."""
-    messages = Messages(options.stamp)
+    messages = Messages(_stamp(prediction, options))
     found = messages_of(prediction, messages, options, path)
     try:
         with tempfile.TemporaryDirectory() as folder:
