@@ -14,7 +14,8 @@ from panodepth.cli import main
 from panodepth.export.mark import stated
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs/formats.md").read_text(encoding="utf-8").split("## For which tool")[1]
+WHOLE = (ROOT / "docs/formats.md").read_text(encoding="utf-8")
+PAGE = WHOLE.split("## For which tool")[1]
 TAKEN, REFUSED = PAGE.split("| refused |")
 LINES = re.findall(r"`(panodepth predict [^`]+)`", TAKEN)
 WRONG = re.findall(r"\| `(panodepth predict [^`]+)` \| ([^|]+) \|", REFUSED)
@@ -49,6 +50,16 @@ def test_a_line_is_refused(
     assert says.strip() in error
     assert error.count("\n") == 1
     assert not (here / "out").exists()
+
+
+def test_rows_of_text(here: Path) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", WHOLE, re.DOTALL)
+    exec(compile(code, "docs/formats.md", "exec"), {})
+    rows = np.loadtxt(here / "pano.xyz")
+    assert rows.shape[1] == 6
+    assert 64 * 128 / 2 < len(rows) <= 64 * 128
+    assert abs(np.quantile(rows[:, 2], 0.02) + 1.6) < 0.3  # the floor
+    assert (rows[:, 3:].min(), rows[:, 3:].max()) >= (0, 200)
 
 
 def test_the_page_has_them() -> None:

@@ -77,7 +77,7 @@ OTHER_NAMES = {
     **dict.fromkeys(("gltf", "fbx", "mesh", "blend"), "glb"),
     **dict.fromkeys(("usd", "usda"), "usdz"),
     **dict.fromkeys(("3dgs", "gs", "gaussians"), "splat"),
-    **dict.fromkeys(("cloud", "pointcloud", "xyz"), "ply"),
+    **dict.fromkeys(("cloud", "pointcloud", "xyz", "asc", "pts", "ptx"), "ply"),
     **dict.fromkeys(("bag", "rosbag", "ros2"), "rosbag2"),
     **dict.fromkeys(("jpg", "jpeg"), "preview"),
     "npy": "npz",
