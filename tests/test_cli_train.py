@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from panodepth.cli import main
+from panodepth.cli.training.train import _table
 
 SMALL = ["data.height=42", "data.width=84", "data.batch=2", "data.chunk=4", "data.workers=0"]
 SHORT = ["run.steps=2", "run.validate_count=2", "run.preview_every=0", "run.device=cpu"]
@@ -88,3 +89,14 @@ def test_data_names_a_folder_of_panoramas_or_shards(tmp_path, kind):
     first = json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[0])
     source = {"kind": kind, "path": str(where), "weight": 2.0, "split": ""}
     assert first["config"]["sources"] == [source]
+
+
+def test_data_of_another_kind_is_named_as_evaluate_names_it(tmp_path, capsys):
+    where = tmp_path / "a=b"
+    where.mkdir()
+    assert _table(str(where)) == f'{{kind="folder", path="{where}"}}'
+    assert _table(f"panosuncg={where}") == f'{{kind="panosuncg", path="{where}"}}'
+    recipe = tmp_path / "small.toml"
+    recipe.write_text(RECIPE)
+    assert main(["train", "--recipe", str(recipe), "--data", f"panosung={where}"]) == 2
+    assert "did you mean 'panosuncg'?" in capsys.readouterr().err

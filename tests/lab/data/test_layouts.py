@@ -12,6 +12,7 @@ import pytest
 from panodepth.errors import ConfigError, InputError
 from panodepth.lab.data import open_source, open_structured3d
 from panodepth.lab.data.layouts import MATTERPORT3D, PANOSUNCG, STANFORD2D3D
+from panodepth.lab.data.registry import kind_of
 from panodepth.lab.data.splits import read_split
 
 from .conftest import H, W, make_image, write_image
@@ -286,3 +287,17 @@ def test_a_tab_parts_names_that_hold_spaces(tmp_path):
         ("my room.png", "my room_distance.npz"),
         ("a.png", "a_distance.npz"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [
+        (stanford, "stanford2d3d"),
+        (matterport, "matterport3d"),
+        (structured, "structured3d"),
+        (suncg, "folder"),  # its tree has no mark
+    ],
+)
+def test_a_published_tree_is_known_by_its_folders(tmp_path, make, kind):
+    make(tmp_path)
+    assert kind_of(tmp_path) == kind

@@ -204,6 +204,19 @@ def test_init_takes_the_weights_and_starts_afresh(make_config, renderer, tmp_pat
         Trainer(DistanceTask(config_from_dict(values), renderer=renderer, init=weights))
 
 
+def test_random_weights_that_stay_random_are_told(make_config, renderer, tmp_path):
+    config = make_config(run={"out": str(tmp_path / "first"), "steps": 1})
+    values = config.to_dict()
+    values["network"]["train"] = "head"
+    frozen = config_from_dict(values)
+    (told,) = Trainer(DistanceTask(frozen, renderer=renderer)).task.start_messages
+    assert "at random weights: give --init MODEL" in told
+    weights = train(config, renderer=renderer).weights
+    values["run"]["out"] = str(tmp_path / "second")
+    run = Trainer(DistanceTask(config_from_dict(values), renderer=renderer, init=weights))
+    assert not any("random weights" in text for text in run.task.start_messages)
+
+
 def test_resuming_with_other_data_is_refused(make_config, renderer):
     config = make_config(run={"steps": 1})
     train(config, renderer=renderer)

@@ -14,12 +14,12 @@ from panodepth.strict import toml_text
 def train(
     recipe: Annotated[Path, Option(metavar="FILE", help="A recipe, e.g. recipes/compact.toml.")],
     data: Annotated[
-        list[Path],
-        Option(metavar="DIR", help="Your panoramas or shards, in place of [[sources]]; repeat."),
+        list[str],
+        Option(metavar="[KIND=]DIR", help="Your panoramas, in place of [[sources]]; repeat."),
     ] = [],  # noqa: B006 - typer reads it, nobody writes it
     held_out: Annotated[
-        list[Path],
-        Option(metavar="DIR", help="Panoramas to measure on during the run; repeat."),
+        list[str],
+        Option(metavar="[KIND=]DIR", help="Panoramas to measure on during the run; repeat."),
     ] = [],  # noqa: B006 - typer reads it, nobody writes it
     settings: Settings = [],  # noqa: B006 - typer reads it, nobody writes it
     init: Annotated[
@@ -49,8 +49,13 @@ def train(
     run_training(Trainer(DistanceTask(load_config(recipe, settings), init=start), quiet=quiet))
 
 
-def _table(folder: Path) -> str:
-    """A table of a recipe."""
-    from panodepth.lab.data.registry import kind_of
+def _table(text: str) -> str:
+    """A table of a recipe. text: [KIND=]DIR."""
+    from panodepth.lab.data.registry import SOURCES, kind_of
+    from panodepth.lab.data.source import named_path
+    from panodepth.strict import find_named
 
-    return f'{{kind="{kind_of(folder)}", path={toml_text(str(folder))}}}'
+    kind, path = named_path(text)
+    if kind is not None:
+        find_named("kind of --data", kind, SOURCES)
+    return f'{{kind="{kind or kind_of(path)}", path={toml_text(str(Path(path)))}}}'

@@ -32,15 +32,24 @@ SOURCES: dict[str, SourceFactory] = {
 }
 
 
+# Folders that only the tree of one public set has; PanoSUNCG's has none, its kind has to be said.
+TREES = {
+    "structured3d": ("scene_*/2D_rendering", "Structured3D"),
+    "stanford2d3d": ("area_*/pano/rgb",),
+    "matterport3d": ("*/pano_skybox_color",),
+    "3d60": ("Center_Left_Down",),
+}
+
+
 def kind_of(path: str | Path) -> str:
-    """The kind of the data at `path` by its files: shards, curated, structured3d or folder."""
+    """The kind of the data at `path` by its files: shards, curated, one of TREES, or folder."""
     root = Path(path).expanduser()
     if root.is_file() or any(root.glob("[!.]*.tar")):
         return "shards"
     if any(root.glob("[!.]*_pano.json")):
         return "curated"
-    structured = any(root.glob("scene_*/2D_rendering")) or (root / "Structured3D").is_dir()
-    return "structured3d" if structured else "folder"
+    kinds = (kind for kind, trees in TREES.items() if any(any(root.glob(t)) for t in trees))
+    return next(kinds, "folder")
 
 
 def open_source(kind: str, path: str | Path, *, split: Path | None = None) -> PanoramaSource:
