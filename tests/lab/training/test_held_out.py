@@ -13,7 +13,11 @@ from panodepth.cli import main
 from panodepth.errors import ConfigError
 from panodepth.lab.training import train
 from panodepth.lab.training.config import SourceConfig, config_from_dict
-from panodepth.lab.training.distance.held_out import open_held_out, readable
+from panodepth.lab.training.distance.held_out import (
+    also_trained_on,
+    open_held_out,
+    readable,
+)
 from panodepth.lab.training.distance.task import DistanceTask
 
 
@@ -109,3 +113,21 @@ def test_the_command_line_takes_folders(folder, tmp_path, capsys):
     arguments = ["train", "--recipe", recipe, "--data", str(folder), "--held-out", str(folder)]
     assert main([*arguments, *settings]) == 0
     assert "held_out.kept.abs_rel=" in capsys.readouterr().err
+
+
+def test_what_is_trained_on_too_is_told():
+    """A folder's panoramas are all that lie below it, those kept apart there as well."""
+
+    def told(held, held_split, path, split="", kind="folder"):
+        tables = [SourceConfig("folder", held, split=held_split)]
+        return also_trained_on(tables, [SourceConfig(kind, path, split=split)])
+
+    (text,) = told("mine/kept", "", "mine")
+    assert text.startswith("mine/kept is held out and, as part of mine, trained on too")
+    assert told("mine", "", "./mine/")
+    assert told("mine", "kept.txt", "mine")
+    assert told("mine", "kept.txt", "mine", "kept.txt")
+    assert not told("kept", "", "mine")
+    assert not told("mine", "", "mine/trained")
+    assert not told("mine", "kept.txt", "mine", "trained.txt")
+    assert not told("mine/kept", "", "mine", kind="shards")

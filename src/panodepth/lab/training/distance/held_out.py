@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from itertools import product
 from pathlib import Path
 
 from panodepth.errors import InputError
@@ -30,6 +31,18 @@ def open_held_out(tables: Sequence[SourceConfig]) -> dict[str, PanoramaSource]:
         name = next(name for name in names if name not in (*RENDERED, *opened))
         opened[name] = open_source(table.kind, table.path, split=split)
     return opened
+
+
+def also_trained_on(held_out: Sequence[SourceConfig], sources: Sequence[SourceConfig]) -> list[str]:
+    """A sentence for each table whose panoramas are trained on too: a folder's are all below it."""
+    found = []
+    for table, source in product(held_out, sources):
+        place, trained = Path(table.path).resolve(), Path(source.path).resolve()
+        below = source.kind == "folder" and place.is_relative_to(trained)
+        if (below or place == trained) and source.split in ("", table.split):
+            told = f"{table.path} is held out and, as part of {source.path}, trained on too"
+            found.append(f"{told}: its scores say nothing of other panoramas; move it elsewhere")
+    return found
 
 
 def readable(source: PanoramaSource, size: tuple[int, int]) -> Iterator[Panorama]:

@@ -21,7 +21,7 @@ from panodepth.lab.evaluation.scoring import compare, score_panoramas
 from panodepth.lab.evaluation.worlds import KINDS, Renderer, WorldSource
 from panodepth.lab.training.checkpoint import Snapshot
 from panodepth.lab.training.config import TrainConfig
-from panodepth.lab.training.distance.held_out import open_held_out, readable
+from panodepth.lab.training.distance.held_out import also_trained_on, open_held_out, readable
 from panodepth.lab.training.distance.network import (
     averaged_model,
     build_network,
@@ -75,6 +75,7 @@ class DistanceTask(Task[Batch]):
         self._worlds: dict[str, list[Panorama]] = {}
         self._held_out = open_held_out(config.held_out)
         self.held_out = tuple(self._held_out)
+        self.start_messages += also_trained_on(config.held_out, config.sources)
 
     def prepare(self, engine: Engine, snapshot: Snapshot | None) -> None:
         """Weights from `init` or the snapshot; optimiser and average around them."""
@@ -85,6 +86,9 @@ class DistanceTask(Task[Batch]):
             self.start_messages.append(initialise(model, self.init).summary())
         elif snapshot is None and config.network.pretrained:
             self.start_messages.append(start_pretrained(model).summary())
+        elif snapshot is None and config.network.train != "all":
+            told = f"network.train = {config.network.train!r} keeps part of the network as it is"
+            self.start_messages.append(f"{told}, at random weights: give --init MODEL")
         last = run.channels_last and not engine.sharded  # which wants plain weights
         layout = torch.channels_last if last else torch.contiguous_format
         model.to(engine.device, memory_format=layout)
