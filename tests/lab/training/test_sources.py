@@ -75,6 +75,7 @@ def test_a_broken_sample_is_replaced_by_the_next_and_counted():
     ]
     assert damaged.new_problems() == []
     assert damaged.source.reads[4] == damaged.source.reads[5] == 1, "read again though broken"
+    assert [damaged.used(p) for p in range(10)] == numbers(damaged, range(10))
 
 
 def test_all_broken_is_an_error_that_names_one():

@@ -56,6 +56,12 @@ class SourceReader:
 
         return epoch_order(len(self.source), self.seed, position)
 
+    def used(self, position: int) -> int:
+        """Index of the sample that a `read` of `position` gave: past those found broken by then."""
+        first, count = self.index(position), len(self.source)
+        following = ((first + i) % count for i in range(count))
+        return next((index for index in following if index not in self._broken), first)
+
     def read(self, position: int) -> tuple[int, Stored]:
         """Index and sample (1, ...) at `position` of the endless order.
 

@@ -107,14 +107,14 @@ class SampleStream:
         )
 
     def describe(self, number: int) -> list[int | str]:
-        """What each sample of batch `number` is: a scene index, or "source: index"."""
+        """What each sample of batch `number`, once read, is: a scene index, or "source: index"."""
         told: list[int | str] = []
         for giver, position in self._drawn(number):
             if giver == SCENES:
                 told.append(self.scenes.scene_index(position))
             else:
                 reader = self.readers[giver - 1]
-                told.append(f"{reader.source.name}: {reader.index(self._of_all(position))}")
+                told.append(f"{reader.source.name}: {reader.used(self._of_all(position))}")
         return told
 
     @property
