@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Exit, Option
 
@@ -24,6 +25,7 @@ from panodepth.cli.view import RoomOptions
 from panodepth.errors import ConfigError, InputError, OutputError, print_note, printable
 from panodepth.export.file_options import FileOptions
 from panodepth.export.formats import relative_note
+from panodepth.options import option
 from panodepth.streams import print_document
 
 if TYPE_CHECKING:
@@ -39,31 +41,36 @@ CloudFormats = Annotated[
 ]
 
 
-Poses = Annotated[
-    Path | None,
-    Option(
-        "--poses",
-        metavar="JSON",
-        help="Known places of the pictures, as in rooms.json; default: found.",
-    ),
-]
-Crs = Annotated[
-    Path | None,
-    Option(
-        "--crs",
-        metavar="WKT",
-        help="File with the WKT of the reference system that --poses are in.",
-    ),
-]
-
-
 @dataclass(frozen=True, kw_only=True)
 class JointOptions(FileOptions):
-    """Of the joint cloud: those of `predict` that its formats have."""
+    """Where the pictures stand, and of the joint cloud those of `predict` that its formats have."""
 
+    poses: Path | None = option(
+        None,
+        "Known places of the pictures, as in rooms.json; default: found.",
+        metavar="JSON",
+    )
+    crs: Path | None = option(
+        None, "File with the WKT of the reference system that --poses are in.", metavar="WKT"
+    )
     faces: str | None = None  # without `option`, so not offered: no cloud has any
     views: int | None = None
     metadata: bool = True
+
+    def system(self, writers: Mapping[str, Any]) -> str:
+        """The WKT in `crs`, "" = none. writers: options of each format. ConfigError, InputError."""
+        from panodepth.scene.cloud import off_axes
+        from panodepth.scene.reference import read_crs
+
+        if self.crs is None:
+            return ""
+        if self.poses is None:
+            raise ConfigError("--crs says what system known places are in: give --poses, too")
+        if off := off_axes(writers):
+            raise ConfigError(
+                f"--crs: {off} with this --up is not east, north, height: leave it out"
+            )
+        return read_crs(self.crs)
 
 
 @with_fields
@@ -74,8 +81,6 @@ def align(
     options: RoomOptions,
     files: JointOptions,
     out: Annotated[Path, Option("--out", metavar="DIR", help="Folder for the results.")],
-    poses: Poses = None,
-    crs: Crs = None,
     formats: CloudFormats = None,
     model: Model = "default",
     device: Device = "auto",
@@ -88,22 +93,15 @@ def align(
     from panodepth.export.mark import foreign
     from panodepth.predict.folder.outputs import check_output_folder
     from panodepth.scene.align import align as aligned
-    from panodepth.scene.cloud import checked_formats, cloud_options, off_axes
+    from panodepth.scene.cloud import checked_formats, cloud_options
     from panodepth.scene.files import described, scene_files, write_scene
     from panodepth.scene.poses import read_poses
-    from panodepth.scene.reference import read_crs
 
     clouds = checked_formats(formats or ["ply"])
     writers = cloud_options(clouds, files.writer_settings)
-    if crs is not None and poses is None:
-        raise ConfigError("--crs says what system places are in that are known: give --poses too")
-    if crs is not None and (turned := off_axes(writers)):
-        raise ConfigError(
-            f"--crs: {turned} with this --up is not east, north, height: leave it out"
-        )
-    system = "" if crs is None else read_crs(crs)
+    system = files.system(writers)
     check_output_folder(out)
-    given = None if poses is None else read_poses(poses, metres=True)
+    given = None if files.poses is None else read_poses(files.poses, metres=True)
     found = find_rooms(inputs)
     if len(found) < 2:
         raise InputError(f"{found[0]}: one panorama alone has nothing to be aligned with")
