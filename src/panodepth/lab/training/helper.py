@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 import torch
@@ -12,41 +12,28 @@ from torch import Tensor
 
 from panodepth.errors import ConfigError
 from panodepth.geometry.resizing import resize_erp
-from panodepth.lab.evaluation.worlds import Renderer
 from panodepth.lab.training.checkpoint import Snapshot
-from panodepth.lab.training.config import AdamWConfig, LoopConfig, Recipe
+from panodepth.lab.training.config import Recipe
 from panodepth.lab.training.engine import Engine
-from panodepth.lab.training.feed.samples import mix_seed
-from panodepth.lab.training.optimisation.optim import MovingAverage, learning_rate
-from panodepth.lab.training.task import Task
+from panodepth.lab.training.task import AveragedTask
 from panodepth.model.helpers import save_helper
 from panodepth.predict.loading import load
 
 B = TypeVar("B")
 
 
-class HelperTask(Task[B]):
+class HelperTask(AveragedTask[B]):
     """A small network trained with AdamW in one process on what a larger model predicts.
 
     The constructor of a subclass sets `model` after this one. kind: what its file calls it.
     """
 
     kind: ClassVar[str]
-    run: LoopConfig
-    optim: AdamWConfig
 
-    def __init__(
-        self, config: Recipe, coarse: str, precision: str, renderer: Renderer | None = None
-    ) -> None:
-        """coarse: the model that predicts; it is never changed. precision: as in `run.precision`.
-
-        renderer: as in `DistanceTask`.
-        """
+    def __init__(self, config: Recipe, coarse: str, precision: str) -> None:
+        """coarse: the model that predicts, never changed. precision: as in `run.precision`."""
         super().__init__(config)
-        assert isinstance(config.optim, AdamWConfig)
-        self.run, self.optim = config.run, config.optim
-        self.renderer, self.precision, self._coarse = renderer, precision, coarse
-        torch.manual_seed(mix_seed(config.run.seed, 0))
+        self.precision, self._coarse = precision, coarse
 
     def prepare(self, engine: Engine, snapshot: Snapshot | None) -> None:
         """The network, its optimiser and its average; the model that predicts."""
@@ -59,10 +46,7 @@ class HelperTask(Task[B]):
         betas = (optim.beta1, optim.beta2)
         groups = [{"params": list(model.parameters()), "weight_decay": optim.weight_decay}]
         self.wrap(engine, model, torch.optim.AdamW(groups, lr=optim.lr, betas=betas))
-        self.average = MovingAverage(model, optim.ema)
-        if snapshot is not None:
-            averaged = snapshot.tensors.get("ema", snapshot.tensors["weights"])
-            self.average.load(averaged, int(snapshot.state["ema_updates"]))
+        self.start_average(snapshot)
 
     def predicted(self, image: Tensor) -> tuple[Tensor, Tensor | None]:
         """Log distances and sky logits (or None), (B, h, w), of panoramas (B, 3, H, W) in [0, 1].
@@ -77,23 +61,6 @@ class HelperTask(Task[B]):
         )
         assert logs is not None
         return logs, skies
-
-    def rate(self, step: int) -> float:
-        """See `learning_rate`."""
-        return learning_rate(step, self.run.steps, self.optim)
-
-    def after_step(self) -> None:
-        """Move the average."""
-        self.average.update()
-
-    def weights(self) -> dict[str, dict[str, Tensor]]:
-        """The network's, and their average if there is one."""
-        averaged = {"ema": self.average.tensors()} if self.average.decay else {}
-        return {"weights": dict(self.model.state_dict()), **averaged}
-
-    def state(self) -> dict[str, Any]:
-        """How often the average was moved."""
-        return {"ema_updates": self.average.updates}
 
     def export(self, step: int, samples: int) -> Path:
         """Write the averaged weights to KIND.safetensors."""

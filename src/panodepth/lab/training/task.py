@@ -15,9 +15,10 @@ from panodepth.device import choose_device
 from panodepth.errors import ConfigError, OutputError
 from panodepth.lab.evaluation.worlds import Renderer
 from panodepth.lab.training.checkpoint import Snapshot
-from panodepth.lab.training.config import LoopConfig, Recipe
+from panodepth.lab.training.config import AdamWConfig, LoopConfig, Recipe
 from panodepth.lab.training.engine import Engine
-from panodepth.lab.training.feed.samples import Stored
+from panodepth.lab.training.feed.samples import Stored, mix_seed
+from panodepth.lab.training.optimisation.optim import MovingAverage, learning_rate
 from panodepth.types import ByteArray
 
 B = TypeVar("B")
@@ -119,6 +120,44 @@ class Task(ABC, Generic[B]):
     def preview(self, batch: B | None) -> ByteArray | None:
         """A picture (h, w, 3) of what the network makes of a batch, in rank 0; others have none."""
         return None
+
+
+class AveragedTask(Task[B]):
+    """A network trained by AdamW's schedule, whose weights are averaged on the way."""
+
+    optim: AdamWConfig
+    average: MovingAverage
+
+    def __init__(self, config: Recipe) -> None:
+        super().__init__(config)
+        assert isinstance(config.optim, AdamWConfig)
+        self.optim = config.optim
+        torch.manual_seed(mix_seed(config.run.seed, 0))
+
+    def start_average(self, snapshot: Snapshot | None) -> None:
+        """The average of `model`, from the snapshot where there is one."""
+        self.average = MovingAverage(self.model, self.optim.ema)
+        if snapshot is not None:
+            # a run without an average has none: one that is switched on begins at the weights
+            averaged = snapshot.tensors.get("ema", snapshot.tensors["weights"])
+            self.average.load(averaged, int(snapshot.state["ema_updates"]))
+
+    def rate(self, step: int) -> float:
+        """See `learning_rate`."""
+        return learning_rate(step, self.config.run.steps, self.optim)
+
+    def after_step(self) -> None:
+        """Move the average."""
+        self.average.update()
+
+    def weights(self) -> dict[str, dict[str, Tensor]]:
+        """The network's, and their average if there is one."""
+        averaged = {"ema": self.average.tensors()} if self.average.decay else {}
+        return {"weights": dict(self.model.state_dict()), **averaged}
+
+    def state(self) -> dict[str, Any]:
+        """How often the average was moved."""
+        return {"ema_updates": self.average.updates}
 
 
 def check_render_device(name: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from torch import Tensor
 
 from panodepth.errors import ConfigError
-from panodepth.lab.evaluation.worlds import Renderer
 from panodepth.lab.training.detail.config import DetailRecipe
 from panodepth.lab.training.detail.crops import FINER, Crops, cut_crops
 from panodepth.lab.training.detail.objective import detail_loss
@@ -25,8 +24,8 @@ class DetailTask(HelperTask[Crops]):
     kind = "detail"
     config: DetailRecipe
 
-    def __init__(self, config: DetailRecipe, *, renderer: Renderer | None = None) -> None:
-        super().__init__(config, config.coarse.model, config.run.precision, renderer)
+    def __init__(self, config: DetailRecipe) -> None:
+        super().__init__(config, config.coarse.model, config.run.precision)
         self.model = DetailNetwork(config.network)
         least = 2 * self.model.first.halo + self.model.next.halo + 2  # leaves 8 pixels of each side
         if config.crops.side < least:

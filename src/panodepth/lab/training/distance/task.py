@@ -32,13 +32,9 @@ from panodepth.lab.training.distance.network import (
 from panodepth.lab.training.distance.objective import batch_loss
 from panodepth.lab.training.engine import Engine
 from panodepth.lab.training.feed.augment import augment, shrink
-from panodepth.lab.training.feed.samples import Batch, Stored, mix_seed
-from panodepth.lab.training.optimisation.optim import (
-    MovingAverage,
-    build_optimizer,
-    learning_rate,
-)
-from panodepth.lab.training.task import Task
+from panodepth.lab.training.feed.samples import Batch, Stored
+from panodepth.lab.training.optimisation.optim import build_optimizer
+from panodepth.lab.training.task import AveragedTask
 from panodepth.model import ModelOutput, SphereViT, save_model
 from panodepth.model.initialisation import initialise, start_pretrained
 from panodepth.types import ByteArray, Panorama
@@ -46,7 +42,7 @@ from panodepth.types import ByteArray, Panorama
 PREVIEW_IMAGES = 4
 
 
-class DistanceTask(Task[Batch]):
+class DistanceTask(AveragedTask[Batch]):
     """A SphereViT on rendered panoramas and those from disk.
 
     renderer: a function like `panodepth.lab.worlds.render_batch` (the default), picklable when
@@ -67,7 +63,6 @@ class DistanceTask(Task[Batch]):
         super().__init__(config)
         self.renderer, self.init = renderer, init
         self.precision, self.validate_every = config.run.precision, config.run.validate_every
-        torch.manual_seed(mix_seed(config.run.seed, 0))
         self.model = build_network(config.network, (config.data.height, config.data.width))
         for height in config.data.heights:
             replace(self.model.config, size=(height, 2 * height))  # refuses what does not fit
@@ -100,11 +95,7 @@ class DistanceTask(Task[Batch]):
         if run.checkpoint_activations:
             checkpoint_activations(model)
         self.wrap(engine, model, optimizer)
-        self.average = MovingAverage(model, config.optim.ema)
-        if snapshot is not None:
-            # a run without an average has none: one that is switched on begins at the weights
-            averaged = snapshot.tensors.get("ema", snapshot.tensors["weights"])
-            self.average.load(averaged, int(snapshot.state["ema_updates"]))
+        self.start_average(snapshot)
         self._forward: Any = torch.compile(self.wrapped) if run.compile else self.wrapped
 
     def batch(self, stored: Stored, seed: int) -> Batch:
@@ -123,23 +114,6 @@ class DistanceTask(Task[Batch]):
         with self.engine.autocast():
             output: ModelOutput = self._forward(image)
         return output
-
-    def rate(self, step: int) -> float:
-        """See `learning_rate`."""
-        return learning_rate(step, self.config.run.steps, self.config.optim)
-
-    def after_step(self) -> None:
-        """Move the average."""
-        self.average.update()
-
-    def weights(self) -> dict[str, dict[str, Tensor]]:
-        """The network's, and their average if there is one."""
-        averaged = {"ema": self.average.tensors()} if self.average.decay else {}
-        return {"weights": dict(self.model.state_dict()), **averaged}
-
-    def state(self) -> dict[str, Any]:
-        """How often the average was moved."""
-        return {"ema_updates": self.average.updates}
 
     def averaged(self) -> Any:
         """The averaged network, for evaluation, in rank 0; None elsewhere. All processes call it.

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from panodepth.geometry.resizing import resize_erp
-from panodepth.lab.evaluation.worlds import Renderer
 from panodepth.lab.training.feed.augment import augment
 from panodepth.lab.training.feed.samples import Stored
 from panodepth.lab.training.helper import HelperTask
@@ -36,8 +35,8 @@ class MetresTask(HelperTask[MetresBatch]):
     kind = "metres"
     config: MetresRecipe
 
-    def __init__(self, config: MetresRecipe, *, renderer: Renderer | None = None) -> None:
-        super().__init__(config, config.coarse, config.run.precision, renderer)
+    def __init__(self, config: MetresRecipe) -> None:
+        super().__init__(config, config.coarse, config.run.precision)
         self.model = MetresNetwork(config.network)
 
     @torch.no_grad()
