@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from panodepth.errors import InputError, OutputError
+from panodepth.errors import InputError
 from panodepth.images import IMAGE_SUFFIXES
 from panodepth.predict.folder.frames import frames_of
 from panodepth.predict.folder.inputs import key_of
-from panodepth.predict.folder.outputs import check_output_folder
+from panodepth.predict.folder.outputs import check_name, check_output_folder, not_ours
 from panodepth.video.names import name_of
 from panodepth.video.options import VideoOptions
 from panodepth.video.run import frames_path, written
@@ -71,19 +70,10 @@ def check_free(clips: Sequence[Path], options: VideoOptions) -> None:
         name = name_of(clip)
         texts = {frames_path(options.out, name): LINE, stream_path(options.out, name, "path"): SHOT}
         for path in written(options, name):
-            _check_length(check_output_folder(options.out) / path.name, path)
+            check_name(path, check_output_folder(options.out))
             ours = _begins(path, texts[path]) if path in texts else path.is_dir() or is_ours(path)
             if os.path.lexists(path) and not ours:
-                raise _taken(path)
-
-
-def _check_length(place: Path, path: Path) -> None:
-    """Raise OutputError for a path whose name no file can have. place: of it, in a folder there."""
-    try:
-        os.lstat(place)
-    except OSError as error:
-        if error.errno == errno.ENAMETOOLONG:
-            raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
+                raise not_ours(path)
 
 
 def _begins(path: Path, words: str) -> bool:
@@ -93,10 +83,3 @@ def _begins(path: Path, words: str) -> bool:
             return file.read(len(words)) == words.encode()
     except OSError:
         return False
-
-
-def _taken(path: Path) -> OutputError:
-    return OutputError(
-        f"{path} is there and is no result of panodepth, so it is not overwritten: "
-        "move it, or give another --out"
-    )

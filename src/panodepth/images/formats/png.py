@@ -20,7 +20,7 @@ from PIL import PngImagePlugin
 from panodepth.errors import DamageError, InputError
 from panodepth.images.curves import PNG_CURVES, png_curve_notes, png_profile
 from panodepth.images.formats.orientation import oriented, stated_orientation
-from panodepth.images.formats.pillow import Decoded, Opened, from_pillow
+from panodepth.images.formats.pillow import Decoded, Opened, from_pillow, upright
 from panodepth.images.formats.quiet import without_library_lines
 from panodepth.images.formats.splice import Part, chunk_name, size_of_file, spliced
 
@@ -113,17 +113,12 @@ def open_png(name: str, file: BinaryIO) -> Opened:
             valid = np.asarray(pixels != int.from_bytes(found.transparent, "big"))
         return Decoded(pixels, valid, texts=found.texts, notes=notes, profile=profile)
 
-    return Opened(_upright_size(before, orientation), decode, xmp=xmp)
+    return Opened(upright(before.size, orientation), decode, xmp=xmp)
 
 
 def read_texts(file: BinaryIO) -> dict[str, str]:
     """Keyword to text of the chunks before the pixels, up to MAX_TEXT each and MAX_TEXTS in all."""
     return _read_chunks(file, until=b"IDAT").texts
-
-
-def _upright_size(found: _Chunks, orientation: int) -> tuple[int, int]:
-    height, width = found.size
-    return (width, height) if orientation in (5, 6, 7, 8) else (height, width)
 
 
 def _read_chunks(file: BinaryIO, until: bytes = b"IEND") -> _Chunks:

@@ -132,17 +132,27 @@ def check_free(item: InputFile, options: RunOptions) -> None:
     there = check_output_folder((options.out / item.target).parent)
     files = targets(item, options)
     for path in files:
-        try:
-            os.lstat(there / path.name)
-        except OSError as error:
-            if error.errno == errno.ENAMETOOLONG:
-                raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
+        check_name(path, there)
     taken = foreign(files)
     if taken is not None:
-        raise OutputError(
-            f"{taken} is there and is no result of panodepth, so it is not overwritten: "
-            "move it, or give another --out"
-        )
+        raise not_ours(taken)
+
+
+def check_name(path: Path, there: Path) -> None:
+    """Raise OutputError for a path whose name no file can have. there: a folder of its disk."""
+    try:
+        os.lstat(there / path.name)
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
+
+
+def not_ours(path: Path) -> OutputError:
+    """The error where a result would take the place of another program's file."""
+    return OutputError(
+        f"{path} is there and is no result of panodepth, so it is not overwritten: "
+        "move it, or give another --out"
+    )
 
 
 class OutputFolder:
