@@ -58,14 +58,12 @@ class Registration(NamedTuple):
     scale_spread: float | None = None
 
 
-def register(matches: Matches, seed: int = 0) -> Registration | None:
+def register(matches: Matches) -> Registration | None:
     """The second picture in the first one's level frame and unit; None when too few agree."""
     if len(matches.rays) < MIN_MATCHES:
         return None
-    start = _best_guess(matches, np.random.default_rng(seed))
-    if start is None:
-        return None
-    return _registered(matches, start, MIN_SHARE)
+    start = _best_guess(matches, np.random.default_rng(0))
+    return None if start is None else _registered(matches, start, MIN_SHARE)
 
 
 def guesses(matches: Matches, count: int) -> Iterator[Registration]:

@@ -80,11 +80,8 @@ class Tile:
         return Laid(value, weight)
 
 
-def tile_rotations(around: int = 6) -> FloatArray:
-    """(around + 2, 3, 3) tile to panorama: `around` along the horizon, up, and down.
-
-    Level ground stays level in them.
-    """
-    yaw = np.append(np.arange(around) * (2 * math.pi / around), [0.0, 0.0])
-    pitch = np.append(np.zeros(around), [math.pi / 2, -math.pi / 2])
+def tile_rotations() -> FloatArray:
+    """(8, 3, 3) tile to panorama: six along the horizon, up and down; level ground stays level."""
+    yaw = np.append(np.arange(6) * (math.pi / 3), [0.0, 0.0])
+    pitch = np.append(np.zeros(6), [math.pi / 2, -math.pi / 2])
     return np.asarray(rotation_from_yaw_pitch_roll(yaw, pitch), np.float32)

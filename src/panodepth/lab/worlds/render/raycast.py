@@ -99,7 +99,7 @@ def panorama_rays(height: int, width: int, device: str = "cpu") -> Rays:
     return Rays.from_origin(direction, torch.stack(planes, 1).masked_fill(wide, 0.0), device)
 
 
-def parallel_rays(toward: Tensor, extent: float, count: int, tile: int = 16) -> Rays:
+def parallel_rays(toward: Tensor, extent: float, count: int) -> Rays:
     """A square of parallel rays for sun shadows, `count` × `count` over ±extent [m].
 
     toward: (3,) unit. Rays start 4 extents back. `square_axes(toward)` gives the two axes the
@@ -107,7 +107,7 @@ def parallel_rays(toward: Tensor, extent: float, count: int, tile: int = 16) -> 
     """
     u, v = square_axes(toward)
     steps = ((torch.arange(count, device=toward.device) + 0.5) / count * 2 - 1) * extent
-    tiles = to_tiles(torch.stack(torch.meshgrid(steps, steps, indexing="ij"), -1), (tile, tile))
+    tiles = to_tiles(torch.stack(torch.meshgrid(steps, steps, indexing="ij"), -1), (16, 16))
     start = tiles[..., :1] * u + tiles[..., 1:] * v - toward * (4 * extent)
     low, high = tiles.amin(1), tiles.amax(1)
     # A tile's "pyramid" is a square column: two pairs of parallel planes.
