@@ -96,10 +96,8 @@ class Wanted:
     @property
     def key(self) -> str:
         """The same text for the same wish."""
-        default = PredictOptions()
-        names = [f.name for f in fields(PredictOptions)]
-        values = {n: getattr(self.options, n) for n in names}
-        told = {n: str(v) for n, v in values.items() if v != getattr(default, n)}
+        values = [(f, getattr(self.options, f.name)) for f in fields(PredictOptions)]
+        told = {f.name: str(value) for f, value in values if value != f.default}
         return json.dumps([self.format, told], sort_keys=True)
 
 

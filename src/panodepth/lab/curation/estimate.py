@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import combinations
 from typing import Any, Literal, Protocol, cast
 
@@ -66,17 +67,14 @@ class TransformersEstimator:
         """image: (h, w, 3) uint8 sRGB."""
         from PIL import Image
 
-        loaded = self.__dict__.get("_loaded")
-        if loaded is None:
-            loaded = self._load()
-            object.__setattr__(self, "_loaded", loaded)
-        found = loaded(Image.fromarray(image))["predicted_depth"]
+        found = self._pipeline(Image.fromarray(image))["predicted_depth"]
         values = np.asarray(found.numpy() if hasattr(found, "numpy") else found, np.float32)
         return Estimate(
             np.ascontiguousarray(values.reshape(values.shape[-2:])), self.form, self.unit
         )
 
-    def _load(self) -> Any:
+    @cached_property
+    def _pipeline(self) -> Any:
         from panodepth.device import choose_device
 
         device = choose_device(self.device)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -10,7 +11,7 @@ from importlib import resources
 KINDS = ("stanford2d3d", "matterport3d", "panosuncg")  # names of `panodepth.lab.data.SOURCES`
 IMAGES = dict(zip(KINDS, (1413, 2014, 3944), strict=True))  # of the released lists
 KEYS = ("abs_rel", "rmse", "delta1", "delta2")
-_UNITS = {"abs_rel": 100.0, "rmse": 100.0, "delta1": 100.0, "delta2": 100.0}  # percent, and cm
+_UNIT = 100.0  # of the table, in ours: percent, and cm
 
 
 @dataclass(frozen=True)
@@ -30,21 +31,9 @@ def published() -> tuple[PublishedRow, ...]:
     """All rows, in the paper's order."""
     file = resources.files("panodepth.lab.evaluation.report").joinpath("published_table.csv")
     rows = list(csv.DictReader(file.read_text(encoding="utf-8").splitlines()))
-    return tuple(
-        PublishedRow(
-            row["setting"],
-            row["method"],
-            {
-                (kind, key): float(cell) / _UNITS[key]
-                if (cell := row[_column(kind, key)])
-                else None
-                for kind in KINDS
-                for key in KEYS
-            },
-        )
-        for row in rows
-    )
+    return tuple(PublishedRow(row["setting"], row["method"], _values(row)) for row in rows)
 
 
-def _column(kind: str, key: str) -> str:
-    return f"{kind}_{key.replace('_', '')}"
+def _values(row: Mapping[str, str]) -> dict[tuple[str, str], float | None]:
+    cells = {(kind, key): row[f"{kind}_{key.replace('_', '')}"] for kind in KINDS for key in KEYS}
+    return {place: float(cell) / _UNIT if cell else None for place, cell in cells.items()}
