@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from tests.tools.test_viewer import (  # noqa: F401, some are fixtures
     CHROMIUM,
+    HEIGHT,
+    WIDTH,
     Opener,
     box,
     browser,
@@ -33,7 +35,7 @@ NAMELESS = """[...document.querySelectorAll("button, input, dialog, [role]")].fi
 }).map((e) => e.outerHTML)"""
 FOCUSED = """(() => {
     const e = document.activeElement, style = getComputedStyle(e);
-    const said = style.outlineStyle != "none" && e.matches(":focus-visible");
+    const said = style.outlineStyle != "none";
     return [e.closest("button, input, canvas, [role]")?.outerHTML ?? "", said];
 })()"""
 SEEN = """(inset) => {
@@ -142,6 +144,9 @@ def test_a_length_is_measured_named_and_copied_by_keys(open_page: Opener, tmp_pa
     page.keyboard.type("10")
     page.keyboard.press("Enter")
     page.wait_for_selector("#tapes .done text:text-is('10.0 m')")
+    page.mouse.click(WIDTH / 2, HEIGHT / 2)  # who has a mouse needs neither
+    assert page.evaluate(FOCUSED)[1] is False
+    assert not page.locator("#aim").is_visible()
 
 
 def test_short_relative_lengths_have_three_digits_and_the_sky_has_none(

@@ -498,6 +498,7 @@ class Viewer {
   }
 
   private onKey(event: KeyboardEvent): void {
+    if (/^(Tab|Enter|m)$/i.test(event.key)) document.body.classList.add("keys");
     if (taken(event)) return;
     const actions: Record<string, () => void> = {
       1: () => this.chooseView("inside"),
@@ -530,6 +531,7 @@ class Viewer {
     canvas.addEventListener("pointerdown", (event) => {
       dragged = down !== null; // a second finger
       down = event;
+      document.body.classList.remove("keys");
       canvas.focus();
     });
     canvas.addEventListener("pointermove", (event) => {
