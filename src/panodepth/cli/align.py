@@ -55,6 +55,7 @@ class JointOptions(FileOptions):
     )
     faces: str | None = None  # without `option`, so not offered: no cloud has any
     views: int | None = None
+    behind: float | None = None  # nor is anything guessed in one
     metadata: bool = True
 
     def system(self, writers: Mapping[str, Any]) -> str:
