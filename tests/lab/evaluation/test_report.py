@@ -245,6 +245,9 @@ def test_what_all_samples_share_is_said_once():
     assert skipped_lines(made) == ["d: n0 and 15 more: no unit", "d: x: damaged"]
     made["datasets"]["d"]["images"] = 1
     assert len(skipped_lines(made)) == 17
+    pairs = [{"dataset": "d", "name": f"in/{i}", "reason": f"/a/in/{i}_d.png: ?"} for i in "pqr"]
+    made = {"skipped": pairs, "datasets": {"d": {"images": 0}}}
+    assert skipped_lines(made) == ["d: in/p and 2 more: /a/in/p_d.png: ?"]
 
 
 def test_two_runs_are_compared_image_by_image(tmp_path):

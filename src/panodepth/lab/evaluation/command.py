@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -91,15 +92,22 @@ def plain_text(made: Mapping[str, Any], request: Request) -> str:
 
 
 def skipped_lines(made: Mapping[str, Any]) -> list[str]:
-    """One line a sample; where a dataset gave no number at all, one line a reason."""
-    found: dict[tuple[str, ...], list[str]] = {}
+    """One line a sample; where a dataset gave no number at all, one line a reason, of which the
+    first sample's stands for those that differ in the sample's name alone.
+    """
+    found: dict[tuple[str, ...], list[Mapping[str, str]]] = {}
     for row in made["skipped"]:
-        dataset, reason, name = row["dataset"], row["reason"], row["name"]
+        dataset, name = row["dataset"], row["name"]
         alone = (name,) if made["datasets"][dataset]["images"] else ()
-        found.setdefault((dataset, reason, *alone), []).append(name)
+        own = (
+            rf"(?<![\w.]){re.escape(name.rpartition('/')[2])}(?=[_.])"  # its files' names begin so
+        )
+        alike = re.sub(own, "*", row["reason"])
+        found.setdefault((dataset, alike, *alone), []).append(row)
     return [
-        f"{dataset}: {names[0]}{f' and {len(names) - 1} more' * (len(names) > 1)}: {reason}"
-        for (dataset, reason, *_), names in found.items()
+        f"{first['dataset']}: {first['name']}{f' and {len(others)} more' * bool(others)}: "
+        f"{first['reason']}"
+        for first, *others in found.values()
     ]
 
 
