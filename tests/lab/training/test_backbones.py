@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
+from tests.lab.training.ranks import PLAIN
 
 from panodepth.errors import ConfigError
 from panodepth.lab.training import train
@@ -30,20 +31,26 @@ def encoder(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("backbone", BACKBONES)
-def test_fifty_steps_lower_the_loss(make_config, renderer, backbone):
+def test_every_backbone_learns(make_config, renderer, backbone):
+    """One panorama by heart, in few large steps: those of the light ones take half a second."""
     own = {"backbone": backbone} | ({} if backbone == "conv" else {**LITE, "backbone": backbone})
-    size = {"height": 32, "width": 64, "batch": 2} if backbone.startswith("lite") else {}
+    size = {"height": 32, "width": 64} if backbone.startswith("lite") else {}
     config = make_config(
         network={"overrides": {**make_config().network.overrides, **own}},
-        data=size,
-        optim={"kind": "muon", "lr": 3e-3, "warmup": 5, "backbone_lr": 0.25},
-        run={"steps": 50},
+        data={**size, "batch": 2, "chunk": 2},
+        augment=PLAIN,
+        optim={"kind": "muon", "lr": 0.012, "warmup": 1, "backbone_lr": 0.25},
+        run={"steps": 16},
     )
-    result = train(config, renderer=renderer)
+
+    def one(seed, indices, *size, **options):
+        return renderer(seed, [0 for _ in indices], *size, **options)
+
+    result = train(config, renderer=one)
     log = map(json.loads, (Path(config.run.out) / "log.jsonl").read_text().splitlines())
     losses = [record["loss"] for record in log if record["event"] == "train"]
-    assert len(losses) == 50
-    assert sum(losses[-10:]) < 0.9 * sum(losses[:10])
+    assert len(losses) == 16
+    assert losses[-1] < 0.9 * losses[0], losses
     assert load_model(result.weights).config.backbone == backbone
 
 
