@@ -47,6 +47,12 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache" / "panodepth" / "openvino"
 
 
+@pytest.fixture
+def untried(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The trial of a first use, which takes seconds, is of test_auto_goes_by_a_trial alone."""
+    monkeypatch.setattr(trial, "tried", lambda *_: trial.Trial("", "", "float32", 2.0, 0.0))
+
+
 def off(one: np.ndarray, other: np.ndarray) -> float:
     return float(np.abs(one / other - 1).mean())
 
@@ -102,10 +108,12 @@ def test_copies_and_pickles_predict_the_same(exported: Path) -> None:
         np.testing.assert_array_equal(other.predict(PICTURE).distance, expected)
 
 
+@pytest.mark.usefixtures("untried")
 def test_a_model_is_converted_once_for_each_size(
-    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cache: Path, model_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    line = ["predict", str(PICTURE), "--backend", "openvino", "--format", "npz", "--size"]
+    line = ["predict", str(PICTURE), "--backend", "openvino", "--model", str(model_file)]
+    line += ["--format", "npz", "--size"]
     assert main([*line, "140x280", "--out", str(tmp_path / "one")]) == 0
     (made,) = cache.glob("*.xml")
     assert "140x280" in made.name
@@ -122,6 +130,7 @@ def test_a_model_is_converted_once_for_each_size(
         main([*line, "140x280", "--out", str(tmp_path / "three")])
 
 
+@pytest.mark.usefixtures("untried")
 def test_other_sizes_are_as_the_network_itself_has_them(
     cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -137,22 +146,25 @@ def test_other_sizes_are_as_the_network_itself_has_them(
         np.testing.assert_array_equal(file["distance"], plain.predict(PICTURE).distance)
 
 
-def test_what_is_converted_needs_no_torch_again(cache: Path) -> None:
-    panodepth.load(backend="openvino")
+def test_what_is_converted_needs_no_torch_again(cache: Path, model_file: Path) -> None:
+    panodepth.load(model_file, backend="openvino")
     code = (
         "import sys, panodepth\n"
-        f"panodepth.load(backend='openvino').predict({str(PICTURE)!r})\n"
+        f"panodepth.load({str(model_file)!r}, backend='openvino').predict({str(PICTURE)!r})\n"
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
     assert len(list(cache.glob("*.xml"))) == 1
 
 
-def test_auto_goes_by_a_trial(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_goes_by_a_trial(
+    cache: Path, model_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Made at the first use of --backend openvino; without one, auto is torch."""
 
     def said(name: str, *more: str) -> dict[str, object]:
         line = ["predict", str(PICTURE), "--format", "npz", "--quiet", *more]
+        line += ["--model", str(model_file)]
         assert main([*line, "--out", str(tmp_path / name)]) == 0
         with np.load(tmp_path / name / "interior_distance.npz") as file:
             meta: dict[str, object] = json.loads(str(file["meta"]))["prediction"]
@@ -285,6 +297,7 @@ def test_metadata_name_the_backend(exported: Path, tmp_path: Path) -> None:
     assert stored["prediction"]["backend"] == "openvino"
 
 
+@pytest.mark.usefixtures("untried")
 def test_the_pages_lines_run(
     cache: Path, tmp_path: Path, model_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
