@@ -26,7 +26,7 @@ TURN_DEG = 50.0  # of the dollhouse, to the left and back
 def measured(page: Any) -> None:
     """The tape between two ends of the room."""
     page.keyboard.press("m")
-    for x, y in ((500, 395), (652, 318)):
+    for x, y in ((500, 395), (690, 250)):
         page.mouse.click(x, y)
     page.mouse.move(5, 300)
 
