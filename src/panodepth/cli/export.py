@@ -34,21 +34,17 @@ Calibrate = Annotated[
 
 
 def export(
-    out: Annotated[
-        Path, Argument(metavar="FILE", help="File to write: .onnx, or .xml for OpenVINO.")
-    ],
+    out: Annotated[Path, Argument(metavar="FILE", help="The file: .onnx, or .xml for OpenVINO.")],
     model: Model = "default",
     size: Size = None,
     int8: Annotated[
         bool, Option("--int8", help="8-bit weights and linear layers: a quarter the size.")
     ] = False,
     image: Annotated[
-        str, Option(help="What it takes: float (1, 3, H, W) in [0, 1], or uint8 (1, H, W, 3).")
+        str, Option(help="Its input: float (1, 3, H, W) in [0, 1], or uint8 (1, H, W, 3).")
     ] = "float",
     calibrate: Calibrate = None,
-    licence: Annotated[
-        str, Option(help="Licence of weights that are not ours, for the metadata.")
-    ] = "",
+    licence: Annotated[str, Option(help="Licence of weights that are not ours, to note.")] = "",
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
