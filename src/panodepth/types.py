@@ -19,6 +19,7 @@ from panodepth.geometry.lens import ERP, Lens
 from panodepth.geometry.level.up import Up
 
 FloatArray = npt.NDArray[np.float32]
+Float64Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 ByteArray = npt.NDArray[np.uint8]
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 
 from panodepth.errors import InputError
 from panodepth.scene.evening import clear_share, evened
@@ -21,12 +20,10 @@ from panodepth.scene.matching import Features, Matches, find_features, match
 from panodepth.scene.poses import Place, check_poses, in_frame, inverse
 from panodepth.scene.registration import FINE_RAD, MIN_MATCHES, Registration, turned
 from panodepth.scene.sweep import Maps, level_maps
-from panodepth.types import Prediction
+from panodepth.types import Float64Array, Prediction
 
 LEAST_PARALLAX = math.sin(math.radians(3.0))  # below it a ray's crossing is too far off
 UNSURE_SCALE, UNSURE_PLACE = 0.03, 0.05  # standard errors above which a note says so; of the step
-
-Float64Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

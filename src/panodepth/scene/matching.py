@@ -18,15 +18,13 @@ from panodepth.geometry.lens import ERP, Pinhole, View
 from panodepth.geometry.resampling import resample
 from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll
 from panodepth.geometry.sampling import sample_erp
-from panodepth.types import Prediction
+from panodepth.types import Float64Array, Prediction
 
 VIEW_RAD = math.radians(95.0)
 VIEW_PIXELS = (256, 768)  # fewest and most of a view's side; a quarter of the panorama's width
 PER_VIEW = 500  # features
 LEAST_CONTRAST = 0.01  # of a feature, for SIFT: walls are plain
 RATIO = 0.85  # of the best match's distance to the second best's
-
-Float64Array = npt.NDArray[np.float64]
 
 
 class Features(NamedTuple):

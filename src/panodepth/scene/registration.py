@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from panodepth.scene.matching import Matches
+from panodepth.types import Float64Array
 
 GUESSES = 4_000
 AT_ONCE = 250  # of them
@@ -36,8 +37,6 @@ STEP = 1e-6  # of derivatives
 _GOLDEN = (1 + math.sqrt(5)) / 2
 _CORNERS = [(0, a, b * _GOLDEN) for a in (-1, 1) for b in (-1, 1)]
 _TWELFTHS = np.array([np.roll(c, turn) for c in _CORNERS for turn in range(3)])  # an icosahedron's
-
-Float64Array = npt.NDArray[np.float64]
 
 
 class Registration(NamedTuple):

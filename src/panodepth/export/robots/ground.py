@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import numpy.typing as npt
 
 from panodepth.errors import ConfigError, InputError, OutputError
 from panodepth.export.formats import NO_METRES
@@ -15,14 +14,13 @@ from panodepth.export.frames import FRAMES
 from panodepth.export.reprojection import as_level_panorama, levelled_points
 from panodepth.geometry.level.floor import find_floor
 from panodepth.strict import Positive, Range
-from panodepth.types import Prediction
+from panodepth.types import Float64Array, Prediction
 
 FRAME_ID = "panorama"  # of what is seen from the camera; level, the camera at its origin
 MAP_FRAME = "map"  # of maps: the floor below the camera
 ROS_FRAME = "x forward, y left, z up; angles counterclockwise about z from x"
 
 SAME_HEIGHT = 0.01  # of a height, up to which two of them are one
-Float64Array = npt.NDArray[np.float64]
 Height = Annotated[float, Range(at_least=-100, at_most=100)]
 
 

@@ -14,7 +14,7 @@ from panodepth.atomic import atomic
 from panodepth.errors import OutputError
 from panodepth.export.metadata import PLY_COMMENT, metadata, png_texts, to_json
 from panodepth.export.rasters import png
-from panodepth.export.robots.ground import ROS_FRAME, BandOptions, Float64Array, over_ground
+from panodepth.export.robots.ground import ROS_FRAME, BandOptions, over_ground
 from panodepth.export.robots.obstacles import seen_around
 from panodepth.export.robots.scan import (
     ScanOptions,
@@ -25,7 +25,7 @@ from panodepth.export.robots.scan import (
     nearest,
 )
 from panodepth.strict import Range
-from panodepth.types import BoolArray, ByteArray, FloatArray, Prediction
+from panodepth.types import BoolArray, ByteArray, Float64Array, FloatArray, Prediction
 
 FREE, UNKNOWN, OCCUPIED = 254, 128, 0  # 128 stays unknown under free_thresh 0.196 and 0.25
 BEAMS = 2880  # that free space is cut out by

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from panodepth.export.reprojection import reprojected
-from panodepth.export.robots.ground import BandOptions, Float64Array, camera_height, check_metres
+from panodepth.export.robots.ground import BandOptions, camera_height, check_metres
 from panodepth.geometry.grid import axis_angles
 from panodepth.geometry.lens import ERP, View
-from panodepth.types import BoolArray, Prediction
+from panodepth.types import BoolArray, Float64Array, Prediction
 
 STEEPEST = 0.25  # rise of a floor over its run
 ROUGH = 0.01  # [m] that it may rise besides, from one row to the next

@@ -13,10 +13,10 @@ import numpy as np
 from panodepth.atomic import write_atomic
 from panodepth.errors import ConfigError
 from panodepth.export.metadata import metadata, to_json
-from panodepth.export.robots.ground import FRAME_ID, ROS_FRAME, BandOptions, Float64Array
+from panodepth.export.robots.ground import FRAME_ID, ROS_FRAME, BandOptions
 from panodepth.export.robots.obstacles import seen_around
 from panodepth.strict import Positive, Range
-from panodepth.types import FloatArray, Prediction
+from panodepth.types import Float64Array, FloatArray, Prediction
 
 Sectors = Annotated[int, Range(at_least=1, at_most=360)]
 

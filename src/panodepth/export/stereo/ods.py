@@ -26,10 +26,10 @@ from panodepth.export.meshes.files import short_json
 from panodepth.export.metadata import metadata, png_texts
 from panodepth.export.rasters import png
 from panodepth.export.reprojection import as_level_panorama
-from panodepth.export.stereo.warp import Float64Array, eye_places, sharpened
+from panodepth.export.stereo.warp import eye_places, sharpened
 from panodepth.geometry.grid import axis_angles
 from panodepth.strict import Range
-from panodepth.types import ByteArray, Prediction
+from panodepth.types import ByteArray, Float64Array, Prediction
 
 TOP_BOTTOM = "omnidirectional, left eye on top"
 LEFT, RIGHT = -1.0, 1.0  # sides of the viewing circle

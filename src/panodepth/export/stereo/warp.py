@@ -12,12 +12,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from panodepth.export.meshes.triangles import EDGE_THRESHOLD, GRAZING_ANGLE_DEG
-from panodepth.types import FloatArray
-
-Float64Array = npt.NDArray[np.float64]
+from panodepth.types import Float64Array, FloatArray
 
 NETWORK_COLUMNS = 1092  # how fine predictions are at most
 RAMP = 2  # of their pixels, to either side of a depth edge

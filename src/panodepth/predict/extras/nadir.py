@@ -16,15 +16,13 @@ from panodepth.geometry.grid import axis_angles, erp_rays, solid_angles
 from panodepth.geometry.level.floor import FLOOR_ROWS, find_floor
 from panodepth.geometry.point_bands import lonlat_points
 from panodepth.geometry.resizing import resize_erp
-from panodepth.types import BoolArray, Prediction
+from panodepth.types import BoolArray, Float64Array, Prediction
 
 WIDEST_FOUND_DEG = 35  # "auto": what reaches farther may be a table
 RING_DEG = 5  # around the filled part, which must be floor
 OFF = 0.07  # of the plane's distance: what differs more does not lie on the plane
 LEAST_OFF = 0.25  # of the part's solid angle, else there is nothing to fill
 MOST_OFF = 0.1  # of the ring's
-
-Float64Array = npt.NDArray[np.float64]
 
 
 def filled(prediction: Prediction, nadir: str) -> Prediction:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from panodepth.errors import InputError
 from panodepth.geometry.coordinates import pixels_to_rays, rays_to_pixels
@@ -23,7 +22,7 @@ from panodepth.geometry.sampling import sample_erp
 from panodepth.predict.metric.files import read_anchor, read_points, read_pose
 from panodepth.predict.metric.floors import UNSURE, Run, camera_heights
 from panodepth.predict.metric.options import MetricOptions
-from panodepth.types import BoolArray, FloatArray
+from panodepth.types import BoolArray, Float64Array, FloatArray
 
 if TYPE_CHECKING:
     from panodepth.predict.lenses.sphere import Origin
@@ -36,7 +35,6 @@ ANCHOR_ROWS = 64  # of the map of corrections
 ANCHOR_REACH_RAD = math.radians(12.0)  # how far an anchor's correction is felt
 ANCHOR_PRIOR = 0.5  # anchors' worth of the median correction that each place has anyway
 
-Float64Array = npt.NDArray[np.float64]
 RAYS_AT_ONCE = 1 << 14  # OpenCV takes no wider maps than twice that
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from panodepth.errors import DamageError, InputError
 from panodepth.export.frames import FRAMES
@@ -18,9 +17,7 @@ from panodepth.images.distances import check_floats, clean_distance, flags, stor
 from panodepth.predict.metric.options import MetricOptions
 from panodepth.predict.metric.rows import read_rows
 from panodepth.strict import parse_json, read_bounded
-from panodepth.types import FloatArray
-
-Float64Array = npt.NDArray[np.float64]
+from panodepth.types import Float64Array, FloatArray
 
 MOST_BYTES = 1 << 31
 MILLIMETRE = 0.001

@@ -15,8 +15,6 @@ from panodepth.lab.evaluation.measures.median import median, weighted_median
 from panodepth.lab.evaluation.protocol import FIT_SIDE, Alignment
 from panodepth.types import BoolArray, FloatArray
 
-Float64Array = npt.NDArray[np.float64]
-
 
 class Fit(NamedTuple):
     """aligned = scale · prediction + shift; shift in the truth's unit."""

@@ -7,7 +7,6 @@ Throughout: prediction: (H, W) > 0, aligned, not clipped; truth: (H, W) in the s
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from panodepth.geometry.bands import row_bands
 from panodepth.geometry.grid import axis_angles
@@ -15,8 +14,6 @@ from panodepth.types import BoolArray, FloatArray
 
 POLE_CAP_DEG = 20.0  # the caps within this angle of the two poles
 NORMAL_LIMIT_DEG = 11.25  # the field's usual threshold
-
-Float64Array = npt.NDArray[np.float64]
 
 
 def row_weights(height: int) -> FloatArray:

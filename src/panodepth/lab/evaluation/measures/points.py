@@ -9,17 +9,14 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 
 from panodepth.errors import ConfigError
 from panodepth.geometry.coordinates import rays_to_pixels
 from panodepth.lab.evaluation.measures.median import median
-from panodepth.types import BoolArray, FloatArray
+from panodepth.types import BoolArray, Float64Array, FloatArray
 
 SAMPLES = 40_000  # directions over the whole sphere: about 1° apart
 NEAR_ENOUGH = 0.05  # a point is right within this part of the median true distance
-
-Float64Array = npt.NDArray[np.float64]
 
 
 def spiral(count: int) -> Float64Array:

@@ -6,18 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from numpy.typing import ArrayLike
 
 from panodepth.lab.evaluation.report.catalogue import MEASURES
 from panodepth.lab.evaluation.run.journal import Row
+from panodepth.types import Float64Array
 
 RESAMPLES = 2000
 SEED = 0
 COVERAGE_PERCENT = 95.0
 _AT_ONCE = 1 << 21  # numbers drawn at a time
-
-Float64Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
