@@ -17,12 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from panodepth.geometry.grid import axis_angles, erp_rays
-from panodepth.geometry.level.up import Up, spread_deg
+from panodepth.geometry.level.up import Float64Array, Up, spread_deg
 from panodepth.geometry.points import distance_to_normals
 from panodepth.geometry.rotation import rotate_vectors, rotation_to_up
 from panodepth.geometry.sampling import sample_erp
-
-Float64Array = npt.NDArray[np.float64]
 
 MOST_ROWS = 256  # of the picture whose edges are looked at
 LOWEST_RAD, HIGHEST_RAD = math.radians(-35.0), math.radians(50.0)  # elevation of what votes

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from panodepth.errors import ConfigError, InputError
 from panodepth.geometry.grid import erp_rays, solid_angles
 from panodepth.geometry.lens import ERP
-from panodepth.geometry.level.up import estimate_up
+from panodepth.geometry.level.up import Float64Array, estimate_up
 from panodepth.geometry.points import distance_to_normals
 from panodepth.geometry.resampling import rotate_erp
 from panodepth.geometry.resizing import resize_erp
@@ -39,8 +39,6 @@ FLOOR_ROWS = 256  # of a prediction at most, when its floor is looked for
 MIN_LIKENESS = 0.8  # correlation of neighbouring pixels
 # What metadata say of a scale, and no longer do once it is another one.
 SCALE_FACTS = ("metres_by", "metres_spread", "camera_height_m", "floor_support", "other_metres")
-
-Float64Array = npt.NDArray[np.float64]
 
 
 class Floor(NamedTuple):
