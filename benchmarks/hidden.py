@@ -106,13 +106,14 @@ def main() -> None:
             found.append(measured(index, given.kind, given.step))
             bar.update()
     sums = np.array(found).sum(axis=0)
-    print("| behind | nothing there | guessed | its distance is off | its colour |")
+    print("| `--behind` | no surface | only guessed | distance off by | colour off by |")
     print("|---|---|---|---|---|")
     for reach, (left, alone, off, apart, area) in zip((0.0, *REACHES), sums, strict=True):
         rest = "– | – | –"
         if reach:
-            rest = f"{alone / area:.2%} | {off / alone:.1%} | {apart / alone:.1%}"
-        print(f"| {reach:g}° | {left / area:.2%} | {rest} |")
+            rest = f"{100 * alone / area:.2f} % | {100 * off / alone:.1f} %"
+            rest += f" | {100 * apart / alone:.1f} %"
+        print(f"| {reach:g} | {100 * left / area:.2f} % | {rest} |")
 
 
 if __name__ == "__main__":

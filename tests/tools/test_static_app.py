@@ -168,3 +168,43 @@ def test_eight_bits_say_what_predict_says_with_them(tmp_path: Path) -> None:
     print(f"int8: mean relative difference {error.mean():.1e}, worst {error.max():.1e}")
     # Where sums of two products are clipped `predict` itself is off by more: 4.4e-3.
     assert error.mean() < (3e-3 if int8_works() else 6e-3)
+
+
+def test_a_picture_given_meanwhile_is_the_next_one(page: Any, tmp_path: Path) -> None:
+    """Also one that is dropped on the viewer, which a browser would open in place of the page."""
+    for name in ("one", "two", "three"):
+        Image.new("RGB", (64, 32)).save(tmp_path / f"{name}.png")
+        page.set_input_files("input", str(tmp_path / f"{name}.png"))
+    page.wait_for_selector("body[data-done='three.png']", state="attached", timeout=120_000)
+    assert page.inner_text("#status") == ""
+    frame = page.frame_locator("iframe")
+    frame.locator("body[data-ready]").wait_for(state="attached", timeout=60_000)
+    assert frame.locator("h1").inner_text() == "three"
+    drop = """() => {
+        const drop = new DragEvent("drop", { cancelable: true, dataTransfer: new DataTransfer() });
+        document.querySelector("iframe").contentWindow.dispatchEvent(drop);
+        return drop.defaultPrevented;
+    }"""
+    assert page.evaluate(drop)
+
+
+def test_what_is_said_and_offered_beside_the_viewer_does_not_overlap(
+    page: Any, tmp_path: Path
+) -> None:
+    Image.new("RGB", (64, 32)).save(tmp_path / "picture.png")
+    assert give(page, tmp_path / "picture.png") == ""
+    (tmp_path / "text.jpg").write_text("text")
+    assert "no picture" in give(page, tmp_path / "text.jpg")
+    for width in (320, 360, 760, 900):
+        page.set_viewport_size({"width": width, "height": 640})
+        boxes = page.evaluate("""["label", "#status", "nav", "iframe"].map((what) => {
+            const { left, top, right, bottom } =
+                document.querySelector(what).getBoundingClientRect();
+            return [left, top, right, bottom];
+        })""")
+        for i, (left, top, right, bottom) in enumerate(boxes):
+            assert left >= 0
+            assert right <= width
+            for other in boxes[:i]:
+                beside = right <= other[0] or other[2] <= left
+                assert beside or bottom <= other[1] or other[3] <= top, (width, boxes)

@@ -1,6 +1,7 @@
 // A page that turns a panorama into its distances and shows them; nothing leaves the machine.
 
 import { exr, glb, npz, ply, viewerPage, type Picture } from "./files";
+import { save } from "../viewer/save";
 import { load, NothingThere, predict, type Distances } from "./network";
 
 const MOST_COLUMNS = 2048; // larger pictures are reduced
@@ -9,14 +10,42 @@ const say = (text: string) => (find("#status").textContent = text);
 
 let made: { picture: Picture; found: Distances; page: Blob } | null = null;
 let assets: Promise<[string, string]> | null = null;
+let busy = false;
+let next: File | null = null;
+
+/** One picture after the other; of those given meanwhile the last alone. */
+async function give(file: File): Promise<void> {
+  next = file;
+  if (busy) return;
+  busy = true;
+  document.body.classList.add("busy");
+  while (next) {
+    const now: File = next;
+    next = null;
+    await open(now);
+    if (!next) document.body.dataset.done = now.name;
+  }
+  document.body.classList.remove("busy");
+  busy = false;
+}
+
+/** What is dropped on this page, or on the viewer in it, is the next picture. */
+function takeDrops(target: EventTarget): void {
+  target.addEventListener("dragover", (event) => event.preventDefault());
+  target.addEventListener("drop", (event) => {
+    event.preventDefault();
+    const file = (event as DragEvent).dataTransfer?.files[0];
+    if (file) void give(file);
+  });
+}
 
 async function open(file: File): Promise<void> {
-  document.body.classList.add("busy");
   try {
     say("Reading the picture …");
     const { picture, width, height } = await read(file);
-    say("Finding distances … the first picture loads the model");
-    await new Promise((resolve) => setTimeout(resolve)); // so that it is shown
+    await load((share) => say(`Loading the model … ${Math.round(100 * share)} %`));
+    say("Finding distances …");
+    await new Promise((resolve) => setTimeout(resolve, 50)); // so that it is shown
     const planes = [0, 1, 2].map((channel) => ({
       height,
       width,
@@ -28,14 +57,15 @@ async function open(file: File): Promise<void> {
     const about = `${width} × ${height} · relative distances · in this browser`;
     const page = await viewerPage(template, table, picture, found, about);
     made = { picture, found, page };
-    find<HTMLIFrameElement>("iframe").src = URL.createObjectURL(page);
+    const frame = find<HTMLIFrameElement>("iframe");
+    URL.revokeObjectURL(frame.src);
+    frame.src = URL.createObjectURL(page);
+    frame.onload = () => takeDrops(frame.contentWindow!);
     document.body.classList.add("shown");
     say("");
   } catch (error) {
     say(sentence(error, file.name));
   }
-  document.body.classList.remove("busy");
-  document.body.dataset.done = file.name;
 }
 
 /** A panorama's pixels, at most MOST_COLUMNS wide. */
@@ -44,7 +74,7 @@ async function read(file: File): Promise<{ picture: Picture; width: number; heig
   try {
     bitmap = await createImageBitmap(file, { colorSpaceConversion: "none" });
   } catch {
-    throw new Sentence("this is no picture that the browser can read.");
+    throw new Sentence("this is no picture that the browser can read, or one too large for it.");
   }
   if (Math.abs(bitmap.width / bitmap.height - 2) > 0.01) {
     const size = `${bitmap.width} × ${bitmap.height}`;
@@ -70,29 +100,22 @@ function sentence(error: unknown, name: string): string {
   return "The model could not be loaded or run; reload the page while you are on line.";
 }
 
-function save(blob: Blob, ending: string): void {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(blob);
-  link.download = made!.picture.name + ending;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-}
-
 const input = find<HTMLInputElement>("input");
 input.onchange = () => {
-  if (input.files?.[0]) void open(input.files[0]);
+  if (input.files?.[0]) void give(input.files[0]);
   input.value = "";
 };
-addEventListener("dragover", (event) => event.preventDefault());
-addEventListener("drop", (event) => {
-  event.preventDefault();
-  const file = event.dataTransfer?.files[0];
-  if (file) void open(file);
-});
-find<HTMLElement>("#html").onclick = () => save(made!.page, ".html");
-find<HTMLElement>("#npz").onclick = () => save(npz(made!.found), "_distance.npz");
-find<HTMLElement>("#exr").onclick = () => save(exr(made!.found), "_distance.exr");
-find<HTMLElement>("#glb").onclick = async () => save(await glb(made!.found, made!.picture.jpeg), ".glb");
-find<HTMLElement>("#ply").onclick = () => save(ply(made!.found, made!.picture.pixels), "_points.ply");
+takeDrops(window);
+const offer = (button: string, ending: string, make: () => Blob | Promise<Blob>) => {
+  find<HTMLElement>(button).onclick = async () => {
+    const name = made!.picture.name + ending;
+    save(await make(), name);
+  };
+};
+offer("#html", ".html", () => made!.page);
+offer("#npz", "_distance.npz", () => npz(made!.found));
+offer("#exr", "_distance.exr", () => exr(made!.found));
+offer("#glb", ".glb", () => glb(made!.found, made!.picture.jpeg));
+offer("#ply", "_points.ply", () => ply(made!.found, made!.picture.pixels));
 Object.assign(window, { panodepth: { predict, load } });
 if ("serviceWorker" in navigator) void navigator.serviceWorker.register("sw.js");

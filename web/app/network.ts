@@ -23,18 +23,30 @@ const ROUGH = 2; // a picture is averaged in boxes down to no less than this man
 let session: Promise<ort.InferenceSession> | null = null;
 let config: Config;
 
-async function unpacked(name: string): Promise<ArrayBuffer> {
+type Watch = (share: number) => void;
+
+/** watch: is told the share that has come, where the host says how much it is. */
+async function unpacked(name: string, watch?: Watch): Promise<ArrayBuffer> {
   const response = await fetch(name);
   if (!response.ok || !response.body) throw new Error(`${name}: ${response.status}`);
-  const stream = response.body.pipeThrough(new DecompressionStream("gzip"));
+  const whole = Number(response.headers.get("content-length"));
+  let come = 0;
+  const counted = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
+    transform(piece, stream) {
+      come += piece.length;
+      if (whole) watch?.(Math.min(1, come / whole));
+      stream.enqueue(piece);
+    },
+  });
+  const stream = response.body.pipeThrough(counted).pipeThrough(new DecompressionStream("gzip"));
   return new Response(stream).arrayBuffer();
 }
 
-/** Loads runtime and model once; both stay in the browser's cache. */
-export function load(): Promise<ort.InferenceSession> {
+/** Loads runtime and model once; both stay in the browser's cache. watch: of the model, the larger. */
+export function load(watch?: Watch): Promise<ort.InferenceSession> {
   session ??= (async () => {
     config = await (await fetch("config.json")).json();
-    const [wasm, model] = await Promise.all([unpacked("ort.wasm.bin"), unpacked("model.bin")]);
+    const [wasm, model] = await Promise.all([unpacked("ort.wasm.bin"), unpacked("model.bin", watch)]);
     ort.env.wasm.wasmBinary = wasm;
     // Threads need headers that plain hosts do not send.
     ort.env.wasm.numThreads = crossOriginIsolated ? Math.min(4, navigator.hardwareConcurrency) : 1;
