@@ -179,7 +179,10 @@ def opened(file: Path) -> Image.Image:
     if file.suffix == ".exr":
         return displacement(file)
     if file.suffix != ".zip":
-        return Image.open(file).convert("RGB")
+        picture = Image.open(file)
+        if picture.mode.startswith("I"):  # confidence, 16 bits
+            picture = Image.fromarray((np.asarray(picture) // 257).astype(np.uint8))
+        return picture.convert("RGB")
     with zipfile.ZipFile(file) as whole:
         names = [name for name in whole.namelist() if name.startswith("images/")]
         pictures = [Image.open(io.BytesIO(whole.read(name))) for name in names]
@@ -209,7 +212,7 @@ def sheet(rows: list[tuple[str, str]], folder: Path) -> Image.Image:
     draw = ImageDraw.Draw(whole)
     for number, (what, line) in enumerate(rows):
         left, top = number % COLUMNS * CELL[0], number // COLUMNS * CELL[1]
-        what = what.replace("`", "")
+        what = re.sub(r" \(\[[^]]*\]\([^)]*\)\)", "", what).replace("`", "")  # without links
         draw.text((left + 4, top + 2), what if len(what) < 72 else f"{what[:70]}…", "black", font)
         for place, picture in enumerate(shown(line, folder / f"out{number}")):
             picture.thumbnail(THUMB)
