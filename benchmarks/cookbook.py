@@ -231,7 +231,7 @@ def main() -> None:
             place = folder / file.removesuffix(".jpg")
             place.mkdir()
             made = sheet(page[section], place)
-            made.save(ROOT / "docs/images" / file, quality=80, optimize=True)
+            made.save(ROOT / "docs/images" / file, quality=77, optimize=True)
             print(f"docs/images/{file}: {made.width}x{made.height}")
         os.chdir(before)
 
