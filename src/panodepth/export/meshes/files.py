@@ -22,7 +22,7 @@ from panodepth.export.metadata import metadata, ply_comments, to_json
 from panodepth.export.reprojection import as_panorama, levelled
 from panodepth.types import FloatArray, Prediction
 
-STL_HEADER, STL_RECORD = 80, 50  # bytes
+STL_HEADER = 80  # bytes
 COMMENT_BYTES = 65000
 
 
