@@ -48,3 +48,24 @@ def test_a_wall_is_seen_where_it_was_hidden(
     found = beside_the_panel(page)
     off = np.abs(found - WALL).max()
     assert (off < 12) == (reach > 0), found[4, 4]
+
+
+def test_guessed_surfaces_can_be_hidden(
+    open_page: Opener,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    page = open_page(room(128).save(tmp_path / "room.html", behind=15)[0])
+    page.click("#guess")
+    assert page.get_attribute("#guess", "aria-pressed") == "false"
+    assert np.abs(beside_the_panel(page) - WALL).max() >= 12
+    page.keyboard.press("b")
+    assert page.get_attribute("#guess", "aria-pressed") == "true"
+    assert np.abs(beside_the_panel(page) - WALL).max() < 12
+
+
+def test_a_page_without_a_guess_has_no_button(
+    open_page: Opener,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    page = open_page(room(32).save(tmp_path / "room.html")[0])
+    assert page.locator("#guess").is_hidden()

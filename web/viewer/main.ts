@@ -7,7 +7,7 @@ import { taken } from "./keys";
 import { hit, type Hit } from "./pick";
 import { readRooms, readTable, type Room } from "./room";
 import { copy, save } from "./save";
-import { COLOURS, look, Surface, tableTexture, type Colour } from "./surface";
+import { COLOURS, guesses, look, Surface, tableTexture, type Colour } from "./surface";
 import { Tapes, type Tape } from "./tape";
 import { VIEWS, Views, type View } from "./views";
 
@@ -163,6 +163,12 @@ class Viewer {
   private setEdges(): void {
     const amount = Number(find<HTMLInputElement>("#edges input").value) / 100;
     look.uEdge.value = amount ? MILDEST_CUT * (SHARPEST_CUT / MILDEST_CUT) ** amount : 1e9;
+    this.redraw();
+  }
+
+  private setGuesses(shown: boolean): void {
+    guesses.shown = shown;
+    find("#guess").setAttribute("aria-pressed", String(shown));
     this.redraw();
   }
 
@@ -465,6 +471,8 @@ class Viewer {
       b.onclick = () => this.chooseColour(b.dataset.colour as Colour);
     }
     on("#compare", () => this.setCompare(this.compare < 0 ? 0.5 : -1));
+    find<HTMLElement>("#guess").hidden = !this.surfaces.some((surface) => surface.room.behind);
+    on("#guess", () => this.setGuesses(!guesses.shown));
     on("#measure", () => this.setMeasuring(!this.measuring));
     on("#give", () => this.askLength(this.tapes.list.at(-1)!));
     on("#copy", () => void this.copyLengths());
@@ -510,6 +518,7 @@ class Viewer {
       },
       c: () => this.chooseColour(COLOURS[(COLOURS.indexOf(this.colour) + 1) % 3]),
       x: () => this.setCompare(this.compare < 0 ? 0.5 : -1),
+      b: () => this.setGuesses(!guesses.shown),
       f: () => this.fullScreen(),
       v: () => void this.enterHeadset(),
       g: () => this.saveShot(),

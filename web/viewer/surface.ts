@@ -37,6 +37,9 @@ export const look = {
   uTable: { value: null as Texture | null },
 };
 
+/** Whether surfaces are shown that were guessed behind edges. */
+export const guesses = { shown: true };
+
 const VERTEX = /* glsl */ `
 precision highp float;
 precision highp int;
@@ -183,8 +186,11 @@ export class Surface {
   prepare(inside: boolean): void {
     show(this.mesh, this.room.info, inside);
     this.mesh.material.uniforms.uSky.value = inside ? 1.5 * this.room.info.far : 0;
-    // Its own gaps stay open: what is in front of them is drawn.
-    if (this.behind && this.room.behind) show(this.behind, this.room.behind.info, inside);
+    if (this.behind && this.room.behind) {
+      // Its own gaps stay open: what is in front of them is drawn.
+      show(this.behind, this.room.behind.info, inside);
+      this.behind.visible = guesses.shown;
+    }
   }
 }
 
