@@ -3,6 +3,8 @@
     panodepth view examples/interior.jpg --quality best --camera-height 1.5 --html interior.html
     python web/pictures.py interior.html docs/images
 
+Of a page made with --behind 12, viewer-guess.jpg alone is taken: without the guess, and with it.
+
 Needs the package playwright and the program chromium.
 """
 
@@ -18,7 +20,7 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 SOFTWARE = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
-SIZE, PHONE = (1200, 720), (390, 780)
+SIZE, PHONE, HALF = (1200, 720), (390, 780), (780, 520)
 CLIP, FRAMES, FRAME_MS = (720, 432), 24, 110
 TURN_DEG = 50.0  # of the dollhouse, to the left and back
 
@@ -63,6 +65,17 @@ def main(html: Path, folder: Path) -> None:
             page.wait_for_selector("body[data-ready]", timeout=120_000)
             return page
 
+        page = opened(HALF, "#view=dollhouse")
+        if page.locator("#guess").is_visible():
+            both = [shot(page)]
+            page.keyboard.press("b")
+            both.insert(0, shot(page))
+            sheet = Image.new("RGB", (2 * HALF[0], HALF[1]))
+            for column, picture in enumerate(both):
+                sheet.paste(picture, (column * HALF[0], 0))
+            sheet.save(folder / "viewer-guess.jpg", quality=82)
+            return
+        page.close()
         for name, (size, anchor, act) in PICTURES.items():
             page = opened(size, anchor)
             if act:
