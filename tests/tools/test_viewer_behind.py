@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
+
 from tests.export.test_hidden import PANEL, PANEL_Z, WALL, room
 from tests.tools.test_viewer import (  # noqa: F401, some are fixtures
     Opener,

@@ -9,6 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
+
 from tests.tools.test_viewer import (  # noqa: F401, some are fixtures
     CHROMIUM,
     HEIGHT,
