@@ -1,9 +1,10 @@
 """What a mesh shows from beside the camera: `python benchmarks/hidden.py [--worlds 24]`.
 
-Rendered validation rooms, seen from where the camera was and again from up to `--step` metres
-beside it. Meshes of the first view (of the true distances, so that nothing but what is hidden is
-missing) are looked at from the second place: which share of the directions shows nothing, and how
-far off the guessed surfaces are, distance and colour, where they alone are seen.
+Rendered validation worlds (rooms, or `--kind outdoor`), seen from where the camera was and again
+from up to `--step` metres beside it. Meshes of the first view (of the true distances, so that
+nothing but what is hidden is missing) are looked at from the second place: which share of the
+directions shows nothing, and how far off the guessed surfaces are, distance and colour, where they
+alone are seen.
 """
 
 from __future__ import annotations
@@ -61,7 +62,8 @@ def picture(batch: object) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def measured(index: int, kind: str, step: float) -> list[list[float]]:
     """For each reach, sums over the solid angle that has a surface in truth: where nothing is seen,
-    where a guess alone is seen, there |distance / truth - 1| and the colours' difference; and all.
+    where a guess alone is seen; there |distance / truth - 1|, whether it is within 25 %, and the
+    colours' difference; and all.
     """
     scene, camera = (
         make_scene(VALIDATION_SEED, index, kind),
@@ -81,14 +83,15 @@ def measured(index: int, kind: str, step: float) -> list[list[float]]:
         front, _ = seen(mesh, image, place)
         nothing = ~np.isfinite(front)
         if hidden is None:
-            rows.append([(area * nothing).sum(), 0.0, 0.0, 0.0, area.sum()])
+            rows.append([(area * nothing).sum(), 0.0, 0.0, 0.0, 0.0, area.sum()])
             continue
         back, colours = seen(hidden[1], hidden[0].image, place)
         alone = area * (nothing & np.isfinite(back))
-        off = np.abs(np.where(alone > 0, back, 1) / np.where(alone > 0, truth, 1) - 1)
+        ratio = np.where(alone > 0, back, 1) / np.where(alone > 0, truth, 1)
+        off, near = np.abs(ratio - 1), np.maximum(ratio, 1 / ratio) < 1.25
         apart = np.abs(colours - true_image).mean(axis=-1) / 255
         left = area * (nothing & ~np.isfinite(back))
-        parts = (left, alone, alone * off, alone * apart, area)
+        parts = (left, alone, alone * off, alone * near, alone * apart, area)
         rows.append([float(part.sum()) for part in parts])
     return rows
 
@@ -106,13 +109,13 @@ def main() -> None:
             found.append(measured(index, given.kind, given.step))
             bar.update()
     sums = np.array(found).sum(axis=0)
-    print("| `--behind` | no surface | only guessed | distance off by | colour off by |")
-    print("|---|---|---|---|---|")
-    for reach, (left, alone, off, apart, area) in zip((0.0, *REACHES), sums, strict=True):
-        rest = "– | – | –"
+    print("| `--behind` | no surface | only guessed | AbsRel | δ1 | colour off by |")
+    print("|---|---|---|---|---|---|")
+    for reach, (left, alone, off, near, apart, area) in zip((0.0, *REACHES), sums, strict=True):
+        rest = "– | – | – | –"
         if reach:
-            rest = f"{100 * alone / area:.2f} % | {100 * off / alone:.1f} %"
-            rest += f" | {100 * apart / alone:.1f} %"
+            cells = (100 * alone / area, 100 * off / alone, 100 * near / alone, 100 * apart / alone)
+            rest = "{:.2f} % | {:.1f} % | {:.0f} % | {:.1f} %".format(*cells)
         print(f"| {reach:g} | {100 * left / area:.2f} % | {rest} |")
 
 
