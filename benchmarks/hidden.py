@@ -10,6 +10,7 @@ alone are seen.
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -79,7 +80,7 @@ def measured(index: int, kind: str, step: float) -> list[list[float]]:
     prediction = Prediction(distance.astype(np.float32), mask, image, {"unit": "m"})
     rows, options = [], MeshOptions(faces="all", max_columns=2 * HEIGHT)
     for reach in (0.0, *REACHES):
-        mesh, hidden = front_and_behind(prediction, "mesh", options, reach)
+        mesh, hidden = front_and_behind(prediction, Path("mesh"), options, reach)
         front, _ = seen(mesh, image, place)
         nothing = ~np.isfinite(front)
         if hidden is None:

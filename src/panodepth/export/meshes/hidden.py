@@ -121,7 +121,7 @@ def behind(
     sphere = _sphere(grid)
     planes = _planes(sphere, edges)
     reached = _reached(sphere, edges, planes, np.deg2rad(reach_deg))
-    distance, band = _continued(sphere, edges, planes, reached)
+    distance, band = _continued(sphere, planes, reached)
     if not band.any():
         return None
     height, width = sphere.shape
@@ -259,9 +259,7 @@ def _reached(sphere: _Sphere, edges: _Edges, planes: _Planes, reach_rad: float) 
     return found
 
 
-def _continued(
-    sphere: _Sphere, edges: _Edges, planes: _Planes, reached: Array
-) -> tuple[Array, BoolArray]:
+def _continued(sphere: _Sphere, planes: _Planes, reached: Array) -> tuple[Array, BoolArray]:
     """(h * w,) distances of what is hidden, else what is seen, and where something is hidden."""
     (height, width), distance = sphere.shape, sphere.distance.copy()
     band = reached >= 0
