@@ -6,12 +6,15 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+import panodepth.cli.view
 from panodepth.cli import main
 from panodepth.export.mark import stated
+from panodepth.predict.options import PredictOptions
 from panodepth.types import Prediction
 
 
@@ -40,6 +43,22 @@ def test_a_saved_prediction_becomes_a_page_named_after_it(
     assert capsys.readouterr().out == "hall.html\n"
     assert names(folder / "hall.html") == ["hall"]
     assert stated(folder / "hall.html") is not None
+
+
+def test_pictures_are_predicted_with_sharp_edges_unless_told_otherwise(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    real = panodepth.cli.view.read_rooms
+
+    def watched(files: list[Path], options: PredictOptions, *rest: Any) -> list[Prediction]:
+        seen.append(options.quality)
+        return real(files, options, *rest)
+
+    monkeypatch.setattr(panodepth.cli.view, "read_rooms", watched)
+    for more in ([], ["--quality", "standard"]):
+        assert main(["view", "rooms", "--quiet", *more]) == 0
+    assert seen == ["best", "standard"]
 
 
 def test_a_folder_becomes_one_page_of_its_rooms(folder: Path) -> None:

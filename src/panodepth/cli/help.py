@@ -23,7 +23,7 @@ EXAMPLES = {
         ),
     ),
     "view": (
-        ("panodepth view photo.jpg --quality best --open", "predict, and open the browser"),
+        ("panodepth view photo.jpg --open", "predict, and open the browser"),
         ("panodepth view out --html rooms.html", "saved predictions; docs/viewer.md"),
     ),
     "align": (("panodepth align hall.jpg kitchen.jpg --out flat", "docs/align.md"),),

@@ -12,6 +12,7 @@ from typer import Argument, Option
 
 from panodepth.cli.options import Device, Dtype, Model, Quiet, with_fields
 from panodepth.errors import ConfigError, InputError, OutputError, printable
+from panodepth.options import option
 from panodepth.predict.options import PredictOptions
 from panodepth.strict import build
 
@@ -29,12 +30,22 @@ class RoomOptions(PredictOptions):
     confidence: bool = False  # without `option`, so not offered: no page or cloud shows it
 
 
+@dataclass(frozen=True, kw_only=True)
+class ViewOptions(RoomOptions):
+    """How pictures of `view` are predicted: edges are what one sees first."""
+
+    quality: str = option(
+        "best",
+        "fast = 1 run of the network, standard = 2; balanced = sharper edges; best = 12 runs.",
+    )
+
+
 @with_fields
 def view(
     inputs: Annotated[
         list[str], Argument(metavar="INPUT...", help="Pictures, saved .npz files, folders.")
     ],
-    options: RoomOptions,
+    options: ViewOptions,
     html: Annotated[
         Path | None,
         Option(
