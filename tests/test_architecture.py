@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,7 @@ def part(module: str) -> str:
     return ".".join(pieces[: 2 if pieces[:1] == ["lab"] else 1])
 
 
+@cache
 def imports(path: Path) -> list[tuple[str, bool]]:
     """Our modules imported by a file, and whether inside a function."""
     found: list[tuple[str, bool]] = []

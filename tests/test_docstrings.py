@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -57,6 +58,7 @@ def is_abstract(function: Function) -> bool:
     return any(ast.unparse(d).endswith("abstractmethod") for d in function.decorator_list)
 
 
+@cache
 def array_functions(root: Path = ROOT) -> list[Found]:
     """All of the package. What implements an abstract method has its docstring there."""
     functions = [
