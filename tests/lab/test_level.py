@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from panodepth.cli import main
-from panodepth.lab.bench import command, network
+from panodepth.lab.bench import ceilings, command, network
 from panodepth.lab.bench.clock import Effort
 from panodepth.lab.bench.memory import Memory
 from panodepth.predict import predictor
@@ -37,13 +37,9 @@ def levels(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.fixture(params=["torch", "onnx"])
-def model(request: pytest.FixtureRequest, model_file: Path, tmp_path: Path) -> Path:
+def model(request: pytest.FixtureRequest) -> Path:
     """The same network for both backends."""
-    if request.param == "torch":
-        return model_file
-    pytest.importorskip("onnxruntime")
-    file = tmp_path / "micro.onnx"
-    assert main(["export", str(file), "--model", str(model_file)]) == 0
+    file: Path = request.getfixturevalue(f"{'model' if request.param == 'torch' else 'onnx'}_file")
     return file
 
 
@@ -68,6 +64,7 @@ def test_evaluation(model: Path, tmp_path: Path, levels: list[str]) -> None:
 def test_bench(model: Path, monkeypatch: pytest.MonkeyPatch, levels: list[str]) -> None:
     brief = Effort(seconds=0.02, least=2, most=2)
     monkeypatch.setattr(command, "QUICK", brief)
+    monkeypatch.setitem(ceilings.COPY_BYTES, "cpu", 2**22)
     monkeypatch.setattr(network, "measure_memory", lambda job: Memory(1, 2, 3))
     words = ["bench", "--model", str(model), "--quick", "--device", "cpu", "--precision", "float32"]
     assert main(words) == 0

@@ -37,8 +37,8 @@ RNG = np.random.default_rng(2)
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundled network as m.onnx and m.xml."""
     folder = tmp_path_factory.mktemp("exported")
-    for name in ("m.onnx", "m.xml"):
-        assert main(["export", str(folder / name)]) == 0
+    assert main(["export", str(folder / "m.onnx")]) == 0
+    conversion.write_xml(onnx.load(folder / "m.onnx"), folder / "m.xml")
     return folder
 
 
