@@ -1,6 +1,8 @@
-"""A tiny run whose process gets a real signal at a chosen moment; started by test_killed.py.
+"""Tiny runs whose processes get a real signal at a chosen moment; started by test_killed.py.
 
-python killed.py OUT MOMENT SIGNAL STEPS; MOMENT: saving, validating or step
+python killed.py FOLDER MOMENT=SIGNAL ...; MOMENT: saving, validating or step. Each runs in
+FOLDER/MOMENT, in a fork of this process, which has loaded PyTorch once for all; what it prints
+is in MOMENT.out and MOMENT.err, and their exit codes are printed here.
 """
 
 import importlib.util
@@ -57,12 +59,27 @@ def main(out, moment, number, steps):
     run_training(trainer)
 
 
-if __name__ == "__main__":
+def alone(folder, moment, number):
+    """One run in a process that is to end with it."""
+    for ending, stream in (("out", sys.stdout), ("err", sys.stderr)):
+        with open(folder / f"{moment}.{ending}", "w") as file:
+            os.dup2(file.fileno(), stream.fileno())
     try:
-        main(*sys.argv[1:])
+        main(str(folder / moment), moment, number, 4)
     except BaseException as error:
         code = getattr(error, "exit_code", None)
         if code is None:
             raise
         print(json.dumps({"exit_code": code}))
         sys.exit(code)
+
+
+if __name__ == "__main__":
+    codes = {}
+    for moment, number in (words.split("=") for words in sys.argv[2:]):
+        child = os.fork()
+        if not child:
+            alone(Path(sys.argv[1]), moment, number)
+            sys.exit(0)
+        codes[moment] = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    print(json.dumps(codes))

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from typer import Exit
@@ -27,9 +28,21 @@ killed = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(killed)
 
 
-def run(out, moment, number=signal.SIGKILL, steps=4):
-    words = [sys.executable, str(SCRIPT), str(out), moment, str(int(number)), str(steps)]
-    return subprocess.run(words, capture_output=True, text=True, check=False)
+class Ended(NamedTuple):
+    """What killed.py did, one test for each run. folder: of all; codes: exit codes by moment."""
+
+    folder: Path
+    codes: dict[str, int]
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("killed")
+    how = {"saving": signal.SIGKILL, "validating": signal.SIGKILL, "step": signal.SIGTERM}
+    words = [f"{moment}={int(number)}" for moment, number in how.items()]
+    command = [sys.executable, str(SCRIPT), str(folder), *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return Ended(folder, json.loads(done.stdout))
 
 
 def go_on(out, steps=4):
@@ -54,9 +67,9 @@ def whole(tmp_path_factory):
     return out
 
 
-def test_a_kill_while_saving_leaves_nothing_for_ever(tmp_path, whole):
-    out = tmp_path / "run"
-    assert run(out, "saving").returncode == -signal.SIGKILL
+def test_a_kill_while_saving_leaves_nothing_for_ever(ended, whole):
+    out = ended.folder / "saving"
+    assert ended.codes["saving"] == -signal.SIGKILL
     (left,) = hidden(out)
     assert list(left.glob("*.safetensors"))
     (out / ".model.safetensors.0123abcd.tmp").write_bytes(b"half")
@@ -67,9 +80,9 @@ def test_a_kill_while_saving_leaves_nothing_for_ever(tmp_path, whole):
     ).read_bytes()[-64:]
 
 
-def test_scores_that_a_kill_lost_are_made_up(tmp_path, whole):
-    out = tmp_path / "run"
-    assert run(out, "validating").returncode == -signal.SIGKILL
+def test_scores_that_a_kill_lost_are_made_up(ended, whole):
+    out = ended.folder / "validating"
+    assert ended.codes["validating"] == -signal.SIGKILL
     assert [path.name for path in list_snapshots(out / "checkpoints")] == ["step_00000002"]
     assert records(out, "validate") == []
     with (out / "log.jsonl").open("a") as file:
@@ -88,14 +101,14 @@ def test_scores_that_are_there_are_not_made_again(tmp_path, whole):
     assert [r["step"] for r in records(out, "validate")] == [2, 4, 4]
 
 
-def test_a_stopped_run_saves_and_tells_by_its_exit_code(tmp_path):
-    out = tmp_path / "run"
-    done = run(out, "step", signal.SIGTERM)
-    assert done.returncode == 143
-    assert json.loads(done.stdout.splitlines()[-1]) == {"exit_code": 143}
-    assert done.stdout.startswith("stopped at step 1: ")
+def test_a_stopped_run_saves_and_tells_by_its_exit_code(ended):
+    out = ended.folder / "step"
+    told = out.with_suffix(".out").read_text()
+    assert ended.codes["step"] == 143
+    assert json.loads(told.splitlines()[-1]) == {"exit_code": 143}
+    assert told.startswith("stopped at step 1: ")
     assert [path.name for path in list_snapshots(out / "checkpoints")] == ["step_00000001"]
-    assert "step=1 of 4" in done.stderr
+    assert "step=1 of 4" in out.with_suffix(".err").read_text()
     assert list(out.glob(".*")) == []
 
 
