@@ -15,7 +15,7 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -31,7 +31,7 @@ ISOLATED = {
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
-    def __init__(self, *given: Any, headers: dict[str, str], **more: Any) -> None:
+    def __init__(self, *given: Any, headers: Mapping[str, str], **more: Any) -> None:
         self._more = headers
         super().__init__(*given, **more)
 
@@ -45,11 +45,17 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def opened(site: Path, *, isolated: bool = False) -> Iterator[tuple[Any, list[str], str]]:
-    """The page of a site in Chromium, what it asked for so far, and its address."""
+def opened(
+    site: Path, *, headers: Mapping[str, str] | None = None, setting: str = "", **context: Any
+) -> Iterator[tuple[Any, list[str], str]]:
+    """The page of a site in Chromium, what it asked for so far, and its address.
+
+    headers: that the host sends. setting: JavaScript that runs before the page's own. context: of
+    the browser, as Playwright takes it.
+    """
     from playwright.sync_api import sync_playwright
 
-    handler = partial(Quiet, directory=str(site), headers=ISOLATED if isolated else {})
+    handler = partial(Quiet, directory=str(site), headers=headers or {})
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -59,9 +65,10 @@ def opened(site: Path, *, isolated: bool = False) -> Iterator[tuple[Any, list[st
         with sync_playwright() as started:
             arguments = [*SOFTWARE, "--no-sandbox"]
             browser = started.chromium.launch(executable_path=CHROMIUM, args=arguments)
-            context = browser.new_context(viewport={"width": 900, "height": 640})
-            context.on("request", lambda request: asked.append(request.url))
-            page = context.new_page()
+            tab = browser.new_context(viewport={"width": 900, "height": 640}, **context)
+            tab.on("request", lambda request: asked.append(request.url))
+            page = tab.new_page()
+            page.add_init_script(setting)
             page.goto(address)
             yield page, asked, address
             browser.close()
@@ -90,7 +97,8 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         write_site(Path(folder), int8=arguments.int8)
-        with opened(Path(folder), isolated=arguments.isolated) as (page, _, _):
+        headers = ISOLATED if arguments.isolated else {}
+        with opened(Path(folder), headers=headers) as (page, _, _):
             started = time.perf_counter()
             said = give(page, arguments.pictures[0])
             print(f"first picture, with the model: {time.perf_counter() - started:.2f} s {said}")

@@ -53,6 +53,7 @@ Microsoft Corporation, under the MIT License:\n${three.slice(three.indexOf("Perm
 });
 await put("app/site/index.html", site);
 await put("app/site/app.js", await bundle("app/main.ts", "esm"));
+await put("app/site/worker.js", await bundle("app/worker.ts", "esm"));
 for (const name of ["sw.js", "manifest.webmanifest", "icon.svg"]) {
   await put(`app/site/${name}`, await text(`app/${name}`));
 }

@@ -15,14 +15,16 @@ from panodepth.cli import main
 def test_the_site_is_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     site = tmp_path / "site"
     assert main(["app", "--static", str(site)]) == 0
-    assert "10 files" in capsys.readouterr().out
+    assert "11 files" in capsys.readouterr().out
     config = json.loads((site / "config.json").read_text())
     model = onnxruntime.InferenceSession(gzip.decompress((site / "model.bin").read_bytes()))
     assert model.get_inputs()[0].shape == [1, 3, config["height"], config["width"]]
-    worker = (site / "sw.js").read_text()
-    assert "{{" not in worker
+    before = [site / name for name in ("model.bin", "ort.wasm.bin")]
+    assert config["bytes"] == sum(file.stat().st_size for file in before)
+    service = (site / "sw.js").read_text()
+    assert "{{" not in service
     for file in site.iterdir():
-        assert f'"{file.name}"' in worker or file.name in ("index.html", "sw.js")
+        assert f'"{file.name}"' in service or file.name in ("index.html", "sw.js")
     assert main(["app", "--static", str(site), "--quiet"]) == 0  # again, over itself
 
 

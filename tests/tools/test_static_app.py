@@ -27,6 +27,8 @@ from browser import give
 pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
 pytestmark = pytest.mark.skipif(browser.CHROMIUM is None, reason="needs the program chromium")
 EXAMPLES = Path(__file__).parents[2] / "examples"
+DOCS = Path(__file__).parents[2] / "docs" / "static.md"
+[POLICY] = re.findall("^default-src .*", DOCS.read_text(encoding="utf-8"), re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +56,9 @@ def network_of(site: Path, folder: Path) -> Any:
 
 @pytest.fixture
 def page(site: Path) -> Iterator[Any]:
-    """The open page; the test fails when it asks another host for anything."""
-    with browser.opened(site) as (opened, asked, address):
+    """The open page, whose host is strict; the test fails when it asks another for anything."""
+    headers = {"Content-Security-Policy": POLICY}
+    with browser.opened(site, headers=headers) as (opened, asked, address):
         yield opened
     assert asked
     assert not [url for url in asked if not re.match(rf"{address}/|data:|blob:", url)]

@@ -10,6 +10,8 @@ export interface Config extends Size {
   model: string;
   edges: "sphere" | "cut";
   quantile: number;
+  /** of what the first picture needs */
+  bytes: number;
 }
 
 export interface Distances {
@@ -23,18 +25,18 @@ const ROUGH = 2; // a picture is averaged in boxes down to no less than this man
 let session: Promise<ort.InferenceSession> | null = null;
 let config: Config;
 
-type Watch = (share: number) => void;
+/** Is told how many bytes have come, of how many. */
+type Watch = (come: number, all: number) => void;
+/** Is awaited before each part of the work. from, to: shares of the whole. */
+type Part = (from: number, to: number) => Promise<void>;
 
-/** watch: is told the share that has come, where the host says how much it is. */
-async function unpacked(name: string, watch?: Watch): Promise<ArrayBuffer> {
+/** count: is told of each piece's length. */
+async function unpacked(name: string, count: (length: number) => void): Promise<ArrayBuffer> {
   const response = await fetch(name);
   if (!response.ok || !response.body) throw new Error(`${name}: ${response.status}`);
-  const whole = Number(response.headers.get("content-length"));
-  let come = 0;
   const counted = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
     transform(piece, stream) {
-      come += piece.length;
-      if (whole) watch?.(Math.min(1, come / whole));
+      count(piece.length);
       stream.enqueue(piece);
     },
   });
@@ -42,11 +44,16 @@ async function unpacked(name: string, watch?: Watch): Promise<ArrayBuffer> {
   return new Response(stream).arrayBuffer();
 }
 
-/** Loads runtime and model once; both stay in the browser's cache. watch: of the model, the larger. */
+/** Whether the model is there, or on its way. */
+export const loaded = () => session !== null;
+
+/** Loads runtime and model once; both stay in the browser's cache. */
 export function load(watch?: Watch): Promise<ort.InferenceSession> {
   session ??= (async () => {
     config = await (await fetch("config.json")).json();
-    const [wasm, model] = await Promise.all([unpacked("ort.wasm.bin"), unpacked("model.bin", watch)]);
+    let come = 0;
+    const count = (length: number) => watch?.((come += length), config.bytes);
+    const [wasm, model] = await Promise.all(["ort.wasm.bin", "model.bin"].map((name) => unpacked(name, count)));
     ort.env.wasm.wasmBinary = wasm;
     // Threads need headers that plain hosts do not send.
     ort.env.wasm.numThreads = crossOriginIsolated ? Math.min(4, navigator.hardwareConcurrency) : 1;
@@ -57,8 +64,9 @@ export function load(watch?: Watch): Promise<ort.InferenceSession> {
 }
 
 /** planes: red, green, blue in [0, 1], sRGB-coded, of a whole panorama. */
-export async function predict(planes: Plane[]): Promise<Distances> {
+export async function predict(planes: Plane[], part: Part): Promise<Distances> {
   const run = await load();
+  await part(0, 0.4);
   const { height, width } = config;
   const cut = config.edges === "cut";
   const pixels = new Float32Array(3 * height * width);
@@ -70,10 +78,12 @@ export async function predict(planes: Plane[]): Promise<Distances> {
   const seen = await look(run, pixels);
   if (!cut) {
     // As `predict` does by default: the mean of what is said of the picture and of its mirror image.
+    await part(0.4, 0.8);
     const other = await look(run, mirrored(pixels));
     seen.log = mean(seen.log, mirrored(other.log));
     if (seen.logit && other.logit) seen.logit = mean(seen.logit, mirrored(other.logit));
   }
+  await part(0.8, 0.95);
   const { log, logit } = seen;
   const small = { height, width, values: log.map(Math.exp) };
   if (!cut) settlePoles(small);

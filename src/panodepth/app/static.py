@@ -18,7 +18,7 @@ from panodepth.export.html.packing import as_text
 from panodepth.export.html.page import bundle
 from panodepth.model.distance import SCALE_QUANTILE
 
-SITE = ("index.html", "app.js", "manifest.webmanifest", "icon.svg", "ort.wasm.bin")
+SITE = ("index.html", "app.js", "worker.js", "manifest.webmanifest", "icon.svg", "ort.wasm.bin")
 
 
 def write_site(folder: Path, model: str = "default", *, int8: bool = False) -> list[Path]:
@@ -42,15 +42,17 @@ def write_site(folder: Path, model: str = "default", *, int8: bool = False) -> l
     config = {key: facts[key] for key in ("model", "edges")}
     size = {key: int(facts[key]) for key in ("height", "width")}
     source = files("panodepth.app").joinpath("site")
-    contents = {file: source.joinpath(file).read_bytes() for file in SITE} | {
-        "model.bin": gzip.compress(proto.SerializeToString(), 9, mtime=0),
+    network = gzip.compress(proto.SerializeToString(), 9, mtime=0)
+    contents = {file: source.joinpath(file).read_bytes() for file in SITE} | {"model.bin": network}
+    size["bytes"] = len(network) + len(contents["ort.wasm.bin"])  # of what the first picture needs
+    contents |= {
         "config.json": json.dumps(config | size | {"quantile": SCALE_QUANTILE}).encode(),
         "viewer.html": bundle().encode(),
         "table.txt": as_text(distance_table().tobytes()).encode(),
     }
     version = hashlib.sha256(b"".join(contents.values())).hexdigest()[:16]
-    worker = source.joinpath("sw.js").read_text(encoding="utf-8")
-    contents["sw.js"] = worker.replace("{{VERSION}}", version).encode()
+    service = source.joinpath("sw.js").read_text(encoding="utf-8")
+    contents["sw.js"] = service.replace("{{VERSION}}", version).encode()
     for file, content in contents.items():
         write_atomic(folder / file, content)
     return [folder / file for file in contents]
