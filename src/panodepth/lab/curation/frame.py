@@ -117,7 +117,8 @@ def check_pinhole(
     """The lens for a picture of (h, w). Raises RejectedError when it cannot be true.
 
     stated_size: (h, w) for which it was given; the same shape at another resolution is scaled,
-    another shape is a lie. stated_fov_deg: the horizontal angle given beside it; must agree.
+    another shape is a lie. stated_fov_deg: the horizontal angle given beside it; must agree. What
+    is returned holds plain floats.
     """
     height, width = size
     if stated_size is not None and stated_size != size:
@@ -127,7 +128,8 @@ def check_pinhole(
             text = f"given for {stated}, the picture is {width}x{height}"
             raise RejectedError("lying_intrinsics", text)
         lens = Pinhole(lens.fx * right, lens.fy * down, lens.cx * right, lens.cy * down)
-    fx, fy, cx, cy = lens.fx, lens.fy, lens.cx, lens.cy
+    # A NumPy float64 would lift the float32 places of pixels to float64, which OpenCV refuses.
+    fx, fy, cx, cy = (float(number) for number in (lens.fx, lens.fy, lens.cx, lens.cy))
     low, high = CENTRE_RANGE
     across, down_deg = (math.degrees(angle) for angle in lens.fov_rad(size))
     # Written so that a number that is NaN or infinite fails, too.
@@ -140,7 +142,7 @@ def check_pinhole(
     elif stated_fov_deg is not None and abs(stated_fov_deg - across) > FOV_SLACK_DEG:
         text = f"field of view {stated_fov_deg:.4g}° is stated, the intrinsics give {across:.4g}°"
     else:
-        return lens
+        return Pinhole(fx, fy, cx, cy)
     raise RejectedError("lying_intrinsics", text)
 
 
