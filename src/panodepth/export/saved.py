@@ -15,7 +15,7 @@ from panodepth.export.colour import colourise
 from panodepth.geometry.rotation import rotation_to_up
 from panodepth.images import IMAGE_SUFFIXES, read_image
 from panodepth.images.arrays import read_npz
-from panodepth.images.distances import check_floats, clean_distance, flags
+from panodepth.images.distances import check_floats, clean_distance, flags, plane
 from panodepth.types import BoolArray, ByteArray, FloatArray, Prediction, push_back
 
 ENDING = "_distance.npz"  # what follows the name, in files of the format npz
@@ -33,7 +33,7 @@ def read_saved(path: Path, *, need_picture: bool = False) -> Prediction:
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     arrays = read_npz(path, ("distance", "mask", "sky", "meta"))
-    distance = arrays.get("distance")
+    distance = plane(arrays["distance"]) if "distance" in arrays else None
     if distance is None or distance.ndim != 2 or distance.dtype.kind not in "fiu":
         raise InputError(f"{path}: holds no array `distance` (H, W) of numbers")
     check_floats(distance, str(path))

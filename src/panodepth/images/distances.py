@@ -38,6 +38,14 @@ def clean_distance(values: npt.NDArray[Any]) -> FloatArray:
     return clean
 
 
+def plane(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """An array without its axes of length 1, where what is left is (H, W): a network's (1, 1, H, W)
+    or (H, W, 1); any other as it is.
+    """
+    left = values.squeeze() if values.ndim > 2 else values
+    return left if left.ndim == 2 else values
+
+
 def check_floats(values: npt.NDArray[Any], where: str) -> None:
     """Raise InputError for whole numbers: steps of what, nobody says; most often millimetres."""
     if values.dtype.kind in "iu":
@@ -52,6 +60,7 @@ def flags(values: npt.NDArray[Any], shape: tuple[int, ...], where: str) -> BoolA
 
     where: its file and name, for errors.
     """
+    values = plane(values)
     if values.shape != shape or values.dtype.kind not in "biuf":
         raise InputError(f"{where} {values.dtype} {values.shape} does not match distance {shape}")
     return np.asarray(values, np.bool_)

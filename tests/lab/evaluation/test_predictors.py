@@ -173,8 +173,48 @@ def test_whole_numbers_are_metres_only_by_a_stated_scale(tmp_path):
         FromFolder(tmp_path, unit="m")(named("p"))
 
 
+def test_arrays_as_networks_return_them(tmp_path):
+    """(1, H, W), (1, 1, H, W) and (H, W, 1) are (H, W), their masks too; a batch of two is not."""
+    plain = np.arange(1, 9, dtype=np.float32).reshape(2, 4)
+    for place, shape in enumerate([(1, 2, 4), (1, 1, 2, 4), (2, 4, 1)]):
+        values, mask = plain.reshape(shape), (plain > 1).reshape(shape)
+        np.save(tmp_path / f"{place}_pred.npy", values)
+        np.savez(tmp_path / f"{place}z.npz", distance=values, mask=mask)
+        np.save(tmp_path / f"{place}i.npy", values.astype(np.int32))
+        for name in (str(place), f"{place}i"):
+            np.testing.assert_array_equal(FromFolder(tmp_path)(named(name)).distance, plain)
+        found = FromFolder(tmp_path)(named(f"{place}z")).distance
+        np.testing.assert_array_equal(found, np.where(plain > 1, plain, 0))
+        answer = FromImages(Answers(values))(named("p"))
+        np.testing.assert_array_equal(answer.distance, plain)
+    np.save(tmp_path / "two.npy", np.ones((2, 2, 4), np.float32))
+    with pytest.raises(InputError, match=r"is float32 \(2, 2, 4\), expected \(H, W\)"):
+        FromFolder(tmp_path)(named("two"))
+
+
+def test_what_the_largest_whole_number_means_can_be_said(tmp_path):
+    codes = np.tile(np.array([0, 1000, 65535, 30000], np.uint16), (8, 4))
+    Image.fromarray(codes).save(tmp_path / "p.png")
+    np.save(tmp_path / "a.npy", codes)
+    for name in ("p", "a"):
+        sky, kept, left, other = (
+            FromFolder(tmp_path, scale=0.001, unit="m", missing=missing)(named(name)).distance[
+                0, :4
+            ]
+            for missing in (None, 0, 65535, 30000)
+        )
+        np.testing.assert_allclose(sky, [0, 1, np.inf, 30])
+        np.testing.assert_allclose(kept, [0, 1, 65.535, 30])
+        np.testing.assert_allclose(left, [0, 1, 0, 30])
+        np.testing.assert_allclose(other, [0, 1, 65.535, 0])
+
+
 @pytest.mark.parametrize(
-    "options", [{"unit": "cm"}, {"unit": 5}, {"scale": 0}, {"scale": "big"}, {"scale": True}]
+    "options",
+    [
+        *({"unit": "cm"}, {"unit": 5}, {"scale": 0}, {"scale": "big"}, {"scale": True}),
+        *({"missing": -1}, {"missing": 0.5}, {"missing": "none"}, {"missing": True}),
+    ],
 )
 def test_options_of_a_folder_are_checked_before_anything_is_measured(tmp_path, options):
     put(tmp_path / "p.npz", 1)

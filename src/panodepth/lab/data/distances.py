@@ -15,7 +15,7 @@ import numpy.typing as npt
 from panodepth.errors import DamageError, InputError, damaged, one_line, raise_if_out_of_memory
 from panodepth.images import read_stored
 from panodepth.images.arrays import ending_of, names_in, read_npy, read_npz
-from panodepth.images.distances import clean_distance, clipped, flags, stored_numbers
+from panodepth.images.distances import clean_distance, clipped, flags, plane, stored_numbers
 from panodepth.images.formats.exr_file import MAGIC, Part
 from panodepth.images.limits import check_pixels
 from panodepth.lab.data.source import DistanceMap, read_json
@@ -38,11 +38,14 @@ class DistanceFile:
     scale: distance = value × scale for whole-number pixels without a scale of their own (a sidecar
         or a PNG text chunk, as `panodepth predict --format png` writes them); None = they must say.
     unit: of files that do not say.
+    missing: the whole number that means "not given", besides 0. Where it is None the largest number
+        means sky, else it is a distance.
     Raises InputError for files that are damaged, of another shape, or whose scale is unknown.
     """
 
     scale: float | None = None
     unit: str | None = None
+    missing: int | None = None
 
     def __call__(self, path: Path) -> DistanceMap:
         try:
@@ -53,7 +56,7 @@ class DistanceFile:
                 f"{path}: a distance file ends in {', '.join(DISTANCE_SUFFIXES)}"
             ) from None
         try:
-            found = read(path, self.scale)
+            found = read(path, self)
         except InputError:
             raise
         except ImportError as error:
@@ -102,13 +105,13 @@ class MetresWithHoles:
         return found
 
 
-def _read_npz(path: Path, scale: float | None) -> DistanceMap:
+def _read_npz(path: Path, given: DistanceFile) -> DistanceMap:
     """Keys: `distance`; optional `mask` (False = not given), `sky` (True = sky), `meta` (JSON)."""
     arrays = read_npz(path, ("distance", "mask", "sky", "meta"))
     if "distance" not in arrays:
         held = ", ".join(names_in(path)) or "nothing"
         raise InputError(f"{path}: no array 'distance'; it has {held[:300]}")
-    found = _array(arrays["distance"], scale, path, unit_of_npz(arrays))
+    found = _array(arrays["distance"], given, path, unit_of_npz(arrays))
     mark_from_npz(found.distance, arrays, path)
     return found
 
@@ -134,11 +137,11 @@ def unit_of_npz(arrays: Mapping[str, npt.NDArray[Any]]) -> str | None:
     return meta.get("unit") if isinstance(meta, dict) else None
 
 
-def _read_npy(path: Path, scale: float | None) -> DistanceMap:
-    return _array(read_npy(path), scale, path)
+def _read_npy(path: Path, given: DistanceFile) -> DistanceMap:
+    return _array(read_npy(path), given, path)
 
 
-def _read_exr(path: Path, scale: float | None) -> DistanceMap:
+def _read_exr(path: Path, given: DistanceFile) -> DistanceMap:
     """The only channel, the first of EXR_CHANNELS that is there, or the layer with depth."""
     from panodepth.images.formats.exr import Choice, read_channels
     from panodepth.images.formats.exr_file import read_parts
@@ -158,7 +161,7 @@ def _read_exr(path: Path, scale: float | None) -> DistanceMap:
     for other in others:
         if (~np.isclose(values, other, rtol=ALIKE, equal_nan=True)).mean() > MOST_UNLIKE:
             raise InputError(f"{path}: R, G and B differ: a picture in colours, not a distance")
-    return _array(values, scale, path, part.text("unit") or None)
+    return _array(values, given, path, part.text("unit") or None)
 
 
 def _exr_channel(parts: Sequence[Part], path: Path) -> tuple[int, str]:
@@ -204,7 +207,7 @@ def _last(name: str) -> str:
     return name.rpartition(".")[2].lower()
 
 
-def _read_tiff(path: Path, scale: float | None) -> DistanceMap:
+def _read_tiff(path: Path, given: DistanceFile) -> DistanceMap:
     """GDAL's tag says which value stands for no value."""
     decoded = read_stored(path)
     values = stored_numbers(decoded)
@@ -220,19 +223,19 @@ def _read_tiff(path: Path, scale: float | None) -> DistanceMap:
         said = json.loads(decoded.texts.get("ImageDescription", ""))
     except (ValueError, RecursionError):  # another program's sentence
         said = {}
-    return _scaled(values, said if isinstance(said, dict) else {}, scale, path)
+    return _scaled(values, said if isinstance(said, dict) else {}, given, path)
 
 
-def _read_png(path: Path, scale: float | None) -> DistanceMap:
+def _read_png(path: Path, given: DistanceFile) -> DistanceMap:
     decoded = read_stored(path)
     codes, valid = decoded.pixels, decoded.valid
     if codes.ndim != 2 or codes.dtype != np.uint16:
         raise InputError(f"{path}: a distance PNG has one channel of 16 bits")
     codes = codes if valid is None else np.where(valid, codes, np.uint16(0))
-    return _scaled(codes, decoded.texts, scale, path)
+    return _scaled(codes, decoded.texts, given, path)
 
 
-def _read_pfm(path: Path, scale: float | None) -> DistanceMap:
+def _read_pfm(path: Path, given: DistanceFile) -> DistanceMap:
     """One channel of floats, rows from the bottom; a negative scale says little-endian."""
     with path.open("rb") as file:
         found = _PFM.match(file.read(100))
@@ -248,10 +251,10 @@ def _read_pfm(path: Path, scale: float | None) -> DistanceMap:
     if len(content) < 4 * height * width:
         raise DamageError(f"it is cut short: its header says {width}x{height}")
     values = np.frombuffer(content, "<f4" if signed_scale < 0 else ">f4")
-    return _scaled(values.reshape(height, width)[::-1], {}, scale, path)
+    return _scaled(values.reshape(height, width)[::-1], {}, given, path)
 
 
-_READERS: dict[str, Callable[[Path, float | None], DistanceMap]] = {
+_READERS: dict[str, Callable[[Path, DistanceFile], DistanceMap]] = {
     ".npz": _read_npz,
     ".npy": _read_npy,
     ".exr": _read_exr,
@@ -270,20 +273,21 @@ def _plane(values: npt.NDArray[Any], path: Path) -> FloatArray:
 
 
 def _array(
-    values: npt.NDArray[Any], scale: float | None, path: Path, unit: str | None = None
+    values: npt.NDArray[Any], given: DistanceFile, path: Path, unit: str | None = None
 ) -> DistanceMap:
     """Of files of numbers alone: whole ones times a scale, as they are where `unit` is in the file
     and nobody says a scale.
     """
-    given = scale is not None or path.with_name(path.name + SIDECAR).is_file()
-    if (given or unit is None) and values.ndim == 2 and values.dtype.kind in "iu":
-        found = _scaled(values, {}, scale, path)
+    values = plane(values)
+    stated = given.scale is not None or path.with_name(path.name + SIDECAR).is_file()
+    if (stated or unit is None) and values.ndim == 2 and values.dtype.kind in "iu":
+        found = _scaled(values, {}, given, path)
         return found._replace(unit=unit or found.unit)
     return DistanceMap(_plane(values, path), unit)
 
 
 def _scaled(
-    values: npt.NDArray[Any], said: Mapping[str, Any], scale: float | None, path: Path
+    values: npt.NDArray[Any], said: Mapping[str, Any], given: DistanceFile, path: Path
 ) -> DistanceMap:
     """Whole numbers times their scale, plus their offset; floats are distances as they are.
 
@@ -297,11 +301,13 @@ def _scaled(
     unit = unit if isinstance(unit, str) else None
     if values.dtype.kind == "f":
         return DistanceMap(_plane(values, path), unit)
-    scaled = values * step_of(said.get("scale", scale), path)
+    scaled = values * step_of(said.get("scale", given.scale), path)
     if offset := _offset_of(said.get("offset", 0), path):
         scaled = np.where(values > 0, scaled + offset, np.float32(0))
     distance = _plane(scaled, path)
-    if not {"sky", "invalid"} & said.keys():  # as predict's own say, whose farthest surface it is
+    if given.missing is not None:
+        distance[values == given.missing] = 0
+    elif not {"sky", "invalid"} & said.keys():  # as predict's own say: it is the farthest surface
         distance[clipped(values)] = np.inf
     return DistanceMap(distance, unit)
 

@@ -13,7 +13,7 @@ from panodepth.export.frames import FRAMES
 from panodepth.export.mark import stated
 from panodepth.images import read_stored
 from panodepth.images.arrays import ending_of, read_npy, read_npz
-from panodepth.images.distances import check_floats, clean_distance, flags, stored_numbers
+from panodepth.images.distances import check_floats, clean_distance, flags, plane, stored_numbers
 from panodepth.predict.metric.options import MetricOptions
 from panodepth.predict.metric.rows import read_rows
 from panodepth.strict import parse_json, read_bounded
@@ -101,6 +101,7 @@ def read_anchor(path: Path) -> FloatArray:
             arrays = {"distance": read_npy(path)} if ending == ".npy" else read_npz(path, wanted)
             distance, known = arrays.get("distance"), arrays.get("mask")
             if distance is not None:
+                distance = plane(distance)
                 check_floats(distance, str(path))
             if distance is not None and "sky" in arrays:
                 sky = flags(arrays["sky"], distance.shape, f"{path}: sky")

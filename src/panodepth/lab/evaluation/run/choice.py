@@ -51,7 +51,7 @@ def choose_predictor(
 ) -> NamedPredictor:
     """FILE.py[:CLASS], a folder of predicted files, or else what `load_model` makes.
 
-    options: keyword arguments of the class, of `FromFolder` (scale, unit), or of a model's
+    options: keyword arguments of the class, of `FromFolder` (scale, unit, missing), or of a model's
     `predict` (camera_height). Raises ConfigError when a file or folder cannot be a predictor.
     """
     identity = " ".join([json.dumps(dict(options), sort_keys=True), *_option_stamps(options)])
@@ -60,10 +60,10 @@ def choose_predictor(
         return NamedPredictor(make, text, f"{stamp(file[0])} {identity}", "file")
     path = Path(text).expanduser()
     if path.is_dir() and _has_distances(path):
-        unknown = set(options) - {"scale", "unit"}
+        unknown = set(options) - {"scale", "unit", "missing"}
         if unknown:
             raise ConfigError(
-                f"--option {min(unknown)}: a folder of predictions has scale and unit"
+                f"--option {min(unknown)}: a folder of predictions has scale, unit and missing"
             )
         names = (d.sample_name(i) for d in datasets for i in range(len(d.source)))
         make = partial(FromFolder, path, shared_names(names), **options)

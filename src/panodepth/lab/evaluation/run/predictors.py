@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from panodepth.errors import ConfigError, InputError, PanodepthError, one_line
+from panodepth.images.distances import plane
 from panodepth.lab.data.distances import DISTANCE_SUFFIXES, DistanceFile
 from panodepth.predict.folder.walk import files_below
 from panodepth.strict import positive
@@ -67,7 +68,7 @@ class FromImages:
     def __call__(self, panorama: Panorama) -> Predicted:
         answer = self.predictor.predict(panorama.image, **self.options)
         raw = getattr(answer, "raw", None)  # measured where the truth is a surface, said sky or not
-        distance = _array(getattr(answer, "distance", answer) if raw is None else raw)
+        distance = plane(_array(getattr(answer, "distance", answer) if raw is None else raw))
         if distance.ndim != 2 or distance.dtype.kind not in "fui":
             raise InputError(
                 f"the predictor returned {distance.dtype} {distance.shape}; expected (H, W) "
@@ -79,7 +80,7 @@ class FromImages:
         meta = meta if isinstance(meta, Mapping) else {}
         # What is masked is no surface, but sky only where that is said: it may be a black border.
         sky = None if meta.get("sky", "none") == "none" else getattr(answer, "sky", None)
-        found = None if sky is None else _array(sky).astype(np.bool_, copy=False)
+        found = None if sky is None else plane(_array(sky)).astype(np.bool_, copy=False)
         return Predicted(distance.astype(np.float32, copy=False), meta.get("unit"), found)
 
 
@@ -141,7 +142,7 @@ class FromFolder:
     shared: last parts that several samples have. scale, unit ("m" or "relative"): of files that do
         not say theirs; without a unit a prediction cannot be taken for metres. Whole numbers
         without a scale have steps of 1, but where they are said to be metres, which then says too
-        little.
+        little. missing: as in `DistanceFile`.
     Raises ConfigError for other values, or when there is no such folder or no distance file in it.
     """
 
@@ -149,10 +150,14 @@ class FromFolder:
     shared: frozenset[str] = frozenset()
     scale: float | None = None
     unit: str | None = None
+    missing: int | None = None
 
     def __post_init__(self) -> None:
         if self.scale is not None:
             positive(self.scale, "--option scale: expected a number above 0, metres per step")
+        if self.missing is not None and (type(self.missing) is not int or self.missing < 0):
+            told = f"not {self.missing!r}"
+            raise ConfigError(f"--option missing: expected a whole number from 0 on, {told}")
         if self.unit not in (None, "m", "relative"):
             raise ConfigError(f"--option unit: expected m or relative, not {self.unit!r}")
         if not self.root.is_dir():
@@ -165,7 +170,8 @@ class FromFolder:
     def __call__(self, panorama: Panorama) -> Predicted:
         name = str(panorama.meta["name"])
         scale = 1.0 if self.scale is None and self.unit != "m" else self.scale
-        stored = DistanceFile(scale=scale)(self._find(name, panorama.meta.get("dataset")))
+        read = DistanceFile(scale=scale, missing=self.missing)
+        stored = read(self._find(name, panorama.meta.get("dataset")))
         return Predicted(stored.distance, stored.unit or self.unit or "relative")
 
     def _find(self, name: str, dataset: str | None) -> Path:
