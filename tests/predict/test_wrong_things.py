@@ -7,6 +7,7 @@ taken for something else, or was read as the number of an open file.
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from panodepth.export.options import writer_options
 from panodepth.predict.folder.options import RunOptions
 from panodepth.predict.options import PredictOptions
 from panodepth.predict.predictor import Predictor
+from panodepth.scene.align import align
 from panodepth.size import as_size
 from panodepth.types import Prediction
 
@@ -114,6 +116,24 @@ def test_options_that_are_none(predictor: Predictor, options: Any) -> None:
 def test_masks_that_are_no_list(predictor: Predictor, masks: Any) -> None:
     with pytest.raises(InputError, match="no masks do not match 1 images"):
         predictor.predict_batch([IMAGE], masks)
+
+
+def test_masks_of_torch_and_with_one_channel(predictor: Predictor) -> None:
+    mask = np.ones((32, 64), np.bool_)
+    mask[20:] = False
+    plain = predictor.predict(IMAGE, mask)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for same in (torch.from_numpy(mask), torch.from_numpy(mask)[None], mask[..., None]):
+            np.testing.assert_array_equal(predictor.predict(IMAGE, same).mask, plain.mask)
+
+
+@pytest.mark.parametrize("wrong", [None, 3, [None, None], ["a.jpg", "b.jpg"], [IMAGE, IMAGE], []])
+def test_what_is_no_list_of_predictions_is_not_aligned(wrong: Any, prediction: Prediction) -> None:
+    for thing in (wrong, prediction, [prediction]):
+        with pytest.raises(InputError, match=r"^align takes") as told:
+            align(thing)
+        assert "\n" not in str(told.value)
 
 
 def test_no_path_at_all_is_told(predictor: Predictor) -> None:

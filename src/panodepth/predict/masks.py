@@ -10,12 +10,14 @@ import numpy as np
 
 from panodepth.errors import InputError
 from panodepth.images import read_mask
+from panodepth.images.distances import plane
 from panodepth.size import Size
 from panodepth.types import BoolArray
 
 
 def checked_mask(mask: Any, shape: Size, *others: Size) -> BoolArray:
-    """A mask as (H, W) bool, True = valid: an array of this type, or read from the path of a file.
+    """A mask as (H, W) bool, True = valid: an array or tensor of this type, or read from the path
+    of a file.
 
     shape: (H, W) of the picture; others: what else will do. Raises InputError when the mask is of
     another type or size.
@@ -24,7 +26,9 @@ def checked_mask(mask: Any, shape: Size, *others: Size) -> BoolArray:
     if isinstance(mask, str | os.PathLike):
         name = f": {os.fspath(mask)}"
         mask = read_mask(mask)
-    array = np.asarray(np.ma.filled(mask, False))  # what a masked array masks is not valid
+    if hasattr(mask, "detach"):  # a torch tensor, on any device
+        mask = mask.detach().cpu().numpy()
+    array = plane(np.asarray(np.ma.filled(mask, False)))  # what a masked array masks is not valid
     if array.dtype != np.bool_:
         raise InputError(f"mask must be bool (True = valid), not {array.dtype}{name}")
     if array.shape not in (shape, *others):

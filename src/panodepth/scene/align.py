@@ -74,8 +74,14 @@ def align(predictions: Sequence[Prediction], poses: Mapping[str, Place] | None =
 
     The frame is the level one of the first picture of those that overlap. Its unit is metres if any
     of them is in metres or poses are given, else the first one's. poses: by the pictures' names, in
-    metres; their scales are not used, but found. Raises InputError where no two overlap.
+    metres; their scales are not used, but found. Raises InputError where no two overlap, and for
+    what is no list of predictions.
     """
+    several = hasattr(predictions, "__len__")
+    if not several or not all(isinstance(each, Prediction) for each in predictions):
+        raise InputError("align takes a list of predictions, as `predict` returns them")
+    if len(predictions) < 2:
+        raise InputError(f"align takes two predictions or more, not {len(predictions)}")
     names = [str(p.meta.get("name") or f"panorama {i + 1}") for i, p in enumerate(predictions)]
     features = [find_features(prediction) for prediction in predictions]
     if poses is not None:
