@@ -274,6 +274,9 @@ def test_jobs_are_come_back_for(service: Running) -> None:
     assert told["progress"] == 1
     status, headers, content = service.sent(f"/v1/jobs/{name}/result", None, "GET")
     assert (status, headers["content-type"], content[:4]) == (200, "image/png", b"\x89PNG")
+    assert service.sent(f"/v1/jobs/{name}", None, "HEAD")[::2] == (200, b"")
+    status, alone, content = service.sent(f"/v1/jobs/{name}/result", None, "HEAD")
+    assert (status, content, alone["content-length"]) == (200, b"", headers["content-length"])
     status, _, content = service.sent("/v1/jobs", b"no picture")
     name = json.loads(content)["job"]
     while (told := json.loads(service.sent(f"/v1/jobs/{name}", None, "GET")[2]))[
@@ -282,6 +285,7 @@ def test_jobs_are_come_back_for(service: Running) -> None:
         time.sleep(0.02)
     assert "image bytes" in told["error"]
     assert service.sent(f"/v1/jobs/{name}/result", None, "GET")[0] == 400
+    assert service.sent(f"/v1/jobs/{name}/result", None, "HEAD")[0] == 400
 
 
 def test_the_progress_of_a_job_is_that_of_its_prediction(predictor: Predictor) -> None:

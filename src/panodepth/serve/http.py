@@ -165,11 +165,13 @@ def _add_jobs(app: FastAPI, parts: Parts) -> None:
         job = book.add(service.start(content, wanted, name, share.set), share)
         return JSONResponse(_told(job), 202)
 
+    @app.head("/v1/jobs/{job}", include_in_schema=False)
     @app.get("/v1/jobs/{job}", responses=JOB)
     async def job_state(job: str) -> JSONResponse:
         """`state`: waiting, running, done or failed; `progress`: the share that is done."""
         return JSONResponse(_told(_found(book, job)))
 
+    @app.head("/v1/jobs/{job}/result", include_in_schema=False)  # as download managers ask
     @app.get("/v1/jobs/{job}/result", responses=JOB_RESULT, response_class=Response)
     async def job_result(job: str) -> Response:
         """The file, once the job is done; 409 before."""
