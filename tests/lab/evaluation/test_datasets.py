@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from panodepth.errors import ConfigError
+from panodepth.lab.data import open_source, write_shards
 from panodepth.lab.evaluation.protocol import PROTOCOLS
-from panodepth.lab.evaluation.run.datasets import open_datasets
+from panodepth.lab.evaluation.run.datasets import open_datasets, split_groups
+from panodepth.lab.evaluation.run.predictors import shared_names
 
 
 @pytest.fixture
@@ -49,6 +51,36 @@ def test_names_kinds_and_splits(stanford, tree, tmp_path):
     ]
     assert datasets[0].sample_name(1) == "area_5a/pano/rgb/gone_rgb"
     assert len(datasets[1].source) == 30
+
+
+def test_samples_of_shards_have_the_names_that_they_had(tmp_path: Path) -> None:
+    """By which they are grouped, and predicted files are found; of other makers, their keys."""
+    rows = np.full((16, 32), 2, np.float32)
+    for name in ("x/atrium", "y/atrium", "y/yard"):
+        place = tmp_path / "own" / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(f"{place}.png", np.full((16, 32, 3), 90, np.uint8))
+        np.save(f"{place}_distance.npy", rows)
+    write_shards(open_source("folder", tmp_path / "own"), tmp_path / "tars")
+    (dataset,) = open_datasets([str(tmp_path / "tars")], PROTOCOLS["uncapped"])
+    assert dataset.kind == "shards"
+    names = [dataset.sample_name(i) for i in range(3)]
+    assert names == [dataset.source[i].meta["name"] for i in range(3)]
+    assert names == ["x/atrium", "y/atrium", "y/yard"]
+    assert shared_names(names) == {"atrium"}
+    inside, other = split_groups([dataset], ["inside=a*"])
+    assert [inside.sample_name(1), other.sample_name(0)] == ["y/atrium", "y/yard"]
+
+    (tar,) = (tmp_path / "tars").glob("*.tar")
+    content = tar.read_bytes()
+    for index in (tmp_path / "tars").glob("*.index.json"):
+        index.unlink()
+    tar.write_bytes(content.replace(b'"name": "y/yard"', b'"name": 12345678'))
+    (dataset,) = open_datasets([str(tmp_path / "tars")], PROTOCOLS["uncapped"])
+    assert [dataset.sample_name(i) for i in (1, 2)] == ["y/atrium", "00000002_y_yard"]
+    tar.write_bytes(content.replace(b'"name": "y/yard"', b'"name"; "y/yard"'))
+    (dataset,) = open_datasets([str(tmp_path / "tars")], PROTOCOLS["uncapped"])
+    assert dataset.sample_name(2) == "00000002_y_yard"
 
 
 def test_a_folder_s_path_may_hold_an_equals_sign(tree, tmp_path):

@@ -121,6 +121,15 @@ def decode(files: Mapping[str, bytes], where: str, defaults: Mapping[str, Any]) 
     return make_panorama(image, distance, mask, meta, where)
 
 
+def stated_name(content: bytes) -> str:
+    """What a sample is called by its JSON, "" = it does not say. Raises InputError."""
+    try:
+        name = _provenance(content, "")["meta"].get("name")
+    except DamageError as error:
+        raise InputError("its JSON is damaged") from error
+    return name if isinstance(name, str) else ""
+
+
 def _provenance(content: bytes, where: str) -> dict[str, dict[str, Any]]:
     """The JSON of a sample, with an object for each key that is read. Raises InputError."""
     found = parse_json(content)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from panodepth.errors import ConfigError, InputError
-from panodepth.lab.data.shard_codec import decode
+from panodepth.lab.data.shard_codec import decode, stated_name
 from panodepth.lab.data.shard_index import INDEX_SUFFIX, Sample, ShardIndex, index_path, read_index
 from panodepth.lab.data.splits import read_split
 from panodepth.types import Panorama
@@ -54,6 +54,15 @@ class Shards:
         _, sample = self._find(index)
         files = sorted((ending, file.size, file.crc32) for ending, file in sample.files.items())
         return hashlib.sha256(f"{sample.key} {files}".encode()).hexdigest()[:16]
+
+    def sample_name(self, index: int) -> str:
+        """What sample `index` is called by its JSON, which alone is read; else its key."""
+        tar, sample = self._find(index)
+        told = {ending: file for ending, file in sample.files.items() if ending == "json"}
+        try:
+            return stated_name(read_sample(tar, Sample(sample.key, told))["json"]) or sample.key
+        except (InputError, KeyError):  # whoever reads the whole sample says what is wrong
+            return sample.key
 
     def _find(self, index: int) -> tuple[Path, Sample]:
         """The shard of sample `index`, and where the sample lies in it."""

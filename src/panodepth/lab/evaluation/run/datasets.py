@@ -56,8 +56,10 @@ class Dataset:
         return FIT_SIDES.get(self.kind, FIT_SIDE)
 
     def sample_name(self, index: int) -> str:
-        """A sample's name without reading it; "#0", "#1", ... where the source has no names."""
+        """A sample's name without decoding it; "#0", "#1", ... where the source has no names."""
         whole, index = self._whole(index)
+        if (named := getattr(whole, "sample_name", None)) is not None:
+            return str(named(index))
         pairs = getattr(whole, "pairs", None)
         return f"#{index}" if pairs is None else str(pairs[index].name)
 
