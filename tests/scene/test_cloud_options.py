@@ -88,6 +88,11 @@ def test_normals_are_turned_as_the_room_is(tmp_path: Path) -> None:
         assert np.median((inwards * normal).sum(axis=1)) > 0.99
 
 
+def coordinate_metadata(path: Path) -> str:
+    with pye57.E57(str(path)) as file:
+        return str(file.root["coordinateMetadata"].value())
+
+
 @pytest.mark.parametrize("kind", ["ply", "las", "e57"])
 def test_the_reference_system_is_written(kind: str, tmp_path: Path) -> None:
     path = tmp_path / f"rooms_points.{kind}"
@@ -98,8 +103,11 @@ def test_the_reference_system_is_written(kind: str, tmp_path: Path) -> None:
         assert header.global_encoding.wkt
         (record,) = (v for v in header.vlrs if v.user_id == "LASF_Projection")
         assert (record.record_id, record.string) == (2112, WKT)
+    if kind == "e57":
+        assert coordinate_metadata(path) == WKT
     write_cloud("m", PLACED, path)
     assert "crs" not in (stated(path) or {})
+    assert kind != "e57" or coordinate_metadata(path) == ""
     assert kind != "las" or laspy.read(path).header.global_encoding.wkt  # as LAS 1.4 wants it
 
 

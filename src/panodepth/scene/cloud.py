@@ -78,7 +78,7 @@ def write_cloud(
     """All panoramas' points in the common frame; the ending of `path` says the format.
 
     options: None = as `cloud_options` has them. crs: WKT of the reference system of the places, ""
-    = none; LAS and LAZ have a record for it, all have it in their metadata. Raises OutputError.
+    = none; LAS, LAZ and E57 have a place for it, all have it in their metadata. Raises OutputError.
     """
     kind = path.suffix[1:]
     options = options or cloud_options([kind], {})[kind]

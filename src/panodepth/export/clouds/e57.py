@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +55,9 @@ def write_e57(
 
 
 def write_scans(path: Path, scans: Sequence[Scan], meta: Mapping[str, Any]) -> list[Path]:
-    """A file of one scan or more, each with its own camera."""
+    """A file of one scan or more, each with its own camera. meta: `crs` in it, the WKT of a
+    reference system, stands where the format has it, too.
+    """
     import pye57
 
     said = to_json(meta)
@@ -65,7 +68,7 @@ def write_scans(path: Path, scans: Sequence[Scan], meta: Mapping[str, Any]) -> l
         for place in (temporary, made):
             _reserve(place, count * POINT_BYTES + len(said))
         made.unlink()
-        with pye57.E57(str(made), mode="w") as file:
+        with _file(made, str(meta.get("crs", ""))) as file:
             for scan in scans:
                 columns = _columns(scan.points)
                 turn, at = np.array([1.0, 0, 0, 0]), np.array(scan.place)
@@ -76,6 +79,37 @@ def write_scans(path: Path, scans: Sequence[Scan], meta: Mapping[str, Any]) -> l
         settle_names(made)
         shutil.copyfile(made, temporary)
     return [path]
+
+
+def _file(path: Path, crs: str) -> Any:
+    """A new file, open. crs: its coordinateMetadata, which the library leaves empty and which can
+    be set but once, while the header is made.
+    """
+    import pye57
+    from pye57 import libe57
+
+    class File(pye57.E57):  # type: ignore[misc]
+        def write_default_header(self) -> None:
+            file, root = self.image_file, self.root
+            file.extensionsAdd("", libe57.E57_V1_0_URI)
+            texts = {
+                "formatName": "ASTM E57 3D Imaging Data File",
+                "guid": f"{{{uuid.uuid4()}}}",
+                "e57LibraryVersion": libe57.E57_LIBRARY_ID,
+                "coordinateMetadata": crs,
+            }
+            for name, text in texts.items():
+                root.set(name, libe57.StringNode(file, text))
+            root.set("versionMajor", libe57.IntegerNode(file, libe57.E57_FORMAT_MAJOR))
+            root.set("versionMinor", libe57.IntegerNode(file, libe57.E57_FORMAT_MINOR))
+            made = libe57.StructureNode(file)
+            made.set("dateTimeValue", libe57.FloatNode(file, 0.0))
+            made.set("isAtomicClockReferenced", libe57.IntegerNode(file, 0))
+            root.set("creationDateTime", made)
+            for name in ("data3D", "images2D"):
+                root.set(name, libe57.VectorNode(file, True))
+
+    return File(str(path), mode="w")
 
 
 def _columns(points: Points) -> dict[str, npt.NDArray[Any]]:
