@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from PIL import Image
 
 from panodepth.errors import ConfigError
 from panodepth.export.meshes.hidden import behind, front_and_behind
@@ -204,6 +205,85 @@ def test_the_viewer_has_it_as_a_second_surface(tmp_path: Path) -> None:
     assert infos[1][0]["about"].endswith(" · what is hidden: guessed")
     assert 'id="behind-0"' in pages[1]
     assert 'id="behind-photo-0"' in pages[1]
+
+
+def check_colours(places: NDArray[Any], uv: NDArray[Any], picture: Path) -> None:
+    """What lies on the wall is of its colour in the picture. places: (N, 3), y up. uv: (N, 2)."""
+    pixels = np.asarray(Image.open(picture)).astype(int)
+    row = np.floor((1 - uv[:, 1]) * len(pixels)).astype(int).clip(0, len(pixels) - 1)
+    column = np.floor(uv[:, 0] * pixels.shape[1]).astype(int) % pixels.shape[1]
+    on_wall = np.abs(places[:, 2] + HIGH[2]) < 0.1
+    assert on_wall.mean() > 0.5
+    assert np.median(np.abs(pixels[row, column][on_wall] - WALL)) <= 6
+
+
+def numbers(key: str, text: str) -> NDArray[Any]:
+    """(N, C) of the lines of an OBJ that begin with a key."""
+    rows = re.findall(f"^{key} (.*)$", text.replace("/", " "), re.MULTILINE)
+    return np.array([row.split() for row in rows], np.float64)
+
+
+def test_obj_has_it_as_an_object_with_a_material(tmp_path: Path) -> None:
+    """And its picture below the panorama, upside down."""
+    seen = room(64)
+    plain, _, before = seen.save(tmp_path / "plain.obj")
+    filled, look, picture = seen.save(tmp_path / "room.obj", behind=8)
+    text, (front, back) = filled.read_text(), filled.read_text().split("o behind")
+    assert re.findall("\\n((?:o|usemtl) .*)", text) == [
+        *("o panorama", "usemtl panorama", "o behind", "usemtl behind")
+    ]
+    assert re.findall(r"\n(?:newmtl|map_Kd) (.*)", look.read_text()) == [
+        *("panorama", picture.name, "behind", picture.name)
+    ]
+    assert '"behind_deg":8' in text
+    assert "behind" not in plain.read_text()
+    first = np.asarray(Image.open(before)).astype(int)
+    shown = np.asarray(Image.open(picture)).astype(int)
+    assert shown.shape == (2 * len(first), *first.shape[1:])
+    assert np.median(np.abs(shown[: len(first)] - first)) <= 2
+    start = len(numbers("v", front))
+    assert numbers("f", front).max() == start
+    assert numbers("f", back).min() == start + 1
+    assert numbers("f", back).max() == start + len(numbers("v", back))
+    check_colours(numbers("v", back), numbers("vt", back), picture)
+
+
+def test_ply_mesh_has_it_behind_the_rest(tmp_path: Path) -> None:
+    file, picture = room(64).save(tmp_path / "room.ply", ["ply-mesh"], behind=8, up="y")
+    head, _, body = file.read_bytes().partition(b"end_header\n")
+    count, faces = (int(re.findall(rb"%s (\d+)" % kind, head)[0]) for kind in (b"vertex", b"face"))
+    fields = [(name, "<f4") for name in "xyzst"] + [
+        (name, "u1") for name in ("r", "g", "b", "back")
+    ]
+    table = np.frombuffer(body, fields, count)
+    assert len(body) == table.nbytes + 13 * faces
+    assert re.findall(rb"property uchar (\w+)\n", head)[-1] == b"behind"
+    guessed = table["back"] == 1
+    assert 0 < guessed.sum() < guessed.argmax()
+    assert guessed[guessed.argmax() :].all()
+    hidden = table[guessed]
+    places, uv = (np.stack([hidden[axis] for axis in axes], -1) for axes in ("xyz", "st"))
+    check_colours(places, uv, picture)
+    on_wall = np.abs(places[:, 2] + HIGH[2]) < 0.1
+    colours = np.stack([hidden[axis] for axis in "rgb"], -1)[on_wall]
+    assert np.median(np.abs(colours.astype(int) - WALL)) <= 2
+
+
+def test_usdc_has_it_as_a_mesh_with_the_same_picture(tmp_path: Path) -> None:
+    pytest.importorskip("pxr")
+    from pxr import Usd
+
+    file, picture, told = room(64).save(tmp_path / "room.usdc", behind=8)
+    assert json.loads(told.read_text())["behind_deg"] == 8
+    prims = list(Usd.Stage.Open(str(file)).Traverse())
+    meshes = [prim for prim in prims if prim.GetTypeName() == "Mesh"]
+    assert [prim.GetName() for prim in meshes] == ["mesh", "behind"]
+    shown = [p.GetAttribute("inputs:file").Get() for p in prims if p.HasAttribute("inputs:file")]
+    assert [Path(asset.resolvedPath) for asset in shown] == [picture, picture]
+    places, uv = (
+        np.array(meshes[1].GetAttribute(name).Get()) for name in ("points", "primvars:st")
+    )
+    check_colours(places, uv, picture)
 
 
 def test_usdz_has_it_as_a_second_mesh(tmp_path: Path) -> None:

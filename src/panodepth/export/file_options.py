@@ -18,7 +18,7 @@ class FileOptions:
 
     settings: options of single formats, "glb.max_columns=2000", which come first.
     up_axis: `up`, the frame of clouds and meshes. faces: of meshes. voxel, max_points: of clouds.
-    edge_threshold: of both. behind: of glb, usdz, splats and html. views: how many pictures
+    edge_threshold: of both. behind: of meshes, splats and html. views: how many pictures
     `views`, `colmap` and `nerfstudio` take.
     metadata: False = files say what it takes to read them, and nothing of
     the picture, the model or how it was used.
@@ -51,7 +51,7 @@ class FileOptions:
     )
     behind: float | None = _file(
         None,
-        "Guess what near things hide, this far behind their edges: glb, usdz, splats, html.",
+        "Guess what near things hide, this far behind their edges: meshes, splats, html.",
         metavar="DEG",
     )
     views: int | None = _file(

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
 from panodepth.atomic import atomic
-from panodepth.export.formats import Up, ascii_name
+from panodepth.export.formats import Reach, Up, ascii_name
 from panodepth.export.frames import FRAMES, stored
 from panodepth.export.glb import node_name
 from panodepth.export.jpeg import COMMENT, jpeg, with_segments
+from panodepth.export.meshes.hidden import front_and_behind
 from panodepth.export.meshes.mesh import MeshOptions, made_mesh
 from panodepth.export.meshes.surface import Mesh
 from panodepth.export.metadata import metadata, ply_comments, to_json
@@ -27,14 +29,23 @@ COMMENT_BYTES = 65000
 
 
 @dataclass(frozen=True, kw_only=True)
-class ObjOptions(MeshOptions):
+class FilledOptions(MeshOptions):
+    """behind: surfaces go on behind nearer ones, a guess, up to this angle from the edge [deg],
+    told apart from what is seen; 0 = not.
+    """
+
+    behind: Reach = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjOptions(FilledOptions):
     """up: the frame, see `frames.FRAMES`."""
 
     up: Up = "y"
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlyMeshOptions(MeshOptions):
+class PlyMeshOptions(FilledOptions):
     """up: the frame, see `frames.FRAMES`."""
 
     up: Up = "house"
@@ -75,26 +86,46 @@ def placed(panorama: Prediction, mesh: Mesh, up: str) -> Turned:
     return Turned(panorama, mesh, points, faces, meta)
 
 
+def filled(
+    prediction: Prediction, path: Path, options: FilledOptions, up: str
+) -> tuple[Turned, ...]:
+    """As `turned`, and behind it the mesh of what is hidden, if that is wanted and anything is.
+
+    Both show one picture then, the first one's: the panorama, and below it, upside down, that of
+    what is hidden. They meet at their nadirs, which are alike, and so nothing shows at the border.
+    """
+    panorama = as_panorama(prediction)
+    mesh, hidden = front_and_behind(panorama, path, options, options.behind)
+    if hidden is None:
+        return (placed(panorama, mesh, up),)
+    seen, back = hidden
+    height, width = panorama.image.shape[:2]
+    below = cv2.resize(seen.image, (width, height), interpolation=cv2.INTER_LINEAR)[::-1]
+    both = replace(panorama, image=np.concatenate([panorama.image, below.astype(np.uint8)]))
+    halves = replace(mesh, uv=mesh.uv * [1, 0.5]), replace(back, uv=back.uv * [1, -0.5] + [0, 1])
+    front, guessed = (placed(panorama, half, up) for half in halves)
+    front.meta["behind_deg"] = options.behind
+    return replace(front, picture=both), replace(guessed, picture=both)
+
+
 def write_obj(prediction: Prediction, path: Path, options: ObjOptions = ObjOptions()) -> list[Path]:
-    """Wavefront OBJ with its material, PATH.mtl, and the panorama, PATH.jpg.
+    """Wavefront OBJ with its material, PATH.mtl, and the panorama, PATH.jpg. What is hidden is an
+    object with a material of its own, `behind`.
 
     No name in it holds a line break: files with one are to be chosen by hand.
     """
-    found = turned(prediction, path, options, options.up)
+    found, *hidden = filled(prediction, path, options, options.up)
     material, picture = (path.with_name(path.name + end) for end in (".mtl", ".jpg"))
     said = [line.replace("comment", "#", 1) for line in ply_comments(found.meta)]
     said.sort(key=lambda line: not line.startswith("# panodepth"))
-    uv = found.mesh.uv * [1, -1] + [0, 1]  # v counts from below
-    lines = [
-        *said,
-        f"mtllib {_on_a_line(material.name)}",
-        f"o {node_name(found.meta)}",
-        "usemtl panorama",
-        _rows("v %.7g %.7g %.7g\n", found.positions) + _rows("vt %.7g %.7g\n", uv),
-        _rows("f %d/%d %d/%d %d/%d\n", np.repeat(found.faces.astype(np.int64) + 1, 2, axis=1)),
-    ]
-    look = [*said, "newmtl panorama", "Ka 1 1 1", "Kd 1 1 1", "illum 0"]
-    look.append(f"map_Kd {_on_a_line(picture.name)}\n")
+    lines = [*said, f"mtllib {_on_a_line(material.name)}"]
+    lines += _object(found, node_name(found.meta), "panorama", 1)
+    for part in hidden:
+        lines += _object(part, "behind", "behind", 1 + len(found.positions))
+    look = said
+    for name in ("panorama", "behind")[: 1 + len(hidden)]:
+        look = [*look, f"newmtl {name}", "Ka 1 1 1", "Kd 1 1 1", "illum 0"]
+        look.append(f"map_Kd {_on_a_line(picture.name)}\n")
     with atomic(path, material, picture) as (mesh_file, material_file, picture_file):
         mesh_file.write_bytes("\n".join(lines).encode("utf-8", "surrogateescape"))
         material_file.write_bytes("\n".join(look).encode("utf-8", "surrogateescape"))
@@ -107,18 +138,22 @@ def write_ply_mesh(
 ) -> list[Path]:
     """Binary PLY: x, y, z, s, t float32 and the panorama's colour of each vertex; its picture is
     PATH.jpg, which MeshLab and Blender show at s, t. A header is ASCII: where the name is not, the
-    picture is called by letters, digits and its checksum.
+    picture is called by letters, digits and its checksum. Where surfaces are guessed, their
+    vertices come last, and `behind` is 1 in them.
     """
-    found = turned(prediction, path, options, options.up)
+    found, *hidden = parts = filled(prediction, path, options, options.up)
     picture = path.with_name(ascii_name(path.name) + ".jpg")
-    names = (*"xyz", "s", "t", "red", "green", "blue")
+    names = (*"xyz", "s", "t", "red", "green", "blue", *(["behind"] if hidden else []))
     kinds = [(name, "<f4" if len(name) == 1 else "u1") for name in names]
-    vertices = np.empty(len(found.positions), kinds)
-    columns = [*found.positions.T, found.mesh.uv[:, 0], 1 - found.mesh.uv[:, 1], *_colours(found).T]
-    for name, column in zip(names, columns, strict=True):
-        vertices[name] = column
-    faces = np.empty(len(found.faces), [("count", "u1"), ("corners", "<u4", 3)])
-    faces["count"], faces["corners"] = 3, found.faces
+    blocks = [np.zeros(len(part.positions), kinds) for part in parts]
+    for number, (part, block) in enumerate(zip(parts, blocks, strict=True)):
+        columns = [*part.positions.T, part.mesh.uv[:, 0], 1 - part.mesh.uv[:, 1], *_colours(part).T]
+        for name, column in zip(names, [*columns, number], strict=False):
+            block[name] = column
+    vertices = np.concatenate(blocks)
+    corners = [found.faces, *(part.faces + len(found.positions) for part in hidden)]
+    faces = np.empty(sum(map(len, corners)), [("count", "u1"), ("corners", "<u4", 3)])
+    faces["count"], faces["corners"] = 3, np.concatenate(corners)
     header = [
         "ply",
         "format binary_little_endian 1.0",
@@ -155,6 +190,18 @@ def write_stl(prediction: Prediction, path: Path, options: StlOptions = StlOptio
         file.write(header + np.uint32(len(corners)).tobytes())
         file.write(records.data)
     return [path]
+
+
+def _object(part: Turned, name: str, material: str, first: int) -> list[str]:
+    """Lines of an object whose vertices are counted from `first` on."""
+    uv = part.mesh.uv * [1, -1] + [0, 1]  # v counts from below
+    corners = np.repeat(part.faces.astype(np.int64) + first, 2, axis=1)
+    return [
+        f"o {name}",
+        f"usemtl {material}",
+        _rows("v %.7g %.7g %.7g\n", part.positions) + _rows("vt %.7g %.7g\n", uv),
+        _rows("f %d/%d %d/%d %d/%d\n", corners),
+    ]
 
 
 def _on_a_line(name: str) -> str:

@@ -17,10 +17,18 @@ import numpy.typing as npt
 
 from panodepth.atomic import atomic
 from panodepth.errors import one_line
-from panodepth.export.formats import Reach, check_installed
+from panodepth.export.formats import check_installed
 from panodepth.export.glb import node_facts
 from panodepth.export.jpeg import jpeg, reduced
-from panodepth.export.meshes.files import Turned, placed, short_json, told_jpeg, turned
+from panodepth.export.meshes.files import (
+    FilledOptions,
+    Turned,
+    filled,
+    placed,
+    short_json,
+    told_jpeg,
+    turned,
+)
 from panodepth.export.meshes.hidden import front_and_behind
 from panodepth.export.meshes.mesh import MeshOptions
 from panodepth.export.metadata import GENERATOR, to_json
@@ -39,17 +47,8 @@ class Picture:
     linear: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class UsdzOptions(MeshOptions):
-    """behind: surfaces go on behind nearer ones, a guess, up to this angle from the edge [deg], as
-    a mesh of its own; 0 = not.
-    """
-
-    behind: Reach = 0.0
-
-
 def write_usdz(
-    prediction: Prediction, path: Path, options: UsdzOptions = UsdzOptions()
+    prediction: Prediction, path: Path, options: FilledOptions = FilledOptions()
 ) -> list[Path]:
     """USDZ: mesh and panorama in one file, Y up, in metres (a relative prediction as it is).
 
@@ -86,13 +85,13 @@ def write_light_usdz(
 
 
 def write_usdc(
-    prediction: Prediction, path: Path, options: MeshOptions = MeshOptions()
+    prediction: Prediction, path: Path, options: FilledOptions = FilledOptions()
 ) -> list[Path]:
-    """USDC, the binary scene of `write_usdz` alone; the panorama is PATH.jpg beside it, and what
-    the file says about itself PATH.json.
+    """USDC, the binary scene of `write_usdz` alone; the panorama is PATH.jpg beside it, with what
+    is hidden below it, and what the file says about itself PATH.json.
     """
     check_installed(["usdc"])
-    found = turned(prediction, path, options, "y")
+    found, *hidden = filled(prediction, path, options, "y")
     beside = [path.with_name(path.name + end) for end in (".jpg", ".json")]
     # USD takes no name with a line break, or one that is not UTF-8: that picture is chosen by hand.
     asset = "".join(c if c.isprintable() else "_" for c in beside[0].name)
@@ -102,7 +101,9 @@ def write_usdc(
     ):
         stage = Path(folder) / "panorama.usdc"
         with _as_os_error():
-            _write_stage(stage, {"mesh": (found, Picture(asset, b""))})
+            shown = Picture(asset, b"")
+            parts = {"mesh": (found, shown), **({"behind": (hidden[0], shown)} if hidden else {})}
+            _write_stage(stage, parts)
         shutil.copyfile(stage, temporary)
         picture.write_bytes(told_jpeg(found, options.max_texture_width))
         told = {**found.meta, "bytes": stage.stat().st_size}
