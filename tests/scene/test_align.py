@@ -23,7 +23,7 @@ from panodepth.export.formats import relative_note
 from panodepth.geometry.grid import erp_rays
 from panodepth.geometry.rotation import rotate_vectors, rotation_from_yaw_pitch_roll
 from panodepth.predict.options import PredictOptions
-from panodepth.scene.align import Scene, align
+from panodepth.scene.align import Room, Scene, align
 from panodepth.scene.files import write_scene
 from panodepth.scene.matching import Matches
 from panodepth.scene.poses import Place, in_frame, inverse, read_poses
@@ -165,6 +165,37 @@ def test_files(
     off = np.minimum(np.abs(points - LOW), np.abs(points - HIGH)).min(-1)
     assert np.quantile(off, 0.95) < 0.06  # metres from the walls
     assert b'"rooms"' in files[2].read_bytes()
+
+
+def test_guesses_are_in_the_viewer_alone_and_files_may_say_no_more_than_names(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Scene(tuple(Room("ab"[i], PLACES[i]) for i in range(2)), "relative")
+    monkeypatch.setattr("panodepth.scene.align.align", lambda *_: scene)
+    near = [photo(place, "abc"[i]) for i, place in enumerate(PLACES[:2])]
+    for number, picture in enumerate(near):
+        panel = picture.distance[100:140, 50:120]
+        panel *= 0.4
+        told = {"model": "secret", "source": "secret.jpg", "options": {"level": "secret"}}
+        replace(picture, meta={**picture.meta, **told}).save(tmp_path, ["npz"])
+        Image.fromarray(picture.image).save(tmp_path / f"{'abc'[number]}.png")
+    names = [str(tmp_path / f"{name}_distance.npz") for name in "ab"]
+    plain, filled = tmp_path / "plain", tmp_path / "filled"
+    assert main(["align", *names, "--out", str(plain), "--format", "ply,las"]) == 0
+    more = ["--behind", "8", "--no-metadata", "--format", "ply,las"]
+    assert main(["align", *names, "--out", str(filled), *more]) == 0
+    assert b"secret" in (plain / "rooms_points.ply").read_bytes()
+    for file in filled.iterdir():
+        assert b"secret" not in file.read_bytes()
+    pages = [(folder / "rooms.html").read_text(encoding="utf-8") for folder in (plain, filled)]
+    assert ['id="behind-0"' in page for page in pages] == [False, True]
+    counts = [len(PlyData.read(f / "rooms_points.ply")["vertex"]) for f in (plain, filled)]
+    assert counts[0] == counts[1]
+    rooms = json.loads((filled / "rooms.json").read_text())["rooms"]
+    assert [room["name"] for room in rooms] == ["a", "b"]
+    assert main(["align", *names, "--out", str(tmp_path / "no"), "--behind", "31"]) == 2
+    assert "behind" in capsys.readouterr().err
+    assert not (tmp_path / "no").exists()
 
 
 def test_the_command(

@@ -27,6 +27,7 @@ from panodepth.export.file_options import FileOptions
 from panodepth.export.formats import relative_note
 from panodepth.options import option
 from panodepth.streams import print_document
+from panodepth.strict import build
 
 if TYPE_CHECKING:
     from panodepth.scene.align import Scene
@@ -55,8 +56,18 @@ class JointOptions(FileOptions):
     )
     faces: str | None = None  # without `option`, so not offered: no cloud has any
     views: int | None = None
-    behind: float | None = None  # nor is anything guessed in one
-    metadata: bool = True
+    behind: float | None = option(
+        None,
+        "Guess what near things hide, this far behind their edges: in the viewer.",
+        metavar="DEG",
+        rich_help_panel="Files",
+    )
+
+    @property
+    def cloud_settings(self) -> dict[str, Any]:
+        """`writer_settings` without what is of the viewer, or of all files."""
+        known = self.writer_settings
+        return {key: known[key] for key in known if key not in ("behind", "metadata")}
 
     def system(self, writers: Mapping[str, Any]) -> str:
         """The WKT in `crs`, "" = none. writers: options of each format. ConfigError, InputError."""
@@ -91,7 +102,9 @@ def align(
 ) -> None:
     """Bring panoramas of one place into one frame and scale: rooms.json, joint cloud, viewer."""
     from panodepth.cli.view import check_named, find_rooms, read_rooms
+    from panodepth.export.html.page import HtmlOptions
     from panodepth.export.mark import foreign
+    from panodepth.export.privacy import told_by_name
     from panodepth.predict.folder.outputs import check_output_folder
     from panodepth.scene.align import align as aligned
     from panodepth.scene.cloud import checked_formats, cloud_options
@@ -99,7 +112,8 @@ def align(
     from panodepth.scene.poses import read_poses
 
     clouds = checked_formats(formats or ["ply"])
-    writers = cloud_options(clouds, files.writer_settings)
+    writers = cloud_options(clouds, files.cloud_settings)
+    page = build(HtmlOptions, {"behind": files.behind or 0.0}, "the options")
     system = files.system(writers)
     check_output_folder(out)
     given = None if files.poses is None else read_poses(files.poses, metres=True)
@@ -115,7 +129,9 @@ def align(
         scene = aligned(rooms, given)
     except InputError as error:
         raise BegunError(str(error)) from error
-    written = write_scene(scene, rooms, out, clouds, writers, system)
+    if not files.metadata:
+        rooms = [told_by_name(room) for room in rooms]
+    written = write_scene(scene, rooms, out, clouds, {**writers, "html": page}, system)
     lost = [room.name for room in scene.rooms if room.place is None]
     _print_errors_and_notes(scene, lost)
     if as_json:

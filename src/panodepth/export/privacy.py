@@ -31,6 +31,12 @@ def told(prediction: Prediction, metadata: object) -> Prediction:
     return replace(prediction, meta=needed)
 
 
+def told_by_name(prediction: Prediction) -> Prediction:
+    """As `told` without metadata, but for the name, by which several are told apart."""
+    name = {"name": prediction.meta["name"]} if "name" in prediction.meta else {}
+    return replace(prediction, meta={**name, **told(prediction, False).meta})
+
+
 @contextmanager
 def without_folder(folder: str | Path) -> Iterator[None]:
     """Errors of files in a folder name the file alone, for those whom its path tells nothing."""

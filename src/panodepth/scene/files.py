@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from panodepth.atomic import write_atomic
-from panodepth.export.html.page import write_rooms
+from panodepth.export.html.page import HtmlOptions, write_rooms
 from panodepth.export.metadata import HOUSE_FRAME, metadata, to_json
 from panodepth.scene.align import Scene
-from panodepth.scene.cloud import Options, write_cloud
+from panodepth.scene.cloud import write_cloud
 from panodepth.scene.poses import Place
 from panodepth.types import Prediction
 
@@ -28,11 +28,11 @@ def write_scene(
     predictions: Sequence[Prediction],
     folder: Path,
     formats: Sequence[str] = ("ply",),
-    options: Mapping[str, Options] | None = None,
+    options: Mapping[str, Any] | None = None,
     crs: str = "",
 ) -> list[Path]:
-    """Write and return all `scene_files`; formats: of the cloud, of `cloud.FORMATS`, with their
-    `cloud_options`. crs: see `write_cloud`. Raises OutputError.
+    """Write and return all `scene_files`; formats: of the cloud, of `cloud.FORMATS`. options: their
+    `cloud_options`, and `HtmlOptions` as "html". crs: see `write_cloud`. Raises OutputError.
     """
     described_in, *clouds, page = files = scene_files(folder, formats)
     placed = [
@@ -40,10 +40,12 @@ def write_scene(
         for prediction, room in zip(predictions, scene.rooms, strict=True)
         if room.place is not None
     ]
+    known = options or {}
     for name, cloud in zip(formats, clouds, strict=True):
-        write_cloud(scene.unit, placed, cloud, (options or {}).get(name), crs)
+        write_cloud(scene.unit, placed, cloud, known.get(name), crs)
     shown = [in_unit(scene.unit, *room) for room in placed]
-    write_rooms([p for p, _ in shown], page, [place for _, place in shown])
+    rooms, places = [p for p, _ in shown], [place for _, place in shown]
+    write_rooms(rooms, page, places, known.get("html", HtmlOptions()))
     # Last: where it lies, all of them do.
     write_atomic(described_in, to_json(described(scene, predictions), indent=2) + "\n")
     return files
