@@ -16,7 +16,7 @@ from panodepth.geometry.lenses.fisheyes import EquidistantFisheye
 from panodepth.geometry.points import distance_to_normals, z_depth_to_distance
 from panodepth.geometry.resampling import resample, rotate_erp, rotate_erp_vectors
 from panodepth.geometry.resizing import resize_erp
-from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll, yaw_pitch_roll_from_rotation
+from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll
 from panodepth.geometry.sampling import sample_erp
 from panodepth.geometry.seam import pad_erp
 
@@ -44,7 +44,6 @@ CALLS: dict[str, Callable[[Tensor], object]] = {
     "nearest": lambda x: resize_erp(x, (24, 48), mode="nearest"),
     "rotate": lambda x: rotate_erp(x, turns(x)),
     "rotate vectors": lambda x: rotate_erp_vectors(x.movedim(-3, -1), turns(x)),
-    "angles": lambda x: yaw_pitch_roll_from_rotation(turns(x)),
     "E2P": lambda x: resample(x, ERP(), View(lens(x), (5, 6), turns(x)), supersample=2),
     "P2E": lambda x: resample(x[..., :5, :6], lens(x), View(ERP(), (12, 24), turns(x))),
     "fisheye": lambda x: resample(x[..., :5, :6], FISHEYE, View(FISHEYE, (4, 4), turns(x))),

@@ -75,23 +75,6 @@ def rotation_to_up(up: Sequence[float]) -> Array:
     return np.array([[1 - k * x * x, -x, -k * x * z], [x, -y, z], [-k * x * z, -z, 1 - k * z * z]])
 
 
-def yaw_pitch_roll_from_rotation(rotation: ArrayT) -> tuple[ArrayT, ArrayT, ArrayT]:
-    """(..., 3, 3) to yaw and roll in [-π, π] and pitch in [-π/2, π/2] [rad], each (...).
-
-    Looking straight up or down only yaw ± roll is defined; the angles returned still give R.
-    """
-    xp, r = library(rotation), rotation
-    # The forward axis, R's last column, has neither roll nor, seen from above, pitch.
-    cos_pitch = xp.hypot(r[..., 0, 2], r[..., 2, 2])
-    pitch = xp.atan2(-r[..., 1, 2], cos_pitch)
-    vertical = cos_pitch < (1e-14 if r.dtype == xp.float64 else 1e-6)
-    yaw = xp.atan2(r[..., 0, 2], r[..., 2, 2])
-    roll = xp.atan2(r[..., 1, 0], r[..., 1, 1])
-    # Vertical: its level part vanishes, and roll, set to 0, is told by the right-hand axis as yaw.
-    free_yaw = xp.atan2(-r[..., 2, 0], r[..., 0, 0])
-    return xp.where(vertical, free_yaw, yaw), pitch, xp.where(vertical, xp.zeros_like(roll), roll)
-
-
 def rotation_from_quaternion(quaternion: ArrayT) -> ArrayT:
     """(..., 4) quaternions (w, x, y, z) of any length > 0 to (..., 3, 3); -q gives the same R."""
     xp = library(quaternion)
