@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -31,3 +32,17 @@ def test_each_is_itself_alone(kind: str) -> None:
     assert len({one, other, one}) == 2
     for again in (copy.copy(one), copy.deepcopy(one), pickle.loads(pickle.dumps(one))):
         assert np.array_equal(again.image, one.image)
+
+
+def test_a_prediction_is_changed_by_making_another() -> None:
+    """docs/cookbook.md: `raw` may be `distance` itself, and what is made of it has to follow."""
+    kept = made("prediction")
+    assert isinstance(kept, Prediction)
+    shared = replace(kept, raw=kept.distance)
+    assert np.array_equal(shared.points, kept.points)
+    nearer = replace(shared, distance=shared.distance * 0.5, raw=None)
+    for doubled in (nearer, shared.to_metres(scale=0.5)):
+        assert np.array_equal(doubled.solid, doubled.distance)
+        assert np.allclose(doubled.points, shared.points / 2)
+        assert not np.shares_memory(doubled.distance, shared.distance)
+    assert (shared.distance == 1).all()

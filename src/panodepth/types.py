@@ -62,7 +62,7 @@ class Prediction:
         Where it is False and no sky is, `distance` is the network's guess behind the mask.
     image: (H, W, 3) uint8, the sRGB panorama that was seen, for colouring clouds and meshes.
     meta: plain JSON values: model, unit, scale, frame, network size, source name.
-    raw: (H, W) float32, finite: what the network says, in the sky too; None = as `distance`.
+    raw: (H, W) float32, finite: the network's, in the sky too; None, or the same array: `distance`.
     lens: which ray a pixel sees; a panorama unless another one was asked for.
     rotation: (3, 3), directions of the lens to those of the level world; None = they are the same.
     level: where the picture has up, and how sure that is; None = nobody said, and nothing told.
