@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -95,6 +96,38 @@ def test_3d60(tmp_path):
     (tmp_path / source.pairs[1].distance).unlink()
     with pytest.raises(InputError, match=r"Up_0\.0\.exr: no such file"):
         source[1]
+
+
+def tartan(root: Path) -> None:
+    """As its tools write it: float32 seen as four bytes, which OpenCV takes for B, G, R and A."""
+    values = np.full((H, W), 2.5, np.float32)
+    values[0, :4] = [0, 65504, 1e-3, 123.456]
+    for name in ("image", "depth"):
+        (root / f"Hospital/Data_easy/P000/{name}_lcam_equirect").mkdir(parents=True)
+    for number in range(2):
+        place = str(
+            root / "Hospital/Data_easy/P000/{0}_lcam_equirect/00000{1}_lcam_equirect_{0}.png"
+        )
+        write_image(Path(place.format("image", number)), make_image())
+        cv2.imwrite(place.format("depth", number), values.view(np.uint8).reshape(H, W, 4))
+
+
+def test_tartanair2(tmp_path):
+    tartan(tmp_path)
+    source = open_source("tartanair2", tmp_path)
+    assert len(source) == 2
+    sample = source[1]
+    assert sample.meta["unit"] == "m"
+    assert sample.distance[0, :5].tolist() == [0, np.inf, *np.float32([1e-3, 123.456, 2.5])]
+    assert sample.mask[0, :5].tolist() == [False, False, True, True, True]
+    depth = tmp_path / source.pairs[0].distance
+    content = depth.read_bytes()
+    depth.write_bytes(content[: len(content) // 2])
+    with pytest.raises(InputError, match=r"depth\.png.*damaged|depth\.png.*cut short"):
+        source[0]
+    write_image(depth, make_image())
+    with pytest.raises(InputError, match=r"depth\.png: expected four channels of 8 bits"):
+        source[0]
 
 
 def test_matterport3d(tmp_path):
@@ -295,6 +328,7 @@ def test_a_tab_parts_names_that_hold_spaces(tmp_path):
         (stanford, "stanford2d3d"),
         (matterport, "matterport3d"),
         (structured, "structured3d"),
+        (tartan, "tartanair2"),
         (suncg, "folder"),  # its tree has no mark
     ],
 )

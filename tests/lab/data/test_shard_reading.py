@@ -185,6 +185,7 @@ def test_every_kind_of_source_opens_by_name(folder):
         "matterport3d",
         "panosuncg",
         "3d60",
+        "tartanair2",
         "curated",
         "shards",
     }

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from panodepth.errors import DamageError, InputError, damaged, one_line, raise_if_out_of_memory
-from panodepth.images import read_stored
+from panodepth.images import image_size, read_stored
 from panodepth.images.arrays import ending_of, names_in, read_npy, read_npz
 from panodepth.images.distances import clean_distance, clipped, flags, plane, stored_numbers
 from panodepth.images.formats.exr_file import MAGIC, Part
@@ -103,6 +103,28 @@ class MetresWithHoles:
         found = DistanceFile(unit="m")(path)
         found.distance[np.isinf(found.distance)] = 0
         return found
+
+
+@dataclass(frozen=True)
+class FloatsInColours:
+    """Reads a PNG whose pixels are float32 distances [m]: their bytes, the lowest first, are blue,
+    green, red and alpha.
+    """
+
+    def __call__(self, path: Path) -> DistanceMap:
+        from PIL import Image
+
+        check_pixels(image_size(path), str(path))
+        try:
+            with Image.open(path) as stored:  # `read_stored` keeps of alpha whether it is 0
+                values = np.asarray(stored)
+        except Exception as error:
+            raise_if_out_of_memory(error, str(path))
+            raise damaged(str(path), "distance", error) from error
+        if values.dtype != np.uint8 or values.shape[2:] != (4,):
+            raise InputError(f"{path}: expected four channels of 8 bits, the bytes of float32")
+        metres = np.ascontiguousarray(values[..., [2, 1, 0, 3]]).view("<f4")[..., 0]
+        return DistanceMap(clean_distance(metres), "m")
 
 
 def _read_npz(path: Path, given: DistanceFile) -> DistanceMap:

@@ -7,6 +7,7 @@
 | Matterport3D | SCAN/pano_skybox_color/ID.jpg | ../pano_depth/ID.png | 1/4000 m | 0 |
 | PanoSUNCG | HOUSE/ROOM/N_color.png | N_depth.png, 8 bits, blue channel | 1/20 m | 0 |
 | 3D60 | VIEW/SOURCE/ID_color_0_VIEW_0.0.png | ID_depth_0_VIEW_0.0.exr | metres | inf |
+| TartanAir V2 | ENV/Data_*/PNNN/image_lcam_equirect/N_lcam_equirect_image.png | below | m | 0 |
 
 All of them hold distance along the ray, not z-depth. Sources: Structured3D's data_organization.md
 (unit, 0) and issue 9 there (panoramas are back-projected by the ray's length); the 2D-3D-Semantics
@@ -15,6 +16,10 @@ panoramas are stitched from its depth images (0.25 mm), as UniFuse reads them; P
 the one of DA²'s released evaluation, no other source was found; 3D60's page (vcl3d.github.io/3D60:
 EXR of floats, inf where the scan has holes) and the trees that projects trained on it print. Its
 spherical stereo formulas (disparity by the sines of two rays) take the value along the ray.
+TartanAir V2's distances are ../depth_lcam_equirect/N_lcam_equirect_depth.png (rcam: of the right
+camera), float32 in the bytes of a pixel, as its own tools (tartanairpy) read them. That a panorama
+holds the ray's length, and 65504 what is farther than float16 tells, is what a user measured
+against the front camera; no file of the set was at hand here.
 
 That evaluation reads Stanford2D3D with a step of 1/1000 m and Matterport3D with 1/2560 m, so its
 "5 m" limit lies elsewhere. The published table needs those: `released_units=True`.
@@ -28,7 +33,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from panodepth.errors import ConfigError
-from panodepth.lab.data.distances import MetresWithHoles, WholeNumbers
+from panodepth.lab.data.distances import FloatsInColours, MetresWithHoles, WholeNumbers
 from panodepth.lab.data.source import Pair, PairSource, check_folder
 from panodepth.lab.data.splits import read_split, select
 
@@ -48,7 +53,7 @@ class Layout:
     name: str
     pictures: tuple[str, ...]
     distance_file: tuple[str, str]
-    reader: WholeNumbers | MetresWithHoles
+    reader: WholeNumbers | MetresWithHoles | FloatsInColours
     released: WholeNumbers | None = None
 
     def open(
@@ -111,6 +116,13 @@ THREE_D_60 = Layout(
     tuple(f"{folder}/*/*_color_0_{name}_0.0.png" for folder, name in VIEWS_3D60.items()),
     (r"_color_([^/]*)\.png$", r"_depth_\1.exr"),
     MetresWithHoles(),
+)
+
+TARTANAIR2 = Layout(
+    "TartanAir V2",
+    ("*/Data_*/*/image_[lr]cam_equirect/*.png",),
+    (r"/image_([lr]cam_equirect)/([^/]*?)(?:_image)?\.png$", r"/depth_\1/\2_depth.png"),
+    FloatsInColours(),
 )
 
 

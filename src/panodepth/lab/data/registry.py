@@ -11,6 +11,7 @@ from panodepth.lab.data.layouts import (
     MATTERPORT3D,
     PANOSUNCG,
     STANFORD2D3D,
+    TARTANAIR2,
     THREE_D_60,
     open_structured3d,
 )
@@ -27,6 +28,7 @@ SOURCES: dict[str, SourceFactory] = {
     "matterport3d": MATTERPORT3D.open,
     "panosuncg": PANOSUNCG.open,
     "3d60": THREE_D_60.open,
+    "tartanair2": TARTANAIR2.open,
     "curated": open_curated,
     "shards": open_shards,
 }
@@ -38,6 +40,7 @@ TREES = {
     "stanford2d3d": ("area_*/pano/rgb",),
     "matterport3d": ("*/pano_skybox_color",),
     "3d60": ("Center_Left_Down",),
+    "tartanair2": ("*/Data_*/*/image_[lr]cam_equirect",),
 }
 
 
