@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gc
 import os
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 # One thread a process, commands under test included: test workers share the cores, and threads
 # that wait for each other on a full machine cost more than they give.
@@ -12,6 +15,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from panodepth.predict.predictor import Predictor
 
 # What a test takes says more of the machine than of the code; speed is measured in benchmarks/.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -26,6 +32,19 @@ def pytest_collectstart() -> None:
 def pytest_collection_finish() -> None:
     gc.freeze()
     gc.enable()
+
+
+@pytest.fixture(scope="session")
+def _load_chosen() -> Callable[..., Predictor]:
+    from panodepth.predict import trial
+
+    return cache(trial.load_chosen)
+
+
+@pytest.fixture
+def bundled_once(_load_chosen: Callable[..., Predictor], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines of a page share the bundled model: to load it takes as long as a small picture."""
+    monkeypatch.setattr("panodepth.predict.trial.load_chosen", _load_chosen)
 
 
 @pytest.fixture(scope="session")

@@ -35,6 +35,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.usefixtures("bundled_once")
 @pytest.mark.parametrize("line", LINES)
 def test_a_line_runs(
     line: str, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -59,6 +60,7 @@ def test_the_rigs_file_is_one(tmp_path: Path) -> None:
     np.testing.assert_allclose([ahead, left], [[0, 0, 1], [-1, 0, 0]], atol=1e-9)
 
 
+@pytest.mark.usefixtures("bundled_once")
 @pytest.mark.parametrize(("line", "says"), WRONG)
 def test_a_line_is_refused(
     line: str,

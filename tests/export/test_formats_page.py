@@ -29,6 +29,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.usefixtures("bundled_once")
 @pytest.mark.parametrize("line", LINES)
 def test_a_line_runs(line: str, here: Path) -> None:
     assert main([*shlex.split(line)[1:], "--quiet"]) == 0
