@@ -2,7 +2,9 @@
 
 import contextlib
 import errno
+import os
 import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -117,6 +119,31 @@ def test_a_process_that_died_is_told_by_the_others(make_config, renderer, monkey
     monkeypatch.setattr(run.task, "_network", fails)
     with pytest.raises(PanodepthError, match=r"another process of the run is gone.*at step 0, the"):
         run.run()
+
+
+def test_a_launchers_signal_does_not_cut_off_why_a_run_failed(make_config, renderer, monkeypatch):
+    """It comes while the run is closed: torchrun ends the others as soon as one is gone."""
+    run = Trainer(DistanceTask(make_config(), renderer=renderer))
+
+    def fails(image):
+        raise RuntimeError("gloo/transport: Connection closed by peer")
+
+    closed = type(run.stream).__exit__
+
+    def closes(stream, *error):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return closed(stream, *error)
+
+    monkeypatch.setattr(run.task, "_network", fails)
+    monkeypatch.setattr(type(run.stream), "__exit__", closes)
+    ended = []
+    before = signal.signal(signal.SIGTERM, lambda *_: ended.append(True))
+    try:
+        with pytest.raises(PanodepthError, match="another process of the run is gone"):
+            run.run()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert not ended
 
 
 def test_other_errors_are_not_hidden(make_config, renderer, monkeypatch):

@@ -208,6 +208,8 @@ class Trainer:
         lock = only_run(self.out, LOCK) if main else contextlib.nullcontext()
         try:
             with (
+                # while all is closed, too: a launcher sends SIGTERM as soon as one process is gone
+                asked_by_signals(self.stopping.ask),
                 lock,
                 RunLog(
                     *(self.out, run.steps, first),
@@ -216,7 +218,6 @@ class Trainer:
                     board=run.tensorboard,
                 ) as log,
                 self.stream,
-                asked_by_signals(self.stopping.ask),
             ):
                 return self._loop(log)
         except (RuntimeError, MemoryError) as error:
