@@ -33,10 +33,12 @@ def answer(
     listening: socket.socket,
     stop_seconds: float,
     on_stop: Callable[[], None] = lambda: None,
+    awaited: Callable[[], bool] = lambda: False,
 ) -> None:
     """Run an ASGI application until SIGINT or SIGTERM, and so long after it.
 
-    on_stop: called at each of these signals.
+    on_stop: called at each of these signals. awaited: whether, after one, clients are yet to come:
+    it goes on listening as long as this is so, whatever `stop_seconds` is.
     """
     import uvicorn
 
@@ -44,6 +46,9 @@ def answer(
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
             on_stop()
             super().handle_exit(sig, frame)
+
+        async def on_tick(self, counter: int) -> bool:
+            return await super().on_tick(counter) and not awaited()
 
     config = uvicorn.Config(
         app,

@@ -28,4 +28,5 @@ def serve(
     key = "a key is asked for" if os.environ.get(KEY_VARIABLE) else "no key is asked for"
     if not quiet:
         print(f"panodepth serves at {address(listening)} ({key}; API: /docs)", flush=True)
-    answer(app, listening, options.stop_seconds, app.state.service.end_soon)
+    parts = app.state.parts
+    answer(app, listening, options.stop_seconds, parts.end_soon, parts.awaited)

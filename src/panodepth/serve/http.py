@@ -29,7 +29,7 @@ from panodepth.errors import (
 )
 from panodepth.predict.predictor import Predictor
 from panodepth.serve.cache import Answer
-from panodepth.serve.description import JOB, JOB_RESULT, PICTURE, PREDICTED, STARTED, STATE
+from panodepth.serve.description import HEALTH, JOB, JOB_RESULT, PICTURE, PREDICTED, STARTED, STATE
 from panodepth.serve.jobs import Job, JobBook, Share
 from panodepth.serve.metrics import Metrics
 from panodepth.serve.options import KEY_VARIABLE, ServeOptions
@@ -72,6 +72,15 @@ class Parts(NamedTuple):
     metrics: Metrics
     arriving: Arriving
 
+    def end_soon(self) -> None:
+        """Take nothing more, and finish what was taken; told again, at once."""
+        self.service.end_soon()
+        self.book.end()
+
+    def awaited(self) -> bool:
+        """Whether, once told to end, clients have yet to come for what is finished for them."""
+        return self.service.has_time and self.book.awaited
+
 
 def make_app(predictor: Predictor, options: ServeOptions) -> FastAPI:
     """The service as an ASGI application. The key is read from the environment, once."""
@@ -96,7 +105,7 @@ def make_app(predictor: Predictor, options: ServeOptions) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    app.state.service = parts.service
+    app.state.service, app.state.parts = parts.service, parts
     _watch(app, metrics, os.environ.get(KEY_VARIABLE, ""))
     app.add_exception_handler(HTTPException, _no_route)
     _add_prediction(app, parts)
@@ -169,15 +178,20 @@ def _add_jobs(app: FastAPI, parts: Parts) -> None:
     @app.get("/v1/jobs/{job}", responses=JOB)
     async def job_state(job: str) -> JSONResponse:
         """`state`: waiting, running, done or failed; `progress`: the share that is done."""
-        return JSONResponse(_told(_found(book, job)))
+        found = _found(book, job)
+        if found.state == "failed":
+            book.collected(found)
+        return JSONResponse(_told(found))
 
     @app.head("/v1/jobs/{job}/result", include_in_schema=False)  # as download managers ask
     @app.get("/v1/jobs/{job}/result", responses=JOB_RESULT, response_class=Response)
-    async def job_result(job: str) -> Response:
+    async def job_result(job: str, request: Request) -> Response:
         """The file, once the job is done; 409 before."""
         found = _found(book, job)
         if not found.future.done():
             raise RefusedError(409, f"the job is {found.state}")
+        if request.method != "HEAD":
+            book.collected(found)
         return _file(found.future.result(), cached=False)
 
 
@@ -185,9 +199,11 @@ def _add_state(app: FastAPI, parts: Parts) -> None:
     service, metrics = parts.service, parts.metrics
 
     @app.head("/healthz", include_in_schema=False)  # as load balancers ask
-    @app.get("/healthz")
+    @app.get("/healthz", responses=HEALTH)
     async def health() -> dict[str, Any]:
         """Whether it takes pictures, which model it runs, and how many wait."""
+        if service.stopping:
+            raise StoppedError("the service is stopping")
         said = service.predictor.describe()
         return {"status": "ok", "version": __version__, "model": said, "waiting": service.waiting}
 

@@ -55,6 +55,20 @@ class JobBook:
         self._kept, self._limit = kept, limit
         self._jobs: OrderedDict[str, Job] = OrderedDict()
         self._lock = threading.Lock()
+        self._awaited: set[str] = set()
+
+    @property
+    def awaited(self) -> bool:
+        """Whether a client has yet to come back for a job that was under way at `end`."""
+        return bool(self._awaited)
+
+    def end(self) -> None:
+        """The service is about to stop. Called by a signal, which may not wait for the lock."""
+        self._awaited = {job.name for job in list(self._jobs.values()) if not job.future.done()}
+
+    def collected(self, job: Job) -> None:
+        """A client was told how a job ended."""
+        self._awaited.discard(job.name)
 
     def add(self, future: Future[Answer], share: Share) -> Job:
         """A job under a name that nobody can guess."""

@@ -222,6 +222,16 @@ class Service:
         """Pictures that wait or are worked on."""
         return self.options.queue - self._places._value
 
+    @property
+    def stopping(self) -> bool:
+        """Whether it takes nothing more."""
+        return not self._open
+
+    @property
+    def has_time(self) -> bool:
+        """Whether what was taken may still be worked on."""
+        return time.monotonic() < self._end
+
     def key(self, content: bytes, wanted: Wanted) -> str:
         """By what the answer to these bytes is kept."""
         digest = hashlib.sha256(content)
@@ -284,7 +294,8 @@ class Service:
         watch(share)
 
     def end_soon(self) -> None:
-        """Give what was taken `stop_seconds` from now; told again, none."""
+        """Take nothing more, give what was taken `stop_seconds` from now; told again, none."""
+        self._open = False
         again = self._end < math.inf
         self._end = time.monotonic() + (0.0 if again else self.options.stop_seconds)
 
