@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 from pathlib import Path
@@ -11,8 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from tests.predict.test_gpano import tagged
 
 from panodepth.cli import main
+from panodepth.geometry.rotation import rotation_from_yaw_pitch_roll
 from panodepth.predict.folder.inputs import InputFile
 from panodepth.predict.folder.options import RunOptions
 from panodepth.predict.folder.outputs import made_otherwise, made_with
@@ -37,6 +40,20 @@ def run(model_file: Path, capfd: pytest.CaptureFixture[str]) -> Any:
         return code, json.loads(captured.out), captured.err
 
     return call
+
+
+def test_how_a_tilted_panorama_was_turned_is_told(run: Any, tmp_path: Path) -> None:
+    """As whoever places a camera or a light beside its mesh has to know."""
+    (tmp_path / "in").mkdir()
+    pose = {"PoseHeadingDegrees": 0, "PosePitchDegrees": 20, "PoseRollDegrees": 15}
+    for name, tags in (("level", {}), ("tilted", pose)):
+        content = tagged(np.asarray(Image.open(picture(tmp_path / "a.png"))) / 255, tags)
+        (tmp_path / f"in/{name}.png").write_bytes(content)
+    _, told, _ = run(tmp_path / "in", "--out", tmp_path / "out", "--format", "npz")
+    level, tilted = (result["facts"] for result in told["results"])
+    assert "rotation_to_level" not in level
+    wanted = rotation_from_yaw_pitch_roll(0.0, math.radians(20), math.radians(15))
+    np.testing.assert_allclose(tilted["rotation_to_level"], wanted, atol=1e-9)
 
 
 def test_ground_truth_is_never_overwritten(run: Any, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 from bpy_extras.io_utils import ImportHelper
+from mathutils import Euler, Matrix
 
 from .command import Request, Run, RunError
 
@@ -156,12 +157,13 @@ class ImportPanorama(bpy.types.Operator, ImportHelper):
         home = bpy.data.collections.new(name)
         context.scene.collection.children.link(home)
         move(placed, name, home)
+        turn = levelling(facts)
         if self.camera:
-            context.scene.camera = panoramic_camera(name, home)
+            context.scene.camera = panoramic_camera(name, home, turn)
         if self.world:
             lens = Request(self.filepath, more=self.more).through_lens
             file = "" if lens else bpy.path.abspath(self.filepath)
-            light(context.scene, picture_of(placed, file))
+            light(context.scene, picture_of(placed, file), turn)
         context.view_layer.objects.active = placed
         self.report({"INFO"}, f"{name}: {told_size(facts)}")
         return {"FINISHED"}
@@ -207,8 +209,15 @@ def move(placed: Any, name: str, home: Any) -> None:
     placed.name = placed.data.name = name
 
 
-def panoramic_camera(name: str, home: Any) -> Any:
-    """A camera at the origin that sees, in Cycles, what the picture shows."""
+def levelling(facts: dict[str, Any]) -> Matrix:
+    """(3, 3) how panodepth turned the mesh of a tilted picture."""
+    axes = Matrix(((1, 0, 0), (0, 0, 1), (0, -1, 0)))  # from x right, y down, z forward
+    turn = facts.get("rotation_to_level")
+    return Matrix.Identity(3) if turn is None else axes @ Matrix(turn) @ axes.transposed()
+
+
+def panoramic_camera(name: str, home: Any, turn: Matrix) -> Any:
+    """A camera at the origin that sees, in Cycles, what the picture shows. turn: of the mesh."""
     data = bpy.data.cameras.new(f"{name} camera")
     data.type = "PANO"
     # Blender 5 has it for every engine, those before for Cycles, which may be switched off.
@@ -216,7 +225,8 @@ def panoramic_camera(name: str, home: Any) -> Any:
     if holder is not None:
         holder.panorama_type = "EQUIRECTANGULAR"
     camera = bpy.data.objects.new(data.name, data)
-    camera.rotation_euler = (math.pi / 2, 0, 0)  # level, its middle forward
+    ahead = Euler((math.pi / 2, 0, 0)).to_matrix()  # level, its middle forward
+    camera.rotation_euler = (turn @ ahead).to_euler()
     home.objects.link(camera)
     return camera
 
@@ -233,8 +243,11 @@ def picture_of(placed: Any, file: str) -> Any:
     return next(node.image for node in nodes if node.type == "TEX_IMAGE")
 
 
-def light(scene: Any, image: Any) -> None:
-    """A world whose background is an equirectangular image; its middle forward, as the mesh's."""
+def light(scene: Any, image: Any, turn: Matrix) -> None:
+    """A world whose background is an equirectangular image; its middle forward, as the mesh's.
+
+    turn: of the mesh.
+    """
     scene.world = bpy.data.worlds.new(image.name)
     if bpy.app.version < (5, 0, 0):
         scene.world.use_nodes = True
@@ -242,7 +255,8 @@ def light(scene: Any, image: Any) -> None:
     tree.nodes.clear()
     kinds = ("TexCoord", "Mapping", "TexEnvironment", "Background", "OutputWorld")
     nodes = [tree.nodes.new(f"ShaderNode{kind}") for kind in kinds]
-    nodes[1].inputs["Rotation"].default_value = (0, 0, TURN_RAD)
+    seen = Euler((0, 0, TURN_RAD)).to_matrix() @ turn.transposed()
+    nodes[1].inputs["Rotation"].default_value = seen.to_euler()
     nodes[2].image = image
     outlets = ("Generated", "Vector", "Color", "Background")
     inlets = ("Vector", "Vector", "Color", "Surface")

@@ -18,7 +18,10 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
+import numpy as np
+
 from panodepth.errors import PanodepthError, is_disk_full
+from panodepth.geometry.lens import ERP
 from panodepth.images import ImageData, image_size, read_image
 from panodepth.predict.folder.checks import sphere_bytes
 from panodepth.predict.folder.inputs import InputFile, find_mask
@@ -187,6 +190,8 @@ class Pipeline:
             **{key: named.meta.get(key) for key in ("metres_by", "metres_spread", "floor_support")},
             "valid_share": float(named.mask.mean()),
         }
+        if named.rotation is not None and isinstance(named.lens, ERP):
+            facts["rotation_to_level"] = np.asarray(named.rotation).tolist()
         if notes := named.meta.get("notes"):
             facts["notes"] = notes
         names = [str(file) for file in files]
