@@ -102,7 +102,11 @@ def filled(
     height, width = panorama.image.shape[:2]
     below = cv2.resize(seen.image, (width, height), interpolation=cv2.INTER_LINEAR)[::-1]
     both = replace(panorama, image=np.concatenate([panorama.image, below.astype(np.uint8)]))
-    halves = replace(mesh, uv=mesh.uv * [1, 0.5]), replace(back, uv=back.uv * [1, -0.5] + [0, 1])
+    upper, lower = mesh.uv * [1, 0.5], back.uv * [1, -0.5] + [0, 1]
+    halves = (
+        replace(mesh, uv=upper.astype(np.float32)),
+        replace(back, uv=lower.astype(np.float32)),
+    )
     front, guessed = (placed(panorama, half, up) for half in halves)
     front.meta["behind_deg"] = options.behind
     return replace(front, picture=both), replace(guessed, picture=both)
