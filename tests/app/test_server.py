@@ -6,8 +6,10 @@ import asyncio
 import io
 import math
 import os
+import re
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from panodepth.app.results import Result
 from panodepth.app.server import LOOK_BYTES, UploadLimit, _held, make_app
 from panodepth.cli import main
 from panodepth.errors import ConfigError, OutputError
+from panodepth.export.formats import check_metres
 from panodepth.types import Prediction
 
 
@@ -71,6 +74,7 @@ def test_the_viewer_is_shown_and_may_ask_nobody(client: Any, result: Result) -> 
     assert answer.headers["content-type"].startswith("text/html")
     assert "connect-src 'self'" in answer.headers["content-security-policy"]
     assert f"results/{result.token}/html" in viewer_html(result)
+    assert "is being built" in viewer_html(result)  # that of a large picture takes a while
 
 
 @pytest.mark.parametrize(
@@ -96,6 +100,20 @@ def test_names_cannot_write_into_the_page(result: Result) -> None:
     links = downloads_html(result)
     assert links.count("<a href=") == len(offered())
     assert "2.00 m per unit" in links
+
+
+def test_what_needs_metres_is_no_link_where_there_are_none(result: Result) -> None:
+    relative = replace(result, prediction=replace(result.prediction, meta={"name": "room"}))
+    links = downloads_html(relative)
+    linked = set(re.findall(r"/([\w-]+)\" target", links))
+    refused = set()
+    for name in offered():
+        try:
+            check_metres([name])
+        except ConfigError:
+            refused.add(name)
+    assert linked == set(offered()) - refused
+    assert links.count("needs a camera height") == len(refused) > 5
 
 
 def test_uploads_do_not_fill_the_disk() -> None:

@@ -162,6 +162,7 @@ def test_a_picture_is_seen_measured_and_saved(page: Any, tmp_path: Path) -> None
     frame = page.frame_locator("iframe.viewer")
     frame.locator("body[data-ready]").wait_for(state="attached", timeout=SECONDS)
     assert frame.locator("h1").inner_text() == "room"
+    assert frame.locator("#full").is_visible()  # not where the frame may not fill the screen
 
 
 def test_bad_files_are_told_in_a_sentence_each_and_the_next_click_works(
@@ -274,6 +275,18 @@ def test_what_cannot_start_is_one_line(tmp_path: Path, options: list[str], says:
     assert (process.returncode, out) == (2, "")
     assert says in err
     assert err.count("\n") == 1
+
+
+def test_a_phone_shows_all_that_a_result_is(browser: Any, address: str) -> None:
+    """No tab is hidden behind a menu, and nothing is wider than the screen."""
+    context = browser.new_context(viewport={"width": 360, "height": 740}, is_mobile=True)
+    page = context.new_page()
+    page.goto(address)
+    page.wait_for_selector("#predict", timeout=SECONDS)
+    for name in ("Distance", "In 3D", "Files"):
+        page.wait_for_selector(f"button[role=tab]:has-text('{name}')", state="visible")
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    context.close()
 
 
 def test_nothing_chosen_and_a_bad_height_are_told(page: Any) -> None:

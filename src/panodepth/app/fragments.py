@@ -9,6 +9,7 @@ from panodepth.app.demo import Row
 from panodepth.app.files import offered
 from panodepth.app.results import Result
 from panodepth.export import WRITERS
+from panodepth.export.formats import EYES_IN_METRES, IN_METRES
 
 MARKS = {"waiting": "·", "working": "…", "done": "✓", "failed": "✗"}
 
@@ -29,21 +30,25 @@ def problem_html(text: str) -> str:
 
 
 def viewer_html(result: Result) -> str:
-    """The viewer with a result in it."""
+    """The viewer with a result in it, over a line that is seen until its page has come."""
     return (
-        f'<iframe class="viewer" title="{escape(result.name)} in 3D" '
-        f'src="results/{result.token}/html?inline=1"></iframe>'
+        '<div class="place"><p>The room is being built: large pictures take a while.</p>'
+        f'<iframe class="viewer" allow="fullscreen" title="{escape(result.name)} in 3D" '
+        f'src="results/{result.token}/html?inline=1"></iframe></div>'
     )
 
 
 def downloads_html(result: Result) -> str:
-    """A link for every format, and what is known of the result."""
-    links = [
-        f'<a href="results/{result.token}/{name}" target="_blank">{name}</a> '
-        f"<small>{escape(WRITERS[name].about)}</small>"
-        for name in offered()
-    ]
-    items = "".join(f"<li>{link}</li>" for link in links)
+    """A link for every format that the result can be written in, and what is known of it."""
+    relative = result.prediction.scale is None
+    items = ""
+    for name in offered():
+        about = escape(WRITERS[name].about)
+        if relative and name in (*IN_METRES, *EYES_IN_METRES):
+            items += f"<li>{name} <small>{about}: needs a camera height</small></li>"
+            continue
+        link = f'<a href="results/{result.token}/{name}" target="_blank">{name}</a>'
+        items += f"<li>{link} <small>{about}</small></li>"
     return f'<p class="facts">{facts(result)}</p><ul class="downloads">{items}</ul>'
 
 

@@ -22,6 +22,8 @@ FONTS = ("system-ui", "sans-serif")  # of the visitor's machine: none is fetched
 SWEEP_SECONDS = 60  # how often Gradio looks for uploads that are too old
 CSS = """
 .viewer { width: 100%; height: 70vh; border: 0; border-radius: 8px; }
+.place { display: grid; place-items: center; }
+.place > * { grid-area: 1 / 1; }
 .rows, .downloads { list-style: none; padding: 0; margin: 0; }
 .rows .failed, .problem { color: #b3261e; }
 .dark .rows .failed, .dark .problem { color: #ff8a80; }
@@ -89,7 +91,7 @@ def _fill(demo: Demo) -> None:
             buttons = [(gr.Button(f"Example: {file.stem}"), str(file)) for file in examples()]
         with gr.Column(scale=3):
             chosen = gr.Radio([], label="Results", visible=False, elem_id="results")
-            with gr.Tab("Photograph and distance"):
+            with gr.Tab("Distance"):
                 slider = gr.ImageSlider(
                     format="jpeg", show_label=False, interactive=False, buttons=[], elem_id="slider"
                 )
