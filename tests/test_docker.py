@@ -15,7 +15,9 @@ import jsonschema
 import pytest
 import yaml
 
+from panodepth.predict.folder.memory import GIB, PIXEL_BYTES, PROCESS_BYTES
 from panodepth.serve.options import KEY_VARIABLE, ServeOptions
+from panodepth.serve.service import PIECES_HELD
 
 ROOT = Path(__file__).parents[1]
 DOCKERFILE = (ROOT / "docker/Dockerfile").read_text()
@@ -34,6 +36,7 @@ SERVICE = {
             "required": ["context"],
             "properties": {"context": {"type": "string"}, "dockerfile": {"type": "string"}},
         },
+        "command": {"type": "array", "items": {"type": "string"}},
         "ports": {
             "type": "array",
             "items": {"type": "string", "pattern": r"^(\d+(\.\d+){3}:)?\d+:\d+(/(tcp|udp))?$"},
@@ -117,6 +120,17 @@ def test_the_container_may_do_little_and_has_time_to_end(service: dict[str, Any]
     assert grace > ServeOptions().stop_seconds
     [user] = said("USER")
     assert int(user) > 0
+
+
+def test_what_the_service_takes_at_once_fits_into_the_container(service: dict[str, Any]) -> None:
+    """By the estimate that --max-memory goes by, with every limit used up: else it is killed."""
+    flag, most = service["command"]
+    assert flag == "--max-megapixels"
+    options = ServeOptions(max_megapixels=float(most))
+    held = options.cache_megabytes + options.job_megabytes + options.queue * options.max_megabytes
+    pictures = PIECES_HELD * options.max_megapixels * PIXEL_BYTES
+    limit = int(service["mem_limit"].removesuffix("g")) * GIB
+    assert PROCESS_BYTES + (held + pictures) * 1e6 < limit
 
 
 def test_the_image_holds_what_the_package_is_built_of() -> None:
