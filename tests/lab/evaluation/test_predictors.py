@@ -207,6 +207,8 @@ def test_what_the_largest_whole_number_means_can_be_said(tmp_path):
         np.testing.assert_allclose(kept, [0, 1, 65.535, 30])
         np.testing.assert_allclose(left, [0, 1, 0, 30])
         np.testing.assert_allclose(other, [0, 1, 65.535, 0])
+        steps = FromFolder(tmp_path, missing=0)(named(name)).distance[0, :4]
+        np.testing.assert_array_equal(steps, [0, 1000, 65535, 30000])
 
 
 @pytest.mark.parametrize(
@@ -243,7 +245,7 @@ def test_which_kind_a_text_means(tmp_path, tree, file):
     weights.mkdir()
     (weights / "model.safetensors").write_bytes(b"")
     assert choose_predictor(str(weights), model, datasets, {}).kind == "model"
-    with pytest.raises(ConfigError, match="has scale and unit"):
+    with pytest.raises(ConfigError, match="has scale, unit and missing"):
         choose_predictor(str(tree), model, datasets, {"factor": 1})
 
 

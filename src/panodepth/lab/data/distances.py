@@ -15,7 +15,14 @@ import numpy.typing as npt
 from panodepth.errors import DamageError, InputError, damaged, one_line, raise_if_out_of_memory
 from panodepth.images import image_size, read_stored
 from panodepth.images.arrays import ending_of, names_in, read_npy, read_npz
-from panodepth.images.distances import clean_distance, clipped, flags, plane, stored_numbers
+from panodepth.images.distances import (
+    SKY_FROM,
+    clean_distance,
+    clipped,
+    flags,
+    plane,
+    stored_numbers,
+)
 from panodepth.images.formats.exr_file import MAGIC, Part
 from panodepth.images.limits import check_pixels
 from panodepth.lab.data.source import DistanceMap, read_json
@@ -327,10 +334,12 @@ def _scaled(
     if offset := _offset_of(said.get("offset", 0), path):
         scaled = np.where(values > 0, scaled + offset, np.float32(0))
     distance = _plane(scaled, path)
-    if given.missing is not None:
-        distance[values == given.missing] = 0
-    elif not {"sky", "invalid"} & said.keys():  # as predict's own say: it is the farthest surface
+    if given.missing is None and not {"sky", "invalid"} & said.keys():
         distance[clipped(values)] = np.inf
+    else:  # as predict's own files say: the largest number is the farthest surface
+        far = np.isinf(distance) & (scaled < SKY_FROM)
+        distance[far] = scaled[far]
+        distance[values == (given.missing or 0)] = 0
     return DistanceMap(distance, unit)
 
 
