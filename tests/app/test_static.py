@@ -12,9 +12,13 @@ import pytest
 from panodepth.cli import main
 
 
-def test_the_site_is_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_site_is_whole(
+    model_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With a small network; tests/test_readme.py writes a site with the bundled one."""
     site = tmp_path / "site"
-    assert main(["app", "--static", str(site)]) == 0
+    command = ["app", "--static", str(site), "--model", str(model_file)]
+    assert main(command) == 0
     assert "11 files" in capsys.readouterr().out
     config = json.loads((site / "config.json").read_text())
     model = onnxruntime.InferenceSession(gzip.decompress((site / "model.bin").read_bytes()))
@@ -25,7 +29,7 @@ def test_the_site_is_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert "{{" not in service
     for file in site.iterdir():
         assert f'"{file.name}"' in service or file.name in ("index.html", "sw.js")
-    assert main(["app", "--static", str(site), "--quiet"]) == 0  # again, over itself
+    assert main([*command, "--quiet"]) == 0  # again, over itself
 
 
 @pytest.mark.parametrize(
