@@ -75,6 +75,8 @@ def alone(folder, moment, number):
 
 
 if __name__ == "__main__":
+    for name in ("accelerate", "torch._dynamo"):  # which a run loads as it starts and steps
+        importlib.import_module(name)
     codes = {}
     for moment, number in (words.split("=") for words in sys.argv[2:]):
         child = os.fork()
