@@ -37,6 +37,10 @@ if (window === top) addEventListener("DOMContentLoaded", () => {
 });
 """
 
+GONE = """async (cache) => {
+    while (await caches.has(cache)) await new Promise((resolve) => setTimeout(resolve, 100));
+}"""
+
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory, model_file: Path) -> Path:
@@ -155,6 +159,18 @@ def test_cancelling_ends_the_worker_and_the_next_picture_has_a_new_one(
     assert workers(page, 1) == 1
 
 
+def test_a_worker_without_work_is_freed_after_a_while(page: Any, small: Path) -> None:
+    page.clock.install()
+    assert give(page, small) == ""
+    page.clock.fast_forward(60_000)
+    assert give(page, small) == ""  # which begins the wait anew
+    page.clock.fast_forward(110_000)
+    assert len(page.workers) == 1
+    page.clock.fast_forward(20_000)
+    assert workers(page, 0) == 0
+    assert give(page, small) == ""
+
+
 def test_a_slow_model_can_be_cancelled_and_what_waits_is_next(
     page: Any, small: Path, large: Path
 ) -> None:
@@ -219,7 +235,7 @@ def test_a_new_version_replaces_its_own_cache_alone(site: Path) -> None:
         script = site / "sw.js"
         script.write_text(script.read_text().replace(old.split()[-1], "next"))
         page.evaluate("navigator.serviceWorker.ready.then((found) => found.update())")
-        page.wait_for_function(f"async () => !(await caches.keys()).includes({old!r})")
+        page.evaluate(GONE, old)
         names = sorted(page.evaluate("caches.keys()"))
         assert names == ["of another page", old.replace(old.split()[-1], "next")]
 

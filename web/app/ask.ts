@@ -3,12 +3,14 @@
 import { NOT_RUN, type Answer, type Last, type Progress } from "./answers";
 
 const SCRIPT = "worker.js"; // beside the page
+const IDLE_MS = 120_000; // that a worker keeps the model, some 200 MB, for the next picture
 
 type Watch = (progress: Progress) => void;
 
 let worker: Worker | null = null; // kept for the next picture
 let here: typeof import("./worker") | null = null; // the same, on this thread
 let stop = () => {};
+let idle = 0; // a timer
 
 /** The last answer about a picture, null after `cancel`. One at a time. */
 export async function ask(file: File, watch: Watch): Promise<Last | null> {
@@ -28,10 +30,12 @@ export function cancel(): void {
 class NoWorker extends Error {}
 
 function askWorker(file: File, watch: Watch): Promise<Last | null | NoWorker> {
+  clearTimeout(idle);
   return new Promise((resolve) => {
     let alive = worker !== null;
     const last = (said: Last | null | NoWorker, spent: boolean) => {
       if (spent) end();
+      else idle = window.setTimeout(end, IDLE_MS);
       stop = () => {};
       resolve(said);
     };
