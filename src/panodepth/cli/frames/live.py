@@ -8,12 +8,13 @@ import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import groupby
+from pathlib import Path
 from typing import Annotated, Any
 
-from typer import Argument, Exit
+from typer import Argument, Exit, Option
 
 from panodepth.cli.options import DONE, SOME_FAILED, Device, Dtype, Model, Quiet, with_fields
-from panodepth.errors import InputError, printable
+from panodepth.errors import ConfigError, InputError, printable
 from panodepth.predict.live.options import LiveOptions
 from panodepth.streams import reader_gone
 
@@ -31,6 +32,9 @@ def live(
         ),
     ],
     options: LiveOptions,
+    watch: Annotated[
+        bool, Option(help="Go on with frames that come to the folder, until Ctrl-C.")
+    ] = False,
     model: Model = "default",
     device: Device = "auto",
     dtype: Dtype = "auto",
@@ -47,10 +51,7 @@ def live(
     from panodepth.predict.live.loop import scans
 
     options.scan_options()
-    frames: Iterable[str] = _named()
-    refused: dict[str, str] = {}
-    if inputs != ["-"]:
-        frames, refused = _frames(inputs)
+    frames, refused = _wanted(inputs, watch)
     predictor = load(model, device=device, dtype=dtype, size=options.size)
     latencies: deque[float] = deque(maxlen=LATEST)
     done, failed = 0, len(refused)
@@ -87,6 +88,18 @@ def _named() -> Iterator[str]:
     for line in () if sys.stdin is None else sys.stdin.buffer:
         if name := os.fsdecode(line.rstrip(b"\r\n")):
             yield name
+
+
+def _wanted(inputs: list[str], watch: bool) -> tuple[Iterable[str | Path], dict[str, str]]:
+    """The frames, and what is none of them, with why."""
+    from panodepth.predict.live.watch import watched
+
+    if not watch:
+        return (_named(), {}) if inputs == ["-"] else _frames(inputs)
+    folder = Path(os.path.expanduser(inputs[0]))
+    if len(inputs) > 1 or not folder.is_dir():
+        raise ConfigError(f"--watch takes one folder, not {', '.join(inputs)}")
+    return watched(folder), {}
 
 
 def _frames(inputs: list[str]) -> tuple[list[str], dict[str, str]]:
