@@ -96,6 +96,42 @@ def test_points_glb_is_y_up_with_linear_colours(room: Prediction, tmp_path: Path
     assert len(loaded.geometry["panorama"].vertices) == room.mask.sum()
 
 
+def test_points_usdz_is_y_up_with_linear_colours_and_closed_surfaces(
+    room: Prediction, tmp_path: Path
+) -> None:
+    usd = pytest.importorskip("pxr.Usd")
+    from pxr import UsdGeom
+
+    (file,) = room.save(tmp_path / "room.usdz", ["points-usdz"], normals=True)
+    stage = usd.Stage.Open(str(file))
+    assert (UsdGeom.GetStageUpAxis(stage), UsdGeom.GetStageMetersPerUnit(stage)) == ("Y", 1)
+    points = UsdGeom.Points(stage.GetPrimAtPath("/panorama/points"))
+    turn = np.array([1, -1, -1])
+    places = np.array(points.GetPointsAttr().Get())
+    assert places == pytest.approx(room.points[room.mask] * turn, abs=2e-6)
+    widths = np.array(points.GetWidthsAttr().Get())
+    assert widths == pytest.approx(room.distance[room.mask] * 2 * np.pi / 128, rel=1e-5)
+    assert points.GetWidthsInterpolation() == "vertex"
+    radius = widths[:, None] / 2
+    extent = [(places - radius).min(axis=0), (places + radius).max(axis=0)]
+    assert np.array(points.GetExtentAttr().Get()) == pytest.approx(np.array(extent), rel=1e-5)
+    coded = room.image[room.mask] / 255
+    linear = np.where(coded <= 0.04045, coded / 12.92, ((coded + 0.055) / 1.055) ** 2.4)
+    colours = points.GetDisplayColorPrimvar()
+    assert colours.GetInterpolation() == "vertex"
+    assert np.array(colours.Get()) == pytest.approx(linear, abs=1e-5)
+    normals = np.array(points.GetNormalsAttr().Get())
+    assert normals == pytest.approx(room.normals[room.mask] * turn, abs=1e-5)
+    assert (stated(file) or {})["quantity"] == "surface point"
+
+    (file,) = room.save(tmp_path / "thin.usdz", ["points-usdz"], voxel=0.5)
+    stage = usd.Stage.Open(str(file))
+    points = UsdGeom.Points(stage.GetPrimAtPath("/panorama/points"))
+    assert not points.GetNormalsAttr().HasAuthoredValue()
+    assert np.array(points.GetWidthsAttr().Get()).min() == 0.5
+    assert 0 < len(points.GetPointsAttr().Get()) < room.mask.sum() / 2
+
+
 @pytest.mark.parametrize("write", [write_ply, write_points_glb])
 def test_large_clouds_are_thinned_evenly(room: Prediction, tmp_path: Path, write: Callable) -> None:
     kind = PlyOptions if write is write_ply else GlbPointsOptions

@@ -31,6 +31,7 @@ NAMES = {
     **{f"confidence-{kind}": [f"room_confidence.{kind}"] for kind in ("npz", "exr", "png")},
     "ply": ["room_points.ply"],
     "points-glb": ["room_points.glb"],
+    "points-usdz": ["room_points.usdz"],
     "pcd": ["room_points.pcd"],
     "las": ["room_points.las"],
     "laz": ["room_points.laz"],

@@ -18,7 +18,7 @@ SIZE = (256, 512)
 STAMP = 1764370000.25  # s since 1970
 RED, GREEN, WALL = (230, 20, 20), (20, 200, 20), (150, 150, 160)
 FORMATS = (
-    *("ply", "pcd", "las", "laz", "e57", "points-glb"),
+    *("ply", "pcd", "las", "laz", "e57", "points-glb", "points-usdz"),
     *("glb", "obj", "ply-mesh", "stl", "usdz", "usdc", "light-dome", "light-dome-usd"),
     *("npz", "exr", "tiff", "png"),
     *("splat", "splat-binary", "gltf-splat"),

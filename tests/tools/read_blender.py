@@ -28,8 +28,13 @@ CLOSE = 1e-5  # m
 def scene(path: Path) -> dict[str, np.ndarray]:
     bpy.ops.wm.read_factory_settings(use_empty=True)
     IMPORTERS[path.suffix](str(path))
-    (thing,) = (found for found in bpy.data.objects if found.type == "MESH")
+    (thing,) = (found for found in bpy.data.objects if found.type in ("MESH", "POINTCLOUD"))
     mesh = thing.data
+    if thing.type == "POINTCLOUD":
+        places = np.empty(3 * len(mesh.points), np.float32)
+        mesh.attributes["position"].data.foreach_get("vector", places)
+        turned = places.reshape(-1, 3) @ np.array(thing.matrix_world.to_3x3()).T
+        return {"points": turned, "told": np.array(f"{len(turned)} points")}
     places = np.array([thing.matrix_world @ vertex.co for vertex in mesh.vertices])
     corners = np.empty(len(mesh.loops), np.int32)
     mesh.loops.foreach_get("vertex_index", corners)

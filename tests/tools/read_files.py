@@ -136,8 +136,8 @@ def usd(path: Path) -> Found:
     found = UsdValidation.ValidationContext(known.GetOrLoadAllValidators()).Validate(stage)
     wrong = [e for e in found if e.GetType() == UsdValidation.ValidationErrorType.Error]
     assert not wrong, wrong[0].GetMessage()
-    (mesh,) = (UsdGeom.Mesh(prim) for prim in stage.Traverse() if prim.IsA(UsdGeom.Mesh))
-    return np.array(mesh.GetPointsAttr().Get()), None, "0 errors of UsdValidation"
+    (shown,) = filter(None, map(UsdGeom.PointBased, stage.Traverse()))
+    return np.array(shown.GetPointsAttr().Get()), None, "0 errors of UsdValidation"
 
 
 def gsply(path: Path) -> Found:
@@ -283,6 +283,8 @@ FILES: list[tuple[str, str, np.ndarray, str, Callable[[Path], Found]]] = [
     ("laz", "box_points.laz", ROS, "laszip", laspy_laszip),
     ("e57", "box_points.e57", ROS, "pymeshlab", meshlab_cloud),
     ("points-glb", "box_points.glb", Y_UP, "gltf-validator", gltf_validator),
+    ("points-usdz", "box_points.usdz", Y_UP, "usd-core", usd),
+    ("points-usdz", "box_points.usdz", Z_UP, "blender", blender_scene),
     ("glb", "box.glb", Y_UP, "trimesh", trimesh_mesh),
     ("glb", "box.glb", Y_UP, "pymeshlab", meshlab),
     ("glb", "box.glb", Y_UP, "gltf-validator", gltf_validator),

@@ -11,7 +11,7 @@
 | preview | NAME_preview.png | photograph, coloured distance and its scale, to look at |
 | preview-plain | NAME_preview-plain.png | the coloured distance alone |
 | pfm, mask | NAME_distance.pfm, NAME_mask.png | distance float32; 255 = a surface |
-| ply, pcd, las, laz, e57, points-glb | NAME_points.ply, ... | coloured point cloud |
+| ply, pcd, las, laz, e57, points-glb, points-usdz | NAME_points.ply, ... | coloured points |
 | glb, obj, usdz, usdc | NAME.glb, ... | textured mesh |
 | ply-mesh, stl | NAME_mesh.ply, NAME.stl | coloured mesh, bare mesh |
 | light-dome, light-dome-usd | NAME_light.glb, ... | mesh that emits the panorama's light |

@@ -33,6 +33,7 @@ FORMATS: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "confidence-png": ("_confidence.png", "rasters.confidence:write_png", "confidence", ()),
     "ply": ("_points.ply", "clouds.ply:write_ply", "point cloud", ()),
     "points-glb": ("_points.glb", "clouds.points_glb:write_points_glb", "point cloud", ()),
+    "points-usdz": ("_points.usdz", "clouds.points_usd:write_points_usdz", "point cloud", ()),
     "pcd": ("_points.pcd", "clouds.pcd:write_pcd", "point cloud", ()),
     "las": ("_points.las", "clouds.las:write_las", "point cloud", ()),
     "laz": ("_points.laz", "clouds.las:write_laz", "compressed point cloud", ()),
@@ -89,15 +90,10 @@ OTHER_NAMES = {
 
 # Which extra of the package a format needs, and the modules that are then there.
 NEEDS: dict[str, tuple[str, ...]] = {
-    "las": ("las", "laspy", "lazrs"),
-    "laz": ("las", "laspy", "lazrs"),
+    **dict.fromkeys(("las", "laz"), ("las", "laspy", "lazrs")),
     "e57": ("e57", "pye57"),
-    "usdz": ("usd", "pxr"),
-    "pointcloud2": ("ros", "rosbags"),
-    "mcap": ("ros", "rosbags"),
-    "rosbag2": ("ros", "rosbags"),
-    "usdc": ("usd", "pxr"),
-    "light-dome-usd": ("usd", "pxr"),
+    **dict.fromkeys(("usdz", "usdc", "light-dome-usd", "points-usdz"), ("usd", "pxr")),
+    **dict.fromkeys(("pointcloud2", "mcap", "rosbag2"), ("ros", "rosbags")),
 }
 
 IN_METRES = ("laserscan", "occupancy", "birdseye", "octomap", "pointcloud2", "mcap", "rosbag2")
@@ -112,7 +108,7 @@ NO_METRES_EYES = (
 )
 
 # Metres by their standards, so that other tools take what is relative for metres.
-TAKEN_FOR_METRES = ("glb", "points-glb", "las", "laz", "e57", "usdz", "usdc")
+TAKEN_FOR_METRES = ("glb", "points-glb", "las", "laz", "e57", "usdz", "usdc", "points-usdz")
 
 Up = Literal["house", "y", "z", "ros", "blender", "unity", "unreal"]  # see `frames.FRAMES`
 Reach = Annotated[float, Range(at_least=0, at_most=30)]  # [deg], behind depth edges

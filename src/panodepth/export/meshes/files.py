@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -212,7 +213,7 @@ def _on_a_line(name: str) -> str:
     return re.sub("[\0-\x1f]", "_", name)
 
 
-def short_json(meta: dict[str, Any]) -> str:
+def short_json(meta: Mapping[str, Any]) -> str:
     """The metadata, at most COMMENT_BYTES long: comments of JPEG and ZIP files end there."""
     said = to_json(meta)
     return said if len(said) <= COMMENT_BYTES else to_json({**meta, "prediction": {}})

@@ -4,37 +4,31 @@ from __future__ import annotations
 
 import io
 import shutil
-import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from panodepth.atomic import atomic
-from panodepth.errors import one_line
 from panodepth.export.formats import check_installed
-from panodepth.export.glb import node_facts
 from panodepth.export.jpeg import jpeg, reduced
 from panodepth.export.meshes.files import (
     FilledOptions,
     Turned,
     filled,
     placed,
-    short_json,
     told_jpeg,
     turned,
 )
 from panodepth.export.meshes.hidden import front_and_behind
 from panodepth.export.meshes.mesh import MeshOptions
-from panodepth.export.metadata import GENERATOR, to_json
+from panodepth.export.meshes.usd_stage import own_folder, write_package, write_stage
+from panodepth.export.metadata import to_json
 from panodepth.export.rasters import exr
 from panodepth.export.reprojection import as_panorama
-from panodepth.export.views.archive import FIRST_DAY
 from panodepth.types import Prediction
 
 
@@ -97,13 +91,11 @@ def write_usdc(
     asset = "".join(c if c.isprintable() else "_" for c in beside[0].name)
     with (
         atomic(path, *beside) as (temporary, picture, text),
-        _folder() as folder,
+        own_folder() as folder,
     ):
-        stage = Path(folder) / "panorama.usdc"
-        with _as_os_error():
-            shown = Picture(asset, b"")
-            parts = {"mesh": (found, shown), **({"behind": (hidden[0], shown)} if hidden else {})}
-            _write_stage(stage, parts)
+        shown = Picture(asset, b"")
+        parts = {"mesh": (found, shown), **({"behind": (hidden[0], shown)} if hidden else {})}
+        stage = write_stage(Path(folder), found.meta, partial(_fill, parts=parts))
         shutil.copyfile(stage, temporary)
         picture.write_bytes(told_jpeg(found, options.max_texture_width))
         told = {**found.meta, "bytes": stage.stat().st_size}
@@ -126,77 +118,16 @@ Parts = dict[str, tuple[Turned, Picture]]  # meshes by name, the panorama's firs
 
 def _write_package(path: Path, parts: Parts) -> list[Path]:
     """The package of a stage and its pictures."""
-    # The library takes no name that is not UTF-8, and goes by endings.
-    with atomic(path) as (temporary,), _folder() as folder:
-        for _, picture in parts.values():
-            (Path(folder) / picture.name).write_bytes(picture.content)
-        whole = _package(Path(folder), parts)
-        with zipfile.ZipFile(whole, "a") as archive:
-            archive.comment = short_json(parts["mesh"][0].meta).encode("ascii")
-            starts = [entry.header_offset for entry in archive.infolist()]
-            for entry in archive.infolist():
-                entry.date_time = FIRST_DAY
-        with whole.open("r+b") as file:
-            for start in starts:
-                file.seek(start + 10)  # bytes of a local header before its time and date
-                file.write(b"\0\0\x21\0")  # FIRST_DAY
-        shutil.copyfile(whole, temporary)
-    return [path]
+    pictures = {picture.name: picture.content for _, picture in parts.values()}
+    return write_package(path, parts["mesh"][0].meta, partial(_fill, parts=parts), pictures)
 
 
-def _package(folder: Path, parts: Parts) -> Path:
-    """The package of a stage and its pictures, made in a folder. Raises OSError."""
-    from pxr import Sdf, Usd
-
-    writer = getattr(Sdf, "ZipFileWriter", None) or Usd.ZipFileWriter  # as until USD 24.11
-    stage, whole = folder / "panorama.usdc", folder / "whole.usdz"
-    with _as_os_error():
-        _write_stage(stage, parts)
-        archive = writer.CreateNew(str(whole))
-        names = [stage.name, *(picture.name for _, picture in parts.values())]
-        done = all(archive.AddFile(str(folder / name), name) for name in names) and archive.Save()
-    if not done:
-        raise OSError("the USDZ package could not be made")
-    return whole
-
-
-def _folder() -> TemporaryDirectory[str]:
-    """Where the library writes. It lets go of a stage a little later than its functions return, and
-    Windows removes nothing that is held: what is left then is left to the system.
-    """
-    return TemporaryDirectory(prefix="panodepth-", ignore_cleanup_errors=True)
-
-
-@contextmanager
-def _as_os_error() -> Iterator[None]:
-    """The library's errors as OSError."""
-    from pxr import Tf
-
-    try:
-        yield
-    except Tf.ErrorException as error:  # a full disk, too
-        raise OSError(f"USD: {one_line(error, 200)}") from error
-
-
-def _write_stage(path: Path, parts: Parts) -> None:
-    """A stage with the meshes and their materials."""
-    from pxr import Usd, UsdGeom
-
-    found = parts["mesh"][0]
-    stage = Usd.Stage.CreateNew(str(path))
-    UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.y)
-    UsdGeom.SetStageMetersPerUnit(stage, 1.0)
-    stage.GetRootLayer().customLayerData = {GENERATOR: short_json(found.meta)}
-    name = "panorama" if found.meta["unit"] == "m" else "panorama_relative"
-    root = UsdGeom.Xform.Define(stage, f"/{name}")
-    stage.SetDefaultPrim(root.GetPrim())
-    for key, value in node_facts(found.meta).items():
-        root.GetPrim().SetCustomDataByKey(key, value)
+def _fill(stage: Any, root: str, parts: Parts) -> None:
+    """Put the meshes and their materials under the root of a stage."""
     for part, (turned_mesh, picture) in parts.items():
         suffix = "" if part == "mesh" else f"_{part}"
-        material = _material(stage, f"/{name}/material{suffix}", picture)
-        _add_mesh(stage, f"/{name}/{part}", turned_mesh, material)
-    stage.GetRootLayer().Save()
+        material = _material(stage, f"{root}/material{suffix}", picture)
+        _add_mesh(stage, f"{root}/{part}", turned_mesh, material)
 
 
 def _add_mesh(stage: Any, place: str, found: Turned, material: Any) -> None:
