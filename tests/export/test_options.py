@@ -8,7 +8,7 @@ import pytest
 
 from panodepth.errors import ConfigError
 from panodepth.export.clouds.options import PlyOptions
-from panodepth.export.clouds.points_glb import GlbPointsOptions
+from panodepth.export.clouds.selection import PointsOptions
 from panodepth.export.meshes.gltf import GlbOptions
 from panodepth.export.options import parse_settings, writer_options
 from panodepth.export.rasters.distance import ExrOptions
@@ -17,9 +17,9 @@ from panodepth.types import Prediction
 
 def test_a_field_goes_to_all_that_have_it_and_a_format_alone_to_itself() -> None:
     found = writer_options(["ply", "points-glb", "npz"], {"max_points": 7})
-    assert found == {"ply": PlyOptions(max_points=7), "points-glb": GlbPointsOptions(max_points=7)}
+    assert found == {"ply": PlyOptions(max_points=7), "points-glb": PointsOptions(max_points=7)}
     found = writer_options(["ply", "points-glb"], {"ply.max_points": 7})
-    assert found == {"ply": PlyOptions(max_points=7), "points-glb": GlbPointsOptions()}
+    assert found == {"ply": PlyOptions(max_points=7), "points-glb": PointsOptions()}
 
 
 def test_text() -> None:

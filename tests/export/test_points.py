@@ -15,7 +15,8 @@ from panodepth.errors import OutputError
 from panodepth.export import save
 from panodepth.export.clouds.options import PlyOptions
 from panodepth.export.clouds.ply import write_ply
-from panodepth.export.clouds.points_glb import GlbPointsOptions, write_points_glb
+from panodepth.export.clouds.points_glb import write_points_glb
+from panodepth.export.clouds.selection import PointsOptions
 from panodepth.export.mark import stated
 from panodepth.types import Prediction
 
@@ -134,7 +135,7 @@ def test_points_usdz_is_y_up_with_linear_colours_and_closed_surfaces(
 
 @pytest.mark.parametrize("write", [write_ply, write_points_glb])
 def test_large_clouds_are_thinned_evenly(room: Prediction, tmp_path: Path, write: Callable) -> None:
-    kind = PlyOptions if write is write_ply else GlbPointsOptions
+    kind = PlyOptions if write is write_ply else PointsOptions
     write(room, tmp_path / f"c.{write.__name__[-3:]}", kind(max_points=64 * 128 // 8))
     (geometry,) = trimesh.load_scene(tmp_path / f"c.{write.__name__[-3:]}").geometry.values()
     assert len(geometry.vertices) == room.mask[1::3, 1::3].sum()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -11,10 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from panodepth.export.bands import row_bands
-from panodepth.export.clouds.options import CloudOptions
 from panodepth.export.clouds.ply import QUANTITY
 from panodepth.export.clouds.rows import kept_rows
-from panodepth.export.clouds.selection import chosen, cloud_normals
+from panodepth.export.clouds.selection import PointsOptions, chosen, cloud_normals
 from panodepth.export.glb import POINTS, Glb
 from panodepth.export.metadata import GLTF_FRAME, metadata
 from panodepth.export.thinning import BAND_PIXELS, Cloud
@@ -22,15 +20,8 @@ from panodepth.images import srgb_to_linear
 from panodepth.types import FloatArray, Prediction
 
 
-@dataclass(frozen=True, kw_only=True)
-class GlbPointsOptions(CloudOptions):
-    """normals: write the unit normal of each point, facing the camera."""
-
-    normals: bool = False
-
-
 def write_points_glb(
-    prediction: Prediction, path: Path, options: GlbPointsOptions = GlbPointsOptions()
+    prediction: Prediction, path: Path, options: PointsOptions = PointsOptions()
 ) -> list[Path]:
     """One POINTS primitive, without sky and masked pixels, thinned as `write_ply` does.
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from panodepth.export.clouds.options import CloudOptions
 from panodepth.export.clouds.ply import QUANTITY
-from panodepth.export.clouds.selection import chosen, cloud_normals, gathered
+from panodepth.export.clouds.selection import PointsOptions, chosen, cloud_normals, gathered
 from panodepth.export.formats import check_installed
 from panodepth.export.meshes.usd_stage import write_package
 from panodepth.export.metadata import GLTF_FRAME, metadata
@@ -18,15 +16,8 @@ from panodepth.images import srgb_to_linear
 from panodepth.types import Prediction
 
 
-@dataclass(frozen=True, kw_only=True)
-class UsdPointsOptions(CloudOptions):
-    """normals: write the unit normal of each point, facing the camera."""
-
-    normals: bool = False
-
-
 def write_points_usdz(
-    prediction: Prediction, path: Path, options: UsdPointsOptions = UsdPointsOptions()
+    prediction: Prediction, path: Path, options: PointsOptions = PointsOptions()
 ) -> list[Path]:
     """USDZ of one UsdGeomPoints, Y up, in metres (a relative prediction as it is), thinned as
     `write_ply` does.

@@ -25,6 +25,13 @@ class ScanOptions(CloudOptions):
     up: Up = "ros"
 
 
+@dataclass(frozen=True, kw_only=True)
+class PointsOptions(CloudOptions):
+    """normals: write the unit normal of each point, facing the camera."""
+
+    normals: bool = False
+
+
 @dataclass(frozen=True)
 class Points:
     """xyz: (N, 3) float32 in the cloud's frame. rgb: (N, 3) uint8. pixels: (N, 2), the row and
