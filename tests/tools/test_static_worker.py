@@ -5,8 +5,6 @@ With a network that says nothing of rooms; what the real one says stands in test
 
 from __future__ import annotations
 
-import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,15 +14,10 @@ from PIL import Image
 
 from panodepth.app.static import write_site
 
-sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
-import browser
-from browser import give, opened
-
 pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
-pytestmark = pytest.mark.skipif(browser.CHROMIUM is None, reason="needs the program chromium")
-EXAMPLES = Path(__file__).parents[2] / "examples"
-DOCS = Path(__file__).parents[2] / "docs" / "static.md"
-[POLICY] = re.findall("^default-src .*", DOCS.read_text(encoding="utf-8"), re.MULTILINE)
+from tests.tools.test_static_app import EXAMPLES, POLICY, browser, pytestmark  # noqa: F401
+
+give, opened = browser.give, browser.opened
 NO_WORKER = "window.Worker = class { constructor() { throw new DOMException('no') } }"
 WATCH = """
 if (window === top) addEventListener("DOMContentLoaded", () => {
