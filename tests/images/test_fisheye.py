@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,15 @@ def test_circles_that_are_cut_dark_aside_or_on_another_colour(
     assert data.may_be_padded
     with pytest.raises(InputError, match="two fisheye circles"):
         check_stitched(data)
+
+
+def test_a_door_at_the_edge_of_each_half_is_looked_at_without_a_warning() -> None:
+    """A part of the rim around it would lie beyond the picture: nothing divided by nothing."""
+    half = np.full((96, 96, 3), 90, np.uint8)
+    half[23:73, 96 - 33 :] = 230
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_stitched(to_image_data(np.tile(half, (1, 2, 1))))
 
 
 def test_a_camera_s_own_files_are_refused(tmp_path: Path) -> None:

@@ -84,7 +84,10 @@ def _is_disc(inside: Flags, x: float, y: float, radius: float, margin: float) ->
     outside, sectors = _areas(x, y, radius, margin)
     if inside[outside].mean() > 0.02:
         return False
-    shares = (sectors @ inside.ravel()) / sectors.sum(1)
+    areas = sectors.sum(1)
+    if not areas.all():  # a part of the rim would lie beyond the picture
+        return False
+    shares = (sectors @ inside.ravel()) / areas
     return bool(shares.min() > 0.5 and shares.mean() > 0.8)
 
 
