@@ -50,6 +50,7 @@ const site = filled(await text("app/page.html"), {
   LICENCES: `panodepth, Apache-2.0. It uses ONNX Runtime Web ${await packed(runtime)}, Copyright (c)
 Microsoft Corporation, under the MIT License:\n${three.slice(three.indexOf("Permission"))}`,
   STYLE: await bundle("app/style.css"),
+  EXAMPLES: "{{EXAMPLES}}", // by `panodepth app --static`
 });
 await put("app/site/index.html", site);
 await put("app/site/app.js", await bundle("app/main.ts", "esm"));

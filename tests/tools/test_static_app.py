@@ -157,6 +157,19 @@ def test_it_works_without_a_network_after_the_first_visit(
     assert error.mean() < 0.01  # the browser decodes JPEG by itself
 
 
+def test_an_example_is_a_picture_like_any_other(page: Any, reference: Any, tmp_path: Path) -> None:
+    page.evaluate("navigator.serviceWorker.ready")
+    page.context.set_offline(True)  # it is kept for then, too
+    page.reload()
+    page.click("#examples button[title*=interior]")
+    page.locator("body[data-done='interior.jpg']").wait_for(timeout=120_000)
+    found = np.load(download(page, "#npz", tmp_path / "found.npz"))
+    wanted = reference.predict(EXAMPLES / "interior.jpg", level="none")
+    error = np.abs(found["distance"] / wanted.distance - 1)[wanted.mask]
+    assert error.mean() < 0.01  # the browser decodes JPEG by itself
+    assert not page.locator("#examples").is_visible()
+
+
 def test_eight_bits_say_what_predict_says_with_them(tmp_path: Path) -> None:
     site = tmp_path / "site"
     sizes = {file.name: file.stat().st_size for file in write_site(site, int8=True)}

@@ -49,6 +49,17 @@ function takeFrom(target: EventTarget): void {
   });
 }
 
+/** The picture that is shown is given as if it had been dropped. */
+async function example({ src, alt }: HTMLImageElement): Promise<void> {
+  try {
+    const response = await fetch(src);
+    if (!response.ok) throw new Error(String(response.status));
+    await give(new File([await response.blob()], `${alt}.jpg`));
+  } catch {
+    say(`${alt}: the example cannot be loaded.`);
+  }
+}
+
 async function open(file: File): Promise<void> {
   const said = await ask(file, show);
   if (!said) {
@@ -88,6 +99,9 @@ input.onchange = () => {
   input.value = "";
 };
 find<HTMLElement>("#cancel").onclick = cancel;
+for (const image of document.querySelectorAll<HTMLImageElement>("#examples img")) {
+  image.parentElement!.onclick = () => void example(image);
+}
 takeFrom(window);
 const offer = (button: string, ending: string, make: () => Blob | Promise<Blob>) => {
   find<HTMLElement>(button).onclick = async () => {

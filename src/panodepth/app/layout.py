@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -14,6 +13,7 @@ from panodepth.app.demo import Demo, Row, sentence
 from panodepth.app.files import shown
 from panodepth.app.fragments import downloads_html, problem_html, rows_html, viewer_html
 from panodepth.app.results import Result
+from panodepth.app.shipped import examples
 from panodepth.errors import PanodepthError
 from panodepth.predict.options import LEVEL_PASSES, QUALITIES, SKY_MODES, PredictOptions
 
@@ -31,13 +31,6 @@ CSS = """
 .downloads { columns: 16em; margin-top: 0.6em; }
 .downloads small { opacity: 0.7; }
 """
-EXAMPLES = Path(str(files("panodepth.app").joinpath("examples")))
-IN_SOURCES = Path(__file__).parents[3] / "examples"  # of an installation that can be edited
-
-
-def examples() -> list[Path]:
-    """The example pictures that came with the package."""
-    return sorted((EXAMPLES if EXAMPLES.is_dir() else IN_SOURCES).glob("*.jpg"))
 
 
 def with_page(app: FastAPI, demo: Demo) -> FastAPI:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+from html import escape
 from importlib.resources import files
 from pathlib import Path
 
+from panodepth.app.shipped import examples
 from panodepth.atomic import write_atomic
 from panodepth.errors import OutputError, require
 from panodepth.export.colour import distance_table
@@ -50,9 +52,22 @@ def write_site(folder: Path, model: str = "default", *, int8: bool = False) -> l
         "viewer.html": bundle().encode(),
         "table.txt": as_text(distance_table().tobytes()).encode(),
     }
+    shown = {f"example-{file.name}": file for file in examples()}
+    contents |= {name: file.read_bytes() for name, file in shown.items()}
+    buttons = [_button(name, file.stem) for name, file in shown.items()]
+    page = contents["index.html"].decode().replace("{{EXAMPLES}}", "".join(buttons))
+    contents["index.html"] = page.encode()
     version = hashlib.sha256(b"".join(contents.values())).hexdigest()[:16]
     service = source.joinpath("sw.js").read_text(encoding="utf-8")
-    contents["sw.js"] = service.replace("{{VERSION}}", version).encode()
+    service = service.replace("{{VERSION}}", version).replace("{{EXAMPLES}}", json.dumps([*shown]))
+    contents["sw.js"] = service.encode()
     for file, content in contents.items():
         write_atomic(folder / file, content)
     return [folder / file for file in contents]
+
+
+def _button(file: str, name: str) -> str:
+    """Of the page, for an example picture."""
+    told = escape(name)
+    image = f'<img src="{escape(file)}" alt="{told}" width="136" height="68">'
+    return f'<button title="Try this one: {told}">{image}</button>'

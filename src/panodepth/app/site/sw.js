@@ -2,7 +2,7 @@
 const OURS = `panodepth ${self.registration.scope} `; // other sites of the host have caches beside it
 const NAME = OURS + "{{VERSION}}";
 const FILES = ["./", "app.js", "worker.js", "viewer.html", "table.txt", "config.json", "model.bin", "ort.wasm.bin",
-  "icon.svg", "manifest.webmanifest"].map((file) => new Request(file, { cache: "no-cache" })); // all of one version
+  "icon.svg", "manifest.webmanifest", ...{{EXAMPLES}}].map((file) => new Request(file, { cache: "no-cache" })); // all of one version
 
 self.addEventListener("install", (event) => {
   event.waitUntil(caches.open(NAME).then((cache) => cache.addAll(FILES)).then(() => self.skipWaiting()));
