@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -168,6 +169,47 @@ def test_an_example_is_a_picture_like_any_other(page: Any, reference: Any, tmp_p
     error = np.abs(found["distance"] / wanted.distance - 1)[wanted.mask]
     assert error.mean() < 0.01  # the browser decodes JPEG by itself
     assert not page.locator("#examples").is_visible()
+
+
+def test_a_given_length_gives_metres_to_every_file(page: Any, tmp_path: Path) -> None:
+    page.click("#examples button[title*=interior]")
+    page.locator("body[data-done]").wait_for(timeout=120_000)
+    frame = page.frame_locator("iframe")
+    frame.locator("body[data-ready]").wait_for(state="attached", timeout=60_000)
+    relative = np.load(download(page, "#npz", tmp_path / "relative.npz"))
+    assert json.loads(str(relative["meta"]))["unit"] == "relative"
+    frame.locator("#measure").click()
+    box = page.locator("iframe").bounding_box()
+    for x in (0.45, 0.6):
+        page.mouse.click(box["x"] + x * box["width"], box["y"] + 0.5 * box["height"])
+    frame.locator("#give").click()
+    frame.locator("#known input").fill("2.5")
+    frame.locator("#known [value=ok]").click()
+    scaled = frame.locator("body[data-metres-per-unit]")
+    scale = float(scaled.get_attribute("data-metres-per-unit"))
+    assert scale > 0
+
+    found = np.load(download(page, "#npz", tmp_path / "found.npz"))
+    assert json.loads(str(found["meta"]))["unit"] == "m"
+    distance = relative["distance"] * np.float32(scale)
+    assert found["distance"] == pytest.approx(distance, rel=1e-6)
+    header = OpenEXR.File(str(download(page, "#exr", tmp_path / "found.exr"))).header()
+    assert header["unit"] == "m"
+    cloud = download(page, "#ply", tmp_path / "found.ply").read_bytes()
+    assert b"comment unit: m\n" in cloud[:400]
+    kind = np.dtype([("xyz", "<f4", 3), ("rgb", "u1", 3)])
+    points = np.frombuffer(cloud.partition(b"end_header\n")[2], kind)["xyz"]
+    lengths = np.linalg.norm(points, axis=1)
+    assert lengths == pytest.approx(distance[found["mask"]], rel=1e-5)
+    file = download(page, "#glb", tmp_path / "found.glb").read_bytes()
+    tree = json.loads(file[20 : 20 + int.from_bytes(file[12:16], "little")])
+    assert tree["asset"]["extras"] == {"unit": "m"}
+    assert max(tree["accessors"][0]["max"]) == pytest.approx(np.abs(points).max(), rel=0.2)
+    saved = download(page, "#html", tmp_path / "interior.html").read_text()
+    [room] = json.loads(re.findall('id="rooms">(.*?)</script>', saved)[0])
+    assert room["unit"] == "m"
+    assert room["near"] == pytest.approx(distance[found["mask"]].min(), rel=1e-6)
+    assert "metres by a given length" in room["about"]
 
 
 def test_eight_bits_say_what_predict_says_with_them(tmp_path: Path) -> None:

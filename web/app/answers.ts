@@ -1,7 +1,7 @@
 // What passes between the page and the worker that predicts for it.
 
 import type { Distances } from "./network";
-import type { Picture } from "./files";
+import type { Picture, View } from "./files";
 
 /** What is being done. from, to: shares of the whole work, where it stands and where this part ends. */
 export interface Progress {
@@ -15,8 +15,7 @@ export interface Progress {
 export interface Made {
   picture: Picture;
   found: Distances;
-  /** the viewer's */
-  page: Blob;
+  view: View;
 }
 
 /** Of one picture: progress any number of times, then what was made of it or, in words, why nothing.

@@ -7,6 +7,24 @@ const MESH_COLUMNS = 720; // vertices round the equator at most
 const CUT_RATIO = 1.3; // of the distances of a triangle's corners
 const [NEAREST, FARTHEST, SKY] = [1, 65534, 65535]; // codes, as export/html/packing.py has them
 
+const FRAME = "x right, y down, z forward";
+
+/** Distances as files hold them. */
+export interface Sized extends Distances {
+  unit: "m" | "relative";
+}
+
+/** perUnit: metres for one of the network's units; NaN = nobody knows. */
+export function sized(found: Distances, perUnit: number): Sized {
+  if (!(perUnit > 0)) return { ...found, unit: "relative" };
+  const values = found.distance.values.map((value) => value * perUnit);
+  return { ...found, distance: { ...found.distance, values }, unit: "m" };
+}
+
+/** What a file says of its distances, in the words of `predict`'s. */
+const meta = (unit: string) =>
+  JSON.stringify({ generator: "panodepth", quantity: "Euclidean distance along the ray", unit, frame: FRAME });
+
 export interface Picture {
   name: string;
   /** (H, W, 4) */
@@ -14,32 +32,50 @@ export interface Picture {
   jpeg: Blob;
 }
 
-/** `panodepth view`'s page of one room. template: viewer.html. table: (256, 3) colours, base64. */
-export async function viewerPage(
+/** `panodepth view`'s page of one room, before and after what depends on the unit. */
+export interface View {
+  before: Blob;
+  room: Record<string, unknown> & { near: number; far: number; colours: number[]; width: number; height: number };
+  after: Blob;
+}
+
+/** template: viewer.html. table: (256, 3) colours, base64. */
+export async function viewOf(
   template: string,
   table: string,
   picture: Picture,
   { distance, sky }: Distances,
-  about: string,
-): Promise<Blob> {
+): Promise<View> {
   const { width, height, values } = distance;
   const known = values.filter((_, i) => !sky[i]);
   const near = known.reduce((a, b) => Math.min(a, b), Infinity);
   const far = Math.max(known.reduce((a, b) => Math.max(a, b), 0), near * 1.001);
-  const info = {
-    ...{ name: picture.name, unit: "relative", about, width, height, columns: width, rows: height },
-    ...{ stride: 1, first: [0, 0], near, far, up: [0, -1, 0], place: null },
+  const room = {
+    ...{ name: picture.name, width, height, columns: width, rows: height, stride: 1, first: [0, 0] },
+    ...{ near, far, up: [0, -1, 0], place: null },
     colours: [quantile(known, 0.01), quantile(known, 0.99)],
   };
-  const json = (value: unknown) => JSON.stringify(value).replace(/</g, "\\u003c");
   const packed = await base64(await deflated(planes(distance.values, sky, width, near, far)));
-  const parts = [
-    `<script type="application/json" id="rooms">${json([info])}</script>`,
-    ...Object.entries({ table, "distance-0": packed, "photo-0": await base64(picture.jpeg) }).map(
-      ([id, text]) => `<script type="text/plain" id="${id}">${text}</script>`,
-    ),
-  ];
-  return new Blob([template.replace("<!--rooms-->", () => parts.join("\n"))], { type: "text/html" });
+  const parts = Object.entries({ table, "distance-0": packed, "photo-0": await base64(picture.jpeg) }).map(
+    ([id, text]) => `<script type="text/plain" id="${id}">${text}</script>`,
+  );
+  const [before, after] = template.split("<!--rooms-->");
+  return { before: new Blob([before]), room, after: new Blob([parts.join("\n"), after]) };
+}
+
+/** perUnit: as for `sized`. */
+export function pageOf({ before, room, after }: View, perUnit: number): Blob {
+  const metres = perUnit > 0;
+  const scale = metres ? perUnit : 1;
+  const scaled = {
+    ...room,
+    ...{ near: room.near * scale, far: room.far * scale, colours: room.colours.map((c) => c * scale) },
+    unit: metres ? "m" : "relative",
+    about: `${room.width} × ${room.height} · ${metres ? "metres by a given length" : "relative distances"} · in this browser`,
+  };
+  const json = JSON.stringify([scaled]).replace(/</g, "\\u003c");
+  const told = `<script type="application/json" id="rooms">${json}</script>\n`;
+  return new Blob([before, told, after], { type: "text/html" });
 }
 
 function planes(values: Float32Array, sky: Uint8Array, width: number, near: number, far: number) {
@@ -73,15 +109,17 @@ async function base64(blob: Blob): Promise<string> {
   return (reader.result as string).split(",")[1];
 }
 
-/** NumPy's archive of `distance` float32 and `mask`, `sky` bool, (H, W) each. */
-export function npz({ distance, sky }: Distances): Blob {
+/** NumPy's archive of `distance` float32 and `mask`, `sky` bool, (H, W) each, and `meta`, JSON. */
+export function npz({ distance, sky, unit }: Sized): Blob {
   const { height, width, values } = distance;
   const shape = `(${height}, ${width})`;
   const mask = sky.map((is) => 1 - is);
+  const said = Uint32Array.from(meta(unit), (letter) => letter.charCodeAt(0)); // UTF-32
   const entries: [string, Uint8Array][] = [
     ["distance.npy", npy("<f4", shape, new Uint8Array(values.buffer))],
     ["mask.npy", npy("|b1", shape, mask)],
     ["sky.npy", npy("|b1", shape, sky)],
+    ["meta.npy", npy(`<U${said.length}`, "()", new Uint8Array(said.buffer))],
   ];
   return zip(entries);
 }
@@ -143,7 +181,7 @@ function crc32(bytes: Uint8Array): number {
 }
 
 /** OpenEXR, not compressed: Y, the distance, 1e10 in the sky, and A, 1 where a surface is. */
-export function exr({ distance, sky }: Distances): Blob {
+export function exr({ distance, sky, unit }: Sized): Blob {
   const { height, width, values } = distance;
   const text = new TextEncoder();
   const entry = (name: string, kind: string, content: Uint8Array) =>
@@ -161,6 +199,7 @@ export function exr({ distance, sky }: Distances): Blob {
     entry("pixelAspectRatio", "float", float(1)),
     entry("screenWindowCenter", "v2f", float(0, 0)),
     entry("screenWindowWidth", "float", float(1)),
+    ...Object.entries({ panodepth: meta(unit), unit }).map(([name, said]) => entry(name, "string", text.encode(said))),
     Uint8Array.of(0),
   ]);
   const line = 8 + 8 * width;
@@ -181,11 +220,11 @@ export function exr({ distance, sky }: Distances): Blob {
 }
 
 /** A binary PLY of coloured points: x right, y down, z forward. */
-export function ply({ distance, sky }: Distances, pixels: Uint8ClampedArray): Blob {
+export function ply({ distance, sky, unit }: Sized, pixels: Uint8ClampedArray): Blob {
   const { height, width, values } = distance;
   const count = sky.reduce((sum, is) => sum + 1 - is, 0);
   const header =
-    "ply\nformat binary_little_endian 1.0\ncomment x right, y down, z forward; relative\n" +
+    `ply\nformat binary_little_endian 1.0\ncomment frame: ${FRAME}\ncomment unit: ${unit}\n` +
     `element vertex ${count}\nproperty float x\nproperty float y\nproperty float z\n` +
     "property uchar red\nproperty uchar green\nproperty uchar blue\nend_header\n";
   const body = new DataView(new ArrayBuffer(15 * count));
@@ -203,7 +242,7 @@ export function ply({ distance, sky }: Distances, pixels: Uint8ClampedArray): Bl
 }
 
 /** A binary glTF: the textured surface, y up, closed over the seam, cut at edges. */
-export async function glb({ distance, sky }: Distances, jpeg: Blob): Promise<Blob> {
+export async function glb({ distance, sky, unit }: Sized, jpeg: Blob): Promise<Blob> {
   const { height, width, values } = distance;
   const stride = Math.ceil(width / MESH_COLUMNS);
   const [columns, rows] = [Math.floor(width / stride), Math.floor(height / stride)];
@@ -229,11 +268,18 @@ export async function glb({ distance, sky }: Distances, jpeg: Blob): Promise<Blo
       if (Math.max(...corners) / Math.min(...corners) < CUT_RATIO) faces.push(...face);
     }
   }
-  return gltf(points, uv, Uint32Array.from(faces), new Uint8Array(await jpeg.arrayBuffer()));
+  const image = new Uint8Array(await jpeg.arrayBuffer());
+  return gltf(points, uv, Uint32Array.from(faces), image, unit);
 }
 
 /** The container of glTF 2.0. */
-function gltf(points: Float32Array, uv: Float32Array, faces: Uint32Array, jpeg: Uint8Array): Blob {
+function gltf(
+  points: Float32Array,
+  uv: Float32Array,
+  faces: Uint32Array,
+  jpeg: Uint8Array,
+  unit: string,
+): Blob {
   const pieces = [points, uv, faces].map((array) => new Uint8Array(array.buffer)).concat(jpeg);
   const padded = pieces.map((piece) => joined([piece, new Uint8Array(-piece.length & 3)]));
   let byteOffset = 0;
@@ -248,7 +294,7 @@ function gltf(points: Float32Array, uv: Float32Array, faces: Uint32Array, jpeg: 
     ...{ bufferView, componentType, count, type },
   });
   const tree = {
-    asset: { version: "2.0", generator: "panodepth" },
+    asset: { version: "2.0", generator: "panodepth", extras: { unit } },
     extensionsUsed: ["KHR_materials_unlit"],
     ...{ scene: 0, scenes: [{ nodes: [0] }], nodes: [{ mesh: 0 }], buffers: [{ byteLength: byteOffset }] },
     meshes: [{ primitives: [{ attributes: { POSITION: 0, TEXCOORD_0: 1 }, indices: 2, material: 0 }] }],

@@ -3,7 +3,7 @@
 import { save } from "../viewer/save";
 import type { Made, Progress } from "./answers";
 import { ask, cancel } from "./ask";
-import { exr, glb, npz, ply } from "./files";
+import { exr, glb, npz, pageOf, ply, sized } from "./files";
 
 const TICK_MS = 200; // of the bar
 const CREEP = 0.05; // of what is left, at each
@@ -70,7 +70,7 @@ async function open(file: File): Promise<void> {
     made = said.made;
     const frame = find<HTMLIFrameElement>("iframe");
     URL.revokeObjectURL(shown);
-    shown = URL.createObjectURL(made.page);
+    shown = URL.createObjectURL(pageOf(made.view, NaN));
     frame.onload = () => takeFrom(frame.contentWindow!);
     frame.contentWindow!.location.replace(shown); // a step back goes to what was before this page
     document.body.classList.add("shown");
@@ -103,15 +103,18 @@ for (const image of document.querySelectorAll<HTMLImageElement>("#examples img")
   image.parentElement!.onclick = () => void example(image);
 }
 takeFrom(window);
+/** NaN until the length of something is given in the view. */
+const metresPerUnit = () => Number(find<HTMLIFrameElement>("iframe").contentDocument?.body.dataset.metresPerUnit);
+const found = () => sized(made!.found, metresPerUnit());
 const offer = (button: string, ending: string, make: () => Blob | Promise<Blob>) => {
   find<HTMLElement>(button).onclick = async () => {
     const name = made!.picture.name + ending;
     save(await make(), name);
   };
 };
-offer("#html", ".html", () => made!.page);
-offer("#npz", "_distance.npz", () => npz(made!.found));
-offer("#exr", "_distance.exr", () => exr(made!.found));
-offer("#glb", ".glb", () => glb(made!.found, made!.picture.jpeg));
-offer("#ply", "_points.ply", () => ply(made!.found, made!.picture.pixels));
+offer("#html", ".html", () => pageOf(made!.view, metresPerUnit()));
+offer("#npz", "_distance.npz", () => npz(found()));
+offer("#exr", "_distance.exr", () => exr(found()));
+offer("#glb", ".glb", () => glb(found(), made!.picture.jpeg));
+offer("#ply", "_points.ply", () => ply(found(), made!.picture.pixels));
 if ("serviceWorker" in navigator) void navigator.serviceWorker.register("sw.js");

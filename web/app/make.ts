@@ -1,7 +1,7 @@
 // From a picture's file to what the page shows: in the worker, or on the page's thread without one.
 
 import { NOT_RUN, type Last, type Made, type Progress } from "./answers";
-import { viewerPage, type Picture } from "./files";
+import { viewOf, type Picture } from "./files";
 import { load, loaded, NothingThere, predict } from "./network";
 
 const MOST_COLUMNS = 2048; // larger pictures are reduced
@@ -46,8 +46,7 @@ async function make(file: File, tell: (progress: Progress) => Promise<void>): Pr
   assets ??= Promise.all(["viewer.html", "table.txt"].map(text));
   assets.catch(() => (assets = null));
   const [template, table] = await assets;
-  const about = `${width} × ${height} · relative distances · in this browser`;
-  return { picture, found, page: await viewerPage(template, table, picture, found, about) };
+  return { picture, found, view: await viewOf(template, table, picture, found) };
 }
 
 const megabytes = (bytes: number) => (bytes / 1e6).toFixed(1);

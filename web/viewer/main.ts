@@ -263,7 +263,9 @@ class Viewer {
     dialog.onclose = () => {
       const metres = Number(input.value);
       if (dialog.returnValue !== "ok" || !(metres > 0)) return;
-      this.metresPerUnit[this.known] = metres / tape.from.distanceTo(tape.to);
+      const perUnit = metres / tape.from.distanceTo(tape.to);
+      this.metresPerUnit[this.known] = perUnit;
+      document.body.dataset.metresPerUnit = String(perUnit); // for the page that shows this one
       this.showTapeBar();
       this.showLegend();
       this.applyCut(look.uCut.value);
