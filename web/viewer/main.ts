@@ -96,7 +96,7 @@ class Viewer {
     document.title = info.name;
     find("#units").textContent =
       info.unit === "m"
-        ? "Lengths are in metres, as predicted."
+        ? "Lengths are in metres."
         : "Lengths are relative: this prediction has no metres. Measure something you know the length of, then click the result.";
     buttons("#stepper button").forEach((b, i) => {
       b.setAttribute("aria-pressed", String(i === this.room));
