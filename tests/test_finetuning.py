@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import shlex
@@ -26,17 +27,21 @@ COUNT = {"--count 16": "--count 6"}
 STEPS = {"steps": 20, "log_every": 5, "preview_every": 10, "validate_every": 10}
 
 
-def commands() -> list[list[str]]:
-    """The words after `panodepth` of every command of the page."""
-    lines = "".join(re.findall(r"```bash\n(.*?)```", PAGE, re.DOTALL))
+def steps() -> list[list[str] | str]:
+    """The words after `panodepth` of every command of the page, and its Python, in order."""
+    page = PAGE
     for given, fewer in COUNT.items():
-        assert given in lines
-        lines = lines.replace(given, fewer)
-    found = []
-    for line in lines.splitlines():
-        name, *arguments = shlex.split(line)
-        assert name == "panodepth", line
-        found.append(arguments)
+        assert given in page
+        page = page.replace(given, fewer)
+    found: list[list[str] | str] = []
+    for language, block in re.findall(r"```(bash|python)\n(.*?)```", page, re.DOTALL):
+        if language == "python":
+            found.append(block)
+            continue
+        for line in block.splitlines():
+            name, *arguments = shlex.split(line)
+            assert name == "panodepth", line
+            found.append(arguments)
     return found
 
 
@@ -75,7 +80,10 @@ def test_the_pages_commands(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     scores = []
-    for command in commands():
+    for command in steps():
+        if isinstance(command, str):
+            exec(compile(command, "docs/finetuning.md", "exec"), {})
+            continue
         call(command)
         if "evaluate" in command:
             report = tmp_path / command[command.index("--out") + 1] / "report.json"
@@ -88,6 +96,11 @@ def test_the_pages_commands(tmp_path, monkeypatch):
     losses = [x["loss"] for x in log if x["event"] == "train"]
     assert sum(losses[-2:]) < sum(losses[:2])
     assert len(list((tmp_path / "out").glob("*_distance.npz"))) == 6
+    with (tmp_path / "before" / "images.csv").open() as opened:
+        rows = [row for row in csv.DictReader(opened) if row["dataset"] == "my_panoramas"]
+    rows.sort(key=lambda row: -float(row["abs_rel"]))
+    assert (tmp_path / "hard.txt").read_text().split() == [row["name"] for row in rows[:2]]
+    assert (tmp_path / "runs/hard/model.safetensors").is_file()
     # "head" leaves the backbone as it was; the recipe's own run does not
     kept, moved = ({}, {})
     for run, same in (("head", kept), ("finetune", moved)):
