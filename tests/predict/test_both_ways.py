@@ -1,4 +1,5 @@
-"""What a network says of a picture and of its mirror image, together: quality "standard"."""
+"""What a network says of several looks at a picture together: mirrored, from "standard" on, and
+turned by parts of a patch, from "balanced" on."""
 
 from __future__ import annotations
 
@@ -57,7 +58,7 @@ def test_it_is_the_mean_of_both_as_the_picture_is(with_sky: bool) -> None:
     assert (len(plain.pictures), len(request.pictures)) == (1, 2)
     seen = model.run([*plain.pictures, *request.pictures])
     one, both = answers([plain, request], seen)
-    assert one is seen[0]
+    np.testing.assert_array_equal(one.log_distance, seen[0].log_distance)
     np.testing.assert_allclose(both.log_distance, pixels[0] + 0.5, atol=1e-6)  # it leans no more
     if with_sky:
         assert both.sky_logit is not None
@@ -79,6 +80,30 @@ def test_a_mirrored_picture_has_the_mirrored_distance(quality: str, leans: bool)
     assert (one.mask == other.mask[:, ::-1]).all() != leans
 
 
+class Patched(Leaning):
+    """Takes what is at the border of its patches of 14 columns for farther."""
+
+    own_size, size = (28, 56), (28, 56)
+
+    def run(self, pixels: Sequence[np.ndarray]) -> list[RawOutput]:
+        lean = ((np.arange(56) % 14 - 6.5) ** 2 / 50).astype(np.float32)
+        return [RawOutput(p[0] + lean, None) for p in pixels]
+
+
+@pytest.mark.parametrize(
+    ("quality", "columns", "alike"),
+    [("standard", 7, False), ("balanced", 7, True), ("balanced", 4, False), ("best", 14, True)],
+)
+def test_a_picture_turned_by_part_of_a_patch(quality: str, columns: int, alike: bool) -> None:
+    model, image = Patched(), np.zeros((28, 56, 3), np.float32)
+    image[..., 0] = np.random.default_rng(5).random((28, 56))
+    looks = PredictOptions(quality=quality, sky="none")
+    requests = [model.prepare(np.roll(image, c, 1), None, looks) for c in (0, columns)]
+    plain, turned = (answers([r], model.run(r.pictures))[0].log_distance for r in requests)
+    apart = np.abs(np.roll(turned, -columns, 1) - plain).max()
+    assert (apart < 1e-5) if alike else (apart > 0.01)
+
+
 def test_how_often_the_picture_is_seen() -> None:
     def seen(model: Leaning, **options: Any) -> int:
         model.predict(picture(), level="none", **options)
@@ -87,10 +112,12 @@ def test_how_often_the_picture_is_seen() -> None:
     assert PredictOptions().quality == "standard"
     assert seen(Leaning()) == 2
     assert seen(Leaning(), quality="fast") == 1
-    assert seen(Leaning(), quality="balanced") == 2
-    assert seen(Leaning(), quality="best") == 4  # a mean of four; no larger than the map: no tiles
+    assert seen(Leaning(), quality="balanced") == 4
+    assert seen(Leaning(), quality="best") == 6  # no larger than the map: no tiles
     assert seen(Leaning("cut")) == 1  # as the authors of the released model see it
     assert seen(Leaning("cut"), quality="fast") == 1
+    assert seen(Leaning("cut"), quality="balanced") == 1
+    assert seen(Leaning("cut"), quality="best") == 4
 
 
 def test_several_pictures_are_predicted_as_each_alone() -> None:

@@ -24,7 +24,6 @@ from panodepth.geometry.rotation import (
     rotation_to_up,
 )
 from panodepth.model import ModelConfig, ModelOutput
-from panodepth.predict.level.found import FROM_DEG, is_sure
 from panodepth.predict.level.turning import MOST_DEG, SHRINKAGE, _unshrunk
 from panodepth.predict.options import PredictOptions
 from panodepth.predict.torch_backend import TorchPredictor
@@ -67,7 +66,7 @@ def test_what_has_no_floor_is_no_tilt() -> None:
     noise = np.exp(np.random.default_rng(0).normal(size=(64, 128)))
     for distance, valid in ((ball, everywhere), (noise, everywhere), (ball, ~everywhere)):
         found = estimate_up(distance, valid)
-        assert found is None or not is_sure(found, FROM_DEG)
+        assert found is None or not found.is_sure()
 
 
 class Painted(torch.nn.Module):

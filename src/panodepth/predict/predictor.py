@@ -27,7 +27,7 @@ from panodepth.options import changed
 from panodepth.predict import forks
 from panodepth.predict.level.levelled import levelled, to_input
 from panodepth.predict.masks import checked_mask, shrink_mask
-from panodepth.predict.options import SHARP, SKY_MODES, TWICE, PredictOptions
+from panodepth.predict.options import LOOKS, SHARP, SKY_MODES, PredictOptions
 from panodepth.predict.request import RawOutput, Request, answers, halves_alike, network_pixels
 from panodepth.predict.steps import enlarged
 from panodepth.size import Size, show_size
@@ -159,8 +159,8 @@ class Predictor(ABC):
             from panodepth.predict.lenses.stereo import with_warning
 
             data = with_warning(data, pixels)
-        twice = options.quality in TWICE and self.edges == "sphere"
-        request = Request(data, valid, pixels, small_valid, twice=twice)
+        looks = LOOKS[options.quality] if self.edges == "sphere" else 1
+        request = Request(data, valid, pixels, small_valid, None, looks)
         if options.up is None:
             return request
         from panodepth.predict.level.turning import upright

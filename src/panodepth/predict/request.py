@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from panodepth.geometry.grid import erp_rays
-from panodepth.geometry.level.up import Up
+from panodepth.geometry.level.up import Up, estimate_up
 from panodepth.geometry.resizing import Edges, resize_erp
-from panodepth.geometry.rotation import rotate_vectors, rotation_to_up
-from panodepth.geometry.sampling import sample_erp
 from panodepth.images import ImageData
 from panodepth.size import Size
 from panodepth.types import BoolArray, FloatArray
 
+PATCH = 14  # columns, the usual number
 ROUGH = 2  # a picture is box-averaged down to no less than this many times the network's size
 
 
@@ -27,7 +25,7 @@ class Request:
     data, mask: the picture and (H, W) bool at full size, mask None = all valid. pixels: (3, h, w)
     float32 in [0, 1]. valid: (h, w) bool at the network's size. up: where the picture has up, when
         pixels and valid are turned so that it is up there; None = they are as the picture is.
-    twice: whether the network sees the picture mirrored, too.
+    looks: how often the network sees the picture: 1, or an even number, see `_turned`.
     """
 
     data: ImageData
@@ -35,12 +33,13 @@ class Request:
     pixels: FloatArray
     valid: BoolArray
     up: Up | None = None
-    twice: bool = False
+    looks: int = 1
 
     @property
     def pictures(self) -> list[FloatArray]:
         """What the network is to see, (3, h, w) each."""
-        return [np.ascontiguousarray(self.pixels[..., ::s]) for s in (1, -1)[: 1 + self.twice]]
+        seen = (_turned(self.pixels, look, self.looks) for look in range(self.looks))
+        return [np.ascontiguousarray(pixels) for pixels in seen]
 
 
 class RawOutput(NamedTuple):
@@ -56,16 +55,34 @@ class RawOutput(NamedTuple):
 def answers(requests: Sequence[Request], outputs: Sequence[RawOutput]) -> list[RawOutput]:
     """What a network says of each request, of its outputs for all of their `pictures` in turn.
 
-    Of a picture that is seen mirrored, too, it is the mean of both, as the picture is.
+    Of a picture that is seen several times it is the mean of all, as the picture is.
     """
     left = iter(outputs)
-    return [_mean(next(left), next(left)) if r.twice else next(left) for r in requests]
+    return [_mean([next(left) for _ in range(request.looks)]) for request in requests]
 
 
-def _mean(output: RawOutput, mirrored: RawOutput) -> RawOutput:
-    pairs = zip(output, mirrored, strict=True)
-    log, sky = (None if a is None or b is None else 0.5 * (a + b[:, ::-1]) for a, b in pairs)
-    return RawOutput(output.log_distance if log is None else log, sky)
+def _mean(seen: Sequence[RawOutput]) -> RawOutput:
+    logs, skies = (
+        [_turned(x, look, len(seen), back=True) for look, x in enumerate(maps) if x is not None]
+        for maps in zip(*seen, strict=True)
+    )
+    return RawOutput(np.mean(logs, axis=0), np.mean(skies, axis=0) if skies else None)
+
+
+def _turned(x: FloatArray, look: int, looks: int, *, back: bool = False) -> FloatArray:
+    """(..., w) as one of the looks at it, or `back` from there: every other one is mirrored.
+
+    Each pair is turned by a further part of a patch, for a network sees patches.
+    """
+    step, columns = 1 - look % 2 * 2, round(PATCH * (look // 2) / max(1, looks // 2))
+    return np.roll(x[..., ::step], -step * columns if back else columns, -1)
+
+
+def up_of(request: Request, output: RawOutput) -> Up | None:
+    """Where up is in what the network saw."""
+    sky = output.sky_logit
+    valid = request.valid if sky is None else request.valid & (sky <= 0)
+    return estimate_up(np.exp(output.log_distance), valid)
 
 
 def halves_alike(pixels: FloatArray) -> bool:
@@ -75,12 +92,11 @@ def halves_alike(pixels: FloatArray) -> bool:
     return bool(np.vdot(left, right) >= 0.3 * np.linalg.norm(left) * np.linalg.norm(right))
 
 
-def network_pixels(data: ImageData, size: Size, edges: Edges, up: Up | None = None) -> FloatArray:
-    """(3, h, w) float32 in [0, 1] at the network's size; up: of the picture, to be turned up."""
+def network_pixels(
+    data: ImageData, size: Size, edges: Edges, turn: Callable[[FloatArray], FloatArray] = np.asarray
+) -> FloatArray:
+    """(3, h, w) float32 in [0, 1] at the network's size; turn: of (3, H, W), before that."""
     # A huge picture is averaged in whole boxes first, where the filter would see no difference.
     enough = ROUGH * size[0], ROUGH * size[1]
     planes = np.ascontiguousarray(np.moveaxis(data.shrunk(*enough).image, -1, 0))
-    if up is not None:
-        rays = rotate_vectors(rotation_to_up(up.direction), erp_rays(*enough))
-        planes = sample_erp(planes, rays)
-    return np.asarray(np.clip(resize_erp(planes, size, edges=edges), 0, 1), np.float32)
+    return np.asarray(np.clip(resize_erp(turn(planes), size, edges=edges), 0, 1), np.float32)

@@ -33,6 +33,9 @@ ROUNDS = 6  # of the fine fit; it has settled by then
 CEILING, WALL = 0.5, 0.3  # how much a steradian of each counts, against 1 of the floor
 OVERHEAD = 0.2  # sine of the angle from the horizon at which floors and ceilings begin
 SECTORS = 4  # of the horizon; each is left out once
+FROM_DEG = 6.0  # a level picture's estimate is off by up to 3.5°
+MOST_SPREAD = 0.25  # of the tilt
+LEAST_SUPPORT = 0.3  # of the solid angle
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,11 @@ class Up:
         """How far the camera is from level, in [0, 180]."""
         x, y, z = self.direction
         return math.degrees(math.atan2(math.hypot(x, z), -y))
+
+    def is_sure(self, from_deg: float = FROM_DEG) -> bool:
+        """Whether the camera is tilted by so much, and floor and walls say so."""
+        small = self.spread_deg <= MOST_SPREAD * self.tilt_deg
+        return self.tilt_deg >= from_deg and small and self.support >= LEAST_SUPPORT
 
     def describe(self, **more: Any) -> dict[str, Any]:
         """Plain JSON values."""

@@ -32,7 +32,7 @@ from panodepth.predict.folder.options import RunOptions, available_cores
 from panodepth.predict.folder.outputs import OutputFolder, check_free, made_with
 from panodepth.predict.folder.results import FileResult, RunEndedError, failed
 from panodepth.predict.lenses.rig import read_rig
-from panodepth.predict.options import TWICE
+from panodepth.predict.options import LOOKS
 from panodepth.predict.predictor import Predictor
 from panodepth.types import Prediction
 
@@ -74,7 +74,7 @@ class Pipeline:
         waiting = deque(items)
         if self.options.batch_size is None and len(items) > 1:
             best = self.predictor.best_batch_size(self.options.size)
-            best //= 1 + (self.options.quality in TWICE)  # as many pictures are seen mirrored, too
+            best //= LOOKS[self.options.quality]
             self._network.batch_size = max(1, min(best, len(items)))
         threads = _threads(self.workers)
         with ExitStack() as sharing, threads as (readers, writers), self._stopping():

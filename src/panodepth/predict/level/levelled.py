@@ -11,9 +11,8 @@ from collections.abc import Callable
 
 from panodepth.geometry.level.up import Up
 from panodepth.geometry.resizing import Edges, resize_erp
-from panodepth.predict.level.found import FROM_DEG, is_sure, up_of
 from panodepth.predict.options import LEVEL_PASSES, PredictOptions
-from panodepth.predict.request import RawOutput, Request
+from panodepth.predict.request import RawOutput, Request, up_of
 from panodepth.size import Size
 from panodepth.types import FloatArray
 
@@ -30,7 +29,7 @@ def levelled(
     if request.up is not None or not passes:
         return request, output, request.up
     left = up_of(request, output)
-    if left is None or not is_sure(left, FROM_DEG):
+    if left is None or not left.is_sure():
         return request, output, left
     from panodepth.predict.level.turning import turned_upright
 

@@ -9,13 +9,12 @@ from dataclasses import replace
 import numpy as np
 
 from panodepth.geometry.grid import axis_angles, erp_rays
-from panodepth.geometry.level.up import Up
+from panodepth.geometry.level.up import FROM_DEG, Up
 from panodepth.geometry.point_bands import lonlat_points
 from panodepth.geometry.resizing import Edges
 from panodepth.geometry.rotation import rotate_vectors, rotation_to_up
 from panodepth.geometry.sampling import sample_erp
-from panodepth.predict.level.found import FROM_DEG, is_sure, up_of
-from panodepth.predict.request import RawOutput, Request, network_pixels
+from panodepth.predict.request import RawOutput, Request, network_pixels, up_of
 from panodepth.size import Size
 from panodepth.types import FloatArray
 
@@ -40,7 +39,7 @@ def turned_upright(
     """
     plain, least_deg = request, FROM_DEG
     for _ in range(passes):
-        if not is_sure(left, least_deg):
+        if not left.is_sure(least_deg):
             break
         turn = _unshrunk(left)
         turn = _surer(turn, plain, output) if request.up is None else _as_seen(turn, request.up)
@@ -55,12 +54,16 @@ def turned_upright(
 
 def upright(request: Request, up: Up, edges: Edges) -> Request:
     """A request that is as its picture is, turned so that `up` is up."""
-    height, width = request.valid.shape
-    rays = rotate_vectors(rotation_to_up(up.direction), erp_rays(height, width))
-    valid = sample_erp(request.valid[None], rays, "nearest")[0]
+    size = (request.valid.shape[0], request.valid.shape[1])
+    rotation = rotation_to_up(up.direction)
+
+    def turn(planes: FloatArray) -> FloatArray:
+        return sample_erp(planes, rotate_vectors(rotation, erp_rays(*planes.shape[1:])))
+
+    valid = sample_erp(request.valid[None], rotate_vectors(rotation, erp_rays(*size)), "nearest")[0]
     if not valid.any():  # a few pixels fell between those of the turned grid
         valid = np.ones_like(valid)
-    pixels = network_pixels(request.data, (height, width), edges, up)
+    pixels = network_pixels(request.data, size, edges, turn)
     return replace(request, pixels=pixels, valid=valid, up=up)
 
 

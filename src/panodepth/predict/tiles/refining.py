@@ -1,11 +1,11 @@
 """`--quality best`: a network's map made finer by tiles, for any model, before the detail network.
 
-The base is the mean of the network's answers to the picture as it is, mirrored and turned, so that
-what changes with the view falls out. Tiles see everything twice as large; each is fitted to the
-base and all are blended in the gradient domain, over the seam and the poles. Networks see tiles of
-a kind that they were never trained on, and their walls come out wavy. So differences between
-neighbours are taken from the tiles where they find an edge that the base has not got, and from the
-base everywhere else.
+The base is the mean of the network's looks at the picture (`Request.looks`), or, of a model that
+looks once, of its answers to it as it is, mirrored and turned: what changes with the view falls
+out. Tiles see everything twice as large; each is fitted to the base and all are blended in the
+gradient domain, over the seam and the poles. Networks see tiles of a kind that they were never
+trained on, and their walls come out wavy. So differences between neighbours are taken from the
+tiles where they find an edge that the base has not got, and from the base everywhere else.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def refined(
     picture, (3, h, w). edges: as in `resize_erp`, of it. watch: called with the share done.
     """
     height, width = maps[0].shape
-    views = views_beside(width)
+    views = [] if request.looks > 1 else views_beside(width)
     tiles = [Tile(turn) for turn in tile_rotations()]
     if request.data.size[0] <= height:
         tiles = []  # the network has seen all that there is
