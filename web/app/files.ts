@@ -21,9 +21,12 @@ export function sized(found: Distances, perUnit: number): Sized {
   return { ...found, distance: { ...found.distance, values }, unit: "m" };
 }
 
-/** What a file says of its distances, in the words of `predict`'s. */
+/** What a file says of its distances, in the words of `predict`'s, so that `view` and `align` take it. */
 const meta = (unit: string) =>
-  JSON.stringify({ generator: "panodepth", quantity: "Euclidean distance along the ray", unit, frame: FRAME });
+  JSON.stringify({
+    ...{ generator: "panodepth", quantity: "Euclidean distance along the ray", unit, frame: FRAME },
+    prediction: { backend: "browser", quality: "standard" },
+  });
 
 export interface Picture {
   name: string;
