@@ -178,8 +178,8 @@ def test_a_device_has_one_batch_while_the_next_is_made_ready(tmp_path: Path) -> 
         (3, 16, None, "fast", [3]),
         (7, 4, 2, "fast", [2, 2, 2, 1]),
         (1, 4, None, "fast", [1]),
-        (3, 5, None, "standard", [4, 2]),  # each of them mirrored, too
-        (2, 1, None, "standard", [2, 2]),
+        (3, 7, None, "standard", [6, 3]),  # each of them is seen three times
+        (2, 1, None, "standard", [3, 3]),
     ],
 )
 def test_the_predictor_says_how_many_at_a_time(

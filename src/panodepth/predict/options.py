@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 SKY_MODES = ("auto", "none")
 LEVEL_PASSES = {"none": 0, "auto": 1, "best": 3}  # further runs of the network at most
 QUALITIES = ("fast", "standard", "balanced", "best")
-LOOKS = {"fast": 1, "standard": 2, "balanced": 4, "best": 6}  # see `Request.looks`
+LOOKS = {"fast": 1, "standard": 3, "balanced": 4, "best": 6}  # see `Request.looks`
 SHARP = QUALITIES[2:]  # let the picture say where edges are
 
 
@@ -42,9 +42,9 @@ class PredictOptions(LensOptions, MetricOptions, ExtraOptions):
     pitch, roll: of the camera [deg], in place of what `level` finds: pitch > 0 looks up, roll > 0
         dips the right side. One of them leaves the other 0.
     quality: "fast" enlarges what the network returns and makes steps of its edges; "standard" the
-        mean of its answers to the picture and to its mirror image (models in the released format
-        see it once); "balanced" the mean of four looks, sharpened by the picture; "best" of six
-        looks, with the edges that eight larger tiles show, before that.
+        mean of three looks at the picture, one of them mirrored (models in the released format see
+        it once); "balanced" of four looks, sharpened by the picture; "best" of six looks, with the
+        edges that eight larger tiles show, before that.
     watch: called with the share, up to 1, of what follows the network that is done; an error in it
         stops the prediction. For "balanced" and "best".
     sky: "auto" clears sky from the mask, "none" takes every pixel for a surface; or a mask file of
@@ -64,7 +64,7 @@ class PredictOptions(LensOptions, MetricOptions, ExtraOptions):
     )
     quality: str = option(
         "standard",
-        "fast = 1 run of the network, standard = 2; balanced = 4, edges where the picture has "
+        "fast = 1 run of the network, standard = 3; balanced = 4, edges where the picture has "
         "them; best = 14, for meshes and clouds.",
     )
     sky: str = option(

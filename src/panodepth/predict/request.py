@@ -25,7 +25,7 @@ class Request:
     data, mask: the picture and (H, W) bool at full size, mask None = all valid. pixels: (3, h, w)
     float32 in [0, 1]. valid: (h, w) bool at the network's size. up: where the picture has up, when
         pixels and valid are turned so that it is up there; None = they are as the picture is.
-    looks: how often the network sees the picture: 1, or an even number, see `_turned`.
+    looks: how often the network sees the picture, see `_turned`.
     """
 
     data: ImageData
@@ -54,7 +54,7 @@ class RawOutput(NamedTuple):
 def answers(requests: Sequence[Request], outputs: Sequence[RawOutput]) -> list[RawOutput]:
     """What a network says of each request, of its outputs for all of their `pictures` in turn.
 
-    Of a picture that is seen several times it is the mean of all, as the picture is.
+    Of several looks it is the mean, as the picture is; plain and mirrored ones count half each.
     """
     left = iter(outputs)
     return [_mean([next(left) for _ in range(request.looks)]) for request in requests]
@@ -65,16 +65,18 @@ def _mean(seen: Sequence[RawOutput]) -> RawOutput:
         [_turned(x, look, len(seen), back=True) for look, x in enumerate(maps) if x is not None]
         for maps in zip(*seen, strict=True)
     )
-    return RawOutput(np.mean(logs, axis=0), np.mean(skies, axis=0) if skies else None)
+    half = np.array([1 / len(seen[look % 2 :: 2]) for look in range(len(seen))], np.float32)
+    return RawOutput(np.average(logs, 0, half), np.average(skies, 0, half) if skies else None)
 
 
 def _turned(x: FloatArray, look: int, looks: int, *, back: bool = False) -> FloatArray:
     """(..., w) as one of the looks at it, or `back` from there: every other one is mirrored.
 
-    Each pair is turned by a further part of a patch, for a network sees patches.
+    Looks are turned by parts of a patch, for a network sees patches; pairs of an even number alike.
     """
-    step, columns = 1 - look % 2 * 2, round(PATCH * (look // 2) / max(1, looks // 2))
-    return np.roll(x[..., ::step], -step * columns if back else columns, -1)
+    pair = 2 - looks % 2
+    step, columns = 1 - look % 2 * 2, round(PATCH * (look // pair) / max(1, looks // pair))
+    return np.roll(x[..., ::step], -columns if back else step * columns, -1)
 
 
 def up_of(request: Request, output: RawOutput) -> Up | None:
