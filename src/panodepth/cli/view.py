@@ -36,7 +36,7 @@ class ViewOptions(RoomOptions):
 
     quality: str = option(
         "best",
-        "fast = 1 run of the network, standard = 2; balanced = 4, sharper edges; best = 14 runs.",
+        "fast = 1 run of the network, standard = 3; balanced = 4, sharper edges; best = 14 runs.",
     )
 
 
