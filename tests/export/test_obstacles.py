@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from panodepth.export.robots.maps import OCCUPIED, occupancy_map
-from panodepth.export.robots.obstacles import followed, grazing, plumb, seen_around
+from panodepth.export.robots import ground, obstacles
+from panodepth.export.robots.maps import OCCUPIED, Grid, MapOptions, occupancy_map
+from panodepth.export.robots.obstacles import LEAN, followed, grazing, plumb, seen_around
 from panodepth.export.robots.scan import ScanOptions, laser_scan
 from panodepth.geometry.grid import axis_angles, erp_rays
 from panodepth.types import Prediction
@@ -98,3 +99,59 @@ def test_turning_the_picture_turns_the_result(seed: int, columns: int) -> None:
     straight = plumb(run, z, valid)
     np.testing.assert_array_equal(straight[~valid], run[~valid])
     assert set(straight[valid]) <= set(run[valid])
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([1, 20, 1 << 15]))
+def test_what_stands_upright_has_its_median(seed: int, pixels: int) -> None:
+    """As a plain loop down each column says, whatever the columns that are done at a time."""
+    rng = np.random.default_rng(seed)
+    run, z = 2 + np.cumsum(rng.normal(0, 0.05, (2, 12, 9)), 1)
+    band = rng.random(run.shape) > 0.2
+    expected = run.copy()
+    for column in range(run.shape[1]):
+        surfaces: list[list[int]] = []
+        for row in np.flatnonzero(band[:, column]):
+            above = row - 1, column
+            steep = abs(z[row, column] - z[above]) > abs(run[row, column] - run[above])
+            if surfaces and surfaces[-1][-1] == row - 1 and steep:
+                surfaces[-1].append(row)
+            else:
+                surfaces.append([row])
+        for rows in surfaces:
+            kept = run[rows, column]
+            median = np.sort(kept)[len(kept) // 2]
+            expected[rows, column] = np.where(abs(kept - median) <= LEAN * median, median, kept)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(obstacles, "BAND_PIXELS", pixels)
+        np.testing.assert_array_equal(plumb(run, z, band), expected)
+
+
+@pytest.mark.parametrize("pixels", [1, 20, 1 << 15])
+def test_jumps_are_found_across_bands_too(monkeypatch: pytest.MonkeyPatch, pixels: int) -> None:
+    logs = np.random.default_rng(0).normal(0, 3, (12, 9))
+    most = obstacles.GRAZING * 2 * np.pi / 9
+    expected = np.zeros(logs.shape, bool)
+    for row, column in np.ndindex(logs.shape):
+        around = [(row, column - 1), (row, (column + 1) % 9), (row - 1, column), (row + 1, column)]
+        inside = (place for place in around if 0 <= place[0] < 12)
+        expected[row, column] = any(abs(logs[p] - logs[row, column]) > most for p in inside)
+    assert 0.1 < expected.mean() < 0.9
+    monkeypatch.setattr(obstacles, "BAND_PIXELS", pixels)
+    np.testing.assert_array_equal(grazing(np.exp(logs)), expected)
+
+
+def test_bands_of_rows_hold_every_point_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    room = round_room(drift=0.05)
+    some = replace(room, mask=np.random.default_rng(0).random(SIZE) > 0.3)
+    whole = np.concatenate(list(ground.over_ground(some, HEIGHT)))
+    assert len(whole) == some.mask.sum()
+    np.testing.assert_allclose(
+        whole, some.points[some.mask][:, [2, 0, 1]] * [1, -1, -1] + [0, 0, HEIGHT], atol=1e-5
+    )
+    grid = Grid.around([whole], MapOptions(), Path("map"))
+    monkeypatch.setattr(ground, "BAND_PIXELS", 1000)
+    bands = list(ground.over_ground(some, HEIGHT))
+    assert len(bands) == SIZE[0]
+    np.testing.assert_array_equal(np.concatenate(bands), whole)
+    assert Grid.around(bands, MapOptions(), Path("map")) == grid

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from panodepth.errors import OutputError
 from panodepth.export.mark import stated
+from panodepth.export.robots.ground import camera_height
 from panodepth.export.robots.octomap import (
     FREE,
     INNER,
@@ -97,6 +98,17 @@ def test_the_room_is_free_and_its_walls_are_occupied(room: Prediction, tmp_path:
     assert (middles < HIGH).all()
     assert len(middles) > 0.8 * np.prod((HIGH - LOW) / 0.1)
     assert stated(path)["unit"] == "1"
+
+
+def test_a_cube_is_occupied_where_a_point_is(room: Prediction) -> None:
+    options = OctomapOptions(resolution=0.3, range_max=3.0)  # some walls are farther
+    found = occupied_cubes(room, options)
+    camera = np.array([0, 0, camera_height(room, Path("cubes"), options)])
+    seen = room.points[room.mask][:, [2, 0, 1]].astype(np.float64) * [1, -1, -1]
+    near = np.linalg.norm(seen, axis=1) <= 3.0
+    points = camera + seen[near] + seen[near] / np.linalg.norm(seen[near], axis=1)[:, None] * 3e-4
+    expected = set(map(tuple, np.floor(points / 0.3).astype(int).tolist()))
+    assert set(map(tuple, found.cubes[found.occupied].tolist())) == expected
 
 
 def test_behind_something_is_unknown_and_sky_is_free(room: Prediction) -> None:

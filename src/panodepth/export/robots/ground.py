@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -9,10 +10,12 @@ from typing import Annotated
 import numpy as np
 
 from panodepth.errors import ConfigError, InputError, OutputError
+from panodepth.export.bands import row_bands
 from panodepth.export.formats import NO_METRES
 from panodepth.export.frames import FRAMES
 from panodepth.export.reprojection import as_level_panorama, levelled_points
 from panodepth.geometry.level.floor import find_floor
+from panodepth.geometry.point_bands import BAND_PIXELS
 from panodepth.strict import Positive, Range
 from panodepth.types import Float64Array, Prediction
 
@@ -52,20 +55,24 @@ def check_metres(prediction: Prediction, path: Path) -> None:
         raise OutputError(f"{path}: {NO_METRES}")
 
 
-def over_ground(prediction: Prediction, path: Path, options: GroundOptions) -> Float64Array:
-    """(N, 3) points of all valid pixels, camera at (0, 0, its height), the floor at z = 0.
+def over_ground(prediction: Prediction, height: float) -> Iterator[Float64Array]:
+    """The points (N, 3) of the valid pixels in some rows, then in the next ones: the camera is at
+    (0, 0, height), the floor at z = 0. Each coordinate is contiguous.
+    """
+    house = levelled_points(prediction)
+    for rows in row_bands(house.shape, BAND_PIXELS):
+        valid = house[rows].reshape(-1, 3).compress(prediction.mask[rows].ravel(), axis=0)
+        points = FRAMES["ros"].points(valid).astype(np.float64, "F")
+        points[:, 2] += height
+        yield points
+
+
+def camera_height(prediction: Prediction, path: Path, options: GroundOptions) -> float:
+    """From the floor to the camera [m], as `GroundOptions` says.
 
     Raises OutputError for a relative prediction, or where no floor says the height.
     """
     check_metres(prediction, path)
-    house = levelled_points(prediction)[prediction.mask]
-    points = FRAMES["ros"].points(house).astype(np.float64)
-    points[:, 2] += camera_height(prediction, path, options)
-    return points
-
-
-def camera_height(prediction: Prediction, path: Path, options: GroundOptions) -> float:
-    """From the floor to the camera [m], as `GroundOptions` says. Raises OutputError."""
     made = prediction.meta.get("camera_height_m")
     if made and options.camera_height and abs(options.camera_height / made - 1) > SAME_HEIGHT:
         raise OutputError(

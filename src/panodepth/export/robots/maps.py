@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,7 +16,7 @@ from panodepth.errors import OutputError
 from panodepth.export.metadata import PLY_COMMENT, metadata, png_texts, to_json
 from panodepth.export.rasters import png
 from panodepth.export.robots.ground import ROS_FRAME, BandOptions, over_ground
-from panodepth.export.robots.obstacles import seen_around
+from panodepth.export.robots.obstacles import Seen, seen_around
 from panodepth.export.robots.scan import (
     ScanOptions,
     Sectors,
@@ -58,12 +59,16 @@ class Grid:
     shape: tuple[int, int]
 
     @classmethod
-    def around(cls, points: Float64Array, options: MapOptions, path: Path) -> Grid:
-        """Holds all points (N, D), D 2 or 3, within `range_max`, and the camera. OutputError."""
-        near = np.hypot(points[:, 0], points[:, 1]) <= options.range_max
-        flat = np.concatenate([points[near, :2], np.zeros((1, 2))])
-        low = np.floor(flat.min(0) / options.resolution).astype(int) - 1
-        high = np.ceil(flat.max(0) / options.resolution).astype(int) + 1
+    def around(cls, points: Iterable[Float64Array], options: MapOptions, path: Path) -> Grid:
+        """Holds all of several arrays of points (N, 3) within `range_max`, and the camera.
+
+        Raises OutputError.
+        """
+        flat = (some.T[:2] for some in points)
+        near = (xy.compress(np.hypot(*xy) <= options.range_max, axis=1) for xy in flat)
+        ends = np.array([(xy.min(1, initial=0), xy.max(1, initial=0)) for xy in near])
+        low = np.floor(ends.min((0, 1)) / options.resolution).astype(int) - 1
+        high = np.ceil(ends.max((0, 1)) / options.resolution).astype(int) + 1
         columns, rows = (high - low).tolist()
         if rows * columns > MOST_CELLS:
             raise OutputError(
@@ -98,14 +103,18 @@ class OccupancyMap:
 
 
 def occupancy_map(
-    prediction: Prediction, options: MapOptions = MapOptions(), path: Path = Path("map")
+    prediction: Prediction,
+    options: MapOptions = MapOptions(),
+    path: Path = Path("map"),
+    seen: Seen | None = None,
 ) -> OccupancyMap:
     """A cell is occupied where something lies between low and high, free where nothing does up to
     there, or, where nothing is in the way, up to the farthest floor that is seen. OutputError.
+
+    seen: what `seen_around` said, if it was asked.
     """
-    points = over_ground(prediction, path, options)
-    grid = Grid.around(points, options, path)
-    seen = seen_around(prediction, path, options)
+    seen = seen or seen_around(prediction, path, options)
+    grid = Grid.around(over_ground(prediction, seen.height), options, path)
     middles = grid.middles()
     free = np.hypot(*middles.T) < free_reach(seen.surface, seen.floor)[beam_of(middles, BEAMS)]
     grey = np.where(free, np.uint8(FREE), np.uint8(UNKNOWN)).reshape(grid.shape)
@@ -182,15 +191,19 @@ class HeightMap:
 
 
 def height_map(
-    prediction: Prediction, options: MapOptions = MapOptions(), path: Path = Path("map")
+    prediction: Prediction,
+    options: MapOptions = MapOptions(),
+    path: Path = Path("map"),
+    seen: Seen | None = None,
 ) -> HeightMap:
-    """Heights seen from above, ceilings left out. Raises OutputError."""
-    points = over_ground(prediction, path, options)
-    found = occupancy_map(prediction, options, path)
-    near = np.hypot(points[:, 0], points[:, 1]) <= options.range_max
-    points = points[near & (points[:, 2] <= options.high)]
+    """Heights seen from above, ceilings left out. seen: as for `occupancy_map`. OutputError."""
+    seen = seen or seen_around(prediction, path, options)
+    found = occupancy_map(prediction, options, path, seen)
     height = np.full(found.grid.shape, -np.inf, np.float32)
-    np.maximum.at(height, found.grid.cells(points), points[:, 2].astype(np.float32))
+    for points in over_ground(prediction, seen.height):
+        near = np.hypot(points[:, 0], points[:, 1]) <= options.range_max
+        kept = points.T.compress(near & (points[:, 2] <= options.high), axis=1).T
+        np.maximum.at(height, found.grid.cells(kept), kept[:, 2].astype(np.float32))
     known = np.where(np.isfinite(height), height, np.float32(np.nan))
     return HeightMap(found.grid, known, found.grey == FREE)
 
@@ -226,9 +239,10 @@ def write_birdseye(
     `unseen` (sectors,): of a scan's 720 beams, those of the sector that show nothing at all;
     `origin`, `resolution`, `meta`.
     """
-    found = height_map(prediction, options, path)
+    seen = seen_around(prediction, path, options)
+    found = height_map(prediction, options, path, seen)
     band = {f.name: getattr(options, f.name) for f in fields(BandOptions)}
-    sectors = laser_scan(prediction, ScanOptions(**band), path).sectors(options.sectors)
+    sectors = laser_scan(prediction, ScanOptions(**band), path, seen).sectors(options.sectors)
     *rows, unseen = zip(*(row.values() for row in sectors), strict=True)
     meta = metadata(prediction, "height over the floor", frame=ROS_FRAME)
     with atomic(path) as (temporary,), temporary.open("wb") as file:

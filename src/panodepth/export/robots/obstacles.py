@@ -11,15 +11,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from panodepth.export.bands import row_bands
 from panodepth.export.reprojection import reprojected
-from panodepth.export.robots.ground import BandOptions, camera_height, check_metres
+from panodepth.export.robots.ground import BandOptions, camera_height
 from panodepth.geometry.grid import axis_angles
 from panodepth.geometry.lens import ERP, View
-from panodepth.types import BoolArray, Float64Array, Prediction
+from panodepth.geometry.point_bands import BAND_PIXELS
+from panodepth.types import BoolArray, Float64Array, FloatArray, Prediction
 
 STEEPEST = 0.25  # rise of a floor over its run
 ROUGH = 0.01  # [m] that it may rise besides, from one row to the next
@@ -38,6 +39,7 @@ class Seen:
     surface: (N, 3) the same, not put upright.
     grazing: (N,) which of them may be drawn by the network between a near and a far surface.
     floor: (M, 3) points of the floor. columns: of the panorama that was looked through.
+    height: of the camera over the floor [m].
     """
 
     wall: Float64Array
@@ -45,30 +47,37 @@ class Seen:
     grazing: BoolArray
     floor: Float64Array
     columns: int
+    height: float
 
 
 def seen_around(prediction: Prediction, path: Path, options: BandOptions) -> Seen:
     """What lies between `low` and `high` and is no floor, within `range_max`. Raises OutputError
     for a relative prediction, or where no floor says the camera's height.
     """
-    check_metres(prediction, path)
     height = camera_height(prediction, path, options)
     level = upright(prediction)
-    distance, valid = level.solid.astype(np.float64), level.mask
+    distance, valid = level.solid, level.mask
     lon, lat = axis_angles(*distance.shape)
     run = distance * np.cos(lat)[:, None]
-    z = height - distance * np.sin(lat)[:, None]
-    floor = valid & (followed(run, z, valid) | (np.abs(z) < FLOOR)) & (run <= options.range_max)
-    band = valid & ~floor & (z >= options.low) & (z <= options.high)
-    band &= run <= options.range_max
-    seen = at(run, lon, z)
-    walls = at(plumb(run, z, band), lon, z)[band]
-    return Seen(walls, seen[band], grazing(distance)[band], seen[floor], len(lon))
+    z = distance * -np.sin(lat)[:, None]
+    z += height
+    floor, band = followed(run, z, valid), np.empty_like(valid)
+    for rows in row_bands(distance.shape, BAND_PIXELS):
+        near = valid[rows] & (run[rows] <= options.range_max)
+        floor[rows] = near & (floor[rows] | (np.abs(z[rows]) < FLOOR))
+        band[rows] = near & ~floor[rows] & (z[rows] >= options.low) & (z[rows] <= options.high)
+    surface, ground = at(run, lon, z, band), at(run, lon, z, floor)
+    wall = at(plumb(run, z, band), lon, z, band)
+    return Seen(wall, surface, grazing(distance)[band], ground, len(lon), height)
 
 
-def at(run: Float64Array, lon: Float64Array, z: Float64Array) -> Float64Array:
-    """(H, W, 3) points, x forward, y left, by horizontal distance, azimuth (W,) and height."""
-    return np.stack([run * np.cos(lon), run * -np.sin(lon), z], -1)
+def at(run: Float64Array, lon: Float64Array, z: Float64Array, mask: BoolArray) -> Float64Array:
+    """(N, 3) points, x forward, y left, of the pixels in mask (H, W), by horizontal distance
+    (H, W), azimuth (W,) and height (H, W).
+    """
+    away = run[mask]
+    forward, left = (np.broadcast_to(f, mask.shape)[mask] for f in (np.cos(lon), -np.sin(lon)))
+    return np.stack([away * forward, away * left, z[mask]]).T
 
 
 def upright(prediction: Prediction) -> Prediction:
@@ -107,26 +116,33 @@ def plumb(run: Float64Array, z: Float64Array, band: BoolArray) -> Float64Array:
 
     Upright: from one row to the next steeper than 45°; there a surface ends otherwise.
     """
-    steep = np.abs(np.diff(z, axis=0)) > np.abs(np.diff(run, axis=0))
-    starts = np.ones(z.shape, np.bool_)
-    starts[1:] = ~(steep & band[1:] & band[:-1])
-    surface = np.cumsum(starts.T.reshape(-1)).reshape(z.shape[::-1]).T  # down the columns, in turn
-    kept, numbers = run[band], surface[band]
-    order = np.lexsort((kept, numbers))
-    _, first, count = np.unique(numbers[order], return_index=True, return_counts=True)
-    medians = kept[order][first + count // 2]
     straight = run.copy()
-    filled = np.empty_like(kept)
-    filled[order] = np.repeat(medians, count)
-    straight[band] = np.where(np.abs(kept - filled) <= LEAN * filled, filled, kept)
+    for columns in row_bands(band.T.shape, BAND_PIXELS):
+        down = band[:, columns].T
+        kept, heights = run[:, columns].T[down], z[:, columns].T[down]
+        pixel = np.flatnonzero(down)  # down the columns, in turn
+        steep = np.abs(np.diff(heights)) > np.abs(np.diff(kept))
+        goes_on = steep & (np.diff(pixel) == 1) & (pixel[1:] % len(band) > 0)
+        first = np.flatnonzero(np.concatenate([[True], ~goes_on])[: len(kept)])
+        count = np.diff(first, append=len(kept))
+        # Sorted by real part, then by imaginary part: within each surface, and faster than lexsort.
+        ordered = np.sort(np.repeat(np.arange(len(first)), count) + 1j * kept).imag
+        median = np.repeat(ordered[first + count // 2], count)
+        straight[:, columns].T[down] = np.where(
+            np.abs(kept - median) <= LEAN * median, median, kept
+        )
     return straight
 
 
-def grazing(distance: Float64Array) -> Any:
+def grazing(distance: FloatArray) -> BoolArray:
     """(H, W) whether the distance jumps from here to a neighbour, across the seam too."""
     most = GRAZING * 2 * math.pi / distance.shape[1]
-    logs = np.log(distance)
-    across = np.abs(np.roll(logs, -1, 1) - logs) > most
-    down = np.zeros_like(across)
-    down[:-1] = np.abs(np.diff(logs, axis=0)) > most
-    return across | np.roll(across, 1, 1) | down | np.roll(down, 1, 0)
+    found = np.zeros(distance.shape, np.bool_)
+    for rows in row_bands(distance.shape, BAND_PIXELS):
+        logs = np.log(distance[rows.start : rows.stop + 1], dtype=np.float64)
+        down = np.abs(np.diff(logs, axis=0)) > most  # the last row, to the next band's first
+        across = np.abs(np.roll(logs, -1, 1) - logs)[: rows.stop - rows.start] > most
+        found[rows] |= across | np.roll(across, 1, 1)
+        found[rows.start : rows.start + len(down)] |= down
+        found[rows.start + 1 : rows.stop + 1] |= down
+    return found

@@ -15,7 +15,7 @@ from panodepth.export.frames import FRAMES
 from panodepth.export.metadata import metadata, ply_comments
 from panodepth.export.robots.ground import ROS_FRAME, GroundOptions, camera_height, over_ground
 from panodepth.strict import Positive, Range
-from panodepth.types import BoolArray, Prediction
+from panodepth.types import BoolArray, Float64Array, Prediction
 
 Codes = npt.NDArray[np.int64]
 
@@ -56,14 +56,10 @@ def occupied_cubes(
 ) -> Cubes:
     """Occupied is where a surface is, free what lies half a cube or more before it. OutputError."""
     height = camera_height(prediction, path, options)
-    points = over_ground(prediction, path, options)
-    seen = points - [0, 0, height]
-    away = np.linalg.norm(seen, axis=1, keepdims=True)
-    near = away[:, 0] <= options.range_max
-    if not near.any():
+    points = over_ground(prediction, height)
+    surface = np.concatenate([_surface_cubes(some, height, options) for some in points])
+    if not surface.size:
         raise OutputError(f"{path}: nothing lies within range_max = {options.range_max:g} m")
-    behind = points + seen / away * (HAIR * options.resolution)
-    surface = np.floor(behind[near] / options.resolution).astype(np.int64)
     camera = np.floor(np.array([[0, 0, height]]) / options.resolution).astype(np.int64)
     around = np.concatenate([surface, camera])
     low, high = around.min(0), around.max(0)
@@ -71,21 +67,37 @@ def occupied_cubes(
     if count > MOST_CUBES or np.abs(around).max() >= 1 << (LEVELS - 1):
         raise OutputError(f"{path}: {count} cubes; give a larger resolution or a smaller range_max")
     filled = np.zeros(high - low + 1, np.uint8)
+    reach = np.where(prediction.mask, prediction.solid, np.where(prediction.sky, np.inf, 0))
     for layer in range(filled.shape[2]):
         number = np.array([0, 0, layer]) + low
-        filled[:, :, layer] = _free_layer(prediction, options, height, (number, filled.shape[:2]))
+        place = number, filled.shape[:2]
+        filled[:, :, layer] = _free_layer(prediction, reach, options, height, place)
     filled[tuple((surface - low).T)] = OCCUPIED
     cubes = np.argwhere(filled)
     return Cubes(options.resolution, cubes + low, filled[tuple(cubes.T)] == OCCUPIED)
 
 
+def _surface_cubes(points: Float64Array, height: float, options: OctomapOptions) -> Codes:
+    """(M, 3) cubes that points (N, 3) lie in; points in turn that lie in one give it once."""
+    seen = points - [0, 0, height]
+    away = np.linalg.norm(seen, axis=1, keepdims=True)
+    near = away[:, 0] <= options.range_max
+    behind = points + seen / away * (HAIR * options.resolution)
+    cubes = np.floor(behind[near] / options.resolution).astype(np.int64)
+    changed = np.diff(cubes, axis=0, prepend=cubes[:1] - 1).any(1)
+    return np.asarray(cubes[changed], np.int64)
+
+
 def _free_layer(
     prediction: Prediction,
+    reach: Float64Array,
     options: OctomapOptions,
     height: float,
     layer: tuple[Codes, tuple[int, ...]],
 ) -> Any:
-    """(nx, ny) whether the cubes of a layer are seen through. layer: its first cube, its size."""
+    """(nx, ny) whether the cubes of a layer are seen through. reach: (H, W) how far each pixel
+    sees [m]. layer: its first cube, its size.
+    """
     first, (nx, ny) = layer
     numbers = np.stack(np.meshgrid(np.arange(nx), np.arange(ny), indexing="ij"), -1)
     middles = np.concatenate([numbers, np.zeros((nx, ny, 1))], -1) + first + 0.5
@@ -97,7 +109,6 @@ def _free_layer(
     pixels, seen = prediction.lens.project(rays, (rows, columns))
     column = np.clip(np.floor(pixels[..., 0]).astype(int), 0, columns - 1)
     row = np.clip(np.floor(pixels[..., 1]).astype(int), 0, rows - 1)
-    reach = np.where(prediction.mask, prediction.solid, np.where(prediction.sky, np.inf, 0))
     before = away < reach[row, column] - options.resolution / 2
     return seen & before & (away <= options.range_max)
 

@@ -14,7 +14,7 @@ from panodepth.atomic import write_atomic
 from panodepth.errors import ConfigError
 from panodepth.export.metadata import metadata, to_json
 from panodepth.export.robots.ground import FRAME_ID, ROS_FRAME, BandOptions
-from panodepth.export.robots.obstacles import seen_around
+from panodepth.export.robots.obstacles import Seen, seen_around
 from panodepth.strict import Positive, Range
 from panodepth.types import Float64Array, FloatArray, Prediction
 
@@ -118,14 +118,18 @@ def farthest(points: Float64Array, beams: int) -> Float64Array:
 
 
 def laser_scan(
-    prediction: Prediction, options: ScanOptions = ScanOptions(), path: Path = Path("scan")
+    prediction: Prediction,
+    options: ScanOptions = ScanOptions(),
+    path: Path = Path("scan"),
+    seen: Seen | None = None,
 ) -> LaserScan:
-    """The scan of a prediction in metres. path: what errors name. Raises OutputError.
+    """The scan of a prediction in metres. path: what errors name. seen: what `seen_around` said, if
+    it was asked. Raises OutputError.
 
     What is nearer than `range_min` is the camera's own stand: a beam goes on behind it, and is NaN
     where nothing is seen behind: it may be a wall as well.
     """
-    seen = seen_around(prediction, path, options)
+    seen = seen or seen_around(prediction, path, options)
     told = min(options.beams, seen.columns)  # beams between two columns have no point of their own
     middles = (np.arange(options.beams) + 0.5) / options.beams
     others = seen.wall[np.hypot(seen.wall[:, 0], seen.wall[:, 1]) >= options.range_min]

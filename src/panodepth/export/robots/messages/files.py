@@ -14,9 +14,10 @@ from typing import Any, Literal
 from panodepth.errors import OutputError
 from panodepth.export.mark import write_with_sidecar
 from panodepth.export.metadata import GENERATOR, PLY_COMMENT, metadata, to_json
-from panodepth.export.robots.ground import ROS_FRAME, camera_height
+from panodepth.export.robots.ground import ROS_FRAME
 from panodepth.export.robots.messages.cloud import CloudMessageOptions, point_cloud
 from panodepth.export.robots.messages.ros import Messages, typestore
+from panodepth.export.robots.obstacles import seen_around
 from panodepth.export.robots.scan import ScanOptions, laser_scan
 from panodepth.types import Prediction
 
@@ -35,12 +36,12 @@ def messages_of(
     prediction: Prediction, messages: Messages, options: BagOptions, path: Path
 ) -> dict[str, Any]:
     """The messages by topic. Raises OutputError."""
-    scan = laser_scan(prediction, options, path)
+    seen = seen_around(prediction, path, options)
     return {
-        "/tf_static": messages.transform(camera_height(prediction, path, options)),
+        "/tf_static": messages.transform(seen.height),
         "/panorama/image": messages.image(prediction.image),
         "/panorama/points": messages.cloud(point_cloud(prediction, options, path)),
-        "/panorama/scan": messages.scan(scan),
+        "/panorama/scan": messages.scan(laser_scan(prediction, options, path, seen)),
     }
 
 
