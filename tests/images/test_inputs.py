@@ -47,6 +47,10 @@ def test_bytes_that_are_no_picture_say_so(tmp_path: Path) -> None:
         to_image_data(b"hello, world, this is text")
     with pytest.raises(InputError, match="open it in mode 'rb'"):
         to_image_data(io.StringIO("text"))
+    written = io.BytesIO()
+    Image.fromarray(PICTURE).save(written, "PNG")
+    with pytest.raises(InputError, match=r"at its end: .* seek\(0\)"):
+        to_image_data(written)
     closed = io.BytesIO(b"x")
     closed.close()
     with pytest.raises(InputError, match="cannot be read"):

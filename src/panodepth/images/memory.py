@@ -102,6 +102,8 @@ def content_of(source: Any) -> bytes:
         raise InputError(f"image file object cannot be read ({one_line(error)})") from error
     if not isinstance(content, bytes | bytearray | memoryview):
         raise InputError(f"image file object gives {type(content).__name__}; open it in mode 'rb'")
+    if not content and getattr(source, "seekable", bool)() and source.tell():  # after writing it
+        raise InputError("image file object is at its end: go back to its start by seek(0)")
     return bytes(content)
 
 
