@@ -162,3 +162,25 @@ def test_the_command_line_says_so(
     assert "20 at the top" in told
     with np.load(tmp_path / "out" / "a_distance.npz") as npz:
         assert not npz["mask"][:20].any()
+
+
+@pytest.mark.parametrize(
+    ("pixels", "most", "white"),
+    [
+        (example("interior.jpg").astype(np.uint16), "255", "65535"),  # 8 bits in 16
+        (example("interior.jpg") * np.uint16(16), "4080", "65535"),
+        (example("interior.jpg") / 255**2, "0.0039216", "1"),
+        (example("interior.jpg") // 255, "1", "255"),
+    ],
+)
+def test_a_picture_of_another_scale_is_not_read_as_night_without_a_word(
+    pixels: np.ndarray, most: str, white: str
+) -> None:
+    (note,) = PREDICTOR.predict(pixels).meta["notes"]
+    assert note.startswith(f"nearly black: its brightest value is {most} of {white}; ")
+
+
+def test_a_dark_picture_with_one_lamp_is_night() -> None:
+    night = example("interior.jpg") // 20
+    night[37, 91] = 200
+    assert "notes" not in PREDICTOR.predict(night).meta

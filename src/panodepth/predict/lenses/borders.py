@@ -25,16 +25,19 @@ LEAST_JUMP = (
 SOFT = 17  # rows between the two at most: JPEG's blocks of colour, and one beyond
 LEAST, MOST = 0.01, 1 / 3  # of the height or width; nearer to the horizon it may be a skyline
 SAMPLES = 512  # pixels of a row, rows for a column
+DARK = 15  # times the brightest value is still below white: 8 or 12 bits in 16
 
 
 def without_borders(data: ImageData, options: LensOptions, any_aspect: bool = False) -> ImageData:
     """The panorama, with what is a black border of its file masked, and a note of it.
 
     `projection` "erp" says that all of it is picture. The network is shown the scene continued in
-    what is masked. Raises InputError for two fisheye circles, unless any aspect is allowed.
+    what is masked. A picture that is nearly black gets a note, too. Raises InputError for two
+    fisheye circles, unless any aspect is allowed.
     """
     if not any_aspect:
         check_stitched(data)
+    data = replace(data, notes=(*data.notes, *_darkness(data)))
     rows, columns = content(data)
     inside = np.zeros(data.size, np.bool_)
     inside[rows, columns] = True
@@ -48,6 +51,17 @@ def without_borders(data: ImageData, options: LensOptions, any_aspect: bool = Fa
     note = f"black rows or columns are masked: {told}; --projection erp keeps them"
     filled = _continued(data, inside)
     return replace(data, pixels=filled, valid=seen, notes=(*data.notes, note))
+
+
+def _darkness(data: ImageData) -> tuple[str, ...]:
+    """A note of a picture that is nearly black: most often its numbers are of another scale."""
+    step = max(1, data.size[1] // SAMPLES)
+    some = float(data.pixels[::step, ::step].max())
+    most = float(data.pixels.max()) if some * DARK < data.white else some
+    if not 0 < most * DARK < data.white:
+        return ()
+    said = f"its brightest value is {most:.5g} of {data.white:g}"
+    return (f"nearly black: {said}; if its white is another number, scale it",)
 
 
 def content(data: ImageData) -> tuple[slice, slice]:
