@@ -179,12 +179,16 @@ def test_only_a_page_is_replaced(folder: Path, capsys: pytest.CaptureFixture[str
         (["text.jpg"], "not a jpg, png"),
         (["rooms/hall_distance.npz", "--html", "text.jpg"], "is there already"),
         (["many"], "a page holds 24 at most"),
+        (["hall_distance.exr"], "a result of panodepth, not a picture to predict; saved"),
+        (["*.exr"], "*.exr: no picture and no saved prediction"),
     ],
 )
 def test_what_cannot_be_shown_is_one_line(
     folder: Path, arguments: list[str], reason: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folder / "empty").mkdir()
+    shown = np.full((8, 16, 3), 100, np.uint8)
+    Prediction(shown[..., 0] / np.float32(9), shown[..., 0] > 0, shown).save("hall_distance.exr")
     (folder / "text.jpg").write_text("text")
     (folder / "many").mkdir()
     for number in range(25):

@@ -125,7 +125,11 @@ def find_rooms(inputs: list[str]) -> list[Path]:
         elif _is_saved(path):
             found.append(path)
         else:
-            found += [item.path for item in find_inputs([text]).files] or [path]
+            given = find_inputs([text])
+            if why := given.left_out.problems.get(text):
+                raise InputError(f"{text}: {why}; saved predictions are read from .npz files")
+            none = [] if given.left_out.results else [path]  # reading it will say what is wrong
+            found += [item.path for item in given.files] or none
     if not found:
         raise InputError(f"{', '.join(inputs)}: no picture and no saved prediction there")
     if len(found) > MOST_ROOMS:
