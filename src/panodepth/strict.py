@@ -92,12 +92,15 @@ def settle(options: Any) -> None:
     """Hold fields of a frozen dataclass, which Python may fill with anything, to their types.
 
     A text is read as on the command line where a field has a parser. NumPy's numbers become
-    Python's, lists and arrays tuples; a text becomes a path, or a number or path a text, where a
-    field wants one. Raises ConfigError, which names the field.
+    Python's, lists and arrays tuples, and so does a number where one will do; a text becomes a
+    path, or a number or path a text, where a field wants one. Raises ConfigError with its name.
     """
     hints = _hints(type(options))
     for field in dataclasses.fields(options):
         value, hint = getattr(options, field.name), hints[field.name]
+        counts = field.metadata.get("counts", ())
+        if 1 in counts and _fits(plain(value), float):
+            value = (value,)
         if value is field.default or (hint is Any and not hasattr(value, "__array__")):
             continue
         if isinstance(value, str) and "parser" in field.metadata:
@@ -106,7 +109,6 @@ def settle(options: Any) -> None:
             made = _as_hinted(value, hint, str(field.metadata.get("metavar", "")))
         if hint is Any or not _fits(made, hint):
             raise ConfigError(f"{field.name} must be {_in_words(hint)}, not {_told(value)}")
-        counts = field.metadata.get("counts")
         if made is not None and counts and len(made) not in counts:
             most = " or ".join(map(str, counts))
             raise ConfigError(f"{field.name} has {most} values, not {len(made)}: {_told(value)}")

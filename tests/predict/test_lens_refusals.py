@@ -111,6 +111,10 @@ def test_a_strip_too_wide_to_be_laid_on_the_sphere_is_told() -> None:
         ({"out_size": (10, 40_000)}, "--out-size 10x40000: sides of 1 to"),
         ({"out_size": (30_000, 30_000)}, "pixels, 134,217,728 in all"),
         ({"out_fov": 200.0}, "--out-fov 200: more than 0 and less than 180"),
+        (
+            {"out_projection": "cubemap", "out_size": (100, 200)},
+            "--out-size 100x200: a cubemap is 2 square faces high and 3 wide, such as 100x150",
+        ),
     ],
 )
 def test_a_result_that_cannot_be_is_refused_before_the_network_runs(
@@ -119,4 +123,4 @@ def test_a_result_that_cannot_be_is_refused_before_the_network_runs(
     from panodepth.predict.folder.options import RunOptions
 
     with pytest.raises(ConfigError, match=words):
-        RunOptions(out_projection="perspective", **options)
+        RunOptions(**{"out_projection": "perspective", **options})

@@ -94,6 +94,7 @@ def test_options_of_runs_are_held_to_their_types_too() -> None:
     [
         ({"lens": np.eye(3)}, "lens must be"),
         ({"fov": ()}, "fov has 1 or 2 values, not 0"),
+        ({"fov": True}, "fov must be a list, each a number, not True"),
         ({"projection": "dual-fisheye", "turn": (1.0, 2.0)}, "turn has 3 values, not 2"),
         ({"out_projection": "fisheye", "out_size": (8, 8, 8)}, "out_size has 2 values, not 3"),
         ({"size": (1.5, 2.5)}, "size must be a list, each a whole number"),
@@ -104,6 +105,12 @@ def test_what_has_another_number_of_values(
 ) -> None:
     with pytest.raises(ConfigError, match=told):
         predictor.predict(IMAGE, **wrong)
+
+
+@pytest.mark.parametrize("fov", [200, 200.0, np.float32(200), np.array(200)])
+def test_one_number_will_do_where_a_list_may_have_one(fov: Any) -> None:
+    options = PredictOptions(projection="fisheye", fov=fov, focal=80, out_view=30)  # type: ignore[arg-type]
+    assert (options.fov, options.focal, options.out_view) == ((200.0,), (80.0,), (30.0,))
 
 
 @pytest.mark.parametrize("options", [None, {"quality": "fast"}, "fast", PredictOptions, 3])

@@ -73,7 +73,7 @@ def test_a_host_that_names_an_open_page_is_no_key(locked: Running) -> None:
     [
         ("format=laserscan", 400, "robots need metres"),
         ("size=1022x2044", 400, "1,048,576 pixels"),
-        ("out_projection=cubemap&out_size=1000x1000", 413, "0.1 megapixels"),
+        ("out_projection=cubemap&out_size=1000x1500", 413, "0.1 megapixels"),
     ],
 )
 def test_what_costs_too_much_or_cannot_be(

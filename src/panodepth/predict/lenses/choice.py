@@ -104,11 +104,19 @@ def input_lens(options: LensOptions, size: Size) -> Lens:
 
 
 def output_view(options: LensOptions, rows: int) -> View:
-    """What the result shows. rows: of the panorama that it is taken from."""
+    """What the result shows. rows: of the panorama that it is taken from. Raises ConfigError."""
     side = max(16, rows // 2)
     if options.out_projection == "cubemap":
         layout = LAYOUTS["3x2"]
-        view = View(Cubemap("3x2"), options.out_size or (layout.rows * side, layout.columns * side))
+        size = options.out_size or (layout.rows * side, layout.columns * side)
+        (height, width), down, across = size, layout.rows, layout.columns
+        if height * across != width * down:
+            face = max(1, round(height / down))
+            raise ConfigError(
+                f"--out-size {height}x{width}: a cubemap is {down} square faces high and "
+                f"{across} wide, such as {face * down}x{face * across}"
+            )
+        view = View(Cubemap("3x2"), size)
     else:
         size = options.out_size or (side, side)
         fisheye = options.out_projection == "fisheye"

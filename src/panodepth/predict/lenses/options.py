@@ -51,8 +51,9 @@ class LensOptions:
     projection: of PROJECTIONS; "auto" takes a 2:1 picture for a panorama, follows its GPano tags,
         and refuses two fisheye circles.
     lens: a `geometry.lens.Lens` in pixels of the picture, instead of all that follows.
-    fov: full angles (across,) or (across, down) [deg]. top, bottom: elevation of a panorama's upper
-        and lower edge [deg], positive up.
+    fov: full angles (across,) or (across, down) [deg]; as with focal and out_view, a number stands
+        for a list of one. top, bottom: elevation of a panorama's upper and lower edge [deg],
+        positive up.
     fisheye: of FISHEYES. focal: (f,) or (fx, fy) [px]; centre: (cx, cy) [px]; circle: (cx, cy,
         radius) of the field of view [px], for a dual fisheye of the left circle and then the right.
         distortion: k1, k2, k3, k4 of OpenCV's fisheye, or k1, k2, p1, p2 and maybe k3 of its usual
