@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from panodepth.atomic import write_atomic
 from panodepth.errors import OutputError
@@ -18,7 +18,7 @@ from panodepth.export.jpeg import jpeg
 from panodepth.export.metadata import metadata, to_json
 from panodepth.export.reprojection import as_panorama
 from panodepth.export.thinning import every_nth
-from panodepth.strict import Count
+from panodepth.strict import Count, Range
 from panodepth.types import Prediction
 
 MARK = "<!--rooms-->"  # in the bundle: where they go
@@ -33,7 +33,7 @@ class HtmlOptions:
     not.
     """
 
-    max_columns: Count = 1100
+    max_columns: Annotated[int, Range(at_least=8)] = 1100  # fewer are no room
     max_texture_width: Count = 2048
     behind: Reach = 0.0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,10 +27,11 @@ from panodepth.export.meshes.triangles import (
 from panodepth.export.thinning import every_nth
 from panodepth.geometry.grid import axis_angles
 from panodepth.geometry.point_bands import lonlat_points
-from panodepth.strict import Count, Positive
+from panodepth.strict import Count, Positive, Range
 from panodepth.types import Prediction
 
 MAX_MESH_COLUMNS = 1100  # vertices round the equator; the network's own 1092 columns are kept
+LEAST_COLUMNS = 8  # fewer are no room: slivers, or nothing at all
 MAX_TEXTURE_WIDTH = 8192  # [px]
 FEWEST_FACES = 100
 
@@ -46,7 +47,7 @@ class MeshOptions:
 
     faces: int | str = "auto"
     edge_threshold: Positive = EDGE_THRESHOLD
-    max_columns: Count = MAX_MESH_COLUMNS
+    max_columns: Annotated[int, Range(at_least=LEAST_COLUMNS)] = MAX_MESH_COLUMNS
     max_texture_width: Count = MAX_TEXTURE_WIDTH
     follow_edges: bool = True
 
