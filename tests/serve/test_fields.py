@@ -61,3 +61,7 @@ def test_an_error_does_not_repeat_pages(query: dict[str, str]) -> None:
     with pytest.raises(ConfigError, match="more than 500 characters") as refused:
         read_wanted(query)
     assert len(str(refused.value)) < 200
+
+
+def test_formats_are_named_as_on_the_command_line() -> None:
+    assert read_wanted({"format": " GLB"}) == read_wanted({"format": "glb"})

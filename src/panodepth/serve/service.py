@@ -110,7 +110,7 @@ def read_wanted(query: Mapping[str, str], accept: str = "") -> Wanted:
     long = next((key for key, text in values.items() if len(key) + len(text) > LONGEST), None)
     if long is not None:
         raise ConfigError(f"{long[:60]!r} is given with more than {LONGEST} characters")
-    name = values.pop("format") if "format" in values else format_of(accept)
+    name = values.pop("format").strip().lower() if "format" in values else format_of(accept)
     find_named("format", name, {**WRITERS, FACTS: None})
     offered = {f.name: f for f in fields(PredictOptions) if f.name in OFFERED}
     unknown = sorted(set(values) - set(offered))
