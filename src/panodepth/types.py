@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from panodepth.errors import InputError
 from panodepth.geometry.lens import ERP, Lens
 from panodepth.geometry.level.up import Up
 
@@ -83,6 +84,12 @@ class Prediction:
     sky_mask: BoolArray | None = None
     light: npt.NDArray[Any] | None = None
     confidence: FloatArray | None = None
+
+    def __post_init__(self) -> None:
+        wanted = f"bool {self.distance.shape} and image uint8"
+        said = f"{self.mask.dtype} {self.mask.shape} and image {self.image.dtype}"
+        if said != wanted:
+            raise InputError(f"mask must be {wanted}, not {said}")
 
     def __repr__(self) -> str:
         height, width = self.distance.shape

@@ -37,7 +37,8 @@ def save(
     """
     if not isinstance(path, str | os.PathLike) or not str(path) or "\0" in str(path):
         raise OutputError(f"a prediction is saved to the path of a file or folder, not {path!r}")
-    where, title, options = Path(path), _name(prediction), dict(options or {})
+    where, title, options = Path(path), prediction.meta.get("name"), dict(options or {})
+    title = str(title or DEFAULT_NAME).translate(str.maketrans("/\\\0", "___"))
     if "metadata" in options:
         from panodepth.export.privacy import told
 
@@ -77,8 +78,3 @@ def _file_format(path: Path, suffix: str, formats: Sequence[str] | None) -> str:
     raise OutputError(
         f"{path}: a {suffix} file cannot hold {', '.join(names)}; give a folder to write them into"
     )
-
-
-def _name(prediction: Prediction) -> str:
-    """The picture's name, fit for a file name."""
-    return str(prediction.meta.get("name") or DEFAULT_NAME).translate(str.maketrans("/\\\0", "___"))
