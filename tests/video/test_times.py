@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -46,6 +47,18 @@ def test_a_clock_that_begins_late_adds_no_frames(tmp_path: Path) -> None:
     with open_clip(path, VideoOptions(start=0.25)) as clip:
         assert abs(clip.count - 8) <= 1
         assert [frame.number for frame in clip.frames] == list(range(3, 10))
+
+
+def test_all_frames_of_a_slow_recording_are_read(tmp_path: Path) -> None:
+    """Of fewer than one in two seconds, FFmpeg guesses the beginning from a later frame."""
+    with av.open(str(tmp_path / "slow.mkv"), "w") as file:
+        stream = file.add_stream("libx264", Fraction(1, 7))
+        stream.height, stream.width, stream.pix_fmt = 64, 128, "yuv420p"
+        for _ in range(6):
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(GREY, format="rgb24")))
+        file.mux(stream.encode(None))
+    found = frames(tmp_path / "slow.mkv")
+    assert [(frame.number, frame.time) for frame in found] == [(n, 7.0 * n) for n in range(6)]
 
 
 def test_frames_of_another_size_become_as_large_as_the_first(tmp_path: Path) -> None:

@@ -247,10 +247,13 @@ def _timed(
 
 
 def _start(stream: VideoStream, first: float) -> float:
-    """When the stream begins, which is not always 0 [s]. first: the time of its first frame."""
+    """When the stream begins, which is not always 0 [s]. first: the time of its first frame.
+
+    Of few frames a second, FFmpeg may guess it too late, from one that was decoded later.
+    """
     if stream.start_time is None or stream.time_base is None:
         return first
-    return float(stream.start_time * stream.time_base)
+    return min(float(stream.start_time * stream.time_base), first)
 
 
 def _decoded(
