@@ -39,7 +39,7 @@ class LiveOptions(PredictOptions):
     out_view: Numbers | None = None
 
     level: str = option("none", "Turn tilted frames upright: auto, best (slower) or none.")
-    quality: str = option("fast", "fast = 1 run of the network, standard = 2; balanced, best.")
+    quality: str = option("fast", "fast = 1 run of the network, standard = 3; balanced, best.")
     one_view: bool = option(  # the next frame is waiting, and says as much again
         True,
         "Metres from the floor of one view, or of four (more certain).",
