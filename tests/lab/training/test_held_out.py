@@ -54,7 +54,10 @@ def test_scores_of_it_are_logged_beside_those_of_worlds(make_config, renderer, f
     assert set(scores) == {"indoor", "outdoor", "sky", "kept"}
     assert (scores["kept"]["images"], scores["kept"]["left_out"]) == (2, 1)
     lines = (Path(config.run.out) / "log.jsonl").read_text().splitlines()
-    told = [r for r in map(json.loads, lines) if r["event"] == "validate"]
+    records = [json.loads(line) for line in lines]
+    told = [r for r in records if r["event"] == "validate"]
+    (note,) = [r["text"] for r in records if r["event"] == "note" and "held_out" in r["text"]]
+    assert note.startswith(f"held_out.kept: left out, the first sample: {folder / 'b.png'}: ")
     assert [set(record["held_out"]) for record in told] == [{"kept"}, {"kept"}]
     assert set(told[0]["rendered"]) == {"indoor", "outdoor", "sky"}
 
@@ -128,6 +131,8 @@ def test_what_is_trained_on_too_is_told():
     assert told("mine", "kept.txt", "mine")
     assert told("mine", "kept.txt", "mine", "kept.txt")
     assert not told("kept", "", "mine")
-    assert not told("mine", "", "mine/trained")
+    (text,) = told("mine", "", "mine/trained")
+    assert text.startswith("mine/trained is trained on and, as part of mine, held out too")
+    assert not told("mine", "kept.txt", "mine/trained")
     assert not told("mine", "kept.txt", "mine", "trained.txt")
     assert not told("mine/kept", "", "mine", kind="shards")

@@ -63,6 +63,7 @@ class Task(ABC, Generic[B]):
         self.config = config
         self.out = Path(config.run.out)
         self.start_messages: list[str] = []  # logged when the run starts
+        self.broken: dict[str, str] = {}  # group that is held out -> what its first one is
 
     @abstractmethod
     def prepare(self, engine: Engine, snapshot: Snapshot | None) -> None:

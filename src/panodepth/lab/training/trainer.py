@@ -315,7 +315,11 @@ class Trainer:
             self._preview(log)
 
     def _validate(self, log: RunLog) -> None:
+        told_before = set(self.task.broken)
         scores = self.task.validate()
+        for name, text in self.task.broken.items():
+            if name not in told_before:
+                log.write("note", text=f"held_out.{name}: left out, the first sample: {text}")
         if scores is not None:
             self.scores = scores
             own = {name: scores[name] for name in self.task.held_out if name in scores}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from pathlib import Path
 
@@ -34,21 +33,32 @@ def open_held_out(tables: Sequence[SourceConfig]) -> dict[str, PanoramaSource]:
 
 
 def also_trained_on(held_out: Sequence[SourceConfig], sources: Sequence[SourceConfig]) -> list[str]:
-    """A sentence for each table whose panoramas are trained on too: a folder's are all below it."""
+    """A sentence for each pair of tables with common panoramas: a folder's are all below it."""
     found = []
     for table, source in product(held_out, sources):
         place, trained = Path(table.path).resolve(), Path(source.path).resolve()
         below = source.kind == "folder" and place.is_relative_to(trained)
+        above = table.kind == "folder" and trained.is_relative_to(place) and place != trained
         if (below or place == trained) and source.split in ("", table.split):
             told = f"{table.path} is held out and, as part of {source.path}, trained on too"
             found.append(f"{told}: its scores say nothing of other panoramas; move it elsewhere")
+        elif above and not table.split:
+            told = f"{source.path} is trained on and, as part of {table.path}, held out too"
+            found.append(f"{told}: its scores say little of other panoramas; move one elsewhere")
     return found
 
 
-def readable(source: PanoramaSource, size: tuple[int, int]) -> Iterator[Panorama]:
-    """The samples of a source at size (H, W) [px], one by one; broken ones are left out."""
+def readable(
+    source: PanoramaSource, size: tuple[int, int], told: Callable[[str], None] = lambda _: None
+) -> Iterator[Panorama]:
+    """The samples of a source at size (H, W) [px], one by one; broken ones are left out.
+
+    told: called with what is wrong with each of those.
+    """
     from panodepth.lab.data import load_resized
 
     for index in range(len(source)):
-        with contextlib.suppress(InputError):
+        try:
             yield load_resized(source, index, size)
+        except InputError as error:
+            told(str(error))

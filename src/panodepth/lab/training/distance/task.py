@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -161,7 +162,7 @@ class DistanceTask(AveragedTask[Batch]):
 
     def validate(self) -> dict[str, dict[str, float]] | None:
         """Scores of the averaged network on rendered panoramas of the validation seed, and on what
-        is held out; `left_out` counts what of that could not be read.
+        is held out; `left_out` counts what of that could not be read, `broken` names the first.
         """
         data, count = self.config.data, self.config.run.validate_count
         model = self.averaged() if count or self._held_out else None
@@ -169,7 +170,10 @@ class DistanceTask(AveragedTask[Batch]):
             return None
         self._worlds = self._worlds or (self._render_worlds() if count else {})
         size = data.height, data.width
-        own = {name: readable(source, size) for name, source in self._held_out.items()}
+        own = {
+            name: readable(source, size, partial(self.broken.setdefault, name))
+            for name, source in self._held_out.items()
+        }
         scores: dict[str, dict[str, float]] = {}
         for found in summarise(score_panoramas({**self._worlds, **own}, self._predictor(model))):
             measures = {key: value.mean for key, value in found.measures.items()}
