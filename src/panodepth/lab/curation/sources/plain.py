@@ -173,11 +173,14 @@ def _stated_lens(said: dict[str, Any], size: tuple[int, int]) -> Pinhole:
         lens = Pinhole(fx, fy, cx + half, cy + half)
     else:
         matrix = np.array(given, np.float64)
-        if matrix.shape != (3, 3):
+        if matrix.shape != (3, 3) or not np.allclose(matrix[2], (0, 0, 1)):
             raise RejectedError("lying_intrinsics", f"expected {MATRIX}")
         matrix[:2, 2] += half
         lens = Pinhole.from_matrix(matrix)
-    sides = {"height", "width"} <= set(beside)
+    sides = {"height", "width"} & set(beside)
+    if len(sides) == 1:
+        told = f"{sides.pop()} alone: the size that the intrinsics hold for has height and width"
+        raise RejectedError("lying_intrinsics", told)
     stated = (int(beside["height"]), int(beside["width"])) if sides else None
     stated_fov = None if fov is None else float(fov)
     return check_pinhole(lens, size, stated_size=stated, stated_fov_deg=stated_fov)
