@@ -172,6 +172,19 @@ def test_samples_of_shards_that_were_written_anew_are_measured_again(tree, tmp_p
     assert len(calls) == len(rows) == 28
 
 
+def test_a_journal_that_measured_nothing_is_no_obstacle(tmp_path):
+    """As of a refused run, whose message says which option to take."""
+    other = {**HEADER, "protocol": "y"}
+    with open_journal(tmp_path, HEADER) as journal:
+        journal.add(Row("d", 0, "a", reason="no metres"))
+    assert read_rows(tmp_path, other) == {}
+    with open_journal(tmp_path, other) as journal:
+        journal.add(Row("d", 0, "a", {"abs_rel": 0.5}))
+    assert [row.name for row in read_rows(tmp_path, other).values()] == ["a"]
+    with pytest.raises(ConfigError, match="another protocol"):
+        read_rows(tmp_path, HEADER)
+
+
 def test_a_journal_of_another_run_is_not_mixed_in(tmp_path):
     with open_journal(tmp_path, HEADER) as journal:
         journal.add(Row("d", 0, "a", {"abs_rel": 0.1}))

@@ -100,13 +100,24 @@ def _written(path: Path, header: Mapping[str, Any]) -> Iterator[Journal]:
         yield Journal(file, path)
 
 
+def _measured(text: str) -> bool:
+    """Whether a line of a journal is, or may be, a measured row."""
+    try:
+        return parse_json(text)["reason"] is None
+    except (ValueError, TypeError, KeyError):
+        return True
+
+
 def _line(value: Any) -> str:
     """In ASCII: a file's name may hold what ends a line elsewhere, or is no text at all."""
     return json.dumps(value) + "\n"
 
 
 def _read(path: Path, header: Mapping[str, Any]) -> Iterator[Row]:
-    """Rows of one journal; a last line that was cut short is left out."""
+    """Rows of one journal; a last line that was cut short is left out.
+
+    One of another run is no obstacle where that measured nothing, as when it was refused.
+    """
     try:
         lines = path.read_text(encoding="utf-8").rstrip("\n").split("\n")
         first = dict(parse_json(lines[0])["run"]) if lines[0] else None  # empty: of a lost disk
@@ -117,6 +128,8 @@ def _read(path: Path, header: Mapping[str, Any]) -> Iterator[Row]:
     wanted = json.loads(json.dumps(dict(header)))
     for key in {**wanted, **first}:
         if wanted.get(key) != first.get(key):
+            if not any(_measured(text) for text in lines[1:]):
+                return
             where, before, now = first_difference(key, first.get(key), wanted.get(key))
             told = f"{where}: {one_line(repr(before), 80)}, now {one_line(repr(now), 80)}"
             raise ConfigError(
