@@ -313,6 +313,12 @@ def test_a_list_may_begin_with_a_mark_of_the_byte_order(tmp_path):
     assert read_split(path) == [("a.png", "a_distance.npz"), ("b.png", "b_distance.npz")]
 
 
+def test_names_may_be_written_as_find_prints_them(tmp_path):
+    path = tmp_path / "list.txt"
+    path.write_text("./rooms//a.png\n./rooms/\n")
+    assert read_split(path) == [("rooms/a.png",), ("rooms",)]
+
+
 def test_a_tab_parts_names_that_hold_spaces(tmp_path):
     path = tmp_path / "list.txt"
     path.write_text("my room.png\tmy room_distance.npz\na.png a_distance.npz\n")

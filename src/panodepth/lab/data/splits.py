@@ -28,7 +28,7 @@ def read_split(path: str | Path) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for number, line in enumerate(lines, 1):
         names = line.split("\t") if "\t" in line else line.split()
-        row = tuple(name.strip() for name in names if name.strip())
+        row = tuple(Path(name.strip()).as_posix() for name in names if name.strip())  # no ./, no //
         if not row or row[0].startswith("#"):
             continue
         if len(row) not in (1, 2) or (rows and len(row) != len(rows[0])):
@@ -51,7 +51,7 @@ def select(pairs: Sequence[Pair], rows: Sequence[tuple[str, ...]], where: str) -
     """
     if len(rows[0]) == 2:
         return [Pair(str(Path(image).with_suffix("")), image, depth) for image, depth in rows]
-    wanted = {row[0].rstrip("/") for row in rows}
+    wanted = {row[0] for row in rows}
     used: set[str] = set()
     selected = []
     for pair in pairs:
