@@ -271,6 +271,14 @@ def test_bad_poses(text: str, tmp_path: Path) -> None:
         read_poses(file)
 
 
+def test_two_poses_of_one_name_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "poses.json"
+    rooms = [{"name": name, "yaw_deg": 0, "position": [1, 2, 3]} for name in "abb"]
+    file.write_text(json.dumps({"rooms": rooms}))
+    with pytest.raises(InputError, match=r"poses\.json: not .*a name stands there twice: b"):
+        read_poses(file)
+
+
 def test_poses_that_are_not_in_metres_are_refused_where_these_are_needed(tmp_path: Path) -> None:
     file = tmp_path / "poses.json"
     rooms = [{"name": "a", "yaw_deg": 0, "position": [1, 2, 3]}]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,12 @@ def read_poses(path: Path, *, metres: bool = False) -> dict[str, Place]:
                 f"poses: {path}: its unit is {unit!r}, and metres are needed: align with a cue for "
                 'metres, such as --camera-height, or measure positions and say "unit": "m"'
             )
-        return {str(room["name"]): _place(room) for room in listed}
+        found = {str(room["name"]): _place(room) for room in listed}
+        if len(found) < len(listed):
+            raise DamageError(
+                "a name stands there twice: " + _twice(room["name"] for room in listed)
+            )
+        return found
     except OSError as error:
         raise InputError(f"poses: {path}: {error.strerror}") from error
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
@@ -55,6 +61,11 @@ def read_poses(path: Path, *, metres: bool = False) -> dict[str, Place]:
             f'poses: {path}: not {{"rooms": [{{"name", "yaw_deg", "position": [x, y, z]}}, ...]}}'
             + why
         ) from error
+
+
+def _twice(names: Iterable[Any]) -> str:
+    """The first of the names that more than one has."""
+    return next(name for name, count in Counter(map(str, names)).items() if count > 1)
 
 
 def check_poses(names: Iterable[str], poses: Mapping[str, Place]) -> None:
