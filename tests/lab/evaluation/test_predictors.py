@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -100,6 +101,36 @@ def test_predictions_and_arrays_are_both_taken():
     assert (predictor(made).distance == 2).all()
     with pytest.raises(InputError, match=r"returned float64 \(32, 64, 3\)"):
         FromImages(Answers(np.ones((32, 64, 3))))(made)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [(None, "None"), ({"distance": 1}, "a dict"), ((np.ones((2, 4)), 3), "a tuple")],
+)
+def test_answers_that_are_no_arrays_are_named(answer, said):
+    with pytest.raises(InputError, match=f"the predictor returned {said}; expected"):
+        FromImages(Answers(answer))(panorama())
+
+
+def test_a_predictor_may_change_the_picture_that_it_is_given():
+    class Normalises:
+        def predict(self, image):
+            image -= image.mean()
+            return np.full(image.shape[:2], 1e300)
+
+    made = panorama()
+    before = made.image.copy()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert not np.isfinite(FromImages(Normalises())(made).distance).any()
+    np.testing.assert_array_equal(made.image, before)
+
+
+def test_a_script_that_ends_itself_is_no_predictor(tmp_path):
+    path = tmp_path / "script.py"
+    path.write_text("import sys\nsys.exit(0)\n")
+    with pytest.raises(ConfigError, match=r"script\.py: it ends when it is imported"):
+        load_file(str(path))
 
 
 def named(name: str, dataset: str | None = None) -> Panorama:

@@ -114,8 +114,8 @@ def test_missing_predictions_are_not_measured_but_told():
     ("truth", "prediction", "said"),
     [
         (np.full((2, 4), 9.0), np.ones((2, 4)), "no pixel is valid in protocol da2"),
-        (TRUTH, np.zeros((2, 4)), "no valid pixel to align on"),
-        (TRUTH, np.full((2, 4), np.nan), "no valid pixel to align on"),
+        (TRUTH, np.zeros((2, 4)), "the prediction has no distance above 0"),
+        (TRUTH, np.full((2, 4), np.nan), "the prediction has no distance above 0"),
     ],
 )
 def test_nothing_to_measure_is_an_error_and_never_nan(truth, prediction, said):

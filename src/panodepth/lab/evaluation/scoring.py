@@ -103,8 +103,10 @@ def compare(
     for_fit = valid if black is None else valid & ~black
     # a released quirk: black pixels may be measured and yet not help to align
     weights = geometry.row_weights(len(truth)) if protocol.solid_angle else None
+    if not valid.any():
+        raise InputError("the prediction has no distance above 0 where the truth counts")
     if not for_fit.any():
-        raise InputError("no valid pixel to align on")
+        raise InputError("no valid pixel to align on: all of them are black in the picture")
     found = fit(protocol.alignment, (distance, truth, for_fit), weights, fit_side)
     with np.errstate(over="ignore"):
         aligned = np.maximum(found.apply(distance), np.float32(SMALLEST))

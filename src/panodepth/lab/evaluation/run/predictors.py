@@ -66,14 +66,12 @@ class FromImages:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __call__(self, panorama: Panorama) -> Predicted:
-        answer = self.predictor.predict(panorama.image, **self.options)
+        # a copy: some normalise in place what is measured against, and predicted again
+        answer = self.predictor.predict(panorama.image.copy(), **self.options)
         raw = getattr(answer, "raw", None)  # measured where the truth is a surface, said sky or not
         distance = plane(_array(getattr(answer, "distance", answer) if raw is None else raw))
         if distance.ndim != 2 or distance.dtype.kind not in "fui":
-            raise InputError(
-                f"the predictor returned {distance.dtype} {distance.shape}; expected (H, W) "
-                "distances or a panodepth.Prediction"
-            )
+            raise _no_map(f"{distance.dtype} {distance.shape}")
         if isinstance(distance, np.ma.MaskedArray):
             distance = np.ma.filled(distance.astype(np.float32), np.nan)  # masked = not predicted
         meta = getattr(answer, "meta", {})
@@ -81,11 +79,20 @@ class FromImages:
         # What is masked is no surface, but sky only where that is said: it may be a black border.
         sky = None if meta.get("sky", "none") == "none" else getattr(answer, "sky", None)
         found = None if sky is None else plane(_array(sky)).astype(np.bool_, copy=False)
-        return Predicted(distance.astype(np.float32, copy=False), meta.get("unit"), found)
+        with np.errstate(over="ignore"):  # too large for float32 = not predicted
+            return Predicted(distance.astype(np.float32, copy=False), meta.get("unit"), found)
+
+
+def _no_map(returned: str) -> InputError:
+    return InputError(
+        f"the predictor returned {returned}; expected (H, W) distances or a panodepth.Prediction"
+    )
 
 
 def _array(value: Any) -> np.ndarray[Any, Any]:
     """What a predictor returned as an array; torch tensors of any device, dtype or gradient too."""
+    if value is None or isinstance(value, tuple | Mapping):
+        raise _no_map("None" if value is None else f"a {type(value).__name__}")
     if callable(getattr(value, "detach", None)):
         value = value.detach().cpu()
         value = value.float() if value.is_floating_point() else value  # NumPy has no bfloat16
@@ -121,6 +128,8 @@ def load_file(text: str, options: Mapping[str, Any] | None = None) -> Predictor:
         made = getattr(module, class_name)(**(options or {}))
     except PanodepthError:
         raise
+    except SystemExit as error:  # of a script that is no module
+        raise ConfigError(f"{path}: it ends when it is imported (sys.exit)") from error
     except AttributeError as error:
         if hasattr(module, class_name):
             raise ConfigError(f"{path}: {class_name} failed ({error})") from error

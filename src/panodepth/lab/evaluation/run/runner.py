@@ -138,7 +138,7 @@ def score_sample(run: Run, predictor: Predictor, task: Task) -> Row:
         values = evaluate(panorama, timed, run.protocol, run.extras, fit_side=dataset.fit_side)
     except ConfigError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if os.environ.get("PANODEPTH_DEBUG") == "1" and not isinstance(error, PanodepthError):
             raise
         ours = isinstance(error, PanodepthError)

@@ -49,7 +49,7 @@ def also_trained_on(held_out: Sequence[SourceConfig], sources: Sequence[SourceCo
 
 
 def readable(
-    source: PanoramaSource, size: tuple[int, int], told: Callable[[str], None] = lambda _: None
+    source: PanoramaSource, size: tuple[int, int], told: Callable[[str], object] = str
 ) -> Iterator[Panorama]:
     """The samples of a source at size (H, W) [px], one by one; broken ones are left out.
 
