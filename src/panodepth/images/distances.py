@@ -58,12 +58,12 @@ def check_floats(values: npt.NDArray[Any], where: str) -> None:
 def flags(values: npt.NDArray[Any], shape: tuple[int, ...], where: str) -> BoolArray:
     """An array of flags or numbers as bool. Raises InputError unless it has the distance's shape.
 
-    where: its file and name, for errors.
+    NaN is False, as 0 is. where: its file and name, for errors.
     """
     values = plane(values)
     if values.shape != shape or values.dtype.kind not in "biuf":
         raise InputError(f"{where} {values.dtype} {values.shape} does not match distance {shape}")
-    return np.asarray(values, np.bool_)
+    return np.asarray(np.nan_to_num(values) != 0)
 
 
 def stored_numbers(decoded: Decoded) -> npt.NDArray[Any]:
