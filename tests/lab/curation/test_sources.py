@@ -271,6 +271,16 @@ def test_a_lens_that_is_no_number_is_named(made: Made, said: dict[str, Any]) -> 
     assert "of NAME.json or camera.json: expected numbers above 0" in refused.detail
 
 
+def test_a_misspelt_unit_or_scale_is_named(made: Made) -> None:
+    """Depths were relative, or of another scale, without a word."""
+    made.image("x.png")
+    made.npy("x_depth.npy", np.ones(SIZE))
+    made.json("camera.json", {"x_fov_deg": 70, "units": "m"})
+    refused = refusal(open_frame_source("frames", made.root))
+    assert refused.reason == "unreadable"
+    assert refused.detail.endswith("camera.json: unknown key 'units'; did you mean 'unit'?")
+
+
 def test_other_shapes_in_a_frame_s_own_files_are_named(made: Made) -> None:
     made.image("x.png")
     made.json("camera.json", {"x_fov_deg": 70})

@@ -265,6 +265,26 @@ def test_a_bad_dataset_file_is_told_at_once(folder, file, text, said):
         open_folder(folder)
 
 
+def test_a_misspelt_key_beside_a_file_is_told(tmp_path):
+    """It was passed over, and the scale of dataset.json taken in its place."""
+    write_image(tmp_path / "x.png", make_image())
+    write_image(tmp_path / "x_distance.png", np.full((H, W), 2000, np.uint16))
+    (tmp_path / "dataset.json").write_text('{"scale": 0.001, "unit": "m"}')
+    (tmp_path / "x_distance.png.json").write_text('{"Scal": 0.002, "of": "others"}')
+    with pytest.raises(InputError, match=r"x_distance\.png\.json: unknown key 'Scal'; did"):
+        open_folder(tmp_path)[0]
+    (tmp_path / "x_distance.png.json").write_text('{"scale": 0.002, "of": "others"}')
+    assert open_folder(tmp_path)[0].distance.max() == pytest.approx(4)
+
+
+def test_nan_in_a_mask_is_not_given(tmp_path):
+    write_image(tmp_path / "x.png", make_image())
+    mask = np.ones((H, W))
+    mask[3] = np.nan
+    np.savez(tmp_path / "x_distance.npz", distance=np.ones((H, W)), mask=mask)
+    assert open_folder(tmp_path)[0].mask.all(axis=1).tolist() == [row != 3 for row in range(H)]
+
+
 def test_nothing_found_says_what_was_looked_for(tmp_path):
     with pytest.raises(ConfigError, match="no such folder"):
         open_folder(tmp_path / "nowhere")

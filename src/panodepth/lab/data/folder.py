@@ -30,11 +30,11 @@ from panodepth.lab.data.source import (
     Pair,
     PairSource,
     check_folder,
+    misspelt,
     read_json,
 )
 from panodepth.lab.data.splits import read_split, select
 from panodepth.predict.folder.walk import folders_below
-from panodepth.strict import suggestion
 
 PICTURE_SUFFIXES: tuple[str, ...] = (".png", ".tif", ".tiff", ".exr", ".hdr")
 PICTURE_SUFFIXES += (".jpg", ".jpeg", ".webp", ".heic", ".heif", ".avif")
@@ -139,9 +139,8 @@ def _about(root: Path) -> dict[str, Any]:
     if not file.is_file():
         return {}
     about: dict[str, Any] = read_json(file, '{"unit": "m"}')
-    for key in about.keys() - {*MEANING}:  # of other programs, if not a misspelt one of ours
-        if (advice := suggestion(key, MEANING)).endswith("?"):
-            raise ConfigError(f"{file}: unknown key {one_line(repr(key), 40)}; {advice}")
+    if told := misspelt(about, MEANING):
+        raise ConfigError(f"{file}: {told}")
     scale = about.get("scale")
     is_number = isinstance(scale, int | float) and not isinstance(scale, bool)
     if scale is not None and not (is_number and 0 < scale < math.inf):

@@ -13,6 +13,7 @@ Renderers write a large number where a ray hits nothing: from SKY_FROM on it is 
 
 from __future__ import annotations
 
+import difflib
 import glob
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +24,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from panodepth.errors import ConfigError, DamageError, InputError
+from panodepth.errors import ConfigError, DamageError, InputError, one_line
 from panodepth.geometry.resizing import resize_erp
 from panodepth.images import image_size, read_image, read_mask
 from panodepth.images.distances import SKY_FROM
@@ -32,6 +33,7 @@ from panodepth.strict import parse_json
 from panodepth.types import BoolArray, FloatArray, Panorama
 
 MAX_JSON_BYTES = 1 << 26
+SPELT_ALIKE = 0.75  # from which on a key is a misspelt one; quantity and unit are 0.67
 DISTANCE, DEPTH = "_distance", "_depth"  # after NAME: what is read, what others call it
 RESIZING = '; {"resize_pictures": true} in dataset.json brings pictures to the size of distances'
 DATASET_FILE = "dataset.json"  # at the top of a folder: what holds for all of its samples
@@ -247,3 +249,14 @@ def read_json(path: Path, example: str = "") -> Any:
     if example and not isinstance(content, dict):
         raise InputError(f"{path}: expected a JSON object such as {example}")
     return content
+
+
+def misspelt(content: Mapping[str, Any], known: Sequence[str]) -> str:
+    """What is said of the first key that is nearly one of `known`, "" where none is.
+
+    Other keys are of other programs.
+    """
+    for key in (key for key in content if key not in known):
+        if nearest := difflib.get_close_matches(key.lower(), known, n=1, cutoff=SPELT_ALIKE):
+            return f"unknown key {one_line(repr(key), 40)}; did you mean {nearest[0]!r}?"
+    return ""

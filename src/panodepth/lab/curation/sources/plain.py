@@ -55,7 +55,7 @@ from panodepth.lab.data.distances import (
     step_of,
     unit_of_npz,
 )
-from panodepth.lab.data.source import check_folder, is_file, read_json
+from panodepth.lab.data.source import check_folder, is_file, misspelt, read_json
 from panodepth.predict.folder.walk import files_below
 from panodepth.types import FloatArray
 
@@ -109,9 +109,10 @@ def _read_frame(root: Path, item: Item) -> Frame:
     image = read_picture(root / item.picture)
     own = f"{item.name}.json"
     camera = _camera_file(root, (root / own).parent)
-    said = {**camera, **(read_json(root / own, EXAMPLE) if own in item.seen else {})}
+    said = {**camera, **(_camera_json(root / own) if own in item.seen else {})}
     lens = _lens(said, size_of(image))
-    meta = {k: said[k] for k in ("licence", "credit", "seed", "index", "view") if k in said}
+    kept = ("licence", "credit", "seed", "index", "view")
+    meta: dict[str, Any] = {k: said[k] for k in kept if k in said}
     z_depth, unit = None, "relative"
     if item.extra:
         meta["depth"] = item.extra
@@ -132,10 +133,18 @@ def _camera_file(root: Path, folder: Path) -> dict[str, Any]:
     """camera.json of the frame's folder, else of the folders above it up to the source's."""
     for place in (folder, *folder.parents):
         if (place / CAMERA_FILE).is_file():
-            return dict(read_json(place / CAMERA_FILE, EXAMPLE))
+            return _camera_json(place / CAMERA_FILE)
         if place == root:
             break
     return {}
+
+
+def _camera_json(file: Path) -> dict[str, Any]:
+    """What camera.json or NAME.json says. Raises InputError."""
+    said: dict[str, Any] = read_json(file, EXAMPLE)
+    if told := misspelt(said, ("unit", "scale")):  # without which depths would be others
+        raise InputError(f"{file}: {told}")
+    return said
 
 
 def _lens(said: dict[str, Any], size: tuple[int, int]) -> Pinhole:
