@@ -101,6 +101,9 @@ def test_plain_distance_with_holes_and_sky(made: Made) -> None:
         ),
         ({"intrinsics": [[8, 0, 8], [0, 8, 6], [0, 0, 1]], "width": 2 * W}, "lying_intrinsics"),
         ({"intrinsics": [[16, 0, 16], [0, 16, 12], [0, 0, 2]]}, "lying_intrinsics"),
+        ({"x_fov_deg": 60, "pose": "none"}, "lying_intrinsics"),
+        ({"x_fov_deg": 60, "pose": [1, 2, 3]}, "lying_intrinsics"),
+        ({"x_fov_deg": 60, "pose": [[1, 0, 0], [0, 1]]}, "lying_intrinsics"),
         ({"x_fov_deg": 60, "pose": np.diag([1, 1, -1, 1]).tolist()}, "lying_intrinsics"),
     ],
 )

@@ -208,9 +208,16 @@ def pose_from_world_to_camera(world_to_camera: Matrix) -> Matrix:
     return check_pose(pose)
 
 
-def check_pose(pose: Matrix) -> Matrix:
-    """The pose (4, 4) in float64. Raises RejectedError unless it is a rotation and a place."""
-    rotation = pose[:3, :3]
+def check_pose(given: Any) -> Matrix:
+    """The pose (4, 4) in float64. Raises RejectedError unless it is a rotation and a place.
+
+    given: an array, or what a JSON file says.
+    """
+    try:
+        pose = np.array(given, np.float64)
+    except (TypeError, ValueError, OverflowError):
+        raise RejectedError("lying_intrinsics", "the pose is not 4 rows of 4 numbers") from None
+    rotation = pose[:3, :3] if pose.ndim == 2 else pose
     if (
         pose.shape != (4, 4)
         or not np.isfinite(pose).all()
@@ -218,4 +225,4 @@ def check_pose(pose: Matrix) -> Matrix:
         or np.linalg.det(rotation) < 0
     ):
         raise RejectedError("lying_intrinsics", "the pose is not a rotation and a place")
-    return pose.astype(np.float64)
+    return pose

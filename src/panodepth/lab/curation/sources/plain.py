@@ -123,7 +123,7 @@ def _read_frame(root: Path, item: Item) -> Frame:
         z_depth,
         lens,
         unit=unit,
-        pose=None if pose is None else check_pose(np.array(pose, np.float64)),
+        pose=None if pose is None else check_pose(pose),
         level=bool(said.get("level", "view to panorama" in str(said.get("frame", "")))),
         meta=meta,
     )
