@@ -55,6 +55,11 @@ def test_a_model_and_a_comparison(whole, tmp_path, model_file, capsys):
     assert run(whole, second, "--predictor", str(whole), "--compare", str(first)) == 0
     text = (second / "report.md").read_text()
     assert f"| {model_file} | da2 |" in text
+    capsys.readouterr()
+    more = ["--protocol", "uncapped", "--compare", str(first)]
+    assert run(whole, tmp_path / "c", "--predictor", str(whole), *more) == 0
+    told = f"note: {model_file} is not compared image by image: its protocol is da2"
+    assert told in capsys.readouterr().out
 
 
 def test_metres_by_the_camera_s_height(whole, tmp_path, model_file, capsys):

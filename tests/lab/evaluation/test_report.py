@@ -283,6 +283,20 @@ def test_two_runs_are_compared_image_by_image(tmp_path):
         paired.read_images(tmp_path, "images.csv")
 
 
+def test_what_cannot_be_compared_image_by_image_says_why():
+    now, images = made_report(), {("stanford2d3d", "a"): {"abs_rel": 0.1}}
+    protocol = now["protocol"]
+    for change, said in (
+        ({"protocol": {**protocol, "name": "sphere"}}, "its protocol is sphere"),
+        ({"protocol": {**protocol, "far": 6.0}}, "its protocol da2 had other rules"),
+        ({"datasets": {"mine": {}}}, "its datasets are called mine"),
+        ({}, "it measured other images, or other files of theirs"),
+    ):
+        text = paired.why_not(now, {**now, **change}, images)
+        assert text == f"mine<1> is not compared image by image: {said}"
+    assert paired.why_not(now, now, {}).endswith("no images.csv beside its report.json")
+
+
 def test_a_difference_of_few_images_is_never_sure():
     assert paired.chance([-1.0, -1.1, -1.2, -1.3, -1.4]) == 2 / 32
     assert paired.chance([-1.0, -1.1, -1.2, -1.3, -1.4, -1.5]) == 2 / 64

@@ -52,9 +52,11 @@ def evaluate_run(
     rows = run_all(run, Place(request.out, header, request.part), workers, on_row)
     kinds = {dataset.name: dataset.kind for dataset in run.datasets}
     made = report.build(rows, run.protocol, kinds, header)
-    if others:
-        pairs = zip(others, earlier, strict=True)
-        made["beside"] = [r for pair in pairs for r in paired.differences(made, rows, *pair)]
+    made |= {"beside": [], "not_beside": []} if others else {}
+    for other, images in zip(others, earlier, strict=True):
+        records = paired.differences(made, rows, other, images)
+        made["beside"] += records
+        made["not_beside"] += [] if records else [paired.why_not(made, other, images)]
     if request.part is None:
         shown = _pictures(run, rows, request.pictures)
         write_report(request.out, rows, made, others, shown)
@@ -87,6 +89,7 @@ def plain_text(made: Mapping[str, Any], request: Request) -> str:
     head = f"{report.title(made)}: {made['protocol']['summary']}"
     notes = [f"note: {text}" for text in report.other_images(made)]
     notes += paired.sentences(made.get("beside", ()))
+    notes += [f"note: {text}" for text in made.get("not_beside", ())]
     page = f"report: {request.out / PAGE_FILE}"
     return "\n".join([head, *(line.rstrip() for line in lines), *notes, page])
 

@@ -82,6 +82,23 @@ def differences(
     return found
 
 
+def why_not(made: Mapping[str, Any], other: Mapping[str, Any], images: ImageValues) -> str:
+    """A sentence for an earlier report that has no record; the arguments are as above."""
+    ours, theirs = made["protocol"], other["protocol"]
+    names = ", ".join(other["datasets"]) or "none"
+    if ours["name"] != theirs["name"]:
+        why = f"its protocol is {theirs['name']}"
+    elif ours != theirs:
+        why = f"its protocol {theirs['name']} had other rules"
+    elif not made["datasets"].keys() & other["datasets"].keys():
+        why = f"its datasets are called {names}"
+    elif not images:
+        why = "there is no images.csv beside its report.json"
+    else:
+        why = "it measured other images, or other files of theirs"
+    return f"{other['run']['predictor']} is not compared image by image: {why}"
+
+
 def chance(values: ArrayLike) -> float:
     """How often a mean as far from 0 comes about where neither run is better (sign-flip test).
 
