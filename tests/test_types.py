@@ -5,10 +5,12 @@ from __future__ import annotations
 import copy
 import pickle
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
+from panodepth.errors import InputError
 from panodepth.types import Panorama, Prediction
 
 SHAPE = (4, 8)
@@ -46,3 +48,24 @@ def test_a_prediction_is_changed_by_making_another() -> None:
         assert np.allclose(doubled.points, shared.points / 2)
         assert not np.shares_memory(doubled.distance, shared.distance)
     assert (shared.distance == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        (
+            {"mask": np.ones(SHAPE, np.uint8)},
+            r"bool \(4, 8\) and image uint8, not uint8 \(4, 8\) and",
+        ),
+        (
+            {"mask": np.ones((4, 9), np.bool_)},
+            r"mask must be bool \(4, 8\) .* not bool \(4, 9\) and",
+        ),
+        ({"image": np.zeros((*SHAPE, 3), np.float32)}, "and image float32"),
+    ],
+)
+def test_a_mask_or_picture_of_another_kind_is_refused_before_anything_is_written(
+    changed: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(InputError, match=told):
+        replace(made("prediction"), **changed)

@@ -71,6 +71,7 @@ class Prediction:
         a model has no sky output it is a guess, and `distance` keeps what the network says.
     light: `linear` as it is stored: half floats stay half.
     confidence: (H, W) float32 in [0, 1], or None: asked for by `predict(confidence=True)`.
+    Raises InputError for a mask of another kind or shape, and for a picture that is not uint8.
     """
 
     distance: FloatArray
