@@ -106,7 +106,7 @@ class TorchPredictor(Predictor):
         return measured_batch(self.model, self.checked_size(size or self.size), self.device)
 
     def start(self, pixels: Sequence[FloatArray]) -> Callable[[], list[RawOutput]]:
-        """`run`, begun, on pictures (3, h, w), to be taken once; a CUDA device goes on by itself."""
+        """`run`, begun, on pictures (3, h, w), to be taken once; a CUDA device goes on alone."""
         return super().start(pixels) if self._staged is None else self._staged.start(pixels)
 
     def run(self, pixels: Sequence[FloatArray]) -> list[RawOutput]:
