@@ -121,6 +121,17 @@ def test_a_picture_turned_by_part_of_a_patch(
     assert least <= np.abs(np.roll(turned, -columns, 1) - plain).mean() <= most
 
 
+def test_at_a_larger_size_looks_are_turned_by_as_much_of_the_sphere() -> None:
+    waves = np.sin(np.arange(112)[:, None] * (2 * np.pi / 112) * (1, 2, 3) + (0, 1, 2)) / 2 + 0.5
+    image = np.broadcast_to(waves.astype(np.float32), (56, 112, 3))
+    plain, larger = Patched(), Patched()
+    larger.size = (56, 112)
+    small, large = (m.prepare(image, None, PredictOptions()).pictures for m in (plain, larger))
+    for one, other in zip(small, large, strict=True):
+        halved = other.reshape(3, 28, 2, 56, 2).mean((2, 4))
+        assert np.abs(halved - one).max() < 0.1  # half a column: each turns by whole ones
+
+
 def test_how_often_the_picture_is_seen() -> None:
     def seen(model: Leaning, **options: Any) -> int:
         model.predict(picture(), level="none", **options)

@@ -167,7 +167,7 @@ def test_what_is_in_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_batches_are_full_where_pictures_are_there(tmp_path: Path) -> None:
     predictor = Fake()
     run(predictor, pictures(tmp_path / "in", 7), options(tmp_path, batch_size=3))
-    assert predictor.batches == [6, 6, 2]  # each picture mirrored, too
+    assert predictor.batches == [9, 9, 3]  # each picture is seen three times
     once = Fake()
     run(once, pictures(tmp_path / "in2", 7), options(tmp_path, batch_size=3, quality="fast"))
     assert once.batches == [3, 3, 1]

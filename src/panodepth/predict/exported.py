@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from panodepth.errors import ConfigError, ModelError, one_line
+from panodepth.predict.options import PredictOptions
 from panodepth.predict.predictor import Predictor
-from panodepth.predict.request import RawOutput
+from panodepth.predict.request import RawOutput, Request
 from panodepth.size import Size, check_steps, show_size
+from panodepth.strict import parse_json
 from panodepth.types import FloatArray
 
 NEEDED = ("model", "network", "precision", "height", "width", "edges", "parameters")
@@ -50,6 +53,7 @@ class ExportedPredictor(Predictor):
         self.name = facts["model"]
         self.edges = "cut" if facts["edges"] == "cut" else "sphere"
         self.input = _checked_input(path, inputs, self.size)
+        self._own_width = _own_width(facts, self.size)
         if not {"distance"} <= set(outputs) <= {"distance", "sky_logit"}:
             raise ModelError(
                 f"{path}: {MAKER} (its outputs are {one_line(', '.join(outputs), 200)}, not "
@@ -99,6 +103,10 @@ class ExportedPredictor(Predictor):
             )
         return self.size
 
+    def prepare(self, image: Any, mask: Any, options: PredictOptions) -> Request:
+        """As `Predictor.prepare`; a larger file has the network's own size within it."""
+        return replace(super().prepare(image, mask, options), own_width=self._own_width)
+
     def fed(self, picture: FloatArray) -> Any:
         """A picture (3, h, w) in [0, 1] as the file takes it, (1, ...)."""
         if os.getpid() != self._home:
@@ -139,6 +147,14 @@ def existing_file(path: str | os.PathLike[str] | None, place: Path) -> Path:
 def cannot_load(path: Path, runtime: str) -> ModelError:
     """What a runtime's error on opening a file means; its own words are in its cause."""
     return ModelError(f"{path}: {runtime} cannot load it: damaged, or not made for it; {ANEW}")
+
+
+def _own_width(facts: Mapping[str, str], size: Size) -> int:
+    """The width that the file's network was made for; the file's own where it does not say."""
+    try:
+        return max(1, int(parse_json(facts["config"])["size"][1]))
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError):
+        return size[1]
 
 
 def _checked_facts(path: Path, facts: Mapping[str, str]) -> Size:

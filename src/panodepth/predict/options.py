@@ -42,9 +42,8 @@ class PredictOptions(LensOptions, MetricOptions, ExtraOptions):
     pitch, roll: of the camera [deg], in place of what `level` finds: pitch > 0 looks up, roll > 0
         dips the right side. One of them leaves the other 0.
     quality: "fast" enlarges what the network returns and makes steps of its edges; "standard" the
-        mean of three looks at the picture, one of them mirrored (models in the released format see
-        it once); "balanced" of four looks, sharpened by the picture; "best" of six looks, with the
-        edges that eight larger tiles show, before that.
+        mean of three looks at the picture (models in the released format see it once), "balanced"
+        of four, sharpened by the picture, "best" of six, with the edges of eight larger tiles, too.
     watch: called with the share, up to 1, of what follows the network that is done; an error in it
         stops the prediction. For "balanced" and "best".
     sky: "auto" clears sky from the mask, "none" takes every pixel for a surface; or a mask file of

@@ -160,7 +160,7 @@ class Predictor(ABC):
 
             data = with_warning(data, pixels)
         looks = LOOKS[options.quality] if self.edges == "sphere" else 1
-        request = Request(data, valid, pixels, small_valid, None, looks)
+        request = Request(data, valid, pixels, small_valid, None, looks, self.own_size[1])
         if options.up is None:
             return request
         from panodepth.predict.level.turning import upright

@@ -25,7 +25,7 @@ class Request:
     data, mask: the picture and (H, W) bool at full size, mask None = all valid. pixels: (3, h, w)
     float32 in [0, 1]. valid: (h, w) bool at the network's size. up: where the picture has up, when
         pixels and valid are turned so that it is up there; None = they are as the picture is.
-    looks: how often the network sees the picture, see `_turned`.
+    looks: how often the network sees the picture, see `_turned`; own_width: that it was made for.
     """
 
     data: ImageData
@@ -34,11 +34,12 @@ class Request:
     valid: BoolArray
     up: Up | None = None
     looks: int = 1
+    own_width: int = 1
 
     @property
     def pictures(self) -> list[FloatArray]:
         """What the network is to see, (3, h, w) each."""
-        return [_turned(self.pixels, look, self.looks) for look in range(self.looks)]
+        return [_turned(self.pixels, look, self) for look in range(self.looks)]
 
 
 class RawOutput(NamedTuple):
@@ -57,25 +58,26 @@ def answers(requests: Sequence[Request], outputs: Sequence[RawOutput]) -> list[R
     Of several looks it is the mean, as the picture is; plain and mirrored ones count half each.
     """
     left = iter(outputs)
-    return [_mean([next(left) for _ in range(request.looks)]) for request in requests]
+    return [_mean([next(left) for _ in range(request.looks)], request) for request in requests]
 
 
-def _mean(seen: Sequence[RawOutput]) -> RawOutput:
+def _mean(seen: Sequence[RawOutput], request: Request) -> RawOutput:
     logs, skies = (
-        [_turned(x, look, len(seen), back=True) for look, x in enumerate(maps) if x is not None]
+        [_turned(x, look, request, back=True) for look, x in enumerate(maps) if x is not None]
         for maps in zip(*seen, strict=True)
     )
     half = np.array([1 / len(seen[look % 2 :: 2]) for look in range(len(seen))], np.float32)
     return RawOutput(np.average(logs, 0, half), np.average(skies, 0, half) if skies else None)
 
 
-def _turned(x: FloatArray, look: int, looks: int, *, back: bool = False) -> FloatArray:
+def _turned(x: FloatArray, look: int, request: Request, *, back: bool = False) -> FloatArray:
     """(..., w) as one of the looks at it, or `back` from there: every other one is mirrored.
 
     Looks are turned by parts of a patch, for a network sees patches; pairs of an even number alike.
     """
-    pair = 2 - looks % 2
-    step, columns = 1 - look % 2 * 2, round(PATCH * (look // pair) / max(1, looks // pair))
+    pair, step = 2 - request.looks % 2, 1 - look % 2 * 2
+    patches = (look // pair) / max(1, request.looks // pair)
+    columns = round(PATCH * patches * x.shape[-1] / request.own_width)
     return np.roll(x[..., ::step], -columns if back else step * columns, -1)
 
 
