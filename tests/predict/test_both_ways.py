@@ -122,7 +122,7 @@ def test_a_picture_turned_by_part_of_a_patch(
 
 
 def test_at_a_larger_size_looks_are_turned_by_as_much_of_the_sphere() -> None:
-    waves = np.sin(np.arange(112)[:, None] * (2 * np.pi / 112) * (1, 1, 2) + (0, 1, 2)) / 2 + 0.5
+    waves = np.sin(np.arange(112)[:, None] * (4 * np.pi / 112) + (0, 1, 2)) / 2 + 0.5
     image = np.broadcast_to(waves.astype(np.float32), (56, 112, 3))
     plain, larger = Patched(), Patched()
     larger.size = (56, 112)
