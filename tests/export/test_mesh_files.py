@@ -152,7 +152,8 @@ def test_usdc_names_the_picture_beside_it(whole: Prediction, tmp_path: Path) -> 
     usd = pytest.importorskip("pxr.Usd")
     from pxr import UsdGeom, UsdShade
 
-    files = whole.save(tmp_path / "my room.usdc")
+    told = replace(whole, meta={**whole.meta, "metres_per_unit": np.float32(2)})  # not JSON's
+    files = told.save(tmp_path / "my room.usdc")
     assert [f.name for f in files] == ["my room.usdc", "my room.usdc.jpg", "my room.usdc.json"]
     assert json.loads(files[2].read_text())["bytes"] == files[0].stat().st_size
     stage = usd.Stage.Open(str(files[0]))

@@ -271,6 +271,14 @@ def test_bad_poses(text: str, tmp_path: Path) -> None:
         read_poses(file)
 
 
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-1e300", "1e9"])
+def test_poses_beyond_all_measure_are_refused(number: str, tmp_path: Path) -> None:
+    file = tmp_path / "poses.json"
+    file.write_text(f'{{"rooms": [{{"name": "a", "yaw_deg": 0, "position": [0, {number}, 0]}}]}}')
+    with pytest.raises(InputError, match=r"a: numbers must be finite, below 1e\+09, and a scale"):
+        read_poses(file)
+
+
 def test_two_poses_of_one_name_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "poses.json"
     rooms = [{"name": name, "yaw_deg": 0, "position": [1, 2, 3]} for name in "abb"]

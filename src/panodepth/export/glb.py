@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import struct
 from collections.abc import Iterable, Mapping, Sequence
@@ -34,7 +35,8 @@ def node_facts(meta: Mapping[str, Any]) -> dict[str, Any]:
     said = meta["prediction"]
     keys = ("metres_per_unit", "metres_by", "camera_height_m")
     known = {key: said[key] for key in keys if said.get(key) is not None}
-    return {"unit": meta["unit"], **known}
+    found: dict[str, Any] = json.loads(to_json({"unit": meta["unit"], **known}))
+    return found  # of plain values: USD takes no others
 
 
 class Glb:

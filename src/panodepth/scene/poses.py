@@ -17,6 +17,8 @@ from panodepth.strict import parse_json, read_bounded
 
 __all__ = ["Place", "check_poses", "check_units", "in_frame", "inverse", "read_poses"]
 
+MOST = 1e9  # of a pose's numbers [m or °]; beyond, positions cannot be told from one another
+
 
 def in_frame(outer: Place, inner: Place) -> Place:
     """A place that is given in the frame of a room at `outer`, in the frame that `outer` is in."""
@@ -102,8 +104,10 @@ def _place(room: dict[str, Any]) -> Place:
     x, y, z = (float(part) for part in room["position"])
     yaw = float(room["yaw_deg"])
     scale = float(room.get("scale", 1))
-    if not all(map(math.isfinite, (x, y, z, yaw, scale))) or scale <= 0:
-        raise DamageError(f"{room['name']}: numbers must be finite, and a scale above 0")
+    if not all(abs(value) < MOST for value in (x, y, z, yaw, scale)) or scale <= 0:
+        raise DamageError(
+            f"{room['name']}: numbers must be finite, below {MOST:g}, and a scale above 0"
+        )
     return Place(yaw, (x, y, z), scale)
 
 

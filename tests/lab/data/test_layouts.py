@@ -14,7 +14,7 @@ from panodepth.errors import ConfigError, InputError
 from panodepth.lab.data import open_source, open_structured3d
 from panodepth.lab.data.layouts import MATTERPORT3D, PANOSUNCG, STANFORD2D3D
 from panodepth.lab.data.registry import kind_of
-from panodepth.lab.data.splits import read_split
+from panodepth.lab.data.splits import read_split, select
 
 from .conftest import H, W, make_image, write_image
 
@@ -183,7 +183,7 @@ def test_a_list_of_scenes_selects(tmp_path):
     source = open_source("structured3d", tmp_path, split=file)
     assert {pair.image.split("/")[0] for pair in source.pairs} == {"scene_00001"}
     file.write_text("scene_00001\nscene_03000\n")
-    with pytest.raises(ConfigError, match="1 names of the split list match nothing, first scene_0"):
+    with pytest.raises(ConfigError, match="list's names 1 match nothing, first scene_0"):
         open_source("structured3d", tmp_path, split=file)
 
 
@@ -317,6 +317,11 @@ def test_names_may_be_written_as_find_prints_them(tmp_path):
     path = tmp_path / "list.txt"
     path.write_text("./rooms//a.png\n./rooms/\n")
     assert read_split(path) == [("rooms/a.png",), ("rooms",)]
+
+
+def test_a_pair_that_is_named_twice_counts_once():
+    rows = [("a.png", "a_distance.npz"), ("b.png", "b_distance.npz"), ("a.png", "a_distance.npz")]
+    assert [pair.name for pair in select([], rows, "list")] == ["a", "b"]
 
 
 def test_a_tab_parts_names_that_hold_spaces(tmp_path):

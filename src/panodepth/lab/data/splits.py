@@ -47,10 +47,12 @@ def read_split(path: str | Path) -> list[tuple[str, ...]]:
 def select(pairs: Sequence[Pair], rows: Sequence[tuple[str, ...]], where: str) -> list[Pair]:
     """The pairs that a split list names: in its order, or for one column sorted as found.
 
-    where: what errors name. Raises ConfigError when a name of a one-column list matches nothing.
+    What is named twice counts once. where: what errors name. Raises ConfigError when a name of a
+    one-column list matches nothing.
     """
     if len(rows[0]) == 2:
-        return [Pair(str(Path(image).with_suffix("")), image, depth) for image, depth in rows]
+        both = dict.fromkeys(rows)
+        return [Pair(str(Path(image).with_suffix("")), image, depth) for image, depth in both]
     wanted = {row[0] for row in rows}
     used: set[str] = set()
     selected = []
@@ -62,6 +64,6 @@ def select(pairs: Sequence[Pair], rows: Sequence[tuple[str, ...]], where: str) -
             selected.append(pair)
     if unused := sorted(wanted - used):
         raise ConfigError(
-            f"{where}: {len(unused)} names of the split list match nothing, first {unused[0]}"
+            f"{where}: of the split list's names {len(unused)} match nothing, first {unused[0]}"
         )
     return selected
