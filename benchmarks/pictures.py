@@ -9,6 +9,7 @@ are is seen best there.
 sky_border.jpg: part of the courtyard example, its sky as the network says it, and as it is written.
 mesh_quality.jpg: the mesh of the indoor example by each `--quality`, seen from beside the camera;
 pink is where it has no triangle.
+sharp.jpg: a desk and a chair of the indoor example, and their distance by each `--quality`.
 behind.jpg: the same view of the best mesh, as it is and with `--behind 12`.
 """
 
@@ -45,6 +46,7 @@ RECESSES = ((3, 0), (4, 0), (5, 0))
 EYE = (-0.05, -0.2, 0.1)  # of mesh_quality.jpg, in the room's relative units: x right, y down
 LOOKS, FIELD_DEG = (140.0, -35.0), 80.0  # yaw and pitch [deg], and the view's width
 NOTHING = (226, 60, 200)
+DESK_PART = (0.43, 0.85), (0.155, 0.575)  # of sharp.jpg: rows, columns, as shares
 SKY_PART = (0.12, 0.5), (0.6, 1.5)  # of the height: rows and columns of sky_border.jpg
 NEAR = 0.02  # triangles that reach nearer to the eye's plane are left out
 WIDTH = 640  # pixels of a panorama in the picture; the top view is a square of half of it
@@ -129,6 +131,20 @@ def mesh_quality() -> np.ndarray:
     return np.hstack([seen_mesh(prediction, WIDTH) for prediction in found])
 
 
+def sharp() -> np.ndarray:
+    """Part of the picture, then its distance by standard, balanced and best, side by side."""
+    predictor, file = panodepth.load(), ROOT / "examples" / "interior.jpg"
+    found = [predictor.predict(file, quality=quality) for quality in QUALITIES[1:]]
+    part = tuple(
+        slice(*(round(side * share) for share in shares))
+        for side, shares in zip(found[0].mask.shape, DESK_PART, strict=True)
+    )
+    parts = [found[0].image[part], *(colourise(p.distance[part], p.mask[part]) for p in found)]
+    return np.hstack(
+        [cv2.resize(p, (WIDTH, WIDTH // 2), interpolation=cv2.INTER_AREA) for p in parts]
+    )
+
+
 def behind_edges() -> np.ndarray:
     """The best mesh, and with what near things hide, side by side."""
     found = panodepth.load().predict(ROOT / "examples" / "interior.jpg", quality="best")
@@ -198,6 +214,7 @@ def main() -> None:
         "worlds2": worlds2,
         "priors": priors,
         "mesh_quality": mesh_quality,
+        "sharp": sharp,
         "behind": behind_edges,
         "sky_border": sky_border,
     }
