@@ -85,10 +85,13 @@ def test_a_mirrored_picture_has_the_mirrored_distance(
     quality: str, least: float, most: float
 ) -> None:
     one, other = (
-        said(Leaning(), np.ascontiguousarray(image), quality).log_distance
+        said(Leaning(), np.ascontiguousarray(image), quality)
         for image in (picture(), picture()[:, ::-1])
     )
-    assert least <= np.abs(one - other[:, ::-1]).mean() <= most
+    for ours, theirs in zip(one, other, strict=True):
+        assert ours is not None
+        assert theirs is not None
+        assert least <= np.abs(ours - theirs[:, ::-1]).mean() <= most
 
 
 class Patched(Leaning):
@@ -134,7 +137,8 @@ def test_at_a_larger_size_looks_are_turned_by_as_much_of_the_sphere() -> None:
 
 def test_how_often_the_picture_is_seen() -> None:
     def seen(model: Leaning, **options: Any) -> int:
-        model.predict(picture(), level="none", **options)
+        told = model.predict(picture(), level="none", **options).meta
+        assert told["quality"] == options.get("quality", "standard")
         return model.seen
 
     assert PredictOptions().quality == "standard"
