@@ -25,7 +25,7 @@ from panodepth.images.distances import (
 )
 from panodepth.images.formats.exr_file import MAGIC, Part
 from panodepth.images.limits import check_pixels
-from panodepth.lab.data.source import DistanceMap, misspelt, read_json
+from panodepth.lab.data.source import MUCH_ALIKE, DistanceMap, misspelt, read_json
 from panodepth.types import FloatArray
 
 DISTANCE_SUFFIXES = (".npz", ".npy", ".exr", ".tiff", ".tif", ".png", ".pfm")  # the first there is
@@ -326,7 +326,7 @@ def _scaled(
     side = path.with_name(path.name + SIDECAR)
     if side.is_file():
         beside = read_json(side, '{"scale": 0.001}')
-        if told := misspelt(beside, ("scale", "unit", "offset")):
+        if told := misspelt(beside, ("scale", "unit", "offset"), MUCH_ALIKE):
             raise InputError(f"{side}: {told}")
         said = {**said, **beside}
     unit = said.get("unit")

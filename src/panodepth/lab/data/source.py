@@ -33,7 +33,7 @@ from panodepth.strict import parse_json
 from panodepth.types import BoolArray, FloatArray, Panorama
 
 MAX_JSON_BYTES = 1 << 26
-SPELT_ALIKE = 0.75  # from which on a key is a misspelt one; quantity and unit are 0.67
+MUCH_ALIKE = 0.75  # for `misspelt`: quantity and unit are 0.67, depth_scale and scale 0.63
 DISTANCE, DEPTH = "_distance", "_depth"  # after NAME: what is read, what others call it
 RESIZING = '; {"resize_pictures": true} in dataset.json brings pictures to the size of distances'
 DATASET_FILE = "dataset.json"  # at the top of a folder: what holds for all of its samples
@@ -251,12 +251,13 @@ def read_json(path: Path, example: str = "") -> Any:
     return content
 
 
-def misspelt(content: Mapping[str, Any], known: Sequence[str]) -> str:
+def misspelt(content: Mapping[str, Any], known: Sequence[str], alike: float = 0.6) -> str:
     """What is said of the first key that is nearly one of `known`, "" where none is.
 
-    Other keys are of other programs.
+    Other keys are of other programs. alike: difflib's ratio from which on a key is a misspelt one;
+    MUCH_ALIKE for files that other programs write, too.
     """
     for key in (key for key in content if key not in known):
-        if nearest := difflib.get_close_matches(key.lower(), known, n=1, cutoff=SPELT_ALIKE):
+        if nearest := difflib.get_close_matches(key.lower(), known, n=1, cutoff=alike):
             return f"unknown key {one_line(repr(key), 40)}; did you mean {nearest[0]!r}?"
     return ""

@@ -55,7 +55,7 @@ from panodepth.lab.data.distances import (
     step_of,
     unit_of_npz,
 )
-from panodepth.lab.data.source import check_folder, is_file, misspelt, read_json
+from panodepth.lab.data.source import MUCH_ALIKE, check_folder, is_file, misspelt, read_json
 from panodepth.predict.folder.walk import files_below
 from panodepth.types import FloatArray
 
@@ -142,7 +142,9 @@ def _camera_file(root: Path, folder: Path) -> dict[str, Any]:
 def _camera_json(file: Path) -> dict[str, Any]:
     """What camera.json or NAME.json says. Raises InputError."""
     said: dict[str, Any] = read_json(file, EXAMPLE)
-    if told := misspelt(said, ("unit", "scale")):  # without which depths would be others
+    if told := misspelt(
+        said, ("unit", "scale"), MUCH_ALIKE
+    ):  # without which depths would be others
         raise InputError(f"{file}: {told}")
     return said
 
