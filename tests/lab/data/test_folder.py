@@ -273,8 +273,12 @@ def test_a_misspelt_key_beside_a_file_is_told(tmp_path):
     (tmp_path / "x_distance.png.json").write_text('{"Scal": 0.002, "of": "others"}')
     with pytest.raises(InputError, match=r"x_distance\.png\.json: unknown key 'Scal'; did"):
         open_folder(tmp_path)[0]
-    (tmp_path / "x_distance.png.json").write_text('{"scale": 0.002, "of": "others"}')
+    others = '{"scale": 0.002, "of": "others", "quantity": "distance", "depth_scale": 5000}'
+    (tmp_path / "x_distance.png.json").write_text(others)
     assert open_folder(tmp_path)[0].distance.max() == pytest.approx(4)
+    (tmp_path / "dataset.json").write_text('{"depth_scale": 0.001}')  # of no other program
+    with pytest.raises(ConfigError, match="unknown key 'depth_scale'; did you mean 'scale'"):
+        open_folder(tmp_path)
 
 
 def test_nan_in_a_mask_is_not_given(tmp_path):

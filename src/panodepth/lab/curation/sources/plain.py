@@ -142,9 +142,7 @@ def _camera_file(root: Path, folder: Path) -> dict[str, Any]:
 def _camera_json(file: Path) -> dict[str, Any]:
     """What camera.json or NAME.json says. Raises InputError."""
     said: dict[str, Any] = read_json(file, EXAMPLE)
-    if told := misspelt(
-        said, ("unit", "scale"), MUCH_ALIKE
-    ):  # without which depths would be others
+    if told := misspelt(said, ("unit", "scale"), MUCH_ALIKE):  # depths would be others
         raise InputError(f"{file}: {told}")
     return said
 
