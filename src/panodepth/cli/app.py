@@ -81,5 +81,5 @@ def _write_site(folder: Path, models: list[str], int8: bool, quiet: bool) -> Non
     if not quiet:
         size = sum(file.stat().st_size for file in written) / 1e6
         print(
-            f"{folder}: {len(written)} files, {size:.1f} MB; try: python -m http.server -d {folder}"
+            f'{folder}: {len(written)} files, {size:.1f} MB; try: python -m http.server -d "{folder}"'
         )
