@@ -80,6 +80,5 @@ def _write_site(folder: Path, models: list[str], int8: bool, quiet: bool) -> Non
     written = write_site(folder, models[0], int8=int8)
     if not quiet:
         size = sum(file.stat().st_size for file in written) / 1e6
-        print(
-            f'{folder}: {len(written)} files, {size:.1f} MB; try: python -m http.server -d "{folder}"'
-        )
+        told = f"{folder}: {len(written)} files, {size:.1f} MB"
+        print(f'{told}; try: python -m http.server -d "{folder}"')
